@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every test stands on: no network, no telemetry, few threads, fixed seeds. Stdlib only at import."""
+
+import os
+import random
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Hugging Face libraries read these when they are first imported, so they are set before any of them is.
+_HF_HOME = tempfile.TemporaryDirectory(prefix="crossmem_hf_home_")
+os.environ.update(
+    HF_HOME=_HF_HOME.name,
+    HF_HUB_OFFLINE="1",
+    HF_DATASETS_OFFLINE="1",
+    HF_EVALUATE_OFFLINE="1",
+    TRANSFORMERS_OFFLINE="1",
+    HF_HUB_DISABLE_TELEMETRY="1",
+    HF_UPDATE_DOWNLOAD_COUNTS="0",
+    HF_DATASETS_DISABLE_PROGRESS_BARS="1",
+    TOKENIZERS_PARALLELISM="false",
+    OMP_NUM_THREADS="1",
+    OMP_WAIT_POLICY="PASSIVE",
+    MPLBACKEND="Agg",
+    NO_COLOR="1",
+    COLUMNS="120",
+)
+for _name in ("HF_TOKEN", "HF_ENDPOINT", "HF_DATASETS_CACHE", "HF_MODULES_CACHE", "FORCE_COLOR"):
+    os.environ.pop(_name, None)
+
+
+def pytest_unconfigure() -> None:
+    """Remove the session's Hugging Face home."""
+    _HF_HOME.cleanup()
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository's root, wherever the test runs."""
+    return ROOT
+
+
+@pytest.fixture(autouse=True)
+def _fixed_start() -> None:
+    """Every test starts from the same global seeds, and in one thread once torch is loaded."""
+    random.seed(0)
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(0)
+    if "torch" in sys.modules:
+        torch = sys.modules["torch"]
+        torch.manual_seed(0)
+        torch.set_num_threads(1)
