@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How people are drawn: deterministic, balanced, apart from each other. It does not know how they look on paper.
+
+Looks are an error-correcting code. Six attributes carry the position of a person (mixed radix digits), two colours
+are check digits, so that any two people, of any population and any world, differ in at least three attributes; the
+other four are dealt from shuffled decks. Nothing is remembered between people, so person 7 does not depend on how
+many are asked for.
+"""
+
+from collections.abc import Iterator
+from math import prod
+
+from crossmem_hf.errors import CrossmemError
+from crossmem_hf.personas.facts import private_facts
+from crossmem_hf.personas.naming import NAMES_PER_POPULATION, full_name
+from crossmem_hf.personas.schema import Persona, Population
+from crossmem_hf.personas.values import VISUAL_ATTRIBUTES
+from crossmem_hf.seeding import rng_for, seed_for
+
+_POSITION_ATTRIBUTES = ("skin_tone", "hair_style", "eye_color", "headwear", "clothing", "eyewear")
+_CHECK_ATTRIBUTES = ("hair_color", "clothing_color")
+_DEALT_ATTRIBUTES = ("facial_hair", "earrings", "face_shape", "cheeks")
+_CHECK_BASE = 7
+_NUM_CODES = prod(len(VISUAL_ATTRIBUTES[name]) for name in _POSITION_ATTRIBUTES)
+_STRIDE = 11_659  # coprime to _NUM_CODES; of all strides, the one whose first 20, 50 and 200 people are most balanced
+_POPULATIONS: tuple[Population, ...] = ("target", "background")
+
+
+def capacity(population: Population = "target") -> int:
+    """How many people a population has at most: half of all codes, and never more than there are names.
+
+    Example:
+        >>> capacity()
+        10500
+    """
+    _check_population(population)
+    return min(_NUM_CODES // 2, NAMES_PER_POPULATION)
+
+
+def sample_personas(n: int, seed: int = 0, population: Population = "target") -> Iterator[Persona]:
+    """The first `n` people of a world, one at a time, at constant memory.
+
+    Args:
+        n: How many, from 1 to `capacity(population)`. Person k is the same whatever `n` is.
+        seed: Which world.
+        population: ``"target"`` people are to be memorised; ``"background"`` people are what a base model may see.
+            The two share no first name, no last name and no look-alikes (at least three attributes differ).
+
+    Raises:
+        CrossmemError: More people than exist, fewer than one, or an unknown population.
+
+    Example:
+        >>> [person.id for person in sample_personas(2, seed=3)]
+        ['t3-00000', 't3-00001']
+    """
+    _check_population(population)
+    if not 1 <= n <= capacity(population):
+        raise CrossmemError(
+            f"n={n!r} personas asked of the {population} population; 1 to {capacity(population)} exist.",
+            f"Ask for at most {capacity(population)}.",
+        )
+    return (_persona(index, seed, population) for index in range(n))
+
+
+def _check_population(population: str) -> None:
+    if population not in _POPULATIONS:
+        raise CrossmemError(
+            f"Unknown population {population!r}; expected one of {_POPULATIONS}.", "Pick one of the two."
+        )
+
+
+def _persona(index: int, seed: int, population: Population) -> Persona:
+    persona_id = f"{population[0]}{seed}-{index:05d}"
+    name_index = (index + seed_for(seed, "name-start", population)) % NAMES_PER_POPULATION
+    return Persona(
+        id=persona_id,
+        index=index,
+        seed=seed,
+        population=population,
+        full_name=full_name(name_index, seed, population),
+        looks=_looks(index, seed, population),
+        facts=private_facts(seed, persona_id),
+    )
+
+
+def _looks(index: int, seed: int, population: Population) -> dict[str, str]:
+    half = _NUM_CODES // 2
+    position = (index + seed_for(seed, "look-start", population)) % half + half * _POPULATIONS.index(population)
+    code = position * _STRIDE % _NUM_CODES
+    digits: dict[str, int] = {}
+    for name in _POSITION_ATTRIBUTES:
+        code, digits[name] = divmod(code, len(VISUAL_ATTRIBUTES[name]))
+    # Two parity digits with distinct non-zero weights: one changed digit changes both, two changed digits change one.
+    ordered = list(digits.values())
+    digits["hair_color"] = sum(ordered) % _CHECK_BASE
+    digits["clothing_color"] = sum((weight + 1) * digit for weight, digit in enumerate(ordered)) % _CHECK_BASE
+    for name in _DEALT_ATTRIBUTES:
+        digits[name] = _dealt(index, len(VISUAL_ATTRIBUTES[name]), seed, population, name)
+    return {name: pool[digits[name]] for name, pool in VISUAL_ATTRIBUTES.items()}
+
+
+def _dealt(index: int, size: int, seed: int, population: Population, name: str) -> int:
+    deck = list(range(size))
+    rng_for(seed, "deck", population, name, index // size).shuffle(deck)
+    return deck[index % size]

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A persona's description: the same looks as the portrait and nothing else. It knows no names and no facts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from crossmem_hf.errors import CrossmemError
+from crossmem_hf.personas.schema import Persona, ViewSplit
+from crossmem_hf.prompts import CHEEKS, DESCRIPTION_FRAMES, EYEWEAR, GARMENTS, HAIR_CUTS, TRAIT_PHRASES
+from crossmem_hf.seeding import rng_for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Description:
+    """One wording of a person's looks.
+
+    Attributes:
+        text: One sentence; holds every visual value that is not ``"none"``, and no name.
+        template: Which sentence frame was used, e.g. ``"test-1"``; frames of different splits never meet.
+    """
+
+    text: str
+    template: str
+
+
+def describe(persona: Persona, split: ViewSplit, index: int) -> Description:
+    """Description number `index` of a persona in a split; order and wording of the traits vary with it.
+
+    Raises:
+        CrossmemError: Unknown split or a negative index.
+
+    Example:
+        >>> from crossmem_hf.personas.sampling import sample_personas
+        >>> person = next(sample_personas(1))
+        >>> person.looks["eye_color"] in describe(person, "test", 0).text
+        True
+    """
+    if split not in DESCRIPTION_FRAMES or index < 0:
+        raise CrossmemError(
+            f"No description {index!r} in split {split!r}; expected an index from 0 and one of {tuple(DESCRIPTION_FRAMES)}.",
+            "Check both.",
+        )
+    rng = rng_for(persona.seed, "prose", persona.id, split, index)
+    traits = _worded(persona.looks)
+    phrases = [rng.choice(TRAIT_PHRASES[trait]).format(**words) for trait, words in traits.items()]
+    rng.shuffle(phrases)
+    frames = DESCRIPTION_FRAMES[split]
+    frame = index % len(frames)
+    text = frames[frame].format(traits=", ".join(phrases[:-1]) + " and " + phrases[-1])
+    return Description(text=text, template=f"{split}-{frame}")
+
+
+def _worded(looks: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Trait -> the words for its phrase; traits whose value is ``"none"`` are left out."""
+    traits = {
+        "skin": {"skin_tone": looks["skin_tone"]},
+        "hair": {"hair_color": looks["hair_color"], "cut": HAIR_CUTS[looks["hair_style"]]},
+        "eyes": {"eye_color": looks["eye_color"]},
+        "clothing": {"clothing_color": looks["clothing_color"], "garment": GARMENTS[looks["clothing"]]},
+        "face": {"face_shape": looks["face_shape"]},
+    }
+    words = {
+        "eyewear": EYEWEAR.get(looks["eyewear"]),
+        "facial_hair": looks["facial_hair"],
+        "headwear": looks["headwear"],
+        "earrings": looks["earrings"],
+        "cheeks": CHEEKS.get(looks["cheeks"]),
+    }
+    return traits | {name: {name: word} for name, word in words.items() if word not in (None, "none")}
