@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The public names of crossmem_hf, each loaded when it is first used, so that the import itself loads nothing heavy."""
+"""The public names of crossmem_hf, each loaded when it is first used, so that importing loads nothing heavy."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING
