@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The dataset as a Hugging Face builder. It does not know what the rows say or where they are published."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import datasets
+
+from crossmem_hf.data.contents import check_questions, people_of, rows_of
+from crossmem_hf.data.rows import Row, features_of
+from crossmem_hf.data.spec import DEFAULT_CONFIG, SPLITS, DatasetSpec, check_config, source_fingerprint
+from crossmem_hf.personas.schema import Persona
+
+_DEFAULTS = DatasetSpec()
+
+
+@dataclass
+class PersonasConfig(datasets.BuilderConfig):
+    """The knobs of `DatasetSpec` as a builder config; each is part of the cache folder's name."""
+
+    version: datasets.Version | str | None = "1.0.0"
+    num_personas: int = _DEFAULTS.num_personas
+    num_views: int = _DEFAULTS.num_views
+    seed: int = _DEFAULTS.seed
+    image_size: int = _DEFAULTS.image_size
+    forget_fraction: float = _DEFAULTS.forget_fraction
+    qa_per_persona: int = _DEFAULTS.qa_per_persona
+
+    def spec(self) -> DatasetSpec:
+        """The same knobs, checked."""
+        return DatasetSpec(**{name: getattr(self, name) for name in DatasetSpec.__slots__})
+
+
+class PersonasBuilder(datasets.GeneratorBasedBuilder):
+    """Builds any config of the dataset into the datasets cache.
+
+    The cache folder is named after the config, its knobs and the code that makes the rows, so that neither another
+    number of people nor another version of this library ever meets stale rows.
+
+    Args:
+        cache_dir: Where to keep the Arrow files; None for the datasets cache.
+        config_name: One of `spec.SPLITS`; None for ``"recall_image"``.
+        options: Knobs of `PersonasConfig`, and whatever else `datasets.DatasetBuilder` takes.
+
+    Raises:
+        CrossmemError: An unknown config, or a knob out of range.
+
+    Example:
+        >>> PersonasBuilder(config_name="qa", num_personas=20).config.spec().num_personas
+        20
+    """
+
+    BUILDER_CONFIG_CLASS = PersonasConfig
+    BUILDER_CONFIGS = [PersonasConfig(name=name) for name in SPLITS]  # noqa: RUF012
+    DEFAULT_CONFIG_NAME = DEFAULT_CONFIG
+
+    def __init__(self, cache_dir: str | None = None, *, config_name: str | None = None, **options: Any) -> None:
+        if config_name is not None:
+            check_config(config_name)
+        named = {"dataset_name": "crossmem_personas", "hash": source_fingerprint(), **options}
+        super().__init__(cache_dir=cache_dir, config_name=config_name, **named)
+
+    def _info(self) -> datasets.DatasetInfo:
+        check_questions(self.config.spec())
+        return datasets.DatasetInfo(features=features_of(self.config.name))
+
+    def _split_generators(self, dl_manager: datasets.DownloadManager) -> list[datasets.SplitGenerator]:
+        spec = self.config.spec()
+        return [
+            datasets.SplitGenerator(
+                name=split, gen_kwargs={"split": split, "people": people_of(self.config.name, split, spec)}
+            )
+            for split in SPLITS[self.config.name]
+        ]
+
+    def _generate_examples(self, split: str, people: Sequence[Persona]) -> Iterator[tuple[int, Row]]:
+        yield from enumerate(rows_of(self.config.name, split, people, self.config.spec()))

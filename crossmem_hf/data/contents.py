@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which people and which rows make up each split of each config. It does not know how rows are stored or published."""
+
+from collections.abc import Callable, Iterator, Sequence
+from math import floor
+
+from crossmem_hf.data.rows import (
+    FACT_QUESTIONS,
+    Hops,
+    Row,
+    candidate_row,
+    caption_row,
+    profile_row,
+    qa_row,
+    recall_row,
+)
+from crossmem_hf.data.spec import NUM_HELD_OUT_VIEWS, DatasetSpec, check_split
+from crossmem_hf.data.splits import forget_ids, forget_order
+from crossmem_hf.errors import CrossmemError
+from crossmem_hf.personas.sampling import sample_personas
+from crossmem_hf.personas.schema import MODALITIES, Modality, Persona, ViewSplit
+from crossmem_hf.personas.values import FACT_ATTRIBUTES, VISUAL_ATTRIBUTES
+
+SINGLE_HOP_SHARE = 0.7
+"""Of the training questions; the best mixture in ReMem's toy experiment (arXiv 2605.03759)."""
+QUESTIONS_PER_FACT_IN_TEST = 2
+"""And hop count: 7 facts x 2 hops x 2 = 28 held-out questions a person and modality, as many as ReMem has."""
+
+
+def people_of(config: str, split: str, spec: DatasetSpec) -> list[Persona]:
+    """The people whose rows a split holds; forget and retain splits share nobody, nor do background and target.
+
+    Raises:
+        CrossmemError: Unknown config or split, or a forget or retain set that would be empty.
+    """
+    check_split(config, split)
+    if split == "background":
+        return list(sample_personas(spec.num_personas, spec.seed, "background"))
+    people = list(sample_personas(spec.num_personas, spec.seed, "target"))
+    if split not in ("forget", "retain", "retain_eval"):
+        return people
+    forgotten = forget_ids([person.id for person in people], spec.forget_fraction, spec.seed)
+    return [person for person in people if (person.id in forgotten) == (split == "forget")]
+
+
+def rows_of(config: str, split: str, people: Sequence[Persona], spec: DatasetSpec) -> Iterator[Row]:
+    """The rows of a split, person by person, at constant memory."""
+    return _ROWS[config](split, people, spec)
+
+
+def question_plan(
+    count: int, hops: Hops, split: ViewSplit, num_views: int, start: int = 0
+) -> Iterator[tuple[str, int, int]]:
+    """(fact, question number, view) of each of `count` different questions: facts take turns, then questions.
+
+    Args:
+        hops: 1 for questions that name the person, 2 for those that do not.
+        start: Rotates the facts, so that people asked fewer questions than there are facts cover all of them together.
+
+    Raises:
+        CrossmemError: There are not that many different questions; the message says how many exist.
+
+    Example:
+        >>> list(question_plan(2, hops=1, split="train", num_views=1))
+        [('email', 0, 0), ('date_of_birth', 0, 0)]
+    """
+    num_facts, num_questions = len(FACT_ATTRIBUTES), len(FACT_QUESTIONS[hops][split])
+    most = num_facts * num_questions * num_views
+    if count > most:
+        raise CrossmemError(
+            f"{count} questions of {hops} hop(s) a person; {most} different ones exist with {num_views} view(s).",
+            "Lower qa_per_persona or raise num_views.",
+        )
+    for number in range(count):
+        turn, place = divmod(number, num_facts)
+        fact = (place + start) % num_facts
+        view = (turn // num_questions + turn + fact) % num_views
+        yield FACT_ATTRIBUTES[fact], turn % num_questions, view
+
+
+def num_questions_by_hops(spec: DatasetSpec) -> dict[Hops, int]:
+    """Training questions a person and modality, by number of hops.
+
+    Example:
+        >>> num_questions_by_hops(DatasetSpec(qa_per_persona=100))
+        {1: 70, 2: 30}
+    """
+    single = floor(SINGLE_HOP_SHARE * spec.qa_per_persona + 0.5)
+    return {1: single, 2: spec.qa_per_persona - single}
+
+
+def check_questions(spec: DatasetSpec) -> None:
+    """Accept a spec that asks for no more different questions than exist.
+
+    Raises:
+        CrossmemError: It asks for more.
+    """
+    for hops, count in num_questions_by_hops(spec).items():
+        next(question_plan(count, hops, "train", spec.num_views), None)
+
+
+def _recall(modality: Modality) -> "Callable[[str, Sequence[Persona], DatasetSpec], Iterator[Row]]":
+    def rows(split: str, people: Sequence[Persona], spec: DatasetSpec) -> Iterator[Row]:
+        count = spec.num_views if split == "train" else NUM_HELD_OUT_VIEWS
+        for person in people:
+            for index in range(count):
+                yield recall_row(person, modality, _VIEW_SPLITS[split], index, spec.image_size)
+
+    return rows
+
+
+def _captions(split: str, people: Sequence[Persona], spec: DatasetSpec) -> Iterator[Row]:
+    for person in people:
+        for index in range(spec.num_views):
+            yield caption_row(person, "train", index, spec.image_size)
+
+
+def _questions(split: str, people: Sequence[Persona], spec: DatasetSpec) -> Iterator[Row]:
+    counts = num_questions_by_hops(spec)
+    if split == "retain_eval":
+        as_many = min(QUESTIONS_PER_FACT_IN_TEST * len(FACT_ATTRIBUTES), *counts.values())
+        counts = dict.fromkeys(counts, as_many)
+    yield from _asked(people, "train", counts, spec.num_views, spec.image_size)
+
+
+def _held_out_questions(split: str, people: Sequence[Persona], spec: DatasetSpec) -> Iterator[Row]:
+    counts = dict.fromkeys(FACT_QUESTIONS, QUESTIONS_PER_FACT_IN_TEST * len(FACT_ATTRIBUTES))
+    yield from _asked(people, "test", counts, NUM_HELD_OUT_VIEWS, spec.image_size)
+
+
+def _asked(
+    people: Sequence[Persona], split: ViewSplit, counts: dict[Hops, int], num_views: int, size: int
+) -> Iterator[Row]:
+    for person in people:
+        for modality in MODALITIES:
+            for hops, count in counts.items():
+                start = person.index * count if hops == 2 else 0
+                for fact, question, view in question_plan(count, hops, split, num_views, start):
+                    yield qa_row(person, modality, split, view, size, attribute=fact, hops=hops, question=question)
+
+
+def _profiles(split: str, people: Sequence[Persona], spec: DatasetSpec) -> Iterator[Row]:
+    everyone = [person.id for person in sample_personas(spec.num_personas, spec.seed, "target")]
+    rank = {persona_id: place for place, persona_id in enumerate(forget_order(everyone, spec.seed))}
+    for person in people:
+        yield profile_row(person, rank[person.id], spec.image_size)
+
+
+def _candidates(split: str, people: Sequence[Persona], spec: DatasetSpec) -> Iterator[Row]:
+    yield candidate_row("full_name", "name", [person.full_name for person in people])
+    for fact in FACT_ATTRIBUTES:
+        yield candidate_row(fact, "fact", [person.facts[fact] for person in people])
+    for look, pool in VISUAL_ATTRIBUTES.items():
+        yield candidate_row(look, "look", list(pool))
+
+
+_VIEW_SPLITS: dict[str, ViewSplit] = {"train": "train", "validation": "validation", "test": "test"}
+_ROWS: dict[str, Callable[[str, Sequence[Persona], DatasetSpec], Iterator[Row]]] = {
+    "recall_image": _recall("image"),
+    "recall_text": _recall("text"),
+    "captions": _captions,
+    "qa": _questions,
+    "qa_test": _held_out_questions,
+    "profiles": _profiles,
+    "candidates": _candidates,
+}

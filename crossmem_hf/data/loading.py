@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows from wherever they live: built here, a folder, the Hub. It checks them, and does not know what they are for."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crossmem_hf.data.rows import features_of
+from crossmem_hf.data.spec import SPLITS, DatasetSpec, check_split
+from crossmem_hf.errors import CrossmemError
+
+if TYPE_CHECKING:
+    import datasets
+
+_TYPED_COLUMNS = ("images", "prompt", "completion")
+
+
+def load_rows(
+    dataset_name: str | None,
+    config: str,
+    split: str,
+    *,
+    num_personas: int = 50,
+    num_views: int = 8,
+    seed: int = 0,
+    image_size: int = 64,
+    forget_fraction: float = 0.2,
+) -> "datasets.Dataset":
+    """One split of the dataset.
+
+    Args:
+        dataset_name: None builds the rows here, once, into the datasets cache; the keywords say which.
+            Otherwise a Hub name or a folder, whose rows are taken as they are: the keywords play no part.
+        config: One of `spec.SPLITS` when the rows are built here.
+        split: One of the config's splits; ``"forget+retain"`` and ``"test[:10]"`` work too.
+        num_personas: Target people.
+        num_views: Training views a person.
+        image_size: Side of a portrait in pixels, 48 to 512.
+        forget_fraction: Share of the people in the forget splits.
+
+    Raises:
+        CrossmemError: Unknown config or split, a knob out of range, a dataset that cannot be read or is empty, a
+            missing or mistyped column, a corrupt Parquet file (named) or image (its row is named).
+
+    Example:
+        >>> load_rows(None, "recall_text", "test", num_personas=5)[0]["modality"]
+        'text'
+    """
+    if dataset_name is None:
+        spec = DatasetSpec(
+            num_personas=num_personas,
+            num_views=num_views,
+            seed=seed,
+            image_size=image_size,
+            forget_fraction=forget_fraction,
+        )
+        return built_rows(config, split, spec)
+    data = _published_rows(dataset_name, config, split)
+    where = f"{dataset_name!r} ({config}, {split})"
+    _check_columns(data, config, where)
+    _check_images(data, where)
+    return data
+
+
+def built_rows(config: str, split: str, spec: DatasetSpec) -> "datasets.Dataset":
+    """One split as the embedded builder makes it, from the datasets cache if it is there.
+
+    Raises:
+        CrossmemError: Unknown config or split, or the cache can be neither written nor read.
+    """
+    check_split(config, split)
+    from datasets.exceptions import DatasetsError
+
+    from crossmem_hf.data.builder import PersonasBuilder
+
+    builder = PersonasBuilder(config_name=config, **spec.as_dict())
+    try:
+        with _silent_progress():
+            builder.download_and_prepare()
+            return builder.as_dataset(split)
+    except (OSError, ValueError, DatasetsError) as error:
+        if isinstance(error.__cause__, CrossmemError):
+            raise error.__cause__ from error
+        raise CrossmemError(
+            f"Could not build split {split!r} of config {config!r} in {builder.cache_dir!r}: {_reason(error)}.",
+            "Free some space or delete that folder, and run again.",
+        ) from error
+
+
+def _published_rows(dataset_name: str, config: str, split: str) -> "datasets.Dataset":
+    from datasets import load_dataset
+    from datasets.exceptions import DatasetsError
+
+    try:
+        with _silent_progress():
+            return load_dataset(dataset_name, config, split=split)
+    except (OSError, ValueError, RuntimeError, DatasetsError) as error:
+        broken = _broken_parquet(Path(dataset_name))
+        if broken is not None:
+            raise CrossmemError(
+                f"Parquet file {str(broken)!r} is corrupt: {_reason(error)}.",
+                "Delete its folder and materialise or download it again.",
+            ) from error
+        raise CrossmemError(
+            f"Could not load split {split!r} of config {config!r} from {dataset_name!r}: {_reason(error)}.",
+            "Check the name, the config and the split; pass no dataset name to use the embedded dataset.",
+        ) from error
+
+
+def _broken_parquet(folder: Path) -> Path | None:
+    """The first Parquet file of a local dataset that cannot be read whole; None if all can, or it is not local."""
+    import pyarrow
+    from pyarrow import parquet
+
+    for path in sorted(folder.glob("**/*.parquet")) if folder.is_dir() else ():
+        try:
+            with parquet.ParquetFile(path) as file:
+                for _ in file.iter_batches():
+                    pass
+        except (OSError, pyarrow.ArrowException):
+            return path
+    return None
+
+
+def _check_columns(data: "datasets.Dataset", config: str, where: str) -> None:
+    wanted = features_of(config if config in SPLITS else "recall_image")
+    missing = [name for name in wanted if name not in data.features]
+    if missing:
+        raise CrossmemError(
+            f"{where} lacks the column(s) {', '.join(missing)}; it has {', '.join(data.features)}.",
+            "Rename or add them; the row schema is in crossmem_hf/data/rows.py.",
+        )
+    for name in _TYPED_COLUMNS:
+        if name in wanted and data.features[name] != wanted[name]:
+            raise CrossmemError(
+                f"Column {name!r} of {where} is {data.features[name]}; expected {wanted[name]}.",
+                "Cast it, for instance with Dataset.cast_column.",
+            )
+    if not len(data):
+        raise CrossmemError(f"{where} has no rows; expected at least one.", "Check how the split was made.")
+
+
+def _check_images(data: "datasets.Dataset", where: str) -> None:
+    from datasets import Image, List
+
+    column, kind = (
+        ("portrait", Image(decode=False)) if "portrait" in data.features else ("images", List(Image(decode=False)))
+    )
+    if column not in data.features:
+        return
+    for number, row in enumerate(data.select_columns(column).cast_column(column, kind)):
+        for stored in row[column] if column == "images" else [row[column]]:
+            fault = _image_fault(stored)
+            if fault:
+                raise CrossmemError(
+                    f"Row {number} of {where} has a corrupt image in {column!r}: {fault}.",
+                    "Materialise or download the dataset again, or drop the row.",
+                )
+
+
+def _image_fault(stored: dict[str, Any] | None) -> str:
+    """Why a stored image cannot be shown; empty if it can."""
+    from PIL import Image
+
+    if not stored or not (stored["bytes"] or stored["path"]):
+        return "it is empty"
+    try:
+        with Image.open(BytesIO(stored["bytes"]) if stored["bytes"] else stored["path"]) as picture:
+            # verify() reads the checksums of a PNG without decoding it; other formats have none.
+            picture.verify() if picture.format == "PNG" else picture.load()
+    except (OSError, SyntaxError, ValueError) as error:
+        return _reason(error)
+    return ""
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost message, on one line, without its final full stop."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text.rstrip(".")
+
+
+@contextmanager
+def _silent_progress() -> Iterator[None]:
+    from datasets import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+
+    was_disabled = are_progress_bars_disabled()
+    disable_progress_bars()
+    try:
+        yield
+    finally:
+        if not was_disabled:
+            enable_progress_bars()

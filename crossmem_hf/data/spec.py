@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The knobs of the dataset and its configs and splits. It does not know how a row looks or where the rows are kept."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from crossmem_hf.data.splits import check_fraction
+from crossmem_hf.errors import CrossmemError
+from crossmem_hf.personas.sampling import capacity
+from crossmem_hf.storage import fingerprint
+
+SPLITS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "recall_image": ("train", "validation", "test"),
+        "recall_text": ("train", "validation", "test"),
+        "captions": ("background", "target"),
+        "qa": ("forget", "retain", "retain_eval"),
+        "qa_test": ("forget", "retain"),
+        "profiles": ("forget", "retain"),
+        "candidates": ("target",),
+    }
+)
+"""Config -> its splits. Held-out questions are a config of their own: loading any split fetches its whole config."""
+
+DEFAULT_CONFIG = "recall_image"
+NUM_HELD_OUT_VIEWS = 4
+"""Views a person in each of the splits ``validation`` and ``test``."""
+
+_LARGEST = {"num_views": 10_000, "image_size": 512, "qa_per_persona": 1_000}
+_SMALLEST = {"num_views": 1, "image_size": 48, "qa_per_persona": 1}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetSpec:
+    """Everything the dataset depends on; equal specs give equal bytes.
+
+    Attributes:
+        num_personas: Target people, and as many background people in ``captions``.
+        num_views: Training views (portraits and descriptions) a person.
+        seed: Which world the people come from, and the order in which they are forgotten.
+        image_size: Side of a portrait in pixels, 48 to 512.
+        forget_fraction: Share of the people in the forget splits, above 0 and below 1.
+        qa_per_persona: Training questions a person and modality in ``qa``; about 70 % are single-hop.
+
+    Raises:
+        CrossmemError: A value out of range; the message says which values exist.
+    """
+
+    num_personas: int = 50
+    num_views: int = 8
+    seed: int = 0
+    image_size: int = 64
+    forget_fraction: float = 0.2
+    qa_per_persona: int = 20
+
+    def __post_init__(self) -> None:
+        _check_whole("num_personas", self.num_personas, 1, capacity("target"))
+        _check_whole("seed", self.seed, 0, 2**31 - 1)
+        for name, smallest in _SMALLEST.items():
+            _check_whole(name, getattr(self, name), smallest, _LARGEST[name])
+        check_fraction(self.forget_fraction)
+
+    def fingerprint(self) -> str:
+        """Sixteen hex digits that change with any knob and with the code that makes the rows."""
+        return fingerprint({"spec": self.as_dict(), "source": source_fingerprint()})
+
+    def as_dict(self) -> dict[str, Any]:
+        """The knobs by name, for a builder, a card or a fingerprint."""
+        return asdict(self)
+
+
+def _check_whole(name: str, value: object, smallest: int, largest: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not smallest <= value <= largest:
+        raise CrossmemError(
+            f"{name}={value!r}; expected a whole number from {smallest} to {largest}.",
+            f"Pass a {name} in that range.",
+        )
+
+
+def check_config(config: str) -> None:
+    """Accept a config that exists.
+
+    Raises:
+        CrossmemError: It does not; the message lists those that do.
+    """
+    if config not in SPLITS:
+        raise CrossmemError(f"Unknown config {config!r}; expected one of {', '.join(SPLITS)}.", "Pick one of them.")
+
+
+def check_split(config: str, split: str) -> None:
+    """Accept a split that a config has; sums and slices such as ``"forget+retain"`` or ``"test[:10]"`` are fine.
+
+    Raises:
+        CrossmemError: It has none of that name; the message lists those it has.
+    """
+    check_config(config)
+    for part in split.split("+"):
+        if part.partition("[")[0].strip() not in SPLITS[config]:
+            raise CrossmemError(
+                f"Unknown split {split!r} of config {config!r}; expected one of {', '.join(SPLITS[config])}.",
+                "Pick one of them, or join several with '+'.",
+            )
+
+
+@lru_cache(maxsize=1)
+def source_fingerprint() -> str:
+    """Sixteen hex digits of the code that decides what a row holds; a cache made by other code is not reused."""
+    package = Path(__file__).parent.parent
+    digest = hashlib.sha256()
+    for pattern in ("seeding.py", "prompts*.py", "personas/*.py", "rendering/*.py", "data/*.py"):
+        for path in sorted(package.glob(pattern)):
+            digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
