@@ -77,7 +77,7 @@ def built_rows(config: str, split: str, spec: DatasetSpec) -> "datasets.Dataset"
 
     builder = PersonasBuilder(config_name=config, **spec.as_dict())
     try:
-        with _silent_progress():
+        with silent_progress():
             builder.download_and_prepare()
             return builder.as_dataset(split)
     except (OSError, ValueError, DatasetsError) as error:
@@ -94,7 +94,7 @@ def _published_rows(dataset_name: str, config: str, split: str) -> "datasets.Dat
     from datasets.exceptions import DatasetsError
 
     try:
-        with _silent_progress():
+        with silent_progress():
             return load_dataset(dataset_name, config, split=split)
     except (OSError, ValueError, RuntimeError, DatasetsError) as error:
         broken = _broken_parquet(Path(dataset_name))
@@ -184,7 +184,8 @@ def _reason(error: BaseException) -> str:
 
 
 @contextmanager
-def _silent_progress() -> Iterator[None]:
+def silent_progress() -> Iterator[None]:
+    """No progress bars from datasets meanwhile; whoever calls shows progress in a way of their own."""
     from datasets import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
     was_disabled = are_progress_bars_disabled()

@@ -32,7 +32,7 @@ NUM_HELD_OUT_VIEWS = 4
 """Views a person in each of the splits ``validation`` and ``test``."""
 
 _LARGEST = {"num_views": 10_000, "image_size": 512, "qa_per_persona": 1_000}
-_SMALLEST = {"num_views": 1, "image_size": 48, "qa_per_persona": 1}
+_SMALLEST = {"num_views": 1, "image_size": 48, "qa_per_persona": 2}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +112,7 @@ def source_fingerprint() -> str:
     """Sixteen hex digits of the code that decides what a row holds; a cache made by other code is not reused."""
     package = Path(__file__).parent.parent
     digest = hashlib.sha256()
-    for pattern in ("seeding.py", "prompts*.py", "personas/*.py", "rendering/*.py", "data/*.py"):
+    for pattern in ("seeding.py", "prompts*.py", "personas/*.py", "rendering/*.py", "data/*.py", "data/*.j2"):
         for path in sorted(package.glob(pattern)):
             digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
