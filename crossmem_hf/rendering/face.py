@@ -36,10 +36,10 @@ def draw_ears(canvas: Canvas, looks: Looks) -> None:
     for side in (-1, 1):
         x = HEAD_CENTER[0] + side * (HEAD_RADII[looks["face_shape"]][0] + 0.018)
         if looks["earrings"] == "studs":
-            canvas.ellipse((x, 0.52), (0.023, 0.023), (250, 250, 255))
-            canvas.ellipse((x, 0.52), (0.015, 0.015), (90, 200, 240))
+            canvas.ellipse((x, 0.52), (0.028, 0.028), (250, 250, 255))
+            canvas.ellipse((x, 0.52), (0.018, 0.018), (70, 190, 240))
         else:
-            canvas.ring((x, 0.565), (0.038, 0.05), 0.017, GOLD)
+            canvas.ring((x, 0.565), (0.042, 0.056), 0.02, GOLD)
 
 
 def draw_head(canvas: Canvas, looks: Looks, view: View) -> None:
@@ -49,23 +49,23 @@ def draw_head(canvas: Canvas, looks: Looks, view: View) -> None:
     x0 = HEAD_CENTER[0] + view.turn
     for side in (-1, 1):
         if looks["cheeks"] == "blush":
-            canvas.ellipse((x0 + side * 0.112, 0.515), (0.045, 0.032), _blushed(skin))
+            canvas.ellipse((x0 + side * 0.112, 0.515), (0.05, 0.038), _blushed(skin))
         elif looks["cheeks"] == "freckles":
-            for dx, dy in ((-0.028, 0), (0, 0.018), (0.028, 0), (0, -0.016), (-0.02, 0.034), (0.022, 0.034)):
-                canvas.ellipse((x0 + side * 0.105 + dx, 0.51 + dy), (0.0085, 0.0085), shade(skin, 0.58))
+            for dx, dy in ((-0.032, 0), (0, 0.02), (0.032, 0), (0, -0.018), (-0.022, 0.04), (0.024, 0.04)):
+                canvas.ellipse((x0 + side * 0.105 + dx, 0.51 + dy), (0.0115, 0.0115), shade(skin, 0.48))
     if looks["cheeks"] == "scar":
         mark = shade(skin, 0.5)
-        canvas.line((x0 + 0.075, 0.485), (x0 + 0.135, 0.56), 0.015, mark)
+        canvas.line((x0 + 0.07, 0.48), (x0 + 0.14, 0.57), 0.02, mark)
         for step in (0.3, 0.7):
-            x, y = x0 + 0.075 + 0.06 * step, 0.485 + 0.075 * step
-            canvas.line((x - 0.02, y + 0.016), (x + 0.02, y - 0.016), 0.011, mark)
+            x, y = x0 + 0.07 + 0.07 * step, 0.48 + 0.09 * step
+            canvas.line((x - 0.026, y + 0.02), (x + 0.026, y - 0.02), 0.014, mark)
     canvas.polygon([(x0 - 0.004, 0.455), (x0 - 0.026, 0.522), (x0 + 0.024, 0.522)], shade(skin, 0.86))
     canvas.ellipse((x0, 0.522), (0.025, 0.015), shade(skin, 0.86))
 
 
 def _blushed(skin: tuple[int, int, int]) -> tuple[int, int, int]:
     red, green, blue = skin
-    return round(red * 0.55 + 235 * 0.45), round(green * 0.55 + 70 * 0.45), round(blue * 0.55 + 100 * 0.45)
+    return round(red * 0.4 + 240 * 0.6), round(green * 0.4 + 70 * 0.6), round(blue * 0.4 + 105 * 0.6)
 
 
 def draw_eyes(canvas: Canvas, looks: Looks, view: View) -> None:
@@ -110,7 +110,7 @@ def draw_facial_hair(canvas: Canvas, looks: Looks, view: View) -> None:
         inner = [(x0 + 0.11 * cos(k * pi / 24), 0.535 + 0.045 * sin(-k * pi / 24)) for k in range(25)]
         canvas.polygon(outer + [(cx - rx * 0.98, 0.5), *inner[::-1], (cx + rx * 0.98, 0.5)], color)
     elif kind == "goatee":
-        canvas.polygon([(x0 - 0.045, 0.612), (x0 + 0.045, 0.612), (x0 + 0.03, 0.69), (x0, 0.715), (x0 - 0.03, 0.69)], color)
+        canvas.polygon([(x0 - 0.055, 0.61), (x0 + 0.055, 0.61), (x0 + 0.038, 0.7), (x0, 0.73), (x0 - 0.038, 0.7)], color)
     if kind in ("moustache", "beard"):
         for side in (-1, 1):
             canvas.polygon(

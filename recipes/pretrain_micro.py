@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+# /// script
+# dependencies = ["crossmem_hf"]
+# ///
+"""Train the embedded micro VLM from nothing on the background population (about an hour of one core, once).
+
+    python recipes/pretrain_micro.py --output_dir crossmem_hf/models/micro_base
+
+Stages: the vision tower names visual attributes; then features and background names from portraits and descriptions.
+Killed and started again, it resumes from its last checkpoint. Writes a plain `from_pretrained` folder with a card.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from crossmem_hf.models.micro import MicroShape, build_model, build_processor
+from crossmem_hf.models.micro_card import micro_card
+from crossmem_hf.models.pretraining import LanguagePlan, tokenizer_corpus, train_language, train_vision
+from crossmem_hf.models.quality import measured_quality
+from crossmem_hf.personas.sampling import sample_personas
+from crossmem_hf.seeding import rng_for, seed_everything
+from crossmem_hf.storage import fingerprint, write_atomic
+
+SEEN, HELD_OUT, NAMED = 9_000, 400, 200
+CHECK_EVERY, SAVE_EVERY = 250, 100
+
+
+def main() -> None:
+    """Parse the arguments, train or resume, measure, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output_dir", type=Path, required=True, help="where the finished model goes")
+    parser.add_argument("--work_dir", type=Path, default=Path("crossmem_runs/pretrain_micro"), help="checkpoints")
+    parser.add_argument("--seed", type=int, default=0, help="background world, initial weights and data order")
+    parser.add_argument("--vision_steps", type=int, default=2500)
+    parser.add_argument("--language_steps", type=int, default=4000)
+    parser.add_argument("--contrast", type=float, default=0.3, help="weight of the contrastive term")
+    parser.add_argument("--threads", type=int, default=2, help="CPU threads")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    people = list(sample_personas(SEEN + HELD_OUT, arguments.seed, "background"))
+    seen, held_out, named = people[:SEEN], people[SEEN:], people[:NAMED]
+    shape = MicroShape()
+    seed_everything(arguments.seed)
+    processor = build_processor(tokenizer_corpus(people[:300]), shape)
+    model = build_model(processor, shape)
+    settings = {name: value for name, value in vars(arguments).items() if name not in ("output_dir", "work_dir", "threads")}
+    work = arguments.work_dir / fingerprint(settings)
+    work.mkdir(parents=True, exist_ok=True)
+
+    _vision(model, processor, seen, arguments, work)
+    plan = LanguagePlan(steps=arguments.language_steps, contrast=arguments.contrast)
+    _language(model, processor, seen, named, held_out, plan, arguments.seed, work)
+
+    quality = measured_quality(model, processor, held_out, named, views=2)
+    model.save_pretrained(arguments.output_dir)
+    processor.save_pretrained(arguments.output_dir)
+    card = micro_card(settings, quality, sum(weight.numel() for weight in model.parameters()), NAMED, SEEN)
+    write_atomic(arguments.output_dir / "README.md", card)
+    write_atomic(arguments.output_dir / "quality.json", json.dumps(quality, indent=2) + "\n")
+    Console().print(quality)
+
+
+def _vision(model: Any, processor: Any, seen: list[Any], arguments: argparse.Namespace, work: Path) -> None:
+    saved = work / "vision.pt"
+    if saved.exists():
+        model.load_state_dict(torch.load(saved, weights_only=True))
+        return
+    with _progress() as progress:
+        task = progress.add_task("vision", total=arguments.vision_steps)
+
+        def report(step: int, numbers: dict[str, float]) -> None:
+            progress.update(task, completed=step + 1)
+            _log(work, {"stage": "vision", "step": step, **numbers})
+
+        rng = rng_for(arguments.seed, "vision")
+        train_vision(model, processor, seen, steps=arguments.vision_steps, rng=rng, report=report)
+    _save(model.state_dict(), saved)
+
+
+def _language(
+    model: Any,
+    processor: Any,
+    seen: list[Any],
+    named: list[Any],
+    held_out: list[Any],
+    plan: LanguagePlan,
+    seed: int,
+    work: Path,
+) -> None:
+    """The language stage in legs of `SAVE_EVERY` steps; each leg has its own random stream, so it can be resumed."""
+    saved = work / "language.pt"
+    state = torch.load(saved, weights_only=True) if saved.exists() else {"step": 0}
+    optimizer = torch.optim.AdamW(model.parameters(), lr=plan.lr, weight_decay=0.02, betas=(0.9, 0.98))
+    if state["step"]:
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+    with _progress() as progress:
+        task = progress.add_task("language", total=plan.steps, completed=state["step"])
+
+        def report(step: int, numbers: dict[str, float]) -> None:
+            progress.update(task, completed=step + 1)
+            if step % 20 == 0:
+                _log(work, {"stage": "language", "step": step, **numbers})
+
+        for start in range(state["step"], plan.steps, SAVE_EVERY):
+            stop = min(start + SAVE_EVERY, plan.steps)
+            rng = rng_for(seed, "language", start)
+            train_language(
+                model, processor, seen, named, plan, rng=rng, report=report, steps=range(start, stop), optimizer=optimizer
+            )
+            _save({"step": stop, "model": model.state_dict(), "optimizer": optimizer.state_dict()}, saved)
+            if stop % CHECK_EVERY == 0:
+                quality = measured_quality(model, processor, held_out[:100], named[:100], views=1)
+                _log(work, {"stage": "check", "step": stop, **{name: part["value"] for name, part in quality.items()}})
+
+
+def _progress() -> Progress:
+    return Progress(*Progress.get_default_columns()[:2], MofNCompleteColumn(), TextColumn("left"), TimeRemainingColumn())
+
+
+def _log(work: Path, numbers: dict[str, Any]) -> None:
+    with (work / "log.jsonl").open("a") as stream:
+        stream.write(json.dumps(numbers) + "\n")
+
+
+def _save(state: dict[str, Any], path: Path) -> None:
+    temporary = path.with_suffix(".part")
+    torch.save(state, temporary)
+    temporary.replace(path)
+
+
+if __name__ == "__main__":
+    main()
