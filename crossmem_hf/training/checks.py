@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What must hold before training starts, so that no work is lost to bad rows. It changes nothing."""
+
+from typing import Any
+
+import pyarrow.compute
+from datasets import Dataset
+
+from crossmem_hf.errors import CrossmemError
+from crossmem_hf.training.collate import EncodedRows
+
+NEEDED_COLUMNS = ("images", "prompt", "completion", "persona_id")
+
+
+def check_rows(dataset: Dataset, name: str, *, model_config: Any) -> None:
+    """Nothing, if `dataset` can be trained on by a model with this config.
+
+    Raises:
+        CrossmemError: It is empty, lacks a column, or shows images to a model without an image tower.
+    """
+    missing = [column for column in NEEDED_COLUMNS if column not in dataset.column_names]
+    if missing:
+        raise CrossmemError(
+            f"The {name} set lacks the columns {missing!r}; it has {dataset.column_names!r}.",
+            "Use rows from crossmem_hf.data.load_rows, or add the columns (images may be empty lists).",
+        )
+    if len(dataset) == 0:
+        raise CrossmemError(f"The {name} set is empty.", "Pass at least one row, or choose another split or fraction.")
+    if getattr(model_config, "vision_config", None) is None:
+        first = _first_with_images(dataset)
+        if first is not None:
+            raise CrossmemError(
+                f"Row {first} of the {name} set has an image; a {model_config.model_type!r} model has no image tower.",
+                "Choose a vision-language model, or a text-only dataset such as config 'recall_text'.",
+            )
+
+
+def check_disjoint(forget: Dataset, retain: Dataset) -> None:
+    """Nothing, if nobody is to be both forgotten and retained.
+
+    Raises:
+        CrossmemError: Some persona is in both sets.
+    """
+    both = sorted(set(_personas(forget)) & set(_personas(retain)))
+    if both:
+        shown = ", ".join(map(repr, both[:3])) + (", ..." if len(both) > 3 else "")
+        raise CrossmemError(
+            f"{len(both)} persona(s) are in both the forget and the retain set: {shown}.",
+            "Split by persona, e.g. with crossmem_hf.data.splits.forget_ids.",
+        )
+
+
+def check_lengths(rows: EncodedRows) -> None:
+    """Nothing, if no row exceeds `max_length`. Encodes every row when there is a limit, and none otherwise.
+
+    Raises:
+        CrossmemError: A row is longer; the first one is named.
+    """
+    if rows.encoder.max_length is not None:
+        for index in range(len(rows)):
+            rows[index]
+
+
+def _first_with_images(dataset: Dataset) -> int | None:
+    """Read from list lengths, so that no image is decoded."""
+    start = 0
+    for table in dataset.select_columns(["images"]).with_format("arrow").iter(batch_size=1000):
+        for offset, length in enumerate(pyarrow.compute.list_value_length(table["images"]).to_pylist()):
+            if length:
+                return start + offset
+        start += len(table)
+    return None
+
+
+def _personas(dataset: Dataset) -> list[str]:
+    return dataset.select_columns(["persona_id"]).with_format("arrow")[:]["persona_id"].to_pylist()

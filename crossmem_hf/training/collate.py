@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From dataset rows to batches: each row is encoded once, exactly as `trl` would, and padded when it is used.
+Nothing here knows a model or a loss."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from datasets import Dataset
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase, ProcessorMixin
+from trl.data_utils import apply_chat_template
+from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
+
+from crossmem_hf.errors import CrossmemError
+from crossmem_hf.logprobs import NOT_AN_ANSWER
+from crossmem_hf.seeding import rng_for
+
+Batch = dict[str, Tensor]
+
+MAX_CACHED_BYTES = 2 * 1024**3
+SEQUENCE_KEYS = ("input_ids", "attention_mask", "labels", "token_type_ids", "mm_token_type_ids")
+
+
+class RowEncoder:
+    """Encodes single rows, with labels on the completion only.
+
+    Args:
+        processing_class: A processor, or for text-only models a tokenizer.
+        max_length: A longer row is an error, because cutting it would cut its answer; None allows any length.
+    """
+
+    def __init__(
+        self, processing_class: ProcessorMixin | PreTrainedTokenizerBase, *, max_length: int | None = None
+    ) -> None:
+        self.processing_class = processing_class
+        self.max_length = max_length
+        self._vision: DataCollatorForVisionLanguageModeling | None = None
+        tokenizer: Any = processing_class
+        if isinstance(processing_class, ProcessorMixin):
+            self._vision = DataCollatorForVisionLanguageModeling(processing_class, completion_only_loss=True)
+            tokenizer = processing_class.tokenizer
+        self.pad_token_id = int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0)
+
+    def encode(self, row: Mapping[str, Any], name: str = "row") -> Batch:
+        """A batch of this one row.
+
+        Raises:
+            CrossmemError: The answer is empty or would be cut; `name` says which row it is.
+        """
+        example = {key: row[key] for key in ("prompt", "completion")}
+        if self._vision is not None:
+            batch = dict(self._vision([{**example, "images": list(row["images"])}]))
+        else:
+            batch = self._text(example)
+        length = batch["input_ids"].shape[1]
+        if self.max_length is not None and length > self.max_length:
+            raise CrossmemError(
+                f"{name} has {length} tokens, more than max_length={self.max_length}, which would cut its answer.",
+                "Raise max_length, or set it to null for no limit.",
+            )
+        if not (batch["labels"][:, 1:] != NOT_AN_ANSWER).any():
+            raise CrossmemError(f"{name} has no answer token.", "Give it a completion that is not empty.")
+        return batch
+
+    def _text(self, example: Mapping[str, Any]) -> Batch:
+        """The same layout from a plain tokenizer."""
+        texts = apply_chat_template(dict(example), self.processing_class)
+        prompt, completion = (
+            self.processing_class(texts[key], add_special_tokens=False)["input_ids"]
+            for key in ("prompt", "completion")
+        )
+        return {
+            "input_ids": torch.tensor([prompt + completion]),
+            "attention_mask": torch.ones(1, len(prompt) + len(completion), dtype=torch.long),
+            "labels": torch.tensor([[NOT_AN_ANSWER] * len(prompt) + completion]),
+        }
+
+
+class EncodedRows:
+    """A dataset's rows as one-row batches, kept after first use while they fit in `MAX_CACHED_BYTES`."""
+
+    def __init__(self, dataset: Dataset, encoder: RowEncoder, *, name: str = "train") -> None:
+        self.dataset, self.encoder, self.name = dataset, encoder, name
+        self._kept: dict[int, Batch] = {}
+        self._room = MAX_CACHED_BYTES
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> Batch:
+        if index in self._kept:
+            return self._kept[index]
+        row = self.dataset[index]
+        batch = self.encoder.encode(row, f"Row {index} of the {self.name} set (persona {row.get('persona_id')!r})")
+        self._room -= sum(tensor.nbytes for tensor in batch.values())
+        if self._room > 0:
+            self._kept[index] = batch
+        return batch
+
+
+def merge_batches(batches: Sequence[Mapping[str, Tensor]], *, pad_token_id: int) -> Batch:
+    """One batch of all rows, right-padded to the longest; rows without images simply add no pixels."""
+    longest = max(batch["input_ids"].shape[1] for batch in batches)
+    fill = {"input_ids": pad_token_id, "labels": NOT_AN_ANSWER}
+    merged: Batch = {}
+    for key in dict.fromkeys(key for batch in batches for key in batch):
+        parts = [batch[key] for batch in batches if key in batch]
+        if key in SEQUENCE_KEYS and any(part.shape[1] < longest for part in parts):
+            parts = [
+                torch.nn.functional.pad(part, (0, longest - part.shape[1]), value=fill.get(key, 0)) for part in parts
+            ]
+        merged[key] = torch.cat(parts)
+    return merged
+
+
+class PairedRows(torch.utils.data.Dataset[dict[str, int]]):
+    """Which forget row meets which retain row. One epoch shows every forget row once.
+
+    Retain rows come in seeded permutations, one after another, so that every row is used before any is used twice.
+    """
+
+    def __init__(self, num_forget: int, num_retain: int, *, seed: int) -> None:
+        self.num_forget, self.num_retain, self.seed = num_forget, num_retain, seed
+        self.epoch = 0
+        self._orders: dict[int, list[int]] = {}
+
+    def __len__(self) -> int:
+        return self.num_forget
+
+    def __getitem__(self, index: int) -> dict[str, int]:
+        if not self.num_retain:
+            return {"forget": index}
+        cycle, offset = divmod(self.epoch * self.num_forget + index, self.num_retain)
+        return {"forget": index, "retain": self._order(cycle)[offset]}
+
+    def _order(self, cycle: int) -> list[int]:
+        if cycle not in self._orders:
+            draw = rng_for(self.seed, "retain", cycle)
+            self._orders[cycle] = sorted(range(self.num_retain), key=lambda _: draw.random())
+        return self._orders[cycle]
+
+
+class RowCollator:
+    """Turns row numbers, or the rows themselves, into a padded batch; used for plain fine-tuning.
+
+    The numbers arrive as ``{"row": 3}``.
+    """
+
+    def __init__(self, rows: EncodedRows) -> None:
+        self.rows = rows
+
+    def __call__(self, examples: Sequence[Mapping[str, Any]]) -> Batch:
+        """The padded batch of these examples."""
+        encoder = self.rows.encoder
+        batches = [
+            self.rows[int(example["row"])] if "row" in example else encoder.encode(example) for example in examples
+        ]
+        return merge_batches(batches, pad_token_id=encoder.pad_token_id)
+
+
+class PairedCollator:
+    """Turns pairs of row numbers into ``{"forget": batch, "retain": batch}``, each batch with its `row` numbers.
+
+    Plain rows, as evaluation sets have them, become a plain batch.
+    """
+
+    def __init__(self, sides: Mapping[str, EncodedRows]) -> None:
+        self.sides = dict(sides)
+        self.encoder = self.sides["forget"].encoder
+
+    def __call__(self, examples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """A batch a side, or one plain batch."""
+        pad = self.encoder.pad_token_id
+        if "forget" not in examples[0]:
+            return merge_batches([self.encoder.encode(example) for example in examples], pad_token_id=pad)
+        paired: dict[str, Any] = {}
+        for side in examples[0]:
+            numbers = [example[side] for example in examples]
+            paired[side] = merge_batches([self.sides[side][number] for number in numbers], pad_token_id=pad)
+            paired[side]["row"] = torch.tensor(numbers)
+        return paired

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The model as it was before unlearning, without a second model: the same weights under another adapter, or none.
+It does not know what is asked of it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from peft import PeftModel
+from torch import Tensor
+
+from crossmem_hf.errors import CrossmemError
+
+REFERENCE = "ref"  # the name trl gives the frozen copy
+
+
+def trained_adapter(model: PeftModel) -> str:
+    """The name of the one adapter that trains.
+
+    Raises:
+        CrossmemError: Several adapters are active.
+    """
+    active = [name for name in model.active_adapters if name != REFERENCE]
+    if len(active) != 1:
+        raise CrossmemError(
+            f"{len(active)} adapters are active: {active!r}; exactly one can be unlearned.",
+            "Call model.set_adapter(name) with the memorised one.",
+        )
+    return active[0]
+
+
+def add_reference(model: PeftModel) -> None:
+    """Keep a frozen copy of the active adapter as the reference, and let the adapter itself train.
+
+    A fresh adapter (its B matrices all zero) needs no copy: without it the model already is the reference.
+    """
+    name = trained_adapter(model)
+    if REFERENCE not in model.peft_config and not _is_fresh(model, name):
+        model.add_adapter(REFERENCE, model.peft_config[name])
+        with torch.no_grad():
+            for key, parameter in model.named_parameters():
+                if f".{REFERENCE}." in key:
+                    parameter.copy_(model.get_parameter(key.replace(f".{REFERENCE}.", f".{name}.")))
+    model.set_adapter(name)
+    for key, parameter in model.named_parameters():
+        if f".{REFERENCE}." in key:
+            parameter.requires_grad_(False)
+
+
+def drop_reference(model: PeftModel) -> None:
+    """Take the copy away again, so that the model holds the trained adapter alone."""
+    if REFERENCE in model.peft_config:
+        model.delete_adapter(REFERENCE)
+
+
+@contextmanager
+def as_reference(model: PeftModel) -> Iterator[None]:
+    """While inside, the model is the reference: no gradients, no dropout, no recomputation of activations."""
+    name, was_training = trained_adapter(model), model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            if REFERENCE in model.peft_config:
+                model.set_adapter(REFERENCE)
+                yield
+            else:
+                with model.disable_adapter():
+                    yield
+    finally:
+        model.set_adapter(name)
+        for key, parameter in model.named_parameters():
+            if f".{REFERENCE}." in key:
+                parameter.requires_grad_(False)
+        model.train(was_training)
+
+
+class ReferenceLogprobs:
+    """Reference log-probabilities of a fixed dataset, each computed once and kept by row number."""
+
+    def __init__(self) -> None:
+        self._kept: dict[int, float] = {}
+
+    def __call__(self, rows_B: Tensor, compute: Callable[[], Tensor]) -> Tensor:
+        """(B,) values of these rows; `compute` gives them when any is new."""
+        numbers = rows_B.tolist()
+        if any(number not in self._kept for number in numbers):
+            self._kept.update(zip(numbers, compute().tolist(), strict=True))
+        return torch.tensor([self._kept[number] for number in numbers], device=rows_B.device)
+
+
+def _is_fresh(model: PeftModel, name: str) -> bool:
+    matrices = [p for key, p in model.named_parameters() if ".lora_B." in key and f".{name}." in key]
+    return bool(matrices) and not any(bool(p.detach().any()) for p in matrices)

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""When unlearning has gone far enough. It knows a number that falls, not how it is measured."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from accelerate import PartialState
+from accelerate.utils import broadcast_object_list
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from crossmem_hf.errors import CrossmemError
+
+
+class StopWhenForgotten(TrainerCallback):
+    """Stops training once recall has fallen to a floor.
+
+    Pass recall on *stopping* rows (validation views). Rows that are reported later must not be among them, or the
+    reported recall is low by construction.
+
+    Args:
+        evaluate: Recall of the forgotten people, 0 to 1. Called on every process, with the model in eval mode and
+            its active adapter on; the first process's answer decides.
+        threshold: Stop at this value or below, 0 to 1.
+        every_steps: Optimizer steps between two looks; at least 1.
+
+    Attributes:
+        history: (step, recall) pairs, in order.
+        stopped_at: The step at which training was stopped, or None.
+
+    Raises:
+        CrossmemError: A bad argument, or `evaluate` returns something that is no finite number.
+    """
+
+    def __init__(self, evaluate: Callable[[], float], threshold: float, every_steps: int = 5) -> None:
+        if not 0.0 <= threshold <= 1.0:
+            raise CrossmemError(f"threshold={threshold!r} is no recall.", "Choose a number from 0 to 1.")
+        if every_steps < 1:
+            raise CrossmemError(f"every_steps={every_steps!r} is below 1.", "Look every 1 or more steps.")
+        self.evaluate, self.threshold, self.every_steps = evaluate, threshold, every_steps
+        self.history: list[tuple[int, float]] = []
+        self.stopped_at: int | None = None
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> TrainerControl:
+        """The control, asking to stop when the floor is reached."""
+        if state.global_step % self.every_steps:
+            return control
+        recall = self._recall(kwargs["model"])
+        self.history.append((state.global_step, recall))
+        if recall <= self.threshold:
+            self.stopped_at = state.global_step
+            control.should_training_stop = True
+        return control
+
+    def _recall(self, model: Any) -> float:
+        was_training = model.training
+        model.eval()
+        try:
+            recall = float(self.evaluate())
+        finally:
+            model.train(was_training)
+        if PartialState().num_processes > 1:
+            shared = [recall]
+            broadcast_object_list(shared)
+            recall = shared[0]
+        if not math.isfinite(recall):
+            raise CrossmemError(
+                f"The recall that decides when to stop is {recall!r}.", "Check the stopping rows: is the set empty?"
+            )
+        return recall

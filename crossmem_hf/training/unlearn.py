@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Unlearning in one call, with settings that suit the micro VLM. The trainer it runs is in `trainer`."""
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from datasets import Dataset
+from peft import PeftModel
+from transformers import PreTrainedTokenizerBase, ProcessorMixin, TrainerCallback
+
+from crossmem_hf.errors import CrossmemError
+from crossmem_hf.training.config import UnlearnConfig
+from crossmem_hf.training.reference import drop_reference
+from crossmem_hf.training.stopping import StopWhenForgotten
+from crossmem_hf.training.trainer import UnlearnTrainer
+
+MICRO_UNLEARNING: dict[str, Any] = {  # settings for the micro VLM
+    "learning_rate": 5e-4,
+    "forget_beta": 0.5,
+    "retain_weight": 5.0,
+    "max_steps": 150,
+    "per_device_train_batch_size": 16,
+    "lr_scheduler_type": "constant",
+    "stop_threshold": 0.1,
+    "stop_every_steps": 5,
+    "save_strategy": "no",
+}
+
+
+def unlearn(
+    model: PeftModel,
+    processor: ProcessorMixin | PreTrainedTokenizerBase,
+    forget: Dataset,
+    retain: Dataset | None,
+    *,
+    output_dir: str | os.PathLike[str],
+    recall: Callable[[], float] | None = None,
+    config: UnlearnConfig | None = None,
+    trainer_class: type[UnlearnTrainer] = UnlearnTrainer,
+    callbacks: Sequence[TrainerCallback] = (),
+    **overrides: Any,
+) -> tuple[PeftModel, StopWhenForgotten | None]:
+    """The model with its adapter changed so that `forget` is forgotten, and what the stopping rule saw.
+
+    The adapter is changed in place and saved in `output_dir`; it loads on the same base as the memorised one.
+
+    Args:
+        recall: Recall on stopping rows, 0 to 1; None trains for all steps. See `StopWhenForgotten`.
+        config: Complete settings; None takes `MICRO_UNLEARNING`.
+        overrides: Fields of `UnlearnConfig` that replace those of `MICRO_UNLEARNING`.
+
+    Raises:
+        CrossmemError: As `UnlearnTrainer`, or both `config` and `overrides`.
+    """
+    if config is not None and overrides:
+        raise CrossmemError(f"Both config and overrides {sorted(overrides)!r} were passed.", "Pass one of them.")
+    config = config or UnlearnConfig(output_dir=str(output_dir), **(MICRO_UNLEARNING | overrides))
+    rule = None
+    if recall is not None and config.stop_threshold is not None:
+        rule = StopWhenForgotten(recall, config.stop_threshold, config.stop_every_steps)
+    trainer = trainer_class(
+        model,
+        config,
+        forget,
+        retain,
+        processing_class=processor,
+        callbacks=[*callbacks, *([rule] if rule else [])],
+    )
+    trainer.train()
+    trainer.save_model(str(output_dir))
+    drop_reference(model)
+    return model, rule
