@@ -57,15 +57,16 @@ class CrossModalRecall(evaluate.Metric):
             reference_urls=["https://arxiv.org/abs/2506.05198"],
         )
 
+    # evaluate appends the inputs' description to the docstrings of these two, so they must have one.
     def add(self, *, prediction: str | None = None, reference: Names | None = None, **row: Any) -> None:
-        self.add_batch(
-            predictions=[prediction], references=[reference], **{name: [value] for name, value in row.items()}
-        )
+        """Keep one row for `compute`."""
+        columns = {name: [value] for name, value in row.items()}
+        self.add_batch(predictions=[prediction], references=[reference], **columns)
 
     def add_batch(
         self, *, predictions: Sequence[Any] | None = None, references: Sequence[Any] | None = None, **columns: Any
     ) -> None:
-        # Checked here, because the Arrow writer would turn a number, or a list among strings, into a string.
+        """Keep rows for `compute`. Checked here, because Arrow would turn a number, or a list, into a string."""
         answers = checked_answers([] if predictions is None else predictions)
         names = [accepted_names(names, row) for row, names in enumerate([] if references is None else references)]
         super().add_batch(predictions=answers, references=names, **columns)

@@ -5,6 +5,7 @@ Owns the matching rule, the 2 x 2 matrix, its gaps and transfer ratios. Does not
 that `evaluate` exists. Numpy only.
 """
 
+import math
 import unicodedata
 from collections.abc import Sequence
 from typing import Any, Literal, get_args
@@ -142,7 +143,7 @@ def chance_recall(num_candidates: int | Sequence[int], num_rows: int) -> float:
             raise ValueError(
                 f"Row {row}: num_candidates {number!r}; expected a whole number of at least 1. Count names."
             )
-    return float(np.mean([1.0 / number for number in per_row]))
+    return math.fsum(1.0 / number for number in per_row) / num_rows
 
 
 def recall_summary(
@@ -222,7 +223,7 @@ def _add(
     if not counts.sum(axis=0).all():
         return
     value = float(statistic((sums.sum(axis=0) / counts.sum(axis=0))[None, :])[0])
-    if np.isnan(value):
+    if math.isnan(value):
         return
     summary[name] = value
     interval = bootstrap_interval(sums, counts, statistic, resampling=resampling)

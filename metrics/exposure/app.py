@@ -64,7 +64,7 @@ def page() -> Any:
         try:
             return score(text, ties)
         except ValueError as fault:
-            raise gr.Error(str(fault)) from fault
+            raise gr.Error(str(fault), print_exception=False) from fault
 
     return gr.Interface(
         fn=answer,

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The metrics as others meet them: loaded by evaluate, and copied out of the repository as Spaces."""
+
+import importlib.util
+import shutil
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+NAMES = ("exposure", "cross_modal_recall")
+
+
+@pytest.fixture(scope="session")
+def evaluate() -> ModuleType:
+    """The evaluate library, imported once; offline and with a fresh home, as the root conftest has set."""
+    return importlib.import_module("evaluate")
+
+
+@pytest.fixture(scope="session")
+def spaces(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
+    """A folder in which crossmem/<name> are the metrics as published: links resolved, nothing else around."""
+    home = tmp_path_factory.mktemp("spaces")
+    for name in NAMES:
+        space = home / "crossmem" / name
+        shutil.copytree(root / "metrics" / name, space, symlinks=False, ignore=shutil.ignore_patterns("__pycache__"))
+        with (space / f"{name}.py").open("a", encoding="utf-8") as script:
+            script.write("# published\n")  # other bytes, so that evaluate imports it afresh
+    return home
+
+
+@pytest.fixture(scope="session")
+def app(spaces: Path):
+    """Imports the app of a copied Space."""
+
+    def imported(name: str) -> ModuleType:
+        spec = importlib.util.spec_from_file_location(f"app_of_{name}", spaces / "crossmem" / name / "app.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return imported
