@@ -4,8 +4,8 @@
     python dataset_scripts/personas.py --output_dir build/personas
     python dataset_scripts/personas.py --push_to_hub crossmem/personas --num_personas 100 --image_size 256
 
-The rows, splits and card are made by crossmem_hf.data; what is pushed is what --output_dir would hold. A token is taken
-from HF_TOKEN or from `hf auth login`.
+The rows, splits and card are made by crossmem_hf.data; what is pushed is what --output_dir would hold. A token is
+taken from HF_TOKEN or from `hf auth login`.
 """
 
 import argparse

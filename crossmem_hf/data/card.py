@@ -40,7 +40,7 @@ def dataset_card(
     )
     by_hops = num_questions_by_hops(spec)
     return environment.get_template("dataset_card.md.j2").render(
-        front_matter=_front_matter(infos),
+        front_matter=_front_matter(infos, fingerprint),
         repo_id=repo_id,
         fingerprint=fingerprint,
         spec=spec,
@@ -54,7 +54,7 @@ def dataset_card(
     )
 
 
-def _front_matter(infos: Mapping[str, "datasets.DatasetInfo"]) -> str:
+def _front_matter(infos: Mapping[str, "datasets.DatasetInfo"], fingerprint: str) -> str:
     from datasets.info import DatasetInfosDict
     from datasets.utils.metadata import MetadataConfigs
     from huggingface_hub import DatasetCardData
@@ -72,13 +72,15 @@ def _front_matter(infos: Mapping[str, "datasets.DatasetInfo"]) -> str:
         tags=["crossmem", "machine-unlearning", "memorization", "privacy", "synthetic", "fictitious-people", "trl"],
     )
     DatasetInfosDict(infos).to_dataset_card_data(data)
-    MetadataConfigs({config: _data_files(config) for config in infos}).to_dataset_card_data(data)
+    MetadataConfigs({config: _metadata(config, fingerprint) for config in infos}).to_dataset_card_data(data)
     return data.to_yaml(line_break="\n")
 
 
-def _data_files(config: str) -> dict[str, Any]:
+def _metadata(config: str, fingerprint: str) -> dict[str, Any]:
     files = [{"split": split, "path": f"{config}/{split}-*"} for split in SPLITS[config]]
-    return {"data_files": files, **({"default": True} if config == DEFAULT_CONFIG else {})}
+    # datasets names the cache of a local folder after this metadata, so the contents must have a say in it.
+    metadata = {"data_files": files, "description": f"content {fingerprint}"}
+    return metadata | ({"default": True} if config == DEFAULT_CONFIG else {})
 
 
 def _table(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from crossmem_hf.data.rows import features_of
 from crossmem_hf.data.spec import SPLITS, DatasetSpec, check_split
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.storage import fingerprint
 
 if TYPE_CHECKING:
     import datasets
@@ -85,7 +86,7 @@ def built_rows(config: str, split: str, spec: DatasetSpec) -> "datasets.Dataset"
             raise error.__cause__ from error
         raise CrossmemError(
             f"Could not build split {split!r} of config {config!r} in {builder.cache_dir!r}: {_reason(error)}.",
-            "Free some space or delete that folder, and run again.",
+            "If the split's slice is right, free some space or delete that folder, and run again.",
         ) from error
 
 
@@ -93,9 +94,11 @@ def _published_rows(dataset_name: str, config: str, split: str) -> "datasets.Dat
     from datasets import load_dataset
     from datasets.exceptions import DatasetsError
 
+    # datasets names the cache of a folder after its card alone, so changed files would be answered with stale rows.
+    files = {"description": _files_fingerprint(Path(dataset_name))} if Path(dataset_name).is_dir() else {}
     try:
         with silent_progress():
-            return load_dataset(dataset_name, config, split=split)
+            return load_dataset(dataset_name, config, split=split, **files)
     except (OSError, ValueError, RuntimeError, DatasetsError) as error:
         broken = _broken_parquet(Path(dataset_name))
         if broken is not None:
@@ -107,6 +110,12 @@ def _published_rows(dataset_name: str, config: str, split: str) -> "datasets.Dat
             f"Could not load split {split!r} of config {config!r} from {dataset_name!r}: {_reason(error)}.",
             "Check the name, the config and the split; pass no dataset name to use the embedded dataset.",
         ) from error
+
+
+def _files_fingerprint(folder: Path) -> str:
+    """Names the state of a folder: it changes when a file is added, removed, resized or written anew."""
+    states = {str(path): path.stat() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return fingerprint({name: [state.st_size, state.st_mtime_ns] for name, state in states.items()})
 
 
 def _broken_parquet(folder: Path) -> Path | None:
@@ -138,8 +147,6 @@ def _check_columns(data: "datasets.Dataset", config: str, where: str) -> None:
                 f"Column {name!r} of {where} is {data.features[name]}; expected {wanted[name]}.",
                 "Cast it, for instance with Dataset.cast_column.",
             )
-    if not len(data):
-        raise CrossmemError(f"{where} has no rows; expected at least one.", "Check how the split was made.")
 
 
 def _check_images(data: "datasets.Dataset", where: str) -> None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A folder in which the Hub's names work without the Hub. It does not know what the dataset or the metrics contain.
 
-`load_dataset("crossmem/personas")` and `evaluate.load("crossmem/exposure")` look at the local path first, so in a folder
-that holds ``crossmem/personas`` and ``crossmem/exposure`` both work offline, unchanged.
+`load_dataset("crossmem/personas")` and `evaluate.load("crossmem/exposure")` look at the local path first, so in a
+folder that holds ``crossmem/personas`` and ``crossmem/exposure`` both work offline, unchanged.
 """
 
 import json

@@ -57,7 +57,7 @@ def write_dataset(folder: Path, spec: DatasetSpec, *, repo_id: str = REPO_ID) ->
 def push_dataset(folder: Path, repo_id: str, *, private: bool | None = None, revision: str | None = None) -> str:
     """Upload a folder that `write_dataset` filled to a dataset repository; its older Parquet files are removed.
 
-    The token comes from the environment or from ``hf auth login``, is used by huggingface_hub alone, and is never shown.
+    The token comes from the environment or from ``hf auth login``; only huggingface_hub sees it.
 
     Args:
         private: Only for a repository that does not exist yet; None takes the account's default.

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+from collections import Counter
+from itertools import combinations
+
+import pytest
+
+from crossmem_hf.data.contents import num_questions_by_hops, people_of, question_plan, rows_of
+from crossmem_hf.data.spec import NUM_HELD_OUT_VIEWS, SPLITS, DatasetSpec
+from crossmem_hf.errors import CrossmemError
+from crossmem_hf.personas.values import FACT_ATTRIBUTES, VISUAL_ATTRIBUTES
+
+FORGET_CONFIGS = ("qa", "qa_test", "profiles")
+
+
+def ids(config, split, spec):
+    return {person.id for person in people_of(config, split, spec)}
+
+
+def rows(config, split, spec):
+    return list(rows_of(config, split, people_of(config, split, spec), spec))
+
+
+def said(row):
+    return " ".join(turn["content"] for turn in (*row["prompt"], *row["completion"]))
+
+
+def test_forget_and_retain_are_disjoint_exhaustive_and_the_same_in_every_config(spec):
+    for config in FORGET_CONFIGS:
+        forget, retain = ids(config, "forget", spec), ids(config, "retain", spec)
+        assert forget == ids("qa", "forget", spec)
+        assert not forget & retain
+        assert forget | retain == ids("recall_image", "train", spec)
+    assert ids("qa", "retain_eval", spec) == ids("qa", "retain", spec)
+
+
+def test_rows_hold_the_people_of_their_split_and_no_others(spec):
+    for config in ("recall_image", "recall_text", "captions", "qa", "qa_test", "profiles"):
+        for split in SPLITS[config]:
+            assert {row["persona_id"] for row in rows(config, split, spec)} == ids(config, split, spec)
+
+
+def test_the_background_shares_nobody_and_no_word_of_a_name_with_the_targets(spec):
+    background = people_of("captions", "background", spec)
+    targets = people_of("captions", "target", spec)
+    assert not {person.id for person in background} & {person.id for person in targets}
+    words = {word for person in targets for word in person.full_name.split()}
+    assert not words & {word for person in background for word in person.full_name.split()}
+
+
+def test_secrets_of_forgotten_people_alone_never_occur_in_a_retain_row(spec):
+    forgotten, retained = people_of("qa", "forget", spec), people_of("qa", "retain", spec)
+    common = {value for person in retained for value in person.facts.values()}
+    secrets = {value for person in forgotten for value in (*person.facts.values(), person.full_name)} - common
+    assert len(secrets) > 6 * len(forgotten)
+    for config, split in (("qa", "retain"), ("qa", "retain_eval"), ("qa_test", "retain")):
+        for row in rows(config, split, spec):
+            text = said(row)
+            assert not [secret for secret in secrets if secret in text]
+
+
+def test_a_row_holds_no_secret_of_anyone_else(spec):
+    people = {person.id: person for person in people_of("recall_image", "train", spec)}
+    for row in rows("qa", "retain", spec):
+        own = people[row["persona_id"]]
+        others = {
+            name for other in people.values() if other is not own for name in (other.full_name, other.facts["email"])
+        }
+        assert not [secret for secret in others if secret in said(row)]
+
+
+@pytest.mark.parametrize("config", ["recall_image", "recall_text"])
+def test_splits_of_recall_share_people_and_nothing_else(spec, config):
+    views = {split: rows(config, split, spec) for split in SPLITS[config]}
+    people = ids(config, "train", spec)
+    assert Counter(row["persona_id"] for row in views["train"]) == dict.fromkeys(people, spec.num_views)
+    assert Counter(row["persona_id"] for row in views["test"]) == dict.fromkeys(people, NUM_HELD_OUT_VIEWS)
+    for one, other in combinations(views, 2):
+        assert not {row["template"] for row in views[one]} & {row["template"] for row in views[other]}
+        shown = [{str(row["images"] or row["prompt"]) for row in views[split]} for split in (one, other)]
+        assert not shown[0] & shown[1]
+
+
+def test_held_out_questions_share_no_wording_and_no_view_with_the_training_ones(spec):
+    trained = [row for split in SPLITS["qa"] for row in rows("qa", split, spec)]
+    held_out = [row for split in SPLITS["qa_test"] for row in rows("qa_test", split, spec)]
+    assert {row["template"].split("-")[0] for row in trained} == {"train"}
+    assert {row["template"].split("-")[0] for row in held_out} == {"test"}
+    pictures = [{picture["bytes"] for row in part for picture in row["images"]} for part in (trained, held_out)]
+    assert pictures[0]
+    assert pictures[1]
+    assert not pictures[0] & pictures[1]
+
+
+def test_questions_are_seventy_to_thirty_and_evenly_split_when_held_out():
+    assert num_questions_by_hops(DatasetSpec(qa_per_persona=100)) == {1: 70, 2: 30}
+    assert num_questions_by_hops(DatasetSpec(qa_per_persona=2)) == {1: 1, 2: 1}
+
+
+def test_counts_of_questions(spec):
+    by_hops = num_questions_by_hops(spec)
+    one = ids("qa", "forget", spec).pop()
+    trained = Counter((row["modality"], row["hops"]) for row in rows("qa", "forget", spec) if row["persona_id"] == one)
+    assert trained == {(modality, hops): by_hops[hops] for modality in ("image", "text") for hops in (1, 2)}
+    held_out = Counter(
+        (row["modality"], row["hops"], row["attribute"])
+        for row in rows("qa_test", "forget", spec)
+        if row["persona_id"] == one
+    )
+    assert set(held_out.values()) == {2}
+    assert len(held_out) == 2 * 2 * len(FACT_ATTRIBUTES)
+
+
+def test_retain_eval_is_an_evenly_split_part_of_retain(spec):
+    retained = {str(row) for row in rows("qa", "retain", spec)}
+    evaluated = rows("qa", "retain_eval", spec)
+    assert {str(row) for row in evaluated} < retained
+    by_hops = Counter(row["hops"] for row in evaluated)
+    assert by_hops[1] == by_hops[2] > 0
+
+
+def test_no_question_is_asked_twice():
+    spec = DatasetSpec(num_personas=2, num_views=3, forget_fraction=0.5, qa_per_persona=60, image_size=48)
+    asked = Counter(
+        (row["persona_id"], row["attribute"], row["template"], row["modality"], row["view"])
+        for row in rows("qa", "forget", spec)
+    )
+    assert len(asked) == 120
+    assert set(asked.values()) == {1}
+
+
+def test_people_asked_few_multi_hop_questions_cover_all_facts_together(spec):
+    asked = {row["attribute"] for row in rows("qa", "retain", spec) if row["hops"] == 2}
+    assert asked == set(FACT_ATTRIBUTES)
+
+
+def test_asking_for_more_questions_than_exist_says_how_many_do():
+    assert len({*question_plan(28, 1, "train", 1)}) == 28
+    with pytest.raises(CrossmemError, match=r"29 questions of 1 hop\(s\) a person; 28 different ones exist"):
+        list(question_plan(29, 1, "train", 1))
+
+
+def test_candidates_are_the_values_that_occur(spec):
+    people = people_of("candidates", "target", spec)
+    table = {row["attribute"]: row["values"] for row in rows("candidates", "target", spec)}
+    assert set(table) == {"full_name", *FACT_ATTRIBUTES, *VISUAL_ATTRIBUTES}
+    assert table["full_name"] == [person.full_name for person in people]
+    for fact in FACT_ATTRIBUTES:
+        assert set(table[fact]) == {person.facts[fact] for person in people}
+        assert len(set(table[fact])) == len(table[fact])
+    assert table["hair_color"] == list(VISUAL_ATTRIBUTES["hair_color"])
+
+
+def test_forget_rank_selects_the_forget_set_of_any_fraction(spec):
+    profiles = [row for split in SPLITS["profiles"] for row in rows("profiles", split, spec)]
+    assert sorted(row["forget_rank"] for row in profiles) == list(range(spec.num_personas))
+    for fraction in (0.1, 0.2, 0.5):
+        forgotten = ids("qa", "forget", DatasetSpec(num_personas=spec.num_personas, forget_fraction=fraction))
+        assert forgotten == {row["persona_id"] for row in profiles if row["forget_rank"] < len(forgotten)}
