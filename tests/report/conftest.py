@@ -89,15 +89,24 @@ class _World:
             value = sum(_person_exposure(rng, person_rate) for _ in range(VIEWS)) / VIEWS
             self.items.append(
                 ExposureItem(
-                    stage=stage, source=source, target=target, group=group, seed=seed,
-                    persona_id=f"t{seed}-{person:05d}", value=value,
+                    stage=stage,
+                    source=source,
+                    target=target,
+                    group=group,
+                    seed=seed,
+                    persona_id=f"t{seed}-{person:05d}",
+                    value=value,
                 )  # fmt: skip
             )
 
-    def answers(self, stage: str, source: str, target: str, groups: Sequence[str], seeds: Sequence[int]) -> list[float]:
+    def answers(
+        self, stage: str, source: str, target: str, groups: Sequence[str], seeds: Sequence[int]
+    ) -> list[float]:
         return [x for g in groups for s in seeds for x in self.rows.get((stage, source, target, g, s), [])]
 
-    def exposures(self, stage: str, source: str, target: str, groups: Sequence[str], seeds: Sequence[int]) -> list[float]:
+    def exposures(
+        self, stage: str, source: str, target: str, groups: Sequence[str], seeds: Sequence[int]
+    ) -> list[float]:
         key = (stage, source, target)
         return [i.value for i in self.items
                 if (i.stage, i.source, i.target) == key and i.group in groups and i.seed in seeds]  # fmt: skip
@@ -108,7 +117,11 @@ class _World:
         pools: list[tuple[int | None, Sequence[int]]] = [(seed, [seed]) for seed in self.seeds]
         for stage, source, target in cells:
             for seed, seeds in [*pools, (None, self.seeds)]:
-                for group, groups in {"all": ("forget", "retain"), "forget": ("forget",), "retain": ("retain",)}.items():
+                for group, groups in {
+                    "all": ("forget", "retain"),
+                    "forget": ("forget",),
+                    "retain": ("retain",),
+                }.items():
                     where = {"stage": stage, "source": source, "target": target, "group": group, "seed": seed}
                     answers = self.answers(stage, source, target, groups, seeds)
                     value, low, high = _interval(answers)
@@ -127,11 +140,13 @@ class _World:
             for seed, seeds in [*pools, (None, self.seeds)]:
                 both = ("forget", "retain")
                 same = self.answers("memorised", source, source, both, seeds)
-                cross = self.answers("memorised", source, other(source), both, seeds)  # type: ignore[arg-type]
+                cross = self.answers("memorised", source, other(source), both, seeds)
                 value, low, high = _interval([a - b for a, b in zip(same, cross, strict=True)])
-                where = {"source": source, "target": other(source), "seed": seed}  # type: ignore[arg-type]
+                where = {"source": source, "target": other(source), "seed": seed}
                 meaning = {"metric": "gap", "chance": 0.0, "higher_is": "less_transfer"}
-                found.append(measurement(value=value, ci_low=low, ci_high=high, n=len(same) * VIEWS, **where, **meaning))
+                found.append(
+                    measurement(value=value, ci_low=low, ci_high=high, n=len(same) * VIEWS, **where, **meaning)
+                )
         return found
 
 
@@ -150,11 +165,17 @@ def _examples(stages: Sequence[str], sources: Sequence[str], recall: dict[Any, f
                     right = rate > (0.3 if group == "forget" else 0.47)
                     found.append(
                         Example(
-                            persona_id=f"t0-{person:05d}", full_name=_name(person), stage=stage, source=source,
-                            target=target, question="Who is this person?", truth=_name(person), correct=right,
+                            persona_id=f"t0-{person:05d}",
+                            full_name=_name(person),
+                            stage=stage,
+                            source=source,
+                            target=target,
+                            question="Who is this person?",
+                            truth=_name(person),
+                            correct=right,
                             answer=_name(person) if right else _name((person * 7 + len(found)) % PEOPLE),
                             forgotten=group == "forget",
-                        )  # type: ignore[arg-type]  # fmt: skip
+                        )  # fmt: skip
                     )
     return found
 

@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Numbers and findings in words, each computed from a record. It knows nothing of layout or colour.
+
+A finding is claimed only where a 95 % interval supports it; otherwise the sentence says that the run cannot tell.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from crossmem_hf.personas.schema import MODALITIES, Modality
+from crossmem_hf.report.record import EXPOSURE, GAP, RECALL, Group, Measurement, RunRecord, Stage, other
+
+DOORS: Final[dict[Modality, str]] = {"image": "portraits", "text": "descriptions"}
+STAGE_WORDS: Final[dict[Stage, str]] = {
+    "base": "before learning",
+    "memorised": "after learning",
+    "unlearned": "after unlearning",
+}
+GROUP_WORDS: Final[dict[Group, str]] = {"forget": "forgotten", "retain": "retained", "all": "everyone"}
+Trace = Literal["named", "ranked", "none", "unmeasured"]
+TRACE_WORDS: Final[dict[Trace, str]] = {
+    "named": "named above guessing",
+    "ranked": "ranked above guessing",
+    "none": "no trace found",
+    "unmeasured": "not measured",
+}
+
+
+def percent(proportion: float) -> str:
+    """A proportion as a whole percentage, with one decimal where rounding would hide that it is not 0 or 100.
+
+    Example:
+        >>> percent(0.493), percent(0.004), percent(0.998), percent(1.0)
+        ('49%', '0.4%', '99.8%', '100%')
+    """
+    near_the_end = 0 < proportion < 0.01 or 0.99 < proportion < 1
+    return f"{100 * proportion:.{int(near_the_end)}f}%"
+
+
+def _short(number: float, digits: int) -> str:
+    text = f"{number:.{digits}f}".replace("-", "−")
+    return text.removeprefix("−") if not text.strip("−0.") else text
+
+
+def amount(m: Measurement) -> str:
+    """The value as a reader wants it: a percentage, points of a gap, or the number with its unit's precision."""
+    if m.metric == GAP:
+        return f"{_short(100 * m.value, 0)} points"
+    if m.unit == "proportion":
+        return percent(m.value)
+    return _short(m.value, 0 if m.unit == "0-100" else 2)
+
+
+def interval(m: Measurement) -> str:
+    """The 95 % interval in the scale of `amount`, e.g. ``"43 to 56"``, unbreakable."""
+    scale, digits = (100, 0) if m.unit == "proportion" else (1, 0 if m.unit == "0-100" else 2)
+    return f"{_short(scale * m.ci_low, digits)}\u00a0to\u00a0{_short(scale * m.ci_high, digits)}"
+
+
+def joined(parts: list[str]) -> str:
+    """The parts as an English list.
+
+    Example:
+        >>> joined(["a", "b", "c"])
+        'a, b and c'
+    """
+    return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
+
+
+def gap_sign(m: Measurement) -> Literal["worse", "better", "open"]:
+    """How the other modality fares, as far as the interval tells; ``"open"`` where it includes zero."""
+    if m.ci_low > 0:
+        return "worse"
+    return "better" if m.ci_high < 0 else "open"
+
+
+def pooled_gaps(record: RunRecord) -> dict[Modality, Measurement]:
+    """Source modality -> gap after learning, for the sources that have one."""
+    found = {source: record.cell(GAP, "memorised", source, other(source)) for source in MODALITIES}
+    return {source: gap for source, gap in found.items() if gap is not None}
+
+
+def headline(record: RunRecord) -> str:
+    """The one sentence that a reader should take away."""
+    gaps = pooled_gaps(record)
+    if record.gate_failures() and not record.gate.overridden:
+        return "The people were not learnt well enough to say what unlearning did."
+    if not gaps:
+        return "This run has measured no gap between modalities."
+    worse = [DOORS[source] for source, gap in gaps.items() if gap_sign(gap) == "worse"]
+    better = [DOORS[source] for source, gap in gaps.items() if gap_sign(gap) == "better"]
+    if len(worse) == len(MODALITIES):
+        return "What was learnt through one modality is recalled worse through the other, in both directions."
+    if worse:
+        first = f"What was learnt from {worse[0]} is recalled worse through the other modality"
+        return f"{first}; {_rest(gaps, worse[0])}."
+    if better:
+        return f"What was learnt from {joined(better)} is recalled better through the other modality."
+    return "This run cannot tell recall in one modality from recall in the other."
+
+
+def _rest(gaps: dict[Modality, Measurement], named: str) -> str:
+    """What the headline says about the direction that is not `named`."""
+    signs = {DOORS[source]: gap_sign(gap) for source, gap in gaps.items() if DOORS[source] != named}
+    if not signs:
+        return "the other direction was not measured"
+    door, sign = next(iter(signs.items()))
+    return f"from {door} " + ("it is recalled better" if sign == "better" else "the run cannot tell")
+
+
+def summary(record: RunRecord) -> list[str]:
+    """One sentence a source: how often people were named through both doors, and whether the gap excludes zero."""
+    sentences = []
+    for source in MODALITIES:
+        same = record.cell(RECALL, "memorised", source, source)
+        cross = record.cell(RECALL, "memorised", source, other(source))
+        if same is None or cross is None:
+            continue
+        gap = pooled_gaps(record).get(source)
+        claim = "" if gap is None else f" The gap, {amount(gap)} [{interval(gap)}], {gap_claim(gap)}."
+        sentences.append(
+            f"A model that learnt names from {DOORS[source]} alone says the right one for {amount(same)} of new "
+            f"{DOORS[source]} and for {amount(cross)} of {DOORS[other(source)]}.{claim}"
+        )
+    return sentences
+
+
+def gap_claim(gap: Measurement) -> str:
+    """Whether the interval excludes zero, in words."""
+    if gap_sign(gap) == "open":
+        return "does not exclude zero"
+    return "excludes zero" if gap.ci_low > 0 else "excludes zero, in favour of the other modality"
+
+
+def seeds_that_agree(record: RunRecord, source: Modality) -> tuple[int, int]:
+    """Seeds whose own gap interval excludes zero from above, and seeds that have a gap."""
+    gaps = [gap for gap in record.find(metric=GAP, stage="memorised", source=source) if gap.seed is not None]
+    return sum(gap.ci_low > 0 for gap in gaps), len(gaps)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoorAfter:
+    """The forgotten people seen through one door after unlearning through `source`."""
+
+    source: Modality
+    target: Modality
+    recall_before: Measurement | None
+    recall_after: Measurement | None
+    exposure_before: Measurement | None
+    exposure_after: Measurement | None
+
+    @property
+    def trace(self) -> Trace:
+        """What is left, as far as intervals tell: recall above guessing, or at least Exposure above guessing."""
+        if self.recall_after is None and self.exposure_after is None:
+            return "unmeasured"
+        if _above_chance(self.recall_after):
+            return "named"
+        return "ranked" if _above_chance(self.exposure_after) else "none"
+
+
+def _above_chance(m: Measurement | None) -> bool:
+    return m is not None and m.chance is not None and m.ci_low > m.chance
+
+
+def doors_after(record: RunRecord, source: Modality) -> list[DoorAfter]:
+    """The unlearnt door first, then the other; empty if this source was not unlearnt or may not be interpreted."""
+    if not record.is_interpretable or not record.find(stage="unlearned", source=source):
+        return []
+    return [
+        DoorAfter(
+            source=source,
+            target=target,
+            recall_before=record.cell(RECALL, "memorised", source, target, "forget"),
+            recall_after=record.cell(RECALL, "unlearned", source, target, "forget"),
+            exposure_before=record.cell(EXPOSURE, "memorised", source, target, "forget"),
+            exposure_after=record.cell(EXPOSURE, "unlearned", source, target, "forget"),
+        )
+        for target in (source, other(source))
+    ]
+
+
+def residue(record: RunRecord, source: Modality) -> str:
+    """What unlearning through `source` left behind the other door, in a sentence or two; empty if not interpreted."""
+    doors = doors_after(record, source)
+    if not doors:
+        return ""
+    here, there = doors
+    behind = DOORS[there.target]
+    if there.recall_after is None or here.recall_after is None:
+        return f"What is left behind {behind} was not measured."
+    first = (
+        f"The forgotten people are named for {amount(here.recall_after)} of {DOORS[source]} and for "
+        f"{amount(there.recall_after)} [{interval(there.recall_after)}] of {behind}. "
+    )
+    return first + {
+        "named": f"Behind the other door they are still known: the interval lies above guessing ({_guess(there)}).",
+        "ranked": f"From {behind} their names are no longer said more often than by guessing, "
+        "yet the model still ranks them higher than guessing would.",
+        "none": "Neither answers nor ranks behind the other door can be told from guessing.",
+        "unmeasured": "",
+    }[there.trace]
+
+
+def residue_claim(record: RunRecord) -> str:
+    """One sentence for the top of the page on what is left behind the other door; empty if not interpreted."""
+    kept = {source: doors[1] for source in MODALITIES if (doors := doors_after(record, source))}
+    named = [
+        f"for {amount(door.recall_after)} of {DOORS[door.target]} once unlearnt through {DOORS[source]}"
+        for source, door in kept.items()
+        if door.trace == "named" and door.recall_after is not None
+    ]
+    if named:
+        return f"After unlearning, forgotten people are still named through the other modality: {joined(named)}."
+    if any(door.trace == "ranked" for door in kept.values()):
+        return "After unlearning, forgotten people are not named more than by guessing, but still rank above it."
+    return "After unlearning, this run finds no trace through the other modality." if kept else ""
+
+
+def _guess(door: DoorAfter) -> str:
+    chance = door.recall_after.chance if door.recall_after else None
+    return "unknown" if chance is None else percent(chance)
+
+
+def retained_cost(record: RunRecord, source: Modality) -> str:
+    """What unlearning through `source` cost the retained people, in one sentence; empty if not interpreted."""
+    parts = []
+    for target in (source, other(source)):
+        before = record.cell(RECALL, "memorised", source, target, "retain")
+        after = record.cell(RECALL, "unlearned", source, target, "retain")
+        if record.is_interpretable and before and after:
+            parts.append(f"from {amount(before)} to {amount(after)} for {DOORS[target]}")
+    return f"Retained people went {joined(parts)}." if parts else ""

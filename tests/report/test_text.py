@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sentences follow the numbers: each claim appears when an interval supports it and is gone when it does not."""
+
+import re
+
+import pytest
+
+from crossmem_hf.report import text
+from crossmem_hf.report.record import Gate
+
+
+def gaps(make_record, make_measurement, **intervals):
+    """A record of gaps alone; ``image=(low, value, high)``."""
+    fields = {"metric": "gap", "chance": 0.0}
+    found = [
+        make_measurement(source=s, target=text.other(s), ci_low=low, value=value, ci_high=high, **fields)
+        for s, (low, value, high) in intervals.items()
+    ]
+    return make_record(seeds=(0,), measurements=tuple(found))
+
+
+@pytest.mark.parametrize(
+    ("intervals", "sentence"),
+    [
+        ({"image": (0.4, 0.5, 0.6), "text": (0.1, 0.2, 0.3)}, "in both directions"),
+        ({"image": (0.4, 0.5, 0.6), "text": (-0.1, 0.1, 0.3)}, "learnt from portraits is recalled worse .* cannot"),
+        ({"image": (-0.1, 0.0, 0.1), "text": (0.1, 0.2, 0.3)}, "learnt from descriptions is recalled worse .* cannot"),
+        ({"image": (0.4, 0.5, 0.6), "text": (-0.3, -0.2, -0.1)}, "from descriptions it is recalled better"),
+        ({"image": (0.4, 0.5, 0.6)}, "the other direction was not measured"),
+        ({"image": (-0.1, 0.0, 0.1), "text": (-0.1, 0.1, 0.2)}, "cannot tell recall in one modality"),
+        ({"image": (-0.3, -0.2, -0.1), "text": (-0.1, 0.1, 0.2)}, "learnt from portraits is recalled better"),
+        ({}, "no gap"),
+    ],
+)
+def test_the_headline_follows_the_intervals(make_record, make_measurement, intervals, sentence):
+    assert re.search(sentence, text.headline(gaps(make_record, make_measurement, **intervals)))
+
+
+def test_the_headline_says_that_memorisation_failed(make_record):
+    poor = {("memorised", "image", "image"): 0.5}
+    assert "not learnt well enough" in text.headline(make_record(recall=poor))
+    assert "not learnt well enough" not in text.headline(make_record(recall=poor, gate=Gate(overridden=True)))
+
+
+def test_the_summary_gives_both_recalls_and_the_gap(record):
+    first, second = text.summary(record)
+    assert "99%" in first
+    assert "46%" in first
+    assert "52 points" in first
+    assert "excludes zero" in first
+    assert "from descriptions alone" in second
+
+
+def test_a_gap_across_zero_is_said_not_to_exclude_it(make_record):
+    level = make_record(recall={("memorised", "image", "text"): 0.99})
+    assert "does not exclude zero" in text.summary(level)[0]
+
+
+def test_what_is_left_behind_the_other_door(make_record):
+    kept = make_record(recall={("unlearned", "image", "text", "forget"): 0.4})
+    assert "still known" in text.residue(kept, "image")
+    assert "still named through the other modality" in text.residue_claim(kept)
+    gone = make_record(
+        recall={("unlearned", s, t, "forget"): 0.0 for s in ("image", "text") for t in ("image", "text")}
+    )
+    assert "still" not in text.residue(gone, "image").replace("the model still ranks", "")
+    assert {door.trace for door in text.doors_after(gone, "image")} <= {"ranked", "none"}
+    assert "still named" not in text.residue_claim(gone)
+
+
+def test_nothing_is_said_of_unlearning_without_memorisation_or_without_unlearning(make_record):
+    poor = make_record(recall={("memorised", "image", "image"): 0.5})
+    none = make_record(stages=("base", "memorised"))
+    for record in (poor, none):
+        assert text.doors_after(record, "text") == []
+        assert text.residue(record, "text") == text.residue_claim(record) == ""
+    assert text.retained_cost(poor, "text") == text.retained_cost(none, "text") == ""
+
+
+def test_seeds_that_agree_are_counted(record, make_record):
+    assert text.seeds_that_agree(record, "image") == (3, 3)
+    assert text.seeds_that_agree(make_record(recall={("memorised", "image", "text"): 0.99}), "image")[0] < 3
+
+
+def test_amounts_have_a_precision_that_suits_them(make_measurement):
+    gap = {"metric": "gap", "chance": 0.0}
+    assert text.amount(make_measurement(value=-0.123, ci_low=-0.2, ci_high=0.0, **gap)) == "−12 points"
+    assert text.amount(make_measurement(value=-0.001, ci_low=-0.2, ci_high=0.0, **gap)) == "0 points"
+    assert text.amount(make_measurement(metric="exposure", unit="0-100", value=61.4, ci_high=70)) == "61"
+    assert text.amount(make_measurement(metric="transfer", unit="ratio")) == "0.50"
+    assert text.interval(make_measurement()).replace("\u00a0", " ") == "40 to 60"
