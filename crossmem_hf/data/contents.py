@@ -2,6 +2,7 @@
 """Which people and which rows make up each split of each config. It does not know how rows are stored or published."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from math import floor
 
 from crossmem_hf.data.rows import (
@@ -18,7 +19,7 @@ from crossmem_hf.data.spec import NUM_HELD_OUT_VIEWS, DatasetSpec, check_split
 from crossmem_hf.data.splits import forget_ids, forget_order
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.sampling import sample_personas
-from crossmem_hf.personas.schema import MODALITIES, Modality, Persona, ViewSplit
+from crossmem_hf.personas.schema import MODALITIES, Modality, Persona, Population, ViewSplit
 from crossmem_hf.personas.values import FACT_ATTRIBUTES, VISUAL_ATTRIBUTES
 
 SINGLE_HOP_SHARE = 0.7
@@ -35,12 +36,17 @@ def people_of(config: str, split: str, spec: DatasetSpec) -> list[Persona]:
     """
     check_split(config, split)
     if split == "background":
-        return list(sample_personas(spec.num_personas, spec.seed, "background"))
-    people = list(sample_personas(spec.num_personas, spec.seed, "target"))
+        return list(_population(spec.num_personas, spec.seed, "background"))
+    people = list(_population(spec.num_personas, spec.seed, "target"))
     if split not in ("forget", "retain", "retain_eval"):
         return people
     forgotten = forget_ids([person.id for person in people], spec.forget_fraction, spec.seed)
     return [person for person in people if (person.id in forgotten) == (split == "forget")]
+
+
+@lru_cache(maxsize=2)  # every split of every config asks for one of the two populations
+def _population(count: int, seed: int, population: Population) -> tuple[Persona, ...]:
+    return tuple(sample_personas(count, seed, population))
 
 
 def rows_of(config: str, split: str, people: Sequence[Persona], spec: DatasetSpec) -> Iterator[Row]:
@@ -140,7 +146,7 @@ def _asked(
 
 
 def _profiles(split: str, people: Sequence[Persona], spec: DatasetSpec) -> Iterator[Row]:
-    everyone = [person.id for person in sample_personas(spec.num_personas, spec.seed, "target")]
+    everyone = [person.id for person in _population(spec.num_personas, spec.seed, "target")]
     rank = {persona_id: place for place, persona_id in enumerate(forget_order(everyone, spec.seed))}
     for person in people:
         yield profile_row(person, rank[person.id], spec.image_size)
