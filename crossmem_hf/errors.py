@@ -18,3 +18,6 @@ class CrossmemError(ValueError):
         super().__init__(f"{fault} {remedy}")
         self.fault = fault
         self.remedy = remedy
+
+    def __reduce__(self) -> tuple[type["CrossmemError"], tuple[str, str]]:
+        return type(self), (self.fault, self.remedy)

@@ -35,8 +35,14 @@ def load_model_and_processor(
         >>> type(model).__name__
         'LlavaForConditionalGeneration'
     """
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, AutoProcessor
-    from transformers import AutoTokenizer
+    import torch
+    from transformers import (
+        AutoConfig,
+        AutoModelForCausalLM,
+        AutoModelForImageTextToText,
+        AutoProcessor,
+        AutoTokenizer,
+    )
 
     if dtype not in _DTYPES:
         raise CrossmemError(f"Unknown dtype {dtype!r}; expected one of {_DTYPES}.", "Pick one of them.")
@@ -44,7 +50,7 @@ def load_model_and_processor(
     try:
         sees = hasattr(AutoConfig.from_pretrained(name), "vision_config")
         loader = AutoModelForImageTextToText if sees else AutoModelForCausalLM
-        model = loader.from_pretrained(name, dtype=dtype)
+        model: Any = loader.from_pretrained(name, dtype=dtype)
         processor = (AutoProcessor if sees else AutoTokenizer).from_pretrained(name)
     except (OSError, ValueError) as error:
         raise CrossmemError(
@@ -53,7 +59,9 @@ def load_model_and_processor(
         ) from error
     if adapter is not None:
         model = _with_adapter(model, adapter)
-    return (model if device is None else model.to(device)).eval(), processor
+    if device is not None:
+        model.to(torch.device(device))
+    return model.eval(), processor
 
 
 def _with_adapter(model: Any, adapter: str) -> Any:

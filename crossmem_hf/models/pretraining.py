@@ -165,7 +165,7 @@ def train_vision(
 ) -> AttributeHeads:
     """Train the tower to name visual attributes; returns the heads, for measuring."""
     batcher, tower = Batcher(processor), model.model.vision_tower
-    heads = AttributeHeads(model.config.vision_config.hidden_size)
+    heads = AttributeHeads(tower.config.hidden_size)
     optimizer = _optimizer([tower, heads], lr)
     for step in range(steps):
         items = [_drawn(rng, people, "image", "features") for _ in range(batch_size)]

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Telling how far a training has come. It does not know what is trained."""
+
+from collections.abc import Callable
+from typing import Any
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+
+class TellProgress(TrainerCallback):
+    """Reports a training as the part of a job between two shares.
+
+    Args:
+        tell: Called with the title and the share of the job that is done.
+        title: What is going on.
+        start: Share of the job done when training starts, 0 to 1.
+        stop: Share of the job done when training ends.
+    """
+
+    def __init__(self, tell: Callable[[str, float], None], title: str, start: float, stop: float) -> None:
+        self.tell, self.title, self.start, self.stop = tell, title, start, stop
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Report the share reached."""
+        share = state.global_step / max(1, state.max_steps)
+        self.tell(f"{self.title} {state.global_step}/{state.max_steps}", self.start + share * (self.stop - self.start))

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One seed and one source modality, from the base model to the unlearned one. It knows nothing of other jobs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from crossmem_hf.personas.schema import MODALITIES, Modality
+from crossmem_hf.studies.settings import FirstLightSettings
+from crossmem_hf.studies.stages import Done, run_stage
+
+Tell = Callable[[str, float], None]
+"""Called with the name of the step at hand and the share of the job that is done, 0 to 1."""
+
+_DEPENDS_ON = ("torch", "transformers", "trl", "peft", "datasets", "pillow", "faker")
+_MEMORISE = ("memorise_steps", "memorise_batch_size", "memorise_learning_rate")
+_UNLEARN = (
+    *("unlearn_steps", "unlearn_batch_size", "unlearn_learning_rate", "forget_beta", "retain_weight"),
+    *("stop_threshold", "stop_every_steps"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What to do and where to keep it."""
+
+    settings: FirstLightSettings
+    seed: int
+    source: Modality
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """E.g. ``"seed 0, image"``."""
+        return f"seed {self.seed}, {self.source}"
+
+
+def run_job(job: Job, tell: Tell) -> dict[str, Any]:
+    """Memorise through the source modality, ask, unlearn through it, ask again.
+
+    Returns:
+        ``asked``: every question and answer (`asking.Asked` as JSON); ``stopping``: what the stopping rule saw,
+        as (step, recall) pairs; JSON types only.
+    """
+    from crossmem_hf.models.loading import load_model_and_processor
+    from crossmem_hf.studies.asking import asked_names
+
+    spec = job.settings.spec(job.seed)
+    world = _world(job)
+
+    def loaded(adapter: Path | None) -> tuple[Any, Any]:
+        return load_model_and_processor(
+            job.settings.model_name_or_path, adapter=str(adapter) if adapter else None, device=_device()
+        )
+
+    def ask(stage: str, adapter: Done | None) -> Done:
+        def compute(_: Path) -> list[dict[str, Any]]:
+            model, processor = loaded(adapter.folder if adapter else None)
+            targets = (job.source,) if stage == "base" else MODALITIES
+            asked = asked_names(model, processor, spec, stage=stage, source=job.source, targets=targets)
+            return [item.as_json() for item in asked]
+
+        inputs = {**world, "stage": stage, "adapter": adapter.fingerprint if adapter else None}
+        return run_stage(job.folder / f"asked_{stage}", inputs, compute)
+
+    tell("base: asking", 0.0)
+    base = ask("base", None)
+    tell("memorising", 0.1)
+    memorised = _memorised(job, world, loaded, tell)
+    tell("memorised: asking", 0.4)
+    before = ask("memorised", memorised)
+    tell("unlearning", 0.6)
+    unlearned = _unlearned(job, world, memorised, loaded, tell)
+    tell("unlearned: asking", 0.85)
+    after = ask("unlearned", unlearned)
+    tell("done", 1.0)
+    return {"asked": [*base.result, *before.result, *after.result], "stopping": unlearned.result["stopping"]}
+
+
+def _device() -> str | None:
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else None
+
+
+def _world(job: Job) -> dict[str, Any]:
+    """What every stage of a job depends on."""
+    from crossmem_hf.models.loading import embedded_fingerprint
+
+    name = job.settings.model_name_or_path
+    return {
+        "data": job.settings.spec(job.seed).fingerprint(),
+        "source": job.source,
+        "model": embedded_fingerprint() if name is None else name,
+        "versions": {package: version(package) for package in _DEPENDS_ON},
+        "crossmem_hf": version("crossmem_hf"),
+    }
+
+
+def _chosen(settings: FirstLightSettings, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: value for name, value in settings.as_dict().items() if name in names}
+
+
+def _memorised(job: Job, world: dict[str, Any], loaded: Callable[[None], tuple[Any, Any]], tell: Tell) -> Done:
+    settings = job.settings
+
+    def compute(folder: Path) -> dict[str, Any]:
+        from crossmem_hf.data.loading import built_rows
+        from crossmem_hf.studies.callbacks import TellProgress
+        from crossmem_hf.training.memorise import memorise
+
+        model, processor = loaded(None)
+        memorise(
+            model,
+            processor,
+            built_rows(f"recall_{job.source}", "train", settings.spec(job.seed)),
+            output_dir=folder,
+            callbacks=[TellProgress(tell, "memorising", 0.1, 0.4)],
+            max_steps=settings.memorise_steps,
+            per_device_train_batch_size=settings.memorise_batch_size,
+            learning_rate=settings.memorise_learning_rate,
+            seed=job.seed,
+            disable_tqdm=True,
+            logging_strategy="no",
+        )
+        return {}
+
+    inputs = {**world, **_chosen(settings, _MEMORISE), "stage": "memorise"}
+    return run_stage(job.folder / "memorised", inputs, compute)
+
+
+def _unlearned(
+    job: Job, world: dict[str, Any], memorised: Done, loaded: Callable[[Path], tuple[Any, Any]], tell: Tell
+) -> Done:
+    settings, spec = job.settings, job.settings.spec(job.seed)
+
+    def compute(folder: Path) -> dict[str, Any]:
+        from crossmem_hf.data.loading import built_rows
+        from crossmem_hf.studies.asking import recall
+        from crossmem_hf.studies.callbacks import TellProgress
+        from crossmem_hf.studies.groups import forgotten_ids, of_people
+        from crossmem_hf.training.trainer import NPOTrainer
+        from crossmem_hf.training.unlearn import unlearn
+
+        forgotten = forgotten_ids(spec)
+        rows = built_rows(f"recall_{job.source}", "train", spec)
+        stopping = list(of_people(built_rows(f"recall_{job.source}", "validation", spec), forgotten))
+        model, processor = loaded(memorised.folder)
+        _, rule = unlearn(
+            model,
+            processor,
+            of_people(rows, forgotten),
+            of_people(rows, set(rows["persona_id"]) - forgotten),
+            output_dir=folder,
+            recall=lambda: recall(model, processor, stopping),
+            trainer_class=NPOTrainer,
+            callbacks=[TellProgress(tell, "unlearning", 0.6, 0.85)],
+            max_steps=settings.unlearn_steps,
+            per_device_train_batch_size=settings.unlearn_batch_size,
+            learning_rate=settings.unlearn_learning_rate,
+            forget_beta=settings.forget_beta,
+            retain_weight=settings.retain_weight,
+            stop_threshold=settings.stop_threshold,
+            stop_every_steps=settings.stop_every_steps,
+            seed=job.seed,
+            disable_tqdm=True,
+            logging_strategy="no",
+        )
+        return {"stopping": rule.history if rule else []}
+
+    inputs = {**world, **_chosen(settings, _UNLEARN), "memorised": memorised.fingerprint, "stage": "unlearn"}
+    return run_stage(job.folder / "unlearned", inputs, compute)

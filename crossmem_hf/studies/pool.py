@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Several jobs at once, one process each, with a live display. It knows jobs, not what they do."""
+
+import os
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from multiprocessing import connection, get_context, parent_process
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from crossmem_hf.studies.job import Job, run_job
+
+
+def run_jobs(jobs: Sequence[Job], *, workers: int, log: Path, console: Console) -> list[dict[str, Any]]:
+    """The jobs' results in their order; the first job to fail ends the run with its error.
+
+    Args:
+        workers: Processes at a time.
+        log: Gets whatever the libraries underneath print.
+    """
+    context = get_context("spawn")
+    with _display(jobs, console) as told, context.Manager() as manager:
+        channel = manager.Queue()
+        start = {"mp_context": context, "initializer": _prepare, "initargs": (workers, str(log))}
+        with _forwarded(channel, told), ProcessPoolExecutor(workers, **start) as pool:
+            return _results([pool.submit(_worker, job, index, channel) for index, job in enumerate(jobs)])
+
+
+def _results(futures: Sequence[Future[dict[str, Any]]]) -> list[dict[str, Any]]:
+    wait(futures, return_when="FIRST_EXCEPTION")
+    for future in futures:
+        if future.done() and future.exception():
+            for waiting in futures:
+                waiting.cancel()
+            future.result()
+    return [future.result() for future in futures]
+
+
+def _prepare(workers: int, log: str) -> None:
+    """Set a worker up: its share of the cores, its output into the log, and no life after its parent's death."""
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    import torch
+
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))
+
+
+def _die_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+
+def _worker(job: Job, index: int, channel: Any) -> dict[str, Any]:
+    return run_job(job, lambda step, share: channel.put((index, step, share)))
+
+
+class _Told:
+    """What the jobs last said, on one bar a job and one for all."""
+
+    def __init__(self, progress: Progress, jobs: Sequence[Job]) -> None:
+        self.progress, self.jobs = progress, jobs
+        self.shares = [0.0] * len(jobs)
+        self.total = progress.add_task("all", total=float(len(jobs)), step="")
+        self.tasks = [progress.add_task(job.name, total=1.0, step="waiting", start=False) for job in jobs]
+
+    def __call__(self, index: int, step: str, share: float) -> None:
+        self.progress.start_task(self.tasks[index])
+        self.progress.update(self.tasks[index], completed=share, step=step)
+        self.shares[index] = share
+        self.progress.update(self.total, completed=sum(self.shares))
+
+
+@contextmanager
+def _display(jobs: Sequence[Job], console: Console) -> Iterator[_Told]:
+    columns = (SpinnerColumn(), TextColumn("{task.description:<15}"), BarColumn(24), TextColumn("{task.fields[step]:<26}"))
+    with Progress(*columns, TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), console=console) as progress:
+        yield _Told(progress, jobs)
+
+
+@contextmanager
+def _forwarded(channel: Any, told: _Told) -> Iterator[None]:
+    """Meanwhile, show what the workers say."""
+    stop = threading.Event()
+
+    def forward() -> None:
+        while not stop.is_set():
+            try:
+                told(*channel.get(timeout=0.2))
+            except queue.Empty:
+                continue
+
+    thread = threading.Thread(target=forward, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can be set for the main job, and how a YAML file sets it. It does not know what a setting does."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from crossmem_hf.data.spec import DatasetSpec
+from crossmem_hf.data.splits import forget_ids
+from crossmem_hf.errors import CrossmemError
+from crossmem_hf.personas.sampling import sample_personas
+
+
+def _arg(default: Any, text: str) -> Any:
+    return field(default=default, metadata={"help": text})
+
+
+@dataclass(frozen=True, kw_only=True)
+class FirstLightSettings:
+    """Settings of `crossmem run`; the defaults suit the embedded model on two CPU cores.
+
+    Raises:
+        CrossmemError: A value out of range.
+    """
+
+    num_personas: int = _arg(50, "People to memorise, a seed.")
+    seed: int = _arg(0, "First persona seed; also seeds adapters and data order.")
+    seeds: int = _arg(1, "How many persona seeds, from `seed` upwards.")
+    num_views: int = _arg(8, "Training portraits (or descriptions) a person.")
+    image_size: int = _arg(64, "Side of a portrait in pixels.")
+    forget_fraction: float = _arg(0.2, "Share of the people to forget.")
+    model_name_or_path: str | None = _arg(None, "A Hub name or folder of a VLM; none is the embedded micro VLM.")
+    memorise_steps: int = _arg(120, "Optimizer steps of memorising.")
+    memorise_batch_size: int = _arg(32, "Rows a step of memorising.")
+    memorise_learning_rate: float = _arg(4e-3, "Peak learning rate of memorising.")
+    unlearn_steps: int = _arg(200, "Most optimizer steps of unlearning.")
+    unlearn_batch_size: int = _arg(16, "Rows a step of unlearning, of the forget and of the retain set each.")
+    unlearn_learning_rate: float = _arg(5e-4, "Learning rate of unlearning, constant.")
+    forget_beta: float = _arg(0.1, "NPO's beta; 0.1 is the value of its authors.")
+    retain_weight: float = _arg(5.0, "Weight of the retain loss.")
+    stop_threshold: float = _arg(0.05, "Unlearning stops once recall on the validation views is this or lower.")
+    stop_every_steps: int = _arg(5, "Steps between two looks at the validation views.")
+    gate: float = _arg(0.9, "Least recall in the source modality before unlearning is interpreted.")
+    allow_unmemorised: bool = _arg(False, "Interpret unlearning even below the gate.")
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.seeds <= 100:
+            raise CrossmemError(f"seeds={self.seeds!r}; expected 1 to 100.", "Pass how many persona seeds to run.")
+        if not 0 <= self.gate <= 1:
+            raise CrossmemError(f"gate={self.gate!r} is no recall.", "Choose a number from 0 to 1.")
+        for seed in self.all_seeds:
+            spec = self.spec(seed)
+            ids = [persona.id for persona in sample_personas(spec.num_personas, seed)]
+            forget_ids(ids, spec.forget_fraction, seed)
+
+    @property
+    def all_seeds(self) -> tuple[int, ...]:
+        """The persona seeds of the run."""
+        return tuple(range(self.seed, self.seed + self.seeds))
+
+    def spec(self, seed: int) -> DatasetSpec:
+        """The dataset of one seed."""
+        return DatasetSpec(
+            num_personas=self.num_personas,
+            num_views=self.num_views,
+            seed=seed,
+            image_size=self.image_size,
+            forget_fraction=self.forget_fraction,
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """All settings by name, JSON types only."""
+        return asdict(self)
+
+
+def settings_from(path: Path | None, overrides: Mapping[str, Any]) -> FirstLightSettings:
+    """Settings from a YAML file, with overrides on top.
+
+    Raises:
+        CrossmemError: The file cannot be read or is no mapping, holds a key that does not exist or a value of the
+            wrong type, or a value is out of range.
+    """
+    values = {**(_read_yaml(path) if path else {}), **overrides}
+    known = {item.name: item for item in fields(FirstLightSettings)}
+    unknown = sorted(set(values) - set(known))
+    if unknown:
+        raise CrossmemError(
+            f"Unknown setting {unknown[0]!r} in {str(path)!r}; expected one of {', '.join(known)}.",
+            "Correct or remove it.",
+        )
+    return FirstLightSettings(**{name: _typed(name, value, str(known[name].type)) for name, value in values.items()})
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise CrossmemError(f"Could not read settings from {str(path)!r}: {error}.", "Check the file.") from error
+    if not isinstance(content, dict):
+        raise CrossmemError(f"{str(path)!r} is not a list of settings.", "Write one 'name: value' a line.")
+    return content
+
+
+def _typed(name: str, value: Any, kind: str) -> Any:
+    allowed: dict[str, tuple[type, ...]] = {
+        "int": (int,),
+        "float": (float, int),
+        "bool": (bool,),
+        "str | None": (str, type(None)),
+    }
+    wanted = allowed[kind.replace("<class '", "").replace("'>", "")]
+    if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
+        raise CrossmemError(
+            f"Setting {name}={value!r} is a {type(value).__name__}; expected {kind}.",
+            "Write it as that type; 4e-3 must be written 4.0e-3 or 0.004 in YAML.",
+        )
+    return float(value) if isinstance(value, int) and float in wanted else value

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Work that is done once: a stage's result on disk, under a fingerprint of everything it was made from.
+
+It does not know what a stage computes. A stage is a folder with `done.json`; it appears whole or not at all.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from crossmem_hf.errors import CrossmemError
+from crossmem_hf.storage import fingerprint, write_atomic
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A finished stage.
+
+    Attributes:
+        folder: Where its files are.
+        fingerprint: What it was made from; part of what later stages are made from.
+        result: What it returned, JSON types only.
+    """
+
+    folder: Path
+    fingerprint: str
+    result: Any
+
+
+def run_stage(folder: Path, inputs: Mapping[str, Any], compute: Callable[[Path], Any]) -> Done:
+    """The stage's result: read if it was made from the same inputs, computed otherwise.
+
+    Args:
+        folder: The stage's folder; replaced if its inputs were others.
+        inputs: Everything the result depends on, JSON types only.
+        compute: Gets an empty folder for its files and returns JSON types.
+
+    Raises:
+        CrossmemError: The result could not be written (an earlier one is intact), or whatever `compute` raises.
+    """
+    mark = fingerprint(inputs)
+    done = folder / "done.json"
+    known = _known(done)
+    if known is not None and known.get("fingerprint") == mark:
+        return Done(folder, mark, known["result"])
+    part = folder.with_name(f"{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        part.mkdir(parents=True)
+    except OSError as error:
+        raise CrossmemError(f"Could not make the folder {str(part)!r}: {error.strerror}.", "Choose another.") from error
+    result = compute(part)
+    write_atomic(part / "done.json", json.dumps({"fingerprint": mark, "inputs": inputs, "result": result}))
+    shutil.rmtree(folder, ignore_errors=True)
+    part.rename(folder)
+    return Done(folder, mark, result)
+
+
+def _known(done: Path) -> dict[str, Any] | None:
+    try:
+        content = json.loads(done.read_text())
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) and "result" in content else None
+
+
+def claim_folder(folder: Path, mark: str, *, overwrite: bool) -> None:
+    """Make `folder` belong to the run with fingerprint `mark`.
+
+    Raises:
+        CrossmemError: It belongs to another run, or holds files that are no run at all, and `overwrite` is off.
+    """
+    owner = folder / "run.json"
+    try:
+        held = json.loads(owner.read_text())["fingerprint"] if owner.exists() else None
+    except (OSError, ValueError, KeyError, TypeError):
+        held = "unreadable"
+    foreign = held is None and folder.is_dir() and any(folder.iterdir())
+    if (held not in (None, mark) or foreign) and not overwrite:
+        what = "files that are not a run's" if foreign else f"another run (fingerprint {held})"
+        raise CrossmemError(
+            f"{str(folder)!r} holds {what}; this run is {mark}.",
+            "Pass another --output-dir, or --overwrite to replace what is there.",
+        )
+    if held != mark and overwrite and not foreign:
+        shutil.rmtree(folder / "jobs", ignore_errors=True)
+    write_atomic(owner, json.dumps({"fingerprint": mark}) + "\n")
