@@ -215,6 +215,8 @@ def forgetting_figure(record: RunRecord, *, narrow: bool = False) -> Figure | No
     figure, axes = _figure(*size, rows=count if narrow else 1, columns=1 if narrow else count)
     for ax, source in zip(axes, sources, strict=True):
         _forgetting_panel(ax, record, source)
+        title = f"unlearnt through {DOORS[source]}"
+        ax.set_title(title, color=DOOR_COLOURS[source], fontsize=9.5, pad=8, loc="right" if narrow else "left")
     figure.supxlabel("pale: before unlearning · full: after · dotted: guessing", fontsize=8.5, color=MUTED)
     return figure
 
@@ -238,7 +240,6 @@ def _forgetting_panel(ax: Axes, record: RunRecord, source: Modality) -> None:
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
     ax.spines["bottom"].set_bounds(0, 1)
-    ax.set_title(f"unlearnt through {DOORS[source]}", color=DOOR_COLOURS[source], fontsize=9.5, pad=8)
 
 
 def _bar(ax: Axes, y: float, m: Measurement | None, colour: str) -> None:

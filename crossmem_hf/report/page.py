@@ -49,9 +49,7 @@ def write_report(
     return write_atomic(folder / "report.html", html)
 
 
-def report_html(
-    record: RunRecord, portraits: Mapping[str, Sequence[bytes]], descriptions: Mapping[str, str]
-) -> str:
+def report_html(record: RunRecord, portraits: Mapping[str, Sequence[bytes]], descriptions: Mapping[str, str]) -> str:
     """The page as a string; equal arguments give equal text. See `write_report`."""
     environment = Environment(
         loader=PackageLoader("crossmem_hf.report"),
@@ -141,9 +139,7 @@ def _base(record: RunRecord) -> list[Measurement]:
     return [m for m in found if m is not None]
 
 
-def _people(
-    record: RunRecord, uris: Mapping[str, Sequence[str]], descriptions: Mapping[str, str]
-) -> dict[str, Any]:
+def _people(record: RunRecord, uris: Mapping[str, Sequence[str]], descriptions: Mapping[str, str]) -> dict[str, Any]:
     """The cast with portraits, the person shown first, and the examples grouped by person."""
     cast = [_person(member, uris, descriptions) for member in record.cast if uris.get(member.persona_id)]
     whole = [person for person in cast if person["description"]]
@@ -157,9 +153,7 @@ def _people(
     }
 
 
-def _person(
-    member: CastMember, uris: Mapping[str, Sequence[str]], descriptions: Mapping[str, str]
-) -> dict[str, Any]:
+def _person(member: CastMember, uris: Mapping[str, Sequence[str]], descriptions: Mapping[str, str]) -> dict[str, Any]:
     return {
         "full_name": member.full_name,
         "forgotten": member.forgotten,

@@ -193,13 +193,14 @@ def residue(record: RunRecord, source: Modality) -> str:
         f"The forgotten people are named for {amount(here.recall_after)} of {DOORS[source]} and for "
         f"{amount(there.recall_after)} [{interval(there.recall_after)}] of {behind}. "
     )
-    return first + {
-        "named": f"Behind the other door they are still known: the interval lies above guessing ({_guess(there)}).",
+    left = {
+        "named": f"Behind the other door they are still known: the interval lies above guessing{_guess(there)}.",
         "ranked": f"From {behind} their names are no longer said more often than by guessing, "
         "yet the model still ranks them higher than guessing would.",
         "none": "Neither answers nor ranks behind the other door can be told from guessing.",
         "unmeasured": "",
-    }[there.trace]
+    }
+    return first + left[there.trace]
 
 
 def residue_claim(record: RunRecord) -> str:
@@ -219,7 +220,7 @@ def residue_claim(record: RunRecord) -> str:
 
 def _guess(door: DoorAfter) -> str:
     chance = door.recall_after.chance if door.recall_after else None
-    return "unknown" if chance is None else percent(chance)
+    return "" if chance is None else f" ({percent(chance)})"
 
 
 def retained_cost(record: RunRecord, source: Modality) -> str:

@@ -54,7 +54,8 @@ def measurement(**changes: Any) -> Measurement:
     """A valid measurement, with any field replaced."""
     fields: dict[str, Any] = {
         "metric": "recall", "stage": "memorised", "source": "image", "target": "text", "group": "all", "value": 0.5,
-        "ci_low": 0.4, "ci_high": 0.6, "n": 200, "chance": 0.02, "unit": "proportion", "higher_is": "better", "seed": None,
+        "ci_low": 0.4, "ci_high": 0.6, "n": 200, "chance": 0.02, "unit": "proportion", "higher_is": "better",
+        "seed": None,
     }  # fmt: skip
     return Measurement(**fields | changes)
 
@@ -96,7 +97,7 @@ class _World:
                     seed=seed,
                     persona_id=f"t{seed}-{person:05d}",
                     value=value,
-                )  # fmt: skip
+                )
             )
 
     def answers(
@@ -175,7 +176,7 @@ def _examples(stages: Sequence[str], sources: Sequence[str], recall: dict[Any, f
                             correct=right,
                             answer=_name(person) if right else _name((person * 7 + len(found)) % PEOPLE),
                             forgotten=group == "forget",
-                        )  # fmt: skip
+                        )
                     )
     return found
 

@@ -45,9 +45,7 @@ def test_a_value_on_the_edge_of_its_interval_is_accepted(make_measurement):
 
 def test_a_record_refuses_no_seeds_and_the_same_cell_twice(make_record, make_measurement):
     with pytest.raises(CrossmemError, match="no seeds"):
-        make_record(seeds=(0,)).__class__(
-            config={}, versions={}, seeds=(), data_fingerprint="x", measurements=()
-        )
+        make_record(seeds=(0,)).__class__(config={}, versions={}, seeds=(), data_fingerprint="x", measurements=())
     with pytest.raises(CrossmemError, match="Measured twice"):
         make_record(seeds=(0,), measurements=(make_measurement(), make_measurement(value=0.45)))
 
