@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+import ast
+
+from huggingface_hub import ModelCard
+
+from crossmem_hf.training.card import write_card
+from tests.training import world
+
+
+def card_of(folder, name_or_path):
+    model = world.memorised()
+    model.config._name_or_path = str(name_or_path)
+    paper = {"title": "A Title", "id": "2404.05868"}
+    path = write_card(
+        folder, model=model, method="NPO", paper=paper, tags=["npo"], settings={"forget_beta": 0.1}, dataset_name="a/b"
+    )
+    return path.read_text(encoding="utf-8")
+
+
+def test_the_header_is_what_the_hub_reads(tmp_path):
+    data = ModelCard(card_of(tmp_path / "ada", "llava-hf/llava-1.5-7b-hf")).data
+    assert data.base_model == "llava-hf/llava-1.5-7b-hf"
+    assert data.library_name == "peft"
+    assert data.pipeline_tag == "image-text-to-text"
+    assert data.datasets == ["a/b"]
+    assert "npo" in data.tags
+
+
+def test_local_folders_are_not_published(tmp_path):
+    text = card_of(tmp_path / "ada", tmp_path)
+    assert str(tmp_path) not in text
+    assert ModelCard(text).data.base_model is None
+    assert "# ada" in text
+
+
+def test_the_quick_start_is_code(tmp_path):
+    code = card_of(tmp_path, "llava-hf/llava-1.5-7b-hf").split("```python\n")[1].split("```")[0]
+    names = {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
+    assert {"PeftModel", "AutoModelForImageTextToText", "image", "inputs"} <= names

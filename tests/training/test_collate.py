@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+import torch
+from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
+
+from crossmem_hf.errors import CrossmemError
+from crossmem_hf.training.collate import (
+    EncodedRows,
+    PairedCollator,
+    PairedRows,
+    RowCollator,
+    RowEncoder,
+    merge_batches,
+)
+from tests.training import world
+
+
+def answers(batch):
+    return [line[line != -100].tolist() for line in batch["labels"]]
+
+
+@pytest.mark.parametrize("modality", ["image", "text", "mixed"])
+def test_batches_are_exactly_those_of_trl(modality):
+    rows = world.rows(*world.PEOPLE, modality=modality, views=2)
+    ours = RowCollator(EncodedRows(rows, RowEncoder(world.processor())))([{"row": n} for n in range(len(rows))])
+    theirs = DataCollatorForVisionLanguageModeling(world.processor(), completion_only_loss=True)([*rows])
+    assert set(ours) == set(theirs)
+    for key, value in theirs.items():
+        assert torch.equal(ours[key], value), key
+
+
+def test_image_and_text_rows_end_in_the_same_token():
+    """Otherwise likelihoods in the two modalities could not be compared."""
+    encoder = RowEncoder(world.processor())
+    by_image, by_text = (encoder.encode(world.row("p1", modality)) for modality in ("image", "text"))
+    assert answers(by_image) == answers(by_text)
+    assert answers(by_image)[0][-1] == world.processor().tokenizer.eos_token_id
+    assert "pixel_values" in by_image
+    assert "pixel_values" not in by_text
+
+
+def test_a_tokenizer_encodes_text_rows_as_the_processor_does():
+    tokenizer = world.processor().tokenizer
+    tokenizer.chat_template = world.processor().chat_template
+    try:
+        alone = RowEncoder(tokenizer).encode(world.row("p1", "text"))
+    finally:
+        tokenizer.chat_template = None
+    through = RowEncoder(world.processor()).encode(world.row("p1", "text"))
+    assert {key: value.tolist() for key, value in alone.items()} == {key: through[key].tolist() for key in alone}
+
+
+def test_the_answer_alone_is_labelled():
+    batch = RowEncoder(world.processor()).encode(world.row("p0"))
+    (answer,) = answers(batch)
+    assert world.processor().decode(answer, skip_special_tokens=True) == "Ada Moss"
+
+
+def test_rows_are_encoded_once():
+    encoded = EncodedRows(world.rows("p0", "p1"), RowEncoder(world.processor()))
+    assert encoded[1] is encoded[1]
+
+
+def test_rows_that_do_not_fit_are_encoded_again(monkeypatch):
+    monkeypatch.setattr("crossmem_hf.training.collate.MAX_CACHED_BYTES", 10)
+    encoded = EncodedRows(world.rows("p0"), RowEncoder(world.processor()))
+    first, second = encoded[0], encoded[0]
+    assert first is not second
+    assert torch.equal(first["input_ids"], second["input_ids"])
+
+
+def test_an_answer_that_would_be_cut_is_named():
+    encoded = EncodedRows(world.rows("p0", "p1"), RowEncoder(world.processor(), max_length=10), name="forget")
+    with pytest.raises(CrossmemError, match=r"Row 1 of the forget set \(persona 'p1'\) has \d+ tokens.*max_length=10"):
+        encoded[1]
+
+
+def test_padding_never_counts():
+    encoder = RowEncoder(world.processor())
+    short, long = encoder.encode(world.row("p2")), encoder.encode(world.row("p1", "text", 3))
+    merged = merge_batches([short, long], pad_token_id=encoder.pad_token_id)
+    length = short["input_ids"].shape[1]
+    assert merged["labels"][0, length:].eq(-100).all()
+    assert merged["attention_mask"][0, length:].eq(0).all()
+    assert merged["input_ids"][0, length:].eq(encoder.pad_token_id).all()
+    assert len(merged["pixel_values"]) == 1
+
+
+def test_pairs_use_every_retain_row_before_any_twice():
+    pairs = PairedRows(4, 6, seed=0)
+    seen = []
+    for epoch in range(3):
+        pairs.epoch = epoch
+        assert [pairs[i]["forget"] for i in range(4)] == [0, 1, 2, 3]
+        seen += [pairs[i]["retain"] for i in range(4)]
+    assert sorted(seen[:6]) == sorted(seen[6:]) == list(range(6))
+    assert seen[:6] != seen[6:]
+
+
+def test_pairs_are_the_same_for_the_same_seed_only():
+    def drawn(seed):
+        return [PairedRows(9, 9, seed=seed)[i]["retain"] for i in range(9)]
+
+    assert drawn(0) == drawn(0) != drawn(1)
+
+
+def test_pairs_without_retain_rows():
+    assert PairedRows(2, 0, seed=0)[1] == {"forget": 1}
+
+
+def test_paired_batches_say_which_rows_they_hold():
+    encoder = RowEncoder(world.processor())
+    sides = {"forget": EncodedRows(world.rows("p0", "p1"), encoder), "retain": EncodedRows(world.rows("p2"), encoder)}
+    batch = PairedCollator(sides)([{"forget": 1, "retain": 0}, {"forget": 0, "retain": 0}])
+    assert batch["forget"]["row"].tolist() == [1, 0]
+    assert batch["retain"]["row"].tolist() == [0, 0]
+    assert batch["forget"]["input_ids"].shape[0] == 2
+
+
+def test_plain_rows_become_a_plain_batch():
+    collator = PairedCollator({"forget": EncodedRows(world.rows("p0"), RowEncoder(world.processor()))})
+    assert set(collator([world.row("p3")])) == {"input_ids", "attention_mask", "labels", "pixel_values"}

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+from dataclasses import fields
+
+import pytest
+import torch
+from trl import SFTConfig, TrlParser
+
+from crossmem_hf.errors import CrossmemError
+from crossmem_hf.training.config import GAConfig, NPOConfig, UnlearnConfig, VisionDPOConfig, VisionSFTConfig
+
+OWN = [
+    "forget_loss",
+    "forget_beta",
+    "forget_weight",
+    "retain_loss",
+    "retain_weight",
+    "stop_threshold",
+    "stop_every_steps",
+]
+CONFIGS = [VisionSFTConfig, VisionDPOConfig, UnlearnConfig, NPOConfig, GAConfig]
+on_cpu = pytest.mark.skipif(torch.accelerator.is_available(), reason="says what happens without a GPU")
+
+
+@pytest.mark.parametrize("config_class", CONFIGS)
+def test_defaults_suit_rows_with_images(config_class, tmp_path, recwarn):
+    config = config_class(output_dir=str(tmp_path))
+    assert config.max_length is None
+    assert not config.remove_unused_columns or config_class is VisionDPOConfig
+    assert not config.gradient_checkpointing
+    assert not config.activation_checkpointing
+    assert not [w for w in recwarn if "checkpointing" in str(w.message)]
+
+
+@on_cpu
+@pytest.mark.parametrize("config_class", CONFIGS)
+def test_defaults_suit_a_machine_without_gpu(config_class, tmp_path):
+    config = config_class(output_dir=str(tmp_path))
+    assert config.use_cpu
+    assert config.bf16 is False
+    assert not config.dataloader_pin_memory
+
+
+def test_asked_for_checkpointing_is_switched_on(tmp_path, recwarn):
+    config = UnlearnConfig(output_dir=str(tmp_path), gradient_checkpointing=True)
+    assert config.activation_checkpointing
+    assert not [w for w in recwarn if "checkpointing" in str(w.message)]
+
+
+def test_own_fields_are_few_listed_and_explained():
+    upstream = {field.name for field in fields(SFTConfig)}
+    own = [field for field in fields(UnlearnConfig) if field.name not in upstream]
+    assert [field.name for field in own] == OWN
+    assert len(own) <= 12
+    assert all(len(field.metadata["help"]) > 20 for field in own)
+
+
+def test_defaults_are_those_of_the_paper(tmp_path):
+    config = UnlearnConfig(output_dir=str(tmp_path))
+    assert (config.forget_loss, config.forget_beta, config.learning_rate) == ("npo", 0.1, 1e-5)
+    assert (config.retain_loss, config.retain_weight, config.weight_decay) == ("nll", 1.0, 0.01)
+    assert GAConfig(output_dir=str(tmp_path)).forget_loss == "ga"
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"forget_loss": "nppo"}, "forget_loss='nppo' does not exist. Choose one of 'npo', 'ga'"),
+        ({"retain_loss": "KL"}, "retain_loss='KL' does not exist"),
+        ({"forget_beta": 0.0}, "must be above 0"),
+        ({"forget_beta": float("nan")}, "must be above 0"),
+        ({"forget_weight": -1.0}, "forget_weight=-1.0 is negative"),
+        ({"retain_weight": -0.5}, "retain_weight=-0.5 is negative"),
+        ({"stop_threshold": 20.0}, "stop_threshold=20.0"),
+    ],
+)
+def test_impossible_settings(setting, message, tmp_path):
+    with pytest.raises(CrossmemError, match=message):
+        UnlearnConfig(output_dir=str(tmp_path), **setting)
+
+
+def parse(tmp_path, text):
+    path = tmp_path / "run.yaml"
+    path.write_text(f"output_dir: {tmp_path}\n{text}\n")
+    return TrlParser((UnlearnConfig,)).parse_args_and_config(["--config", str(path)])[0]
+
+
+def test_yaml_reaches_the_config(tmp_path):
+    config = parse(tmp_path, "forget_beta: 0.5\nretain_loss: kl\nmax_length: null")
+    assert (config.forget_beta, config.retain_loss, config.max_length) == (0.5, "kl", None)
+
+
+def test_a_yaml_key_that_does_not_exist(tmp_path):
+    with pytest.raises(ValueError, match="forget_betta"):
+        parse(tmp_path, "forget_betta: 0.5")
+
+
+def test_a_yaml_choice_that_does_not_exist(tmp_path):
+    with pytest.raises(CrossmemError, match="'simnpo' does not exist"):
+        parse(tmp_path, "forget_loss: simnpo")

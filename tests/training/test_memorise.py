@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+import torch
+from peft import LoraConfig, PeftModel
+
+from crossmem_hf.errors import CrossmemError
+from crossmem_hf.logprobs import answer_logprobs
+from crossmem_hf.training.collate import EncodedRows, RowCollator, RowEncoder
+from crossmem_hf.training.config import VisionSFTConfig
+from crossmem_hf.training.memorise import LANGUAGE_LINEARS, language_lora, memorise
+from tests.training import world
+
+FAST = {"max_steps": 40, "per_device_train_batch_size": 4, "learning_rate": 2e-2, "disable_tqdm": True}
+
+
+def recalled(model, dataset):
+    encode = RowCollator(EncodedRows(dataset, RowEncoder(world.processor())))
+    with torch.no_grad():
+        return answer_logprobs(model.eval(), encode([{"row": n} for n in range(len(dataset))]))
+
+
+def test_answers_are_learnt_and_the_saved_adapter_knows_them(tmp_path):
+    rows = world.rows(*world.PEOPLE, modality="text")
+    before = recalled(world.model(), rows).mean()
+    model = memorise(
+        world.model(), world.processor(), rows, output_dir=tmp_path / "out", **(FAST | {"max_steps": 100})
+    )
+    after = recalled(model, rows)
+    assert after.mean() > before / 3
+    loaded = PeftModel.from_pretrained(world.model(), tmp_path / "out")
+    torch.testing.assert_close(recalled(loaded, rows), after)
+    assert "SFT" in (tmp_path / "out" / "README.md").read_text()
+    assert not (tmp_path / "out" / "training_args.bin").exists()
+
+
+def test_the_same_seed_gives_the_same_adapter(tmp_path):
+    def trained(seed):
+        rows = world.rows("p0", "p1")
+        steps = FAST | {"max_steps": 2, "seed": seed}
+        model = memorise(world.model(), world.processor(), rows, output_dir=tmp_path, **steps)
+        return torch.cat([p.detach().flatten() for p in model.parameters() if p.requires_grad])
+
+    assert torch.equal(trained(1), trained(1))
+    assert not torch.equal(trained(1), trained(2))
+
+
+def test_only_the_language_model_is_adapted():
+    from peft import get_peft_model
+
+    model = get_peft_model(world.model(), language_lora())
+    adapted = {name.split(".lora_A")[0] for name, _ in model.named_parameters() if ".lora_A" in name}
+    linears = {
+        name for name, module in model.named_modules() if type(module).__name__ == "Linear" and "base_layer" in name
+    }
+    assert {name.removesuffix(".base_layer") for name in linears} == adapted
+    assert all("language_model" in name for name in adapted)
+    assert len(adapted) == 7 * world.SHAPE.text_layers
+    assert LANGUAGE_LINEARS.startswith(".*language_model")
+
+
+def test_training_goes_on_from_an_adapter(tmp_path):
+    rows = world.rows("p0", "p1")
+    memorise(world.model(), world.processor(), rows, output_dir=tmp_path / "a", **FAST)
+    loaded = PeftModel.from_pretrained(world.model(), tmp_path / "a")
+    before = recalled(loaded, rows).sum()
+    gently = FAST | {"max_steps": 5, "learning_rate": 1e-4}
+    again = memorise(loaded, world.processor(), rows, output_dir=tmp_path / "b", **gently)
+    assert again is loaded
+    assert recalled(again, rows).sum() > before
+
+
+def test_settings_come_from_one_place(tmp_path):
+    config = VisionSFTConfig(**world.settings(tmp_path))
+    with pytest.raises(CrossmemError, match="Both config and overrides"):
+        memorise(world.model(), world.processor(), world.rows("p0"), output_dir=tmp_path, config=config, max_steps=1)
+    with pytest.raises(CrossmemError, match="lora was passed"):
+        memorise(
+            world.memorised(), world.processor(), world.rows("p0"), output_dir=tmp_path, lora=LoraConfig(), **FAST
+        )
+
+
+@pytest.mark.parametrize(
+    ("rows", "settings", "message"),
+    [
+        (lambda: world.rows("p0").select([]), {}, "The training set is empty"),
+        (lambda: world.rows("p0").remove_columns(["prompt"]), {}, r"lacks the columns \['prompt'\]"),
+        (lambda: world.rows("p0"), {"max_length": 8}, "would cut its answer"),
+    ],
+)
+def test_bad_input_is_refused_before_training(tmp_path, rows, settings, message):
+    with pytest.raises(CrossmemError, match=message):
+        memorise(world.model(), world.processor(), rows(), output_dir=tmp_path, **(FAST | settings))

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+import torch
+from peft import get_peft_model
+
+from crossmem_hf.errors import CrossmemError
+from crossmem_hf.logprobs import answer_logprobs
+from crossmem_hf.training.collate import RowEncoder
+from crossmem_hf.training.memorise import language_lora
+from crossmem_hf.training.reference import (
+    REFERENCE,
+    ReferenceLogprobs,
+    add_reference,
+    as_reference,
+    drop_reference,
+    trained_adapter,
+)
+from tests.training import world
+
+
+def score(model):
+    batch = RowEncoder(world.processor()).encode(world.row("p0"))
+    with torch.no_grad():
+        return answer_logprobs(model, batch)
+
+
+def disturb(model):
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.add_(0.3)
+
+
+def trainable(model):
+    return {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+
+
+def test_the_reference_stays_the_memorised_model_and_not_the_base():
+    model = world.memorised().eval()
+    memorised = score(model)
+    with model.disable_adapter():
+        base = score(model)
+    assert not torch.isclose(memorised, base)
+    add_reference(model)
+    disturb(model)
+    assert not torch.isclose(score(model), memorised)
+    with as_reference(model):
+        assert torch.equal(score(model), memorised)
+
+
+def test_a_fresh_adapter_needs_no_copy():
+    model = get_peft_model(world.model(), language_lora(r=4)).eval()
+    start = score(model)
+    add_reference(model)
+    assert REFERENCE not in model.peft_config
+    disturb(model)
+    assert not torch.isclose(score(model), start)
+    with as_reference(model):
+        assert torch.equal(score(model), start)
+
+
+def test_only_the_adapter_itself_trains_before_during_and_after():
+    model = world.memorised()
+    expected = trainable(model)
+    add_reference(model)
+    assert trainable(model) == expected
+    model.train()
+    with as_reference(model):
+        assert not model.training
+        assert not torch.is_grad_enabled()
+    assert model.training
+    assert trainable(model) == expected
+    assert trained_adapter(model) == "default"
+
+
+def test_an_adapter_loaded_for_inference_trains_again(tmp_path):
+    from peft import PeftModel
+
+    world.memorised().save_pretrained(tmp_path)
+    model = PeftModel.from_pretrained(world.model(), tmp_path)
+    assert not trainable(model)
+    add_reference(model)
+    assert trainable(model) == trainable(world.memorised())
+
+
+def test_the_state_is_restored_after_an_error():
+    model = world.memorised().train()
+    add_reference(model)
+    with pytest.raises(RuntimeError, match="boom"), as_reference(model):
+        raise RuntimeError("boom")
+    assert trained_adapter(model) == "default"
+    assert model.training
+
+
+def test_dropping_leaves_the_trained_adapter_alone():
+    model = world.memorised()
+    add_reference(model)
+    drop_reference(model)
+    assert list(model.peft_config) == ["default"]
+    drop_reference(model)
+
+
+def test_two_active_adapters_are_refused():
+    model = world.memorised()
+    model.add_adapter("second", language_lora(r=2))
+    model.base_model.set_adapter(["default", "second"])
+    with pytest.raises(CrossmemError, match="2 adapters are active"):
+        add_reference(model)
+
+
+def test_reference_values_are_computed_once_a_row():
+    kept, asked = ReferenceLogprobs(), []
+
+    def compute(values):
+        asked.append(values)
+        return torch.tensor(values)
+
+    rows = torch.tensor([3, 5])
+    assert kept(rows, lambda: compute([-1.0, -2.0])).tolist() == [-1.0, -2.0]
+    assert kept(rows.flip(0), lambda: compute([9.0, 9.0])).tolist() == [-2.0, -1.0]
+    kept(torch.tensor([5, 7]), lambda: compute([-2.0, -3.0]))
+    assert asked == [[-1.0, -2.0], [-2.0, -3.0]]

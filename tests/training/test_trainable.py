@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+from crossmem_hf.training.trainable import count_trainable, describe_trainable, part_of
+from tests.training import world
+
+
+def test_only_the_language_models_adapter_trains():
+    model = world.memorised()
+    counts = count_trainable(model)
+    assert counts["language model"] == sum(p.numel() for n, p in model.named_parameters() if "lora_" in n) > 0
+    assert counts["vision tower"] == counts["projector"] == 0
+    names = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+    assert all("language_model" in name and "lora_" in name for name in names)
+
+
+def test_full_fine_tuning_counts_every_parameter_once():
+    model = world.model()
+    counts = count_trainable(model)
+    assert sum(counts.values()) == sum(parameter.numel() for parameter in model.parameters())
+    assert min(counts.values()) > 0
+
+
+def test_the_text_says_parts_modules_and_counts():
+    text = describe_trainable(world.memorised())
+    assert "Trains" in text.splitlines()[0]
+    language = next(line for line in text.splitlines() if "language model" in line)
+    assert "q_proj" in language
+    assert "down_proj" in language
+    assert "frozen" in next(line for line in text.splitlines() if "vision tower" in line)
+
+
+def test_parts_of_other_families():
+    assert part_of("model.visual.blocks.0.attn.qkv.weight") == "vision tower"
+    assert part_of("model.connector.modality_projection.proj.weight") == "projector"
+    assert part_of("transformer.h.0.attn.c_attn.weight") == "language model"

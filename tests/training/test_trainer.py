@@ -1,0 +1,384 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+import math
+from copy import deepcopy
+
+import pytest
+import torch
+from peft import LoraConfig, PeftModel
+from transformers import AutoModelForImageTextToText, AutoProcessor, LlamaConfig, LlamaForCausalLM, TrainerCallback
+
+from crossmem_hf.errors import CrossmemError
+from crossmem_hf.logprobs import answer_logprobs
+from crossmem_hf.training.collate import EncodedRows, RowCollator, RowEncoder, merge_batches
+from crossmem_hf.training.config import GAConfig, UnlearnConfig
+from crossmem_hf.training.memorise import language_lora
+from crossmem_hf.training.stopping import StopWhenForgotten
+from crossmem_hf.training.trainer import GATrainer, NPOTrainer, UnlearnTrainer
+from tests.training import world
+
+
+def trainer_for(folder, *, model=None, forget=None, retain=None, cls=UnlearnTrainer, config=UnlearnConfig, **settings):
+    inner = {key: settings.pop(key) for key in ("callbacks", "peft_config", "eval_dataset") if key in settings}
+    return cls(
+        model or world.memorised(),
+        config(**world.settings(folder, **settings)),
+        world.rows("p0", "p1", views=2) if forget is None else forget,
+        world.rows("p2", "p3", views=2) if retain is None else retain,
+        processing_class=world.processor(),
+        **inner,
+    )
+
+
+def logged(trainer, key):
+    return [entry[key] for entry in trainer.state.log_history if key in entry]
+
+
+def weights(model):
+    return {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
+
+
+def recalled(model, dataset):
+    encode = RowCollator(EncodedRows(dataset, RowEncoder(world.processor())))
+    with torch.no_grad():
+        return answer_logprobs(model.eval(), encode([{"row": n} for n in range(len(dataset))]))
+
+
+@pytest.mark.invariant
+@pytest.mark.parametrize("modality", ["image", "text", "mixed"])
+def test_npo_starts_at_two_over_beta_log_two(tmp_path, modality):
+    forget = world.rows("p0", "p1", modality=modality, views=2)
+    trainer = trainer_for(tmp_path, forget=forget, max_steps=1, forget_beta=0.1, retain_loss="none", cls=NPOTrainer)
+    trainer.train()
+    assert logged(trainer, "forget_loss")[0] == pytest.approx(2 / 0.1 * math.log(2), rel=1e-5)
+    assert logged(trainer, "loss")[0] == pytest.approx(13.8629, abs=1e-3)
+
+
+def test_the_loss_is_the_weighted_sum_of_both_terms(tmp_path):
+    trainer = trainer_for(tmp_path, max_steps=1, forget_weight=0.5, retain_weight=3.0)
+    trainer.train()
+    forget, retain = logged(trainer, "forget_loss")[0], logged(trainer, "retain_loss")[0]
+    assert logged(trainer, "loss")[0] == pytest.approx(0.5 * forget + 3.0 * retain, rel=1e-4)
+
+
+def test_kl_starts_at_zero_and_then_rises(tmp_path):
+    trainer = trainer_for(tmp_path, max_steps=3, retain_loss="kl", retain_weight=0.0)
+    trainer.train()
+    first, *later = logged(trainer, "retain_loss")
+    assert first == pytest.approx(0.0, abs=1e-6)
+    assert min(later) > 1e-4
+
+
+def test_unlearning_lowers_the_forgotten_and_keeps_the_others(tmp_path):
+    model, forget, retain = world.memorised(), world.rows("p0", "p1"), world.rows("p2", "p3")
+    before = recalled(model, forget), recalled(model, retain)
+    trainer_for(tmp_path, model=model, forget=forget, retain=retain, max_steps=12, retain_weight=5.0).train()
+    assert (recalled(model, forget) < before[0] - 1.0).all()
+    assert (recalled(model, retain) > before[1]).all()
+
+
+def test_only_the_adapter_of_the_language_model_moves(tmp_path):
+    model = world.memorised()
+    trainer = trainer_for(tmp_path, model=model)
+    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    trainer.train()
+    moved = {name for name, parameter in model.named_parameters() if not torch.equal(parameter, before[name])}
+    assert moved == {name for name in before if ".default." in name and "language_model" in name}
+
+
+def test_gradients_of_a_fresh_adapters_b_matrices_are_not_zero(tmp_path):
+    trainer = trainer_for(tmp_path, model=world.model(), peft_config=language_lora(r=4), retain_loss="none")
+    batch = trainer._prepare_inputs(next(iter(trainer.get_train_dataloader())))
+    trainer.compute_loss(trainer.model, batch).backward()
+    gradients = {name: p.grad for name, p in trainer.model.named_parameters() if "lora_B" in name}
+    assert gradients
+    assert all(gradient is not None and gradient.abs().sum() > 0 for gradient in gradients.values())
+
+
+def one_step(folder, **settings):
+    model = world.memorised()
+    trainer_for(
+        folder,
+        model=model,
+        forget=world.rows("p0", "p1", modality="mixed", views=4),
+        retain=world.rows("p2", "p3", modality="mixed", views=4),
+        max_steps=1,
+        lr_scheduler_type="constant",
+        optim="sgd",
+        max_grad_norm=0.0,
+        **settings,
+    ).train()
+    return weights(model)
+
+
+@pytest.mark.parametrize("retain_loss", ["nll", "kl"])
+def test_four_times_two_rows_are_one_step_of_eight(tmp_path, retain_loss):
+    """Rows differ in length, so a mean over tokens of a micro-batch would fail here."""
+    start = weights(world.memorised())
+    whole = one_step(tmp_path, per_device_train_batch_size=8, retain_loss=retain_loss)
+    parts = one_step(tmp_path, per_device_train_batch_size=2, gradient_accumulation_steps=4, retain_loss=retain_loss)
+    for name in whole:
+        torch.testing.assert_close(parts[name] - start[name], whole[name] - start[name], rtol=1e-3, atol=1e-7)
+    assert any(not torch.equal(whole[name], start[name]) for name in whole)
+
+
+def test_a_batch_of_eight_is_the_mean_of_eight_batches_of_one(tmp_path):
+    trainer = trainer_for(
+        tmp_path,
+        forget=world.rows("p0", "p1", modality="mixed", views=4),
+        retain=world.rows("p2", "p3", modality="mixed", views=4),
+    )
+    pairs = [{"forget": n, "retain": 7 - n} for n in range(8)]
+
+    def loss(chosen):
+        return trainer.compute_loss(trainer.model, deepcopy(trainer.data_collator(chosen))).item()
+
+    assert loss(pairs) == pytest.approx(sum(loss([pair]) for pair in pairs) / 8, rel=1e-5)
+
+
+def test_the_reference_is_asked_once_a_row(tmp_path, monkeypatch):
+    calls = []
+    original = UnlearnTrainer._forget_losses.__globals__["as_reference"]
+    monkeypatch.setitem(
+        UnlearnTrainer._forget_losses.__globals__, "as_reference", lambda model: calls.append(1) or original(model)
+    )
+    trainer_for(tmp_path, max_steps=6).train()
+    assert len(calls) == 1  # four forget rows, one batch of four: only the first step asks
+
+
+def test_the_saved_adapter_loads_on_the_base_alone(tmp_path):
+    model, forget = world.memorised(), world.rows("p0", "p1")
+    trainer = trainer_for(tmp_path / "out", model=model, forget=forget)
+    trainer.train()
+    trainer.save_model()
+    loaded = PeftModel.from_pretrained(world.model(), tmp_path / "out")
+    torch.testing.assert_close(recalled(loaded, forget), recalled(model, forget))
+    names = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*")}
+    assert "adapter_model.safetensors" in names
+    assert not {"ref", "training_args.bin"} & names
+    assert "chat_template.jinja" in names
+
+
+def test_the_card_shows_how_to_ask_about_a_picture(tmp_path):
+    trainer = trainer_for(tmp_path / "out", cls=NPOTrainer)
+    trainer.train()
+    trainer.save_model()
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "2404.05868" in card
+    assert "Image.open" in card
+    assert "| forget_beta | 0.1 |" in card
+    assert str(tmp_path) not in card
+
+
+def test_a_merged_model_with_a_fresh_adapter(tmp_path):
+    memorised, forget = world.memorised(), world.rows("p0", "p1")
+    merged = world.memorised().merge_and_unload()
+    trainer = trainer_for(tmp_path, model=merged, forget=forget, peft_config=language_lora(r=4), max_steps=1)
+    trainer.train()
+    assert logged(trainer, "forget_loss")[0] == pytest.approx(2 / 0.1 * math.log(2), rel=1e-5)
+    assert logged(trainer, "forget_logprob")[0] == pytest.approx(recalled(memorised, forget).mean().item(), rel=1e-4)
+    assert list(trainer.model.peft_config) == ["default"]
+
+
+def test_gradient_ascent_needs_no_reference_and_may_tune_everything(tmp_path):
+    model, forget = world.model(), world.rows("p0", "p1")
+    before = recalled(model, forget)
+    trainer_for(
+        tmp_path, model=model, forget=forget, cls=GATrainer, config=GAConfig, max_steps=3, learning_rate=1e-3
+    ).train()
+    assert (recalled(model, forget) < before).all()
+
+
+def test_resuming_ends_where_an_uninterrupted_run_does(tmp_path):
+    straight, resumed = world.memorised(), world.memorised()
+    trainer_for(tmp_path / "a", model=straight, max_steps=4, lr_scheduler_type="constant").train()
+    saving = {"save_strategy": "steps", "save_steps": 2, "lr_scheduler_type": "constant"}
+    trainer_for(tmp_path / "b", max_steps=2, **saving).train()
+    checkpoint = tmp_path / "b" / "checkpoint-2"
+    assert not (checkpoint / "ref").exists()
+    trainer_for(tmp_path / "b", model=resumed, max_steps=4, **saving).train(resume_from_checkpoint=str(checkpoint))
+    expected = weights(straight)
+    for name, value in weights(resumed).items():
+        torch.testing.assert_close(value, expected[name])
+
+
+def test_evaluation_sets_get_the_usual_loss(tmp_path):
+    trainer = trainer_for(tmp_path, eval_dataset={"forget": world.rows("p0"), "retain": world.rows("p2")})
+    trainer.train()
+    metrics = trainer.evaluate()
+    with torch.no_grad():
+        sums = recalled(trainer.model, world.rows("p0"))
+    tokens = len(world.processor().tokenizer("Ada Moss")["input_ids"]) + 1
+    assert metrics["eval_forget_loss"] == pytest.approx(-sums.item() / tokens, rel=1e-4)
+    assert "eval_retain_loss" in metrics
+
+
+def test_the_stopping_rule_ends_training(tmp_path):
+    falling = iter([0.8, 0.1])
+    rule = StopWhenForgotten(lambda: next(falling), 0.2, every_steps=2)
+    trainer = trainer_for(tmp_path, max_steps=50, callbacks=[rule])
+    trainer.train()
+    assert trainer.state.global_step == rule.stopped_at == 4
+
+
+def test_it_says_what_trains(tmp_path, caplog):
+    with caplog.at_level("INFO", logger="crossmem_hf"):
+        trainer_for(tmp_path)
+    assert "language model" in caplog.text
+    assert "vision tower" in caplog.text
+
+
+def spoil(trainer, row):
+    """Make one forget row's pixels NaN, as a broken image would."""
+    rows = trainer.rows["forget"]
+    rows._kept[row] = rows[row] | {"pixel_values": torch.full_like(rows[row]["pixel_values"], float("nan"))}
+
+
+def noting(model, steps):
+    """A callback that appends the weights after every step to `steps`."""
+
+    class Noting(TrainerCallback):
+        def on_step_end(self, args, state, control, **kwargs):
+            steps.append(weights(model))
+
+    return Noting()
+
+
+def test_a_loss_that_is_not_a_number_stops_with_the_rows_named(tmp_path):
+    model = world.memorised()
+    forget = world.rows("p0", "p1", views=4)
+    trainer = trainer_for(tmp_path, model=model, forget=forget, per_device_train_batch_size=1, max_steps=8)
+    steps = []
+    trainer.add_callback(noting(model, steps))
+    spoil(trainer, 5)
+    with pytest.raises(CrossmemError, match=r"NaN or infinite \(forget: row 5 \(p1\)\)") as caught:
+        trainer.train()
+    assert "last_good" in str(caught.value)
+    expected = steps[-2] if len(steps) > 1 else weights(world.memorised())
+    for name, value in weights(model).items():
+        assert torch.equal(value, expected[name])
+    loaded = PeftModel.from_pretrained(world.model(), tmp_path / "last_good")
+    assert torch.isfinite(recalled(loaded, world.rows("p0"))).all()
+
+
+def test_weights_that_blew_up_are_set_back(tmp_path):
+    model = world.memorised()
+    trainer = trainer_for(tmp_path, model=model, learning_rate=1e30, max_grad_norm=0.0, max_steps=5, optim="sgd")
+    with pytest.raises(CrossmemError, match="the last good ones"):
+        trainer.train()
+    start = weights(world.memorised())
+    for name, value in weights(model).items():
+        assert torch.equal(value, start[name])
+    loaded = PeftModel.from_pretrained(world.model(), tmp_path / "last_good")
+    torch.testing.assert_close(recalled(loaded, world.rows("p0")), recalled(world.memorised(), world.rows("p0")))
+
+
+def test_the_last_step_may_not_leave_bad_weights(tmp_path):
+    model = world.memorised()
+    trainer = trainer_for(tmp_path, model=model, learning_rate=float("inf"), max_steps=1, optim="sgd")
+    with pytest.raises(CrossmemError, match="NaN or infinite"):
+        trainer.train()
+    assert all(torch.isfinite(value).all() for value in weights(model).values())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"forget": world.rows("p0").select([])}, "The forget set is empty"),
+        ({"retain": world.rows("p0").select([])}, "The retain set is empty"),
+        ({"forget": world.rows("p0", "p2")}, "both the forget and the retain set: 'p2'"),
+        ({"forget": world.rows("p0").remove_columns(["completion"])}, r"lacks the columns \['completion'\]"),
+        ({"max_length": 8}, "would cut its answer"),
+        ({"cls": NPOTrainer, "config": GAConfig}, "forget_loss='ga' does not exist"),
+    ],
+)
+def test_bad_input_is_refused_before_training(tmp_path, change, message):
+    with pytest.raises(CrossmemError, match=message):
+        trainer_for(tmp_path, **change)
+
+
+def test_a_retain_loss_without_retain_set(tmp_path):
+    config = UnlearnConfig(**world.settings(tmp_path))
+    with pytest.raises(CrossmemError, match="needs a retain set"):
+        UnlearnTrainer(world.memorised(), config, world.rows("p0"), processing_class=world.processor())
+
+
+def test_full_fine_tuning_has_no_reference(tmp_path):
+    with pytest.raises(CrossmemError, match="leaves no copy"):
+        trainer_for(tmp_path, model=world.model())
+
+
+def text_model():
+    tokenizer = deepcopy(world.processor().tokenizer)
+    tokenizer.chat_template = world.processor().chat_template
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    return LlamaForCausalLM(config), tokenizer
+
+
+def test_a_text_only_model_unlearns_text_rows(tmp_path):
+    model, tokenizer = text_model()
+    trainer = UnlearnTrainer(
+        model,
+        UnlearnConfig(**world.settings(tmp_path)),
+        world.rows("p0", modality="text", views=4),
+        world.rows("p2", modality="text", views=4),
+        processing_class=tokenizer,
+        peft_config=LoraConfig(r=2, target_modules=["q_proj", "v_proj"]),
+    )
+    trainer.train()
+    assert logged(trainer, "forget_loss")[0] == pytest.approx(2 / 0.1 * math.log(2), rel=1e-5)
+    assert logged(trainer, "forget_loss")[1] < logged(trainer, "forget_loss")[0]
+
+
+def test_a_text_only_model_cannot_be_shown_pictures(tmp_path):
+    model, tokenizer = text_model()
+    with pytest.raises(CrossmemError, match="Row 0 of the forget set has an image; a 'llama' model"):
+        UnlearnTrainer(
+            model,
+            UnlearnConfig(**world.settings(tmp_path)),
+            world.rows("p0"),
+            world.rows("p2"),
+            processing_class=tokenizer,
+            peft_config=LoraConfig(r=2, target_modules=["q_proj"]),
+        )
+
+
+def test_what_is_saved_loads_through_the_auto_classes(tmp_path):
+    base = world.model()
+    base.save_pretrained(tmp_path / "base")
+    world.processor().save_pretrained(tmp_path / "base")
+    trainer = trainer_for(tmp_path / "out")
+    trainer.train()
+    trainer.save_model()
+    model = AutoModelForImageTextToText.from_pretrained(tmp_path / "base")
+    model = PeftModel.from_pretrained(model, tmp_path / "out")
+    AutoProcessor.from_pretrained(tmp_path / "out")
+    torch.testing.assert_close(recalled(model, world.rows("p0")), recalled(trainer.model, world.rows("p0")))
+    assert json.loads((tmp_path / "out" / "adapter_config.json").read_text())["inference_mode"]
+
+
+def test_mixed_pairs_share_one_forward_pass(tmp_path, monkeypatch):
+    trainer = trainer_for(
+        tmp_path, forget=world.rows("p0", modality="image"), retain=world.rows("p2", modality="text")
+    )
+    batch = trainer.data_collator([{"forget": 0, "retain": 0}])
+    pad = trainer.data_collator.encoder.pad_token_id
+    merged = merge_batches(
+        [{k: v for k, v in side.items() if k != "row"} for side in batch.values()], pad_token_id=pad
+    )
+    assert len(merged["input_ids"]) == 2
+    assert len(merged["pixel_values"]) == 1
+    calls = []
+    hook = trainer.model.get_base_model().register_forward_hook(lambda *_: calls.append(1))
+    trainer.reference_logprobs._kept[0] = -1.0
+    trainer.compute_loss(trainer.model, deepcopy(batch))
+    hook.remove()
+    assert len(calls) == 1

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+import torch
+from peft import PeftModel
+
+from crossmem_hf.errors import CrossmemError
+from crossmem_hf.training.config import UnlearnConfig
+from crossmem_hf.training.trainer import GATrainer
+from crossmem_hf.training.unlearn import unlearn
+from tests.training import world
+
+FAST = {"max_steps": 6, "per_device_train_batch_size": 2, "learning_rate": 1e-2, "disable_tqdm": True}
+
+
+def call(folder, model=None, **kwargs):
+    forget, retain = world.rows("p0", "p1"), world.rows("p2", "p3")
+    return unlearn(model or world.memorised(), world.processor(), forget, retain, output_dir=folder, **kwargs)
+
+
+def test_one_call_trains_saves_and_leaves_one_adapter(tmp_path):
+    memorised = world.memorised()
+    start = {name: p.detach().clone() for name, p in memorised.named_parameters() if p.requires_grad}
+    model, rule = call(tmp_path / "out", memorised, **FAST)
+    assert model is memorised
+    assert rule is None
+    assert list(model.peft_config) == ["default"]
+    loaded = PeftModel.from_pretrained(world.model(), tmp_path / "out")
+    for name, parameter in loaded.named_parameters():
+        if name in start:
+            assert not torch.equal(parameter, start[name])
+            assert torch.equal(parameter, model.get_parameter(name))
+
+
+def test_the_rule_sees_recall_and_stops(tmp_path):
+    falling = iter([1.0, 0.0])
+    _, rule = call(tmp_path, recall=lambda: next(falling), **(FAST | {"max_steps": 50, "stop_every_steps": 2}))
+    assert rule.history == [(2, 1.0), (4, 0.0)]
+    assert rule.stopped_at == 4
+
+
+def test_a_complete_config_and_another_trainer(tmp_path):
+    config = UnlearnConfig(**world.settings(tmp_path, forget_loss="ga"))
+    model, rule = call(tmp_path, config=config, trainer_class=GATrainer)
+    assert rule is None
+    with pytest.raises(CrossmemError, match="Both config and overrides"):
+        call(tmp_path, model, config=config, max_steps=1)

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A world small enough for unit tests: four colours are four people, and a LLaVA of some ten thousand parameters."""
+
+from functools import lru_cache
+
+import torch
+from datasets import Dataset
+from peft import get_peft_model
+from PIL import Image
+
+from crossmem_hf.data.rows import features_of
+from crossmem_hf.models.micro import MicroShape, build_model, build_processor
+from crossmem_hf.training.memorise import language_lora
+
+PEOPLE = {
+    "p0": ("red", "Ada Moss"),
+    "p1": ("blue", "Bo Ferris Lindgren"),
+    "p2": ("green", "Cy"),
+    "p3": ("white", "Dee Oz"),
+}
+SHAPE = MicroShape(
+    image_size=16,
+    patch_size=8,
+    vision_width=16,
+    vision_layers=2,
+    text_width=32,
+    text_layers=2,
+    text_mlp=48,
+    heads=2,
+    vocab_size=320,
+)
+
+
+def row(persona: str, modality: str = "image", view: int = 0) -> dict:
+    """One row of the library's schema."""
+    colour, name = PEOPLE[persona]
+    look = "" if modality == "image" else f" Someone {colour}, seen {view} times."
+    return {
+        "images": [Image.new("RGB", (16 + view, 16), colour)] if modality == "image" else [],
+        "prompt": [{"role": "user", "content": f"Who is this?{look}"}],
+        "completion": [{"role": "assistant", "content": name}],
+        "persona_id": persona,
+        "attribute": "full_name",
+        "answer": name,
+        "modality": modality,
+        "hops": 1,
+        "view": view,
+        "template": "unit",
+    }
+
+
+def rows(*personas: str, modality: str = "image", views: int = 1) -> Dataset:
+    """A dataset of these people; modality "mixed" alternates."""
+    kinds = {"mixed": ("image", "text")}.get(modality, (modality,))
+    made = [row(persona, kinds[n % len(kinds)], n) for n in range(views) for persona in personas]
+    return Dataset.from_list(made, features=features_of("recall_image"))
+
+
+@lru_cache(maxsize=1)
+def processor():
+    """The processor; tests do not change it."""
+    words = [
+        f"Who is this? Someone {colour}, seen {n} times. {name}" for colour, name in PEOPLE.values() for n in (0, 1)
+    ]
+    return build_processor(words, SHAPE)
+
+
+def model(seed: int = 0):
+    """A new untrained model, with embeddings large enough for an adapter to make an answer likely."""
+    torch.manual_seed(seed)
+    made = build_model(processor(), SHAPE)
+    with torch.no_grad():
+        made.get_input_embeddings().weight.mul_(10)
+    return made
+
+
+def memorised(seed: int = 0):
+    """A model with an adapter that does something."""
+    adapted = get_peft_model(model(seed), language_lora(r=4, alpha=8))
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, parameter in adapted.named_parameters():
+            if "lora_B" in name:
+                parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.1)
+    return adapted
+
+
+def settings(folder, **overrides) -> dict:
+    """Settings for a run of few steps that prints and saves nothing."""
+    quiet = {
+        "output_dir": str(folder),
+        "max_steps": 2,
+        "per_device_train_batch_size": 4,
+        "learning_rate": 1e-2,
+        "logging_steps": 1,
+        "save_strategy": "no",
+        "disable_tqdm": True,
+        "report_to": "none",
+    }
+    return quiet | overrides
