@@ -133,19 +133,23 @@ def test_interval_contains_the_value():
         assert values.mean() - 1e-12 <= high <= 1
 
 
-def test_coverage_of_clustered_proportions():
-    """50 persons of 4 rows with unlike chances: a 95 % interval holds the truth in about 95 of 100 worlds."""
-    rng = np.random.default_rng(7)
-    worlds, codes, resampling = 400, np.repeat(np.arange(50), 4), Resampling(num_resamples=400)
-    held = rows_only = 0
-    for _ in range(worlds):
-        values = (rng.random(200) < np.repeat(rng.beta(0.8, 0.8, 50), 4)).astype(float)
-        low, high = mean_interval(values, codes, bounds=UNIT, resampling=resampling)
-        held += low <= 0.5 <= high
-        low, high = mean_interval(values, np.arange(200), bounds=UNIT, resampling=resampling)
-        rows_only += low <= 0.5 <= high
-    assert 0.91 <= held / worlds <= 0.98
-    assert rows_only / worlds < 0.88  # what clustering is for
+def coverage(recall, clusters_of_rows):
+    """Share of 400 worlds of 50 persons with 4 rows each whose interval holds the true recall."""
+    rng, resampling, held = np.random.default_rng(7), Resampling(num_resamples=400), 0
+    for _ in range(400):
+        chances = rng.beta(2 * recall, 2 * (1 - recall), 50)
+        values = (rng.random(200) < np.repeat(chances, 4)).astype(float)
+        low, high = mean_interval(values, clusters_of_rows, bounds=UNIT, resampling=resampling)
+        held += low <= recall <= high
+    return held / 400
+
+
+def test_coverage_is_what_the_cards_say():
+    persons = np.repeat(np.arange(50), 4)
+    assert 0.92 <= coverage(0.5, persons) <= 0.98
+    assert 0.92 <= coverage(0.2, persons) <= 0.98
+    assert 0.82 <= coverage(0.98, persons) <= 0.93
+    assert coverage(0.5, np.arange(200)) < 0.85  # rows as their own clusters: what clustering is for
 
 
 @pytest.mark.parametrize(
