@@ -17,7 +17,7 @@ from matplotlib.patches import FancyBboxPatch
 
 from crossmem_hf.personas.schema import MODALITIES, Modality
 from crossmem_hf.report.record import EXPOSURE, GAP, RECALL, Group, Measurement, RunRecord, Stage, other
-from crossmem_hf.report.text import DOORS, GROUP_WORDS, amount, gap_claim, interval, percent, pooled_gaps
+from crossmem_hf.report.text import DOORS, GROUP_WORDS, amount, gap_claim, interval, percent, pooled_gaps, seed_gaps
 
 INK: Final = "#1d2129"
 MUTED: Final = "#5d6470"
@@ -119,7 +119,7 @@ def gap_figure(record: RunRecord, *, narrow: bool = False) -> Figure | None:
     for row, gap in enumerate(gaps.values()):
         _gap_row(ax, record, row, gap, narrow)
     ax.axvline(0, color=INK, linewidth=1)
-    lowest = min(0.0, *(100 * m.ci_low for m in record.find(metric=GAP, stage="memorised")))
+    lowest = min(0.0, *(100 * m.ci_low for m in record.find(metric=GAP, stage="memorised", group="all")))
     ax.set(xlim=(1.1 * lowest - 1, 101), ylim=(len(gaps) - 0.5, -0.72), yticks=[])
     ax.spines["left"].set_visible(False)
     legend = "" if narrow else " (line: all seeds, 95% interval; circles: one seed each)"
@@ -131,10 +131,13 @@ def _gap_row(ax: Axes, record: RunRecord, row: int, gap: Measurement, narrow: bo
     colour = DOOR_COLOURS[gap.source]
     ax.plot([100 * gap.ci_low, 100 * gap.ci_high], [row, row], color=colour, linewidth=3.5, solid_capstyle="round")
     ax.plot([100 * gap.value], [row], "o", color=colour, markersize=9.5, markeredgecolor="white", markeredgewidth=1.5)
-    dots = [100 * m.value for m in record.find(metric=GAP, stage="memorised", source=gap.source) if m.seed is not None]
+    dots = [100 * m.value for m in seed_gaps(record, gap.source)]
+    dots = dots if len(dots) > 1 else []
     ax.plot(dots, [row + 0.24] * len(dots), "o", color="white", markeredgecolor=colour, markersize=5)
     words = f"learnt from {DOORS[gap.source]}" + ("" if narrow else f", asked with {DOORS[gap.target]}")
-    ax.text(1.5, row - 0.42, words, color=colour, fontweight="bold", fontsize=9)
+    start = 1.5 if gap.ci_low > -0.05 else 100 * gap.ci_low
+    box = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+    ax.text(start, row - 0.42, words, color=colour, fontweight="bold", fontsize=9, bbox=box)
     claim = f"{amount(gap)} [{interval(gap)}], {gap_claim(gap)}"
     ax.text(101, row - (0.2 if narrow else 0.42), claim, ha="right", fontsize=9)
 

@@ -108,8 +108,8 @@ def _findings(record: RunRecord) -> dict[str, Any]:
 
 
 def _facts(record: RunRecord) -> list[tuple[str, str]]:
-    people = len(record.cast)
-    forgotten = sum(member.forgotten for member in record.cast)
+    first = [member for member in record.cast if member.seed == record.seeds[0]]
+    people, forgotten = len(first), sum(member.forgotten for member in first)
     shown = [("People per seed", str(people)), ("To be forgotten", str(forgotten))] if people else []
     return [*shown, ("Seeds", ", ".join(map(str, record.seeds))), ("Data fingerprint", record.data_fingerprint)]
 
@@ -180,13 +180,19 @@ def _examples(examples: Sequence[Example], uris: Mapping[str, Sequence[str]]) ->
 
 
 def _example_rows(examples: Sequence[Example], source: str) -> list[dict[str, Any]]:
+    """Answers by stage and modality asked in; before learning they belong to every source."""
     rows = []
     for stage in STAGES:
-        here = [example for example in examples if (example.source, example.stage) == (source, stage)]
+        here = [e for e in examples if e.stage == stage and (stage == "base" or e.source == source)]
         if here:
-            answers = [[example for example in here if example.target == target] for target in MODALITIES]
+            answers = [_distinct([e for e in here if e.target == target]) for target in MODALITIES]
             rows.append({"stage": stage, "answers": answers})
     return rows
+
+
+def _distinct(examples: Sequence[Example]) -> list[Example]:
+    """The first example of each question."""
+    return list({example.question: example for example in reversed(examples)}.values())[::-1]
 
 
 def _figure_uris(record: RunRecord, name: str) -> dict[str, str] | None:

@@ -17,10 +17,11 @@ STAGE_WORDS: Final[dict[Stage, str]] = {
     "unlearned": "after unlearning",
 }
 GROUP_WORDS: Final[dict[Group, str]] = {"forget": "forgotten", "retain": "retained", "all": "everyone"}
-Trace = Literal["named", "ranked", "none", "unmeasured"]
+Trace = Literal["named", "ranked", "avoided", "none", "unmeasured"]
 TRACE_WORDS: Final[dict[Trace, str]] = {
     "named": "named above guessing",
     "ranked": "ranked above guessing",
+    "avoided": "ranked below guessing",
     "none": "no trace found",
     "unmeasured": "not measured",
 }
@@ -127,14 +128,18 @@ def summary(record: RunRecord) -> list[str]:
 
 def gap_claim(gap: Measurement) -> str:
     """Whether the interval excludes zero, in words."""
-    if gap_sign(gap) == "open":
-        return "does not exclude zero"
-    return "excludes zero" if gap.ci_low > 0 else "excludes zero, in favour of the other modality"
+    return "does not exclude zero" if gap_sign(gap) == "open" else "excludes zero"
+
+
+def seed_gaps(record: RunRecord, source: Modality) -> list[Measurement]:
+    """The gap after learning of each seed alone."""
+    found = record.find(metric=GAP, stage="memorised", source=source, group="all")
+    return [gap for gap in found if gap.seed is not None]
 
 
 def seeds_that_agree(record: RunRecord, source: Modality) -> tuple[int, int]:
     """Seeds whose own gap interval excludes zero from above, and seeds that have a gap."""
-    gaps = [gap for gap in record.find(metric=GAP, stage="memorised", source=source) if gap.seed is not None]
+    gaps = seed_gaps(record, source)
     return sum(gap.ci_low > 0 for gap in gaps), len(gaps)
 
 
@@ -151,16 +156,22 @@ class DoorAfter:
 
     @property
     def trace(self) -> Trace:
-        """What is left, as far as intervals tell: recall above guessing, or at least Exposure above guessing."""
+        """What is left, as far as intervals tell: recall above guessing, or else Exposure above or below it."""
         if self.recall_after is None and self.exposure_after is None:
             return "unmeasured"
         if _above_chance(self.recall_after):
             return "named"
-        return "ranked" if _above_chance(self.exposure_after) else "none"
+        if _above_chance(self.exposure_after):
+            return "ranked"
+        return "avoided" if _below_chance(self.exposure_after) else "none"
 
 
 def _above_chance(m: Measurement | None) -> bool:
     return m is not None and m.chance is not None and m.ci_low > m.chance
+
+
+def _below_chance(m: Measurement | None) -> bool:
+    return m is not None and m.chance is not None and m.ci_high < m.chance
 
 
 def doors_after(record: RunRecord, source: Modality) -> list[DoorAfter]:
@@ -197,6 +208,8 @@ def residue(record: RunRecord, source: Modality) -> str:
         "named": f"Behind the other door they are still known: the interval lies above guessing{_guess(there)}.",
         "ranked": f"From {behind} their names are no longer said more often than by guessing, "
         "yet the model still ranks them higher than guessing would.",
+        "avoided": f"From {behind} their names are not said, and they rank lower than guessing would put them: "
+        "the model now avoids them, which is a trace of its own.",
         "none": "Neither answers nor ranks behind the other door can be told from guessing.",
         "unmeasured": "",
     }
@@ -215,6 +228,8 @@ def residue_claim(record: RunRecord) -> str:
         return f"After unlearning, forgotten people are still named through the other modality: {joined(named)}."
     if any(door.trace == "ranked" for door in kept.values()):
         return "After unlearning, forgotten people are not named more than by guessing, but still rank above it."
+    if any(door.trace == "avoided" for door in kept.values()):
+        return "After unlearning, forgotten people rank below guessing in the other modality: avoided, not unknown."
     return "After unlearning, this run finds no trace through the other modality." if kept else ""
 
 

@@ -139,15 +139,14 @@ class _World:
         found = []
         for source in sorted({source for stage, source, *_ in self.rows if stage == "memorised"}):
             for seed, seeds in [*pools, (None, self.seeds)]:
-                both = ("forget", "retain")
-                same = self.answers("memorised", source, source, both, seeds)
-                cross = self.answers("memorised", source, other(source), both, seeds)
-                value, low, high = _interval([a - b for a, b in zip(same, cross, strict=True)])
-                where = {"source": source, "target": other(source), "seed": seed}
-                meaning = {"metric": "gap", "chance": 0.0, "higher_is": "less_transfer"}
-                found.append(
-                    measurement(value=value, ci_low=low, ci_high=high, n=len(same) * VIEWS, **where, **meaning)
-                )
+                for group, groups in {"forget": ("forget",), "all": ("forget", "retain")}.items():
+                    same = self.answers("memorised", source, source, groups, seeds)
+                    cross = self.answers("memorised", source, other(source), groups, seeds)
+                    value, low, high = _interval([a - b for a, b in zip(same, cross, strict=True)])
+                    where = {"source": source, "target": other(source), "seed": seed, "group": group}
+                    meaning = {"metric": "gap", "chance": None, "higher_is": "larger_gap"}
+                    n = len(same) * VIEWS
+                    found.append(measurement(value=value, ci_low=low, ci_high=high, n=n, **where, **meaning))
         return found
 
 

@@ -23,16 +23,19 @@ def test_png_repeats_and_carries_no_stamp(record, name):
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_svg_repeats_and_is_well_formed_on_phones_too(record, name):
+def test_svg_repeats_and_is_well_formed_on_phones_too(make_record, name):
     for narrow in (False, True):
-        svg = figure_svg(record, name, narrow=narrow)
-        assert figure_svg(record, name, narrow=narrow) == svg
+        svg = figure_svg(make_record(seeds=(0,)), name, narrow=narrow)
+        assert figure_svg(make_record(seeds=(0,)), name, narrow=narrow) == svg
         assert ET.fromstring(svg).tag.endswith("svg")
         assert b"DejaVu" not in svg
 
 
-def test_figures_follow_the_record(record, make_record):
-    changed = make_record(recall={("memorised", "image", "text"): 0.9, ("unlearned", "image", "text", "forget"): 0.9})
+def test_figures_follow_the_record(make_record):
+    record = make_record(seeds=(0,))
+    changed = make_record(
+        seeds=(0,), recall={("memorised", "image", "text"): 0.9, ("unlearned", "image", "text", "forget"): 0.9}
+    )
     for name in FIGURES:
         assert figure_png(changed, name, dpi=LOW) != figure_png(record, name, dpi=LOW)
 

@@ -99,10 +99,9 @@ def test_all_given_text_is_escaped(make_record, portraits):
         persona_id="t0-00000", full_name=nasty, stage="base", source="image", target="text", question=nasty,
         answer=nasty, truth=nasty, correct=False, forgotten=True,
     )  # fmt: skip
-    run = make_record(
-        seeds=(0,), cast=(person,), examples=(example,), notes=(nasty,), config={nasty: nasty}, data_fingerprint=nasty,
-        versions={nasty: nasty},
-    )  # fmt: skip
+    given = {"cast": (person,), "examples": (example,), "notes": (nasty,), "config": {nasty: nasty}}
+    given |= {"data_fingerprint": nasty, "versions": {nasty: nasty}, "exposure_items": ()}
+    run = make_record(seeds=(0,), **given)
     page = report_html(run, {"t0-00000": portraits["t0-00000"]}, {"t0-00000": nasty})
     assert "<script" not in page
     assert "<img src=http" not in page
@@ -113,11 +112,12 @@ def test_all_given_text_is_escaped(make_record, portraits):
 
 def test_the_gate_blocks_unlearning_and_says_so(make_record):
     poor = {("memorised", "text", "text"): 0.55}
-    read = Reader(report_html(make_record(recall=poor), {}, {}))
+    read = Reader(report_html(make_record(seeds=(0,), recall=poor, exposure_items=()), {}, {}))
     assert "Unlearning is not interpreted in this run" in read.text
     assert "at least 90% is needed" in read.text
     assert "What unlearning left" not in read.text
-    override = Reader(report_html(make_record(recall=poor, gate=Gate(overridden=True)), {}, {}))
+    given = {"seeds": (0,), "recall": poor, "exposure_items": (), "gate": Gate(overridden=True)}
+    override = Reader(report_html(make_record(**given), {}, {}))
     assert "below the gate; unlearning is shown because you asked" in override.text
     assert "What unlearning left" in override.text
 
@@ -131,11 +131,11 @@ def test_no_banner_where_memorisation_passed(read):
     "fields",
     [
         {"seeds": (0,)},
-        {"stages": ("base", "memorised")},
-        {"stages": ("base",)},
-        {"sources": ("text",)},
+        {"seeds": (0,), "stages": ("base", "memorised")},
+        {"seeds": (0,), "stages": ("base",)},
+        {"seeds": (0,), "sources": ("text",)},
         {"measurements": (), "exposure_items": (), "examples": (), "cast": ()},
-        {"examples": (), "exposure_items": ()},
+        {"seeds": (0,), "examples": (), "exposure_items": ()},
     ],
 )
 def test_a_run_with_parts_missing_still_has_a_whole_page(make_record, fields):
@@ -147,23 +147,38 @@ def test_a_run_with_parts_missing_still_has_a_whole_page(make_record, fields):
     assert "None" not in read.text
 
 
+def test_people_are_counted_per_seed(make_record, record):
+    other_seed = tuple(CastMember(persona_id=f"t1-{i}", full_name="A", forgotten=False, seed=1) for i in range(9))
+    run = make_record(measurements=(), exposure_items=(), cast=record.cast + other_seed)
+    assert "People per seed 50 To be forgotten 10" in Reader(report_html(run, {}, {})).text
+
+
 def test_people_without_portraits_are_counted(record, portraits, read):
     assert f"{len(portraits)} of {len(record.cast)} people are shown" in read.text
 
 
+def test_an_answer_from_before_learning_stands_beside_every_source(make_record):
+    shared = {"persona_id": "t0-00000", "full_name": "Mira", "truth": "Mira", "question": "Who?", "forgotten": False}
+    shared |= {"target": "image", "correct": False}
+    before = Example(stage="base", source="image", answer="something else", **shared)
+    after = [Example(stage="memorised", source=source, answer="Mira", **shared) for source in ("image", "text")]
+    run = make_record(measurements=(), exposure_items=(), examples=(before, *after))
+    assert Reader(report_html(run, {}, {})).text.count("something else") == 2
+
+
 def test_another_model_is_not_called_tiny(make_record):
-    config = {"model_name_or_path": "some/vlm"}
-    assert "tiny model" in report_html(make_record(seeds=(0,)), {}, {})
-    assert "tiny model" not in report_html(make_record(seeds=(0,), config=config), {}, {})
+    bare = {"seeds": (0,), "measurements": (), "exposure_items": ()}
+    assert "tiny model" in report_html(make_record(**bare), {}, {})
+    assert "tiny model" not in report_html(make_record(**bare, config={"model_name_or_path": "some/vlm"}), {}, {})
 
 
-def test_write_report_writes_page_and_figures_and_removes_stale_ones(make_record, record, portraits, tmp_path):
-    path = write_report(record, tmp_path, portraits, {})
+def test_write_report_writes_page_and_figures_and_removes_stale_ones(make_record, tmp_path):
+    path = write_report(make_record(seeds=(0,)), tmp_path, {}, {})
     assert path == tmp_path / "report.html"
     figures = tmp_path / "figures"
     assert {f.name for f in figures.iterdir()} == {"matrix.png", "gap.png", "exposure.png", "forgetting.png"}
-    write_report(make_record(seeds=(0,), stages=("base", "memorised")), tmp_path, {}, {})
-    assert {f.name for f in figures.iterdir()} == {"matrix.png", "gap.png", "exposure.png"}
+    write_report(make_record(seeds=(0,), stages=("base", "memorised"), exposure_items=()), tmp_path, {}, {})
+    assert {f.name for f in figures.iterdir()} == {"matrix.png", "gap.png"}
 
 
 def test_a_portrait_that_is_no_png_is_refused_before_anything_is_written(record, tmp_path):

@@ -97,9 +97,9 @@ def test_a_tampered_measurement_is_refused(record, tmp_path):
 
 
 def test_find_combines_criteria_and_none_means_pooled(record):
-    gaps = record.find(metric="gap", source="image")
+    gaps = record.find(metric="gap", source="image", group="all")
     assert [m.seed for m in gaps] == [0, 1, 2, None]
-    assert [m.seed for m in record.find(metric="gap", source="image", seed=None)] == [None]
+    assert [m.seed for m in record.find(metric="gap", source="image", group="all", seed=None)] == [None]
     assert record.find(metric="gap", source="image", seed=7) == ()
     assert len(record.find()) == len(record.measurements)
     with pytest.raises(CrossmemError, match="'modality'"):

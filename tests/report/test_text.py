@@ -63,9 +63,32 @@ def test_what_is_left_behind_the_other_door(make_record):
     gone = make_record(
         recall={("unlearned", s, t, "forget"): 0.0 for s in ("image", "text") for t in ("image", "text")}
     )
-    assert "still" not in text.residue(gone, "image").replace("the model still ranks", "")
-    assert {door.trace for door in text.doors_after(gone, "image")} <= {"ranked", "none"}
+    assert "still known" not in text.residue(gone, "image")
+    assert "named" not in {door.trace for door in text.doors_after(gone, "image")}
     assert "still named" not in text.residue_claim(gone)
+
+
+@pytest.mark.parametrize(
+    ("recall_low", "exposure", "trace", "words"),
+    [
+        (0.1, (20, 25, 30), "named", "still known"),
+        (0.0, (30, 40, 50), "ranked", "ranks them higher than guessing"),
+        (0.0, (5, 10, 15), "avoided", "rank lower than guessing"),
+        (0.0, (20, 25, 30), "none", "Neither answers nor ranks"),
+    ],
+)
+def test_the_trace_is_read_from_intervals_alone(make_record, make_measurement, recall_low, exposure, trace, words):
+    after = {"stage": "unlearned", "group": "forget", "value": 0.2, "ci_low": recall_low}
+    low, value, high = exposure
+    rank = {"metric": "exposure", "unit": "0-100", "chance": 24.0, "value": value, "ci_low": low, "ci_high": high}
+    found = [
+        make_measurement(value=1.0, ci_low=1.0, ci_high=1.0, target="image"),
+        *[make_measurement(**after, target=target) for target in ("image", "text")],
+        make_measurement(**after | rank),
+    ]
+    run = make_record(seeds=(0,), measurements=tuple(found))
+    assert text.doors_after(run, "image")[1].trace == trace
+    assert words in text.residue(run, "image")
 
 
 def test_nothing_is_said_of_unlearning_without_memorisation_or_without_unlearning(make_record):
