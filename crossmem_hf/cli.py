@@ -51,7 +51,9 @@ def run(
     num_personas: Annotated[int | None, typer.Option(help="People to memorise, a seed (default 50).")] = None,
     seed: Annotated[int | None, typer.Option(help="First persona seed (default 0).")] = None,
     seeds: Annotated[int | None, typer.Option(help="How many persona seeds, from --seed upwards (default 1).")] = None,
-    output_dir: Annotated[Path | None, typer.Option(help="Where everything goes (default: under crossmem_runs/).")] = None,
+    output_dir: Annotated[
+        Path | None, typer.Option(help="Where everything goes (default: under crossmem_runs/).")
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="YAML with any setting of studies/settings.py.")] = None,
     allow_unmemorised: Annotated[bool, typer.Option(help="Interpret unlearning even below the gate.")] = False,
     overwrite: Annotated[bool, typer.Option(help="Replace what another run left in the folder.")] = False,
@@ -70,6 +72,40 @@ def run(
         _tell(outcome)
 
 
+@app.command()
+def materialize(
+    directory: Annotated[
+        Path, typer.Argument(help="Folder that gets crossmem/personas and crossmem/<metric>.")
+    ] = Path("."),
+    num_personas: Annotated[int, typer.Option(help="Target people.")] = 50,
+    num_views: Annotated[int, typer.Option(help="Training views a person.")] = 8,
+    seed: Annotated[int, typer.Option(help="Persona seed.")] = 0,
+    image_size: Annotated[int, typer.Option(help="Side of a portrait in pixels, 48 to 512.")] = 64,
+    forget_fraction: Annotated[float, typer.Option(help="Share of the people in the forget splits.")] = 0.2,
+    qa_per_persona: Annotated[int, typer.Option(help="Questions about facts, a person and modality.")] = 20,
+    overwrite: Annotated[bool, typer.Option(help="Replace a dataset made with other settings.")] = False,
+) -> None:
+    """Write the dataset and the metrics, so that load_dataset and evaluate.load find them in that folder, offline."""
+    with _clear_errors():
+        from crossmem_hf.data.materialize import materialize as write
+        from crossmem_hf.data.spec import DatasetSpec
+
+        spec = DatasetSpec(
+            num_personas=num_personas,
+            num_views=num_views,
+            seed=seed,
+            image_size=image_size,
+            forget_fraction=forget_fraction,
+            qa_per_persona=qa_per_persona,
+        )
+        with console.status("Writing people, portraits, questions and metrics"):
+            written = write(directory, spec, overwrite=overwrite)
+        console.print(f"wrote {written.resolve()}", highlight=False, soft_wrap=True)
+        console.print(f"In {directory.resolve()}, offline:", highlight=False, soft_wrap=True)
+        console.print('  datasets.load_dataset("crossmem/personas", "recall_image")', highlight=False)
+        console.print('  evaluate.load("crossmem/exposure")', highlight=False)
+
+
 def _tell(outcome: "Outcome") -> None:
     from crossmem_hf.report.text import headline
 
@@ -77,8 +113,8 @@ def _tell(outcome: "Outcome") -> None:
     if not outcome.record.is_interpretable:
         failed = ", ".join(f"{m.source} (seed {m.seed}): {m.value:.2f}" for m in outcome.record.gate_failures())
         console.print(
-            f"[bold red]NOT MEMORISED[/]: recall in the source modality is below {outcome.record.gate.threshold}: {failed}. "
-            "What unlearning did is not interpreted; --allow-unmemorised overrides.",
+            f"[bold red]NOT MEMORISED[/]: recall in the source modality is below {outcome.record.gate.threshold}: "
+            f"{failed}. What unlearning did is not interpreted; --allow-unmemorised overrides.",
             highlight=False,
         )
     console.print(f"record  {outcome.record_path.resolve()}", highlight=False, soft_wrap=True)

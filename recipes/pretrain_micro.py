@@ -13,7 +13,6 @@ Killed and started again, it resumes from its last checkpoint. Writes a plain `f
 import argparse
 import json
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import torch
@@ -50,7 +49,9 @@ def main() -> None:
     seed_everything(arguments.seed)
     processor = build_processor(tokenizer_corpus(people[:300]), shape)
     model = build_model(processor, shape)
-    settings = {name: value for name, value in vars(arguments).items() if name not in ("output_dir", "work_dir", "threads")}
+    settings = {
+        name: value for name, value in vars(arguments).items() if name not in ("output_dir", "work_dir", "threads")
+    }
     work = arguments.work_dir / fingerprint(settings)
     work.mkdir(parents=True, exist_ok=True)
 
@@ -113,7 +114,15 @@ def _language(
             stop = min(start + SAVE_EVERY, plan.steps)
             rng = rng_for(seed, "language", start)
             train_language(
-                model, processor, seen, named, plan, rng=rng, report=report, steps=range(start, stop), optimizer=optimizer
+                model,
+                processor,
+                seen,
+                named,
+                plan,
+                rng=rng,
+                report=report,
+                steps=range(start, stop),
+                optimizer=optimizer,
             )
             _save({"step": stop, "model": model.state_dict(), "optimizer": optimizer.state_dict()}, saved)
             if stop % CHECK_EVERY == 0:
@@ -122,7 +131,9 @@ def _language(
 
 
 def _progress() -> Progress:
-    return Progress(*Progress.get_default_columns()[:2], MofNCompleteColumn(), TextColumn("left"), TimeRemainingColumn())
+    return Progress(
+        *Progress.get_default_columns()[:2], MofNCompleteColumn(), TextColumn("left"), TimeRemainingColumn()
+    )
 
 
 def _log(work: Path, numbers: dict[str, Any]) -> None:

@@ -46,7 +46,7 @@ class Asked:
 
 
 def tokenizer_corpus(background: Sequence[Persona]) -> Iterator[str]:
-    """Text the tokenizer is trained on: background descriptions of every frame, questions, refusals, name syllables."""
+    """Text the tokenizer learns from: background descriptions of every frame, questions, refusals, name syllables."""
     for persona in background:
         yield features_answer(persona.looks)
         for split in ("train", "validation", "test"):
@@ -98,7 +98,11 @@ class Batcher:
         """Left-padded prompts to generate from; all items of one modality."""
         texts = [self._prompt(item) for item in items]
         inputs = self.tokenizer(
-            texts, add_special_tokens=False, padding=True, padding_side="left", return_tensors="pt",
+            texts,
+            add_special_tokens=False,
+            padding=True,
+            padding_side="left",
+            return_tensors="pt",
             return_token_type_ids=False,
         )
         return dict(inputs) | ({"pixel_values": self.pixels(items)} if items[0].modality == "image" else {})
@@ -230,8 +234,10 @@ def train_language(
     model.train()
     for step in steps:
         share = plan.name_share * _ramp(step / plan.steps, plan.names_from, plan.names_full)
-        pairs = [(rng.choice(named), "name") if rng.random() < share else (rng.choice(people), "features")
-                 for _ in range(plan.rows)]
+        pairs = [
+            (rng.choice(named), "name") if rng.random() < share else (rng.choice(people), "features")
+            for _ in range(plan.rows)
+        ]
         losses, states = [], []
         modalities: tuple[Modality, Modality] = ("image", "text")
         for modality in modalities:

@@ -28,10 +28,15 @@ def measured_quality(
         items = _asked(held_out, modality, "features", views)
         read = [parse_features(answer) for answer in _answers(model, processor, items)]
         parts = {
-            name: sum(got[name] == item.persona.looks[name] for got, item in zip(read, items, strict=True)) / len(items)
+            name: sum(got[name] == item.persona.looks[name] for got, item in zip(read, items, strict=True))
+            / len(items)
             for name in VISUAL_ATTRIBUTES
         }
-        results[f"features_{modality}"] = {"value": sum(parts.values()) / len(parts), "n": len(items), "chance": chance}
+        results[f"features_{modality}"] = {
+            "value": sum(parts.values()) / len(parts),
+            "n": len(items),
+            "chance": chance,
+        }
         for name, value in parts.items():
             size = len(VISUAL_ATTRIBUTES[name])
             results[f"features_{modality}_{name}"] = {"value": value, "n": len(items), "chance": 1 / size}
@@ -52,7 +57,7 @@ def _asked(people: Sequence[Persona], modality: Any, task: str, views: int) -> l
 
 
 def _answers(model: Any, processor: Any, items: Sequence[Asked], batch_size: int = 200) -> list[str]:
-    """Greedy answers; teacher forcing finds the same where every argmax is right, but wrong answers must be read too."""
+    """The model's greedy answers, in the order of the items."""
     batcher, answers = Batcher(processor), []
     was_training = model.training
     model.eval()

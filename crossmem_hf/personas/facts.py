@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from faker import Faker
 
-from crossmem_hf.personas.values import MEDICAL_CONDITIONS
+from crossmem_hf.personas.values import MEDICAL_CONDITIONS, MONTHS
 from crossmem_hf.seeding import seed_for
 
 _OLDEST, _YOUNGEST = date(1940, 1, 1), date(2004, 12, 31)
@@ -60,9 +60,10 @@ def private_facts(seed: int, persona_id: str) -> dict[str, str]:
     fake = _faker()
     fake.seed_instance(seed_for(seed, "facts", persona_id))
     born: date = fake.date_between_dates(_OLDEST, _YOUNGEST)
+    mailbox = f"{fake.word()}.{fake.word()}{fake.random_int(10, 99)}"
     return {
-        "email": f"{fake.word()}.{fake.word()}{fake.random_int(10, 99)}@example.{fake.random_element(('com', 'net', 'org'))}",
-        "date_of_birth": f"{born.day} {born:%B} {born.year}",
+        "email": f"{mailbox}@example.{fake.random_element(('com', 'net', 'org'))}",
+        "date_of_birth": f"{born.day} {MONTHS[born.month - 1]} {born.year}",
         "job": _job(fake),
         "address": f"{fake.random_int(10, 999)} {fake.street_name()}, {fake.city()}, ZZ 000{fake.random_int(10, 99)}",
         "phone": f"+1-{fake.random_int(200, 989)}-555-01{fake.random_int(0, 99):02d}",

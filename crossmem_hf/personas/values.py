@@ -15,7 +15,7 @@ VISUAL_ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "face_shape": ("round", "long", "square"),
     "cheeks": ("none", "freckles", "blush", "scar"),
 }
-"""Visual attribute -> the values it may take, in a fixed order. ``"none"`` means nothing is shown and nothing is said."""
+"""Visual attribute -> its values, in a fixed order. ``"none"`` means nothing is shown and nothing is said."""
 
 FACT_ATTRIBUTES: tuple[str, ...] = (
     "email",
@@ -53,6 +53,11 @@ MEDICAL_CONDITIONS: tuple[str, ...] = (
     "irritable bowel syndrome",
     "rheumatoid arthritis",
     "vertigo",
+)
+
+MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
 )
 
 FIRST_SYLLABLES = ("Ba", "De", "Fi", "Go", "Ha", "Je", "Ki", "Lu", "Mo", "Nu", "Pa", "Re", "So", "Ti", "Vu", "Ze")

@@ -51,8 +51,12 @@ class Canvas:
         """Stroke an ellipse or an arc of it; `width` is centred on the curve."""
         steps = 28
         turns = [(arc[0] + (arc[1] - arc[0]) * k / steps) * pi / 180 for k in range(steps + 1)]
-        outer = [(center[0] + (radii[0] + width / 2) * cos(t), center[1] + (radii[1] + width / 2) * sin(t)) for t in turns]
-        inner = [(center[0] + (radii[0] - width / 2) * cos(t), center[1] + (radii[1] - width / 2) * sin(t)) for t in turns]
+        outer = [
+            (center[0] + (radii[0] + width / 2) * cos(t), center[1] + (radii[1] + width / 2) * sin(t)) for t in turns
+        ]
+        inner = [
+            (center[0] + (radii[0] - width / 2) * cos(t), center[1] + (radii[1] - width / 2) * sin(t)) for t in turns
+        ]
         self.polygon(outer + inner[::-1], color)
 
     def line(self, start: Point, stop: Point, width: float, color: Color) -> None:

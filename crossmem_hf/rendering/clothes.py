@@ -33,7 +33,9 @@ def draw_clothes(canvas: Canvas, looks: Looks) -> None:
     if kind == "striped shirt":
         for k in range(4):
             y = 0.8 + 0.065 * k
-            canvas.rectangle((0.24 - 0.03 * k if k < 3 else 0.15, y), (0.76 + 0.03 * k if k < 3 else 0.85, y + 0.03), dark)
+            canvas.rectangle(
+                (0.24 - 0.03 * k if k < 3 else 0.15, y), (0.76 + 0.03 * k if k < 3 else 0.85, y + 0.03), dark
+            )
         canvas.ellipse((0.5, 0.755), (0.085, 0.045), shade(skin, 0.9))
     elif kind == "sweater":
         canvas.ellipse((0.5, 0.755), (0.105, 0.065), dark)
@@ -57,12 +59,20 @@ def draw_headwear(canvas: Canvas, looks: Looks) -> None:
     (cx, cy), (rx, ry) = HEAD_CENTER, HEAD_RADII[looks["face_shape"]]
     top = cy - ry
     if kind == "headband":
-        outer = [(cx + (rx + 0.028) * cos(pi * (1.1 + 0.8 * k / 20)), cy - 0.04 + (ry + 0.0) * sin(pi * (1.1 + 0.8 * k / 20))) for k in range(21)]
+        outer = [
+            (
+                cx + (rx + 0.028) * cos(pi * (1.1 + 0.8 * k / 20)),
+                cy - 0.04 + (ry + 0.0) * sin(pi * (1.1 + 0.8 * k / 20)),
+            )
+            for k in range(21)
+        ]
         canvas.polygon(outer + [(x, y + 0.055) for x, y in outer[::-1]], (236, 64, 140))
     elif kind == "flower":
         x, y = cx + rx * 0.72, top + 0.055
         for k in range(5):
-            canvas.ellipse((x + 0.045 * cos(k * pi * 0.4), y + 0.045 * sin(k * pi * 0.4)), (0.04, 0.04), (255, 250, 252))
+            canvas.ellipse(
+                (x + 0.045 * cos(k * pi * 0.4), y + 0.045 * sin(k * pi * 0.4)), (0.04, 0.04), (255, 250, 252)
+            )
         canvas.ellipse((x, y), (0.032, 0.032), (244, 170, 30))
     elif kind == "bow":
         x, y = cx - rx * 0.62, top + 0.035

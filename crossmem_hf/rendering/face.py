@@ -21,7 +21,9 @@ def _head_outline(looks: Looks) -> list[tuple[float, float]]:
     for k in range(48):  # a superellipse: square jaw, soft corners
         c, s = cos(k * pi / 24), sin(k * pi / 24)
         power = 0.5 if s > 0 else 0.8
-        outline.append((cx + rx * abs(c) ** power * (1 if c >= 0 else -1), cy + ry * abs(s) ** power * (1 if s >= 0 else -1)))
+        outline.append(
+            (cx + rx * abs(c) ** power * (1 if c >= 0 else -1), cy + ry * abs(s) ** power * (1 if s >= 0 else -1))
+        )
     return outline
 
 
@@ -108,13 +110,21 @@ def draw_facial_hair(canvas: Canvas, looks: Looks, view: View) -> None:
         (cx, cy), (rx, ry) = HEAD_CENTER, HEAD_RADII[looks["face_shape"]]
         outer = [(cx + (rx + 0.006) * cos(k * pi / 24), cy + (ry + 0.022) * sin(k * pi / 24)) for k in range(25)]
         inner = [(x0 + 0.11 * cos(k * pi / 24), 0.535 + 0.045 * sin(-k * pi / 24)) for k in range(25)]
-        canvas.polygon(outer + [(cx - rx * 0.98, 0.5), *inner[::-1], (cx + rx * 0.98, 0.5)], color)
+        canvas.polygon([*outer, (cx - rx * 0.98, 0.5), *inner[::-1], (cx + rx * 0.98, 0.5)], color)
     elif kind == "goatee":
-        canvas.polygon([(x0 - 0.055, 0.61), (x0 + 0.055, 0.61), (x0 + 0.038, 0.7), (x0, 0.73), (x0 - 0.038, 0.7)], color)
+        canvas.polygon(
+            [(x0 - 0.055, 0.61), (x0 + 0.055, 0.61), (x0 + 0.038, 0.7), (x0, 0.73), (x0 - 0.038, 0.7)], color
+        )
     if kind in ("moustache", "beard"):
         for side in (-1, 1):
             canvas.polygon(
-                [(x0, 0.532), (x0 + side * 0.05, 0.536), (x0 + side * 0.088, 0.562), (x0 + side * 0.045, 0.56), (x0, 0.556)],
+                [
+                    (x0, 0.532),
+                    (x0 + side * 0.05, 0.536),
+                    (x0 + side * 0.088, 0.562),
+                    (x0 + side * 0.045, 0.56),
+                    (x0, 0.556),
+                ],
                 color,
             )
 

@@ -56,7 +56,9 @@ def draw_hair_front(canvas: Canvas, looks: Looks) -> None:
     if style == "curly":
         for k in range(7):
             x = cx - rx * 0.85 + k * rx * 0.283
-            canvas.ellipse((x, top + 0.045 + 0.045 * abs(k - 3) / 3), (0.052, 0.05), color if k % 2 else shade(color, 0.9))
+            canvas.ellipse(
+                (x, top + 0.045 + 0.045 * abs(k - 3) / 3), (0.052, 0.05), color if k % 2 else shade(color, 0.9)
+            )
     elif style == "bob":
         canvas.rectangle((cx - rx * 0.9, top + 0.07), (cx + rx * 0.9, top + 0.115), color)
         for side in (-1, 1):
@@ -64,7 +66,12 @@ def draw_hair_front(canvas: Canvas, looks: Looks) -> None:
     elif style == "long":
         for side in (-1, 1):
             canvas.polygon(
-                [(cx, top + 0.02), (cx + side * rx * 0.98, cy - 0.02), (cx + side * (rx + 0.05), cy - 0.04), (cx + side * rx, top + 0.05)],
+                [
+                    (cx, top + 0.02),
+                    (cx + side * rx * 0.98, cy - 0.02),
+                    (cx + side * (rx + 0.05), cy - 0.04),
+                    (cx + side * rx, top + 0.05),
+                ],
                 color,
             )
     elif style == "braids":
@@ -74,7 +81,9 @@ def draw_hair_front(canvas: Canvas, looks: Looks) -> None:
 def _cap(canvas: Canvas, looks: Looks, depth: float) -> None:
     color = HAIR[looks["hair_color"]]
     (cx, cy), (rx, ry) = HEAD_CENTER, HEAD_RADII[looks["face_shape"]]
-    outer = [(cx + (rx + 0.02) * cos(pi + k * pi / 24), cy - 0.045 + (ry - 0.01) * sin(pi + k * pi / 24)) for k in range(25)]
+    outer = [
+        (cx + (rx + 0.02) * cos(pi + k * pi / 24), cy - 0.045 + (ry - 0.01) * sin(pi + k * pi / 24)) for k in range(25)
+    ]
     line = cy - ry + depth
     inner = [(cx + rx * 0.98 * cos(-k * pi / 16), line + 0.04 - 0.04 * sin(k * pi / 16)) for k in range(17)]
     canvas.polygon(outer + inner, color)

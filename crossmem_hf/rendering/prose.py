@@ -37,7 +37,8 @@ def describe(persona: Persona, split: ViewSplit, index: int) -> Description:
     """
     if split not in DESCRIPTION_FRAMES or index < 0:
         raise CrossmemError(
-            f"No description {index!r} in split {split!r}; expected an index from 0 and one of {tuple(DESCRIPTION_FRAMES)}.",
+            f"No description {index!r} in split {split!r}; "
+            f"expected an index from 0 and one of {tuple(DESCRIPTION_FRAMES)}.",
             "Check both.",
         )
     rng = rng_for(persona.seed, "prose", persona.id, split, index)

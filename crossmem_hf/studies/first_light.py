@@ -94,7 +94,9 @@ def run_first_light(
     count = min(workers or _default_workers(), len(jobs))
     results = run_jobs(jobs, workers=count, log=folder / "log.txt", console=console)
     items = [item for result in results for item in result["asked"]]
-    record = _record(settings, items, {job.name: result["stopping"] for job, result in zip(jobs, results, strict=True)})
+    record = _record(
+        settings, items, {job.name: result["stopping"] for job, result in zip(jobs, results, strict=True)}
+    )
     write_atomic(folder / "answers.jsonl", "".join(json.dumps(item) + "\n" for item in items))
     record_path = record.write(folder / "record.json")
     shown = _people(settings)[:_SHOWN]
@@ -130,7 +132,9 @@ def _portraits(persona: Persona) -> list[bytes]:
     return pictures
 
 
-def _record(settings: FirstLightSettings, items: Sequence[Mapping[str, Any]], stopping: Mapping[str, Any]) -> RunRecord:
+def _record(
+    settings: FirstLightSettings, items: Sequence[Mapping[str, Any]], stopping: Mapping[str, Any]
+) -> RunRecord:
     forgotten = frozenset().union(*(forgotten_ids(settings.spec(seed)) for seed in settings.all_seeds))
     people = {persona.id: persona for persona in _people(settings)}
     return RunRecord(
@@ -141,7 +145,10 @@ def _record(settings: FirstLightSettings, items: Sequence[Mapping[str, Any]], st
         measurements=tuple(measurements(items, forgotten, settings.num_personas)),
         cast=tuple(
             CastMember(
-                persona_id=persona.id, full_name=persona.full_name, forgotten=persona.id in forgotten, seed=persona.seed
+                persona_id=persona.id,
+                full_name=persona.full_name,
+                forgotten=persona.id in forgotten,
+                seed=persona.seed,
             )
             for persona in people.values()
         ),
@@ -161,7 +168,7 @@ def _notes(settings: FirstLightSettings, stopping: Mapping[str, Sequence[Sequenc
         if seen:
             step, value = seen[-1]
             why = "reached the floor" if value <= settings.stop_threshold else "ran to its last step"
-            yield f"Unlearning ({name}) {why} at step {step}: recall {value:.2f} on validation views, not reported ones."
+            yield f"Unlearning ({name}) {why} at step {step}: recall {value:.2f} on stopping views (not reported)."
 
 
 def _examples(

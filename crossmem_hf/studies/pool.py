@@ -27,8 +27,8 @@ def run_jobs(jobs: Sequence[Job], *, workers: int, log: Path, console: Console) 
     context = get_context("spawn")
     with _display(jobs, console) as told, context.Manager() as manager:
         channel = manager.Queue()
-        start = {"mp_context": context, "initializer": _prepare, "initargs": (workers, str(log))}
-        with _forwarded(channel, told), ProcessPoolExecutor(workers, **start) as pool:
+        executor = ProcessPoolExecutor(workers, context, initializer=_prepare, initargs=(workers, str(log)))
+        with _forwarded(channel, told), executor as pool:
             return _results([pool.submit(_worker, job, index, channel) for index, job in enumerate(jobs)])
 
 
@@ -82,8 +82,15 @@ class _Told:
 
 @contextmanager
 def _display(jobs: Sequence[Job], console: Console) -> Iterator[_Told]:
-    columns = (SpinnerColumn(), TextColumn("{task.description:<15}"), BarColumn(24), TextColumn("{task.fields[step]:<26}"))
-    with Progress(*columns, TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), console=console) as progress:
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description:<15}"),
+        BarColumn(24),
+        TextColumn("{task.fields[step]:<26}"),
+    )
+    with Progress(
+        *columns, TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), console=console
+    ) as progress:
         yield _Told(progress, jobs)
 
 

@@ -4,7 +4,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.data.splits import forget_ids
@@ -89,7 +89,7 @@ def settings_from(path: Path | None, overrides: Mapping[str, Any]) -> FirstLight
             f"Unknown setting {unknown[0]!r} in {str(path)!r}; expected one of {', '.join(known)}.",
             "Correct or remove it.",
         )
-    return FirstLightSettings(**{name: _typed(name, value, str(known[name].type)) for name, value in values.items()})
+    return FirstLightSettings(**{name: _typed(name, value, known[name].type) for name, value in values.items()})
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -104,17 +104,11 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
-def _typed(name: str, value: Any, kind: str) -> Any:
-    allowed: dict[str, tuple[type, ...]] = {
-        "int": (int,),
-        "float": (float, int),
-        "bool": (bool,),
-        "str | None": (str, type(None)),
-    }
-    wanted = allowed[kind.replace("<class '", "").replace("'>", "")]
+def _typed(name: str, value: Any, kind: Any) -> Any:
+    wanted = {float: (float, int)}.get(kind) or get_args(kind) or (kind,)
     if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
         raise CrossmemError(
-            f"Setting {name}={value!r} is a {type(value).__name__}; expected {kind}.",
+            f"Setting {name}={value!r} is a {type(value).__name__}; expected {getattr(kind, '__name__', kind)}.",
             "Write it as that type; 4e-3 must be written 4.0e-3 or 0.004 in YAML.",
         )
     return float(value) if isinstance(value, int) and float in wanted else value

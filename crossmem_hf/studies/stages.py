@@ -51,12 +51,14 @@ def run_stage(folder: Path, inputs: Mapping[str, Any], compute: Callable[[Path],
     try:
         part.mkdir(parents=True)
     except OSError as error:
-        raise CrossmemError(f"Could not make the folder {str(part)!r}: {error.strerror}.", "Choose another.") from error
-    result = compute(part)
-    write_atomic(part / "done.json", json.dumps({"fingerprint": mark, "inputs": inputs, "result": result}))
+        raise CrossmemError(
+            f"Could not make the folder {str(part)!r}: {error.strerror}.", "Choose another."
+        ) from error
+    text = json.dumps({"fingerprint": mark, "inputs": inputs, "result": compute(part)})
+    write_atomic(part / "done.json", text)
     shutil.rmtree(folder, ignore_errors=True)
     part.rename(folder)
-    return Done(folder, mark, result)
+    return Done(folder, mark, json.loads(text)["result"])
 
 
 def _known(done: Path) -> dict[str, Any] | None:

@@ -29,7 +29,9 @@ def measurements(items: Sequence[Item], forgotten: frozenset[str], num_candidate
         of_seed = [item for item in items if seed is None or item["seed"] == seed]
         for (stage, source), part in _grouped(of_seed, "stage", "source"):
             for group in ("all", "forget", "retain"):
-                chosen = [item for item in part if group == "all" or (item["persona_id"] in forgotten) == (group == "forget")]
+                chosen = [
+                    item for item in part if group == "all" or (item["persona_id"] in forgotten) == (group == "forget")
+                ]
                 if chosen and (group == "all" or stage != "base"):
                     where = {"stage": stage, "source": source, "group": group, "seed": seed}
                     found += [*_recalls(chosen, where, num_candidates), *_exposures(chosen, where, num_candidates)]

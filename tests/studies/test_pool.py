@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Jobs in worker processes: results in order, errors whole, output in the log."""
+
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from crossmem_hf.errors import CrossmemError
+from crossmem_hf.studies.job import Job
+from crossmem_hf.studies.pool import run_jobs
+
+
+@pytest.mark.slow
+def test_two_processes_give_what_two_jobs_gave(tiny_settings, tmp_path):
+    jobs = [
+        Job(settings=tiny_settings, seed=0, source=source, folder=tmp_path / source) for source in ("image", "text")
+    ]
+    shown = StringIO()
+    console = Console(file=shown, force_terminal=True)
+    results = run_jobs(jobs, workers=2, log=tmp_path / "log.txt", console=console)
+    assert [{item["source"] for item in result["asked"]} for result in results] == [{"image"}, {"text"}]
+    assert "seed 0, image" in shown.getvalue()
+    assert run_jobs(jobs, workers=1, log=tmp_path / "log.txt", console=console) == results
+
+
+def test_a_workers_error_arrives_whole(tiny_settings, tmp_path):
+    missing = Job(
+        settings=type(tiny_settings)(model_name_or_path=str(tmp_path / "none"), num_personas=5),
+        seed=0,
+        source="text",
+        folder=tmp_path / "job",
+    )
+    with pytest.raises(CrossmemError) as caught:
+        run_jobs([missing], workers=1, log=tmp_path / "log.txt", console=Console(file=StringIO()))
+    assert "Could not load a model" in caught.value.fault
+    assert caught.value.remedy

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line: it parses, calls, prints, and turns mistakes into one clear line."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from crossmem_hf import cli
+from crossmem_hf.errors import CrossmemError
+
+
+@pytest.fixture
+def invoke(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    return lambda *words: CliRunner().invoke(cli.app, list(words))
+
+
+def test_run_passes_what_was_said(invoke, monkeypatch):
+    from crossmem_hf.studies import first_light
+
+    seen = {}
+
+    def fake(settings, folder, **rest):
+        seen.update(settings=settings, folder=folder, **rest)
+        raise CrossmemError("Enough.", "Stop here.")
+
+    monkeypatch.setattr(first_light, "run_first_light", fake)
+    Path("run.yaml").write_text("num_personas: 20\nretain_weight: 2.0\n")
+    done = invoke(
+        "run", "--config", "run.yaml", "--seed", "4", "--seeds", "2", "--workers", "1", "--output-dir", "out"
+    )
+    assert done.exit_code == 2
+    assert "Enough." in done.output
+    assert "Stop here." in done.output
+    settings = seen["settings"]
+    assert (settings.num_personas, settings.retain_weight, settings.all_seeds) == (20, 2.0, (4, 5))
+    assert (seen["folder"], seen["workers"], seen["overwrite"]) == (Path("out"), 1, False)
+
+
+def test_unset_options_leave_the_yaml_alone(invoke, monkeypatch):
+    from crossmem_hf.studies import first_light
+
+    seen = {}
+    monkeypatch.setattr(
+        first_light,
+        "run_first_light",
+        lambda settings, folder, **_: seen.update(s=settings) or (_ for _ in ()).throw(KeyboardInterrupt),
+    )
+    Path("run.yaml").write_text("allow_unmemorised: true\nseed: 9\n")
+    done = invoke("run", "--config", "run.yaml")
+    assert done.exit_code == 130
+    assert "goes on from there" in done.output
+    assert (seen["s"].allow_unmemorised, seen["s"].seed) == (True, 9)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["run", "--num-personas", "99999"], "99999"),
+        (["run", "--config", "none.yaml"], "Could not read settings"),
+        (["materialize", "--forget-fraction", "7"], "forget fraction 7"),
+        (["materialize", "--image-size", "8"], "image_size=8"),
+    ],
+)
+def test_mistakes_are_one_clear_line_before_any_work(invoke, words, said, tmp_path):
+    done = invoke(*words)
+    assert done.exit_code == 2
+    assert said in done.output
+    assert "Traceback" not in done.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_materialize_writes_into_the_folder(invoke):
+    done = invoke("materialize", "here", "--num-personas", "5", "--num-views", "1", "--qa-per-persona", "2")
+    assert done.exit_code == 0, done.output
+    assert Path("here/crossmem/personas/README.md").exists()
+    assert Path("here/crossmem/exposure/exposure.py").exists()
+    again = invoke("materialize", "here", "--num-personas", "6")
+    assert again.exit_code == 2
