@@ -2,13 +2,14 @@
 """How people are drawn: deterministic, balanced, apart from each other. It does not know how they look on paper.
 
 Looks are an error-correcting code. Six attributes carry the position of a person (mixed radix digits), two colours
-are check digits, so that any two people, of any population and any world, differ in at least three attributes; the
-other four are dealt from shuffled decks. Nothing is remembered between people, so person 7 does not depend on how
-many are asked for.
+are check digits, so that any two people of a population, and a target and a background person of any two worlds,
+differ in at least three attributes; the other four are dealt from shuffled decks. Nothing is remembered between
+people, so person 7 does not depend on how many are asked for.
 """
 
 from collections.abc import Iterator
 from math import prod
+from numbers import Integral
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.facts import private_facts
@@ -54,6 +55,8 @@ def sample_personas(n: int, seed: int = 0, population: Population = "target") ->
         ['t3-00000', 't3-00001']
     """
     _check_population(population)
+    if not isinstance(n, Integral):
+        raise CrossmemError(f"n={n!r} personas; expected a whole number.", "Pass an int.")
     if not 1 <= n <= capacity(population):
         raise CrossmemError(
             f"n={n!r} personas asked of the {population} population; 1 to {capacity(population)} exist.",

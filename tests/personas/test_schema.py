@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A persona is a value: it does not change, and it becomes plain JSON."""
+
+import json
+from dataclasses import FrozenInstanceError
+
+import pytest
+
+from crossmem_hf.personas.sampling import sample_personas
+from crossmem_hf.personas.schema import MODALITIES, VIEW_SPLITS
+
+
+def test_a_persona_does_not_change():
+    persona = next(sample_personas(1))
+    with pytest.raises(FrozenInstanceError):
+        persona.full_name = "Somebody Else"
+
+
+def test_a_persona_is_plain_json():
+    persona = next(sample_personas(1))
+    read = json.loads(json.dumps(persona.as_json()))
+    assert list(read) == ["id", "index", "seed", "population", "full_name", "looks", "facts"]
+    assert (read["looks"], read["facts"]) == (persona.looks, persona.facts)
+
+
+def test_equal_fields_make_equal_personas():
+    first, again = next(sample_personas(1)), next(sample_personas(1))
+    assert first == again
+    assert first is not again
+
+
+def test_the_names_of_splits_and_modalities_are_fixed():
+    assert (MODALITIES, VIEW_SPLITS) == (("image", "text"), ("train", "validation", "test"))
