@@ -19,6 +19,7 @@ import torch
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from crossmem_hf.models.checkpoint import load_training, save_training
 from crossmem_hf.models.micro import MicroShape, build_model, build_processor
 from crossmem_hf.models.micro_card import micro_card
 from crossmem_hf.models.pretraining import LanguagePlan, tokenizer_corpus, train_language, train_vision
@@ -69,9 +70,8 @@ def main() -> None:
 
 
 def _vision(model: Any, processor: Any, seen: list[Any], arguments: argparse.Namespace, work: Path) -> None:
-    saved = work / "vision.pt"
-    if saved.exists():
-        model.load_state_dict(torch.load(saved, weights_only=True))
+    saved = work / "vision.safetensors"
+    if load_training(saved, model, None):
         return
     with _progress() as progress:
         task = progress.add_task("vision", total=arguments.vision_steps)
@@ -82,7 +82,7 @@ def _vision(model: Any, processor: Any, seen: list[Any], arguments: argparse.Nam
 
         rng = rng_for(arguments.seed, "vision")
         train_vision(model, processor, seen, steps=arguments.vision_steps, rng=rng, report=report)
-    _save(model.state_dict(), saved)
+    save_training(saved, arguments.vision_steps, model, None)
 
 
 def _language(
@@ -96,21 +96,18 @@ def _language(
     work: Path,
 ) -> None:
     """The language stage in legs of `SAVE_EVERY` steps; each leg has its own random stream, so it can be resumed."""
-    saved = work / "language.pt"
-    state = torch.load(saved, weights_only=True) if saved.exists() else {"step": 0}
+    saved = work / "language.safetensors"
     optimizer = torch.optim.AdamW(model.parameters(), lr=plan.lr, weight_decay=0.02, betas=(0.9, 0.98))
-    if state["step"]:
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
+    reached = load_training(saved, model, optimizer)
     with _progress() as progress:
-        task = progress.add_task("language", total=plan.steps, completed=state["step"])
+        task = progress.add_task("language", total=plan.steps, completed=reached)
 
         def report(step: int, numbers: dict[str, float]) -> None:
             progress.update(task, completed=step + 1)
             if step % 20 == 0:
                 _log(work, {"stage": "language", "step": step, **numbers})
 
-        for start in range(state["step"], plan.steps, SAVE_EVERY):
+        for start in range(reached, plan.steps, SAVE_EVERY):
             stop = min(start + SAVE_EVERY, plan.steps)
             rng = rng_for(seed, "language", start)
             train_language(
@@ -124,7 +121,7 @@ def _language(
                 steps=range(start, stop),
                 optimizer=optimizer,
             )
-            _save({"step": stop, "model": model.state_dict(), "optimizer": optimizer.state_dict()}, saved)
+            save_training(saved, stop, model, optimizer)
             if stop % CHECK_EVERY == 0:
                 quality = measured_quality(model, processor, held_out[:100], named[:100], views=1)
                 _log(work, {"stage": "check", "step": stop, **{name: part["value"] for name, part in quality.items()}})
@@ -139,12 +136,6 @@ def _progress() -> Progress:
 def _log(work: Path, numbers: dict[str, Any]) -> None:
     with (work / "log.jsonl").open("a") as stream:
         stream.write(json.dumps(numbers) + "\n")
-
-
-def _save(state: dict[str, Any], path: Path) -> None:
-    temporary = path.with_suffix(".part")
-    torch.save(state, temporary)
-    temporary.replace(path)
 
 
 if __name__ == "__main__":

@@ -176,17 +176,10 @@ def test_nothing_unsafe_or_unseeded(path):
             continue
         name = sources.dotted(node.func)
         reason = FORBIDDEN_CALLS.get(name) if path.name != "seeding.py" else None
-        if name == "torch.load" and path.parts[0] == "recipes" and loads_tensors_only(node):
-            continue  # the state of the recipe's own optimizer, which safetensors cannot hold
         assert reason is None, f"{path}:{node.lineno} calls {name}: {reason}"
         for keyword in node.keywords:
             trusts = keyword.arg == "trust_remote_code" and not is_false(keyword.value)
             assert not trusts, f"{path}:{node.lineno} may run code from a repository"
-
-
-def loads_tensors_only(call: ast.Call) -> bool:
-    given = {keyword.arg: keyword.value for keyword in call.keywords}.get("weights_only")
-    return isinstance(given, ast.Constant) and given.value is True
 
 
 def is_false(node: ast.expr) -> bool:

@@ -141,7 +141,7 @@ def _packed(model: Any, inputs: dict[str, Any], tokens: Sequence[Sequence[int]],
                 use_cache=True,
             ).logits
             cache.crop(-len(tree.fed))
-            assert cache.get_seq_length() == width
+            assert cache.get_seq_length() == width, "crop takes the tree off again"
         else:
             logits = prefill.logits[:, :0]
         parts.append(_path_nll(first, logits, tree))
