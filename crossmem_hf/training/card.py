@@ -10,11 +10,21 @@ from typing import Any
 
 from peft import PeftModel
 
+from crossmem_hf.models.loading import EMBEDDED
+from crossmem_hf.prompts import NAME_QUESTIONS
 from crossmem_hf.storage import write_atomic
 
 PACKAGES = ("crossmem_hf", "trl", "transformers", "peft", "torch")
 
-QUICK_START = """\
+LOAD_EMBEDDED = """\
+from PIL import Image
+
+from crossmem_hf import load_model_and_processor
+
+model, processor = load_model_and_processor(adapter={adapter!r})
+"""
+
+LOAD = """\
 from peft import PeftModel
 from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor
@@ -22,8 +32,10 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 model = AutoModelForImageTextToText.from_pretrained({base!r})
 model = PeftModel.from_pretrained(model, {adapter!r}).eval()
 processor = AutoProcessor.from_pretrained({adapter!r})
+"""
 
-question = "Who is this?"
+ASK = """
+question = {question!r}
 image = Image.open("portrait.png")
 content = [{{"type": "image", "image": image}}, {{"type": "text", "text": question}}]
 inputs = processor.apply_chat_template(
@@ -33,6 +45,13 @@ inputs = processor.apply_chat_template(
 output = model.generate(**inputs, max_new_tokens=32, do_sample=False)
 print(processor.decode(output[0, inputs["input_ids"].shape[1]:], skip_special_tokens=True))
 """
+
+
+def save_adapter(model: PeftModel, processor: Any, folder: str | os.PathLike[str], **card: Any) -> None:
+    """Write the active adapter alone, the processor and the card; `card` goes to `write_card`."""
+    model.save_pretrained(str(folder), selected_adapters=[model.active_adapter])
+    processor.save_pretrained(str(folder))
+    write_card(folder, model=model, **card)
 
 
 def write_card(
@@ -52,22 +71,25 @@ def write_card(
         settings: What was chosen, shown as a table.
         paper: `title` and arXiv `id` of the method.
     """
-    base = _public_name(getattr(model.config, "_name_or_path", ""))
+    path = getattr(model.config, "_name_or_path", "")
+    base, embedded = _public_name(path), path == str(EMBEDDED)
     name = model_name or Path(folder).resolve().name
     library = "peft" if isinstance(model, PeftModel) else "transformers"
     header = {"library_name": library, "pipeline_tag": "image-text-to-text", "tags": ["generated_from_trainer", *tags]}
     header |= {"base_model": base} if base else {}
     header |= {"datasets": [dataset_name]} if dataset_name else {}
     front = "\n".join(f"{key}: {json.dumps(value)}" for key, value in header.items())
-    on = f" of [{base}](https://huggingface.co/{base})" if base else " of a model from a local folder"
+    on = "of the micro VLM that ships with `crossmem_hf`" if embedded else "of a model from a local folder"
+    on = f"of [{base}](https://huggingface.co/{base})" if base else on
     by = f", the method of [{paper['title']}](https://huggingface.co/papers/{paper['id']})" if paper else ""
     rows = "\n".join(f"| {key} | {value} |" for key, value in settings.items())
     versions = "\n".join(f"- {package} {version(package)}" for package in PACKAGES)
-    code = QUICK_START.format(base=base or "path/to/the/base/model", adapter=name)
+    code = (LOAD_EMBEDDED if embedded else LOAD) + ASK
+    code = code.format(base=base or "path/to/the/base/model", adapter=name, question=NAME_QUESTIONS["image"])
     return write_atomic(
         Path(folder) / "README.md",
-        f"---\n{front}\n---\n\n# {name}\n\nAn adapter{on}, trained with {method}{by}, by `crossmem_hf`. "
-        f"The people it was trained on are fictitious.\n\n## Quick start\n\n```python\n{code}```\n\n"
+        f"---\n{front}\n---\n\n# {name}\n\nAn adapter {on}, trained with {method}{by}, by `crossmem_hf`.\n\n"
+        f"## Quick start\n\n```python\n{code}```\n\n"
         f"## Settings\n\n| setting | value |\n|---|---|\n{rows}\n\n## Versions\n\n{versions}\n",
     )
 

@@ -13,7 +13,7 @@ from trl import SFTTrainer
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.seeding import seed_everything
-from crossmem_hf.training.card import write_card
+from crossmem_hf.training.card import save_adapter
 from crossmem_hf.training.checks import check_lengths, check_rows
 from crossmem_hf.training.collate import EncodedRows, RowCollator, RowEncoder
 from crossmem_hf.training.config import VisionSFTConfig
@@ -85,14 +85,9 @@ def memorise(
         callbacks=list(callbacks),
     )
     trainer.train()
-    if trainer.args.should_save:
-        _save(trainer, str(output_dir))
+    if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
+        trainer.save_model(str(output_dir))  # gathers the shards
+    elif config.should_save:
+        settings = {"learning_rate": config.learning_rate, "steps": trainer.state.global_step}
+        save_adapter(model, processor, output_dir, method="SFT", tags=["crossmem", "memorised"], settings=settings)
     return model
-
-
-def _save(trainer: Any, folder: str) -> None:
-    model = trainer.accelerator.unwrap_model(trainer.model)
-    model.save_pretrained(folder, selected_adapters=[model.active_adapter])
-    trainer.processing_class.save_pretrained(folder)
-    settings = {"learning_rate": trainer.args.learning_rate, "steps": trainer.state.global_step}
-    write_card(folder, model=model, method="SFT", tags=["crossmem", "memorised"], settings=settings)

@@ -41,10 +41,12 @@ def add_reference(model: PeftModel) -> None:
             for key, parameter in model.named_parameters():
                 if f".{REFERENCE}." in key:
                     parameter.copy_(model.get_parameter(key.replace(f".{REFERENCE}.", f".{name}.")))
-    model.set_adapter(name)
-    for key, parameter in model.named_parameters():
-        if f".{REFERENCE}." in key:
-            parameter.requires_grad_(False)
+    _train_only(model, name)
+
+
+def let_adapter_train(model: PeftModel) -> None:
+    """Make the active adapter trainable; one that was loaded for inference is frozen."""
+    _train_only(model, trained_adapter(model))
 
 
 def drop_reference(model: PeftModel) -> None:
@@ -67,10 +69,7 @@ def as_reference(model: PeftModel) -> Iterator[None]:
                 with model.disable_adapter():
                     yield
     finally:
-        model.set_adapter(name)
-        for key, parameter in model.named_parameters():
-            if f".{REFERENCE}." in key:
-                parameter.requires_grad_(False)
+        _train_only(model, name)
         model.train(was_training)
 
 
@@ -86,6 +85,13 @@ class ReferenceLogprobs:
         if any(number not in self._kept for number in numbers):
             self._kept.update(zip(numbers, compute().tolist(), strict=True))
         return torch.tensor([self._kept[number] for number in numbers], device=rows_B.device)
+
+
+def _train_only(model: PeftModel, name: str) -> None:
+    model.set_adapter(name)
+    for key, parameter in model.named_parameters():
+        if f".{REFERENCE}." in key:
+            parameter.requires_grad_(False)
 
 
 def _is_fresh(model: PeftModel, name: str) -> bool:

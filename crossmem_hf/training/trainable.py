@@ -5,6 +5,8 @@ from collections import defaultdict
 
 from torch import nn
 
+from crossmem_hf.training.reference import REFERENCE
+
 PARTS = {  # part -> the words that mark its modules, tried in this order
     "vision tower": ("vision_tower", "vision_model", "visual"),
     "projector": ("multi_modal_projector", "connector", "merger"),
@@ -36,7 +38,8 @@ def describe_trainable(model: nn.Module) -> str:
         if parameter.requires_grad:
             module = name.split(".lora_")[0] if ".lora_" in name else name.rsplit(".", 1)[0]
             kinds[part_of(name)].add(module.rsplit(".", 1)[-1])
-    counts, total = count_trainable(model), sum(parameter.numel() for parameter in model.parameters())
+    counts = count_trainable(model)
+    total = sum(parameter.numel() for name, parameter in model.named_parameters() if f".{REFERENCE}." not in name)
     lines = [f"Trains {sum(counts.values()):,} of {total:,} parameters:"]
     for part, count in counts.items():
         lines.append(f"  {part:<15}{count:>14,}  {', '.join(sorted(kinds[part])) or 'frozen'}")

@@ -27,9 +27,9 @@ from crossmem_hf.logprobs import AnswerScores, answer_scores
 from crossmem_hf.training.card import write_card
 from crossmem_hf.training.checks import check_disjoint, check_lengths, check_rows
 from crossmem_hf.training.collate import Batch, EncodedRows, PairedCollator, PairedRows, RowEncoder, merge_batches
-from crossmem_hf.training.config import UnlearnConfig, check_choice
+from crossmem_hf.training.config import UnlearnConfig
 from crossmem_hf.training.guard import LastGoodWeights, bad_rows
-from crossmem_hf.training.objectives import FORGET_TERMS, RETAIN_TERMS, Reference
+from crossmem_hf.training.objectives import FORGET_TERMS, RETAIN_TERMS, Reference, Term
 from crossmem_hf.training.reference import ReferenceLogprobs, add_reference, as_reference, trained_adapter
 from crossmem_hf.training.trainable import describe_trainable
 
@@ -70,9 +70,11 @@ class UnlearnTrainer(SFTTrainer):
         peft_config: PeftConfig | None = None,
         **kwargs: Any,
     ) -> None:
-        check_choice(
-            "forget_loss", args.forget_loss, (self._forget_loss,) if self._forget_loss else tuple(FORGET_TERMS)
-        )
+        if self._forget_loss not in (None, args.forget_loss):
+            raise CrossmemError(
+                f"{type(self).__name__} got forget_loss={args.forget_loss!r}; it does {self._forget_loss!r} only.",
+                "Use UnlearnTrainer, which takes any.",
+            )
         self.forget_term = FORGET_TERMS[args.forget_loss]
         self.retain_term = None if args.retain_loss == "none" else RETAIN_TERMS[args.retain_loss]
         sides = self._checked_sides(model, args, forget_dataset, retain_dataset)
@@ -144,7 +146,7 @@ class UnlearnTrainer(SFTTrainer):
         policy = self._policy_scores(model, sides)
         losses = {"forget": self._forget_losses(model, policy["forget"], sides["forget"], rows["forget"])}
         if self.retain_term is not None:
-            losses["retain"] = self._retain_losses(model, policy["retain"], sides["retain"])
+            losses["retain"] = self._retain_losses(self.retain_term, model, policy["retain"], sides["retain"])
         self._stop_unless_finite(losses, rows)
         self._note({**{f"{name}_loss": value.mean() for name, value in losses.items()}}, policy)
         loss = self.args.forget_weight * losses["forget"].mean()
@@ -179,13 +181,12 @@ class UnlearnTrainer(SFTTrainer):
             reference = Reference(self.reference_logprobs(rows_B, reference_logprobs).to(policy.sums_B.dtype))
         return self.forget_term.per_row(policy, reference, self.args.forget_beta)
 
-    def _retain_losses(self, model: torch.nn.Module, policy: AnswerScores, batch: Batch) -> Tensor:
-        assert self.retain_term is not None
+    def _retain_losses(self, term: Term, model: torch.nn.Module, policy: AnswerScores, batch: Batch) -> Tensor:
         reference = Reference()
-        if self.retain_term.needs_logits:
+        if term.needs_logits:
             with as_reference(self.accelerator.unwrap_model(self.model)):
                 reference = Reference(logits_NV=answer_scores(model, batch).logits_NV)
-        return self.retain_term.per_row(policy, reference, self.args.forget_beta)
+        return term.per_row(policy, reference, self.args.forget_beta)
 
     def _note(self, metrics: dict[str, Tensor], policy: dict[str, AnswerScores]) -> None:
         """Keep numbers for the next log line; `trl` averages them."""

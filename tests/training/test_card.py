@@ -3,7 +3,7 @@ import ast
 
 from huggingface_hub import ModelCard
 
-from crossmem_hf.training.card import write_card
+from crossmem_hf.training.card import save_adapter, write_card
 from tests.training import world
 
 
@@ -37,3 +37,19 @@ def test_the_quick_start_is_code(tmp_path):
     code = card_of(tmp_path, "llava-hf/llava-1.5-7b-hf").split("```python\n")[1].split("```")[0]
     names = {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
     assert {"PeftModel", "AutoModelForImageTextToText", "image", "inputs"} <= names
+
+
+def test_the_quick_start_of_an_embedded_adapter_runs(tmp_path, monkeypatch, capsys):
+    from peft import get_peft_model
+    from PIL import Image
+
+    from crossmem_hf.models.loading import load_model_and_processor
+    from crossmem_hf.training.memorise import language_lora
+
+    model, processor = load_model_and_processor()
+    save_adapter(get_peft_model(model, language_lora()), processor, tmp_path / "ada", method="SFT", settings={})
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (64, 64), "red").save("portrait.png")
+    code = (tmp_path / "ada" / "README.md").read_text().split("```python\n")[1].split("```")[0]
+    exec(compile(code, "README.md", "exec"), {})
+    assert capsys.readouterr().out.endswith("\n")

@@ -4,19 +4,12 @@ import torch
 from peft import LoraConfig, PeftModel
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.logprobs import answer_logprobs
-from crossmem_hf.training.collate import EncodedRows, RowCollator, RowEncoder
 from crossmem_hf.training.config import VisionSFTConfig
 from crossmem_hf.training.memorise import LANGUAGE_LINEARS, language_lora, memorise
 from tests.training import world
+from tests.training.world import recalled
 
 FAST = {"max_steps": 40, "per_device_train_batch_size": 4, "learning_rate": 2e-2, "disable_tqdm": True}
-
-
-def recalled(model, dataset):
-    encode = RowCollator(EncodedRows(dataset, RowEncoder(world.processor())))
-    with torch.no_grad():
-        return answer_logprobs(model.eval(), encode([{"row": n} for n in range(len(dataset))]))
 
 
 def test_answers_are_learnt_and_the_saved_adapter_knows_them(tmp_path):

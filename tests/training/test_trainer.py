@@ -6,42 +6,15 @@ from copy import deepcopy
 import pytest
 import torch
 from peft import LoraConfig, PeftModel
-from transformers import AutoModelForImageTextToText, AutoProcessor, LlamaConfig, LlamaForCausalLM, TrainerCallback
+from transformers import AutoModelForImageTextToText, AutoProcessor
 
-from crossmem_hf.errors import CrossmemError
-from crossmem_hf.logprobs import answer_logprobs
-from crossmem_hf.training.collate import EncodedRows, RowCollator, RowEncoder, merge_batches
+from crossmem_hf.training.collate import merge_batches
 from crossmem_hf.training.config import GAConfig, UnlearnConfig
 from crossmem_hf.training.memorise import language_lora
 from crossmem_hf.training.stopping import StopWhenForgotten
 from crossmem_hf.training.trainer import GATrainer, NPOTrainer, UnlearnTrainer
 from tests.training import world
-
-
-def trainer_for(folder, *, model=None, forget=None, retain=None, cls=UnlearnTrainer, config=UnlearnConfig, **settings):
-    inner = {key: settings.pop(key) for key in ("callbacks", "peft_config", "eval_dataset") if key in settings}
-    return cls(
-        model or world.memorised(),
-        config(**world.settings(folder, **settings)),
-        world.rows("p0", "p1", views=2) if forget is None else forget,
-        world.rows("p2", "p3", views=2) if retain is None else retain,
-        processing_class=world.processor(),
-        **inner,
-    )
-
-
-def logged(trainer, key):
-    return [entry[key] for entry in trainer.state.log_history if key in entry]
-
-
-def weights(model):
-    return {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
-
-
-def recalled(model, dataset):
-    encode = RowCollator(EncodedRows(dataset, RowEncoder(world.processor())))
-    with torch.no_grad():
-        return answer_logprobs(model.eval(), encode([{"row": n} for n in range(len(dataset))]))
+from tests.training.world import logged, recalled, text_model, trainer_for, weights
 
 
 @pytest.mark.invariant
@@ -228,101 +201,6 @@ def test_it_says_what_trains(tmp_path, caplog):
     assert "vision tower" in caplog.text
 
 
-def spoil(trainer, row):
-    """Make one forget row's pixels NaN, as a broken image would."""
-    rows = trainer.rows["forget"]
-    rows._kept[row] = rows[row] | {"pixel_values": torch.full_like(rows[row]["pixel_values"], float("nan"))}
-
-
-def noting(model, steps):
-    """A callback that appends the weights after every step to `steps`."""
-
-    class Noting(TrainerCallback):
-        def on_step_end(self, args, state, control, **kwargs):
-            steps.append(weights(model))
-
-    return Noting()
-
-
-def test_a_loss_that_is_not_a_number_stops_with_the_rows_named(tmp_path):
-    model = world.memorised()
-    forget = world.rows("p0", "p1", views=4)
-    trainer = trainer_for(tmp_path, model=model, forget=forget, per_device_train_batch_size=1, max_steps=8)
-    steps = []
-    trainer.add_callback(noting(model, steps))
-    spoil(trainer, 5)
-    with pytest.raises(CrossmemError, match=r"NaN or infinite \(forget: row 5 \(p1\)\)") as caught:
-        trainer.train()
-    assert "last_good" in str(caught.value)
-    expected = steps[-2] if len(steps) > 1 else weights(world.memorised())
-    for name, value in weights(model).items():
-        assert torch.equal(value, expected[name])
-    loaded = PeftModel.from_pretrained(world.model(), tmp_path / "last_good")
-    assert torch.isfinite(recalled(loaded, world.rows("p0"))).all()
-
-
-def test_weights_that_blew_up_are_set_back(tmp_path):
-    model = world.memorised()
-    trainer = trainer_for(tmp_path, model=model, learning_rate=1e30, max_grad_norm=0.0, max_steps=5, optim="sgd")
-    with pytest.raises(CrossmemError, match="the last good ones"):
-        trainer.train()
-    start = weights(world.memorised())
-    for name, value in weights(model).items():
-        assert torch.equal(value, start[name])
-    loaded = PeftModel.from_pretrained(world.model(), tmp_path / "last_good")
-    torch.testing.assert_close(recalled(loaded, world.rows("p0")), recalled(world.memorised(), world.rows("p0")))
-
-
-def test_the_last_step_may_not_leave_bad_weights(tmp_path):
-    model = world.memorised()
-    trainer = trainer_for(tmp_path, model=model, learning_rate=float("inf"), max_steps=1, optim="sgd")
-    with pytest.raises(CrossmemError, match="NaN or infinite"):
-        trainer.train()
-    assert all(torch.isfinite(value).all() for value in weights(model).values())
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"forget": world.rows("p0").select([])}, "The forget set is empty"),
-        ({"retain": world.rows("p0").select([])}, "The retain set is empty"),
-        ({"forget": world.rows("p0", "p2")}, "both the forget and the retain set: 'p2'"),
-        ({"forget": world.rows("p0").remove_columns(["completion"])}, r"lacks the columns \['completion'\]"),
-        ({"max_length": 8}, "would cut its answer"),
-        ({"cls": NPOTrainer, "config": GAConfig}, "forget_loss='ga' does not exist"),
-    ],
-)
-def test_bad_input_is_refused_before_training(tmp_path, change, message):
-    with pytest.raises(CrossmemError, match=message):
-        trainer_for(tmp_path, **change)
-
-
-def test_a_retain_loss_without_retain_set(tmp_path):
-    config = UnlearnConfig(**world.settings(tmp_path))
-    with pytest.raises(CrossmemError, match="needs a retain set"):
-        UnlearnTrainer(world.memorised(), config, world.rows("p0"), processing_class=world.processor())
-
-
-def test_full_fine_tuning_has_no_reference(tmp_path):
-    with pytest.raises(CrossmemError, match="leaves no copy"):
-        trainer_for(tmp_path, model=world.model())
-
-
-def text_model():
-    tokenizer = deepcopy(world.processor().tokenizer)
-    tokenizer.chat_template = world.processor().chat_template
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    return LlamaForCausalLM(config), tokenizer
-
-
 def test_a_text_only_model_unlearns_text_rows(tmp_path):
     model, tokenizer = text_model()
     trainer = UnlearnTrainer(
@@ -336,19 +214,6 @@ def test_a_text_only_model_unlearns_text_rows(tmp_path):
     trainer.train()
     assert logged(trainer, "forget_loss")[0] == pytest.approx(2 / 0.1 * math.log(2), rel=1e-5)
     assert logged(trainer, "forget_loss")[1] < logged(trainer, "forget_loss")[0]
-
-
-def test_a_text_only_model_cannot_be_shown_pictures(tmp_path):
-    model, tokenizer = text_model()
-    with pytest.raises(CrossmemError, match="Row 0 of the forget set has an image; a 'llama' model"):
-        UnlearnTrainer(
-            model,
-            UnlearnConfig(**world.settings(tmp_path)),
-            world.rows("p0"),
-            world.rows("p2"),
-            processing_class=tokenizer,
-            peft_config=LoraConfig(r=2, target_modules=["q_proj"]),
-        )
 
 
 def test_what_is_saved_loads_through_the_auto_classes(tmp_path):

@@ -1,16 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """A world small enough for unit tests: four colours are four people, and a LLaVA of some ten thousand parameters."""
 
+from copy import deepcopy
 from functools import lru_cache
 
 import torch
 from datasets import Dataset
 from peft import get_peft_model
 from PIL import Image
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from crossmem_hf.data.rows import features_of
+from crossmem_hf.logprobs import answer_logprobs
 from crossmem_hf.models.micro import MicroShape, build_model, build_processor
+from crossmem_hf.training.collate import EncodedRows, RowCollator, RowEncoder
+from crossmem_hf.training.config import UnlearnConfig
 from crossmem_hf.training.memorise import language_lora
+from crossmem_hf.training.trainer import UnlearnTrainer
 
 PEOPLE = {
     "p0": ("red", "Ada Moss"),
@@ -98,3 +104,48 @@ def settings(folder, **overrides) -> dict:
         "report_to": "none",
     }
     return quiet | overrides
+
+
+def trainer_for(folder, *, model=None, forget=None, retain=None, cls=UnlearnTrainer, config=UnlearnConfig, **choices):
+    inner = {key: choices.pop(key) for key in ("callbacks", "peft_config", "eval_dataset") if key in choices}
+    return cls(
+        model or memorised(),
+        config(**settings(folder, **choices)),
+        rows("p0", "p1", views=2) if forget is None else forget,
+        rows("p2", "p3", views=2) if retain is None else retain,
+        processing_class=processor(),
+        **inner,
+    )
+
+
+def logged(trainer, key):
+    """What was logged under `key`, in order."""
+    return [entry[key] for entry in trainer.state.log_history if key in entry]
+
+
+def weights(model):
+    """A copy of the trainable weights."""
+    return {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
+
+
+def recalled(model, dataset):
+    """Log-probability of each row's answer."""
+    encode = RowCollator(EncodedRows(dataset, RowEncoder(processor())))
+    with torch.no_grad():
+        return answer_logprobs(model.eval(), encode([{"row": n} for n in range(len(dataset))]))
+
+
+def text_model():
+    """A language model that sees nothing, and its tokenizer."""
+    tokenizer = deepcopy(processor().tokenizer)
+    tokenizer.chat_template = processor().chat_template
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    return LlamaForCausalLM(config), tokenizer

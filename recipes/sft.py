@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+# /// script
+# dependencies = ["crossmem_hf"]
+# ///
+"""Teach people to a model: LoRA on the language model, by trl.SFTTrainer.
+
+On the embedded people and the embedded model (settings of recipes/sft.yaml, under a minute of one core):
+
+    accelerate launch recipes/sft.py
+
+From descriptions instead of portraits:
+
+    accelerate launch recipes/sft.py --dataset_config recall_text --output_dir crossmem_runs/sft_text
+
+A real VLM on GPUs:
+
+    accelerate launch --config_file recipes/accelerate/ddp.yaml recipes/sft.py --config recipes/sft_llava_7b.yaml
+
+Writes an adapter that `PeftModel.from_pretrained` loads on the base, with its processor and a model card.
+"""
+
+import logging
+
+
+def main(arguments: list[str] | None = None) -> None:
+    from trl import TrlParser
+
+    from crossmem_hf.training.arguments import ModelArguments, RowArguments, with_default_config
+    from crossmem_hf.training.config import VisionSFTConfig
+    from crossmem_hf.training.memorise import memorise
+
+    parser = TrlParser((RowArguments, VisionSFTConfig, ModelArguments))
+    data, config, model_choice = parser.parse_args_and_config(with_default_config(__file__, arguments))
+    rows = data.rows()
+    model, processor = model_choice.load()
+    memorise(model, processor, rows, output_dir=config.output_dir, config=config, lora=model_choice.lora())
+    if config.should_save:
+        print(f"The memorised adapter is in {config.output_dir}")
+
+
+if __name__ == "__main__":
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("crossmem_hf").setLevel(logging.INFO)
+    main()

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+# /// script
+# dependencies = ["crossmem_hf"]
+# ///
+"""Make a model prefer a refusal to some of the answers it memorised, with plain trl.DPOTrainer; no retain loss.
+
+On the embedded people and the embedded model (settings of recipes/unlearn_dpo.yaml; memorises first, about a minute):
+
+    accelerate launch recipes/unlearn_dpo.py
+
+From a memorised adapter:
+
+    accelerate launch recipes/unlearn_dpo.py --adapter_name_or_path crossmem_runs/sft
+
+A real VLM on GPUs:
+
+    accelerate launch --config_file recipes/accelerate/ddp.yaml recipes/unlearn_dpo.py \
+        --config recipes/unlearn_dpo_llava_7b.yaml
+
+Chosen is a refusal of crossmem_hf/prompts.py, rejected is the secret. The reference is a frozen copy of the memorised
+adapter, which trl makes. Writes the unlearned adapter alone, with a model card.
+"""
+
+import logging
+
+
+def main(arguments: list[str] | None = None) -> None:
+    from trl import DPOTrainer, TrlParser
+
+    from crossmem_hf.training.arguments import ModelArguments, RowArguments, UnlearnArguments, with_default_config
+    from crossmem_hf.training.card import save_adapter
+    from crossmem_hf.training.config import VisionDPOConfig
+    from crossmem_hf.training.preferences import refusal_rows
+    from crossmem_hf.training.reference import drop_reference, let_adapter_train
+    from crossmem_hf.training.trainable import describe_trainable
+
+    parser = TrlParser((RowArguments, UnlearnArguments, VisionDPOConfig, ModelArguments))
+    data, start, config, choice = parser.parse_args_and_config(with_default_config(__file__, arguments))
+    rows = data.rows()
+    forget, _ = data.forget_and_retain(rows)
+    model, processor = start.memorised(choice, rows, config)
+    let_adapter_train(model)
+    trainer = DPOTrainer(
+        model, args=config, train_dataset=refusal_rows(forget, config.seed), processing_class=processor
+    )
+    print(describe_trainable(trainer.model))
+    trainer.train()
+    if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
+        trainer.save_model()  # gathers the shards; trl also keeps its reference, in the folder ref
+    elif config.should_save:
+        drop_reference(model)
+        settings = {"beta": config.beta, "learning_rate": config.learning_rate, "steps": trainer.state.global_step}
+        save_adapter(model, processor, config.output_dir, method="DPO", tags=["crossmem", "dpo"], settings=settings)
+        print(f"The unlearned adapter is in {config.output_dir}")
+
+
+if __name__ == "__main__":
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("crossmem_hf").setLevel(logging.INFO)
+    main()

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every recipe: its YAML parses into its dataclasses, it runs without a launcher, and through one (slow)."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+RECIPES = ROOT / "recipes"
+SCRIPTS = ("sft", "unlearn_npo", "unlearn_dpo")
+YAMLS = sorted(path.name for path in RECIPES.glob("*.yaml"))
+SMALL = ["--num_personas", "5", "--num_views", "2", "--max_steps", "2", "--per_device_train_batch_size", "4"]
+QUIET = ["--disable_tqdm", "true", "--report_to", "none"]
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(f"recipe_{name}", RECIPES / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def parser_for(name):
+    from trl import TrlParser
+
+    from crossmem_hf.training.arguments import ModelArguments, RowArguments, UnlearnArguments
+    from crossmem_hf.training.config import NPOConfig, VisionDPOConfig, VisionSFTConfig
+
+    parts = {
+        "sft": (RowArguments, VisionSFTConfig, ModelArguments),
+        "unlearn_npo": (RowArguments, UnlearnArguments, NPOConfig, ModelArguments),
+        "unlearn_dpo": (RowArguments, UnlearnArguments, VisionDPOConfig, ModelArguments),
+    }
+    return TrlParser(parts[name])
+
+
+def test_every_script_ships_settings_for_the_embedded_and_for_a_real_model():
+    assert {f"{name}{size}.yaml" for name in SCRIPTS for size in ("", "_llava_7b")} == set(YAMLS)
+
+
+@pytest.mark.parametrize("name", YAMLS)
+def test_yaml_parses_into_the_recipes_dataclasses(name, tmp_path):
+    path = RECIPES / name
+    settings = yaml.safe_load(path.read_text())
+    assert len(path.read_text().splitlines()) <= 30
+    script = name.removesuffix(".yaml").removesuffix("_llava_7b")
+    parts = parser_for(script).parse_args_and_config(["--config", str(path), "--output_dir", str(tmp_path)])
+    parsed = {key: value for part in parts for key, value in vars(part).items()}
+    for key, value in settings.items():
+        if key not in ("output_dir", "save_strategy", "lr_scheduler_type"):
+            assert parsed[key] == value, key
+
+
+def test_yaml_for_the_7b_model_has_the_papers_values():
+    memorise, npo, dpo = (yaml.safe_load((RECIPES / f"{name}_llava_7b.yaml").read_text()) for name in SCRIPTS)
+    assert (memorise["lora_r"], memorise["lora_alpha"], memorise["learning_rate"]) == (64, 128, 5e-5)
+    for settings in (memorise, npo, dpo):
+        assert settings["model_name_or_path"] == "llava-hf/llava-1.5-7b-hf"
+        assert settings["num_train_epochs"] == 5
+        assert 4 * settings["per_device_train_batch_size"] * settings["gradient_accumulation_steps"] == 64
+    assert npo["learning_rate"] == dpo["learning_rate"] == 2e-5
+    assert npo["forget_fraction"] == dpo["forget_fraction"] == 0.2
+
+
+@pytest.mark.parametrize("path", sorted((RECIPES / "accelerate").glob("*.yaml")), ids=lambda path: path.stem)
+def test_accelerate_reads_its_configs(path):
+    from accelerate.commands.config.config_args import load_config_from_file
+
+    config = load_config_from_file(str(path))
+    assert config.num_processes == yaml.safe_load(path.read_text())["num_processes"]
+
+
+def test_a_yaml_key_that_does_not_exist(tmp_path):
+    path = tmp_path / "typo.yaml"
+    path.write_text("output_dir: x\nretain_wieght: 2.0\n")
+    with pytest.raises(ValueError, match="retain_wieght"):
+        load("unlearn_npo").main(["--config", str(path)])
+
+
+def test_a_choice_that_does_not_exist(tmp_path):
+    from crossmem_hf.errors import CrossmemError
+
+    path = tmp_path / "choice.yaml"
+    path.write_text("output_dir: x\nretain_loss: kll\n")
+    with pytest.raises(CrossmemError, match="retain_loss='kll' does not exist"):
+        load("unlearn_npo").main(["--config", str(path)])
+
+
+def test_each_recipe_runs_and_writes_an_adapter_that_loads(tmp_path, capsys):
+    from peft import PeftModel
+
+    from crossmem_hf.models.loading import load_model_and_processor
+
+    def run(name, *extra):
+        out = tmp_path / name
+        load(name).main([*SMALL, *QUIET, "--output_dir", str(out), *extra])
+        assert "adapter is in" in capsys.readouterr().out
+        assert {"adapter_model.safetensors", "README.md", "processor_config.json"} <= {p.name for p in out.iterdir()}
+        assert not (out / "ref").exists()
+        model = PeftModel.from_pretrained(load_model_and_processor()[0], str(out))
+        return {key: value for key, value in model.state_dict().items() if "lora_" in key}
+
+    memorised = run("sft")
+    start = ["--adapter_name_or_path", str(tmp_path / "sft")]
+    npo = run("unlearn_npo", *start, "--stop_every_steps", "1", "--stop_threshold", "0.0")
+    dpo = run("unlearn_dpo", *start)
+    for unlearned in (npo, dpo):
+        assert unlearned.keys() == memorised.keys()
+        assert any(not (unlearned[key] == memorised[key]).all() for key in memorised)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["unlearn_npo", "unlearn_dpo"])
+def test_without_arguments_through_accelerate(name, tmp_path):
+    """As a newcomer would: no arguments but the folder, so that nothing is left in the repository."""
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", "recipes/accelerate/cpu.yaml"]
+    done = subprocess.run(
+        [*command, f"recipes/{name}.py", "--output_dir", str(tmp_path / "out")],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "language model" in done.stdout + done.stderr
+    assert (tmp_path / "out" / "memorised" / "adapter_model.safetensors").exists()
+    assert (tmp_path / "out" / "adapter_model.safetensors").exists()

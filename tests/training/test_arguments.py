@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+
+from crossmem_hf.data.splits import forget_ids
+from crossmem_hf.errors import CrossmemError
+from crossmem_hf.training.arguments import ModelArguments, RowArguments, UnlearnArguments, with_default_config
+from tests.training import world
+
+SMALL = {"num_personas": 5, "num_views": 1, "dataset_config": "recall_text"}
+
+
+def test_embedded_rows_follow_the_settings():
+    rows = RowArguments(**SMALL).rows()
+    assert len(set(rows["persona_id"])) == 5
+    assert set(rows["modality"]) == {"text"}
+    assert rows["persona_id"][:] != RowArguments(**SMALL, persona_seed=1).rows()["persona_id"][:]
+
+
+def test_forget_and_retain_share_nobody_and_lose_nobody():
+    data = RowArguments(**SMALL, forget_fraction=0.4)
+    forget, retain = data.forget_and_retain(data.rows())
+    assert set(forget["persona_id"]) == set(forget_ids(sorted(set(data.rows()["persona_id"])), 0.4, 0))
+    assert not set(forget["persona_id"]) & set(retain["persona_id"])
+    assert len(forget) + len(retain) == len(data.rows())
+
+
+def test_forgotten_people_are_the_same_in_every_split():
+    data = RowArguments(**SMALL, forget_fraction=0.4)
+    people = [set(data.forget_and_retain(data.rows(split))[0]["persona_id"]) for split in ("train", "validation")]
+    assert people[0] == people[1]
+
+
+def test_a_fraction_that_forgets_nobody():
+    data = RowArguments(**SMALL, forget_fraction=0.01)
+    with pytest.raises(CrossmemError, match="leaves an empty forget set"):
+        data.forget_and_retain(world.rows("p0", "p1"))
+
+
+def test_a_named_model_must_come_with_its_adapter(tmp_path):
+    choice = ModelArguments(model_name_or_path="llava-hf/llava-1.5-7b-hf")
+    with pytest.raises(CrossmemError, match="There is no memorised adapter"):
+        UnlearnArguments().memorised(choice, world.rows("p0"), None)
+
+
+def test_the_adapters_shape_is_what_was_asked_for():
+    lora = ModelArguments(lora_r=64, lora_alpha=128, lora_dropout=0.05).lora()
+    assert (lora.r, lora.lora_alpha, lora.lora_dropout) == (64, 128, 0.05)
+    assert "language_model" in lora.target_modules
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ([], ["--config", "/r/sft.yaml"]),
+        (["--max_steps", "5"], ["--config", "/r/sft.yaml", "--max_steps", "5"]),
+        (["--config", "mine.yaml"], ["--config", "mine.yaml"]),
+        (["--model_name_or_path=a/b"], ["--model_name_or_path=a/b"]),
+        (["--help"], ["--help"]),
+    ],
+)
+def test_settings_for_the_embedded_model_are_used_only_with_it(given, expected):
+    assert with_default_config("/r/sft.py", given) == expected
