@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A persona's portrait, drawn back to front. It knows the order of the layers, not what is inside one."""
 
+from numbers import Integral
+
 from PIL import Image
 
 from crossmem_hf.errors import CrossmemError
@@ -18,7 +20,8 @@ SMALLEST, LARGEST = 48, 512
 def render_portrait(persona: Persona, view: View, size: int = 64) -> Image.Image:
     """An RGB portrait of `size` x `size` pixels; byte-identical for the same (persona, view, size).
 
-    Identity shows in the persona's `looks`; everything else comes from the view.
+    Identity shows in the persona's `looks`; everything else comes from the view. Every value can be seen on its own;
+    in combination, a bob covers the ears with their studs, and a scar nearly vanishes under a beard.
 
     Args:
         size: Side in pixels, from 48 to 512; legible from 64.
@@ -33,9 +36,9 @@ def render_portrait(persona: Persona, view: View, size: int = 64) -> Image.Image
         >>> render_portrait(person, view_for(person, "train", 0), 64).size
         (64, 64)
     """
-    if not SMALLEST <= size <= LARGEST:
+    if not isinstance(size, Integral) or not SMALLEST <= size <= LARGEST:
         raise CrossmemError(
-            f"size={size!r} pixels; portraits are drawn from {SMALLEST} to {LARGEST}.",
+            f"size={size!r} pixels; portraits are drawn at whole sizes from {SMALLEST} to {LARGEST}.",
             f"Pick a size from {SMALLEST} to {LARGEST} and resize the result.",
         )
     canvas = Canvas(size, view)
