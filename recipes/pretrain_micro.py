@@ -22,13 +22,20 @@ from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainin
 from crossmem_hf.models.checkpoint import load_training, save_training
 from crossmem_hf.models.micro import MicroShape, build_model, build_processor
 from crossmem_hf.models.micro_card import micro_card
-from crossmem_hf.models.pretraining import LanguagePlan, tokenizer_corpus, train_language, train_vision
+from crossmem_hf.models.pretraining import (
+    AttributeHeads,
+    LanguagePlan,
+    optimizer_for,
+    tokenizer_corpus,
+    train_language,
+    train_vision,
+)
 from crossmem_hf.models.quality import measured_quality
 from crossmem_hf.personas.sampling import sample_personas
 from crossmem_hf.seeding import rng_for, seed_everything
 from crossmem_hf.storage import fingerprint, write_atomic
 
-SEEN, HELD_OUT, NAMED = 9_000, 400, 200
+SEEN, HELD_OUT, NAMED = 9_000, 400, 500
 CHECK_EVERY, SAVE_EVERY = 250, 100
 
 
@@ -38,9 +45,10 @@ def main() -> None:
     parser.add_argument("--output_dir", type=Path, required=True, help="where the finished model goes")
     parser.add_argument("--work_dir", type=Path, default=Path("crossmem_runs/pretrain_micro"), help="checkpoints")
     parser.add_argument("--seed", type=int, default=0, help="background world, initial weights and data order")
-    parser.add_argument("--vision_steps", type=int, default=2500)
-    parser.add_argument("--language_steps", type=int, default=4000)
+    parser.add_argument("--vision_steps", type=int, default=2000)
+    parser.add_argument("--language_steps", type=int, default=5000)
     parser.add_argument("--contrast", type=float, default=0.3, help="weight of the contrastive term")
+    parser.add_argument("--attributes", type=float, default=0.3, help="weight of attributes read off answer states")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -57,7 +65,7 @@ def main() -> None:
     work.mkdir(parents=True, exist_ok=True)
 
     _vision(model, processor, seen, arguments, work)
-    plan = LanguagePlan(steps=arguments.language_steps, contrast=arguments.contrast)
+    plan = LanguagePlan(steps=arguments.language_steps, contrast=arguments.contrast, attributes=arguments.attributes)
     _language(model, processor, seen, named, held_out, plan, arguments.seed, work)
 
     quality = measured_quality(model, processor, held_out, named, views=2)
@@ -78,7 +86,8 @@ def _vision(model: Any, processor: Any, seen: list[Any], arguments: argparse.Nam
 
         def report(step: int, numbers: dict[str, float]) -> None:
             progress.update(task, completed=step + 1)
-            _log(work, {"stage": "vision", "step": step, **numbers})
+            if step % 50 == 0:
+                _log(work, {"stage": "vision", "step": step, **numbers})
 
         rng = rng_for(arguments.seed, "vision")
         train_vision(model, processor, seen, steps=arguments.vision_steps, rng=rng, report=report)
@@ -97,8 +106,9 @@ def _language(
 ) -> None:
     """The language stage in legs of `SAVE_EVERY` steps; each leg has its own random stream, so it can be resumed."""
     saved = work / "language.safetensors"
-    optimizer = torch.optim.AdamW(model.parameters(), lr=plan.lr, weight_decay=0.02, betas=(0.9, 0.98))
-    reached = load_training(saved, model, optimizer)
+    both = torch.nn.ModuleDict({"model": model, "heads": AttributeHeads(model.config.text_config.hidden_size)})
+    optimizer = optimizer_for([both], plan.lr)
+    reached = load_training(saved, both, optimizer)
     with _progress() as progress:
         task = progress.add_task("language", total=plan.steps, completed=reached)
 
@@ -119,9 +129,10 @@ def _language(
                 rng=rng,
                 report=report,
                 steps=range(start, stop),
+                heads=both["heads"],
                 optimizer=optimizer,
             )
-            save_training(saved, stop, model, optimizer)
+            save_training(saved, stop, both, optimizer)
             if stop % CHECK_EVERY == 0:
                 quality = measured_quality(model, processor, held_out[:100], named[:100], views=1)
                 _log(work, {"stage": "check", "step": stop, **{name: part["value"] for name, part in quality.items()}})
