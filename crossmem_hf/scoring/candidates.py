@@ -9,14 +9,16 @@ in batches, with the same result.
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.scoring.evaluation import evaluating
 from crossmem_hf.scoring.inputs import Row, answer_text, batches, check_rows
-from crossmem_hf.scoring.tree import TokenTree, chunks, token_tree
+from crossmem_hf.scoring.tree import TokenTree, ancestry, chunks, token_tree
 
 logger = logging.getLogger(__name__)
 _PACKED_ATTENTION = ("sdpa", "eager")
@@ -60,7 +62,7 @@ def score_candidates(
         candidates: Full answers, all different, shared by all rows.
         batch_size: Prompts encoded together.
         tokens_per_pass: Most candidate tokens packed into one pass; bounds the memory of the logits,
-            `batch_size * tokens_per_pass * vocabulary * 4` bytes.
+            ``batch_size * tokens_per_pass * vocabulary`` numbers of the model's dtype.
 
     Raises:
         CrossmemError: No rows or candidates, a candidate that occurs twice or is blank, missing columns, pictures
@@ -73,25 +75,22 @@ def score_candidates(
         >>> score_candidates(model, processor, rows, [row["answer"] for row in rows][::4]).nll_nats.shape
         (8, 2)
     """
-    import torch
-
     rows = list(rows)
     check_rows(rows, model)
     tokens = _candidate_tokens(processor, rows[0], candidates)
-    result = np.zeros((len(rows), len(tokens)))
+    trees = [token_tree([tokens[index] for index in run]) for run in chunks(tokens, tokens_per_pass)]
     packed = _can_pack(model)
-    was_training = model.training
-    model.eval()
-    with torch.inference_mode():
+    result = np.zeros((len(rows), len(tokens)))
+    with evaluating(model):
         for part, inputs in batches(processor, rows, batch_size):
             inputs = {name: value.to(model.device) for name, value in inputs.items()}
-            score = _packed if packed else _plain
-            result[part] = score(model, inputs, tokens, tokens_per_pass)
-    model.train(was_training)
+            result[part] = _packed(model, inputs, trees) if packed else _plain(model, inputs, tokens)
     return Scores(nll_nats=result, num_tokens=np.array([len(ids) for ids in tokens]))
 
 
 def _candidate_tokens(processor: Any, row: Row, candidates: Sequence[str]) -> list[list[int]]:
+    if isinstance(candidates, str):
+        raise CrossmemError(f"The candidates are one string, {candidates!r}; expected a list.", "Put it in a list.")
     blank = [index for index, text in enumerate(candidates) if not text.strip()]
     if not candidates or blank:
         raise CrossmemError(
@@ -107,43 +106,55 @@ def _candidate_tokens(processor: Any, row: Row, candidates: Sequence[str]) -> li
 
 
 def _can_pack(model: Any) -> bool:
-    """Whether one additive mask over the whole cache describes the model's attention; said once if not."""
+    """Whether one additive mask over one growing cache describes the model's attention; said once if not."""
+    from transformers.cache_utils import DynamicCache, DynamicLayer
+
     text = model.config.get_text_config()
-    windowed = getattr(text, "sliding_window", None) and getattr(text, "use_sliding_window", True)
-    can = not windowed and text._attn_implementation in _PACKED_ATTENTION and not getattr(text, "layer_types", None)
+    layers = DynamicCache(config=text).layers  # sliding windows and recurrent states have layers of their own
+    can = text._attn_implementation in _PACKED_ATTENTION and {type(layer) for layer in layers} == {DynamicLayer}
     if not can:
-        logger.warning("%s cannot share a cache between candidates; scoring whole sequences.", type(model).__name__)
+        _say_plain(type(model).__name__)
     return can
+
+
+@lru_cache
+def _say_plain(name: str) -> None:
+    logger.warning("%s cannot share a cache between candidates; scoring whole sequences.", name)
+
+
+def _own_positions(model: Any, inputs: dict[str, Any]) -> Any:
+    """The module that gives pictures fewer positions than tokens (multimodal RoPE), where this batch needs it."""
+    if "pixel_values" not in inputs:
+        return None
+    return next((module for module in model.modules() if hasattr(module, "get_rope_index")), None)
 
 
 def _positions(attention_mask: Any) -> Any:
     return (attention_mask.cumsum(-1) - 1).clamp(min=0)
 
 
-def _packed(model: Any, inputs: dict[str, Any], tokens: Sequence[Sequence[int]], budget: int) -> NDArray[np.float64]:
-    """(B, K) scores with one pass over the prompts and one over each chunk's tree."""
+def _packed(model: Any, inputs: dict[str, Any], trees: Sequence[TokenTree]) -> NDArray[np.float64]:
+    """(B, K) scores with one pass over the prompts and one over each tree."""
     import torch
 
-    mask = inputs["attention_mask"]
-    prefill = model(**inputs, position_ids=_positions(mask), use_cache=True, logits_to_keep=1)
+    mask, own = inputs["attention_mask"], _own_positions(model, inputs)
+    positions = {} if own is not None else {"position_ids": _positions(mask)}
+    prefill = model(**inputs, **positions, use_cache=True, logits_to_keep=1)
     first = torch.log_softmax(prefill.logits[:, -1].double(), -1)
+    start = mask.sum(-1, keepdim=True) + (own.rope_deltas.to(mask.device) if own is not None else 0)
     parts, cache, width = [], prefill.past_key_values, mask.shape[1]
-    for run in chunks(tokens, budget):
-        tree = token_tree([tokens[index] for index in run])
+    for tree in trees:
+        logits = prefill.logits[:, :0]
         if tree.fed:
-            fed = torch.tensor(tree.fed, device=mask.device).expand(len(mask), -1)
-            depths = torch.tensor(tree.depths, device=mask.device)
             logits = model(
-                input_ids=fed,
+                input_ids=torch.tensor(tree.fed, device=mask.device).expand(len(mask), -1),
                 attention_mask=_tree_mask(tree, mask, prefill.logits.dtype),
-                position_ids=mask.sum(-1, keepdim=True) + depths,
+                position_ids=start + torch.tensor(tree.depths, device=mask.device),
                 past_key_values=cache,
                 use_cache=True,
             ).logits
             cache.crop(-len(tree.fed))
-            assert cache.get_seq_length() == width, "crop takes the tree off again"
-        else:
-            logits = prefill.logits[:, :0]
+            assert cache.get_seq_length() == width, "cropping what was just added leaves the prompt"
         parts.append(_path_nll(first, logits, tree))
     return np.concatenate(parts, axis=1)
 
@@ -152,15 +163,12 @@ def _tree_mask(tree: TokenTree, prompt_mask: Any, dtype: Any) -> Any:
     """(B, 1, S, L + S) additive mask: a node sees the real prompt tokens, its ancestors and itself."""
     import torch
 
-    size = len(tree.fed)
-    sees = torch.eye(size, dtype=torch.bool)
-    for node, parent in enumerate(tree.parents):
-        if parent >= 0:
-            sees[node] |= sees[parent]
-    rows = len(prompt_mask)
+    rows, size = len(prompt_mask), len(tree.fed)
+    sees = torch.from_numpy(ancestry(tree)).to(prompt_mask.device)[None, None].expand(rows, 1, size, size)
     prompt = prompt_mask.bool()[:, None, None, :].expand(rows, 1, size, -1)
-    visible = torch.cat([prompt, sees.to(prompt.device)[None, None].expand(rows, 1, size, size)], dim=-1)
-    return torch.zeros(visible.shape, dtype=dtype, device=prompt.device).masked_fill(~visible, torch.finfo(dtype).min)
+    visible = torch.cat([prompt, sees], dim=-1)
+    # Additive floats, because eager attention misreads a boolean mask.
+    return torch.zeros(visible.shape, dtype=dtype, device=visible.device).masked_fill(~visible, torch.finfo(dtype).min)
 
 
 def _path_nll(first: Any, logits: Any, tree: TokenTree) -> NDArray[np.float64]:
@@ -174,7 +182,7 @@ def _path_nll(first: Any, logits: Any, tree: TokenTree) -> NDArray[np.float64]:
     values = first.new_zeros((len(first), len(steps)))
     values[:, outer] = first[:, chosen[outer]]
     if logits.shape[1]:
-        norms = torch.logsumexp(logits.double(), -1)
+        norms = torch.stack([torch.logsumexp(row.double(), -1) for row in logits])  # by row, to spare memory
         values[:, inner] = logits[:, nodes[inner], chosen[inner]].double() - norms[:, nodes[inner]]
     owners = torch.tensor([index for index, path in enumerate(tree.paths) for _ in path], device=logits.device)
     total = first.new_zeros((len(first), len(tree.paths))).index_add_(1, owners, values)
@@ -182,21 +190,19 @@ def _path_nll(first: Any, logits: Any, tree: TokenTree) -> NDArray[np.float64]:
     return scores
 
 
-def _plain(model: Any, inputs: dict[str, Any], tokens: Sequence[Sequence[int]], budget: int) -> NDArray[np.float64]:
+def _plain(model: Any, inputs: dict[str, Any], tokens: Sequence[Sequence[int]]) -> NDArray[np.float64]:
     """(B, K) scores with one full forward a candidate, all prompts at once."""
-    columns = [_plain_column(model, inputs, ids) for ids in tokens]
-    return np.stack(columns, axis=1)
+    return np.stack([_plain_column(model, inputs, ids) for ids in tokens], axis=1)
 
 
 def _plain_column(model: Any, inputs: dict[str, Any], ids: Sequence[int]) -> NDArray[np.float64]:
     import torch
 
-    rows = len(inputs["input_ids"])
-    answer = torch.tensor(ids, device=inputs["input_ids"].device).expand(rows, -1)
-    whole = {name: value for name, value in inputs.items() if name not in _PER_TOKEN}
-    for name, value in _extended(inputs, answer):
-        whole[name] = value
-    logits = model(**whole, position_ids=_positions(whole["attention_mask"]), logits_to_keep=len(ids) + 1).logits
+    answer = torch.tensor(ids, device=inputs["input_ids"].device).expand(len(inputs["input_ids"]), -1)
+    whole = inputs | dict(_extended(inputs, answer))
+    if _own_positions(model, inputs) is None:
+        whole["position_ids"] = _positions(whole["attention_mask"])
+    logits = model(**whole, use_cache=False, logits_to_keep=len(ids) + 1).logits
     logprobs = torch.log_softmax(logits[:, :-1].double(), -1).gather(-1, answer[..., None])
     column: NDArray[np.float64] = -logprobs[..., 0].sum(-1).cpu().numpy()
     return column

@@ -4,7 +4,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+from crossmem_hf.scoring.evaluation import evaluating
 from crossmem_hf.scoring.inputs import Row, batches, check_rows
+
+_GREEDY = {"do_sample": False, "num_beams": 1, "repetition_penalty": 1.0, "no_repeat_ngram_size": 0, "min_length": 0}
 
 
 def generate_answers(
@@ -17,7 +20,9 @@ def generate_answers(
 ) -> list[str]:
     """The model's greedy answer to each row's prompt, in the order of the rows.
 
-    Rows are left-padded and sorted by length inside; the answer to a row does not depend on its neighbours.
+    Rows are left-padded and sorted by length inside; the answer to a row does not depend on its neighbours. An answer
+    ends at any end-of-turn token that the tokenizer or the model's generation settings name; their other settings
+    (sampling, beams, penalties) are not used.
 
     Args:
         model: A causal or image-text-to-text model, with or without adapter.
@@ -28,25 +33,27 @@ def generate_answers(
     Raises:
         CrossmemError: No rows, missing columns, or pictures for a model without an image tower.
     """
-    import torch
-
+    rows = list(rows)
     check_rows(rows, model)
     answers = [""] * len(rows)
     tokenizer = getattr(processor, "tokenizer", processor)
-    was_training = model.training
-    model.eval()
-    with torch.inference_mode():
+    with evaluating(model):
         for part, inputs in batches(processor, rows, batch_size):
-            inputs = {name: value.to(model.device) for name, value in inputs.items()}
             output = model.generate(
-                **inputs,
-                do_sample=False,
+                **{name: value.to(model.device) for name, value in inputs.items()},
+                **_GREEDY,
                 max_new_tokens=max_new_tokens,
                 pad_token_id=tokenizer.pad_token_id,
-                eos_token_id=tokenizer.eos_token_id,
+                eos_token_id=_ends(model, tokenizer),
             )
             texts = tokenizer.batch_decode(output[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
             for index, text in zip(part, texts, strict=True):
                 answers[index] = text.strip()
-    model.train(was_training)
     return answers
+
+
+def _ends(model: Any, tokenizer: Any) -> list[int]:
+    """Chat models often end a turn with another token than their tokenizer's end of text."""
+    named = model.generation_config.eos_token_id
+    several = named if isinstance(named, list) else [named]
+    return sorted({token for token in (tokenizer.eos_token_id, *several) if token is not None})

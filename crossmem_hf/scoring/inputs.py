@@ -33,20 +33,17 @@ def check_rows(rows: Sequence[Row], model: Any) -> None:
 
 def prompt_text(processor: Any, row: Row) -> str:
     """The row's prompt through the chat template, one image placeholder for each picture, ready for an answer."""
-    from trl.data_utils import prepare_multimodal_messages
-
-    messages = prepare_multimodal_messages([dict(turn) for turn in row["prompt"]], images=list(row["images"]))
-    text: str = processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    text: str = processor.apply_chat_template(_turns(processor, row), tokenize=False, add_generation_prompt=True)
     return text
 
 
 def answer_text(processor: Any, row: Row, answer: str) -> str:
-    """What the chat template writes for `answer` after the prompt: the answer and its end-of-turn tokens."""
-    from trl.data_utils import prepare_multimodal_messages
+    """What the chat template writes for `answer` after the prompt: the answer and its end-of-turn tokens.
 
-    turns = [*(dict(turn) for turn in row["prompt"]), {"role": "assistant", "content": answer}]
-    messages = prepare_multimodal_messages(turns, images=list(row["images"]))
-    whole: str = processor.apply_chat_template(messages, tokenize=False)
+    Raises:
+        CrossmemError: The template writes the prompt differently when an answer follows.
+    """
+    whole: str = processor.apply_chat_template(_turns(processor, row, answer), tokenize=False)
     prompt = prompt_text(processor, row)
     if not whole.startswith(prompt):
         raise CrossmemError(
@@ -56,18 +53,43 @@ def answer_text(processor: Any, row: Row, answer: str) -> str:
     return whole[len(prompt) :]
 
 
+def _turns(processor: Any, row: Row, answer: str | None = None) -> list[dict[str, Any]]:
+    """The conversation as the processor's template expects it: lists of parts, or strings for a plain tokenizer."""
+    from trl.data_utils import prepare_multimodal_messages
+
+    turns = [dict(turn) for turn in row["prompt"]]
+    turns += [{"role": "assistant", "content": answer}] if answer is not None else []
+    if _is_tokenizer(processor):
+        return turns
+    prepared: list[dict[str, Any]] = prepare_multimodal_messages(turns, images=list(row["images"] or ()))
+    return prepared
+
+
+def _is_tokenizer(processor: Any) -> bool:
+    return not hasattr(processor, "tokenizer")
+
+
 def batches(processor: Any, rows: Sequence[Row], batch_size: int) -> Iterator[tuple[list[int], dict[str, Any]]]:
-    """Left-padded model inputs, longest prompts first, pictures and text apart; each with the rows it holds."""
+    """Left-padded model inputs, longest prompts first, pictures and text apart; each with the rows it holds.
+
+    Raises:
+        CrossmemError: A batch size below one.
+    """
+    if batch_size < 1:
+        raise CrossmemError(f"batch_size={batch_size!r}; expected at least 1.", "Pass a positive number.")
+    # Plain tokenizers add token types by default, which causal models refuse.
+    extra = {"return_token_type_ids": False} if _is_tokenizer(processor) else {}
     prompts = [prompt_text(processor, row) for row in rows]
     for has_images in (True, False):
         chosen = [index for index, row in enumerate(rows) if bool(row["images"]) == has_images]
         chosen.sort(key=lambda index: -len(prompts[index]))
         for start in range(0, len(chosen), batch_size):
             part = chosen[start : start + batch_size]
-            images = [list(rows[index]["images"]) for index in part]
+            images = [list(rows[index]["images"] or ()) for index in part]
             inputs = processor(
                 text=[prompts[index] for index in part],
                 **({"images": images} if has_images else {}),
+                **extra,
                 return_tensors="pt",
                 padding=True,
                 padding_side="left",

@@ -8,6 +8,9 @@ of every candidate) are only predicted, never fed.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 @dataclass(slots=True)
 class TokenTree:
@@ -50,6 +53,20 @@ def token_tree(candidates: Sequence[Sequence[int]]) -> TokenTree:
             node = children[node, token]
         tree.paths.append(path)
     return tree
+
+
+def ancestry(tree: TokenTree) -> NDArray[np.bool_]:
+    """(S, S) whether the node of the row sees the node of the column: its ancestors and itself.
+
+    Example:
+        >>> ancestry(token_tree([[5, 6, 2], [5, 7, 2]])).astype(int).tolist()
+        [[1, 0, 0], [1, 1, 0], [1, 0, 1]]
+    """
+    sees = np.eye(len(tree.fed), dtype=np.bool_)
+    for node, parent in enumerate(tree.parents):
+        if parent >= 0:
+            sees[node] |= sees[parent]
+    return sees
 
 
 def chunks(candidates: Sequence[Sequence[int]], budget: int) -> list[range]:

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Greedy answers: the same alone or in company, in the order of the rows, whatever a model's own settings say."""
+
+import pytest
+import torch
+
+from crossmem_hf.errors import CrossmemError
+from crossmem_hf.scoring.generation import generate_answers
+from crossmem_hf.seeding import rng_for
+from tests.scoring.world import image_row, llama, llava, mixed_rows, processor, text_row, tokenizer
+
+
+@pytest.fixture(scope="module")
+def alone():
+    """Each of ten mixed rows asked on its own."""
+    return [
+        answer for row in mixed_rows() for answer in generate_answers(llava(), processor(), [row], max_new_tokens=8)
+    ]
+
+
+def step_by_step(model, processing, row, steps):
+    """Greedy decoding by hand: a full forward pass a token, no cache, no padding."""
+    turns = [
+        {
+            "role": "user",
+            "content": [
+                *[{"type": "image"}] * len(row["images"]),
+                {"type": "text", "text": row["prompt"][0]["content"]},
+            ],
+        }
+    ]
+    prompt = processing.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    given = {"images": row["images"]} if row["images"] else {}
+    inputs = dict(processing(text=prompt, **given, return_tensors="pt"))
+    inputs.pop("attention_mask")
+    made = []
+    for _ in range(steps):
+        with torch.no_grad():
+            made.append(int(model(**inputs).logits[0, -1].argmax()))
+        if made[-1] == processing.tokenizer.eos_token_id:
+            break
+        inputs["input_ids"] = torch.cat([inputs["input_ids"], torch.tensor([[made[-1]]])], dim=1)
+    return processing.tokenizer.decode(made, skip_special_tokens=True).strip()
+
+
+def test_answers_are_the_likeliest_tokens(alone):
+    assert alone == [step_by_step(llava(), processor(), row, 8) for row in mixed_rows()]
+    assert len(set(alone)) > 4
+
+
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+@pytest.mark.parametrize("batch_size", [1, 3, 64])
+def test_company_changes_nothing(alone, attention, batch_size):
+    assert (
+        generate_answers(llava(attention), processor(), mixed_rows(), max_new_tokens=8, batch_size=batch_size) == alone
+    )
+
+
+def test_the_order_of_rows_is_kept(alone):
+    order = rng_for(0, "order").sample(range(10), 10)
+    rows = mixed_rows()
+    answers = generate_answers(llava(), processor(), [rows[row] for row in order], max_new_tokens=8, batch_size=4)
+    assert answers == [alone[row] for row in order]
+
+
+def test_a_plain_tokenizer_with_a_text_model():
+    rows = [text_row(number) for number in range(4)]
+    model = llama()
+    answers = generate_answers(model, tokenizer(), rows, max_new_tokens=6)
+    assert answers == [generate_answers(model, tokenizer(), [row], max_new_tokens=6)[0] for row in rows]
+    assert all(answers)
+
+
+def test_settings_of_the_model_do_not_reach_the_answers(alone):
+    """Hub models ship sampling, penalties and beams; an answer to be measured has none of them."""
+    model = llava.__wrapped__()
+    model.generation_config.update(
+        do_sample=True, temperature=5.0, repetition_penalty=1.7, no_repeat_ngram_size=1, num_beams=3, min_length=60
+    )
+    assert generate_answers(model, processor(), mixed_rows(), max_new_tokens=8) == alone
+
+
+def test_any_end_of_turn_ends_an_answer(alone):
+    """Gemma ends a turn with another token than its tokenizer's end of text."""
+    model, tokens = llava.__wrapped__(), processor().tokenizer
+    model.generation_config.eos_token_id = [tokens.eos_token_id, *tokens.encode("\r")]
+    stopped = generate_answers(model, processor(), mixed_rows(), max_new_tokens=8)
+    assert stopped == [answer.split("\r")[0].strip() for answer in alone]
+    assert stopped != alone
+    model.generation_config.eos_token_id = None
+    assert generate_answers(model, processor(), mixed_rows(), max_new_tokens=8) == alone
+
+
+def test_answers_are_cut_at_the_limit(alone):
+    short = generate_answers(llava(), processor(), mixed_rows(), max_new_tokens=2)
+    assert all(long.startswith(part.rstrip("\ufffd")) for long, part in zip(alone, short, strict=True))
+    assert short != alone
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_mode_of_the_model_is_restored(training):
+    model = llava.__wrapped__().train(training)
+    model.model.vision_tower.eval()
+    generate_answers(model, processor(), mixed_rows(2), max_new_tokens=2)
+    assert model.training == training
+    assert not model.model.vision_tower.training
+
+
+def test_dropout_is_off_while_answering(alone):
+    model = llava.__wrapped__().train()
+    for layer in model.model.language_model.layers:
+        layer.self_attn.attention_dropout = 0.9
+    assert generate_answers(model, processor(), mixed_rows(), max_new_tokens=8) == alone
+
+
+@pytest.mark.parametrize(("rows", "said"), [
+    ([], "There are no rows to ask"),
+    ([{"prompt": []}], r"Row 0 has no column \['images'\]"),
+])  # fmt: skip
+def test_bad_rows(rows, said):
+    with pytest.raises(CrossmemError, match=said):
+        generate_answers(llava(), processor(), rows)
+
+
+def test_no_batch_is_an_error_and_not_an_empty_answer():
+    with pytest.raises(CrossmemError, match="batch_size=-1; expected at least 1"):
+        generate_answers(llava(), processor(), [text_row(0)], batch_size=-1)
+
+
+def test_pictures_for_a_blind_model():
+    with pytest.raises(CrossmemError, match="Row 0 has 1 image"):
+        generate_answers(llama(), tokenizer(), [image_row(0)])
