@@ -243,7 +243,8 @@ def train_language(
             (rng.choice(named), "name") if rng.random() < share else (rng.choice(people), "features")
             for _ in range(plan.image_rows)
         ]
-        losses, states = {}, {}
+        losses: dict[str, Tensor] = {}
+        states: dict[Modality, Tensor] = {}
         counts: dict[Modality, int] = {"image": plan.image_rows, "text": plan.text_rows}
         for modality, count in counts.items():
             items = [
