@@ -5,6 +5,7 @@ No name means the embedded micro VLM, which ships as safetensors beside this fil
 """
 
 import hashlib
+import warnings
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ def load_model_and_processor(
         'LlavaForConditionalGeneration'
     """
     import torch
+    from safetensors import SafetensorError
     from transformers import (
         AutoConfig,
         AutoModelForCausalLM,
@@ -52,7 +54,7 @@ def load_model_and_processor(
         loader = AutoModelForImageTextToText if sees else AutoModelForCausalLM
         model: Any = loader.from_pretrained(name, dtype=dtype)
         processor = (AutoProcessor if sees else AutoTokenizer).from_pretrained(name)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise CrossmemError(
             f"Could not load a model from {name!r}: {_first_line(error)}",
             "Check the name, your access to it, and that the folder holds a saved model with its processor.",
@@ -66,10 +68,14 @@ def load_model_and_processor(
 
 def _with_adapter(model: Any, adapter: str) -> Any:
     from peft import PeftModel
+    from safetensors import SafetensorError
 
     try:
-        return PeftModel.from_pretrained(model, adapter)
-    except (OSError, ValueError, RuntimeError) as error:
+        with warnings.catch_warnings():
+            # An adapter made for other layers is only warned of, and would change nothing.
+            warnings.filterwarnings("error", message="Found missing adapter keys")
+            return PeftModel.from_pretrained(model, adapter)
+    except (OSError, ValueError, RuntimeError, UserWarning, SafetensorError) as error:
         raise CrossmemError(
             f"Could not put the adapter {adapter!r} on {type(model).__name__}: {_first_line(error)}",
             "Check that it is a PEFT adapter made for this base model.",

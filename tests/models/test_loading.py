@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Models from folders: what loads, what is said when it does not, and a fingerprint that notices every change."""
+
+import json
+import shutil
+
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+from safetensors.torch import load_file, save_file
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from crossmem_hf.errors import CrossmemError
+from crossmem_hf.models import loading
+from crossmem_hf.models.loading import embedded_fingerprint, load_model_and_processor
+
+
+@pytest.fixture
+def folder(tiny, processor, tmp_path):
+    """A saved model with its processor."""
+    tiny.save_pretrained(tmp_path / "model")
+    processor.save_pretrained(tmp_path / "model")
+    return tmp_path / "model"
+
+
+@pytest.fixture
+def adapter(tiny, tmp_path):
+    """A saved adapter that does something."""
+    adapted = get_peft_model(tiny, LoraConfig(r=2, target_modules=r".*language_model.*\.(q_proj|v_proj)"))
+    with torch.no_grad():
+        for name, parameter in adapted.named_parameters():
+            if "lora_B" in name:
+                parameter.fill_(0.1)
+    adapted.save_pretrained(tmp_path / "adapter")
+    return tmp_path / "adapter"
+
+
+# what loads
+
+
+def test_a_vision_language_model(folder):
+    model, processor = load_model_and_processor(str(folder))
+    assert (type(model).__name__, type(processor).__name__) == ("LlavaForConditionalGeneration", "LlavaProcessor")
+    assert not model.training
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+
+
+def test_a_text_only_model_comes_with_its_tokenizer(processor, tmp_path):
+    small = LlamaConfig(vocab_size=len(processor.tokenizer), hidden_size=16, intermediate_size=16, num_hidden_layers=1,
+                        num_attention_heads=2)  # fmt: skip
+    LlamaForCausalLM(small).save_pretrained(tmp_path)
+    processor.tokenizer.save_pretrained(tmp_path)
+    model, tokenizer = load_model_and_processor(str(tmp_path))
+    assert type(model).__name__ == "LlamaForCausalLM"
+    assert tokenizer("Ann")["input_ids"] == processor.tokenizer("Ann")["input_ids"]
+
+
+@pytest.mark.parametrize(("dtype", "expected"), [("bfloat16", torch.bfloat16), ("auto", torch.float32)])
+def test_dtypes(folder, dtype, expected):
+    model, _ = load_model_and_processor(str(folder), dtype=dtype, device="cpu")
+    assert {parameter.dtype for parameter in model.parameters()} == {expected}
+
+
+def test_an_adapter_is_put_on_top(folder, adapter):
+    plain, _ = load_model_and_processor(str(folder))
+    adapted, _ = load_model_and_processor(str(folder), adapter=str(adapter))
+    ids = torch.tensor([[4, 90, 91, 5]])
+    with torch.no_grad():
+        assert not torch.allclose(plain(input_ids=ids).logits, adapted(input_ids=ids).logits)
+        with adapted.disable_adapter():
+            assert torch.allclose(plain(input_ids=ids).logits, adapted(input_ids=ids).logits)
+    assert not adapted.training
+
+
+# what does not
+
+
+def test_an_unknown_dtype(folder):
+    with pytest.raises(CrossmemError, match=r"Unknown dtype 'fp16'.*'float16'"):
+        load_model_and_processor(str(folder), dtype="fp16")
+
+
+@pytest.mark.parametrize("name", ["/no/such/folder", "no-such-user/no-such-model", "not a name at all!", ""])
+def test_nothing_there(name):
+    with pytest.raises(CrossmemError, match="Could not load a model from"):
+        load_model_and_processor(name)
+
+
+def broken(folder, kind):
+    """Damage a saved model in one way."""
+    weights = folder / "model.safetensors"
+    if kind == "no weights":
+        weights.unlink()
+    elif kind == "cut weights":
+        weights.write_bytes(weights.read_bytes()[:1000])
+    elif kind == "noise for weights":
+        weights.write_bytes(b"\xff" * 5000)
+    elif kind == "no config":
+        (folder / "config.json").unlink()
+    elif kind == "config is not JSON":
+        (folder / "config.json").write_text("{")
+    elif kind == "unknown kind of model":
+        (folder / "config.json").write_text(json.dumps({"model_type": "no_such_model"}))
+    elif kind == "no processor":
+        for name in ("processor_config.json", "tokenizer.json", "tokenizer_config.json"):
+            (folder / name).unlink()
+    elif kind == "other sizes":
+        config = json.loads((folder / "config.json").read_text())
+        config["text_config"]["hidden_size"] = 64
+        (folder / "config.json").write_text(json.dumps(config))
+
+
+@pytest.mark.parametrize("kind", ["no weights", "cut weights", "noise for weights", "no config", "config is not JSON",
+                                  "unknown kind of model", "no processor", "other sizes"])  # fmt: skip
+def test_a_damaged_folder(folder, kind):
+    broken(folder, kind)
+    with pytest.raises(CrossmemError, match="Could not load a model from") as caught:
+        load_model_and_processor(str(folder))
+    assert str(folder) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_no_adapter_there(folder, tmp_path):
+    (tmp_path / "empty").mkdir()
+    for name in (tmp_path / "empty", tmp_path / "missing"):
+        with pytest.raises(
+            CrossmemError, match=f"Could not put the adapter '{name}' on LlavaForConditionalGeneration"
+        ):
+            load_model_and_processor(str(folder), adapter=str(name))
+
+
+@pytest.mark.parametrize("damage", ["weights", "config", "modules", "sizes", "other layers"])
+def test_a_damaged_adapter(folder, adapter, damage):
+    config = json.loads((adapter / "adapter_config.json").read_text())
+    if damage == "weights":
+        (adapter / "adapter_model.safetensors").write_bytes(b"\xff" * 100)
+    elif damage == "config":
+        (adapter / "adapter_config.json").write_text("{")
+    elif damage == "modules":
+        (adapter / "adapter_config.json").write_text(json.dumps(config | {"target_modules": ["no_such_layer"]}))
+    elif damage == "sizes":
+        (adapter / "adapter_config.json").write_text(json.dumps(config | {"r": 3}))
+    else:
+        weights = load_file(adapter / "adapter_model.safetensors")
+        renamed = {name.replace("layers.0", "layers.9"): value for name, value in weights.items()}
+        save_file(renamed, adapter / "adapter_model.safetensors")
+    with pytest.raises(CrossmemError, match="Could not put the adapter"):
+        load_model_and_processor(str(folder), adapter=str(adapter))
+
+
+# the fingerprint of the embedded model
+
+
+@pytest.fixture
+def embedded(folder, monkeypatch):
+    """The folder as if it were the embedded model's."""
+    monkeypatch.setattr(loading, "EMBEDDED", folder)
+    embedded_fingerprint.cache_clear()
+    yield folder
+    embedded_fingerprint.cache_clear()
+
+
+def test_none_is_the_embedded_model(embedded):
+    model, _ = load_model_and_processor()
+    assert model.config.text_config.hidden_size == 32
+    assert model.name_or_path == str(embedded)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "tokenizer.json", "chat_template.jinja"])
+def test_the_fingerprint_notices_a_changed_byte(embedded, name):
+    before = embedded_fingerprint()
+    assert len(before) == 16
+    data = bytearray((embedded / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (embedded / name).write_bytes(data)
+    embedded_fingerprint.cache_clear()
+    assert embedded_fingerprint() != before
+
+
+def test_the_fingerprint_is_of_the_model_and_not_of_its_card_or_place(embedded, tmp_path, monkeypatch):
+    before = embedded_fingerprint()
+    (embedded / "README.md").write_text("A card.")
+    embedded_fingerprint.cache_clear()
+    assert embedded_fingerprint() == before
+    monkeypatch.setattr(loading, "EMBEDDED", shutil.copytree(embedded, tmp_path / "elsewhere"))
+    embedded_fingerprint.cache_clear()
+    assert embedded_fingerprint() == before
+    (tmp_path / "elsewhere" / "tokenizer.json").unlink()
+    embedded_fingerprint.cache_clear()
+    assert embedded_fingerprint() != before
