@@ -79,10 +79,16 @@ class ReferenceLogprobs:
     def __init__(self) -> None:
         self._kept: dict[int, float] = {}
 
-    def __call__(self, rows_B: Tensor, compute: Callable[[], Tensor]) -> Tensor:
-        """(B,) values of these rows; `compute` gives them when any is new."""
+    def __call__(
+        self, rows_B: Tensor, compute: Callable[[], Tensor], anywhere: Callable[[bool], bool] = bool
+    ) -> Tensor:
+        """(B,) values of these rows; `compute` gives them when any is new.
+
+        Args:
+            anywhere: Whether its argument is true on any process. A model in shards must be asked by all at once.
+        """
         numbers = rows_B.tolist()
-        if any(number not in self._kept for number in numbers):
+        if anywhere(any(number not in self._kept for number in numbers)):
             self._kept.update(zip(numbers, compute().tolist(), strict=True))
         return torch.tensor([self._kept[number] for number in numbers], device=rows_B.device)
 

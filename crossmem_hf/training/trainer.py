@@ -178,7 +178,9 @@ class UnlearnTrainer(SFTTrainer):
 
         reference = Reference()
         if self.forget_term.needs_reference:
-            reference = Reference(self.reference_logprobs(rows_B, reference_logprobs).to(policy.sums_B.dtype))
+            reference = Reference(
+                self.reference_logprobs(rows_B, reference_logprobs, self._anywhere).to(policy.sums_B.dtype)
+            )
         return self.forget_term.per_row(policy, reference, self.args.forget_beta)
 
     def _retain_losses(self, term: Term, model: torch.nn.Module, policy: AnswerScores, batch: Batch) -> Tensor:
@@ -200,15 +202,18 @@ class UnlearnTrainer(SFTTrainer):
 
     def _stop_unless_finite(self, losses: dict[str, Tensor], rows: dict[str, Tensor]) -> None:
         bad = {name: bad_rows(losses[name], rows[name]) for name in losses}
-        found = any(bad.values())
-        if self.accelerator.num_processes > 1:  # all processes stop together, or the others would wait for ever
-            found = bool(self.accelerator.gather(torch.tensor([found], device=self.accelerator.device)).any())
-        if found:
+        if self._anywhere(any(bad.values())):  # all processes stop together, or the others would wait for ever
             self._give_up(
                 "; ".join(f"{name}: {self._named(name, numbers)}" for name, numbers in bad.items() if numbers)
             )
         elif self.last_good is not None and self.model.training:
             self.last_good.keep(self.state.global_step)
+
+    def _anywhere(self, found: bool) -> bool:
+        """Whether `found` is true on any process."""
+        if self.accelerator.num_processes == 1:
+            return found
+        return bool(self.accelerator.gather(torch.tensor([found], device=self.accelerator.device)).any())
 
     def _named(self, side: str, numbers: list[int]) -> str:
         personas = self.rows[side].dataset.select(numbers)["persona_id"]

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
 import math
+import os
+import subprocess
+import sys
 from copy import deepcopy
 
 import pytest
 import torch
 from peft import LoraConfig, PeftModel
+from safetensors.torch import load_file
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from crossmem_hf.training.collate import merge_batches
@@ -75,10 +79,7 @@ def one_step(folder, **settings):
         model=model,
         forget=world.rows("p0", "p1", modality="mixed", views=4),
         retain=world.rows("p2", "p3", modality="mixed", views=4),
-        max_steps=1,
-        lr_scheduler_type="constant",
-        optim="sgd",
-        max_grad_norm=0.0,
+        **world.ONE_STEP,
         **settings,
     ).train()
     return weights(model)
@@ -93,6 +94,30 @@ def test_four_times_two_rows_are_one_step_of_eight(tmp_path, retain_loss):
     for name in whole:
         torch.testing.assert_close(parts[name] - start[name], whole[name] - start[name], rtol=1e-3, atol=1e-7)
     assert any(not torch.equal(whole[name], start[name]) for name in whole)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("retain_loss", ["nll", "kl"])
+def test_two_processes_are_one_step_of_eight(tmp_path, root, retain_loss):
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    done = subprocess.run(
+        [*launch, "-m", "tests.training.two_processes", str(tmp_path), retain_loss],
+        cwd=root,
+        env=os.environ | {"PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    start, whole = (
+        weights(world.memorised()),
+        one_step(tmp_path, per_device_train_batch_size=8, retain_loss=retain_loss),
+    )
+    spread = load_file(tmp_path / "weights.safetensors")
+    for name in whole:
+        torch.testing.assert_close(spread[name] - start[name], whole[name] - start[name], rtol=1e-3, atol=1e-7)
+    assert (tmp_path / "adapter_model.safetensors").exists()
+    assert not (tmp_path / "ref").exists()
 
 
 def test_a_batch_of_eight_is_the_mean_of_eight_batches_of_one(tmp_path):

@@ -36,6 +36,8 @@ SHAPE = MicroShape(
     vocab_size=320,
 )
 
+ONE_STEP = {"max_steps": 1, "lr_scheduler_type": "constant", "optim": "sgd", "max_grad_norm": 0.0}
+
 
 def row(persona: str, modality: str = "image", view: int = 0) -> dict:
     """One row of the library's schema."""
