@@ -59,8 +59,8 @@ def test_npo_becomes_gradient_ascent_as_beta_vanishes():
 
 
 def test_nll_is_the_mean_over_answer_tokens_of_each_row():
-    logprobs = torch.tensor([[-1.0, -3.0, -50.0], [-50.0, -2.0, -50.0]])
-    torch.testing.assert_close(nll(logprobs, MASK), torch.tensor([2.0, 2.0]))
+    logprobs = torch.tensor([[-1.0, -4.0, -50.0], [-50.0, -7.0, -50.0]])
+    torch.testing.assert_close(nll(logprobs, MASK), torch.tensor([2.5, 7.0]))
 
 
 def test_kl_is_exactly_zero_at_the_reference():

@@ -12,7 +12,7 @@ from peft import LoraConfig, PeftModel
 from safetensors.torch import load_file
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
-from crossmem_hf.training.collate import merge_batches
+from crossmem_hf.training.collate import PairedCollator, merge_batches
 from crossmem_hf.training.config import GAConfig, UnlearnConfig
 from crossmem_hf.training.memorise import language_lora
 from crossmem_hf.training.stopping import StopWhenForgotten
@@ -94,6 +94,17 @@ def test_four_times_two_rows_are_one_step_of_eight(tmp_path, retain_loss):
     for name in whole:
         torch.testing.assert_close(parts[name] - start[name], whole[name] - start[name], rtol=1e-3, atol=1e-7)
     assert any(not torch.equal(whole[name], start[name]) for name in whole)
+
+
+def test_epochs_go_through_all_retain_rows(tmp_path, monkeypatch):
+    seen = []
+    collate = PairedCollator.__call__
+    monkeypatch.setattr(
+        PairedCollator, "__call__", lambda self, pairs: seen.extend(p["retain"] for p in pairs) or collate(self, pairs)
+    )
+    forget, retain = world.rows("p0", views=2), world.rows("p2", "p3", views=3)
+    trainer_for(tmp_path, forget=forget, retain=retain, max_steps=-1, num_train_epochs=3).train()
+    assert sorted(seen) == list(range(6))
 
 
 @pytest.mark.slow
