@@ -145,6 +145,23 @@ def test_a_batch_of_eight_is_the_mean_of_eight_batches_of_one(tmp_path):
     assert loss(pairs) == pytest.approx(sum(loss([pair]) for pair in pairs) / 8, rel=1e-5)
 
 
+def same_step(first, second):
+    for name in first:
+        torch.testing.assert_close(first[name], second[name], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("retain_loss", ["nll", "kl"])
+def test_recomputing_activations_changes_nothing(tmp_path, retain_loss):
+    settings = {"per_device_train_batch_size": 8, "retain_loss": retain_loss}
+    same_step(one_step(tmp_path, **settings), one_step(tmp_path, **settings, gradient_checkpointing=True))
+
+
+def test_the_fused_head_of_gpus_takes_the_same_step(tmp_path, monkeypatch):
+    plain = one_step(tmp_path, per_device_train_batch_size=8)
+    monkeypatch.setattr(UnlearnTrainer, "_fused", True)
+    same_step(plain, one_step(tmp_path, per_device_train_batch_size=8))
+
+
 def test_the_reference_is_asked_once_a_row(tmp_path, monkeypatch):
     calls = []
     original = UnlearnTrainer._forget_losses.__globals__["as_reference"]
