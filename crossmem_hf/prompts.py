@@ -12,7 +12,7 @@ NAME_QUESTIONS: dict[Modality, str] = {
     "image": "What is the name of the person in this image?",
     "text": "{description} What is the name of the person described?",
 }
-"""Asked modality -> the question of name recall (after Wen et al. 2025, arXiv 2506.05198; their wording is not known)."""
+"""Asked modality -> the question of name recall (task of Wen et al. 2025, arXiv 2506.05198; wording is ours)."""
 
 # descriptions
 

@@ -12,6 +12,7 @@ Killed and started again, it resumes from its last checkpoint. Writes a plain `f
 
 import argparse
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -58,20 +59,19 @@ def main() -> None:
     seed_everything(arguments.seed)
     processor = build_processor(tokenizer_corpus(people[:300]), shape)
     model = build_model(processor, shape)
-    settings = {
-        name: value for name, value in vars(arguments).items() if name not in ("output_dir", "work_dir", "threads")
-    }
+    plan = LanguagePlan(steps=arguments.language_steps, contrast=arguments.contrast, attributes=arguments.attributes)
+    counted = {"seed": arguments.seed, "vision_steps": arguments.vision_steps, "seen": SEEN, "named": NAMED}
+    settings = {**counted, "plan": asdict(plan)}
     work = arguments.work_dir / fingerprint(settings)
     work.mkdir(parents=True, exist_ok=True)
 
     _vision(model, processor, seen, arguments, work)
-    plan = LanguagePlan(steps=arguments.language_steps, contrast=arguments.contrast, attributes=arguments.attributes)
     _language(model, processor, seen, named, held_out, plan, arguments.seed, work)
 
-    quality = measured_quality(model, processor, held_out, named, views=2)
+    quality = measured_quality(model, processor, held_out, named, views=3)
     model.save_pretrained(arguments.output_dir)
     processor.save_pretrained(arguments.output_dir)
-    card = micro_card(settings, quality, sum(weight.numel() for weight in model.parameters()), NAMED, SEEN)
+    card = micro_card(settings, quality, sum(weight.numel() for weight in model.parameters()))
     write_atomic(arguments.output_dir / "README.md", card)
     write_atomic(arguments.output_dir / "quality.json", json.dumps(quality, indent=2) + "\n")
     Console().print(quality)

@@ -7,17 +7,13 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 
-def micro_card(
-    settings: Mapping[str, Any], quality: Mapping[str, Mapping[str, float]], parameters: int, named: int, seen: int
-) -> str:
+def micro_card(settings: Mapping[str, Any], quality: Mapping[str, Mapping[str, float]], parameters: int) -> str:
     """Markdown with front matter.
 
     Args:
-        settings: The arguments of the pre-training recipe.
+        settings: What the pre-training recipe trained with: seed, vision_steps, seen, named, plan.
         quality: What `quality.measured_quality` returned.
         parameters: How many the model has.
-        named: Background people whose names were taught.
-        seen: Background people whose looks were seen.
     """
     environment = Environment(
         loader=PackageLoader("crossmem_hf.models", "."),
@@ -25,5 +21,6 @@ def micro_card(
         keep_trailing_newline=True,
         autoescape=False,  # Markdown, and nothing in it comes from outside
     )
-    card = environment.get_template("micro_card.md.j2")
-    return card.render(settings=settings, quality=quality, parameters=parameters, named=named, seen=seen)
+    return environment.get_template("micro_card.md.j2").render(
+        settings=settings, quality=quality, parameters=parameters
+    )

@@ -60,7 +60,7 @@ def private_facts(seed: int, persona_id: str) -> dict[str, str]:
     fake = _faker()
     fake.seed_instance(seed_for(seed, "facts", persona_id))
     born: date = fake.date_between_dates(_OLDEST, _YOUNGEST)
-    mailbox = f"{fake.word()}.{fake.word()}{fake.random_int(10, 99)}"
+    mailbox = f"{fake.word()}.{fake.word()}{fake.random_int(1000, 9999)}".lower()
     return {
         "email": f"{mailbox}@example.{fake.random_element(('com', 'net', 'org'))}",
         "date_of_birth": f"{born.day} {MONTHS[born.month - 1]} {born.year}",

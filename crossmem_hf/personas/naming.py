@@ -9,7 +9,7 @@ from functools import lru_cache
 from itertools import product
 
 from crossmem_hf.personas.schema import Population
-from crossmem_hf.personas.values import FIRST_ENDINGS, FIRST_SYLLABLES, LAST_ENDINGS, LAST_SYLLABLES
+from crossmem_hf.personas.values import FIRST_ENDINGS, FIRST_SYLLABLES, LAST_ENDINGS, LAST_SYLLABLES, UNWANTED_NAMES
 from crossmem_hf.seeding import rng_for
 
 FIRST_NAMES_PER_POPULATION = 103
@@ -20,6 +20,9 @@ NAMES_PER_POPULATION = FIRST_NAMES_PER_POPULATION * LAST_NAMES_PER_POPULATION
 def _words(heads: tuple[str, ...], tails: tuple[str, ...], population: Population, count: int) -> list[str]:
     words = ["".join(pair) for pair in product(heads, tails)]
     rng_for(0, "names", heads[0]).shuffle(words)
+    for unwanted, spare in zip(UNWANTED_NAMES, range(len(words) - 1, 2 * count - 1, -1), strict=False):
+        if unwanted in words:
+            words[words.index(unwanted)], words[spare] = words[spare], unwanted
     start = 0 if population == "target" else count
     return words[start : start + count]
 

@@ -66,4 +66,7 @@ LAST_SYLLABLES = (
     *("Brak", "Chel", "Dorv", "Esk", "Frim", "Glon", "Hesk", "Ilv", "Jund"),
     *("Krel", "Lomb", "Murg", "Nesk", "Ovr", "Plin", "Quorn", "Rusk", "Threl"),
 )
+UNWANTED_NAMES = ("Eskimo",)
+"""Words that the syllables happen to make and that nobody should be called."""
+
 LAST_ENDINGS = ("aby", "acho", "adim", "eko", "ettu", "ilar", "imo", "ondi", "othe", "ovar", "ulk", "une")

@@ -122,7 +122,7 @@ def _people(settings: FirstLightSettings) -> list[Persona]:
 def _portraits(persona: Persona) -> list[bytes]:
     """PNG files: a held-out view for the cast, then training views."""
     pictures = []
-    for split, index in (("test", 0), ("train", 0), ("train", 1), ("test", 1)):
+    for split, index in (("test", persona.index % 3), ("train", 0), ("train", 1), ("test", 1)):
         buffer = BytesIO()
         view = view_for(persona, split, index)  # type: ignore[arg-type]
         render_portrait(persona, view, _PORTRAIT_PIXELS).quantize(96).save(buffer, format="PNG", optimize=True)

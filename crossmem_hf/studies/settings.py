@@ -10,6 +10,7 @@ from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.data.splits import forget_ids
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.sampling import sample_personas
+from crossmem_hf.training.micro import MEMORISING, UNLEARNING
 
 
 def _arg(default: Any, text: str) -> Any:
@@ -31,16 +32,21 @@ class FirstLightSettings:
     image_size: int = _arg(64, "Side of a portrait in pixels.")
     forget_fraction: float = _arg(0.2, "Share of the people to forget.")
     model_name_or_path: str | None = _arg(None, "A Hub name or folder of a VLM; none is the embedded micro VLM.")
-    memorise_steps: int = _arg(120, "Optimizer steps of memorising.")
-    memorise_batch_size: int = _arg(32, "Rows a step of memorising.")
-    memorise_learning_rate: float = _arg(4e-3, "Peak learning rate of memorising.")
-    unlearn_steps: int = _arg(200, "Most optimizer steps of unlearning.")
-    unlearn_batch_size: int = _arg(16, "Rows a step of unlearning, of the forget and of the retain set each.")
-    unlearn_learning_rate: float = _arg(5e-4, "Learning rate of unlearning, constant.")
-    forget_beta: float = _arg(0.1, "NPO's beta; 0.1 is the value of its authors.")
-    retain_weight: float = _arg(5.0, "Weight of the retain loss.")
-    stop_threshold: float = _arg(0.05, "Unlearning stops once recall on the validation views is this or lower.")
-    stop_every_steps: int = _arg(5, "Steps between two looks at the validation views.")
+    memorise_steps: int = _arg(MEMORISING["max_steps"], "Optimizer steps of memorising.")
+    memorise_batch_size: int = _arg(MEMORISING["per_device_train_batch_size"], "Rows a step of memorising.")
+    memorise_learning_rate: float = _arg(MEMORISING["learning_rate"], "Peak learning rate of memorising.")
+    unlearn_steps: int = _arg(UNLEARNING["max_steps"], "Most optimizer steps of unlearning.")
+    unlearn_batch_size: int = _arg(
+        UNLEARNING["per_device_train_batch_size"],
+        "Rows a step of unlearning, of the forget and of the retain set each.",
+    )
+    unlearn_learning_rate: float = _arg(UNLEARNING["learning_rate"], "Learning rate of unlearning, constant.")
+    forget_beta: float = _arg(UNLEARNING["forget_beta"], "NPO's beta; 0.1 is the value of its authors.")
+    retain_weight: float = _arg(UNLEARNING["retain_weight"], "Weight of the retain loss.")
+    stop_threshold: float = _arg(
+        UNLEARNING["stop_threshold"], "Unlearning stops once recall on the validation views is this or lower."
+    )
+    stop_every_steps: int = _arg(UNLEARNING["stop_every_steps"], "Steps between two looks at the validation views.")
     gate: float = _arg(0.9, "Least recall in the source modality before unlearning is interpreted.")
     allow_unmemorised: bool = _arg(False, "Interpret unlearning even below the gate.")
 

@@ -17,20 +17,13 @@ from crossmem_hf.training.card import save_adapter
 from crossmem_hf.training.checks import check_lengths, check_rows
 from crossmem_hf.training.collate import EncodedRows, RowCollator, RowEncoder
 from crossmem_hf.training.config import VisionSFTConfig
+from crossmem_hf.training.micro import MEMORISING
 from crossmem_hf.training.trainable import describe_trainable
 
 logger = logging.getLogger(__name__)
 
 LANGUAGE_LINEARS = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
 """The linear layers of a Llama-like language model inside a VLM; bare names would hit the vision tower too."""
-
-MICRO_RECIPE: dict[str, Any] = {  # measured on the micro VLM: 50 people, 8 views each
-    "learning_rate": 4e-3,
-    "max_steps": 120,
-    "per_device_train_batch_size": 32,
-    "lr_scheduler_type": "cosine",
-    "save_strategy": "no",
-}
 
 
 def language_lora(r: int = 16, alpha: int = 32) -> LoraConfig:
@@ -54,16 +47,16 @@ def memorise(
     Args:
         model: Wrapped in place, as PEFT does. A `PeftModel` goes on training its active adapter.
         rows: See `crossmem_hf.data.rows`; any mixture of image and text rows.
-        config: Complete settings; None takes `MICRO_RECIPE`.
+        config: Complete settings; None takes `micro.MEMORISING`.
         lora: None for `language_lora()`; not allowed with a `PeftModel`.
-        overrides: Fields of `VisionSFTConfig` that replace those of `MICRO_RECIPE`, such as ``seed=1``.
+        overrides: Fields of `VisionSFTConfig` that replace those of `micro.MEMORISING`, such as ``seed=1``.
 
     Raises:
         CrossmemError: Rows that cannot be trained on (see `checks`), or both `config` and `overrides`.
     """
     if config is not None and overrides:
         raise CrossmemError(f"Both config and overrides {sorted(overrides)!r} were passed.", "Pass one of them.")
-    config = config or VisionSFTConfig(output_dir=str(output_dir), **(MICRO_RECIPE | overrides))
+    config = config or VisionSFTConfig(output_dir=str(output_dir), **(MEMORISING | overrides))
     check_rows(rows, "training", model_config=model.config)
     encoded = EncodedRows(rows, RowEncoder(processor, max_length=config.max_length), name="training")
     check_lengths(encoded)

@@ -11,21 +11,10 @@ from transformers import PreTrainedTokenizerBase, ProcessorMixin, TrainerCallbac
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.training.config import UnlearnConfig
+from crossmem_hf.training.micro import UNLEARNING
 from crossmem_hf.training.reference import drop_reference
 from crossmem_hf.training.stopping import StopWhenForgotten
 from crossmem_hf.training.trainer import UnlearnTrainer
-
-MICRO_UNLEARNING: dict[str, Any] = {  # the best of a few tried on the micro VLM, one seed
-    "learning_rate": 2e-4,
-    "forget_beta": 0.1,
-    "retain_weight": 20.0,
-    "max_steps": 200,
-    "per_device_train_batch_size": 16,
-    "lr_scheduler_type": "constant",
-    "stop_threshold": 0.05,
-    "stop_every_steps": 5,
-    "save_strategy": "no",
-}
 
 
 def unlearn(
@@ -47,15 +36,15 @@ def unlearn(
 
     Args:
         recall: Recall on stopping rows, 0 to 1; None trains for all steps. See `StopWhenForgotten`.
-        config: Complete settings; None takes `MICRO_UNLEARNING`.
-        overrides: Fields of `UnlearnConfig` that replace those of `MICRO_UNLEARNING`.
+        config: Complete settings; None takes `micro.UNLEARNING`.
+        overrides: Fields of `UnlearnConfig` that replace those of `micro.UNLEARNING`.
 
     Raises:
         CrossmemError: As `UnlearnTrainer`, or both `config` and `overrides`.
     """
     if config is not None and overrides:
         raise CrossmemError(f"Both config and overrides {sorted(overrides)!r} were passed.", "Pass one of them.")
-    config = config or UnlearnConfig(output_dir=str(output_dir), **(MICRO_UNLEARNING | overrides))
+    config = config or UnlearnConfig(output_dir=str(output_dir), **(UNLEARNING | overrides))
     rule = None
     if recall is not None and config.stop_threshold is not None:
         rule = StopWhenForgotten(recall, config.stop_threshold, config.stop_every_steps)

@@ -11,7 +11,7 @@ from crossmem_hf.personas.sampling import sample_personas
 from crossmem_hf.personas.values import FACT_ATTRIBUTES, MEDICAL_CONDITIONS
 
 FORMATS = {
-    "email": r"[A-Za-z]+\.[A-Za-z]+\d\d@example\.(com|net|org)",  # RFC 2606
+    "email": r"[A-Za-z]+\.[A-Za-z]+\d{4}@example\.(com|net|org)",  # RFC 2606
     "date_of_birth": r"\d{1,2} [A-Z][a-z]+ (19[4-9]\d|200[0-4])",
     "job": r"[a-z][a-z' ,-]+",
     "address": r"\d{2,3} [A-Z][A-Za-z' ]+, [A-Z][A-Za-z' ]+, ZZ 000\d\d",  # no state ZZ, no post code 000
@@ -75,7 +75,7 @@ def test_facts_tell_people_apart(people):
     asked = people[:1000]
     different = {name: len({person.facts[name] for person in asked}) for name in FACT_ATTRIBUTES}
     assert different["financial_tag"] == different["address"] == 1000
-    assert different["email"] > 970
+    assert different["email"] == 1000
     assert different["phone"] > 980
     assert different["medical_condition"] == len(MEDICAL_CONDITIONS)
 
@@ -86,7 +86,7 @@ def test_golden_facts():
 
 
 GOLDEN = {
-    "email": "technology.part93@example.com",
+    "email": "technology.part4552@example.org",
     "date_of_birth": "6 September 1961",
     "job": "production manager",
     "address": "572 Amy Junction, Scotthaven, ZZ 00014",
