@@ -13,7 +13,7 @@ MEMORISING: dict[str, Any] = {
 """For `memorise.memorise`."""
 
 UNLEARNING: dict[str, Any] = {
-    "learning_rate": 2e-4,
+    "learning_rate": 5e-4,
     "forget_beta": 0.1,
     "retain_weight": 20.0,
     "max_steps": 200,
