@@ -50,7 +50,7 @@ def _clear_errors() -> Iterator[None]:
 def run(
     num_personas: Annotated[int | None, typer.Option(help="People to memorise, a seed (default 50).")] = None,
     seed: Annotated[int | None, typer.Option(help="First persona seed (default 0).")] = None,
-    seeds: Annotated[int | None, typer.Option(help="How many persona seeds, from --seed upwards (default 1).")] = None,
+    seeds: Annotated[int | None, typer.Option(help="How many persona seeds, from --seed upwards (default 3).")] = None,
     output_dir: Annotated[
         Path | None, typer.Option(help="Where everything goes (default: under crossmem_runs/).")
     ] = None,

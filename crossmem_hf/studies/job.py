@@ -15,7 +15,7 @@ Tell = Callable[[str, float], None]
 """Called with the name of the step at hand and the share of the job that is done, 0 to 1."""
 
 _DEPENDS_ON = ("torch", "transformers", "trl", "peft", "datasets", "pillow", "faker")
-_MEMORISE = ("memorise_steps", "memorise_batch_size", "memorise_learning_rate")
+_MEMORISE = ("lora_target_modules", "memorise_steps", "memorise_batch_size", "memorise_learning_rate")
 _UNLEARN = (
     *("unlearn_steps", "unlearn_batch_size", "unlearn_learning_rate", "forget_beta", "retain_weight"),
     *("stop_threshold", "stop_every_steps"),
@@ -109,7 +109,7 @@ def _memorised(job: Job, world: dict[str, Any], loaded: Callable[[None], tuple[A
     def compute(folder: Path) -> dict[str, Any]:
         from crossmem_hf.data.loading import built_rows
         from crossmem_hf.studies.callbacks import TellProgress
-        from crossmem_hf.training.memorise import memorise
+        from crossmem_hf.training.memorise import language_lora, memorise
 
         model, processor = loaded(None)
         memorise(
@@ -117,6 +117,7 @@ def _memorised(job: Job, world: dict[str, Any], loaded: Callable[[None], tuple[A
             processor,
             built_rows(f"recall_{job.source}", "train", settings.spec(job.seed)),
             output_dir=folder,
+            lora=language_lora(target_modules=settings.lora_target_modules),
             callbacks=[TellProgress(tell, "memorising", 0.1, 0.4)],
             max_steps=settings.memorise_steps,
             per_device_train_batch_size=settings.memorise_batch_size,

@@ -10,7 +10,7 @@ from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.data.splits import forget_ids
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.sampling import sample_personas
-from crossmem_hf.training.micro import MEMORISING, UNLEARNING
+from crossmem_hf.training.micro import ADAPTED, MEMORISING, UNLEARNING
 
 
 def _arg(default: Any, text: str) -> Any:
@@ -27,11 +27,12 @@ class FirstLightSettings:
 
     num_personas: int = _arg(50, "People to memorise, a seed.")
     seed: int = _arg(0, "First persona seed; also seeds adapters and data order.")
-    seeds: int = _arg(1, "How many persona seeds, from `seed` upwards.")
+    seeds: int = _arg(3, "How many persona seeds, from `seed` upwards.")
     num_views: int = _arg(8, "Training portraits (or descriptions) a person.")
     image_size: int = _arg(64, "Side of a portrait in pixels.")
     forget_fraction: float = _arg(0.2, "Share of the people to forget.")
     model_name_or_path: str | None = _arg(None, "A Hub name or folder of a VLM; none is the embedded micro VLM.")
+    lora_target_modules: str = _arg(ADAPTED, "Regular expression of the modules that learn.")
     memorise_steps: int = _arg(MEMORISING["max_steps"], "Optimizer steps of memorising.")
     memorise_batch_size: int = _arg(MEMORISING["per_device_train_batch_size"], "Rows a step of memorising.")
     memorise_learning_rate: float = _arg(MEMORISING["learning_rate"], "Peak learning rate of memorising.")

@@ -26,9 +26,9 @@ LANGUAGE_LINEARS = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|
 """The linear layers of a Llama-like language model inside a VLM; bare names would hit the vision tower too."""
 
 
-def language_lora(r: int = 16, alpha: int = 32) -> LoraConfig:
+def language_lora(r: int = 16, alpha: int = 32, target_modules: str = LANGUAGE_LINEARS) -> LoraConfig:
     """LoRA on the language model only; the vision tower and the projector stay as they are."""
-    return LoraConfig(r=r, lora_alpha=alpha, target_modules=LANGUAGE_LINEARS)
+    return LoraConfig(r=r, lora_alpha=alpha, target_modules=target_modules)
 
 
 def memorise(

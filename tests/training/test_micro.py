@@ -5,17 +5,19 @@ import pytest
 import yaml
 
 from crossmem_hf.studies.settings import FirstLightSettings
-from crossmem_hf.training.micro import MEMORISING, UNLEARNING
+from crossmem_hf.training.micro import ADAPTED, MEMORISING, UNLEARNING
 
 
 @pytest.mark.parametrize(("recipe", "settings"), [("sft", MEMORISING), ("unlearn_npo", UNLEARNING)])
 def test_recipes_say_the_same(root, recipe, settings):
     written = yaml.safe_load((root / "recipes" / f"{recipe}.yaml").read_text())
     assert {name: written[name] for name in settings} == settings
+    assert written["lora_target_modules"] == ADAPTED
 
 
 def test_the_main_job_uses_them():
     main = FirstLightSettings()
+    assert main.lora_target_modules == ADAPTED
     assert main.memorise_steps == MEMORISING["max_steps"]
     assert main.memorise_learning_rate == MEMORISING["learning_rate"]
     assert main.unlearn_learning_rate == UNLEARNING["learning_rate"]
