@@ -30,6 +30,7 @@ def tiny_settings(tiny_model):
     return FirstLightSettings(
         num_personas=5,
         num_views=2,
+        seeds=1,
         model_name_or_path=str(tiny_model),
         memorise_steps=2,
         memorise_batch_size=4,
