@@ -7,7 +7,8 @@
     python recipes/pretrain_micro.py --output_dir crossmem_hf/models/micro_base
 
 Stages: the vision tower names visual attributes; then features and background names from portraits and descriptions.
-Killed and started again, it resumes from its last checkpoint. Writes a plain `from_pretrained` folder with a card.
+Killed and started again, it goes on from its last checkpoint: after the vision stage, then every 100 steps.
+Writes a plain `from_pretrained` folder with a card.
 """
 
 import argparse
@@ -34,7 +35,7 @@ from crossmem_hf.models.pretraining import (
 from crossmem_hf.models.quality import measured_quality
 from crossmem_hf.personas.sampling import sample_personas
 from crossmem_hf.seeding import rng_for, seed_everything
-from crossmem_hf.storage import fingerprint, write_atomic
+from crossmem_hf.storage import fingerprint, source_fingerprint, write_atomic
 
 SEEN, HELD_OUT, NAMED = 9_000, 400, 500
 CHECK_EVERY, SAVE_EVERY = 250, 100
@@ -59,14 +60,17 @@ def main() -> None:
     seed_everything(arguments.seed)
     processor = build_processor(tokenizer_corpus(people[:300]), shape)
     model = build_model(processor, shape)
+    eyes, heads = AttributeHeads(shape.vision_width), AttributeHeads(shape.text_width)
     plan = LanguagePlan(steps=arguments.language_steps, contrast=arguments.contrast, attributes=arguments.attributes)
     counted = {"seed": arguments.seed, "vision_steps": arguments.vision_steps, "seen": SEEN, "named": NAMED}
     settings = {**counted, "plan": asdict(plan)}
-    work = arguments.work_dir / fingerprint(settings)
+    code = source_fingerprint("models/*.py", "personas/*.py", "rendering/*.py", "prompts.py", "seeding.py")
+    work = arguments.work_dir / fingerprint([settings, asdict(shape), code])
     work.mkdir(parents=True, exist_ok=True)
 
-    _vision(model, processor, seen, arguments, work)
-    _language(model, processor, seen, named, held_out, plan, arguments.seed, work)
+    _vision(model, processor, eyes, seen, arguments, work)
+    both = torch.nn.ModuleDict({"model": model, "heads": heads})
+    _language(both, processor, seen, named, held_out, plan, arguments.seed, work)
 
     quality = measured_quality(model, processor, held_out, named, views=3)
     model.save_pretrained(arguments.output_dir)
@@ -77,7 +81,9 @@ def main() -> None:
     Console().print(quality)
 
 
-def _vision(model: Any, processor: Any, seen: list[Any], arguments: argparse.Namespace, work: Path) -> None:
+def _vision(
+    model: Any, processor: Any, heads: AttributeHeads, seen: list[Any], arguments: argparse.Namespace, work: Path
+) -> None:
     saved = work / "vision.safetensors"
     if load_training(saved, model, None):
         return
@@ -90,12 +96,12 @@ def _vision(model: Any, processor: Any, seen: list[Any], arguments: argparse.Nam
                 _log(work, {"stage": "vision", "step": step, **numbers})
 
         rng = rng_for(arguments.seed, "vision")
-        train_vision(model, processor, seen, steps=arguments.vision_steps, rng=rng, report=report)
+        train_vision(model, processor, seen, steps=arguments.vision_steps, heads=heads, rng=rng, report=report)
     save_training(saved, arguments.vision_steps, model, None)
 
 
 def _language(
-    model: Any,
+    both: torch.nn.ModuleDict,
     processor: Any,
     seen: list[Any],
     named: list[Any],
@@ -106,7 +112,7 @@ def _language(
 ) -> None:
     """The language stage in legs of `SAVE_EVERY` steps; each leg has its own random stream, so it can be resumed."""
     saved = work / "language.safetensors"
-    both = torch.nn.ModuleDict({"model": model, "heads": AttributeHeads(model.config.text_config.hidden_size)})
+    model: Any = both["model"]
     optimizer = optimizer_for([both], plan.lr)
     reached = load_training(saved, both, optimizer)
     with _progress() as progress:

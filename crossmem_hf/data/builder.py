@@ -9,7 +9,7 @@ import datasets
 
 from crossmem_hf.data.contents import check_questions, people_of, rows_of
 from crossmem_hf.data.rows import Row, features_of
-from crossmem_hf.data.spec import DEFAULT_CONFIG, SPLITS, DatasetSpec, check_config, source_fingerprint
+from crossmem_hf.data.spec import DEFAULT_CONFIG, SPLITS, DatasetSpec, check_config, rows_fingerprint
 from crossmem_hf.personas.schema import Persona
 
 _DEFAULTS = DatasetSpec()
@@ -58,7 +58,7 @@ class PersonasBuilder(datasets.GeneratorBasedBuilder):
     def __init__(self, cache_dir: str | None = None, *, config_name: str | None = None, **options: Any) -> None:
         if config_name is not None:
             check_config(config_name)
-        named = {"dataset_name": "crossmem_personas", "hash": source_fingerprint(), **options}
+        named = {"dataset_name": "crossmem_personas", "hash": rows_fingerprint(), **options}
         super().__init__(cache_dir=cache_dir, config_name=config_name, **named)
 
     def _info(self) -> datasets.DatasetInfo:

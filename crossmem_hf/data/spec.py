@@ -1,18 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The knobs of the dataset and its configs and splits. It does not know how a row looks or where the rows are kept."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import lru_cache
-from pathlib import Path
+from importlib.metadata import version
 from types import MappingProxyType
 from typing import Any
 
 from crossmem_hf.data.splits import check_fraction
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.sampling import capacity
-from crossmem_hf.storage import fingerprint
+from crossmem_hf.storage import fingerprint, source_fingerprint
 
 SPLITS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -37,7 +35,7 @@ _SMALLEST = {"num_views": 1, "image_size": 48, "qa_per_persona": 2}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetSpec:
-    """Everything the dataset depends on; equal specs give equal bytes.
+    """Everything the dataset depends on; equal specs give equal bytes under equal versions.
 
     Attributes:
         num_personas: Target people, and as many background people in ``captions``.
@@ -67,7 +65,7 @@ class DatasetSpec:
 
     def fingerprint(self) -> str:
         """Sixteen hex digits that change with any knob and with the code that makes the rows."""
-        return fingerprint({"spec": self.as_dict(), "source": source_fingerprint()})
+        return fingerprint({"spec": self.as_dict(), "source": rows_fingerprint()})
 
     def as_dict(self) -> dict[str, Any]:
         """The knobs by name, for a builder, a card or a fingerprint."""
@@ -107,12 +105,7 @@ def check_split(config: str, split: str) -> None:
             )
 
 
-@lru_cache(maxsize=1)
-def source_fingerprint() -> str:
-    """Sixteen hex digits of the code that decides what a row holds; a cache made by other code is not reused."""
-    package = Path(__file__).parent.parent
-    digest = hashlib.sha256()
-    for pattern in ("seeding.py", "prompts*.py", "personas/*.py", "rendering/*.py", "data/*.py", "data/*.j2"):
-        for path in sorted(package.glob(pattern)):
-            digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()[:16]
+def rows_fingerprint() -> str:
+    """Sixteen hex digits of what decides a row's bytes besides the knobs: our code, and Faker's and Pillow's."""
+    code = source_fingerprint("seeding.py", "prompts*.py", "personas/*.py", "rendering/*.py", "data/*.py", "data/*.j2")
+    return fingerprint([code, version("faker"), version("pillow")])

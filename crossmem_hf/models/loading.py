@@ -6,7 +6,6 @@ No name means the embedded micro VLM, which ships as safetensors beside this fil
 
 import hashlib
 import warnings
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -38,32 +37,39 @@ def load_model_and_processor(
     """
     import torch
     from safetensors import SafetensorError
-    from transformers import (
-        AutoConfig,
-        AutoModelForCausalLM,
-        AutoModelForImageTextToText,
-        AutoProcessor,
-        AutoTokenizer,
-    )
+    from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, AutoProcessor, AutoTokenizer
 
     if dtype not in _DTYPES:
         raise CrossmemError(f"Unknown dtype {dtype!r}; expected one of {_DTYPES}.", "Pick one of them.")
     name = str(EMBEDDED) if name_or_path is None else name_or_path
+    sees = hasattr(_config(name), "vision_config")
     try:
-        sees = hasattr(AutoConfig.from_pretrained(name), "vision_config")
         loader = AutoModelForImageTextToText if sees else AutoModelForCausalLM
         model: Any = loader.from_pretrained(name, dtype=dtype)
         processor = (AutoProcessor if sees else AutoTokenizer).from_pretrained(name)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise CrossmemError(
-            f"Could not load a model from {name!r}: {_first_line(error)}",
-            "Check the name, your access to it, and that the folder holds a saved model with its processor.",
-        ) from error
+        raise _not_loaded(name, error) from error
     if adapter is not None:
         model = _with_adapter(model, adapter)
     if device is not None:
         model.to(torch.device(device))
     return model.eval(), processor
+
+
+def _config(name: str) -> Any:
+    from transformers import AutoConfig
+
+    try:
+        return AutoConfig.from_pretrained(name)
+    except (OSError, ValueError) as error:
+        raise _not_loaded(name, error) from error
+
+
+def _not_loaded(name: str, error: Exception) -> CrossmemError:
+    return CrossmemError(
+        f"Could not load a model from {name!r}: {_first_line(error)}",
+        "Check the name, your access to it, and that the folder holds a saved model with its processor.",
+    )
 
 
 def _with_adapter(model: Any, adapter: str) -> Any:
@@ -86,11 +92,20 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-@lru_cache(maxsize=1)
-def embedded_fingerprint() -> str:
-    """Sixteen hex digits of the embedded model's files: what a result made with it depends on."""
+def model_fingerprint(name_or_path: str | None = None) -> str:
+    """What a result made with a model depends on: sixteen hex digits of a folder's files, or a Hub model's commit.
+
+    Args:
+        name_or_path: As for `load_model_and_processor`.
+
+    Raises:
+        CrossmemError: There is no such model.
+    """
+    name = str(EMBEDDED) if name_or_path is None else name_or_path
+    if not Path(name).is_dir():
+        return str(_config(name)._commit_hash)
     digest = hashlib.sha256()
-    for path in sorted(EMBEDDED.iterdir()):
+    for path in sorted(Path(name).iterdir()):
         if path.suffix in (".safetensors", ".json", ".jinja"):
             digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()[:16]

@@ -169,12 +169,12 @@ def train_vision(
     steps: int,
     batch_size: int = 64,
     lr: float = 2e-3,
+    heads: AttributeHeads,
     rng: Random,
     report: Report,
 ) -> None:
-    """Train the tower to name visual attributes."""
+    """Train the tower, and `heads` on its patches, to name visual attributes."""
     batcher, tower = Batcher(processor), model.model.vision_tower
-    heads = AttributeHeads(tower.config.hidden_size)
     optimizer = optimizer_for([tower, heads], lr)
     for step in range(steps):
         items = [_drawn(rng, people, "image", "features") for _ in range(batch_size)]

@@ -15,14 +15,19 @@ class TellProgress(TrainerCallback):
         title: What is going on.
         start: Share of the job done when training starts, 0 to 1.
         stop: Share of the job done when training ends.
+
+    Attributes:
+        step: The last step made.
     """
 
     def __init__(self, tell: Callable[[str, float], None], title: str, start: float, stop: float) -> None:
         self.tell, self.title, self.start, self.stop = tell, title, start, stop
+        self.step = 0
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """Report the share reached."""
-        share = state.global_step / max(1, state.max_steps)
-        self.tell(f"{self.title} {state.global_step}/{state.max_steps}", self.start + share * (self.stop - self.start))
+        self.step = state.global_step
+        share = self.step / max(1, state.max_steps)
+        self.tell(f"{self.title} {self.step}/{state.max_steps}", self.start + share * (self.stop - self.start))

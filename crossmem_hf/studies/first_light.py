@@ -7,7 +7,6 @@ numbers of views are not known; ours are in `prompts` and `settings`, and no num
 """
 
 import json
-import os
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,9 +27,9 @@ from crossmem_hf.report.record import CastMember, Example, Gate, RunRecord
 from crossmem_hf.storage import fingerprint, write_atomic
 from crossmem_hf.studies.groups import forgotten_ids
 from crossmem_hf.studies.job import Job
-from crossmem_hf.studies.pool import run_jobs
+from crossmem_hf.studies.pool import cores, run_jobs
 from crossmem_hf.studies.settings import FirstLightSettings
-from crossmem_hf.studies.stages import claim_folder
+from crossmem_hf.studies.stages import claim_folder, locked
 from crossmem_hf.studies.summary import exposures_by_person, measurements
 
 _VERSIONS = ("crossmem_hf", "torch", "transformers", "trl", "peft", "datasets", "accelerate", "faker", "pillow")
@@ -85,14 +84,18 @@ def run_first_light(
         CrossmemError: The folder belongs to another run, or anything a stage refuses.
     """
     console = console or Console()
-    claim_folder(folder, _mark(settings), overwrite=overwrite)
+    with locked(folder):
+        claim_folder(folder, _mark(settings), overwrite=overwrite)
+        return _run(settings, folder, min(workers or _default_workers(), 2 * settings.seeds), console)
+
+
+def _run(settings: FirstLightSettings, folder: Path, workers: int, console: Console) -> Outcome:
     jobs = [
         Job(settings=settings, seed=seed, source=source, folder=folder / "jobs" / f"seed{seed}_{source}")
         for seed in settings.all_seeds
         for source in MODALITIES
     ]
-    count = min(workers or _default_workers(), len(jobs))
-    results = run_jobs(jobs, workers=count, log=folder / "log.txt", console=console)
+    results = run_jobs(jobs, workers=workers, log=folder / "log.txt", console=console)
     items = [item for result in results for item in result["asked"]]
     record = _record(
         settings, items, {job.name: result["stopping"] for job, result in zip(jobs, results, strict=True)}
@@ -112,7 +115,7 @@ def run_first_light(
 def _default_workers() -> int:
     import torch
 
-    return 1 if torch.cuda.is_available() else max(1, min(4, os.cpu_count() or 1))
+    return 1 if torch.cuda.is_available() else min(4, cores())
 
 
 def _people(settings: FirstLightSettings) -> list[Persona]:
@@ -159,16 +162,16 @@ def _record(
     )
 
 
-def _notes(settings: FirstLightSettings, stopping: Mapping[str, Sequence[Sequence[float]]]) -> Iterator[str]:
+def _notes(settings: FirstLightSettings, stopping: Mapping[str, Any]) -> Iterator[str]:
     yield (
         "Recall is the exact full name on held-out views or sentence frames; Exposure ranks the truth among all "
         "names of its seed by per-token likelihood, end of turn included."
     )
     for name, seen in stopping.items():
-        if seen:
-            step, value = seen[-1]
-            why = "reached the floor" if value <= settings.stop_threshold else "ran to its last step"
-            yield f"Unlearning ({name}) {why} at step {step}: recall {value:.2f} on stopping views (not reported)."
+        look, value = seen["looks"][-1] if seen["looks"] else (0, 1.0)
+        ended = "reached the floor" if value <= settings.stop_threshold else "ran all its steps"
+        saw = f"recall {value:.2f} on stopping views (not reported) at step {look}" if look else "nobody looked"
+        yield f"Unlearning ({name}) {ended}: {seen['steps']} steps; {saw}."
 
 
 def _examples(

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from crossmem_hf.personas.schema import MODALITIES, Modality
+from crossmem_hf.storage import source_fingerprint
 from crossmem_hf.studies.settings import FirstLightSettings
 from crossmem_hf.studies.stages import Done, run_stage
 
 Tell = Callable[[str, float], None]
 """Called with the name of the step at hand and the share of the job that is done, 0 to 1."""
 
-_DEPENDS_ON = ("torch", "transformers", "trl", "peft", "datasets", "pillow", "faker")
+_DEPENDS_ON = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "tokenizers", "numpy")
+_CODE = ("*.py", "[!r]*/*.py", "metrics/*/*.py")  # not report/: how results are shown changes none
 _MEMORISE = ("lora_target_modules", "memorise_steps", "memorise_batch_size", "memorise_learning_rate")
 _UNLEARN = (
     *("unlearn_steps", "unlearn_batch_size", "unlearn_learning_rate", "forget_beta", "retain_weight"),
@@ -41,8 +43,8 @@ def run_job(job: Job, tell: Tell) -> dict[str, Any]:
     """Memorise through the source modality, ask, unlearn through it, ask again.
 
     Returns:
-        ``asked``: every question and answer (`asking.Asked` as JSON); ``stopping``: what the stopping rule saw,
-        as (step, recall) pairs; JSON types only.
+        ``asked``: every question and answer (`asking.Asked` as JSON); ``stopping``: ``steps`` of unlearning and
+        ``looks`` of the stopping rule, as (step, recall) pairs; JSON types only.
     """
     from crossmem_hf.models.loading import load_model_and_processor
     from crossmem_hf.studies.asking import asked_names
@@ -76,7 +78,7 @@ def run_job(job: Job, tell: Tell) -> dict[str, Any]:
     tell("unlearned: asking", 0.85)
     after = ask("unlearned", unlearned)
     tell("done", 1.0)
-    return {"asked": [*base.result, *before.result, *after.result], "stopping": unlearned.result["stopping"]}
+    return {"asked": [*base.result, *before.result, *after.result], "stopping": unlearned.result}
 
 
 def _device() -> str | None:
@@ -86,16 +88,16 @@ def _device() -> str | None:
 
 
 def _world(job: Job) -> dict[str, Any]:
-    """What every stage of a job depends on."""
-    from crossmem_hf.models.loading import embedded_fingerprint
+    """What every stage of a job depends on; code and versions included, so that a fixed bug is not served stale."""
+    from crossmem_hf.models.loading import model_fingerprint
 
-    name = job.settings.model_name_or_path
     return {
         "data": job.settings.spec(job.seed).fingerprint(),
         "source": job.source,
-        "model": embedded_fingerprint() if name is None else name,
+        "model": model_fingerprint(job.settings.model_name_or_path),
         "versions": {package: version(package) for package in _DEPENDS_ON},
-        "crossmem_hf": version("crossmem_hf"),
+        "code": source_fingerprint(*_CODE),
+        "device": _device(),
     }
 
 
@@ -149,6 +151,7 @@ def _unlearned(
         rows = built_rows(f"recall_{job.source}", "train", spec)
         stopping = list(of_people(built_rows(f"recall_{job.source}", "validation", spec), forgotten))
         model, processor = loaded(memorised.folder)
+        progress = TellProgress(tell, "unlearning", 0.6, 0.85)
         _, rule = unlearn(
             model,
             processor,
@@ -157,7 +160,7 @@ def _unlearned(
             output_dir=folder,
             recall=lambda: recall(model, processor, stopping),
             trainer_class=NPOTrainer,
-            callbacks=[TellProgress(tell, "unlearning", 0.6, 0.85)],
+            callbacks=[progress],
             max_steps=settings.unlearn_steps,
             per_device_train_batch_size=settings.unlearn_batch_size,
             learning_rate=settings.unlearn_learning_rate,
@@ -169,7 +172,7 @@ def _unlearned(
             disable_tqdm=True,
             logging_strategy="no",
         )
-        return {"stopping": rule.history if rule else []}
+        return {"steps": progress.step, "looks": rule.history if rule else []}
 
     inputs = {**world, **_chosen(settings, _UNLEARN), "memorised": memorised.fingerprint, "stage": "unlearn"}
     return run_stage(job.folder / "unlearned", inputs, compute)

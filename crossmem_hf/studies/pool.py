@@ -6,6 +6,7 @@ import queue
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from crossmem_hf.errors import CrossmemError
 from crossmem_hf.studies.job import Job, run_job
 
 
@@ -26,20 +28,37 @@ def run_jobs(jobs: Sequence[Job], *, workers: int, log: Path, console: Console) 
     """
     context = get_context("spawn")
     with _display(jobs, console) as told, context.Manager() as manager:
-        channel = manager.Queue()
+        channel, stop = manager.Queue(), manager.Event()
         executor = ProcessPoolExecutor(workers, context, initializer=_prepare, initargs=(workers, str(log)))
         with _forwarded(channel, told), executor as pool:
-            return _results([pool.submit(_worker, job, index, channel) for index, job in enumerate(jobs)])
+            futures = [pool.submit(_worker, job, index, channel, stop) for index, job in enumerate(jobs)]
+            try:
+                return _results(futures)
+            except BrokenProcessPool as error:
+                raise CrossmemError(
+                    f"A worker process died, perhaps for want of memory; its last words are in {str(log)!r}.",
+                    "Run again to go on from there, with fewer --workers if memory is short.",
+                ) from error
+            finally:
+                stop.set()  # the other workers give up at their next step
 
 
 def _results(futures: Sequence[Future[dict[str, Any]]]) -> list[dict[str, Any]]:
-    wait(futures, return_when="FIRST_EXCEPTION")
-    for future in futures:
-        if future.done() and future.exception():
-            for waiting in futures:
-                waiting.cancel()
-            future.result()
+    done, waiting = wait(futures, return_when="FIRST_EXCEPTION")
+    for future in waiting:
+        future.cancel()
+    for future in done:
+        future.result()
     return [future.result() for future in futures]
+
+
+def cores() -> int:
+    """How many CPU cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class _StoppedError(Exception):
+    """Another job has failed."""
 
 
 def _prepare(workers: int, log: str) -> None:
@@ -50,7 +69,7 @@ def _prepare(workers: int, log: str) -> None:
     os.dup2(descriptor, 2)
     import torch
 
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))
+    torch.set_num_threads(max(1, cores() // workers))
 
 
 def _die_with_parent() -> None:
@@ -60,8 +79,13 @@ def _die_with_parent() -> None:
         os._exit(1)
 
 
-def _worker(job: Job, index: int, channel: Any) -> dict[str, Any]:
-    return run_job(job, lambda step, share: channel.put((index, step, share)))
+def _worker(job: Job, index: int, channel: Any, stop: Any) -> dict[str, Any]:
+    def tell(step: str, share: float) -> None:
+        if stop.is_set():
+            raise _StoppedError
+        channel.put((index, step, share))
+
+    return run_job(job, tell)
 
 
 class _Told:

@@ -3,6 +3,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from math import inf
 from pathlib import Path
 from typing import Any, get_args
 
@@ -15,6 +16,11 @@ from crossmem_hf.training.micro import ADAPTED, MEMORISING, UNLEARNING
 
 def _arg(default: Any, text: str) -> Any:
     return field(default=default, metadata={"help": text})
+
+
+_RECALLS = ("gate", "stop_threshold")
+_COUNTS = ("memorise_steps", "memorise_batch_size", "unlearn_steps", "unlearn_batch_size", "stop_every_steps")
+_POSITIVE = ("memorise_learning_rate", "unlearn_learning_rate", "forget_beta")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +60,17 @@ class FirstLightSettings:
     def __post_init__(self) -> None:
         if not 1 <= self.seeds <= 100:
             raise CrossmemError(f"seeds={self.seeds!r}; expected 1 to 100.", "Pass how many persona seeds to run.")
-        if not 0 <= self.gate <= 1:
-            raise CrossmemError(f"gate={self.gate!r} is no recall.", "Choose a number from 0 to 1.")
+        for name in _RECALLS:
+            if not 0 <= getattr(self, name) <= 1:
+                raise CrossmemError(f"{name}={getattr(self, name)!r} is no recall.", "Choose a number from 0 to 1.")
+        for name in _COUNTS:
+            if getattr(self, name) < 1:
+                raise CrossmemError(f"{name}={getattr(self, name)!r}; expected at least 1.", "Choose 1 or more.")
+        for name in _POSITIVE:
+            if not 0 < getattr(self, name) < inf:
+                raise CrossmemError(f"{name}={getattr(self, name)!r}; expected more than 0.", "Choose such a number.")
+        if not 0 <= self.retain_weight < inf:
+            raise CrossmemError(f"retain_weight={self.retain_weight!r}; expected at least 0.", "0 switches it off.")
         for seed in self.all_seeds:
             spec = self.spec(seed)
             ids = [persona.id for persona in sample_personas(spec.num_personas, seed)]

@@ -6,10 +6,13 @@ It does not know what a stage computes. A stage is a folder with `done.json`; it
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.storage import fingerprint, write_atomic
@@ -44,21 +47,30 @@ def run_stage(folder: Path, inputs: Mapping[str, Any], compute: Callable[[Path],
     mark = fingerprint(inputs)
     done = folder / "done.json"
     known = _known(done)
-    if known is not None and known.get("fingerprint") == mark:
+    if known is not None and known.get("fingerprint") == mark and known.get("files") == _sizes(folder):
         return Done(folder, mark, known["result"])
-    part = folder.with_name(f"{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
+    part, old = (folder.with_name(f"{folder.name}.{kind}") for kind in ("part", "old"))
+    for leftover in (part, old):
+        shutil.rmtree(leftover, ignore_errors=True)
     try:
         part.mkdir(parents=True)
+        text = json.dumps({"fingerprint": mark, "inputs": inputs, "result": compute(part), "files": _sizes(part)})
+        write_atomic(part / "done.json", text)
+        if folder.exists():
+            folder.rename(old)
+        part.rename(folder)
     except OSError as error:
         raise CrossmemError(
-            f"Could not make the folder {str(part)!r}: {error.strerror}.", "Choose another."
+            f"Could not write the stage {str(folder)!r}: {error.strerror or error}; an earlier one is unchanged.",
+            "Free some space or choose another folder, and run again.",
         ) from error
-    text = json.dumps({"fingerprint": mark, "inputs": inputs, "result": compute(part)})
-    write_atomic(part / "done.json", text)
-    shutil.rmtree(folder, ignore_errors=True)
-    part.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
     return Done(folder, mark, json.loads(text)["result"])
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != "done.json"]
+    return {str(path.relative_to(folder)): path.stat().st_size for path in files}
 
 
 def _known(done: Path) -> dict[str, Any] | None:
@@ -69,8 +81,30 @@ def _known(done: Path) -> dict[str, Any] | None:
     return content if isinstance(content, dict) and "result" in content else None
 
 
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Meanwhile, no other run works in `folder`.
+
+    Raises:
+        CrossmemError: Another run does, or the folder cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".lock", timeout=0).acquire()
+    except Timeout as error:
+        raise CrossmemError(
+            f"Another run is at work in {str(folder)!r}.", "Wait for it, or pass another --output-dir."
+        ) from error
+    except OSError as error:
+        raise CrossmemError(
+            f"{str(folder)!r} cannot be a run's folder: {error.strerror}.", "Choose another."
+        ) from error
+    with lock:
+        yield
+
+
 def claim_folder(folder: Path, mark: str, *, overwrite: bool) -> None:
-    """Make `folder` belong to the run with fingerprint `mark`.
+    """Make `folder`, which exists, belong to the run with fingerprint `mark`.
 
     Raises:
         CrossmemError: It belongs to another run, or holds files that are no run at all, and `overwrite` is off.
@@ -80,7 +114,7 @@ def claim_folder(folder: Path, mark: str, *, overwrite: bool) -> None:
         held = json.loads(owner.read_text())["fingerprint"] if owner.exists() else None
     except (OSError, ValueError, KeyError, TypeError):
         held = "unreadable"
-    foreign = held is None and folder.is_dir() and any(folder.iterdir())
+    foreign = held is None and any(not path.name.startswith(".") for path in folder.iterdir())
     if (held not in (None, mark) or foreign) and not overwrite:
         what = "files that are not a run's" if foreign else f"another run (fingerprint {held})"
         raise CrossmemError(

@@ -42,7 +42,7 @@ def test_every_knob_names_another_cache_folder(tmp_path):
 
 def test_another_version_of_the_code_names_another_cache_folder(tmp_path, monkeypatch):
     before = PersonasBuilder(str(tmp_path), config_name="qa").cache_dir
-    monkeypatch.setattr("crossmem_hf.data.builder.source_fingerprint", lambda: "0123456789abcdef")
+    monkeypatch.setattr("crossmem_hf.data.builder.rows_fingerprint", lambda: "0123456789abcdef")
     assert PersonasBuilder(str(tmp_path), config_name="qa").cache_dir != before
 
 

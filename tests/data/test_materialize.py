@@ -87,7 +87,7 @@ def test_another_fingerprint_is_an_error_that_says_what_differs(copied, spec):
 
 
 def test_other_code_is_an_error(copied, spec, monkeypatch):
-    monkeypatch.setattr("crossmem_hf.data.spec.source_fingerprint", lambda: "0123456789abcdef")
+    monkeypatch.setattr("crossmem_hf.data.spec.rows_fingerprint", lambda: "0123456789abcdef")
     with pytest.raises(CrossmemError, match="the code that makes it has changed"):
         materialize(copied, spec)
 

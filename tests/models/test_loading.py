@@ -12,7 +12,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.models import loading
-from crossmem_hf.models.loading import embedded_fingerprint, load_model_and_processor
+from crossmem_hf.models.loading import load_model_and_processor, model_fingerprint
 
 
 @pytest.fixture
@@ -155,9 +155,7 @@ def test_a_damaged_adapter(folder, adapter, damage):
 def embedded(folder, monkeypatch):
     """The folder as if it were the embedded model's."""
     monkeypatch.setattr(loading, "EMBEDDED", folder)
-    embedded_fingerprint.cache_clear()
-    yield folder
-    embedded_fingerprint.cache_clear()
+    return folder
 
 
 def test_none_is_the_embedded_model(embedded):
@@ -168,23 +166,19 @@ def test_none_is_the_embedded_model(embedded):
 
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json", "tokenizer.json", "chat_template.jinja"])
 def test_the_fingerprint_notices_a_changed_byte(embedded, name):
-    before = embedded_fingerprint()
+    before = model_fingerprint()
     assert len(before) == 16
     data = bytearray((embedded / name).read_bytes())
     data[len(data) // 2] ^= 1
     (embedded / name).write_bytes(data)
-    embedded_fingerprint.cache_clear()
-    assert embedded_fingerprint() != before
+    assert model_fingerprint() != before
 
 
 def test_the_fingerprint_is_of_the_model_and_not_of_its_card_or_place(embedded, tmp_path, monkeypatch):
-    before = embedded_fingerprint()
+    before = model_fingerprint()
     (embedded / "README.md").write_text("A card.")
-    embedded_fingerprint.cache_clear()
-    assert embedded_fingerprint() == before
+    assert model_fingerprint() == before
     monkeypatch.setattr(loading, "EMBEDDED", shutil.copytree(embedded, tmp_path / "elsewhere"))
-    embedded_fingerprint.cache_clear()
-    assert embedded_fingerprint() == before
+    assert model_fingerprint() == before
     (tmp_path / "elsewhere" / "tokenizer.json").unlink()
-    embedded_fingerprint.cache_clear()
-    assert embedded_fingerprint() != before
+    assert model_fingerprint() != before

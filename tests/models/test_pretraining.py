@@ -146,7 +146,8 @@ def shown(monkeypatch):
 def trained(model, processor, background, steps=2):
     heads = AttributeHeads(model.config.text_config.hidden_size)
     plan = LanguagePlan(steps=4, names_from=-1.0, names_full=0.1)
-    train_vision(model, processor, background, steps=steps, batch_size=4, rng=rng_for(0, "v"), report=lambda *_: None)
+    eyes, rng = AttributeHeads(model.config.vision_config.hidden_size), rng_for(0, "v")
+    train_vision(model, processor, background, steps=steps, batch_size=4, heads=eyes, rng=rng, report=lambda *_: None)
     train_language(
         model,
         processor,

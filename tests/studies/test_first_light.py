@@ -88,3 +88,15 @@ def test_default_folders_differ_with_the_settings():
     assert folders[0] == folders[2]
     assert folders[0] != folders[1]
     assert default_folder(replace(plain, retain_weight=1.0)) != folders[0]
+
+
+@pytest.mark.parametrize(
+    ("stopping", "said"),
+    [
+        ({"steps": 20, "looks": [[10, 0.5], [20, 0.0]]}, "reached the floor: 20 steps; recall 0.00"),
+        ({"steps": 23, "looks": [[10, 0.5], [20, 0.4]]}, "ran all its steps: 23 steps; recall 0.40"),
+        ({"steps": 3, "looks": []}, "ran all its steps: 3 steps; nobody looked"),
+    ],
+)
+def test_the_record_says_how_unlearning_ended(tiny_settings, stopping, said):
+    assert said in list(first_light._notes(tiny_settings, {"seed 0, image": stopping}))[-1]

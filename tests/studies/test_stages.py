@@ -7,7 +7,7 @@ import pytest
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.studies import stages
-from crossmem_hf.studies.stages import claim_folder, run_stage
+from crossmem_hf.studies.stages import claim_folder, locked, run_stage
 
 
 class Work:
@@ -87,6 +87,7 @@ def test_disk_full_keeps_the_earlier_stage(tmp_path, monkeypatch):
 
 def test_a_folder_is_claimed_once(tmp_path):
     folder = tmp_path / "run"
+    folder.mkdir()
     claim_folder(folder, "aaaa", overwrite=False)
     claim_folder(folder, "aaaa", overwrite=False)
     (folder / "jobs").mkdir()
@@ -109,3 +110,53 @@ def test_an_unreadable_owner_is_another_run(tmp_path):
     (tmp_path / "run.json").write_text("{")
     with pytest.raises(CrossmemError, match="another run"):
         claim_folder(tmp_path, "aaaa", overwrite=False)
+
+
+def test_a_kill_while_claiming_leaves_nothing_in_the_way(tmp_path):
+    (tmp_path / ".run.json.k3j2").write_text("half")
+    claim_folder(tmp_path, "aaaa", overwrite=False)
+    assert (tmp_path / "run.json").exists()
+
+
+def test_a_stage_whose_files_were_damaged_is_run_again(tmp_path):
+    work = Work()
+    run_stage(tmp_path / "s", {}, work)
+    (tmp_path / "s" / "file.txt").write_text("cut short")
+    run_stage(tmp_path / "s", {}, work)
+    (tmp_path / "s" / "file.txt").unlink()
+    run_stage(tmp_path / "s", {}, work)
+    assert work.times == 3
+    assert not (tmp_path / "s.old").exists()
+
+
+def test_a_full_disk_inside_a_stage_is_explained(tmp_path):
+    run_stage(tmp_path / "s", {"a": 1}, Work())
+
+    def full(folder):
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(CrossmemError, match="No space left on device"):
+        run_stage(tmp_path / "s", {"a": 2}, full)
+    assert run_stage(tmp_path / "s", {"a": 1}, full).result == ["x"]
+
+
+def test_two_runs_do_not_share_a_folder(tmp_path):
+    with (
+        locked(tmp_path / "run"),
+        pytest.raises(CrossmemError, match="Another run is at work"),
+        locked(tmp_path / "run"),
+    ):
+        pass
+    with locked(tmp_path / "run"):
+        pass
+
+
+def test_a_file_is_no_folder(tmp_path):
+    (tmp_path / "run").write_text("a file")
+    with pytest.raises(CrossmemError, match="cannot be a run's folder"), locked(tmp_path / "run"):
+        pass
+
+
+def test_errors_inside_a_locked_folder_are_left_alone(tmp_path):
+    with pytest.raises(PermissionError, match="mine"), locked(tmp_path / "run"):
+        raise PermissionError("mine")
