@@ -28,10 +28,11 @@ def main(arguments: list[str] | None = None) -> None:
     from trl import DPOTrainer, TrlParser
 
     from crossmem_hf.training.arguments import ModelArguments, RowArguments, UnlearnArguments, with_default_config
-    from crossmem_hf.training.card import save_adapter
     from crossmem_hf.training.config import VisionDPOConfig
+    from crossmem_hf.training.guard import StopUnlessFinite
     from crossmem_hf.training.preferences import refusal_rows
     from crossmem_hf.training.reference import drop_reference, let_adapter_train
+    from crossmem_hf.training.saving import save_adapter
     from crossmem_hf.training.trainable import describe_trainable
 
     parser = TrlParser((RowArguments, UnlearnArguments, VisionDPOConfig, ModelArguments))
@@ -40,8 +41,17 @@ def main(arguments: list[str] | None = None) -> None:
     forget, _ = data.forget_and_retain(rows)
     model, processor = start.memorised(choice, rows, config)
     let_adapter_train(model)
+
+    def save(folder: str) -> None:
+        settings = {"beta": config.beta, "learning_rate": config.learning_rate, "steps": trainer.state.global_step}
+        save_adapter(model, processor, folder, method="DPO", tags=["crossmem", "dpo"], settings=settings)
+
     trainer = DPOTrainer(
-        model, args=config, train_dataset=refusal_rows(forget, config.seed), processing_class=processor
+        model,
+        args=config,
+        train_dataset=refusal_rows(forget, config.seed),
+        processing_class=processor,
+        callbacks=[StopUnlessFinite(save)],
     )
     print(describe_trainable(trainer.model))
     trainer.train()
@@ -49,8 +59,7 @@ def main(arguments: list[str] | None = None) -> None:
         trainer.save_model()  # gathers the shards; trl also keeps its reference, in the folder ref
     elif config.should_save:
         drop_reference(model)
-        settings = {"beta": config.beta, "learning_rate": config.learning_rate, "steps": trainer.state.global_step}
-        save_adapter(model, processor, config.output_dir, method="DPO", tags=["crossmem", "dpo"], settings=settings)
+        save(config.output_dir)
         print(f"The unlearned adapter is in {config.output_dir}")
 
 

@@ -47,13 +47,6 @@ print(processor.decode(output[0, inputs["input_ids"].shape[1]:], skip_special_to
 """
 
 
-def save_adapter(model: PeftModel, processor: Any, folder: str | os.PathLike[str], **card: Any) -> None:
-    """Write the active adapter alone, the processor and the card; `card` goes to `write_card`."""
-    model.save_pretrained(str(folder), selected_adapters=[model.active_adapter])
-    processor.save_pretrained(str(folder))
-    write_card(folder, model=model, **card)
-
-
 def write_card(
     folder: str | os.PathLike[str],
     *,

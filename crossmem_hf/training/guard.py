@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The last weights that were good. It knows numbers that must be finite, not where they come from."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from crossmem_hf.errors import CrossmemError
 
 
 class LastGoodWeights:
@@ -31,6 +36,61 @@ class LastGoodWeights:
     def are_finite(self) -> bool:
         """Whether every trainable weight is a number now."""
         return all(bool(torch.isfinite(parameter).all()) for parameter in self._parameters)
+
+
+class StopUnlessFinite(TrainerCallback):
+    """Stops any trainer whose weights become NaN or infinite, with the last good weights put back and saved.
+
+    Good are weights from which a step was made that ended finite, so weights that blew up without being infinite
+    yet are not taken for good. A loss that is not finite shows in the weights after its step.
+
+    Args:
+        save: Writes the model to the folder it gets; called on the process that saves, with the good weights back.
+
+    Raises:
+        CrossmemError: Weights are not finite after a step.
+    """
+
+    def __init__(self, save: Callable[[str], None]) -> None:
+        self.save = save
+        self._good: LastGoodWeights | None = None
+        self._present: LastGoodWeights | None = None
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Copy the weights that training starts from."""
+        sharded = bool(args.deepspeed or args.fsdp)  # each process has pieces only; `save_adapter` still checks
+        if not sharded:
+            parameters = list(kwargs["model"].parameters())
+            self._good, self._present = LastGoodWeights(parameters), LastGoodWeights(parameters)
+            self._good.step = state.global_step
+
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Copy the weights that the step starts from."""
+        if self._present is not None:
+            self._present.keep(state.global_step)
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Go on with finite weights only."""
+        if self._good is None or self._present is None:
+            return
+        if self._present.are_finite():
+            self._good, self._present = self._present, self._good
+            return
+        self._good.restore()
+        folder = str(Path(str(args.output_dir)) / "last_good")
+        if args.should_save:
+            self.save(folder)
+        raise CrossmemError(
+            f"Step {state.global_step} made weights NaN or infinite; "
+            f"the weights of step {self._good.step}, the last good ones, are in {folder!r}.",
+            "Lower the learning rate, or look for bad pictures among the rows.",
+        )
 
 
 def bad_rows(losses_B: Tensor, rows_B: Tensor) -> list[int]:

@@ -13,11 +13,12 @@ from trl import SFTTrainer
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.seeding import seed_everything
-from crossmem_hf.training.card import save_adapter
 from crossmem_hf.training.checks import check_lengths, check_rows
 from crossmem_hf.training.collate import EncodedRows, RowCollator, RowEncoder
 from crossmem_hf.training.config import VisionSFTConfig
+from crossmem_hf.training.guard import StopUnlessFinite
 from crossmem_hf.training.micro import MEMORISING
+from crossmem_hf.training.saving import save_adapter
 from crossmem_hf.training.trainable import describe_trainable
 
 logger = logging.getLogger(__name__)
@@ -52,7 +53,9 @@ def memorise(
         overrides: Fields of `VisionSFTConfig` that replace those of `micro.MEMORISING`, such as ``seed=1``.
 
     Raises:
-        CrossmemError: Rows that cannot be trained on (see `checks`), or both `config` and `overrides`.
+        CrossmemError: Rows that cannot be trained on (see `checks`), or both `config` and `overrides`. During
+            training, if weights become NaN or infinite: the last good ones are put back and saved in
+            ``output_dir/last_good``.
     """
     if config is not None and overrides:
         raise CrossmemError(f"Both config and overrides {sorted(overrides)!r} were passed.", "Pass one of them.")
@@ -69,18 +72,22 @@ def memorise(
     logger.info("%s", describe_trainable(model))
     config.dataset_kwargs = {**(config.dataset_kwargs or {}), "skip_prepare_dataset": True}
     config.remove_unused_columns = False
+
+    def save(folder: str | os.PathLike[str]) -> None:
+        settings = {"learning_rate": config.learning_rate, "steps": trainer.state.global_step}
+        save_adapter(model, processor, folder, method="SFT", tags=["crossmem", "memorised"], settings=settings)
+
     trainer = SFTTrainer(
         model=model,
         args=config,
         data_collator=RowCollator(encoded),
         train_dataset=Dataset.from_dict({"row": range(len(rows))}),
         processing_class=processor,
-        callbacks=list(callbacks),
+        callbacks=[StopUnlessFinite(save), *callbacks],
     )
     trainer.train()
     if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
         trainer.save_model(str(output_dir))  # gathers the shards
     elif config.should_save:
-        settings = {"learning_rate": config.learning_rate, "steps": trainer.state.global_step}
-        save_adapter(model, processor, output_dir, method="SFT", tags=["crossmem", "memorised"], settings=settings)
+        save(output_dir)
     return model

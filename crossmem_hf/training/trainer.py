@@ -30,7 +30,8 @@ from crossmem_hf.training.collate import Batch, EncodedRows, PairedCollator, Pai
 from crossmem_hf.training.config import UnlearnConfig
 from crossmem_hf.training.guard import LastGoodWeights, bad_rows
 from crossmem_hf.training.objectives import FORGET_TERMS, RETAIN_TERMS, Reference, Term
-from crossmem_hf.training.reference import ReferenceLogprobs, add_reference, as_reference, trained_adapter
+from crossmem_hf.training.reference import ReferenceLogprobs, add_reference, as_reference
+from crossmem_hf.training.saving import save_adapter
 from crossmem_hf.training.trainable import describe_trainable
 
 logger = logging.getLogger(__name__)
@@ -246,29 +247,21 @@ class UnlearnTrainer(SFTTrainer):
             super()._save(output_dir, state_dict)
             return
         folder = output_dir or self.args.output_dir
-        model.save_pretrained(folder, state_dict=state_dict, selected_adapters=[trained_adapter(model)])
-        self.processing_class.save_pretrained(folder)
-        self._write_card(folder)
+        save_adapter(model, self.processing_class, folder, state_dict=state_dict, **self._card())
 
     def create_model_card(
         self, model_name: str | None = None, dataset_name: str | None = None, tags: str | list[str] | None = None
     ) -> None:
         """Write ``README.md`` with a quick start that shows the model a picture."""
         if self.is_world_process_zero():
-            self._write_card(self.args.output_dir, model_name=model_name, dataset_name=dataset_name)
+            model = self.accelerator.unwrap_model(self.model)
+            card = self._card() | {"model_name": model_name, "dataset_name": dataset_name}
+            write_card(self.args.output_dir, model=model, **card)
 
-    def _write_card(self, folder: str, *, model_name: str | None = None, dataset_name: str | None = None) -> None:
-        settings = ("forget_loss", "forget_beta", "forget_weight", "retain_loss", "retain_weight", "learning_rate")
-        write_card(
-            folder,
-            model=self.accelerator.unwrap_model(self.model),
-            method=self._name,
-            paper=self._paper,
-            tags=self._tag_names,
-            dataset_name=dataset_name,
-            model_name=model_name,
-            settings={name: getattr(self.args, name) for name in settings} | {"steps": self.state.global_step},
-        )
+    def _card(self) -> dict[str, Any]:
+        names = ("forget_loss", "forget_beta", "forget_weight", "retain_loss", "retain_weight", "learning_rate")
+        settings = {name: getattr(self.args, name) for name in names} | {"steps": self.state.global_step}
+        return {"method": self._name, "paper": self._paper, "tags": self._tag_names, "settings": settings}
 
 
 class NPOTrainer(UnlearnTrainer):

@@ -114,6 +114,17 @@ def test_each_recipe_runs_and_writes_an_adapter_that_loads(tmp_path, capsys):
         assert any(not (unlearned[key] == memorised[key]).all() for key in memorised)
 
 
+def test_dpo_that_blows_up_is_not_saved(tmp_path):
+    from crossmem_hf.errors import CrossmemError
+
+    load("sft").main([*SMALL, *QUIET, "--output_dir", str(tmp_path / "sft")])
+    wild = ["--adapter_name_or_path", str(tmp_path / "sft"), "--learning_rate", "1e38", "--max_steps", "4"]
+    with pytest.raises(CrossmemError, match="weights NaN or infinite"):
+        load("unlearn_dpo").main([*SMALL, *QUIET, *wild, "--output_dir", str(tmp_path / "dpo")])
+    assert not (tmp_path / "dpo" / "adapter_model.safetensors").exists()
+    assert (tmp_path / "dpo" / "last_good" / "adapter_model.safetensors").exists()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["unlearn_npo", "unlearn_dpo"])
 def test_without_arguments_through_accelerate(name, tmp_path):

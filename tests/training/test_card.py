@@ -3,7 +3,8 @@ import ast
 
 from huggingface_hub import ModelCard
 
-from crossmem_hf.training.card import save_adapter, write_card
+from crossmem_hf.training.card import write_card
+from crossmem_hf.training.saving import save_adapter
 from tests.training import world
 
 

@@ -83,3 +83,14 @@ def test_settings_come_from_one_place(tmp_path):
 def test_bad_input_is_refused_before_training(tmp_path, rows, settings, message):
     with pytest.raises(CrossmemError, match=message):
         memorise(world.model(), world.processor(), rows(), output_dir=tmp_path, **(FAST | settings))
+
+
+def test_weights_that_blew_up_are_never_saved(tmp_path):
+    model = world.model()
+    steps = FAST | {"max_steps": 5, "learning_rate": 1e30}
+    with pytest.raises(CrossmemError, match=r"weights NaN or infinite; the weights of step 0, the last good ones"):
+        memorise(model, world.processor(), world.rows("p0", "p1"), output_dir=tmp_path / "out", **steps)
+    assert not (tmp_path / "out" / "adapter_model.safetensors").exists()
+    loaded = PeftModel.from_pretrained(world.model(), tmp_path / "out" / "last_good")
+    rows = world.rows("p0")
+    torch.testing.assert_close(recalled(loaded, rows), recalled(world.model(), rows))
