@@ -22,7 +22,7 @@ ORDER = (
     {"prompts"},
     {"rendering"},
     {"data"},
-    {"models", "logprobs"},
+    {"models", "logprobs", "chat"},
     {"training"},
     {"scoring"},
     {"metrics"},
@@ -41,6 +41,7 @@ ALLOWED = {
     "rendering": {"PIL", "numpy", "torch", "diffusers"},
     "data": {"datasets", "huggingface_hub", "PIL", "numpy", "pandas", "pyarrow", "yaml", "jinja2"},
     "logprobs": {"torch"},
+    "chat": set(),
     "models": {
         "torch",
         "transformers",

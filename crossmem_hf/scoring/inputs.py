@@ -4,6 +4,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from crossmem_hf.chat import ended, is_tokenizer, sees_images
 from crossmem_hf.errors import CrossmemError
 
 Row = Mapping[str, Any]
@@ -24,7 +25,7 @@ def check_rows(rows: Sequence[Row], model: Any) -> None:
                 f"Row {index} has no column {missing}; it has {sorted(row)}.",
                 "Give conversational prompt-completion rows with an images list (empty for text).",
             )
-        if row["images"] and not hasattr(model.config, "vision_config"):
+        if row["images"] and not sees_images(model.config):
             raise CrossmemError(
                 f"Row {index} has {len(row['images'])} image(s), but {type(model).__name__} has no image tower.",
                 "Load a vision-language model, or use the text rows.",
@@ -38,7 +39,7 @@ def prompt_text(processor: Any, row: Row) -> str:
 
 
 def answer_text(processor: Any, row: Row, answer: str) -> str:
-    """What the chat template writes for `answer` after the prompt: the answer and its end-of-turn tokens.
+    """What follows the prompt, as in training: the answer as the chat template writes it, and its end-of-turn tokens.
 
     Raises:
         CrossmemError: The template writes the prompt differently when an answer follows.
@@ -50,7 +51,7 @@ def answer_text(processor: Any, row: Row, answer: str) -> str:
             "The chat template writes a different prompt once an answer follows; expected the same start.",
             "Use a template whose generation prompt is a prefix of the full conversation.",
         )
-    return whole[len(prompt) :]
+    return ended(processor, whole[len(prompt) :])
 
 
 def _turns(processor: Any, row: Row, answer: str | None = None) -> list[dict[str, Any]]:
@@ -59,14 +60,10 @@ def _turns(processor: Any, row: Row, answer: str | None = None) -> list[dict[str
 
     turns = [dict(turn) for turn in row["prompt"]]
     turns += [{"role": "assistant", "content": answer}] if answer is not None else []
-    if _is_tokenizer(processor):
+    if is_tokenizer(processor):
         return turns
     prepared: list[dict[str, Any]] = prepare_multimodal_messages(turns, images=list(row["images"] or ()))
     return prepared
-
-
-def _is_tokenizer(processor: Any) -> bool:
-    return not hasattr(processor, "tokenizer")
 
 
 def batches(processor: Any, rows: Sequence[Row], batch_size: int) -> Iterator[tuple[list[int], dict[str, Any]]]:
@@ -78,7 +75,7 @@ def batches(processor: Any, rows: Sequence[Row], batch_size: int) -> Iterator[tu
     if batch_size < 1:
         raise CrossmemError(f"batch_size={batch_size!r}; expected at least 1.", "Pass a positive number.")
     # Plain tokenizers add token types by default, which causal models refuse.
-    extra = {"return_token_type_ids": False} if _is_tokenizer(processor) else {}
+    extra = {"return_token_type_ids": False} if is_tokenizer(processor) else {}
     prompts = [prompt_text(processor, row) for row in rows]
     for has_images in (True, False):
         chosen = [index for index, row in enumerate(rows) if bool(row["images"]) == has_images]

@@ -6,6 +6,7 @@ from typing import Any
 import pyarrow.compute
 from datasets import Dataset
 
+from crossmem_hf.chat import sees_images
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.training.collate import EncodedRows
 
@@ -26,7 +27,7 @@ def check_rows(dataset: Dataset, name: str, *, model_config: Any) -> None:
         )
     if len(dataset) == 0:
         raise CrossmemError(f"The {name} set is empty.", "Pass at least one row, or choose another split or fraction.")
-    if getattr(model_config, "vision_config", None) is None:
+    if not sees_images(model_config):
         first = _first_with_images(dataset)
         if first is not None:
             raise CrossmemError(

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From dataset rows to batches: each row is encoded once, exactly as `trl` would, and padded when it is used.
-Nothing here knows a model or a loss."""
+"""From dataset rows to batches: each row is encoded once, as `trl` would, with an end to every answer, and padded when
+it is used. Nothing here knows a model or a loss."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,9 +9,10 @@ import torch
 from datasets import Dataset
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase, ProcessorMixin
-from trl.data_utils import apply_chat_template
+from trl.data_utils import apply_chat_template, prepare_multimodal_messages
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
+from crossmem_hf.chat import ended
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.logprobs import NOT_AN_ANSWER
 from crossmem_hf.seeding import rng_for
@@ -49,10 +50,7 @@ class RowEncoder:
             CrossmemError: The answer is empty or would be cut; `name` says which row it is.
         """
         example = {key: row[key] for key in ("prompt", "completion")}
-        if self._vision is not None:
-            batch = dict(self._vision([{**example, "images": list(row["images"])}]))
-        else:
-            batch = self._text(example)
+        batch = self._text(example) if self._vision is None else self._seen(self._vision, example, list(row["images"]))
         length = batch["input_ids"].shape[1]
         if self.max_length is not None and length > self.max_length:
             raise CrossmemError(
@@ -63,9 +61,20 @@ class RowEncoder:
             raise CrossmemError(f"{name} has no answer token.", "Give it a completion that is not empty.")
         return batch
 
+    def _seen(self, vision: Any, example: Mapping[str, Any], images: list[Any]) -> Batch:
+        """Templated here and not by `trl`, whose collator for pictures gives an answer no end."""
+        prompt = prepare_multimodal_messages(example["prompt"], images=images)
+        completion = prepare_multimodal_messages(example["completion"])
+        texts = self._templated({"prompt": prompt, "completion": completion})
+        return dict(vision([{**texts, "images": images}]))
+
+    def _templated(self, example: Mapping[str, Any]) -> dict[str, str]:
+        texts: dict[str, str] = apply_chat_template(dict(example), self.processing_class)
+        return {**texts, "completion": ended(self.processing_class, texts["completion"])}
+
     def _text(self, example: Mapping[str, Any]) -> Batch:
         """The same layout from a plain tokenizer."""
-        texts = apply_chat_template(dict(example), self.processing_class)
+        texts = self._templated(example)
         prompt, completion = (
             self.processing_class(texts[key], add_special_tokens=False)["input_ids"]
             for key in ("prompt", "completion")
