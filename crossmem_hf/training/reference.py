@@ -32,10 +32,12 @@ def trained_adapter(model: PeftModel) -> str:
 def add_reference(model: PeftModel) -> None:
     """Keep a frozen copy of the active adapter as the reference, and let the adapter itself train.
 
-    A fresh adapter (its B matrices all zero) needs no copy: without it the model already is the reference.
+    A reference that is there already is replaced: it is what an earlier unlearning started from. A fresh adapter
+    (its B matrices all zero) needs no copy: without it the model already is the reference.
     """
     name = trained_adapter(model)
-    if REFERENCE not in model.peft_config and not _is_fresh(model, name):
+    drop_reference(model)
+    if not _is_fresh(model, name):
         model.add_adapter(REFERENCE, model.peft_config[name])
         with torch.no_grad():
             for key, parameter in model.named_parameters():

@@ -48,15 +48,17 @@ def unlearn(
     rule = None
     if recall is not None and config.stop_threshold is not None:
         rule = StopWhenForgotten(recall, config.stop_threshold, config.stop_every_steps)
-    trainer = trainer_class(
-        model,
-        config,
-        forget,
-        retain,
-        processing_class=processor,
-        callbacks=[*callbacks, *([rule] if rule else [])],
-    )
-    trainer.train()
-    trainer.save_model(str(output_dir))
-    drop_reference(model)
+    try:
+        trainer = trainer_class(
+            model,
+            config,
+            forget,
+            retain,
+            processing_class=processor,
+            callbacks=[*callbacks, *([rule] if rule else [])],
+        )
+        trainer.train()
+        trainer.save_model(str(output_dir))
+    finally:
+        drop_reference(model)
     return model, rule

@@ -59,6 +59,17 @@ def test_a_fresh_adapter_needs_no_copy():
         assert torch.equal(score(model), start)
 
 
+def test_a_reference_left_by_an_earlier_run_is_replaced():
+    model = world.memorised().eval()
+    add_reference(model)
+    disturb(model)
+    start = score(model)
+    add_reference(model)
+    disturb(model)
+    with as_reference(model):
+        assert torch.equal(score(model), start)
+
+
 def test_only_the_adapter_itself_trains_before_during_and_after():
     model = world.memorised()
     expected = trainable(model)

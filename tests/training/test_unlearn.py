@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
+import math
+
 import pytest
 import torch
 from peft import PeftModel
+from transformers import TrainerCallback
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.training.config import UnlearnConfig
@@ -44,3 +47,30 @@ def test_a_complete_config_and_another_trainer(tmp_path):
     assert rule is None
     with pytest.raises(CrossmemError, match="Both config and overrides"):
         call(tmp_path, model, config=config, max_steps=1)
+
+
+class FirstLoss(TrainerCallback):
+    """Keeps the first forget loss; optionally breaks the run after it."""
+
+    def __init__(self, breaks=False):
+        self.breaks, self.value = breaks, None
+
+    def on_log(self, args, state, control, logs, **kwargs):
+        if self.value is None:
+            self.value = float(logs["forget_loss"])
+            if self.breaks:
+                raise RuntimeError("power cut")
+
+
+@pytest.mark.parametrize("breaks", [False, True])
+def test_every_unlearning_starts_from_the_model_it_is_given(tmp_path, breaks):
+    """NPO is 2 / beta * ln 2 where policy and reference agree; an older reference would make it differ."""
+    model, steps = world.memorised(), FAST | {"logging_steps": 1}
+    first, second = FirstLoss(breaks), FirstLoss()
+    try:
+        call(tmp_path, model, callbacks=[first], **steps)
+    except RuntimeError:
+        assert breaks
+    assert list(model.peft_config) == ["default"]
+    call(tmp_path, model, callbacks=[second], **steps)
+    assert [first.value, second.value] == pytest.approx([2 / 0.1 * math.log(2)] * 2, rel=1e-3)
