@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> None:
     rows = data.rows()
     forget, retain = data.forget_and_retain(rows)
     stops = config.stop_threshold is not None
-    stopping = list(data.forget_and_retain(data.rows("validation"))[0]) if stops else []  # views never reported on
+    stopping = list(data.stopping_rows(forget)) if stops else []
     model, processor = start.memorised(choice, rows, config)
     _, rule = unlearn(
         model,

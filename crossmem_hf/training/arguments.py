@@ -53,6 +53,24 @@ class RowArguments:
             sides[persona in forgotten].append(index)
         return rows.select(sides[True]), rows.select(sides[False])
 
+    def stopping_rows(self, forget: Dataset) -> Dataset:
+        """Rows of the split "validation" about the people of `forget`: seen by the stopping rule, never reported.
+
+        Raises:
+            CrossmemError: There are none.
+        """
+        rows = self.rows("validation")
+        forgotten = set(forget.select_columns(["persona_id"])[:]["persona_id"])
+        personas = rows.select_columns(["persona_id"])[:]["persona_id"]
+        chosen = [index for index, persona in enumerate(personas) if persona in forgotten]
+        if not chosen:
+            raise CrossmemError(
+                f"None of the {len(rows)} validation rows is about one of the {len(forgotten)} people to forget, "
+                "so nothing can say when to stop.",
+                "Use a dataset whose validation split has them, or set stop_threshold to null.",
+            )
+        return rows.select(chosen)
+
 
 @dataclass
 class ModelArguments:

@@ -24,10 +24,19 @@ def test_forget_and_retain_share_nobody_and_lose_nobody():
     assert len(forget) + len(retain) == len(data.rows())
 
 
-def test_forgotten_people_are_the_same_in_every_split():
-    data = RowArguments(**SMALL, forget_fraction=0.4)
-    people = [set(data.forget_and_retain(data.rows(split))[0]["persona_id"]) for split in ("train", "validation")]
-    assert people[0] == people[1]
+def test_stopping_rows_are_about_the_people_to_forget_whoever_else_a_split_has(monkeypatch):
+    """A split with fewer people would draw others, if they were drawn again."""
+    splits = {"train": world.rows("p0", "p1", "p2", "p3"), "validation": world.rows("p3", "p2", "p1", views=2)}
+    monkeypatch.setattr("crossmem_hf.training.arguments.load_rows", lambda name, config, split, **_: splits[split])
+    for seed in range(8):
+        data = RowArguments(forget_fraction=0.5, persona_seed=seed)
+        forget, _ = data.forget_and_retain(data.rows())
+        kept = {"p1", "p2", "p3"} & set(forget["persona_id"])
+        rows = data.stopping_rows(forget)
+        assert set(rows["persona_id"]) == kept
+        assert len(rows) == 2 * len(kept)
+    with pytest.raises(CrossmemError, match="None of the 6 validation rows is about one of the 1 people to forget"):
+        data.stopping_rows(world.rows("p0"))
 
 
 def test_a_fraction_that_forgets_nobody():
