@@ -108,6 +108,9 @@ class UnlearnConfig(VisionSFTConfig):
                 raise CrossmemError(f"{name}={getattr(self, name)!r} is negative.", "Use 0 to switch a loss off.")
         if self.stop_threshold is not None and not 0.0 <= self.stop_threshold <= 1.0:
             raise CrossmemError(f"stop_threshold={self.stop_threshold!r} is no recall.", "Choose 0 to 1, or null.")
+        every = self.stop_every_steps
+        if isinstance(every, bool) or not isinstance(every, int) or every < 1:
+            raise CrossmemError(f"stop_every_steps={every!r} is no number of steps.", "Choose a whole number from 1.")
         super().__post_init__()
 
 

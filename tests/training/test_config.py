@@ -71,6 +71,9 @@ def test_defaults_are_those_of_the_paper(tmp_path):
         ({"forget_weight": -1.0}, "forget_weight=-1.0 is negative"),
         ({"retain_weight": -0.5}, "retain_weight=-0.5 is negative"),
         ({"stop_threshold": 20.0}, "stop_threshold=20.0"),
+        ({"stop_every_steps": 0}, "stop_every_steps=0 is no number of steps"),
+        ({"stop_every_steps": 2.5}, "stop_every_steps=2.5 is no number"),
+        ({"stop_every_steps": True}, "stop_every_steps=True is no number"),
     ],
 )
 def test_impossible_settings(setting, message, tmp_path):
