@@ -22,7 +22,7 @@ ORDER = (
     {"prompts"},
     {"rendering"},
     {"data"},
-    {"models", "logprobs", "chat"},
+    {"models", "logprobs", "chat", "evaluation"},
     {"training"},
     {"scoring"},
     {"metrics"},
@@ -42,6 +42,7 @@ ALLOWED = {
     "data": {"datasets", "huggingface_hub", "PIL", "numpy", "pandas", "pyarrow", "yaml", "jinja2"},
     "logprobs": {"torch"},
     "chat": set(),
+    "evaluation": {"torch"},
     "models": {
         "torch",
         "transformers",

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.scoring.evaluation import evaluating
+from crossmem_hf.evaluation import evaluating
 from crossmem_hf.scoring.inputs import Row, answer_text, batches, check_rows
 from crossmem_hf.scoring.tree import TokenTree, ancestry, chunks, token_tree
 

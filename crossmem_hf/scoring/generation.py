@@ -4,7 +4,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from crossmem_hf.scoring.evaluation import evaluating
+from crossmem_hf.evaluation import evaluating
 from crossmem_hf.scoring.inputs import Row, batches, check_rows
 
 _GREEDY = {"do_sample": False, "num_beams": 1, "repetition_penalty": 1.0, "no_repeat_ngram_size": 0, "min_length": 0}

@@ -114,7 +114,10 @@ def merge_batches(batches: Sequence[Mapping[str, Tensor]], *, pad_token_id: int)
     fill = {"input_ids": pad_token_id, "labels": NOT_AN_ANSWER}
     merged: Batch = {}
     for key in dict.fromkeys(key for batch in batches for key in batch):
-        parts = [batch[key] for batch in batches if key in batch]
+        if key in SEQUENCE_KEYS:  # zeros where a row has none, as text has no picture's token types
+            parts = [batch[key] if key in batch else torch.zeros_like(batch["input_ids"]) for batch in batches]
+        else:
+            parts = [batch[key] for batch in batches if key in batch]
         if key in SEQUENCE_KEYS and any(part.shape[1] < longest for part in parts):
             parts = [
                 torch.nn.functional.pad(part, (0, longest - part.shape[1]), value=fill.get(key, 0)) for part in parts

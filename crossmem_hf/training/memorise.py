@@ -4,6 +4,7 @@
 import logging
 import os
 from collections.abc import Sequence
+from copy import copy
 from typing import Any
 
 from datasets import Dataset
@@ -18,6 +19,7 @@ from crossmem_hf.training.collate import EncodedRows, RowCollator, RowEncoder
 from crossmem_hf.training.config import VisionSFTConfig
 from crossmem_hf.training.guard import StopUnlessFinite
 from crossmem_hf.training.micro import MEMORISING
+from crossmem_hf.training.reference import let_adapter_train
 from crossmem_hf.training.saving import save_adapter
 from crossmem_hf.training.trainable import describe_trainable
 
@@ -68,8 +70,9 @@ def memorise(
         model = get_peft_model(model, lora or language_lora())
     elif lora is not None:
         raise CrossmemError("lora was passed with a model that has an adapter.", "Leave it out, or merge the adapter.")
-    model.set_adapter(model.active_adapter)  # an adapter loaded for inference is frozen
+    let_adapter_train(model)
     logger.info("%s", describe_trainable(model))
+    config = copy(config)  # the caller's stays as it is
     config.dataset_kwargs = {**(config.dataset_kwargs or {}), "skip_prepare_dataset": True}
     config.remove_unused_columns = False
 

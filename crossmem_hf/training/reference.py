@@ -10,7 +10,9 @@ from peft import PeftModel
 from torch import Tensor
 
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.evaluation import in_eval_mode
 
+DEFAULT = "default"  # the name peft gives an adapter
 REFERENCE = "ref"  # the name trl gives the frozen copy
 
 
@@ -18,13 +20,18 @@ def trained_adapter(model: PeftModel) -> str:
     """The name of the one adapter that trains.
 
     Raises:
-        CrossmemError: Several adapters are active.
+        CrossmemError: Several adapters are active, or one that PEFT would not save where it is looked for.
     """
     active = [name for name in model.active_adapters if name != REFERENCE]
     if len(active) != 1:
         raise CrossmemError(
             f"{len(active)} adapters are active: {active!r}; exactly one can be unlearned.",
             "Call model.set_adapter(name) with the memorised one.",
+        )
+    if active[0] != DEFAULT:
+        raise CrossmemError(
+            f"The active adapter is called {active[0]!r}; PEFT saves only {DEFAULT!r} where `from_pretrained` looks.",
+            f"Load it as PeftModel.from_pretrained(model, folder, adapter_name={DEFAULT!r}).",
         )
     return active[0]
 
@@ -60,10 +67,9 @@ def drop_reference(model: PeftModel) -> None:
 @contextmanager
 def as_reference(model: PeftModel) -> Iterator[None]:
     """While inside, the model is the reference: no gradients, no dropout, no recomputation of activations."""
-    name, was_training = trained_adapter(model), model.training
-    model.eval()
+    name = trained_adapter(model)
     try:
-        with torch.no_grad():
+        with in_eval_mode(model), torch.no_grad():
             if REFERENCE in model.peft_config:
                 model.set_adapter(REFERENCE)
                 yield
@@ -72,7 +78,6 @@ def as_reference(model: PeftModel) -> Iterator[None]:
                     yield
     finally:
         _train_only(model, name)
-        model.train(was_training)
 
 
 class ReferenceLogprobs:

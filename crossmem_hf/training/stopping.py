@@ -10,6 +10,7 @@ from accelerate.utils import broadcast_object_list
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.evaluation import in_eval_mode
 
 
 class StopWhenForgotten(TrainerCallback):
@@ -55,12 +56,8 @@ class StopWhenForgotten(TrainerCallback):
         return control
 
     def _recall(self, model: Any) -> float:
-        was_training = model.training
-        model.eval()
-        try:
+        with in_eval_mode(model):
             recall = float(self.evaluate())
-        finally:
-            model.train(was_training)
         if PartialState().num_processes > 1:
             shared = [recall]
             broadcast_object_list(shared)

@@ -3,6 +3,7 @@
 
 import logging
 from collections.abc import Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,7 @@ class UnlearnTrainer(SFTTrainer):
             check_lengths(rows)
         if isinstance(model, PeftModel):
             add_reference(model)
+        args = copy(args)  # the caller's stay as they are
         args.dataset_kwargs = {**(args.dataset_kwargs or {}), "skip_prepare_dataset": True}
         args.remove_unused_columns = False
         super().__init__(
@@ -100,7 +102,8 @@ class UnlearnTrainer(SFTTrainer):
             **kwargs,
         )
         num_retain = len(sides.get("retain", ()))
-        self.train_dataset = PairedRows(len(forget_dataset), num_retain, seed=args.data_seed or args.seed)
+        seed = args.seed if args.data_seed is None else args.data_seed
+        self.train_dataset = PairedRows(len(forget_dataset), num_retain, seed=seed)
         self.add_callback(_NextRetainRows(self.train_dataset))
         self.reference_logprobs = ReferenceLogprobs()
         is_sharded = self.is_fsdp_enabled or self.is_deepspeed_enabled

@@ -86,6 +86,15 @@ def test_padding_never_counts():
     assert len(merged["pixel_values"]) == 1
 
 
+def test_a_token_type_that_only_some_rows_have_is_zero_elsewhere():
+    encoder = RowEncoder(world.processor())
+    text, image = encoder.encode(world.row("p1", "text")), encoder.encode(world.row("p0"))
+    image["mm_token_type_ids"] = torch.ones_like(image["input_ids"])
+    merged = merge_batches([text, image], pad_token_id=encoder.pad_token_id)["mm_token_type_ids"]
+    assert merged[0].eq(0).all()
+    assert merged[1].sum() == image["input_ids"].shape[1]
+
+
 def test_pairs_use_every_retain_row_before_any_twice():
     pairs = PairedRows(4, 6, seed=0)
     seen = []

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 import torch
-from peft import LoraConfig, PeftModel
+from peft import LoraConfig, PeftModel, get_peft_model
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.training.config import VisionSFTConfig
@@ -38,8 +38,6 @@ def test_the_same_seed_gives_the_same_adapter(tmp_path):
 
 
 def test_only_the_language_model_is_adapted():
-    from peft import get_peft_model
-
     model = get_peft_model(world.model(), language_lora())
     adapted = {name.split(".lora_A")[0] for name, _ in model.named_parameters() if ".lora_A" in name}
     linears = {
@@ -94,3 +92,17 @@ def test_weights_that_blew_up_are_never_saved(tmp_path):
     loaded = PeftModel.from_pretrained(world.model(), tmp_path / "out" / "last_good")
     rows = world.rows("p0")
     torch.testing.assert_close(recalled(loaded, rows), recalled(world.model(), rows))
+
+
+def test_the_callers_settings_stay_as_they_are(tmp_path):
+    config = VisionSFTConfig(**world.settings(tmp_path, max_steps=1))
+    config.remove_unused_columns = True
+    before = dict(vars(config))
+    memorise(world.model(), world.processor(), world.rows("p0"), output_dir=tmp_path, config=config)
+    assert (config.dataset_kwargs, config.remove_unused_columns) == (before["dataset_kwargs"], True)
+
+
+def test_an_adapter_with_another_name_is_refused_before_training(tmp_path):
+    model = get_peft_model(world.model(), language_lora(), adapter_name="mine")
+    with pytest.raises(CrossmemError, match="The active adapter is called 'mine'"):
+        memorise(model, world.processor(), world.rows("p0"), output_dir=tmp_path, **FAST)

@@ -84,6 +84,23 @@ def test_only_the_adapter_itself_trains_before_during_and_after():
     assert trained_adapter(model) == "default"
 
 
+def test_modules_that_were_in_eval_mode_stay_there():
+    model = world.memorised().train()
+    model.get_submodule("base_model.model.model.vision_tower").eval()
+    add_reference(model)
+    modes = [module.training for module in model.modules()]
+    with as_reference(model):
+        assert not any(module.training for module in model.modules())
+    assert [module.training for module in model.modules()] == modes
+    assert len(set(modes)) == 2
+
+
+def test_an_adapter_with_another_name_is_refused():
+    model = get_peft_model(world.model(), language_lora(r=2), adapter_name="mine")
+    with pytest.raises(CrossmemError, match="The active adapter is called 'mine'"):
+        add_reference(model)
+
+
 def test_an_adapter_loaded_for_inference_trains_again(tmp_path):
     from peft import PeftModel
 

@@ -49,3 +49,11 @@ def test_a_recall_that_is_no_number(value):
 def test_bad_arguments(threshold, every_steps):
     with pytest.raises(CrossmemError):
         StopWhenForgotten(lambda: 0.0, threshold, every_steps)
+
+
+def test_looking_leaves_every_module_in_its_mode():
+    model = torch.nn.Sequential(torch.nn.Dropout(), torch.nn.Dropout()).train()
+    model[0].eval()
+    rule = StopWhenForgotten(lambda: 1.0, 0.0, every_steps=1)
+    rule.on_step_end(None, SimpleNamespace(global_step=1), TrainerControl(), model=model)
+    assert [module.training for module in model] == [False, True]

@@ -300,3 +300,11 @@ def test_mixed_pairs_share_one_forward_pass(tmp_path, monkeypatch):
     trainer.compute_loss(trainer.model, deepcopy(batch))
     hook.remove()
     assert len(calls) == 1
+
+
+def test_data_seed_zero_is_a_seed(tmp_path):
+    config = UnlearnConfig(**world.settings(tmp_path, data_seed=0, seed=7))
+    rows = world.rows("p0"), world.rows("p2")
+    trainer = UnlearnTrainer(world.memorised(), config, *rows, processing_class=world.processor())
+    assert trainer.train_dataset.seed == 0
+    assert "skip_prepare_dataset" not in (config.dataset_kwargs or {})  # the caller's settings stay as they are

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from crossmem_hf.scoring.evaluation import evaluating
+from crossmem_hf.evaluation import evaluating
 
 
 def network():

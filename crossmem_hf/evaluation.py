@@ -7,15 +7,21 @@ from typing import Any
 
 
 @contextmanager
-def evaluating(model: Any) -> Iterator[None]:
-    """No dropout and no gradients inside; afterwards every module is in the mode it was in, also after an error."""
-    import torch
-
+def in_eval_mode(model: Any) -> Iterator[None]:
+    """No dropout inside; afterwards every module is in the mode it was in, also after an error."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
-        with torch.inference_mode():
-            yield
+        yield
     finally:
         for module, training in modes:
             module.training = training
+
+
+@contextmanager
+def evaluating(model: Any) -> Iterator[None]:
+    """As `in_eval_mode`, and no gradients inside."""
+    import torch
+
+    with in_eval_mode(model), torch.inference_mode():
+        yield
