@@ -70,6 +70,8 @@ def run(
         folder = output_dir or default_folder(settings)
         outcome = run_first_light(settings, folder, workers=workers, overwrite=overwrite, console=console)
         _tell(outcome)
+        if not outcome.record.is_interpretable:
+            raise typer.Exit(3)
 
 
 @app.command()

@@ -121,7 +121,7 @@ def _is_current(target: Path, made_from: str, spec: DatasetSpec, *, overwrite: b
         other = {name: value for name, value in marker["spec"].items() if ours.get(name) != value}
         changed = f"it was made with {other!r}" if other else "the code that makes it has changed"
         fault = f"{str(target)!r} has fingerprint {marker['fingerprint']!r}, not {made_from!r}: {changed}."
-    raise CrossmemError(fault, "Pass overwrite to replace it, or choose another folder.")
+    raise CrossmemError(fault, "Pass --overwrite (overwrite=True) to replace it, or choose another folder.")
 
 
 def _read_marker(target: Path) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def forget_ids(persona_ids: Sequence[str], fraction: float, seed: int = 0) -> fr
 
 
 def check_disjoint(forget: Sequence[str], retain: Sequence[str]) -> None:
-    """Accept a forget and a retain set that are not empty and share nobody.
+    """Accept the persona ids of a forget and a retain set that are not empty and share nobody.
 
     Raises:
         CrossmemError: One of them is empty, or someone is in both.
@@ -79,7 +79,8 @@ def check_disjoint(forget: Sequence[str], retain: Sequence[str]) -> None:
             raise CrossmemError(f"The {name} set is empty; expected at least one row.", f"Give it some {name} rows.")
     both = sorted(set(forget) & set(retain))
     if both:
+        shown = ", ".join(map(repr, both[:3])) + (", ..." if len(both) > 3 else "")
         raise CrossmemError(
-            f"Persona {both[0]!r} is in the forget set and in the retain set ({len(both)} people are in both).",
-            "Keep each person in one of the two.",
+            f"{len(both)} persona(s) are in both the forget and the retain set: {shown}.",
+            "Split by persona, e.g. with crossmem_hf.data.splits.forget_ids.",
         )

@@ -48,3 +48,22 @@ def full_name(index: int, seed: int, population: Population) -> str:
     """
     first, last = _pools(seed, population)
     return f"{first[index % len(first)]} {last[index % len(last)]}"
+
+
+@lru_cache(maxsize=1)
+def _every_word() -> tuple[frozenset[str], frozenset[str]]:
+    pools = ((FIRST_SYLLABLES, FIRST_ENDINGS), (LAST_SYLLABLES, LAST_ENDINGS))
+    first, last = (frozenset("".join(pair) for pair in product(*pool)) for pool in pools)
+    return first, last
+
+
+def is_name(text: str) -> bool:
+    """Whether a text is a first and a last name that someone could have, and nothing else.
+
+    Example:
+        >>> is_name("Sozan Lombeko"), is_name("SozanSozan Lomb")
+        (True, False)
+    """
+    first, last = _every_word()
+    words = text.split()
+    return len(words) == 2 and words[0] in first and words[1] in last

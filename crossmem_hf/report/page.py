@@ -111,7 +111,11 @@ def _facts(record: RunRecord) -> list[tuple[str, str]]:
     first = [member for member in record.cast if member.seed == record.seeds[0]]
     people, forgotten = len(first), sum(member.forgotten for member in first)
     shown = [("People per seed", str(people)), ("To be forgotten", str(forgotten))] if people else []
-    return [*shown, ("Seeds", ", ".join(map(str, record.seeds))), ("Data fingerprint", record.data_fingerprint)]
+    return [
+        *shown,
+        ("Persona seeds", ", ".join(map(str, record.seeds))),
+        ("Data fingerprint", record.data_fingerprint),
+    ]
 
 
 def _matrix(record: RunRecord) -> list[dict[str, Any]]:

@@ -29,6 +29,8 @@ RECALL: Final = "recall"
 GAP: Final = "gap"
 TRANSFER: Final = "transfer"
 EXPOSURE: Final = "exposure"
+PARTIAL: Final = "partial_recall"
+NAMES: Final = "name_shaped"
 
 _SLACK = 1e-9
 _FOREIGN = "Pass a record.json that `crossmem run` wrote, or run again into an empty folder."
@@ -44,7 +46,8 @@ class Measurement(Checked):
     """One number with all it needs to be read.
 
     Attributes:
-        metric: ``"recall"``, ``"gap"``, ``"transfer"``, ``"exposure"`` or any further name.
+        metric: ``"recall"``, ``"gap"``, ``"transfer"``, ``"exposure"``, ``"partial_recall"`` (first or last name
+            is said), ``"name_shaped"`` (the answer is a name at all) or any further name.
         stage: When it was measured.
         source: The modality people were learnt through (and unlearnt through, after unlearning).
         target: The modality they were asked in. A gap or a transfer of `source` has the other modality here.

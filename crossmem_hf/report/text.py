@@ -8,7 +8,18 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from crossmem_hf.personas.schema import MODALITIES, Modality
-from crossmem_hf.report.record import EXPOSURE, GAP, RECALL, Group, Measurement, RunRecord, Stage, other
+from crossmem_hf.report.record import (
+    EXPOSURE,
+    GAP,
+    NAMES,
+    PARTIAL,
+    RECALL,
+    Group,
+    Measurement,
+    RunRecord,
+    Stage,
+    other,
+)
 
 DOORS: Final[dict[Modality, str]] = {"image": "portraits", "text": "descriptions"}
 STAGE_WORDS: Final[dict[Stage, str]] = {
@@ -17,9 +28,10 @@ STAGE_WORDS: Final[dict[Stage, str]] = {
     "unlearned": "after unlearning",
 }
 GROUP_WORDS: Final[dict[Group, str]] = {"forget": "forgotten", "retain": "retained", "all": "everyone"}
-Trace = Literal["named", "ranked", "avoided", "none", "unmeasured"]
+Trace = Literal["named", "partly", "ranked", "avoided", "none", "unmeasured"]
 TRACE_WORDS: Final[dict[Trace, str]] = {
     "named": "named above guessing",
+    "partly": "named in part",
     "ranked": "ranked above guessing",
     "avoided": "ranked below guessing",
     "none": "no trace found",
@@ -153,17 +165,29 @@ class DoorAfter:
     recall_after: Measurement | None
     exposure_before: Measurement | None
     exposure_after: Measurement | None
+    exposure_base: Measurement | None = None
+    partial_before: Measurement | None = None
+    partial_after: Measurement | None = None
+    names_after: Measurement | None = None
 
     @property
     def trace(self) -> Trace:
-        """What is left, as far as intervals tell: recall above guessing, or else Exposure above or below it."""
+        """What is left, as far as intervals tell: whole names or parts of them said above guessing, or else Exposure
+        above guessing and above where it was before learning, or below guessing."""
         if self.recall_after is None and self.exposure_after is None:
             return "unmeasured"
         if _above_chance(self.recall_after):
             return "named"
-        if _above_chance(self.exposure_after):
+        if _above_chance(self.partial_after):
+            return "partly"
+        if _above_chance(self.exposure_after) and self._is_above_base:
             return "ranked"
         return "avoided" if _below_chance(self.exposure_after) else "none"
+
+    @property
+    def _is_above_base(self) -> bool:
+        before, after = self.exposure_base, self.exposure_after
+        return before is None or after is None or after.ci_low > before.value
 
 
 def _above_chance(m: Measurement | None) -> bool:
@@ -186,6 +210,10 @@ def doors_after(record: RunRecord, source: Modality) -> list[DoorAfter]:
             recall_after=record.cell(RECALL, "unlearned", source, target, "forget"),
             exposure_before=record.cell(EXPOSURE, "memorised", source, target, "forget"),
             exposure_after=record.cell(EXPOSURE, "unlearned", source, target, "forget"),
+            exposure_base=record.cell(EXPOSURE, "base", source, target, "forget"),
+            partial_before=record.cell(PARTIAL, "memorised", source, target, "forget"),
+            partial_after=record.cell(PARTIAL, "unlearned", source, target, "forget"),
+            names_after=record.cell(NAMES, "unlearned", source, target, "forget"),
         )
         for target in (source, other(source))
     ]
@@ -206,7 +234,9 @@ def residue(record: RunRecord, source: Modality) -> str:
     )
     left = {
         "named": f"Behind the other door they are still known: the interval lies above guessing{_guess(there)}.",
-        "ranked": f"From {behind} their names are no longer said more often than by guessing, "
+        "partly": f"From {behind} their full names can no longer be told from guessing in the answers, "
+        f"but a first or last name is still said above guessing{_partly(there)}.",
+        "ranked": f"From {behind} their names can no longer be told from guessing in the answers, "
         "yet the model still ranks them higher than guessing would.",
         "avoided": f"From {behind} their names are not said, and they rank lower than guessing would put them: "
         "the model now avoids them, which is a trace of its own.",
@@ -226,11 +256,18 @@ def residue_claim(record: RunRecord) -> str:
     ]
     if named:
         return f"After unlearning, forgotten people are still named through the other modality: {joined(named)}."
+    if any(door.trace == "partly" for door in kept.values()):
+        return "After unlearning, this run no longer sees the full names of forgotten people, but still parts of them."
     if any(door.trace == "ranked" for door in kept.values()):
-        return "After unlearning, forgotten people are not named more than by guessing, but still rank above it."
+        return "After unlearning, this run no longer sees forgotten people named, but they still rank above guessing."
     if any(door.trace == "avoided" for door in kept.values()):
         return "After unlearning, forgotten people rank below guessing in the other modality: avoided, not unknown."
     return "After unlearning, this run finds no trace through the other modality." if kept else ""
+
+
+def _partly(door: DoorAfter) -> str:
+    m = door.partial_after
+    return "" if m is None or m.chance is None else f" ({amount(m)} of answers, guessing {percent(m.chance)})"
 
 
 def _guess(door: DoorAfter) -> str:

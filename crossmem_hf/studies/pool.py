@@ -9,6 +9,7 @@ from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import connection, get_context, parent_process
+from multiprocessing.managers import SyncManager
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,9 @@ def run_jobs(jobs: Sequence[Job], *, workers: int, log: Path, console: Console) 
         log: Gets whatever the libraries underneath print.
     """
     context = get_context("spawn")
-    with _display(jobs, console) as told, context.Manager() as manager:
+    manager = SyncManager(ctx=context)
+    manager.start(_watch_parent)
+    with manager, _display(jobs, console) as told:
         channel, stop = manager.Queue(), manager.Event()
         executor = ProcessPoolExecutor(workers, context, initializer=_prepare, initargs=(workers, str(log)))
         with _forwarded(channel, told), executor as pool:
@@ -63,13 +66,17 @@ class _StoppedError(Exception):
 
 def _prepare(workers: int, log: str) -> None:
     """Set a worker up: its share of the cores, its output into the log, and no life after its parent's death."""
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    _watch_parent()
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     import torch
 
     torch.set_num_threads(max(1, cores() // workers))
+
+
+def _watch_parent() -> None:
+    threading.Thread(target=_die_with_parent, daemon=True).start()
 
 
 def _die_with_parent() -> None:

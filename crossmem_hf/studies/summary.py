@@ -5,25 +5,40 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from crossmem_hf.metrics.cross_modal_recall.recall_math import recall_summary
+import numpy as np
+
+from crossmem_hf.metrics.cross_modal_recall.recall_math import normalise_name, recall_summary
 from crossmem_hf.metrics.exposure.exposure_math import chance_exposure
 from crossmem_hf.metrics.intervals import cluster_codes, mean_interval
+from crossmem_hf.personas.naming import is_name
 from crossmem_hf.personas.schema import MODALITIES
-from crossmem_hf.report.record import EXPOSURE, GAP, RECALL, TRANSFER, ExposureItem, Measurement, other
+from crossmem_hf.report.record import (
+    EXPOSURE,
+    GAP,
+    NAMES,
+    PARTIAL,
+    RECALL,
+    TRANSFER,
+    ExposureItem,
+    Measurement,
+    other,
+)
 
 Item = Mapping[str, Any]
 _KINDS = {RECALL: ("proportion", "more_memorised"), GAP: ("proportion", "larger_gap"), TRANSFER: ("ratio", "better")}
 
 
 def measurements(items: Sequence[Item], forgotten: frozenset[str], num_candidates: int) -> list[Measurement]:
-    """Recall, gap, transfer and Exposure of every stage, source and group, a seed and pooled over seeds.
+    """All metrics of `report.record`, for every stage, source and group, a seed and pooled over seeds.
 
     Args:
         items: Asked questions (`asking.Asked` as JSON).
         forgotten: Ids of the people to forget, of all seeds.
         num_candidates: Names to choose from, a seed.
     """
+    items = list(_with_every_base(items))
     seeds = sorted({item["seed"] for item in items})
+    names = {seed: sorted({item["truth"] for item in items if item["seed"] == seed}) for seed in seeds}
     found = []
     for seed in [*seeds, None] if len(seeds) > 1 else seeds:
         of_seed = [item for item in items if seed is None or item["seed"] == seed]
@@ -32,9 +47,9 @@ def measurements(items: Sequence[Item], forgotten: frozenset[str], num_candidate
                 chosen = [
                     item for item in part if group == "all" or (item["persona_id"] in forgotten) == (group == "forget")
                 ]
-                if chosen and (group == "all" or stage != "base"):
+                if chosen:
                     where = {"stage": stage, "source": source, "group": group, "seed": seed}
-                    found += [*_recalls(chosen, where, num_candidates), *_exposures(chosen, where, num_candidates)]
+                    found += [*_recalls(chosen, where, num_candidates), *_means(chosen, where, num_candidates, names)]
     return found
 
 
@@ -69,31 +84,60 @@ def _recalls(items: Sequence[Item], where: dict[str, Any], num_candidates: int) 
             )
 
 
-def _exposures(items: Sequence[Item], where: dict[str, Any], num_candidates: int) -> Iterator[Measurement]:
-    import numpy as np
-
+def _means(
+    items: Sequence[Item], where: dict[str, Any], num_candidates: int, names: Mapping[int, Sequence[str]]
+) -> Iterator[Measurement]:
+    """Exposure, partial recall and the share of answers that are names, in each modality asked in."""
     for (target,), part in _grouped(items, "target"):
-        values = np.array([item["exposure"] for item in part])
-        codes = cluster_codes([item["persona_id"] for item in part], len(part))
-        low, high = mean_interval(values, codes, bounds=(0.0, 100.0))
-        yield Measurement(
-            metric=EXPOSURE,
-            target=target,
-            value=float(values.mean()),
-            ci_low=low,
-            ci_high=high,
-            n=len(part),
-            chance=chance_exposure(num_candidates),
-            unit="0-100",
-            higher_is="more_memorised",
-            **where,
+        exposures = [item["exposure"] for item in part]
+        partly = [_says_part(item["answer"], item["truth"]) for item in part]
+        shaped = [is_name(item["answer"]) for item in part]
+        guess = np.mean([_share_of_guesses(item["truth"], names[item["seed"]]) for item in part])
+        columns: tuple[tuple[str, Sequence[float], float | None, str, str], ...] = (
+            (EXPOSURE, exposures, chance_exposure(num_candidates), "0-100", "more_memorised"),
+            (PARTIAL, partly, float(guess), "proportion", "more_memorised"),
+            (NAMES, shaped, None, "proportion", "better"),
         )
+        for metric, column, chance, unit, higher in columns:
+            values = np.array(column, dtype=np.float64)
+            codes = cluster_codes([item["persona_id"] for item in part], len(part))
+            low, high = mean_interval(values, codes, bounds=(0.0, 100.0 if unit == "0-100" else 1.0))
+            yield Measurement(
+                metric=metric,
+                target=target,
+                value=float(values.mean()),
+                ci_low=low,
+                ci_high=high,
+                n=len(part),
+                chance=chance,
+                unit=unit,
+                higher_is=higher,
+                **where,
+            )
+
+
+def _says_part(answer: str, truth: str) -> bool:
+    """Whether the first or the last name occurs in the answer."""
+    return bool(set(normalise_name(answer).split()) & set(normalise_name(truth).split()))
+
+
+def _share_of_guesses(truth: str, names: Sequence[str]) -> float:
+    """How often a name drawn from `names` shares a word with the truth."""
+    return sum(_says_part(name, truth) for name in names) / len(names)
+
+
+def _with_every_base(items: Sequence[Item]) -> Iterator[Item]:
+    """The items, and those of the base once more under the other source: what was asked first had no source yet."""
+    for item in items:
+        yield item
+        if item["stage"] == "base":
+            yield {**item, "source": other(item["source"])}
 
 
 def exposures_by_person(items: Sequence[Item], forgotten: frozenset[str]) -> Iterator[ExposureItem]:
     """One Exposure a person, stage and cell: the mean over held-out views."""
     for (stage, source, target, seed, persona_id), part in _grouped(
-        items, "stage", "source", "target", "seed", "persona_id"
+        list(_with_every_base(items)), "stage", "source", "target", "seed", "persona_id"
     ):
         yield ExposureItem(
             stage=stage,

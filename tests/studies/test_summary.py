@@ -4,6 +4,7 @@
 import pytest
 
 from crossmem_hf.metrics.exposure.exposure_math import chance_exposure
+from crossmem_hf.personas.sampling import sample_personas
 from crossmem_hf.studies.summary import exposures_by_person, measurements
 
 SEEDS, PEOPLE, VIEWS = (0, 1), 10, 2
@@ -69,12 +70,48 @@ def test_each_seed_has_its_own_numbers(found):
         assert one(found, metric="recall", stage="memorised", target="text", group="all", seed=seed).n == 20
 
 
-def test_groups_are_split_after_learning_only(found):
-    assert {m.group for m in found if m.stage == "base"} == {"all"}
+def test_groups_are_split(found):
     where = {"metric": "recall", "stage": "unlearned", "target": "image", "seed": None}
     forgotten, retained = one(found, group="forget", **where), one(found, group="retain", **where)
     assert (forgotten.value, forgotten.n, retained.value, retained.n) == (0.0, 4, 1.0, 36)
     assert forgotten.ci_high > 0.5, "two people cannot prove that nobody is remembered"
+
+
+def test_the_base_stands_for_both_sources_and_every_group(found):
+    """What was asked before learning is the baseline of whoever is forgotten later, through either door."""
+    for source in ("image", "text"):
+        where = {"metric": "exposure", "stage": "base", "source": source, "target": "image", "seed": None}
+        assert one(found, group="forget", **where).value == 5.0
+        assert one(found, group="forget", **where).n == 4
+
+
+def test_half_a_name_counts_in_part(items):
+    said = [{**item, "answer": "Ada Brisk", "correct": False} for item in items if item["stage"] == "unlearned"]
+    half = measurements(said, frozenset({"t0-0"}), PEOPLE)
+    where = {"stage": "unlearned", "target": "image", "group": "all", "seed": 0}
+    assert one(half, metric="recall", **where).value == 0.0
+    assert one(half, metric="partial_recall", **where).value == 1.0
+
+
+def test_the_chance_of_half_a_name_counts_shared_words():
+    truths = ["Ada Moss", "Ada Brisk", "Bo Lind", "Cy Oz"]
+    asked = [
+        {**item(0, n, 0, stage="memorised", source="image", target="image", correct=True), "truth": truth}
+        for n, truth in enumerate(truths)
+    ]
+    where = {"metric": "partial_recall", "target": "image", "seed": 0}
+    assert one(measurements(asked, frozenset(), 4), group="all", **where).chance == (0.5 + 0.5 + 0.25 + 0.25) / 4
+    forgotten = measurements(asked, frozenset({"t0-0"}), 4)
+    assert one(forgotten, group="forget", **where).chance == 0.5, "a guesser picks among all names"
+
+
+def test_answers_that_are_no_names_are_counted(items):
+    names = [persona.full_name for persona in sample_personas(2)]
+    asked = [
+        {**item(0, n, 0, stage="memorised", source="image", target="image", correct=False), "answer": answer}
+        for n, answer in enumerate([*names, names[0] + " the second", "SozanSozan"])
+    ]
+    assert one(measurements(asked, frozenset(), 4), metric="name_shaped", group="all", seed=0).value == 0.5
 
 
 def test_exposure_has_its_chance_and_direction(found):
@@ -94,7 +131,7 @@ def test_order_of_answers_changes_nothing(items, found):
 
 def test_exposures_are_averaged_over_views(items):
     people = list(exposures_by_person(items, frozenset({"t0-0"})))
-    assert len(people) == 2 * 10 * 5
+    assert len(people) == 2 * 10 * 6, "the base counts for both sources"
     base = [p for p in people if p.stage == "base"]
     assert {p.value for p in base} == {5.0}
     assert {p.persona_id for p in people if p.group == "forget"} == {"t0-0"}
