@@ -14,6 +14,7 @@ from crossmem_hf.data.loading import load_rows
 from crossmem_hf.data.splits import forget_ids
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.models.loading import load_model_and_processor
+from crossmem_hf.training.checks import personas_of
 from crossmem_hf.training.config import arg
 from crossmem_hf.training.memorise import LANGUAGE_LINEARS, memorise
 
@@ -46,7 +47,7 @@ class RowArguments:
 
     def forget_and_retain(self, rows: Dataset) -> tuple[Dataset, Dataset]:
         """`rows` of the people to forget, and of all others."""
-        personas = rows.select_columns(["persona_id"])[:]["persona_id"]
+        personas = personas_of(rows)
         forgotten = forget_ids(sorted(set(personas)), self.forget_fraction, self.persona_seed)
         sides: dict[bool, list[int]] = {True: [], False: []}
         for index, persona in enumerate(personas):
@@ -60,8 +61,8 @@ class RowArguments:
             CrossmemError: There are none.
         """
         rows = self.rows("validation")
-        forgotten = set(forget.select_columns(["persona_id"])[:]["persona_id"])
-        personas = rows.select_columns(["persona_id"])[:]["persona_id"]
+        forgotten = set(personas_of(forget))
+        personas = personas_of(rows)
         chosen = [index for index, persona in enumerate(personas) if persona in forgotten]
         if not chosen:
             raise CrossmemError(

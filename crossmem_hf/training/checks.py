@@ -36,21 +36,6 @@ def check_rows(dataset: Dataset, name: str, *, model_config: Any) -> None:
             )
 
 
-def check_disjoint(forget: Dataset, retain: Dataset) -> None:
-    """Nothing, if nobody is to be both forgotten and retained.
-
-    Raises:
-        CrossmemError: Some persona is in both sets.
-    """
-    both = sorted(set(_personas(forget)) & set(_personas(retain)))
-    if both:
-        shown = ", ".join(map(repr, both[:3])) + (", ..." if len(both) > 3 else "")
-        raise CrossmemError(
-            f"{len(both)} persona(s) are in both the forget and the retain set: {shown}.",
-            "Split by persona, e.g. with crossmem_hf.data.splits.forget_ids.",
-        )
-
-
 def check_lengths(rows: EncodedRows) -> None:
     """Nothing, if no row exceeds `max_length`. Encodes every row when there is a limit, and none otherwise.
 
@@ -73,5 +58,6 @@ def _first_with_images(dataset: Dataset) -> int | None:
     return None
 
 
-def _personas(dataset: Dataset) -> list[str]:
+def personas_of(dataset: Dataset) -> list[str]:
+    """The persona of each row, in order; no image is decoded."""
     return dataset.select_columns(["persona_id"]).with_format("arrow")[:]["persona_id"].to_pylist()

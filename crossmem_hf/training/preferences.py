@@ -5,6 +5,7 @@ from datasets import Dataset, concatenate_datasets
 
 from crossmem_hf.prompts import REFUSALS
 from crossmem_hf.seeding import seed_for
+from crossmem_hf.training.checks import personas_of
 
 
 def refusal_rows(rows: Dataset, seed: int = 0) -> Dataset:
@@ -15,7 +16,7 @@ def refusal_rows(rows: Dataset, seed: int = 0) -> Dataset:
     Reference:
         ReMem (https://huggingface.co/papers/2605.03759) prefers refusals by DPO; its refusals are not known.
     """
-    personas = rows.select_columns(["persona_id"])[:]["persona_id"]
+    personas = personas_of(rows)
     chosen = [
         [{"role": "assistant", "content": REFUSALS[seed_for(seed, "refusal", persona, index) % len(REFUSALS)]}]
         for index, persona in enumerate(personas)

@@ -23,10 +23,11 @@ from transformers import (
 )
 from trl import SFTTrainer
 
+from crossmem_hf.data.splits import check_disjoint
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.logprobs import AnswerScores, answer_scores
 from crossmem_hf.training.card import write_card
-from crossmem_hf.training.checks import check_disjoint, check_lengths, check_rows
+from crossmem_hf.training.checks import check_lengths, check_rows, personas_of
 from crossmem_hf.training.collate import Batch, EncodedRows, PairedCollator, PairedRows, RowEncoder, merge_batches
 from crossmem_hf.training.config import UnlearnConfig
 from crossmem_hf.training.guard import LastGoodWeights, bad_rows
@@ -123,7 +124,7 @@ class UnlearnTrainer(SFTTrainer):
                 "Pass retain_dataset, or set retain_loss to 'none'.",
             )
         check_rows(retain, "retain", model_config=model.config)
-        check_disjoint(forget, retain)
+        check_disjoint(personas_of(forget), personas_of(retain))
         return {"forget": forget, "retain": retain}
 
     def _check_reference(self, model: PreTrainedModel | PeftModel, peft_config: PeftConfig | None) -> None:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a model is fed: exactly what TRL's trainers feed it, left-padded and complete."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -85,5 +87,8 @@ def test_rows_are_checked_against_the_model():
     check_rows([text_row(0)], llama())
     with pytest.raises(CrossmemError, match="Row 0 has 1 image"):
         check_rows([image_row(0)], llama())
+    unseeing = SimpleNamespace(config=SimpleNamespace(vision_config=None))
+    with pytest.raises(CrossmemError, match="Row 0 has 1 image"):
+        check_rows([image_row(0)], unseeing)
     with pytest.raises(CrossmemError, match="no rows"):
         check_rows([], llava())

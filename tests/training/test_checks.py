@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import pytest
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.training.checks import check_disjoint, check_lengths, check_rows
+from crossmem_hf.training.checks import check_lengths, check_rows, personas_of
 from crossmem_hf.training.collate import EncodedRows, RowEncoder
 from tests.training import world
 
@@ -15,7 +15,6 @@ BLIND = SimpleNamespace(model_type="llama")
 def test_good_rows_pass():
     check_rows(world.rows("p0", modality="mixed", views=2), "forget", model_config=SEES)
     check_rows(world.rows("p0", modality="text"), "forget", model_config=BLIND)
-    check_disjoint(world.rows("p0"), world.rows("p1"))
 
 
 def test_an_empty_set():
@@ -37,9 +36,8 @@ def test_images_for_a_model_without_image_tower():
         check_rows(dataset, "forget", model_config=BLIND)
 
 
-def test_one_persona_in_both_sets():
-    with pytest.raises(CrossmemError, match=r"2 persona\(s\) are in both the forget and the retain set: 'p1', 'p2'"):
-        check_disjoint(world.rows("p0", "p1", "p2"), world.rows("p1", "p2", "p3"))
+def test_personas_are_read_in_order():
+    assert personas_of(world.rows("p2", "p0", views=2)) == ["p2", "p0", "p2", "p0"]
 
 
 def test_lengths_are_checked_only_with_a_limit():
