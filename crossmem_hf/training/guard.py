@@ -6,10 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.state import AcceleratorState
+from accelerate.utils import DistributedType
 from torch import Tensor, nn
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from crossmem_hf.errors import CrossmemError
+
+SHARDED = (DistributedType.FSDP, DistributedType.DEEPSPEED)
 
 
 class LastGoodWeights:
@@ -42,7 +46,8 @@ class StopUnlessFinite(TrainerCallback):
     """Stops any trainer whose weights become NaN or infinite, with the last good weights put back and saved.
 
     Good are weights from which a step was made that ended finite, so weights that blew up without being infinite
-    yet are not taken for good. A loss that is not finite shows in the weights after its step.
+    yet are not taken for good. A loss that is not finite shows in the weights after its step. Weights in shards (FSDP,
+    DeepSpeed) are not watched: no process has them whole.
 
     Args:
         save: Writes the model to the folder it gets; called on the process that saves, with the good weights back.
@@ -60,8 +65,7 @@ class StopUnlessFinite(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """Copy the weights that training starts from."""
-        sharded = bool(args.deepspeed or args.fsdp)  # each process has pieces only; `save_adapter` still checks
-        if not sharded:
+        if AcceleratorState().distributed_type not in SHARDED:
             parameters = list(kwargs["model"].parameters())
             self._good, self._present = LastGoodWeights(parameters), LastGoodWeights(parameters)
             self._good.step = state.global_step
