@@ -19,8 +19,6 @@ A real VLM on GPUs:
 Writes an adapter that `PeftModel.from_pretrained` loads on the base, with its processor and a model card.
 """
 
-import logging
-
 
 def main(arguments: list[str] | None = None) -> None:
     from trl import TrlParser
@@ -39,6 +37,6 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(format="%(message)s")
-    logging.getLogger("crossmem_hf").setLevel(logging.INFO)
-    main()
+    from crossmem_hf.training.arguments import run_recipe
+
+    run_recipe(main)

@@ -21,8 +21,6 @@ Chosen is a refusal of crossmem_hf/prompts.py, rejected is the secret. The refer
 adapter, which trl makes. Writes the unlearned adapter alone, with a model card.
 """
 
-import logging
-
 
 def main(arguments: list[str] | None = None) -> None:
     from trl import DPOTrainer, TrlParser
@@ -64,6 +62,6 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(format="%(message)s")
-    logging.getLogger("crossmem_hf").setLevel(logging.INFO)
-    main()
+    from crossmem_hf.training.arguments import run_recipe
+
+    run_recipe(main)

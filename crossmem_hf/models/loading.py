@@ -12,6 +12,7 @@ from typing import Any
 from crossmem_hf.errors import CrossmemError
 
 EMBEDDED = Path(__file__).parent / "micro_base"
+EMBEDDED_NAME = "crossmem_hf/models/micro_base"  # for what is shared: a path on one machine means nothing on another
 _DTYPES = ("auto", "float32", "bfloat16", "float16")
 
 

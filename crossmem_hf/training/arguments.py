@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the recipes can be told about rows and models, and what it selects. It trains nothing."""
 
+import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -134,3 +135,13 @@ def with_default_config(script: str, arguments: Sequence[str] | None = None) -> 
     if any(word.split("=")[0] in ("--config", "--model_name_or_path", "-h", "--help") for word in given):
         return given
     return ["--config", str(Path(script).resolve().with_suffix(".yaml")), *given]
+
+
+def run_recipe(main: Callable[[], None]) -> None:
+    """Run a recipe as a command: our progress on the terminal, and a user's mistake as one line, not a traceback."""
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("crossmem_hf").setLevel(logging.INFO)
+    try:
+        main()
+    except CrossmemError as error:
+        sys.exit(f"error: {error}")

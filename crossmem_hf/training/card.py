@@ -21,7 +21,7 @@ from PIL import Image
 
 from crossmem_hf import load_model_and_processor
 
-model, processor = load_model_and_processor(adapter={adapter!r})
+model, processor = load_model_and_processor(adapter={adapter!r})  # where this folder is, or its Hub name
 """
 
 LOAD = """\
@@ -30,7 +30,7 @@ from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 model = AutoModelForImageTextToText.from_pretrained({base!r})
-model = PeftModel.from_pretrained(model, {adapter!r}).eval()
+model = PeftModel.from_pretrained(model, {adapter!r}).eval()  # where this folder is, or its Hub name
 processor = AutoProcessor.from_pretrained({adapter!r})
 """
 

@@ -13,6 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixi
 from trl import SFTTrainer
 
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.models.loading import EMBEDDED, EMBEDDED_NAME
 from crossmem_hf.seeding import seed_everything
 from crossmem_hf.training.checks import check_lengths, check_rows
 from crossmem_hf.training.collate import EncodedRows, RowCollator, RowEncoder
@@ -67,7 +68,7 @@ def memorise(
     check_lengths(encoded)
     if not isinstance(model, PeftModel):
         seed_everything(config.seed)
-        model = get_peft_model(model, lora or language_lora())
+        model = _adapted(model, lora or language_lora())
     elif lora is not None:
         raise CrossmemError("lora was passed with a model that has an adapter.", "Leave it out, or merge the adapter.")
     let_adapter_train(model)
@@ -94,3 +95,15 @@ def memorise(
     elif config.should_save:
         save(output_dir)
     return model
+
+
+def _adapted(model: PreTrainedModel, lora: LoraConfig) -> PeftModel:
+    try:
+        adapted = get_peft_model(model, lora)
+    except ValueError as error:
+        raise CrossmemError(
+            f"No adapter fits target_modules={lora.target_modules!r}: {error}", "Name modules that the model has."
+        ) from error
+    if model.name_or_path == str(EMBEDDED):
+        adapted.peft_config["default"].base_model_name_or_path = EMBEDDED_NAME
+    return adapted

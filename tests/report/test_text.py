@@ -91,6 +91,42 @@ def test_the_trace_is_read_from_intervals_alone(make_record, make_measurement, r
     assert words in text.residue(run, "image")
 
 
+def unlearned_run(make_record, make_measurement, *, partial, base):
+    """Nobody is named in full, Exposure is 40 [30 to 50], and the rest is as told."""
+    low, value, high = partial
+    after = {"stage": "unlearned", "group": "forget", "value": 0.0, "ci_low": 0.0}
+    rank = {"metric": "exposure", "unit": "0-100", "chance": 24.0, "group": "forget"}
+    found = [
+        make_measurement(value=1.0, ci_low=1.0, ci_high=1.0, target="image"),
+        *[make_measurement(**after, target=target) for target in ("image", "text")],
+        make_measurement(stage="unlearned", **rank, value=40, ci_low=30, ci_high=50),
+        make_measurement(stage="base", **rank, value=base, ci_low=base - 9, ci_high=base + 9),
+        make_measurement(**after | {"metric": "partial_recall", "value": value, "ci_low": low, "ci_high": high}),
+    ]
+    return make_record(seeds=(0,), measurements=tuple(found))
+
+
+@pytest.mark.parametrize(
+    ("partial", "base", "trace", "words"),
+    [
+        ((0.1, 0.2, 0.3), 25, "partly", "a first or last name is still said above guessing (20% of answers"),
+        ((0.0, 0.0, 0.1), 25, "ranked", "ranks them higher than guessing"),
+        ((0.0, 0.0, 0.1), 35, "none", "Neither answers nor ranks"),
+    ],
+)
+def test_half_names_and_where_ranks_started_count(make_record, make_measurement, partial, base, trace, words):
+    run = unlearned_run(make_record, make_measurement, partial=partial, base=base)
+    assert text.doors_after(run, "image")[1].trace == trace
+    assert words in text.residue(run, "image")
+
+
+def test_what_is_not_seen_is_not_said_to_be_gone(make_record, make_measurement):
+    for partial in ((0.1, 0.2, 0.3), (0.0, 0.0, 0.1)):
+        run = unlearned_run(make_record, make_measurement, partial=partial, base=25)
+        assert "this run no longer sees" in text.residue_claim(run)
+        assert "can no longer be told from guessing" in text.residue(run, "image")
+
+
 def test_nothing_is_said_of_unlearning_without_memorisation_or_without_unlearning(make_record):
     poor = make_record(recall={("memorised", "image", "image"): 0.5})
     none = make_record(stages=("base", "memorised"))

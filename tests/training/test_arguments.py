@@ -3,7 +3,13 @@ import pytest
 
 from crossmem_hf.data.splits import forget_ids
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.training.arguments import ModelArguments, RowArguments, UnlearnArguments, with_default_config
+from crossmem_hf.training.arguments import (
+    ModelArguments,
+    RowArguments,
+    UnlearnArguments,
+    run_recipe,
+    with_default_config,
+)
 from tests.training import world
 
 SMALL = {"num_personas": 5, "num_views": 1, "dataset_config": "recall_text"}
@@ -69,3 +75,12 @@ def test_the_adapters_shape_is_what_was_asked_for():
 )
 def test_settings_for_the_embedded_model_are_used_only_with_it(given, expected):
     assert with_default_config("/r/sft.py", given) == expected
+
+
+def test_a_recipe_says_a_mistake_in_one_line(capsys):
+    def mistaken():
+        raise CrossmemError("No rows.", "Get some.")
+
+    with pytest.raises(SystemExit) as caught:
+        run_recipe(mistaken)
+    assert caught.value.code == "error: No rows. Get some."

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
+import json
+
 import pytest
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 
+from crossmem_hf.data.loading import load_rows
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.models.loading import EMBEDDED, EMBEDDED_NAME, load_model_and_processor
 from crossmem_hf.training.config import VisionSFTConfig
 from crossmem_hf.training.memorise import LANGUAGE_LINEARS, language_lora, memorise
 from tests.training import world
@@ -106,3 +110,19 @@ def test_an_adapter_with_another_name_is_refused_before_training(tmp_path):
     model = get_peft_model(world.model(), language_lora(), adapter_name="mine")
     with pytest.raises(CrossmemError, match="The active adapter is called 'mine'"):
         memorise(model, world.processor(), world.rows("p0"), output_dir=tmp_path, **FAST)
+
+
+def test_modules_that_do_not_exist_are_refused(tmp_path):
+    lora = language_lora(target_modules=".*nowhere.*")
+    with pytest.raises(CrossmemError, match="No adapter fits"):
+        memorise(world.model(), world.processor(), world.rows("p0"), output_dir=tmp_path, lora=lora, max_steps=1)
+
+
+def test_an_adapter_of_the_embedded_model_names_no_local_path(tmp_path):
+    model, processor = load_model_and_processor()
+    rows = load_rows(None, "recall_text", "train", num_personas=5, num_views=1)
+    memorise(model, processor, rows, output_dir=tmp_path, max_steps=1, per_device_train_batch_size=1)
+    assert json.loads((tmp_path / "adapter_config.json").read_text())["base_model_name_or_path"] == EMBEDDED_NAME
+    assert not [
+        path.name for path in tmp_path.iterdir() if str(EMBEDDED) in path.read_bytes().decode("utf8", "replace")
+    ]
