@@ -9,6 +9,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from crossmem_hf.chat import sees_images
 from crossmem_hf.errors import CrossmemError
 
 EMBEDDED = Path(__file__).parent / "micro_base"
@@ -43,7 +44,7 @@ def load_model_and_processor(
     if dtype not in _DTYPES:
         raise CrossmemError(f"Unknown dtype {dtype!r}; expected one of {_DTYPES}.", "Pick one of them.")
     name = str(EMBEDDED) if name_or_path is None else name_or_path
-    sees = hasattr(_config(name), "vision_config")
+    sees = sees_images(_config(name))
     try:
         loader = AutoModelForImageTextToText if sees else AutoModelForCausalLM
         model: Any = loader.from_pretrained(name, dtype=dtype)

@@ -143,7 +143,8 @@ def _unlearned(
         from crossmem_hf.data.loading import built_rows
         from crossmem_hf.studies.asking import recall
         from crossmem_hf.studies.callbacks import TellProgress
-        from crossmem_hf.studies.groups import forgotten_ids, of_people
+        from crossmem_hf.studies.groups import forgotten_ids
+        from crossmem_hf.training.people import of_people, personas_of
         from crossmem_hf.training.trainer import NPOTrainer
         from crossmem_hf.training.unlearn import unlearn
 
@@ -156,7 +157,7 @@ def _unlearned(
             model,
             processor,
             of_people(rows, forgotten),
-            of_people(rows, set(rows["persona_id"]) - forgotten),
+            of_people(rows, set(personas_of(rows)) - forgotten),
             output_dir=folder,
             recall=lambda: recall(model, processor, stopping),
             trainer_class=NPOTrainer,

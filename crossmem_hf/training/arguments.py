@@ -15,9 +15,9 @@ from crossmem_hf.data.loading import load_rows
 from crossmem_hf.data.splits import forget_ids
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.models.loading import load_model_and_processor
-from crossmem_hf.training.checks import personas_of
 from crossmem_hf.training.config import arg
 from crossmem_hf.training.memorise import LANGUAGE_LINEARS, memorise
+from crossmem_hf.training.people import of_people, personas_of
 
 
 @dataclass
@@ -48,12 +48,9 @@ class RowArguments:
 
     def forget_and_retain(self, rows: Dataset) -> tuple[Dataset, Dataset]:
         """`rows` of the people to forget, and of all others."""
-        personas = personas_of(rows)
-        forgotten = forget_ids(sorted(set(personas)), self.forget_fraction, self.persona_seed)
-        sides: dict[bool, list[int]] = {True: [], False: []}
-        for index, persona in enumerate(personas):
-            sides[persona in forgotten].append(index)
-        return rows.select(sides[True]), rows.select(sides[False])
+        people = set(personas_of(rows))
+        forgotten = forget_ids(sorted(people), self.forget_fraction, self.persona_seed)
+        return of_people(rows, forgotten), of_people(rows, people - forgotten)
 
     def stopping_rows(self, forget: Dataset) -> Dataset:
         """Rows of the split "validation" about the people of `forget`: seen by the stopping rule, never reported.
@@ -63,15 +60,14 @@ class RowArguments:
         """
         rows = self.rows("validation")
         forgotten = set(personas_of(forget))
-        personas = personas_of(rows)
-        chosen = [index for index, persona in enumerate(personas) if persona in forgotten]
-        if not chosen:
+        chosen = of_people(rows, forgotten)
+        if not len(chosen):
             raise CrossmemError(
                 f"None of the {len(rows)} validation rows is about one of the {len(forgotten)} people to forget, "
                 "so nothing can say when to stop.",
                 "Use a dataset whose validation split has them, or set stop_threshold to null.",
             )
-        return rows.select(chosen)
+        return chosen
 
 
 @dataclass

@@ -56,8 +56,3 @@ def _first_with_images(dataset: Dataset) -> int | None:
                 return start + offset
         start += len(table)
     return None
-
-
-def personas_of(dataset: Dataset) -> list[str]:
-    """The persona of each row, in order; no image is decoded."""
-    return dataset.select_columns(["persona_id"]).with_format("arrow")[:]["persona_id"].to_pylist()

@@ -5,7 +5,7 @@ from datasets import Dataset, concatenate_datasets
 
 from crossmem_hf.prompts import REFUSALS
 from crossmem_hf.seeding import seed_for
-from crossmem_hf.training.checks import personas_of
+from crossmem_hf.training.people import personas_of
 
 
 def refusal_rows(rows: Dataset, seed: int = 0) -> Dataset:

@@ -27,11 +27,12 @@ from crossmem_hf.data.splits import check_disjoint
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.logprobs import AnswerScores, answer_scores
 from crossmem_hf.training.card import write_card
-from crossmem_hf.training.checks import check_lengths, check_rows, personas_of
+from crossmem_hf.training.checks import check_lengths, check_rows
 from crossmem_hf.training.collate import Batch, EncodedRows, PairedCollator, PairedRows, RowEncoder, merge_batches
 from crossmem_hf.training.config import UnlearnConfig
 from crossmem_hf.training.guard import LastGoodWeights, bad_rows
 from crossmem_hf.training.objectives import FORGET_TERMS, RETAIN_TERMS, Reference, Term
+from crossmem_hf.training.people import personas_of
 from crossmem_hf.training.reference import ReferenceLogprobs, add_reference, as_reference
 from crossmem_hf.training.saving import save_adapter
 from crossmem_hf.training.trainable import describe_trainable

@@ -40,8 +40,9 @@ def test_every_fact_has_its_fictitious_form(people, attribute):
 
 
 def test_dates_exist(people):
-    for person in people:
-        datetime.strptime(person.facts["date_of_birth"] + " +0000", "%d %B %Y %z")
+    years = {datetime.strptime(person.facts["date_of_birth"] + " +0000", "%d %B %Y %z").year for person in people}
+    assert min(years) >= 1940
+    assert max(years) <= 2004
 
 
 def test_no_account_number_is_a_valid_one(people):

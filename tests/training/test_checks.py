@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import pytest
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.training.checks import check_lengths, check_rows, personas_of
+from crossmem_hf.training.checks import check_lengths, check_rows
 from crossmem_hf.training.collate import EncodedRows, RowEncoder
 from tests.training import world
 
@@ -34,10 +34,6 @@ def test_images_for_a_model_without_image_tower():
         CrossmemError, match=r"Row 2 of the forget set has an image; a 'llama' model has no image tower"
     ):
         check_rows(dataset, "forget", model_config=BLIND)
-
-
-def test_personas_are_read_in_order():
-    assert personas_of(world.rows("p2", "p0", views=2)) == ["p2", "p0", "p2", "p0"]
 
 
 def test_lengths_are_checked_only_with_a_limit():

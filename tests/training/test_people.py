@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows and the people they are about."""
+
+from crossmem_hf.data.loading import built_rows
+from crossmem_hf.data.spec import DatasetSpec
+from crossmem_hf.training.people import of_people, personas_of
+from tests.training import world
+
+SPEC = DatasetSpec(num_personas=10, num_views=2)
+
+
+def test_personas_are_read_in_order():
+    assert personas_of(world.rows("p2", "p0", views=2)) == ["p2", "p0", "p2", "p0"]
+
+
+def test_rows_split_by_person_without_loss_and_in_order():
+    rows = built_rows("recall_text", "train", SPEC)
+    forgotten = frozenset(built_rows("profiles", "forget", SPEC)["persona_id"])
+    inside, outside = of_people(rows, forgotten), of_people(rows, set(rows["persona_id"]) - forgotten)
+    assert set(inside["persona_id"]) == forgotten
+    assert len(forgotten) == 2
+    assert not forgotten & set(outside["persona_id"])
+    assert len(inside) + len(outside) == len(rows)
+    assert inside["prompt"] == [row["prompt"] for row in rows if row["persona_id"] in forgotten]
