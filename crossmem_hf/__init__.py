@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from crossmem_hf.rendering.portraits import render_portrait
     from crossmem_hf.rendering.prose import describe
     from crossmem_hf.report.record import RunRecord
+    from crossmem_hf.scoring.answers import score_answers
     from crossmem_hf.scoring.candidates import score_candidates
+    from crossmem_hf.scoring.generation import generate_answers
     from crossmem_hf.training.config import UnlearnConfig
     from crossmem_hf.training.trainer import UnlearnTrainer
 
@@ -27,10 +29,12 @@ __all__ = [
     "UnlearnTrainer",
     "__version__",
     "describe",
+    "generate_answers",
     "load_model_and_processor",
     "load_rows",
     "render_portrait",
     "sample_personas",
+    "score_answers",
     "score_candidates",
 ]
 
@@ -41,10 +45,12 @@ _HOMES = {
     "UnlearnConfig": "crossmem_hf.training.config",
     "UnlearnTrainer": "crossmem_hf.training.trainer",
     "describe": "crossmem_hf.rendering.prose",
+    "generate_answers": "crossmem_hf.scoring.generation",
     "load_model_and_processor": "crossmem_hf.models.loading",
     "load_rows": "crossmem_hf.data.loading",
     "render_portrait": "crossmem_hf.rendering.portraits",
     "sample_personas": "crossmem_hf.personas.sampling",
+    "score_answers": "crossmem_hf.scoring.answers",
     "score_candidates": "crossmem_hf.scoring.candidates",
 }
 

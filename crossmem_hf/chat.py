@@ -15,6 +15,13 @@ def sees_images(model_config: Any) -> bool:
     return getattr(model_config, "vision_config", None) is not None
 
 
+def special_tokens(processing_class: Any) -> set[str]:
+    """The texts that become a token of their own which is not said, such as `<eos>` and `<image>`."""
+    tokenizer = processing_class if is_tokenizer(processing_class) else processing_class.tokenizer
+    special = {str(token) for token in tokenizer.added_tokens_decoder.values() if token.special}
+    return special | set(tokenizer.all_special_tokens)
+
+
 def ended(processing_class: Any, completion: str) -> str:
     """`completion`, as a chat template wrote it, with an end that a model can learn to stop at.
 
@@ -23,8 +30,6 @@ def ended(processing_class: Any, completion: str) -> str:
     without one leaves the text as it is.
     """
     tokenizer = processing_class if is_tokenizer(processing_class) else processing_class.tokenizer
-    special = {str(token) for token in tokenizer.added_tokens_decoder.values() if token.special}
-    special |= set(tokenizer.all_special_tokens)
-    if tokenizer.eos_token is None or completion.rstrip().endswith(tuple(special)):
+    if tokenizer.eos_token is None or completion.rstrip().endswith(tuple(special_tokens(processing_class))):
         return completion
     return completion + str(tokenizer.eos_token)

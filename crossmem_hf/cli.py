@@ -22,6 +22,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 console = Console(stderr=True)
+_SCORES = Path("crossmem_runs/score")
 
 
 @app.callback()
@@ -72,6 +73,86 @@ def run(
         _tell(outcome)
         if not outcome.record.is_interpretable:
             raise typer.Exit(3)
+
+
+_Metrics = Annotated[
+    str | None,
+    typer.Option(
+        help="Comma-separated: exposure, cross_modal_recall, min_k_prob, extraction_strength, truth_ratio, rouge, "
+        "exact_match, forget_diagnosis, priv_leak, judge (default: all but the last two)."
+    ),
+]
+_Source = Annotated[
+    str | None, typer.Option(help="image or text: what people were learnt through; adds gap and transfer.")
+]
+_CandidatesFrom = Annotated[
+    str | None,
+    typer.Option(
+        help="Config with an attribute and its values a row (default: candidates if there is one, else all different "
+        "answers of the attribute in the split)."
+    ),
+]
+_FalseAnswers = Annotated[
+    str | None,
+    typer.Option(help="Column for truth_ratio (default: perturbed_answer if there is one, else other candidates)."),
+]
+_RetainOnly = Annotated[
+    Path | None,
+    typer.Option(
+        help="Output folder of this command for a model that never saw the rows; adds forget_quality, priv_leak."
+    ),
+]
+_JudgeUrl = Annotated[
+    str | None, typer.Option(help="OpenAI-compatible server; its token is read from CROSSMEM_JUDGE_TOKEN.")
+]
+
+
+@app.command()
+def score(
+    model: Annotated[str | None, typer.Option(help="Hub name or folder of a VLM (default: the embedded one).")] = None,
+    adapter: Annotated[str | None, typer.Option(help="PEFT adapter to put on top, Hub name or folder.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Hub name or folder (default: the embedded people).")] = None,
+    config: Annotated[str, typer.Option(help="Config of the dataset.")] = "qa",
+    split: Annotated[str, typer.Option(help="Split of the config; 'forget+retain' joins two.")] = "forget",
+    metrics: _Metrics = None,
+    output_dir: Annotated[Path, typer.Option(help="Gets record.json, items.jsonl, what is resumed from.")] = _SCORES,
+    max_rows: Annotated[int | None, typer.Option(help="Most rows, evenly spread over the split.")] = None,
+    batch_size: Annotated[str, typer.Option(help="Prompts at a time, or auto.")] = "auto",
+    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    device: Annotated[str | None, typer.Option(help="E.g. cuda:1 (default: the process's own).")] = None,
+    source: _Source = None,
+    candidates_from: _CandidatesFrom = None,
+    false_answers: _FalseAnswers = None,
+    k: Annotated[float, typer.Option(help="Share of the tokens in min_k_prob.")] = 0.2,
+    retain_only: _RetainOnly = None,
+    holdout_split: Annotated[str | None, typer.Option(help="Rows that no model saw; adds priv_leak.")] = None,
+    judge_model: Annotated[str | None, typer.Option(help="Who judges, on the Hub or at --judge-url.")] = None,
+    judge_url: _JudgeUrl = None,
+    judge_requests_per_minute: Annotated[float | None, typer.Option(help="Pace of the judge (default: none).")] = None,
+    temperature: Annotated[float, typer.Option(help="0 answers greedily.")] = 0.0,
+    seed: Annotated[int, typer.Option(help="Of answers that are drawn.")] = 0,
+    num_personas: Annotated[int, typer.Option(help="Embedded people.")] = 50,
+    persona_seed: Annotated[int, typer.Option(help="Which embedded people.")] = 0,
+    overwrite: Annotated[bool, typer.Option(help="Replace what a run on other rows or models left there.")] = False,
+) -> None:
+    """Ask a model about people, measure its answers, print a table and write record.json. Resumes if killed.
+
+    Shares the work under torchrun --nproc_per_node N -m crossmem_hf.cli score ..., or accelerate launch -m.
+    """
+    given = {name: value for name, value in locals().items() if name not in ("metrics", "output_dir", "overwrite")}
+    with _clear_errors():
+        from crossmem_hf.studies.score_settings import ScoreSettings, chosen_metrics
+
+        given["batch_size"] = int(batch_size) if batch_size.isdigit() else batch_size
+        chosen = chosen_metrics(metrics, judge=judge_model is not None, holdout=holdout_split is not None)
+        settings = ScoreSettings(metrics=chosen, **given)
+        from crossmem_hf.scoring.sharding import joined_state
+        from crossmem_hf.studies.score import run_score
+
+        record = run_score(settings, output_dir, overwrite=overwrite)
+        if record is not None:
+            console.print(f"record  {(output_dir / 'record.json').resolve()}", highlight=False, soft_wrap=True)
+        joined_state().destroy_process_group()
 
 
 @app.command()

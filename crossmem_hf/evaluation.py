@@ -9,13 +9,14 @@ from typing import Any
 @contextmanager
 def in_eval_mode(model: Any) -> Iterator[None]:
     """No dropout inside; afterwards every module is in the mode it was in, also after an error."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
+    learning = [module for module in model.modules() if module.training]
+    for module in learning:
+        module.training = False
     try:
         yield
     finally:
-        for module, training in modes:
-            module.training = training
+        for module in learning:
+            module.training = True
 
 
 @contextmanager

@@ -126,6 +126,7 @@ def bootstrap_interval(
     *,
     bounds: tuple[float, float] = (0.0, 1.0),
     resampling: Resampling = DEFAULT_RESAMPLING,
+    resampled_ND: FloatArray | None = None,
 ) -> tuple[float, float] | None:
     """Percentile bootstrap interval of a statistic of column means, clusters resampled jointly over the columns.
 
@@ -137,7 +138,8 @@ def bootstrap_interval(
         sums_GD: Sum of each cluster's rows in each column.
         counts_GD: Number of each cluster's rows in each column.
         statistic: From (N, D) means to (N,) numbers; monotone in each column; NaN where it is undefined.
-        bounds: Smallest and largest value that one row can have.
+        bounds: Smallest and largest value that one row can have; used only where every resample agrees.
+        resampled_ND: `resampled_means` of these columns, if several statistics share one draw. Default: drawn here.
 
     Returns:
         (low, high) around the statistic of the data, never NaN. None if the statistic is undefined for the data, or
@@ -147,7 +149,7 @@ def bootstrap_interval(
     value = float(statistic(means[None, :])[0])
     if math.isnan(value):
         return None
-    draws = statistic(resampled_means(sums_GD, counts_GD, resampling))
+    draws = statistic(resampled_means(sums_GD, counts_GD, resampling) if resampled_ND is None else resampled_ND)
     defined = draws[~np.isnan(draws)]
     if len(draws) - len(defined) > resampling.tail * len(draws):
         return None

@@ -18,10 +18,12 @@ PUBLIC_NAMES = [
     "UnlearnTrainer",
     "__version__",
     "describe",
+    "generate_answers",
     "load_model_and_processor",
     "load_rows",
     "render_portrait",
     "sample_personas",
+    "score_answers",
     "score_candidates",
 ]
 MAX_OWN_FIELDS = 12

@@ -58,7 +58,7 @@ def load_rows(
             forget_fraction=forget_fraction,
         )
         return built_rows(config, split, spec)
-    data = _published_rows(dataset_name, config, split)
+    data = published_rows(dataset_name, config, split)
     where = f"{dataset_name!r} ({config}, {split})"
     _check_columns(data, config, where)
     _check_images(data, where)
@@ -90,7 +90,12 @@ def built_rows(config: str, split: str, spec: DatasetSpec) -> "datasets.Dataset"
         ) from error
 
 
-def _published_rows(dataset_name: str, config: str, split: str) -> "datasets.Dataset":
+def published_rows(dataset_name: str, config: str, split: str) -> "datasets.Dataset":
+    """One split of a Hub dataset or a folder, whatever its columns.
+
+    Raises:
+        CrossmemError: It cannot be read; a corrupt Parquet file is named.
+    """
     from datasets import load_dataset
     from datasets.exceptions import DatasetsError
 

@@ -30,19 +30,19 @@ def load_model_and_processor(
         device: Where to put the model, e.g. ``"cuda"``; None leaves it where it was loaded.
 
     Raises:
-        CrossmemError: Unknown dtype, or a model or adapter that cannot be loaded.
+        CrossmemError: Unknown dtype, no such device, or a model or adapter that cannot be loaded.
 
     Example:
         >>> model, processor = load_model_and_processor()
         >>> type(model).__name__
         'LlavaForConditionalGeneration'
     """
-    import torch
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, AutoProcessor, AutoTokenizer
 
     if dtype not in _DTYPES:
         raise CrossmemError(f"Unknown dtype {dtype!r}; expected one of {_DTYPES}.", "Pick one of them.")
+    place = _device(device)
     name = str(EMBEDDED) if name_or_path is None else name_or_path
     sees = sees_images(_config(name))
     try:
@@ -53,9 +53,20 @@ def load_model_and_processor(
         raise _not_loaded(name, error) from error
     if adapter is not None:
         model = _with_adapter(model, adapter)
-    if device is not None:
-        model.to(torch.device(device))
+    if place is not None:
+        model.to(place)
     return model.eval(), processor
+
+
+def _device(name: str | None) -> Any:
+    import torch
+
+    try:
+        return None if name is None else torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        raise CrossmemError(
+            f"There is no device {name!r} here: {_first_line(error)}", "Name another, such as cpu or cuda:0."
+        ) from error
 
 
 def _config(name: str) -> Any:

@@ -3,9 +3,11 @@
 
 import json
 import math
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields, is_dataclass
 from functools import cache
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -115,3 +117,34 @@ def _encoded(value: Any) -> str:
         return "[\n" + ",\n".join(f"  {_encoded(entry)}" for entry in plain) + "\n]"
     is_user_mapping = isinstance(value, Mapping)
     return json.dumps(plain, ensure_ascii=False, allow_nan=False, sort_keys=is_user_mapping)
+
+
+def read_json(cls: type[T], path: str | os.PathLike[str], *, newest: int, kind: str, remedy: str) -> T:
+    """The `cls` that is at `path` as JSON.
+
+    Args:
+        newest: Largest ``schema_version`` that is understood.
+        kind: What the file should be, for the error: ``"run record"``.
+        remedy: What to do if it is not.
+
+    Raises:
+        CrossmemError: There is no such file, or it is not JSON, not a `cls`, or of a newer version.
+    """
+    shown = repr(str(path))
+    try:
+        raw = json.loads(Path(path).read_bytes())
+    except OSError as error:
+        raise CrossmemError(f"Could not read {shown}: {error.strerror or error}.", remedy) from error
+    except ValueError as error:
+        raise CrossmemError(f"{shown} is not JSON, perhaps cut short: {error}.", remedy) from error
+    version = raw.get("schema_version") if isinstance(raw, dict) else None
+    if not isinstance(version, int):
+        raise CrossmemError(f"{shown} is JSON but not a {kind}: it has no schema_version.", remedy)
+    if version > newest:
+        raise CrossmemError(
+            f"{shown} has schema version {version}; this crossmem_hf reads up to {newest}.", "Upgrade crossmem_hf."
+        )
+    try:
+        return from_json(cls, raw)
+    except CrossmemError as error:
+        raise CrossmemError(f"{shown} is not a valid {kind}. {error.fault}", remedy) from error

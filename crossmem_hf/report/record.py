@@ -5,7 +5,6 @@ It knows neither how a number was computed nor how it is shown. A record is the 
 read, so both can be drawn again from `record.json`.
 """
 
-import json
 import os
 from collections import Counter
 from collections.abc import Mapping
@@ -15,7 +14,7 @@ from typing import Any, Final, Literal, Self, get_args
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.schema import Modality
-from crossmem_hf.report.checked import Checked, from_json, to_json
+from crossmem_hf.report.checked import Checked, read_json, to_json
 from crossmem_hf.storage import write_atomic
 
 SCHEMA_VERSION: Final = 1
@@ -232,25 +231,4 @@ class RunRecord(Checked):
         Raises:
             CrossmemError: There is no such file, or it is not JSON, not a run record, or of a newer version.
         """
-        raw = _json_at(Path(path))
-        version = raw.get("schema_version") if isinstance(raw, dict) else None
-        if not isinstance(version, int):
-            raise CrossmemError(f"{str(path)!r} is JSON but not a run record: it has no schema_version.", _FOREIGN)
-        if version > SCHEMA_VERSION:
-            raise CrossmemError(
-                f"{str(path)!r} has schema version {version}; this crossmem_hf reads up to {SCHEMA_VERSION}.",
-                "Upgrade crossmem_hf.",
-            )
-        try:
-            return from_json(cls, raw)
-        except CrossmemError as error:
-            raise CrossmemError(f"{str(path)!r} is not a valid run record. {error.fault}", _FOREIGN) from error
-
-
-def _json_at(path: Path) -> Any:
-    try:
-        return json.loads(path.read_bytes())
-    except OSError as error:
-        raise CrossmemError(f"Could not read {str(path)!r}: {error.strerror or error}.", _FOREIGN) from error
-    except ValueError as error:
-        raise CrossmemError(f"{str(path)!r} is not JSON, perhaps cut short: {error}.", _FOREIGN) from error
+        return read_json(cls, path, newest=SCHEMA_VERSION, kind="run record", remedy=_FOREIGN)

@@ -1,27 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How likely a model finds each candidate answer. It does not know what the scores mean.
+"""How likely a model finds each candidate answer. It does not know what the scores mean."""
 
-The prompt, picture included, is encoded once; all candidates then pass through the model together, packed as a
-prefix tree behind the prompt's key-value cache. Where a model's attention cannot do that, whole sequences are scored
-in batches, with the same result.
-"""
-
-import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.evaluation import evaluating
-from crossmem_hf.scoring.inputs import Row, answer_text, batches, check_rows
-from crossmem_hf.scoring.tree import TokenTree, ancestry, chunks, token_tree
+from crossmem_hf.metrics.exposure.exposure_math import exposure_items
+from crossmem_hf.scoring.batches import Auto
+from crossmem_hf.scoring.continuations import logprobs, scored
+from crossmem_hf.scoring.inputs import Row, answer_tokens, check_rows
 
-logger = logging.getLogger(__name__)
-_PACKED_ATTENTION = ("sdpa", "eager")
+_REMEDY = "Give each candidate as a full answer."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,193 +23,125 @@ class Scores:
 
     Attributes:
         nll_nats: (rows, candidates) summed negative log-likelihood of the candidate and its end of turn; lower is
-            likelier.
-        num_tokens: (candidates,) how many tokens that sum is over.
+            likelier. NaN where a row has fewer candidates than the others.
+        num_tokens: (rows, candidates) how many tokens that sum is over; 0 where there is none.
+        truth_index: (rows,) place of the row's own `answer` among its candidates, -1 where it is not there.
     """
 
     nll_nats: NDArray[np.float64]
     num_tokens: NDArray[np.int64]
+    truth_index: NDArray[np.int64]
 
     @property
     def nll_per_token(self) -> NDArray[np.float64]:
         """(rows, candidates) mean over tokens: the logarithm of the perplexity that ReMem ranks by."""
-        return self.nll_nats / self.num_tokens
+        counts = np.where(self.num_tokens > 0, self.num_tokens, 1)
+        return self.nll_nats / counts
+
+    @property
+    def truth_rank(self) -> NDArray[np.float64]:
+        """(rows,) rank of the truth by `nll_per_token`: 1 is likeliest, ties share the middle; NaN without a truth or
+        a rival."""
+        ranks = np.full(len(self.truth_index), np.nan)
+        known = np.flatnonzero((self.truth_index >= 0) & ((self.num_tokens > 0).sum(1) > 1))
+        if len(known):
+            own = [
+                row[count > 0] for row, count in zip(self.nll_per_token[known], self.num_tokens[known], strict=True)
+            ]
+            ranks[known] = exposure_items(own, self.truth_index[known]).rank
+        return ranks
 
 
 def score_candidates(
     model: Any,
     processor: Any,
     rows: Sequence[Row],
-    candidates: Sequence[str],
+    candidates: Sequence[str] | Sequence[Sequence[str]],
     *,
-    batch_size: int = 32,
-    tokens_per_pass: int = 2048,
+    batch_size: int | Auto = "auto",
+    tokens_per_pass: int | Auto = "auto",
 ) -> Scores:
     """Negative log-likelihood of every candidate as the answer to every row.
 
-    Equals a plain forward pass over prompt and candidate to numerical precision, whatever the order of rows or
-    candidates and the batch size.
+    A picture is encoded once for all rows about it, what prompts share at their start once, each prompt once for all
+    its candidates, and what candidates share at their start once. Equals a plain forward pass over prompt and
+    candidate to numerical precision (1e-4 nats a token in float32), whatever the order of rows or candidates and the
+    batch size. Its memory: `crossmem_hf.scoring.continuations`.
 
     Args:
-        rows: Conversational rows with `prompt` and `images` (empty for text).
-        candidates: Full answers, all different, shared by all rows.
-        batch_size: Prompts encoded together.
-        tokens_per_pass: Most candidate tokens packed into one pass; bounds the memory of the logits,
-            ``batch_size * tokens_per_pass * vocabulary`` numbers of the model's dtype.
+        rows: Conversational rows with `prompt` and `images` (empty for text); an `answer` is the truth.
+        candidates: Full answers, all different: one list for all rows, or one list a row.
+        batch_size: Prompts, or groups of prompts about one picture, encoded together; "auto" fits them into
+            `tokens_per_pass`. Both are halved, again and again, when memory runs out.
+        tokens_per_pass: Most tokens fed at a time; "auto" is 4,096 on a CPU and 16,384 elsewhere, fewer where a large
+            vocabulary would make more than 2**29 logits of them.
 
     Raises:
-        CrossmemError: No rows or candidates, a candidate that occurs twice or is blank, missing columns, pictures
-            for a model without an image tower.
+        CrossmemError: No rows or candidates, a candidate that occurs twice, is blank or no text, holds a special token
+            or merges with the prompt's end, rows that are not conversational, a size below one, pictures for a model
+            without an image tower.
 
     Example:
         >>> from crossmem_hf import load_model_and_processor, load_rows
         >>> model, processor = load_model_and_processor()
         >>> rows = load_rows(None, "recall_text", "test", num_personas=2)
-        >>> score_candidates(model, processor, rows, [row["answer"] for row in rows][::4]).nll_nats.shape
-        (8, 2)
+        >>> scores = score_candidates(model, processor, rows, [row["answer"] for row in rows][::4])
+        >>> scores.nll_nats.shape, scores.truth_index.tolist()
+        ((8, 2), [0, 0, 0, 0, 1, 1, 1, 1])
     """
-    rows = list(rows)
-    check_rows(rows, model)
-    tokens = _candidate_tokens(processor, rows[0], candidates)
-    trees = [token_tree([tokens[index] for index in run]) for run in chunks(tokens, tokens_per_pass)]
-    packed = _can_pack(model)
-    result = np.zeros((len(rows), len(tokens)))
-    with evaluating(model):
-        for part, inputs in batches(processor, rows, batch_size):
-            inputs = {name: value.to(model.device) for name, value in inputs.items()}
-            result[part] = _packed(model, inputs, trees) if packed else _plain(model, inputs, tokens)
-    return Scores(nll_nats=result, num_tokens=np.array([len(ids) for ids in tokens]))
+    rows = check_rows(rows, model, processor)
+    lists = _one_a_row(candidates, len(rows))
+    known: dict[int, list[list[int]]] = {}
+    for row, texts in zip(rows, lists, strict=True):
+        if id(texts) not in known:
+            _check_candidates(texts)
+            known[id(texts)] = answer_tokens(processor, row, texts)[0]
+    tokens = [known[id(texts)] for texts in lists]
+    most = max(map(len, lists))
+    nll, counts = np.full((len(rows), most), np.nan), np.zeros((len(rows), most), dtype=np.int64)
+    for index, several in enumerate(tokens):
+        counts[index, : len(several)] = [len(ids) for ids in several]
+    sizes = {"batch_size": batch_size, "tokens_per_pass": tokens_per_pass}
+    for part in scored(model, processor, rows, tokens, logprobs, **sizes):
+        sums = -np.bincount(part.owners, weights=part.values[:, 0])
+        nll[part.row, part.first : part.first + len(sums)] = sums
+    places: dict[int, dict[str, int]] = {id(texts): {text: at for at, text in enumerate(texts)} for texts in lists}
+    truths = [places[id(texts)].get(row.get("answer", ""), -1) for row, texts in zip(rows, lists, strict=True)]
+    return Scores(nll_nats=nll, num_tokens=counts, truth_index=np.array(truths, dtype=np.int64))
 
 
-def _candidate_tokens(processor: Any, row: Row, candidates: Sequence[str]) -> list[list[int]]:
+def _one_a_row(candidates: Sequence[str] | Sequence[Sequence[str]], num_rows: int) -> list[Sequence[str]]:
     if isinstance(candidates, str):
         raise CrossmemError(f"The candidates are one string, {candidates!r}; expected a list.", "Put it in a list.")
-    blank = [index for index, text in enumerate(candidates) if not text.strip()]
-    if not candidates or blank:
+    if not isinstance(candidates, Iterable):
+        raise CrossmemError(f"The candidates are {candidates!r}; expected a list of texts.", _REMEDY)
+    candidates = list(candidates)
+    if not candidates:
+        raise CrossmemError("There are no candidates; expected at least one.", _REMEDY)
+    odd = [item for item in candidates if not isinstance(item, Iterable)]
+    if odd:
+        raise CrossmemError(f"A candidate is {odd[0]!r}; expected a text.", _REMEDY)
+    if all(isinstance(item, str) for item in candidates):
+        return [candidates] * num_rows  # type: ignore[list-item]
+    if len(candidates) != num_rows or any(isinstance(item, str) for item in candidates):
         raise CrossmemError(
-            f"Candidate {blank[0]} is blank." if blank else "There are no candidates; expected at least one.",
-            "Give each candidate as a full answer.",
+            f"{len(candidates)} lists of candidates came with {num_rows} rows; expected one list a row.",
+            "Pass one list of texts for all rows, or exactly one a row.",
         )
-    if len(set(candidates)) != len(candidates):
-        twice = next(text for index, text in enumerate(candidates) if text in candidates[:index])
+    same: dict[tuple[str, ...], Sequence[str]] = {}  # rows with equal lists share the work
+    return [same.setdefault(tuple(item), item) for item in candidates]
+
+
+def _check_candidates(texts: Sequence[str]) -> None:
+    odd = [text for text in texts if not isinstance(text, str)]
+    if odd:
+        raise CrossmemError(f"A candidate is {odd[0]!r}; expected a text.", _REMEDY)
+    blank = [index for index, text in enumerate(texts) if not text.strip()]
+    if not len(texts) or blank:
+        raise CrossmemError(
+            f"Candidate {blank[0]} is blank." if blank else "There are no candidates; expected at least one.", _REMEDY
+        )
+    if len(set(texts)) != len(texts):
+        seen: set[str] = set()
+        twice = next(text for text in texts if text in seen or seen.add(text))  # type: ignore[func-returns-value]
         raise CrossmemError(f"Candidate {twice!r} occurs twice; expected each once.", "Drop the duplicates.")
-    tokenizer = getattr(processor, "tokenizer", processor)
-    texts = [answer_text(processor, row, text) for text in candidates]
-    return [list(ids) for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]]
-
-
-def _can_pack(model: Any) -> bool:
-    """Whether one additive mask over one growing cache describes the model's attention; said once if not."""
-    from transformers.cache_utils import DynamicCache, DynamicLayer
-
-    text = model.config.get_text_config()
-    layers = DynamicCache(config=text).layers  # sliding windows and recurrent states have layers of their own
-    can = text._attn_implementation in _PACKED_ATTENTION and {type(layer) for layer in layers} == {DynamicLayer}
-    if not can:
-        _say_plain(type(model).__name__)
-    return can
-
-
-@lru_cache
-def _say_plain(name: str) -> None:
-    logger.warning("%s cannot share a cache between candidates; scoring whole sequences.", name)
-
-
-def _own_positions(model: Any, inputs: dict[str, Any]) -> Any:
-    """The module that gives pictures fewer positions than tokens (multimodal RoPE), where this batch needs it."""
-    if "pixel_values" not in inputs:
-        return None
-    return next((module for module in model.modules() if hasattr(module, "get_rope_index")), None)
-
-
-def _positions(attention_mask: Any) -> Any:
-    return (attention_mask.cumsum(-1) - 1).clamp(min=0)
-
-
-def _packed(model: Any, inputs: dict[str, Any], trees: Sequence[TokenTree]) -> NDArray[np.float64]:
-    """(B, K) scores with one pass over the prompts and one over each tree."""
-    import torch
-
-    mask, own = inputs["attention_mask"], _own_positions(model, inputs)
-    positions = {} if own is not None else {"position_ids": _positions(mask)}
-    prefill = model(**inputs, **positions, use_cache=True, logits_to_keep=1)
-    first = torch.log_softmax(prefill.logits[:, -1].double(), -1)
-    start = mask.sum(-1, keepdim=True) + (own.rope_deltas.to(mask.device) if own is not None else 0)
-    parts, cache, width = [], prefill.past_key_values, mask.shape[1]
-    for tree in trees:
-        logits = prefill.logits[:, :0]
-        if tree.fed:
-            logits = model(
-                input_ids=torch.tensor(tree.fed, device=mask.device).expand(len(mask), -1),
-                attention_mask=_tree_mask(tree, mask, prefill.logits.dtype),
-                position_ids=start + torch.tensor(tree.depths, device=mask.device),
-                past_key_values=cache,
-                use_cache=True,
-            ).logits
-            cache.crop(-len(tree.fed))
-            assert cache.get_seq_length() == width, "cropping what was just added leaves the prompt"
-        parts.append(_path_nll(first, logits, tree))
-    return np.concatenate(parts, axis=1)
-
-
-def _tree_mask(tree: TokenTree, prompt_mask: Any, dtype: Any) -> Any:
-    """(B, 1, S, L + S) additive mask: a node sees the real prompt tokens, its ancestors and itself."""
-    import torch
-
-    rows, size = len(prompt_mask), len(tree.fed)
-    sees = torch.from_numpy(ancestry(tree)).to(prompt_mask.device)[None, None].expand(rows, 1, size, size)
-    prompt = prompt_mask.bool()[:, None, None, :].expand(rows, 1, size, -1)
-    visible = torch.cat([prompt, sees], dim=-1)
-    # Additive floats, because eager attention misreads a boolean mask.
-    return torch.zeros(visible.shape, dtype=dtype, device=visible.device).masked_fill(~visible, torch.finfo(dtype).min)
-
-
-def _path_nll(first: Any, logits: Any, tree: TokenTree) -> NDArray[np.float64]:
-    """(B, K) sums along the candidates' paths; `first` are log-probabilities after the prompt, `logits` per node."""
-    import torch
-
-    steps = [(node, token) for path in tree.paths for node, token in path]
-    nodes = torch.tensor([node for node, _ in steps], device=logits.device)
-    chosen = torch.tensor([token for _, token in steps], device=logits.device)
-    inner, outer = nodes >= 0, nodes < 0
-    values = first.new_zeros((len(first), len(steps)))
-    values[:, outer] = first[:, chosen[outer]]
-    if logits.shape[1]:
-        norms = torch.stack([torch.logsumexp(row.double(), -1) for row in logits])  # by row, to spare memory
-        values[:, inner] = logits[:, nodes[inner], chosen[inner]].double() - norms[:, nodes[inner]]
-    owners = torch.tensor([index for index, path in enumerate(tree.paths) for _ in path], device=logits.device)
-    total = first.new_zeros((len(first), len(tree.paths))).index_add_(1, owners, values)
-    scores: NDArray[np.float64] = -total.cpu().numpy()
-    return scores
-
-
-def _plain(model: Any, inputs: dict[str, Any], tokens: Sequence[Sequence[int]]) -> NDArray[np.float64]:
-    """(B, K) scores with one full forward a candidate, all prompts at once."""
-    return np.stack([_plain_column(model, inputs, ids) for ids in tokens], axis=1)
-
-
-def _plain_column(model: Any, inputs: dict[str, Any], ids: Sequence[int]) -> NDArray[np.float64]:
-    import torch
-
-    answer = torch.tensor(ids, device=inputs["input_ids"].device).expand(len(inputs["input_ids"]), -1)
-    whole = inputs | dict(_extended(inputs, answer))
-    if _own_positions(model, inputs) is None:
-        whole["position_ids"] = _positions(whole["attention_mask"])
-    logits = model(**whole, use_cache=False, logits_to_keep=len(ids) + 1).logits
-    logprobs = torch.log_softmax(logits[:, :-1].double(), -1).gather(-1, answer[..., None])
-    column: NDArray[np.float64] = -logprobs[..., 0].sum(-1).cpu().numpy()
-    return column
-
-
-_PER_TOKEN = ("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids")
-
-
-def _extended(inputs: dict[str, Any], answer: Any) -> Iterator[tuple[str, Any]]:
-    """Each per-token input with the answer's part behind it: its ids, ones for the mask, zeros for token types."""
-    import torch
-
-    fill = {"input_ids": answer, "attention_mask": torch.ones_like(answer)}
-    for name in _PER_TOKEN:
-        if name in inputs:
-            tail = fill.get(name, torch.zeros_like(answer))
-            yield name, torch.cat([inputs[name], tail.to(inputs[name].dtype)], dim=1)

@@ -1,13 +1,45 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a model answers when asked. It does not know which answer is right."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from math import inf
 from typing import Any
 
-from crossmem_hf.evaluation import evaluating
-from crossmem_hf.scoring.inputs import Row, batches, check_rows
+from crossmem_hf.errors import CrossmemError
+from crossmem_hf.scoring.batches import Auto, Room, check_size, in_batches
+from crossmem_hf.scoring.continuations import shares_cache
+from crossmem_hf.scoring.inputs import Row, answer_tokens, check_rows, prompt_text
+from crossmem_hf.scoring.prefill import (
+    Prefilled,
+    PromptBatch,
+    extended,
+    pictures_key,
+    positions_of_its_own,
+    prefilled,
+)
+from crossmem_hf.scoring.vllm_backend import described, is_vllm, tokens_from_vllm
+from crossmem_hf.seeding import seed_for
 
-_GREEDY = {"do_sample": False, "num_beams": 1, "repetition_penalty": 1.0, "no_repeat_ngram_size": 0, "min_length": 0}
+UNKNOWN_LENGTH = 32  # tokens, where rows have no answers of their own
+_SPARE_TOKENS = 8
+_OFF = (
+    *("min_new_tokens", "bad_words_ids", "suppress_tokens", "begin_suppress_tokens", "sequence_bias", "stop_strings"),
+    *("forced_eos_token_id", "exponential_decay_length_penalty", "guidance_scale", "cache_implementation"),
+    "prompt_lookup_num_tokens",
+)
+_PLAIN = {  # whatever a hub model's own settings say
+    "do_sample": False,
+    "num_beams": 1,
+    "num_return_sequences": 1,
+    "repetition_penalty": 1.0,
+    "encoder_repetition_penalty": 1.0,
+    "no_repeat_ngram_size": 0,
+    "min_length": 0,
+    "use_cache": True,
+    "return_dict_in_generate": False,
+    **dict.fromkeys(_OFF),
+}
 
 
 def generate_answers(
@@ -15,41 +47,105 @@ def generate_answers(
     processor: Any,
     rows: Sequence[Row],
     *,
-    max_new_tokens: int = 32,
-    batch_size: int = 64,
+    max_new_tokens: int | None = None,
+    batch_size: int | Auto = "auto",
+    temperature: float = 0.0,
+    seed: int = 0,
 ) -> list[str]:
-    """The model's greedy answer to each row's prompt, in the order of the rows.
+    """The model's answer to each row's prompt, in the order of the rows: the likeliest tokens, or a seeded sample.
 
-    Rows are left-padded and sorted by length inside; the answer to a row does not depend on its neighbours. An answer
-    ends at any end-of-turn token that the tokenizer or the model's generation settings name; their other settings
-    (sampling, beams, penalties) are not used.
+    A picture is encoded once for all questions about it, and so is what prompts share at their start. Rows are padded
+    and sorted inside; the answer to a row does not depend on its neighbours, nor does its sample. An answer ends at
+    any end-of-turn token that the tokenizer or the model's generation settings name; their other settings (sampling,
+    beams, penalties) are not used.
 
     Args:
-        model: A causal or image-text-to-text model, with or without adapter.
+        model: A causal or image-text-to-text model, with or without adapter; or a `vllm.LLM`, as `load_vllm` makes it.
         processor: Its processor; needs a chat template.
         rows: Conversational rows with `prompt` and `images` (empty for text).
-        max_new_tokens: Where an answer is cut if the model does not stop by itself.
+        max_new_tokens: Where an answer is cut if the model does not stop by itself. None: 8 tokens more than the
+            longest of the rows' own answers, or 32 where a row has none.
+        batch_size: Answers made at a time; "auto" as for `score_candidates`. vLLM makes batches of its own.
+        temperature: 0 takes the likeliest token; above, tokens are drawn from the logits divided by it.
+        seed: Of the draws; equal prompts get equal samples.
 
     Raises:
-        CrossmemError: No rows, missing columns, or pictures for a model without an image tower.
+        CrossmemError: No rows, rows that are not conversational, a size below one, a temperature below 0 or not
+            finite, or pictures for a model without an image tower.
     """
-    rows = list(rows)
-    check_rows(rows, model)
-    answers = [""] * len(rows)
+    if not 0 <= temperature < inf:
+        raise CrossmemError(f"temperature={temperature!r}; expected at least 0.", "Pass 0 for the likeliest tokens.")
+    if max_new_tokens is not None:
+        check_size("max_new_tokens", max_new_tokens)
+    held = described(model) if is_vllm(model) else model
+    rows = check_rows(rows, held, processor)
     tokenizer = getattr(processor, "tokenizer", processor)
-    with evaluating(model):
-        for part, inputs in batches(processor, rows, batch_size):
-            output = model.generate(
-                **{name: value.to(model.device) for name, value in inputs.items()},
-                **_GREEDY,
-                max_new_tokens=max_new_tokens,
-                pad_token_id=tokenizer.pad_token_id,
-                eos_token_id=_ends(model, tokenizer),
-            )
-            texts = tokenizer.batch_decode(output[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
-            for index, text in zip(part, texts, strict=True):
-                answers[index] = text.strip()
-    return answers
+    seeds = [seed_for(seed, prompt_text(processor, row), pictures_key(row["images"] or ()).hex()) for row in rows]
+    wanted: dict[str, Any] = {
+        "max_new_tokens": _longest(processor, rows) if max_new_tokens is None else max_new_tokens,
+        "ends": _ends(held, tokenizer),
+        "temperature": temperature,
+        "seeds": seeds,
+    }
+    if is_vllm(model):
+        made = tokens_from_vllm(model, processor, rows, **wanted)
+    else:
+        made = _tokens(model, processor, rows, batch_size=batch_size, **wanted)
+    return [text.strip() for text in tokenizer.batch_decode(made, skip_special_tokens=True)]
+
+
+def _tokens(
+    model: Any,
+    processor: Any,
+    rows: Sequence[Row],
+    *,
+    max_new_tokens: int,
+    ends: Sequence[int],
+    temperature: float,
+    seeds: Sequence[int],
+    batch_size: int | Auto,
+) -> list[list[int]]:
+    """Token ids of the answer to each row, its end of turn and padding behind it."""
+    made: list[list[int]] = [[]] * len(rows)
+    settings = {
+        **_PLAIN,
+        "max_new_tokens": max_new_tokens,
+        "pad_token_id": getattr(processor, "tokenizer", processor).pad_token_id,
+        "eos_token_id": list(ends),
+    }
+
+    def write(numbers: Sequence[int], inputs: dict[str, Any], **more: Any) -> None:
+        if temperature:
+            more["logits_processor"] = [_draws(temperature, [seeds[number] for number in numbers])]
+        output = model.generate(**inputs, **settings, **more)
+        for number, tokens in zip(numbers, output[:, inputs["input_ids"].shape[1] :].tolist(), strict=True):
+            made[number] = tokens
+
+    def work(batch: PromptBatch, room: Room) -> None:
+        if all(len(group.rows) == 1 for group in batch.groups):
+            whole = extended(batch.inputs, [group.tails[0] for group in batch.groups])
+            write([group.rows[0] for group in batch.groups], whole)
+            return
+        start = prefilled(model, batch.inputs)
+        for members in _branches(batch, room.prompts, by_length=windowed):
+            places, numbers, tails = zip(*members, strict=True)
+            inputs = {name: batch.inputs[name][list(places)] for name in ("input_ids", "attention_mask")}
+            write(numbers, extended(inputs, tails, side="left"), past_key_values=_branched(start, places))
+
+    share = _may_share(model, processor, rows)
+    windowed = getattr(model.config.get_text_config(), "sliding_window", None) is not None
+    for _ in in_batches(model, processor, rows, work, share=share, batch_size=batch_size, held_back=1):
+        pass
+    return made
+
+
+def _longest(processor: Any, rows: Sequence[Row]) -> int:
+    """Room for the longest of the rows' own answers."""
+    texts = {str(row.get("answer") or "").strip() for row in rows}
+    if "" in texts:
+        return UNKNOWN_LENGTH
+    tokens, _ = answer_tokens(processor, rows[0], sorted(texts))
+    return max(map(len, tokens)) + _SPARE_TOKENS
 
 
 def _ends(model: Any, tokenizer: Any) -> list[int]:
@@ -57,3 +153,58 @@ def _ends(model: Any, tokenizer: Any) -> list[int]:
     named = model.generation_config.eos_token_id
     several = named if isinstance(named, list) else [named]
     return sorted({token for token in (tokenizer.eos_token_id, *several) if token is not None})
+
+
+def _may_share(model: Any, processor: Any, rows: Sequence[Row]) -> bool:
+    """Whether answers may branch off one cached start: where pictures take one position a token."""
+    if positions_of_its_own(model) is not None:
+        return False
+    words = getattr(processor, "tokenizer", processor)(["Yes", "No"], add_special_tokens=False)["input_ids"]
+    return shares_cache(model, processor, rows, [words] * len(rows))
+
+
+def _branches(batch: PromptBatch, most: int, *, by_length: bool) -> Iterator[list[tuple[int, int, tuple[int, ...]]]]:
+    """Up to `most` rows at a time, as (place of the start, number, tail), shortest tails first.
+
+    Args:
+        by_length: Only tails of one length together, so that no padding stands between a start and its tail: a layer
+            that looks back through a window would count it.
+    """
+    members = [
+        (place, number, tail)
+        for place, group in enumerate(batch.groups)
+        for number, tail in zip(group.rows, group.tails, strict=True)
+    ]
+    members.sort(key=lambda member: len(member[2]))
+    for _, same in groupby(members, lambda member: len(member[2]) if by_length else 0):
+        several = list(same)
+        yield from (several[first : first + most] for first in range(0, len(several), most))
+
+
+def _branched(start: Prefilled, places: Sequence[int]) -> Any:
+    """A cache with a row for each of the places of another, which is not changed."""
+    import torch
+    from transformers.cache_utils import DynamicCache
+
+    chosen = torch.tensor(places, device=start.mask_BL.device)
+    return DynamicCache([(layer.keys[chosen], layer.values[chosen]) for layer in start.cache.layers])
+
+
+def _draws(temperature: float, seeds: Sequence[int]) -> Any:
+    """Makes the likeliest token a fair draw (the Gumbel-max trick), with a generator a row."""
+    import torch
+    from transformers import LogitsProcessor
+
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+
+    class Draws(LogitsProcessor):
+        def __call__(self, input_ids: Any, scores: Any) -> Any:
+            noise = torch.stack(
+                [torch.rand(scores.shape[1], generator=one, dtype=torch.float64) for one in generators]
+            )
+            gumbel = -torch.log(-torch.log(noise.clamp(min=1e-300)))
+            # Only differences count, and the largest stays finite when it is divided by next to nothing.
+            shifted = scores - scores.amax(-1, keepdim=True)
+            return shifted / temperature + gumbel.to(scores.device, torch.float32)
+
+    return Draws()

@@ -57,8 +57,7 @@ def asked_names(
         rows = list(built_rows(f"recall_{target}", "test", spec))
         answers = generate_answers(model, processor, rows, max_new_tokens=ANSWER_TOKENS, batch_size=128)
         scores = score_candidates(model, processor, rows, names)
-        truths = [names.index(row["answer"]) for row in rows]
-        exposures = exposure_items(scores.nll_per_token, truths).exposure
+        exposures = exposure_items(scores.nll_per_token, scores.truth_index).exposure
         correct = row_matches(answers, [row["answer"] for row in rows])
         for row, answer, right, exposure in zip(rows, answers, correct, exposures, strict=True):
             asked.append(

@@ -12,8 +12,8 @@ import yaml
 
 from crossmem_hf.metrics.cross_modal_recall.recall_math import recall_summary
 from crossmem_hf.metrics.exposure.exposure_math import chance_exposure, exposure_items, exposure_summary
+from tests.metrics.conftest import NAMES
 
-NAMES = ("exposure", "cross_modal_recall")
 EXAMPLE = re.compile(r"```python\n(?P<code>.*?)```\n\n```text\n(?P<shown>.*?)```", re.DOTALL)
 
 
@@ -74,9 +74,11 @@ def test_cards_explain_every_result(root):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_space_needs_only_evaluate_and_numpy(spaces, name):
+def test_a_space_needs_only_what_it_lists(spaces, name):
     """datasets comes with evaluate, gradio with the Space."""
     folder = spaces / "crossmem" / name
+    listed = {re.split(r"[<>=!~ ]", line)[0] for line in (folder / "requirements.txt").read_text().splitlines()}
+    assert listed <= {"evaluate", "numpy", "scipy"}
     assert not [path for path in folder.rglob("*") if path.is_symlink()]
     for path in folder.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -88,7 +90,7 @@ def test_a_space_needs_only_evaluate_and_numpy(spaces, name):
             names += [node.module] if isinstance(node, ast.ImportFrom) else []
             for module in names:
                 top = module.split(".")[0]
-                allowed = {"evaluate", "datasets", "numpy"} | ({"gradio"} if path.name == "app.py" else set())
+                allowed = {"datasets", *listed} | ({"gradio"} if path.name == "app.py" else set())
                 assert top in sys.stdlib_module_names or top in allowed, f"{path.name} imports {module}"
 
 

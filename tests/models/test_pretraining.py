@@ -28,7 +28,7 @@ from crossmem_hf.prompts import FEATURE_QUESTIONS, NAME_QUESTIONS, features_answ
 from crossmem_hf.rendering.portraits import render_portrait
 from crossmem_hf.rendering.prose import describe
 from crossmem_hf.rendering.views import view_for
-from crossmem_hf.scoring.inputs import answer_text, batches
+from crossmem_hf.scoring.inputs import answer_tokens, encode, prompt_text
 from crossmem_hf.seeding import rng_for
 
 TARGET_SEEDS = (0, 1, 2, 5)
@@ -69,8 +69,8 @@ def test_training_inputs_are_those_of_the_processor(processor, items, modality):
     batch = Batcher(processor)(items[modality])
     for index, item in enumerate(items[modality]):
         row = as_row(item)
-        (_, prompt), = batches(processor, [row], 1)  # fmt: skip
-        answer = processor.tokenizer(answer_text(processor, row, item.answer), add_special_tokens=False)["input_ids"]
+        prompt = encode(processor, [prompt_text(processor, row)], [row["images"]])
+        (answer,), _ = answer_tokens(processor, row, [item.answer])
         expected = [*prompt["input_ids"][0].tolist(), *answer]
         ids, mask, labels = (batch[name][index] for name in ("input_ids", "attention_mask", "labels"))
         assert ids[: len(expected)].tolist() == expected
@@ -86,12 +86,12 @@ def test_training_inputs_are_those_of_the_processor(processor, items, modality):
 @pytest.mark.parametrize("modality", MODALITIES)
 def test_prompts_are_those_of_scoring(processor, items, modality):
     mine = Batcher(processor).prompts(items[modality])
-    (part, theirs), = batches(processor, [as_row(item) for item in items[modality]], 100)  # fmt: skip
-    for place, index in enumerate(part):
-        for name in ("input_ids", "attention_mask"):
-            assert torch.equal(mine[name][index], theirs[name][place])
-        if modality == "image":
-            assert torch.allclose(mine["pixel_values"][index], theirs["pixel_values"][place], atol=2e-6)
+    rows = [as_row(item) for item in items[modality]]
+    theirs = encode(processor, [prompt_text(processor, row) for row in rows], [row["images"] for row in rows])
+    for name in ("input_ids", "attention_mask"):
+        assert torch.equal(mine[name], theirs[name])
+    if modality == "image":
+        assert torch.allclose(mine["pixel_values"], theirs["pixel_values"], atol=2e-6)
 
 
 def test_the_loss_is_the_mean_over_answer_tokens(processor, tiny, items):

@@ -23,8 +23,9 @@ from transformers import (
 
 from crossmem_hf.data.rows import features_of, recall_row
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.scoring import candidates as module
+from crossmem_hf.scoring import continuations as module
 from crossmem_hf.scoring.candidates import score_candidates
+from crossmem_hf.scoring.inputs import answer_tokens
 from crossmem_hf.seeding import rng_for
 from crossmem_hf.training.collate import RowEncoder
 from tests.scoring.world import (
@@ -78,7 +79,7 @@ def test_chunks_change_nothing(expected, tokens_per_pass):
 
 
 def test_whole_sequences_score_the_same(expected, monkeypatch):
-    monkeypatch.setattr(module, "_can_pack", lambda model: False)
+    monkeypatch.setattr(module, "can_pack", lambda model: False)
     assert_equal_scores(score_candidates(llava(), processor(), mixed_rows(), CANDIDATES, batch_size=4), expected)
 
 
@@ -98,7 +99,7 @@ def test_order_changes_nothing(expected, number):
 def test_a_candidate_is_scored_as_if_alone(expected):
     for column in (0, 7, 9):
         scores = score_candidates(llava(), processor(), mixed_rows(4), [CANDIDATES[column]])
-        assert np.abs(scores.nll_nats[:, 0] - expected[:4, column]).max() <= CLOSE * scores.num_tokens[0]
+        assert np.abs(scores.nll_nats[:, 0] - expected[:4, column]).max() <= CLOSE * scores.num_tokens[0, 0]
 
 
 def test_with_an_adapter():
@@ -139,8 +140,8 @@ def text_models():
         "llama_eager": (lambda: eager(llama()), True),
         "qwen3": (lambda: llama(Qwen3ForCausalLM, qwen), True),
         "gpt2": (lambda: llama(GPT2LMHeadModel, gpt), True),
-        "mistral_window": (lambda: llama(MistralForCausalLM, mistral), False),
-        "gemma3_hybrid": (lambda: llama(Gemma3ForCausalLM, gemma), False),
+        "mistral_window": (lambda: llama(MistralForCausalLM, mistral), True),
+        "gemma3_hybrid": (lambda: llama(Gemma3ForCausalLM, gemma), True),
     }
 
 
@@ -155,28 +156,37 @@ def test_text_only_models(name):
     build, packs = text_models()[name]
     model = build()
     rows = [text_row(number) for number in range(5)]
-    assert module._can_pack(model) == packs
+    assert module.shares_cache(model, tokenizer(), rows, [[[5, 6, 7]]] * 5) == packs
     for batch_size in (1, 3):
         scores = score_candidates(model, tokenizer(), rows, CANDIDATES, batch_size=batch_size)
         assert_equal_scores(scores, naive(model, tokenizer(), rows, CANDIDATES))
 
 
-def test_recurrent_models_are_not_packed():
-    config = JambaConfig(
-        hidden_size=16, intermediate_size=16, num_hidden_layers=8, num_attention_heads=2, vocab_size=50
+def jamba():
+    sizes = {"hidden_size": 48, "intermediate_size": 64, "num_hidden_layers": 4, "num_attention_heads": 4}
+    mixture = {"num_experts": 2, "attn_layer_period": 2, "attn_layer_offset": 1, "use_mamba_kernels": False}
+    sizes["num_key_value_heads"] = 2
+    ends = {"pad_token_id": tokenizer().pad_token_id, "eos_token_id": tokenizer().eos_token_id}
+    return llama(JambaForCausalLM, JambaConfig(vocab_size=len(tokenizer()), **sizes, **mixture, **ends))
+
+
+def test_recurrent_models_are_scored_whole():
+    model = jamba()
+    assert not module.can_pack(model)
+    rows = [text_row(number) for number in range(3)]
+    assert_equal_scores(
+        score_candidates(model, tokenizer(), rows, CANDIDATES), naive(model, tokenizer(), rows, CANDIDATES)
     )
-    with torch.device("meta"):
-        assert not module._can_pack(JambaForCausalLM(config))
 
 
 def test_the_fallback_is_said_once(caplog):
-    model = text_models()["mistral_window"][0]()
-    module._say_plain.cache_clear()
+    model = jamba()
+    module._say_whole.cache_clear()
     with caplog.at_level(logging.WARNING):
         for _ in range(2):
             score_candidates(model, tokenizer(), [text_row(0)], ["Ann", "Bo"])
     said = [record.message for record in caplog.records if record.name == module.__name__]
-    assert said == ["MistralForCausalLM cannot share a cache between candidates; scoring whole sequences."]
+    assert said == ["JambaForCausalLM cannot share a cache between candidates; scoring whole sequences."]
 
 
 def test_packing_says_nothing(caplog):
@@ -196,14 +206,14 @@ def test_the_tokens_are_those_that_training_sees():
             {**row, "completion": [{"role": "assistant", "content": candidate}]}
         )["labels"]  # fmt: skip
         trained = labels[labels != -100].tolist()
-        assert module._candidate_tokens(processor(), row, [candidate]) == [trained]
+        assert answer_tokens(processor(), row, [candidate]) == ([trained], 1)
         assert trained[-1] == processor().tokenizer.eos_token_id
 
 
 def test_means_and_counts():
     scores = score_candidates(llava(), processor(), mixed_rows(2), ["Ann", "Ann Lee Kim"])
     spelled = [len(processor().tokenizer(f"{text}<eos>")["input_ids"]) for text in ("Ann", "Ann Lee Kim")]
-    assert scores.num_tokens.tolist() == spelled
+    assert scores.num_tokens.tolist() == [spelled] * 2
     assert np.allclose(scores.nll_per_token * spelled, scores.nll_nats)
     assert (scores.nll_nats > 0).all()
 
@@ -266,6 +276,13 @@ def test_an_error_leaves_the_model_as_it_was(monkeypatch):
     ([text_row(0)], [], "There are no candidates"),
     ([text_row(0)], ["Ann", "  "], "Candidate 1 is blank"),
     ([text_row(0)], ["Ann", "Bo", "Ann"], "Candidate 'Ann' occurs twice"),
+    ([text_row(0)], None, "The candidates are None; expected a list"),
+    ([text_row(0)], 5, "The candidates are 5; expected a list"),
+    ([text_row(0)], [5], "A candidate is 5; expected a text"),
+    ([text_row(0)], ["Ann", None], "A candidate is None; expected a text"),
+    ([text_row(0)], [["Ann", 5]], "A candidate is 5; expected a text"),
+    ([text_row(0)], ["<image> sneaky", "Ann"], "'<image> sneaky' holds the special token '<image>'"),
+    ([text_row(0)], ["Ann", "Bo<eos>"], "'Bo<eos>' holds the special token '<eos>'"),
     ([text_row(0)], "Ann", "one string, 'Ann'; expected a list"),
 ])  # fmt: skip
 def test_bad_input(rows, candidates, said):
@@ -275,7 +292,7 @@ def test_bad_input(rows, candidates, said):
 
 @pytest.mark.parametrize("batch_size", [0, -1])
 def test_a_batch_holds_something(batch_size):
-    with pytest.raises(CrossmemError, match=f"batch_size={batch_size}; expected at least 1"):
+    with pytest.raises(CrossmemError, match=f"batch_size={batch_size}; expected a whole number, at least 1"):
         score_candidates(llava(), processor(), [text_row(0)], ["Ann"], batch_size=batch_size)
 
 

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Greedy answers: the same alone or in company, in the order of the rows, whatever a model's own settings say."""
+"""Answers: the likeliest, alone or in company, in the order of the rows, whatever a model's own settings say."""
 
 import pytest
-import torch
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.scoring.generation import generate_answers
 from crossmem_hf.seeding import rng_for
-from tests.scoring.world import image_row, llama, llava, mixed_rows, processor, text_row, tokenizer
+from tests.scoring.spoken import shared_rows, step_by_step
+from tests.scoring.world import NAMES, image_row, llama, llava, mixed_rows, processor, text_row, tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -16,31 +16,6 @@ def alone():
     return [
         answer for row in mixed_rows() for answer in generate_answers(llava(), processor(), [row], max_new_tokens=8)
     ]
-
-
-def step_by_step(model, processing, row, steps):
-    """Greedy decoding by hand: a full forward pass a token, no cache, no padding."""
-    turns = [
-        {
-            "role": "user",
-            "content": [
-                *[{"type": "image"}] * len(row["images"]),
-                {"type": "text", "text": row["prompt"][0]["content"]},
-            ],
-        }
-    ]
-    prompt = processing.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-    given = {"images": row["images"]} if row["images"] else {}
-    inputs = dict(processing(text=prompt, **given, return_tensors="pt"))
-    inputs.pop("attention_mask")
-    made = []
-    for _ in range(steps):
-        with torch.no_grad():
-            made.append(int(model(**inputs).logits[0, -1].argmax()))
-        if made[-1] == processing.tokenizer.eos_token_id:
-            break
-        inputs["input_ids"] = torch.cat([inputs["input_ids"], torch.tensor([[made[-1]]])], dim=1)
-    return processing.tokenizer.decode(made, skip_special_tokens=True).strip()
 
 
 def test_answers_are_the_likeliest_tokens(alone):
@@ -83,7 +58,7 @@ def test_settings_of_the_model_do_not_reach_the_answers(alone):
 def test_any_end_of_turn_ends_an_answer(alone):
     """Gemma ends a turn with another token than its tokenizer's end of text."""
     model, tokens = llava.__wrapped__(), processor().tokenizer
-    model.generation_config.eos_token_id = [tokens.eos_token_id, *tokens.encode("\r")]
+    model.generation_config.update(eos_token_id=[tokens.eos_token_id, *tokens.encode("\r")], min_new_tokens=8)
     stopped = generate_answers(model, processor(), mixed_rows(), max_new_tokens=8)
     assert stopped == [answer.split("\r")[0].strip() for answer in alone]
     assert stopped != alone
@@ -95,6 +70,29 @@ def test_answers_are_cut_at_the_limit(alone):
     short = generate_answers(llava(), processor(), mixed_rows(), max_new_tokens=2)
     assert all(long.startswith(part.rstrip("\ufffd")) for long, part in zip(alone, short, strict=True))
     assert short != alone
+
+
+@pytest.mark.parametrize("settings", [
+    {"bad_words_ids": [[number] for number in range(4, 200)]},
+    {"suppress_tokens": list(range(4, 200))},
+    {"begin_suppress_tokens": list(range(4, 200))},
+    {"sequence_bias": [[[number], -90.0] for number in range(4, 200)]},
+    {"forced_eos_token_id": 9},
+    {"encoder_repetition_penalty": 9.0},
+    {"exponential_decay_length_penalty": (0, 9.0)},
+    {"guidance_scale": 3.0},
+    {"return_dict_in_generate": True},
+    {"num_return_sequences": 2, "do_sample": True},
+    {"cache_implementation": "static"},
+    {"use_cache": False},
+    {"stop_strings": ["e"]},
+    {"prompt_lookup_num_tokens": 3},
+])  # fmt: skip
+def test_rarer_settings_do_not_reach_the_answers_either(settings):
+    rows, model = [*shared_rows()[:4], text_row(1)], llava.__wrapped__()
+    expected = generate_answers(model, processor(), rows, max_new_tokens=6)
+    model.generation_config.update(**settings)
+    assert generate_answers(model, processor(), rows, max_new_tokens=6) == expected
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -123,10 +121,31 @@ def test_bad_rows(rows, said):
 
 
 def test_no_batch_is_an_error_and_not_an_empty_answer():
-    with pytest.raises(CrossmemError, match="batch_size=-1; expected at least 1"):
+    with pytest.raises(CrossmemError, match="batch_size=-1; expected a whole number, at least 1"):
         generate_answers(llava(), processor(), [text_row(0)], batch_size=-1)
+
+
+@pytest.mark.parametrize("value", ["a", "auto", 0, -1, 2.5, True])
+def test_a_length_that_is_none(value):
+    with pytest.raises(CrossmemError, match=f"max_new_tokens={value!r}; expected a whole number, at least 1"):
+        generate_answers(llava(), processor(), [text_row(0)], max_new_tokens=value)
 
 
 def test_pictures_for_a_blind_model():
     with pytest.raises(CrossmemError, match="Row 0 has 1 image"):
         generate_answers(llama(), tokenizer(), [image_row(0)])
+
+
+@pytest.mark.parametrize(("answers", "tokens"), [
+    (["Ann", NAMES[0], " Kim "], None),
+    (["Ann", None, NAMES[0]], 32),
+    (["Ann", "  "], 32),
+])  # fmt: skip
+def test_room_for_the_longest_answer(monkeypatch, answers, tokens):
+    model, room = llava.__wrapped__(), []
+    whole = model.generate
+    monkeypatch.setattr(model, "generate", lambda **given: room.append(given["max_new_tokens"]) or whole(**given))
+    rows = [{**text_row(number), "answer": answer} for number, answer in enumerate(answers)]
+    generate_answers(model, processor(), rows)
+    longest = len(processor().tokenizer(f"{NAMES[0]}<eos>", add_special_tokens=False)["input_ids"])
+    assert set(room) == {tokens or longest + 8}

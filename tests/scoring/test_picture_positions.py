@@ -16,7 +16,8 @@ from transformers import (
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 from transformers.models.qwen2_vl.processing_qwen2_vl import Qwen2VLProcessor
 
-from crossmem_hf.scoring import candidates as module
+from crossmem_hf.scoring import continuations as module
+from crossmem_hf.scoring import prefill, whole
 from crossmem_hf.scoring.candidates import score_candidates
 from crossmem_hf.scoring.generation import generate_answers
 from tests.scoring.world import CANDIDATES, image_row, naive, peaked, processor, text_row
@@ -84,15 +85,16 @@ def expected(model, rows):
 @pytest.mark.parametrize("batch_size", [1, 4])
 @pytest.mark.parametrize("packs", [True, False])
 def test_scores_equal_the_oracle(model, rows, expected, batch_size, packs, monkeypatch):
-    assert module._can_pack(model)
-    monkeypatch.setattr(module, "_can_pack", lambda model: packs)
+    assert module.can_pack(model)
+    monkeypatch.setattr(module, "can_pack", lambda model: packs)
     scores = score_candidates(model, picture_processor(), rows, CANDIDATES, batch_size=batch_size)
     assert np.abs(scores.nll_nats - expected).max() <= 1e-4
 
 
 def test_positions_matter_here(model, rows, expected, monkeypatch):
     """The guard of the tests above: with one position a token, the pictures' scores would be wrong."""
-    monkeypatch.setattr(module, "_own_positions", lambda model, inputs: None)
+    for place in (prefill, whole):
+        monkeypatch.setattr(place, "own_positions", lambda model, inputs: None)
     wrong = np.abs(score_candidates(model, picture_processor(), rows, CANDIDATES).nll_nats - expected).max(1)
     assert min(wrong[0], wrong[2], wrong[4]) > 0.01
     assert max(wrong[1], wrong[3]) <= 1e-4

@@ -1,19 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The prefix tree: every candidate's tokens in order, every distinct prefix once."""
+"""Prefix trees: every sequence's tokens in order, every distinct prefix once, no tree larger than its room."""
 
 import itertools
 
+import numpy as np
 import pytest
 
-from crossmem_hf.scoring.tree import chunks, token_tree
+from crossmem_hf.scoring.tree import TokenTree, token_trees
 from crossmem_hf.seeding import rng_for
 
 
-def some_candidates(number):
-    """Random token lists over a small alphabet, so that they share prefixes and are prefixes of each other."""
-    rng = rng_for(0, "candidates", number)
+def some_sequences(number):
+    """Random token lists over a small alphabet, so that they share prefixes and are prefixes of each other; and how
+    many first tokens of each are given."""
+    rng = rng_for(0, "sequences", number)
     count, longest, letters = rng.randint(1, 30), rng.randint(1, 6), rng.randint(1, 4)
-    return [[rng.randrange(letters) for _ in range(rng.randint(1, longest))] for _ in range(count)]
+    sequences = [[rng.randrange(letters) for _ in range(rng.randint(1, longest))] for _ in range(count)]
+    return sequences, [rng.randrange(len(tokens)) for tokens in sequences]
 
 
 def spelled(tree, node):
@@ -25,43 +28,98 @@ def spelled(tree, node):
     return tokens[::-1]
 
 
-@pytest.mark.parametrize("number", range(200))
+def one_tree(sequences, heads=None):
+    (tree,) = token_trees(sequences, heads or [0] * len(sequences), room=1000)
+    return tree
+
+
+@pytest.mark.parametrize("number", range(100))
 def test_against_prefixes_by_hand(number):
-    candidates = some_candidates(number)
-    tree = token_tree(candidates)
-    prefixes = {tuple(tokens[:stop]) for tokens in candidates for stop in range(1, len(tokens))}
+    sequences, heads = some_sequences(number)
+    tree = one_tree(sequences, heads)
+    prefixes = {tuple(tokens[:stop]) for tokens in sequences for stop in range(1, len(tokens))}
     assert {tuple(spelled(tree, node)) for node in range(len(tree.fed))} == prefixes
     assert len(tree.fed) == len(tree.parents) == len(tree.depths) == len(prefixes)
     assert all(parent < node for node, parent in enumerate(tree.parents))
     assert tree.depths == [len(spelled(tree, node)) - 1 for node in range(len(tree.fed))]
-    for tokens, path in zip(candidates, tree.paths, strict=True):
-        assert [token for _, token in path] == tokens
-        assert [spelled(tree, node) for node, _ in path] == [tokens[:place] for place in range(len(tokens))]
+    steps = [
+        (owner, tokens[:place], tokens[place])
+        for owner, (tokens, head) in enumerate(zip(sequences, heads, strict=True))
+        for place in range(head, len(tokens))
+    ]
+    found = zip(tree.owners, [spelled(tree, node) for node in tree.nodes], tree.tokens, strict=True)
+    assert list(found) == steps
+    assert (tree.first, len(tree)) == (0, len(sequences))
+
+
+@pytest.mark.parametrize("number", range(20))
+def test_a_node_sees_its_ancestors_and_itself(number):
+    tree = one_tree(*some_sequences(number))
+    words = [spelled(tree, node) for node in range(len(tree.fed))]
+    expected = [[mine[: len(other)] == other for other in words] for mine in words]
+    assert tree.ancestry.shape == (len(words), len(words))
+    assert tree.ancestry.tolist() == expected
+
+
+@pytest.mark.parametrize("number", range(40))
+@pytest.mark.parametrize("room", [1, 3, 10, 1000])
+def test_trees_are_consecutive_within_room_and_complete(number, room):
+    sequences, heads = some_sequences(number)
+    trees = token_trees(sequences, heads, room)
+    assert [tree.first + at for tree in trees for at in range(len(tree))] == list(range(len(sequences)))
+    assert all(len(tree.fed) <= room or len(tree) == 1 for tree in trees)
+    for tree in trees:
+        part = slice(tree.first, tree.first + len(tree))
+        alone = one_tree(sequences[part], heads[part])
+        assert (tree.fed, tree.parents, tree.depths) == (alone.fed, alone.parents, alone.depths)
+        assert (tree.nodes, tree.tokens, tree.owners) == (alone.nodes, alone.tokens, alone.owners)
+    for tree, following in itertools.pairwise(trees):  # none could have taken the next sequence as well
+        assert len(one_tree(sequences[tree.first : following.first + 1]).fed) > room
 
 
 def test_a_last_token_is_predicted_and_never_fed():
-    tree = token_tree([[4], [5], [6]])
-    assert tree.fed == []
-    assert tree.paths == [[(-1, 4)], [(-1, 5)], [(-1, 6)]]
+    tree = one_tree([[4], [5], [6]])
+    assert (tree.fed, tree.nodes, tree.tokens, tree.owners) == ([], [-1, -1, -1], [4, 5, 6], [0, 1, 2])
+    assert tree.ancestry.shape == (0, 0)
 
 
-def test_a_candidate_may_start_another():
-    tree = token_tree([[1, 2], [1, 2, 3]])
-    assert (tree.fed, tree.parents, tree.depths) == ([1, 2], [-1, 0], [0, 1])
-    assert tree.paths == [[(-1, 1), (0, 2)], [(-1, 1), (0, 2), (1, 3)]]
+def test_a_sequence_may_start_another():
+    for longer_first in (False, True):
+        tree = one_tree([[1, 2, 3], [1, 2]] if longer_first else [[1, 2], [1, 2, 3]])
+        assert (tree.fed, tree.parents, tree.depths) == ([1, 2], [-1, 0], [0, 1])
+        assert tree.tokens == ([1, 2, 3, 1, 2] if longer_first else [1, 2, 1, 2, 3])
+        assert tree.nodes == ([-1, 0, 1, -1, 0] if longer_first else [-1, 0, -1, 0, 1])
 
 
 def test_the_same_token_in_two_places_is_two_nodes():
-    tree = token_tree([[1, 1, 9], [2, 1, 9]])
+    tree = one_tree([[1, 1, 9], [2, 1, 9]])
     assert (tree.fed, tree.parents) == ([1, 1, 2, 1], [-1, 0, -1, 2])
+    assert tree.ancestry.astype(int).tolist() == [[1, 0, 0, 0], [1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 1, 1]]
 
 
-@pytest.mark.parametrize("number", range(50))
-@pytest.mark.parametrize("budget", [1, 3, 10, 1000])
-def test_chunks_are_consecutive_within_budget_and_complete(number, budget):
-    candidates = some_candidates(number)
-    runs = chunks(candidates, budget)
-    assert [index for run in runs for index in run] == list(range(len(candidates)))
-    assert all(len(run) == 1 or sum(len(candidates[index]) for index in run) <= budget for run in runs)
-    for run, following in itertools.pairwise(runs):  # none could have taken the next candidate as well
-        assert sum(len(candidates[index]) for index in run) + len(candidates[following[0]]) > budget
+def test_heads_are_fed_and_shared_but_not_scored():
+    tree = one_tree([[7, 8, 1, 2], [7, 8, 3], [9, 3]], [2, 2, 0])
+    assert (tree.fed, tree.depths) == ([7, 8, 1, 9], [0, 1, 2, 0])
+    assert (tree.nodes, tree.tokens, tree.owners) == ([1, 2, 1, -1, 3], [1, 2, 3, 9, 3], [0, 0, 1, 2, 2])
+
+
+def test_a_sequence_twice_is_computed_once_and_scored_twice():
+    tree = one_tree([[1, 2, 3], [1, 2, 3]])
+    assert tree.fed == [1, 2]
+    assert tree.tokens == [1, 2, 3, 1, 2, 3]
+    assert (tree.owners, len(tree)) == ([0, 0, 0, 1, 1, 1], 2)
+
+
+def test_nothing_is_an_empty_tree():
+    (tree,) = token_trees([], [], room=5)
+    assert (len(tree), tree.fed, tree.tokens) == (0, [], [])
+    assert tree == TokenTree()
+
+
+def test_what_a_thousand_sequences_share_is_made_once():
+    """As many nodes as distinct prefixes, however many sequences run through them."""
+    sequences = [[*[5] * 300, number] for number in range(1000)]
+    (tree,) = token_trees(sequences, [300] * 1000, room=300)
+    assert len(tree.fed) == 300
+    assert np.array_equal(tree.ancestry, np.tri(300, dtype=bool))
+    assert tree.nodes == [299] * 1000

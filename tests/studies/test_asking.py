@@ -25,7 +25,7 @@ def test_a_model_that_knows_half_is_half_right(tiny_model, monkeypatch):
         truths = [candidates.index(row["answer"]) for row in rows]
         nll = np.full((len(rows), len(candidates)), 5.0)
         nll[np.arange(len(rows)), truths] = [1.0 if row["view"] % 2 else 9.0 for row in rows]
-        return Scores(nll_nats=nll, num_tokens=np.ones(len(candidates), dtype=np.int64))
+        return Scores(nll_nats=nll, num_tokens=np.ones_like(nll, dtype=np.int64), truth_index=np.array(truths))
 
     monkeypatch.setattr(asking, "generate_answers", knowing)
     monkeypatch.setattr(asking, "score_candidates", scored)

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can be set for `crossmem score`, and which passes over the rows a metric needs. It runs none of them."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from math import inf
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, Literal
+
+from crossmem_hf.errors import CrossmemError
+from crossmem_hf.personas.schema import MODALITIES
+
+Pass = Literal["candidates", "answers", "generation"]
+
+METRICS: Final[Mapping[str, tuple[Pass, ...]]] = MappingProxyType(
+    {
+        "exposure": ("candidates",),
+        "cross_modal_recall": ("generation",),
+        "min_k_prob": ("answers",),
+        "extraction_strength": ("answers",),
+        "truth_ratio": ("candidates",),
+        "rouge": ("generation",),
+        "exact_match": ("generation",),
+        "forget_diagnosis": ("generation", "candidates"),
+        "priv_leak": ("answers",),
+        "judge": ("generation",),
+    }
+)
+"""Metric -> the passes it is made from: candidates' likelihoods, the right answer token by token, free answers."""
+
+DEFAULT_METRICS: Final = tuple(name for name in METRICS if name not in ("priv_leak", "judge"))
+ALIASES: Final[Mapping[str, str]] = MappingProxyType({"min_k": "min_k_prob"})
+
+_ROWS = ("dataset", "config", "split", "num_personas", "persona_seed", "max_rows")
+_MODEL = ("model", "adapter", "dtype")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreSettings:
+    """Settings of `crossmem score`.
+
+    Attributes:
+        model: A Hub name or a folder; None is the embedded micro VLM.
+        adapter: A PEFT adapter to put on top.
+        dataset: A Hub name or a folder; None builds the embedded people.
+        metrics: Keys of `METRICS`, each once.
+        max_rows: Most rows, evenly spread over the split.
+        device: None takes the device that the launcher gives this process.
+        source: The modality people were learnt through; None reports recall by modality asked, without a gap.
+        candidates_from: Config with an `attribute` and its `values` a row; None takes the config ``candidates`` if
+            there is one, and for attributes it lacks all different answers in the split.
+        false_answers: Column of false answers, a text or a list a row; None takes ``perturbed_answer`` if there is
+            one, and the other candidates of the attribute otherwise.
+        k: Share of the tokens in `min_k_prob`.
+        retain_only: Output folder of the same command for a model that never saw the rows.
+        holdout_split: Rows that no model saw, for `priv_leak`.
+        temperature: 0 answers greedily.
+        seed: Of answers that are drawn.
+        num_personas: Embedded people.
+        persona_seed: Which embedded people.
+
+    Raises:
+        CrossmemError: An unknown metric, a value out of range, or a metric whose option is missing.
+    """
+
+    model: str | None = None
+    adapter: str | None = None
+    dataset: str | None = None
+    config: str = "qa"
+    split: str = "forget"
+    metrics: tuple[str, ...] = DEFAULT_METRICS
+    max_rows: int | None = None
+    batch_size: int | Literal["auto"] = "auto"
+    dtype: str = "auto"
+    device: str | None = None
+    source: str | None = None
+    candidates_from: str | None = None
+    false_answers: str | None = None
+    k: float = 0.2
+    retain_only: Path | None = None
+    holdout_split: str | None = None
+    judge_model: str | None = None
+    judge_url: str | None = None
+    judge_requests_per_minute: float | None = None
+    temperature: float = 0.0
+    seed: int = 0
+    num_personas: int = 50
+    persona_seed: int = 0
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.metrics if name not in METRICS]
+        if unknown or not self.metrics:
+            raise CrossmemError(
+                f"Unknown metric {unknown[0]!r}." if unknown else "There is no metric; expected at least one.",
+                f"Choose from {', '.join(METRICS)}.",
+            )
+        for name in ("max_rows", "batch_size"):
+            value = getattr(self, name)
+            if value not in (None, "auto") and (not isinstance(value, int) or value < 1):
+                raise CrossmemError(f"{name}={value!r}; expected at least 1.", "Pass a positive number.")
+        if self.source not in (None, *MODALITIES):
+            raise CrossmemError(f"Unknown source {self.source!r}; expected one of {MODALITIES}.", "Pick one of them.")
+        if not 0 < self.k <= 1:
+            raise CrossmemError(f"k={self.k!r}; expected a share above 0 and at most 1.", "Pass 0.2 for 20 %.")
+        if not 0 <= self.temperature < inf:
+            raise CrossmemError(f"temperature={self.temperature!r}; expected at least 0.", "0 answers greedily.")
+        self._need("priv_leak", "holdout_split", "a split of rows that no model saw, to compare with")
+        self._need("judge", "judge_model", "who judges, e.g. a model that --judge-url serves")
+        if self.judge_url is not None and self.judge_model is None:
+            raise CrossmemError("--judge-url came without --judge-model.", "Name the model that the server has.")
+
+    def _need(self, metric: str, option: str, what: str) -> None:
+        if metric in self.metrics and getattr(self, option) is None:
+            flag = "--" + option.replace("_", "-")
+            raise CrossmemError(f"{metric} needs {flag}: {what}.", f"Pass {flag}, or leave {metric} out of --metrics.")
+
+    def needs(self, wanted: Pass) -> bool:
+        """Whether a metric is made from this pass."""
+        return any(wanted in METRICS[name] for name in self.metrics)
+
+    def who_and_what(self) -> dict[str, Any]:
+        """Which model and which rows: what all scores in one folder share."""
+        return {name: getattr(self, name) for name in (*_MODEL, *_ROWS)}
+
+    def as_dict(self) -> dict[str, Any]:
+        """All settings by name, JSON types only."""
+        return asdict(self) | {
+            "metrics": list(self.metrics),
+            "retain_only": None if self.retain_only is None else str(self.retain_only),
+        }
+
+
+def chosen_metrics(text: str | None, *, judge: bool, holdout: bool) -> tuple[str, ...]:
+    """The metrics named, or the default ones; and those that other options ask for.
+
+    Example:
+        >>> chosen_metrics("exposure", judge=True, holdout=False)
+        ('exposure', 'judge')
+    """
+    named = DEFAULT_METRICS if text is None else metric_names(text)
+    asked_for = {"judge": judge, "priv_leak": holdout}
+    return tuple(dict.fromkeys([*named, *(name for name, wanted in asked_for.items() if wanted)]))
+
+
+def metric_names(text: str) -> tuple[str, ...]:
+    """The metrics of a comma-separated list, each once.
+
+    Example:
+        >>> metric_names("exposure, min_k,exposure")
+        ('exposure', 'min_k_prob')
+    """
+    words = (word.strip() for word in text.split(","))
+    return tuple(dict.fromkeys(ALIASES.get(word, word) for word in words if word))

@@ -1,0 +1,1 @@
+../cross_modal_recall/recall_math.py

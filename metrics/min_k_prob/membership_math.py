@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What token scores say of a set of items: their means, and how well they tell trained items from untrained ones.
+
+Owns the AUROC and the summary with its intervals. Does not know how a score is computed or that `evaluate` exists.
+Numpy only.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .intervals import (
+    DEFAULT_RESAMPLING,
+    FloatArray,
+    Resampling,
+    Statistic,
+    bootstrap_interval,
+    cluster_codes,
+    column_mean,
+    resampled_means,
+)
+from .min_k_math import TokenScores
+
+
+def auroc_parts(scores: FloatArray, is_member: NDArray[np.bool_]) -> FloatArray:
+    """Share of the other side that each item is on the right side of; ties count half.
+
+    Returns:
+        (items,) for a member the share of non-members below it, for a non-member the share of members above it. The
+        mean over the members, and that over the non-members, is the AUROC.
+
+    Example:
+        >>> auroc_parts(np.array([3.0, 1.0, 1.0]), np.array([True, True, False]))
+        array([1.  , 0.5 , 0.75])
+    """
+    parts = np.empty(len(scores))
+    for side in (is_member, ~is_member):
+        others = np.sort(scores[~side])
+        below = np.searchsorted(others, scores[side], "left") + np.searchsorted(others, scores[side], "right")
+        parts[side] = below / (2.0 * len(others))
+    parts[~is_member] = 1.0 - parts[~is_member]
+    return parts
+
+
+def membership_summary(
+    scores: TokenScores,
+    is_member: Sequence[Any] | NDArray[Any],
+    *,
+    persona_id: Sequence[Any] | None = None,
+    resampling: Resampling = DEFAULT_RESAMPLING,
+) -> dict[str, float]:
+    """Means of the scores over items and, where trained and untrained items occur, how well each tells them apart.
+
+    Args:
+        is_member: 1 where the model was trained on the item, else 0.
+        persona_id: Cluster of each item. Left out, every item is its own cluster, which is too narrow an interval
+            when one persona has several items.
+
+    Returns:
+        min_k and logprob_per_token (nats, at most 0), min_k_prob and inverse_perplexity (0-100), answer_probability
+        (0-1), each the mean over items; perplexity (1 and up), a geometric mean; min_k_plus_plus where known;
+        n, n_members.
+        With both kinds of items also auroc_min_k, auroc_min_k_plus_plus, auroc_perplexity and
+        auroc_answer_probability (0-1, 0.5 by chance). Each with _ci_low and _ci_high, except where the items set no
+        bound: an unbounded score on which all personas agree, an AUROC with too few personas of one kind.
+
+    Raises:
+        ValueError: A label other than 0 and 1, or labels or personas that do not fit the items.
+
+    Example:
+        >>> scores = TokenScores(np.array([1, 1]), np.array([-0.2, -3.0]), np.array([-0.2, -3.0]), None)
+        >>> membership_summary(scores, [1, 0])["auroc_min_k"]
+        1.0
+    """
+    num_items = len(scores.num_tokens)
+    members = _checked_labels(is_member, num_items)
+    codes = np.arange(num_items) if persona_id is None else cluster_codes(persona_id, num_items)
+    measures = _means(scores)
+    if members.any() and not members.all():
+        measures |= _aurocs(scores, members)
+    summary = _with_intervals(measures, codes, resampling)
+    return summary | _perplexity(summary) | {"n": num_items, "n_members": int(members.sum())}
+
+
+@dataclass(frozen=True, slots=True)
+class _Measure:
+    """A statistic of the means of one or two columns; NaN where an item is not in the column."""
+
+    columns: tuple[FloatArray, ...]
+    bounds: tuple[float, float]
+    statistic: Statistic = column_mean
+
+
+def _with_intervals(
+    measures: dict[str, _Measure], codes: NDArray[np.intp], resampling: Resampling
+) -> dict[str, float]:
+    """Each measure and its interval, clusters resampled; an interval that is infinite or undefined is left out."""
+    table = np.stack([column for measure in measures.values() for column in measure.columns], axis=1)
+    counted = ~np.isnan(table)
+    sums, counts = np.zeros((2, int(codes.max()) + 1, table.shape[1]))
+    np.add.at(sums, codes, np.where(counted, table, 0.0))
+    np.add.at(counts, codes, counted)
+    draws = resampled_means(sums, counts, resampling)  # one draw for all: ten of them would be ten times as slow
+
+    summary: dict[str, float] = {}
+    end = 0
+    for name, measure in measures.items():
+        own = slice(end, end := end + len(measure.columns))
+        means = sums[:, own].sum(axis=0) / counts[:, own].sum(axis=0)
+        summary[name] = float(measure.statistic(means[None, :])[0])
+        interval = bootstrap_interval(
+            sums[:, own],
+            counts[:, own],
+            measure.statistic,
+            bounds=measure.bounds,
+            resampling=resampling,
+            resampled_ND=draws[:, own],
+        )
+        if interval is not None and all(map(math.isfinite, interval)):
+            summary[f"{name}_ci_low"], summary[f"{name}_ci_high"] = interval
+    return summary
+
+
+def _means(scores: TokenScores) -> dict[str, _Measure]:
+    """The scores as means over items."""
+    measures = {
+        "min_k": _Measure((scores.min_k,), (-np.inf, 0.0)),
+        "min_k_prob": _Measure((scores.min_k_prob,), (0.0, 100.0)),
+        "inverse_perplexity": _Measure((scores.inverse_perplexity,), (0.0, 100.0)),
+        "logprob_per_token": _Measure((scores.logprob_per_token,), (-np.inf, 0.0)),
+        "answer_probability": _Measure((scores.answer_probability,), (0.0, 1.0)),
+    }
+    if scores.min_k_plus_plus is not None:
+        measures["min_k_plus_plus"] = _Measure((scores.min_k_plus_plus,), (-np.inf, np.inf))
+    return measures
+
+
+def _perplexity(summary: dict[str, float]) -> dict[str, float]:
+    """exp(-logprob_per_token) and its interval; at most e^700, because a collapsed model's would be no number."""
+    ends = {"": "", "_ci_low": "_ci_high", "_ci_high": "_ci_low"}
+    known = {end: summary.get(f"logprob_per_token{source}") for end, source in ends.items()}
+    return {f"perplexity{end}": math.exp(min(-value, 700.0)) for end, value in known.items() if value is not None}
+
+
+def _aurocs(scores: TokenScores, is_member: NDArray[np.bool_]) -> dict[str, _Measure]:
+    """The AUROC of each score, taken in nats, where no probability is rounded to 0."""
+    columns = {
+        "min_k": scores.min_k,
+        "min_k_plus_plus": scores.min_k_plus_plus,
+        "perplexity": scores.logprob_per_token,
+        "answer_probability": scores.logprob,
+    }
+    return {f"auroc_{name}": _auroc(column, is_member) for name, column in columns.items() if column is not None}
+
+
+def _auroc(scores: FloatArray, is_member: NDArray[np.bool_]) -> _Measure:
+    """AUROC as a sum of two means, to first order in what a resample changes (as DeLong et al. 1988 do)."""
+    parts = auroc_parts(scores, is_member)
+    auroc = parts[is_member].mean()
+
+    def statistic(means_ND: FloatArray) -> FloatArray:
+        return np.clip(means_ND[:, 0] + means_ND[:, 1] - auroc, 0.0, 1.0)
+
+    columns = (np.where(is_member, parts, np.nan), np.where(is_member, np.nan, parts))
+    return _Measure(columns, (0.0, 1.0), statistic)
+
+
+def _checked_labels(labels: Sequence[Any] | NDArray[Any], num_items: int) -> NDArray[np.bool_]:
+    """Labels as booleans, one an item."""
+    if len(labels) != num_items:
+        raise ValueError(f"{len(labels)} references for {num_items} rows; expected one a row. Pass both in full.")
+    for row, label in enumerate(labels):
+        if label not in (0, 1):
+            raise ValueError(
+                f"Row {row}: reference {label!r}; expected 1 (the model was trained on the item) or 0 (it was not)."
+                " Fix the row."
+            )
+    return np.asarray(labels, dtype=np.bool_)

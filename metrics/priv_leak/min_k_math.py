@@ -1,0 +1,1 @@
+../min_k_prob/min_k_math.py

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The `evaluate` module around `priv_leak_math`. Owns the columns and their types; knows no formula."""
+
+from typing import Any
+
+import datasets
+import evaluate
+
+from .intervals import Resampling
+from .min_k_math import token_scores
+from .priv_leak_math import priv_leak_items, priv_leak_summary
+
+CITATION = """\
+@inproceedings{shi2025muse,
+  title = {{MUSE}: Machine Unlearning Six-Way Evaluation for Language Models},
+  author = {Shi, Weijia and Lee, Jaechan and Huang, Yangsibo and Malladi, Sadhika and Zhao, Jieyu and Holtzman, Ari
+    and Liu, Daogao and Zettlemoyer, Luke and Smith, Noah A. and Zhang, Chiyuan},
+  booktitle = {The Thirteenth International Conference on Learning Representations},
+  year = {2025}
+}
+"""
+
+
+class PrivLeak(evaluate.Metric):
+    """Whether forgotten rows can still be told from rows never learnt, against a model that never saw either.
+
+    Args:
+        predictions: list[list[float]], log-probability of each token of each row in nats, at most 0.
+        references: list[int], 1 for forget rows, 0 for holdout rows.
+        auc_retrain: float, the same AUC of a model that never saw the forget rows.
+        retrain_predictions: list[list[float]], or that model's log-probabilities of the same rows.
+        k: Share of each row's least likely tokens that is averaged; 0.4 as in MUSE.
+        persona_id: list[str], the person behind each row; intervals resample persons. Default: rows.
+        return_items: Add the list item_score, and item_retrain_score with retrain_predictions.
+        seed, confidence, num_resamples: of the bootstrap intervals; 0, 0.95 and 2000.
+
+    Returns:
+        priv_leak (percent, -100 and up; 0 = as the retain-only model, below = under-unlearned, above =
+        over-unlearned), auc (0-1; the chance that a holdout row is likelier than a forget row), each with _ci_low and
+        _ci_high; auc_retrain, n_forget, n_holdout, n.
+    """
+
+    def _info(self) -> evaluate.MetricInfo:
+        return evaluate.MetricInfo(
+            description="Whether forgotten rows can still be told from rows never learnt, by their Min-K% likelihood.",
+            citation=CITATION,
+            inputs_description=type(self).__doc__,
+            features=datasets.Features(
+                {
+                    "predictions": datasets.List(datasets.Value("float64")),
+                    "references": datasets.Value("int64"),
+                }
+            ),
+            reference_urls=["https://arxiv.org/abs/2407.06460", "https://arxiv.org/abs/2310.16789"],
+        )
+
+    def _compute(
+        self,
+        predictions: list[list[float]],
+        references: list[int],
+        *,
+        auc_retrain: float | None = None,
+        retrain_predictions: list[list[float]] | None = None,
+        k: float = 0.4,
+        persona_id: list[str] | None = None,
+        return_items: bool = False,
+        seed: int = 0,
+        confidence: float = 0.95,
+        num_resamples: int = 2_000,
+    ) -> dict[str, Any]:
+        retrain_score = None
+        if retrain_predictions is not None:
+            retrain_score = token_scores(retrain_predictions, k=k).min_k
+        items = priv_leak_items(token_scores(predictions, k=k).min_k, references, retrain_score=retrain_score)
+        resampling = Resampling(seed=seed, confidence=confidence, num_resamples=num_resamples)
+        summary: dict[str, Any] = dict(
+            priv_leak_summary(items, auc_retrain=auc_retrain, persona_id=persona_id, resampling=resampling)
+        )
+        if return_items:
+            summary.update(items.as_lists())
+        return summary

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The `evaluate` module around `truth_ratio_math`. Owns the columns and their types; knows no formula."""
+
+from typing import Any
+
+import datasets
+import evaluate
+
+from .intervals import Resampling
+from .truth_ratio_math import truth_ratio_items, truth_ratio_summary
+
+CITATION = """\
+@inproceedings{maini2024tofu,
+  title = {{TOFU}: A Task of Fictitious Unlearning for {LLM}s},
+  author = {Maini, Pratyush and Feng, Zhili and Schwarzschild, Avi and Lipton, Zachary C. and Kolter, J. Zico},
+  booktitle = {First Conference on Language Modeling},
+  year = {2024}
+}
+"""
+
+
+class TruthRatio(evaluate.Metric):
+    """How likely a model finds false answers beside the true one, and whether that equals a model that never knew.
+
+    Args:
+        predictions: list[list[float]], mean NLL per token of each item's false answers in nats, one list an item.
+        references: list[float], mean NLL per token of each item's true (paraphrased) answer.
+        persona_id: list[str], the person behind each item; intervals resample persons. Default: items.
+        retain_only: list[float], ratios R (item_ratio) of a model trained without the forget set; adds the
+            forget quality.
+        return_items: Add the lists item_ratio, item_truth_ratio, item_truth_ratio_retain, item_truth_probability.
+        seed, confidence, num_resamples: of the bootstrap intervals; 0, 0.95 and 2000.
+
+    Returns:
+        truth_ratio (0-1; 1 = truth and falsehood are equally likely), truth_ratio_retain (0-1; 1 = the truth is
+        preferred), truth_probability (0-1; 0.5 = no preference), each with _ci_low and _ci_high; with retain_only
+        ks_statistic, forget_quality (a p-value; higher = closer to the retain-only model), forget_quality_log10 and
+        n_retain_only; n.
+    """
+
+    def _info(self) -> evaluate.MetricInfo:
+        return evaluate.MetricInfo(
+            description="How likely a model finds false answers beside the true one, item by item; forget quality.",
+            citation=CITATION,
+            inputs_description=type(self).__doc__,
+            features=datasets.Features(
+                {
+                    "predictions": datasets.List(datasets.Value("float64")),
+                    "references": datasets.Value("float64"),
+                }
+            ),
+            reference_urls=["https://arxiv.org/abs/2401.06121", "https://arxiv.org/abs/2506.12618"],
+        )
+
+    def _compute(
+        self,
+        predictions: list[list[float]],
+        references: list[float],
+        *,
+        persona_id: list[str] | None = None,
+        retain_only: list[float] | None = None,
+        return_items: bool = False,
+        seed: int = 0,
+        confidence: float = 0.95,
+        num_resamples: int = 2_000,
+    ) -> dict[str, Any]:
+        items = truth_ratio_items(predictions, references)
+        resampling = Resampling(seed=seed, confidence=confidence, num_resamples=num_resamples)
+        summary: dict[str, Any] = dict(
+            truth_ratio_summary(items, persona_id=persona_id, retain_only=retain_only, resampling=resampling)
+        )
+        if return_items:
+            summary.update(items.as_lists())
+        return summary

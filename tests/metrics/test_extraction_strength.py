@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The extraction strength module through evaluate, its card and its page: same numbers as the library."""
+
+import json
+import re
+import sys
+
+import numpy as np
+import pytest
+
+from crossmem_hf.metrics.extraction_strength.strength_math import strength_items, strength_summary, token_matches
+from crossmem_hf.metrics.intervals import Resampling
+
+RNG = np.random.default_rng(0)
+LENGTHS = RNG.integers(1, 12, 30)
+ANSWERS = [RNG.integers(0, 3, n).tolist() for n in LENGTHS]
+CHOSEN = [RNG.integers(0, 3, n).tolist() for n in LENGTHS]
+PERSONS = [f"p{number % 7}" for number in range(30)]
+ITEMS = strength_items(token_matches(CHOSEN, ANSWERS))
+
+
+@pytest.fixture
+def metric(evaluate, root, monkeypatch):
+    monkeypatch.chdir(root)
+    return evaluate.load("metrics/extraction_strength", keep_in_memory=True)
+
+
+def test_equals_the_library(metric):
+    assert metric.compute(predictions=CHOSEN, references=ANSWERS) == strength_summary(ITEMS)
+
+
+def test_options_reach_the_library(metric):
+    options = {"seed": 5, "confidence": 0.8, "num_resamples": 300}
+    got = metric.compute(predictions=CHOSEN, references=ANSWERS, persona_id=PERSONS, return_items=True, **options)
+    wanted = strength_summary(ITEMS, persona_id=PERSONS, resampling=Resampling(**options)) | ITEMS.as_lists()
+    assert got == wanted
+    assert json.loads(json.dumps(got, allow_nan=False)) == got
+
+
+def test_added_in_pieces_equals_at_once(metric):
+    for start in range(0, 20, 5):
+        metric.add_batch(predictions=CHOSEN[start : start + 5], references=ANSWERS[start : start + 5])
+    for row in range(20, 30):
+        metric.add(prediction=CHOSEN[row], reference=ANSWERS[row])
+    assert metric.compute(persona_id=PERSONS) == strength_summary(ITEMS, persona_id=PERSONS)
+
+
+def test_arrays_and_large_ids_are_accepted(metric):
+    table = np.arange(12).reshape(3, 4) + 2**40
+    assert metric.compute(predictions=table, references=table)["all_match"] == 1.0
+    assert metric.compute(predictions=table, references=table + 1)["token_match"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("chosen", "answers", "named"),
+    [
+        ([], [], "No items"),
+        ([[1], []], [[1], []], "Row 1: predictions without tokens"),
+        ([[1], [1, 2]], [[1], [1]], "Row 1: 2 predicted tokens for an answer of 1"),
+        ([[1], [2]], [[1], [-100]], "Row 1: references holds -100"),
+        ([[1], [2, None]], [[1], [2, 3]], "Row 1: predictions .* token ids"),
+    ],
+)
+def test_bad_rows_are_named_and_the_metric_survives(metric, chosen, answers, named):
+    with pytest.raises(ValueError, match=named):
+        metric.compute(predictions=chosen, references=answers)
+    assert metric.compute(predictions=[[4, 2]], references=[[3, 2]])["extraction_strength"] == 0.5
+
+
+def test_a_copied_space_loads_alone(evaluate, spaces, monkeypatch):
+    monkeypatch.chdir(spaces)
+    monkeypatch.setitem(sys.modules, "crossmem_hf", None)  # importing it would fail
+    got = evaluate.load("crossmem/extraction_strength").compute(predictions=CHOSEN, references=ANSWERS)
+    assert got == strength_summary(ITEMS)
+
+
+def test_card_explains_every_result(root):
+    card = (root / "metrics/extraction_strength/README.md").read_text(encoding="utf-8")
+    for key in strength_summary(ITEMS) | ITEMS.as_lists():
+        assert f"`{re.sub('_ci_(low|high)$', '', key)}`" in card
+
+
+def test_form_is_parsed(app):
+    text = "# a comment\n\n5 6 7 : 5 0 7 # the middle is wrong\n8,9: 8, 9\n"
+    assert app("extraction_strength").parse_items(text) == ([[5, 0, 7], [8, 9]], [[5, 6, 7], [8, 9]])
+
+
+@pytest.mark.parametrize("line", ["1 2 3", "1 2 : 1 b", "1 : 1 : 1", "1 2 : 1", "1.5 : 1"])
+def test_form_names_the_line(app, line):
+    with pytest.raises(ValueError, match="Line 2: "):
+        app("extraction_strength").parse_items(f"1 2 : 1 2\n{line}\n")
+
+
+def test_page_answers_its_example(evaluate, app):
+    module = app("extraction_strength")
+    result = module.score(module.EXAMPLE)
+    assert result["item_extraction_strength"] == [1.0, 0.5, 0.0]
+    assert result["item_token_match"] == pytest.approx([1.0, 0.75, 1 / 3])
+
+
+def test_page_is_built_and_shows_errors(evaluate, app):
+    gradio = pytest.importorskip("gradio")
+    module = app("extraction_strength")
+    page = module.page()
+    assert page.fn(module.EXAMPLE)
+    with pytest.raises(gradio.Error, match="expected"):
+        page.fn("nonsense")

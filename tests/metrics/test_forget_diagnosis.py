@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The diagnosis of forgetting through evaluate and as a page: the library's numbers, no row turned into another."""
+
+import json
+import re
+import sys
+
+import numpy as np
+import pytest
+
+from crossmem_hf.metrics.forget_diagnosis.answer_rules import REASONS
+from crossmem_hf.metrics.forget_diagnosis.diagnosis_math import diagnose_items, diagnosis_summary
+from crossmem_hf.metrics.intervals import Resampling
+
+RNG = np.random.default_rng(0)
+NAMES = ["Ada Okoye", "Bo Lindqvist", "Caro Díaz", "Dele O'Neil"]
+KINDS = [*NAMES, "I can't say.", "", "the the the the"]
+ANSWERS = [KINDS[place] for place in RNG.integers(0, len(KINDS), 60)]
+TRUTHS = [NAMES[row % 4] for row in range(60)]
+RANKS = RNG.integers(1, 6, 60).tolist()
+PERSONS = [f"p{row % 4}" for row in range(60)]
+
+
+@pytest.fixture
+def metric(evaluate, root, monkeypatch):
+    monkeypatch.chdir(root)
+    return evaluate.load("metrics/forget_diagnosis")
+
+
+def test_equals_the_library(metric):
+    got = metric.compute(predictions=ANSWERS, references=TRUTHS)
+    assert got == diagnosis_summary(diagnose_items(ANSWERS, TRUTHS))
+    assert json.loads(json.dumps(got)) == got
+
+
+def test_options_reach_the_library(metric):
+    rows = {
+        "truth_rank": RANKS,
+        "num_candidates": [20] * 60,
+        "perplexity": [None, 2.0, 900.0] * 20,
+        "perplexity_limit": 50.0,
+        "refusals": ["lindqvist"],
+    }
+    resampling = {"seed": 5, "confidence": 0.8, "num_resamples": 300}
+    got = metric.compute(
+        predictions=ANSWERS, references=TRUTHS, **rows, persona_id=PERSONS, return_items=True, **resampling
+    )
+    items = diagnose_items(ANSWERS, TRUTHS, **rows)
+    wanted = diagnosis_summary(items, persona_id=PERSONS, resampling=Resampling(**resampling))
+    assert got == wanted | items.as_lists()
+    assert set(got["item_reason"]) == set(REASONS) - {"symbols"}
+    assert json.loads(json.dumps(got)) == got
+
+
+@pytest.mark.parametrize("listed", ["all", "none", "first", "last"])
+def test_a_reference_is_a_truth_or_a_list_of_truths(metric, listed):
+    """Also mixed, which evaluate would turn into the letters of a name or the text of a list."""
+    names = list(TRUTHS)
+    for row in {"all": range(60), "none": (), "first": (0,), "last": (59,)}[listed]:
+        names[row] = ["somebody else", names[row]]
+    assert metric.compute(predictions=ANSWERS, references=names) == diagnosis_summary(diagnose_items(ANSWERS, TRUTHS))
+
+
+def test_added_in_pieces_equals_at_once(metric):
+    for start in range(0, 40, 20):
+        metric.add_batch(predictions=ANSWERS[start : start + 20], references=TRUTHS[start : start + 20])
+    for row in range(40, 60):
+        metric.add(prediction=ANSWERS[row], reference=TRUTHS[row])
+    assert metric.compute() == diagnosis_summary(diagnose_items(ANSWERS, TRUTHS))
+
+
+@pytest.mark.parametrize(
+    ("answers", "truths", "named"),
+    [
+        ([], [], "No rows"),
+        (["Bo", None], ["Ada", "Ada"], "Row 1: prediction None"),
+        (["Bo", 3], ["Ada", "Ada"], "Row 1: prediction 3"),
+        (["Bo", "Bo"], ["Ada", []], "Row 1: no accepted name"),
+        (["Bo", "Bo"], ["Ada", None], "Row 1: reference None"),
+    ],
+)
+def test_bad_rows_are_named_and_the_metric_survives(metric, answers, truths, named):
+    with pytest.raises(ValueError, match=named):
+        metric.compute(predictions=answers, references=truths)
+    assert metric.compute(predictions=["Bo"], references=["Ada"])["forgotten"] == 1.0
+
+
+def test_a_copied_space_loads_alone(evaluate, spaces, monkeypatch):
+    monkeypatch.chdir(spaces)
+    monkeypatch.setitem(sys.modules, "crossmem_hf", None)  # importing it would fail
+    copied = evaluate.load("crossmem/forget_diagnosis")
+    assert copied.compute(predictions=ANSWERS, references=TRUTHS) == diagnosis_summary(diagnose_items(ANSWERS, TRUTHS))
+
+
+def card(root):
+    return (root / "metrics/forget_diagnosis/README.md").read_text(encoding="utf-8")
+
+
+def test_card_explains_every_result(root):
+    items = diagnose_items(["Bo"], ["Ada"], truth_rank=[2], num_candidates=3)
+    keys = {re.sub("_ci_(low|high)$", "", key) for key in diagnosis_summary(items) | items.as_lists()}
+    assert not [key for key in sorted(keys) if f"`{key}`" not in card(root)]
+
+
+def test_card_lists_the_rules_in_the_order_in_which_they_are_tried(root):
+    listed = re.findall(r"^\| \d \| `(\w+)` \| `(\w+)` \|", card(root), flags=re.MULTILINE)
+    assert listed == list(REASONS.items())
+
+
+def test_form_is_parsed(app):
+    text = (
+        "num_candidates, prediction, truth_rank, reference\n"
+        '20, "Okoye, Ada", 1.5, Ada Okoye|Okoye Ada\n'
+        "20,,3,Bo Lindqvist\n"
+    )
+    assert app("forget_diagnosis").parse_rows(text) == {
+        "predictions": ["Okoye, Ada", ""],
+        "references": [["Ada Okoye", "Okoye Ada"], ["Bo Lindqvist"]],
+        "truth_rank": [1.5, 3.0],
+        "num_candidates": [20, 20],
+    }
+    assert set(app("forget_diagnosis").parse_rows("prediction,reference\nBo,Ada")) == {"predictions", "references"}
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("", "No column"),
+        ("prediction\nBo", r"No column \['reference'\]"),
+        ("prediction,reference\nBo", "Line 2: "),
+        ("prediction,reference\nBo,Ada\nOkoye, Ada,Ada", "Line 3: "),
+        ("prediction,reference,truth_rank,num_candidates\nBo,Ada,first,20", "Line 2: truth_rank 'first'"),
+        ("prediction,reference,truth_rank,num_candidates\nBo,Ada,1,2.5", "Line 2: num_candidates '2.5'"),
+    ],
+)
+def test_form_names_what_is_wrong(app, text, named):
+    with pytest.raises(ValueError, match=named):
+        app("forget_diagnosis").parse_rows(text)
+
+
+def test_page_answers_its_example(evaluate, app):
+    module = app("forget_diagnosis")
+    table, result = module.score(module.EXAMPLE)
+    assert [line[1:] for line in table] == [
+        ["still_known", "said"],
+        ["still_known", "ranked_first"],
+        ["refused", "refusal"],
+        ["collapsed", "repetition"],
+        ["forgotten", "other_answer"],
+    ]
+    assert table[0][0] == "It is Ada Okoye"
+    assert result["forgotten"] == pytest.approx(0.2)
+
+
+def test_page_is_built_and_shows_errors(evaluate, app):
+    gradio = pytest.importorskip("gradio")
+    module = app("forget_diagnosis")
+    page = module.page()
+    assert page.fn(module.EXAMPLE)
+    with pytest.raises(gradio.Error, match="expected"):
+        page.fn("nonsense")

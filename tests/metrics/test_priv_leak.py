@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The PrivLeak module through evaluate and as a page: Min-K% of each row, then the library's numbers."""
+
+import json
+import math
+import sys
+
+import numpy as np
+import pytest
+
+from crossmem_hf.metrics.intervals import Resampling
+from crossmem_hf.metrics.priv_leak.priv_leak_math import priv_leak_items, priv_leak_summary
+
+RNG = np.random.default_rng(0)
+LENGTHS = RNG.integers(1, 25, 40)
+ROWS = [(-RNG.exponential(2.0, n)).tolist() for n in LENGTHS]
+RETRAINED = [(-RNG.exponential(2.0, n)).tolist() for n in LENGTHS]
+SIDES = [row % 2 for row in range(40)]
+PERSONS = [f"p{row // 4}" for row in range(40)]
+
+
+def slow_min_k(row, k=0.4):
+    """MUSE's Min-K% of one row, with at least one token."""
+    lowest = sorted(row)[: max(1, int(len(row) * k))]
+    return sum(lowest) / len(lowest)
+
+
+@pytest.fixture
+def metric(evaluate, root, monkeypatch):
+    monkeypatch.chdir(root)
+    return evaluate.load("metrics/priv_leak", keep_in_memory=True)
+
+
+def test_scores_are_min_40_percent(metric):
+    got = metric.compute(predictions=ROWS, references=SIDES, auc_retrain=0.5, return_items=True)
+    scores = got.pop("item_score")
+    assert scores == pytest.approx([slow_min_k(row) for row in ROWS])
+    assert got == priv_leak_summary(priv_leak_items(scores, SIDES), auc_retrain=0.5)
+
+
+def test_options_reach_the_library(metric):
+    options = {"seed": 5, "confidence": 0.8, "num_resamples": 300}
+    got = metric.compute(
+        predictions=ROWS,
+        references=SIDES,
+        retrain_predictions=RETRAINED,
+        k=1.0,
+        persona_id=PERSONS,
+        return_items=True,
+        **options,
+    )
+    assert got["item_score"] == pytest.approx([sum(row) / len(row) for row in ROWS])
+    assert got["item_retrain_score"] == pytest.approx([sum(row) / len(row) for row in RETRAINED])
+    items = priv_leak_items(got["item_score"], SIDES, retrain_score=got["item_retrain_score"])
+    wanted = priv_leak_summary(items, persona_id=PERSONS, resampling=Resampling(**options))
+    assert got == wanted | items.as_lists()
+    assert json.loads(json.dumps(got)) == got
+
+
+@pytest.mark.parametrize(("memorised", "leak"), [(1, -100.0), (0, 100.0)])
+def test_orientation_through_the_module(metric, memorised, leak):
+    """Rows memorised on the forget side leak -100; forget rows below the holdout, +100."""
+    rows = [[-0.1, -0.2] if side == memorised else [-5.0, -6.0, -7.0] for side in SIDES]
+    assert metric.compute(predictions=rows, references=SIDES, auc_retrain=0.5)["priv_leak"] == leak
+
+
+def test_added_in_pieces_equals_at_once(metric):
+    at_once = metric.compute(predictions=ROWS, references=SIDES, auc_retrain=0.5)
+    for start in range(0, 30, 10):
+        metric.add_batch(predictions=ROWS[start : start + 10], references=SIDES[start : start + 10])
+    for row in range(30, 40):
+        metric.add(predictions=ROWS[row], references=SIDES[row])
+    assert metric.compute(auc_retrain=0.5) == at_once
+
+
+@pytest.mark.parametrize(
+    ("rows", "sides", "named"),
+    [
+        ([], [], "No items"),
+        ([[-1.0], []], [1, 0], "Row 1: 0 values"),
+        ([[-1.0], [-1.0, math.nan]], [1, 0], "Row 1: token log-probability of token 1 is nan"),
+        ([[-1.0], [2.0]], [1, 0], "Row 1: token log-probability of token 0 is 2.0"),
+        ([[-1.0], [-2.0]], [1, 3], "Row 1: reference 3"),
+        ([[-1.0], [-2.0]], [1, None], "Row 1: reference None"),
+        ([[-1.0], [-2.0]], [1, 1], "No holdout rows"),
+    ],
+)
+def test_bad_rows_are_named_and_the_metric_survives(metric, rows, sides, named):
+    with pytest.raises(ValueError, match=named):
+        metric.compute(predictions=rows, references=sides, auc_retrain=0.5)
+    assert metric.compute(predictions=[[-1.0], [-2.0]], references=[1, 0], auc_retrain=0.5)["priv_leak"] == -100.0
+
+
+def test_a_copied_space_loads_alone(evaluate, spaces, metric, monkeypatch):
+    wanted = metric.compute(predictions=ROWS, references=SIDES, retrain_predictions=RETRAINED)
+    monkeypatch.chdir(spaces)
+    monkeypatch.setitem(sys.modules, "crossmem_hf", None)  # importing it would fail
+    copied = evaluate.load("crossmem/priv_leak")
+    assert copied.compute(predictions=ROWS, references=SIDES, retrain_predictions=RETRAINED) == wanted
+
+
+def test_card_explains_every_result(root):
+    card = (root / "metrics/priv_leak/README.md").read_text(encoding="utf-8")
+    items = priv_leak_items([-1.0, -2.0], [1, 0], retrain_score=[-2.0, -1.0])
+    keys = priv_leak_summary(items) | items.as_lists()
+    assert not [key for key in keys if f"`{key}`" not in card]
+
+
+def test_form_is_parsed(app):
+    text = "# a comment\n\nforget: -1.5, -2, -3e1 # learnt\n Holdout : -4 -inf\n"
+    assert app("priv_leak").parse_rows(text) == ([[-1.5, -2.0, -30.0], [-4.0, -math.inf]], [1, 0])
+
+
+@pytest.mark.parametrize("line", ["-1.5, -2", "retain: -1, -2", "forget: -1, two", "1: -1"])
+def test_form_names_the_line(app, line):
+    with pytest.raises(ValueError, match="Line 2: "):
+        app("priv_leak").parse_rows(f"forget: -1, -2\n{line}\n")
+
+
+def test_page_answers_its_example(evaluate, app):
+    module = app("priv_leak")
+    result = module.score(module.EXAMPLE, 0.5)
+    assert result["item_score"] == [-0.9, -2.6, -0.5, -2.4, -3.1, -1.5]
+    assert result["auc"] == pytest.approx(2 / 9)
+    assert module.score(module.EXAMPLE, 0.25)["priv_leak"] == pytest.approx(100 * (2 / 9 - 0.25) / 0.25)
+
+
+def test_page_is_built_and_shows_errors(evaluate, app):
+    gradio = pytest.importorskip("gradio")
+    module = app("priv_leak")
+    page = module.page()
+    assert page.fn(module.EXAMPLE, 0.5)
+    with pytest.raises(gradio.Error, match="expected"):
+        page.fn("nonsense", 0.5)

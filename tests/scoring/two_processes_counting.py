@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run by torchrun: shards rows of numbers, and says what each process got and did."""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+from crossmem_hf.errors import CrossmemError
+from crossmem_hf.scoring.sharding import in_shards, joined_state
+
+
+def main(folder: Path, ledger: str, failing: str) -> None:
+    state = joined_state()
+    assert state.num_processes == 2, "torchrun started two"
+    calls: list[int] = []
+
+    def work(rows):
+        calls.extend(row["number"] for row in rows)
+        if failing and state.process_index == 1:
+            raise RuntimeError("out of luck") if failing == "other" else CrossmemError("Out of luck.", "Try again.")
+        time.sleep(0.2)
+        return [row["number"] ** 2 / 7 for row in rows]
+
+    rows = [{"images": [], "number": number} for number in range(20)]
+    said: dict = {"world": state.num_processes}
+    try:
+        place = folder / "ledger" if ledger else None
+        said["results"] = in_shards(rows, work, ledger=place, mark="m", unit_rows=2, label="squaring")
+    except (CrossmemError, RuntimeError) as error:
+        said["error"] = f"{type(error).__name__}: {error}"
+    said["calls"] = calls
+    (folder / f"said{os.environ['RANK']}.json").write_text(json.dumps(said))
+    state.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3])

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What goes wrong in `crossmem score` is said, costs nothing that was done, and leaves no trace in the folder."""
+
+import io
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from crossmem_hf.errors import CrossmemError
+from crossmem_hf.report.score_record import ScoreRecord
+from crossmem_hf.studies.score import run_score
+from crossmem_hf.studies.score_items import read_items
+from crossmem_hf.studies.score_settings import ScoreSettings
+from tests.scoring.judge_server import JudgeServer, direct, verdict  # noqa: F401
+
+
+@pytest.fixture
+def settings(tiny_model):
+    return ScoreSettings(num_personas=5, max_rows=4, model=str(tiny_model), metrics=("exact_match",))
+
+
+def run(settings, folder):
+    """The record, and what was printed."""
+    console = Console(file=io.StringIO(), width=200)
+    record = run_score(settings, folder, console=console)
+    return record, console.file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"device": "cuda:7"}, {"device": "banana"}, {"dtype": "float8"}, {"adapter": "nowhere"}]
+)
+def test_a_start_that_fails_does_not_own_the_folder(settings, tmp_path, wrong):
+    with pytest.raises(CrossmemError):
+        run(replace(settings, **wrong), tmp_path / "out")
+    record, _ = run(settings, tmp_path / "out")
+    assert record.line("exact_match").n == 4
+
+
+def test_a_holdout_of_the_rows_themselves_is_refused(settings, tmp_path):
+    same = replace(settings, metrics=("priv_leak",), holdout_split="forget")
+    with pytest.raises(CrossmemError, match="4 rows of the holdout split 'forget' are among the rows"):
+        run(same, tmp_path)
+    record, _ = run(replace(same, holdout_split="retain"), tmp_path)
+    assert len(read_items(tmp_path / "holdout.jsonl")) == 4  # at most as many rows as are scored
+    assert record.line("priv_leak_auc").n == 8
+
+
+def test_options_without_effect_are_said(settings, tmp_path):
+    one = replace(settings, config="recall_image", split="test", source="image", metrics=("cross_modal_recall",))
+    record, printed = run(one, tmp_path)
+    assert "All rows ask in one modality" in "".join(record.notes)
+    assert "All rows ask in one modality" in printed
+    with pytest.raises(CrossmemError, match="--judge-url came without --judge-model"):
+        replace(settings, judge_url="http://127.0.0.1:1")
+
+
+def test_an_answer_without_a_verdict_costs_no_other_number(settings, tmp_path):
+    judged = replace(settings, metrics=("judge", "exact_match"), judge_model="j")
+    run(settings, tmp_path / "plain")
+    first = read_items(tmp_path / "plain" / "items.jsonl")[0]["truth"]
+    with JudgeServer(lambda asked: verdict(5.0) if first in str(asked.payload) else verdict(0.5)) as server:
+        record, printed = run(replace(judged, judge_url=server.url), tmp_path / "judged")
+    left = record.line("judge_score").n
+    assert 0 < left < 4
+    assert f"without a verdict: {4 - left} of 4 answers" in "".join(record.notes)
+    assert "requests" in printed
+
+
+def test_a_judge_that_fails_altogether_costs_no_other_number(settings, tmp_path):
+    with JudgeServer(lambda asked: verdict(5.0)) as server:
+        judged = replace(settings, metrics=("judge", "exact_match"), judge_model="j", judge_url=server.url)
+        with pytest.raises(CrossmemError, match="No answer got a verdict"):
+            run(judged, tmp_path)
+    record = ScoreRecord.read(tmp_path / "record.json")
+    assert record.line("exact_match").n == len(read_items(tmp_path / "items.jsonl")) == 4
+    assert any(note.startswith("The judge failed") for note in record.notes)
