@@ -90,9 +90,13 @@ def run_score(
         items = passes.items(prepared.questions)
         kept = prepared.holdout
         holdout = [] if kept is None else passes.holdout_items(kept.rows, kept.about, kept.keys)
-        if not state.is_main_process:
-            return None
-        return _finish(settings, prepared, items, holdout, folder, console or Console())
+
+        def finish() -> ScoreRecord | None:
+            if not state.is_main_process:
+                return None
+            return _finish(settings, prepared, items, holdout, folder, console or Console())
+
+        return together(finish)[state.process_index]  # no process leaves, and takes its connections, before the last
 
 
 def _claim(held: ExitStack, folder: Path, mark: str, *, overwrite: bool) -> None:

@@ -149,7 +149,7 @@ def command(root, *words, launch=()):
     return subprocess.run(
         [sys.executable, *launch, "-m", "crossmem_hf.cli", "score", *words],
         cwd=root,
-        env=os.environ | {"PYTHONPATH": str(root)},
+        env=os.environ | {"PYTHONPATH": str(root), "PYTHONFAULTHANDLER": "1"},
         capture_output=True,
         text=True,
         timeout=180,
@@ -160,7 +160,7 @@ def test_two_processes_give_the_bytes_of_one(scored, tmp_path, root):
     folder, _, shown = scored
     launch = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
     done = command(root, *WORDS, "--output-dir", str(tmp_path), launch=launch)
-    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.returncode == 0, done.stderr
     for name in ("items.jsonl", "record.json"):
         assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
     assert [line.rstrip() for line in done.stdout.splitlines()] == [line.rstrip() for line in shown.splitlines()]
