@@ -3,7 +3,7 @@
 are scored. Shapes: ``B`` rows, ``T`` tokens, ``V`` vocabulary, ``N`` answer tokens of all rows, in row order."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -21,12 +21,16 @@ class AnswerScores:
     Attributes:
         token_logprobs_BT: Nats, at most 0; entry t belongs to token t + 1, and is 0 where that is no answer token.
         mask_BT: True on answer tokens, same layout.
+        answers_N: The answer tokens themselves.
         logits_NV: Logits that predict the answer tokens, or None when the fused head did not build them.
+        hidden_ND: Hidden states of one layer where the answer tokens are predicted, if they were asked for.
     """
 
     token_logprobs_BT: Tensor
     mask_BT: Tensor
+    answers_N: Tensor
     logits_NV: Tensor | None = None
+    hidden_ND: Tensor | None = None
 
     @property
     def sums_B(self) -> Tensor:
@@ -35,11 +39,15 @@ class AnswerScores:
 
     def rows(self, start: int, stop: int) -> "AnswerScores":
         """The scores of rows `start` to `stop` - 1."""
-        logits_NV = self.logits_NV
-        if logits_NV is not None:
-            before, inside = int(self.mask_BT[:start].sum()), int(self.mask_BT[start:stop].sum())
-            logits_NV = logits_NV[before : before + inside]
-        return AnswerScores(self.token_logprobs_BT[start:stop], self.mask_BT[start:stop], logits_NV)
+        before, inside = int(self.mask_BT[:start].sum()), int(self.mask_BT[start:stop].sum())
+        tokens = slice(before, before + inside)
+        return AnswerScores(
+            self.token_logprobs_BT[start:stop],
+            self.mask_BT[start:stop],
+            self.answers_N[tokens],
+            None if self.logits_NV is None else self.logits_NV[tokens],
+            None if self.hidden_ND is None else self.hidden_ND[tokens],
+        )
 
 
 def answer_mask(labels_BT: Tensor) -> Tensor:
@@ -79,9 +87,10 @@ def score_logits(logits_BTV: Tensor, labels_BT: Tensor) -> AnswerScores:
     logits_NV = logits_BTV[:, :-1][mask_BT]
     if logits_NV.dtype in (torch.float16, torch.bfloat16):
         logits_NV = logits_NV.float()
-    logprobs_N = -F.cross_entropy(logits_NV, labels_BT[:, 1:][mask_BT], reduction="none")
+    answers_N = labels_BT[:, 1:][mask_BT]
+    logprobs_N = -F.cross_entropy(logits_NV, answers_N, reduction="none")
     blank_BT = logprobs_N.new_zeros(mask_BT.shape)
-    return AnswerScores(blank_BT.masked_scatter(mask_BT, logprobs_N), mask_BT, logits_NV)
+    return AnswerScores(blank_BT.masked_scatter(mask_BT, logprobs_N), mask_BT, answers_N, logits_NV)
 
 
 def sequence_logprobs(logits_BTV: Tensor, labels_BT: Tensor, *, per_token: bool = False) -> Tensor:
@@ -129,12 +138,12 @@ def answer_scores(model: torch.nn.Module, batch: Mapping[str, Tensor], *, fused:
     mask_BT = answer_mask(labels_BT)
     if fused:
         out = model(**inputs, labels=labels_BT, fused_lm_head=True)
-        return AnswerScores(out.log_probs, mask_BT)
+        return AnswerScores(out.log_probs, mask_BT, labels_BT[:, 1:][mask_BT])
     first = int(mask_BT.any(dim=0).nonzero()[0])
     kept = labels_BT.shape[1] - first  # long image prefixes never reach the head
     scores = score_logits(model(**inputs, use_cache=False, logits_to_keep=kept).logits, labels_BT[:, -kept:])
     pad_BT = scores.token_logprobs_BT.new_zeros(len(labels_BT), first)
-    return AnswerScores(torch.cat([pad_BT, scores.token_logprobs_BT], dim=1), mask_BT, scores.logits_NV)
+    return replace(scores, token_logprobs_BT=torch.cat([pad_BT, scores.token_logprobs_BT], dim=1), mask_BT=mask_BT)
 
 
 def answer_logprobs(model: torch.nn.Module, batch: Mapping[str, Tensor], *, fused: bool = False) -> Tensor:

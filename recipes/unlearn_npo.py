@@ -26,8 +26,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     from crossmem_hf.studies.asking import recall
     from crossmem_hf.training.arguments import ModelArguments, RowArguments, UnlearnArguments, with_default_config
-    from crossmem_hf.training.config import NPOConfig
-    from crossmem_hf.training.trainer import NPOTrainer
+    from crossmem_hf.training.methods import NPOConfig, NPOTrainer
     from crossmem_hf.training.unlearn import unlearn
 
     parser = TrlParser((RowArguments, UnlearnArguments, NPOConfig, ModelArguments))

@@ -144,8 +144,8 @@ def _unlearned(
         from crossmem_hf.studies.asking import recall
         from crossmem_hf.studies.callbacks import TellProgress
         from crossmem_hf.studies.groups import forgotten_ids
+        from crossmem_hf.training.methods import NPOTrainer
         from crossmem_hf.training.people import of_people, personas_of
-        from crossmem_hf.training.trainer import NPOTrainer
         from crossmem_hf.training.unlearn import unlearn
 
         forgotten = forgotten_ids(spec)

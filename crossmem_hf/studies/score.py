@@ -96,7 +96,8 @@ def run_score(
                 return None
             return _finish(settings, prepared, items, holdout, folder, console or Console())
 
-        return together(finish)[state.process_index]  # no process leaves, and takes its connections, before the last
+        records = together(finish)  # no process leaves, and takes its connections along, before the last
+        return records[int(state.process_index)]
 
 
 def _claim(held: ExitStack, folder: Path, mark: str, *, overwrite: bool) -> None:

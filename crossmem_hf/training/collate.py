@@ -126,25 +126,31 @@ def merge_batches(batches: Sequence[Mapping[str, Tensor]], *, pad_token_id: int)
     return merged
 
 
-class PairedRows(torch.utils.data.Dataset[dict[str, int]]):
-    """Which forget row meets which retain row. One epoch shows every forget row once.
+class PairedRows(torch.utils.data.Dataset[dict[str, list[int]]]):
+    """Which forget row meets which retain rows. One epoch shows every forget row once.
 
     Retain rows come in seeded permutations, one after another, so that every row is used before any is used twice.
     """
 
-    def __init__(self, num_forget: int, num_retain: int, *, seed: int) -> None:
+    def __init__(self, num_forget: int, num_retain: int, *, seed: int, retain_per_forget: int = 1) -> None:
         self.num_forget, self.num_retain, self.seed = num_forget, num_retain, seed
+        self.retain_per_forget = retain_per_forget
         self.epoch = 0
         self._orders: dict[int, list[int]] = {}
 
     def __len__(self) -> int:
         return self.num_forget
 
-    def __getitem__(self, index: int) -> dict[str, int]:
+    def __getitem__(self, index: int) -> dict[str, list[int]]:
+        """Row numbers in the forget and in the retain set."""
         if not self.num_retain:
-            return {"forget": index}
-        cycle, offset = divmod(self.epoch * self.num_forget + index, self.num_retain)
-        return {"forget": index, "retain": self._order(cycle)[offset]}
+            return {"forget": [index]}
+        first = (self.epoch * self.num_forget + index) * self.retain_per_forget
+        return {"forget": [index], "retain": [self._retained(first + n) for n in range(self.retain_per_forget)]}
+
+    def _retained(self, place: int) -> int:
+        cycle, offset = divmod(place, self.num_retain)
+        return self._order(cycle)[offset]
 
     def _order(self, cycle: int) -> list[int]:
         if cycle not in self._orders:
@@ -172,14 +178,17 @@ class RowCollator:
 
 
 class PairedCollator:
-    """Turns pairs of row numbers into ``{"forget": batch, "retain": batch}``, each batch with its `row` numbers.
+    """Turns what `PairedRows` gives into a batch a side, such as ``{"forget": batch, "retain": batch}``.
 
-    Plain rows, as evaluation sets have them, become a plain batch.
+    Each batch has its `row` numbers. Plain rows, as evaluation sets have them, become a plain batch.
+
+    Args:
+        sides: The rows of each side. All but "retain" are about the forget set and numbered as it is.
     """
 
     def __init__(self, sides: Mapping[str, EncodedRows]) -> None:
         self.sides = dict(sides)
-        self.encoder = self.sides["forget"].encoder
+        self.encoder = next(iter(self.sides.values())).encoder
 
     def __call__(self, examples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """A batch a side, or one plain batch."""
@@ -187,8 +196,9 @@ class PairedCollator:
         if "forget" not in examples[0]:
             return merge_batches([self.encoder.encode(example) for example in examples], pad_token_id=pad)
         paired: dict[str, Any] = {}
-        for side in examples[0]:
-            numbers = [example[side] for example in examples]
-            paired[side] = merge_batches([self.sides[side][number] for number in numbers], pad_token_id=pad)
+        for side, rows in self.sides.items():
+            part = "retain" if side == "retain" else "forget"
+            numbers = [number for example in examples for number in example[part]]
+            paired[side] = merge_batches([rows[number] for number in numbers], pad_token_id=pad)
             paired[side]["row"] = torch.tensor(numbers)
         return paired

@@ -8,9 +8,11 @@ import torch
 from trl import DPOConfig, SFTConfig
 
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.training.objectives import FORGET_TERMS
 
-ForgetLoss = Literal["npo", "ga"]
-RetainLoss = Literal["nll", "kl", "none"]
+ForgetLoss = Literal["npo", "ga", "simnpo", "idk", "dpo", "wga", "undial", "rmu"]
+RetainLoss = Literal["nll", "kl", "hidden", "none"]
+ForgetModality = Literal["image", "text", "both"]
 
 
 def arg(default: Any, text: str) -> Any:
@@ -40,6 +42,16 @@ def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     """
     if value not in choices:
         raise CrossmemError(f"{name}={value!r} does not exist.", f"Choose one of {', '.join(map(repr, choices))}.")
+
+
+def check_count(name: str, value: object, least: int = 1) -> None:
+    """Nothing, if `value` is a whole number of at least `least`.
+
+    Raises:
+        CrossmemError: It is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise CrossmemError(f"{name}={value!r} is no such number.", f"Choose a whole number from {least}.")
 
 
 NO_LIMIT = "Rows longer than this are cut by trl and refused by crossmem; null (the default) keeps them whole."
@@ -73,54 +85,70 @@ class VisionDPOConfig(DPOConfig):
 
 
 @dataclass
-class UnlearnConfig(VisionSFTConfig):
+class RunConfig(VisionSFTConfig):
+    """How an unlearning run goes, whatever its losses: when it stops, and where it keeps the reference's answers."""
+
+    stop_threshold: float | None = arg(
+        None, "Stop when recall on the stopping rows is this or lower, 0 to 1; null runs to the end."
+    )
+    stop_every_steps: int = arg(5, "Optimizer steps between two looks at the stopping rows.")
+    reference_cache: str | None = arg(
+        None,
+        "Folder for the reference's log-probabilities, for later runs too; null: crossmem/reference in HF_HOME.",
+    )
+
+    def __post_init__(self) -> None:
+        if self.stop_threshold is not None and not 0.0 <= self.stop_threshold <= 1.0:
+            raise CrossmemError(f"stop_threshold={self.stop_threshold!r} is no recall.", "Choose 0 to 1, or null.")
+        check_count("stop_every_steps", self.stop_every_steps)
+        super().__post_init__()
+
+
+@dataclass
+class UnlearnConfig(RunConfig):
     """What an `UnlearnTrainer` can be told, on top of `trl.SFTConfig`.
 
-    The loss is ``forget_weight * forget_loss + retain_weight * retain_loss``, each a mean over rows.
+    The loss is ``forget_weight * forget_loss + retain_weight * retain_loss``, each a mean over rows. Where beta or
+    weight are null, those of the forget loss's authors or of open-unlearning stand in; see `objectives.FORGET_TERMS`.
 
     Raises:
         CrossmemError: A choice that does not exist, or a number out of range.
 
     Reference:
         NPO, https://huggingface.co/papers/2404.05868 (beta 0.1, retain weight 1.0, learning rate 1e-5,
-        weight decay 0.01, 10 epochs on TOFU with Llama-2-7B).
+        weight decay 0.01, 10 epochs on TOFU with Llama-2-7B). RMU, https://huggingface.co/papers/2403.03218, with
+        layer 7 and coefficient 2 as open-unlearning sets them.
     """
 
     learning_rate: float = arg(1e-5, "Initial learning rate; 1e-5 is NPO's on TOFU.")
     weight_decay: float = arg(0.01, "Weight decay; 0.01 is NPO's on TOFU.")
-    forget_loss: ForgetLoss = arg("npo", "What is done to the forget set: npo or ga.")
-    forget_beta: float = arg(0.1, "NPO's beta, above 0. Small: close to gradient ascent. 0.1 is NPO's on TOFU.")
-    forget_weight: float = arg(1.0, "Weight of the forget loss, at least 0.")
-    retain_loss: RetainLoss = arg("nll", "What is done to the retain set: nll, kl or none.")
-    retain_weight: float = arg(1.0, "Weight of the retain loss, at least 0.")
-    stop_threshold: float | None = arg(
-        None, "Stop when recall on the stopping rows is this or lower, 0 to 1; null runs to the end."
+    forget_loss: ForgetLoss = arg("npo", "Done to the forget set: npo, ga, simnpo, idk, dpo, wga, undial or rmu.")
+    forget_modality: ForgetModality | None = arg(
+        None, "Forget through image, text or both, by the rows' modality; null: the forget set as it is."
     )
-    stop_every_steps: int = arg(5, "Optimizer steps between two looks at the stopping rows.")
+    forget_beta: float | None = arg(None, "Beta of the forget loss, above 0; null: the published one (npo 0.1).")
+    forget_weight: float | None = arg(None, "Weight of the forget loss, at least 0; null: the published one.")
+    simnpo_delta: float = arg(0.0, "SimNPO's margin, nats a token; 0 in its TOFU settings.")
+    rmu_layer: int = arg(7, "Layer of the language model whose hidden states RMU steers, from 0.")
+    rmu_coefficient: float = arg(2.0, "How far RMU steers them, above 0.")
+    retain_loss: RetainLoss = arg("nll", "Done to the retain set: nll, kl, hidden (RMU's own) or none.")
+    retain_weight: float = arg(1.0, "Weight of the retain loss, at least 0.")
+    retain_per_forget: int = arg(1, "Retain rows a forget row in each step.")
 
     def __post_init__(self) -> None:
         check_choice("forget_loss", self.forget_loss, get_args(ForgetLoss))
         check_choice("retain_loss", self.retain_loss, get_args(RetainLoss))
-        if not self.forget_beta > 0:
-            raise CrossmemError(f"forget_beta={self.forget_beta!r}; it must be above 0.", "NPO's authors use 0.1.")
+        if self.forget_modality is not None:
+            check_choice("forget_modality", self.forget_modality, get_args(ForgetModality))
+        term = FORGET_TERMS[self.forget_loss]
+        self.forget_beta = term.beta if self.forget_beta is None else self.forget_beta
+        self.forget_weight = term.weight if self.forget_weight is None else self.forget_weight
+        for name in ("forget_beta", "rmu_coefficient"):
+            if not getattr(self, name) > 0:
+                raise CrossmemError(f"{name}={getattr(self, name)!r}; it must be above 0.", "NPO's beta is 0.1.")
         for name in ("forget_weight", "retain_weight"):
             if not getattr(self, name) >= 0:
                 raise CrossmemError(f"{name}={getattr(self, name)!r} is negative.", "Use 0 to switch a loss off.")
-        if self.stop_threshold is not None and not 0.0 <= self.stop_threshold <= 1.0:
-            raise CrossmemError(f"stop_threshold={self.stop_threshold!r} is no recall.", "Choose 0 to 1, or null.")
-        every = self.stop_every_steps
-        if isinstance(every, bool) or not isinstance(every, int) or every < 1:
-            raise CrossmemError(f"stop_every_steps={every!r} is no number of steps.", "Choose a whole number from 1.")
+        check_count("rmu_layer", self.rmu_layer, least=0)
+        check_count("retain_per_forget", self.retain_per_forget)
         super().__post_init__()
-
-
-@dataclass
-class NPOConfig(UnlearnConfig):
-    """`UnlearnConfig` for `NPOTrainer`; nothing differs."""
-
-
-@dataclass
-class GAConfig(UnlearnConfig):
-    """`UnlearnConfig` for `GATrainer`: gradient ascent on the forget set."""
-
-    forget_loss: ForgetLoss = arg("ga", "What is done to the forget set; GATrainer insists on ga.")

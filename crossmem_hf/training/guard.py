@@ -39,7 +39,12 @@ class LastGoodWeights:
 
     def are_finite(self) -> bool:
         """Whether every trainable weight is a number now."""
-        return all(bool(torch.isfinite(parameter).all()) for parameter in self._parameters)
+        return are_finite(self._parameters)
+
+
+def are_finite(parameters: Iterable[nn.Parameter]) -> bool:
+    """Whether every weight that trains is a number."""
+    return all(bool(torch.isfinite(weight).all()) for weight in parameters if weight.requires_grad)
 
 
 class StopUnlessFinite(TrainerCallback):

@@ -1,38 +1,67 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which losses can be selected, by name. A new one is a function in `losses` and a line here; nothing else changes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from crossmem_hf.logprobs import AnswerScores
-from crossmem_hf.training.losses import ga, kl, nll, npo
+from crossmem_hf.training.losses import dpo, drift, ga, kl, nll, npo, simnpo, undial, wga
 
-Scores = AnswerScores
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """What is known of one set of rows in a step.
+
+    Attributes:
+        policy: Scores of its answers under the model that trains.
+        reference_B: Their summed log-probabilities under the model as it was before unlearning, if a term asks.
+        reference: Their scores under that model, with whole distributions or hidden states, if a term asks.
+    """
+
+    policy: AnswerScores
+    reference_B: Tensor | None = None
+    reference: AnswerScores | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dials:
+    """Numbers that losses take beside scores: see `UnlearnConfig`; `target_D` is where RMU steers hidden states."""
+
+    beta: float
+    delta: float = 0.0
+    target_D: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One side of an unlearning objective.
+    """One part of an unlearning objective.
 
     Attributes:
-        per_row: (policy, reference, beta) -> (B,) losses; reference is empty unless a flag below asks for it.
-        needs_reference: The answers' log-probabilities under the reference are used.
-        needs_logits: Whole distributions are used, of the policy and of the reference.
+        per_row: From the sides, by name, and the dials: (B,) losses.
+        sides: The sets it reads: "forget" (the secrets), "refusal" (refusals in their place), "retain".
+        needs_reference: It reads `reference_B` of its sides.
+        needs_logits: It reads whole distributions, of the policy and of the reference.
+        needs_hidden: It reads hidden states of the policy.
+        needs_reference_hidden: It reads hidden states of the reference as well.
+        beta: Its published beta.
+        weight: Its published weight.
     """
 
-    per_row: Callable[[Scores, "Reference", float], Tensor]
+    per_row: Callable[[Mapping[str, Side], Dials], Tensor]
+    sides: tuple[str, ...] = ("forget",)
     needs_reference: bool = False
     needs_logits: bool = False
+    needs_hidden: bool = False
+    needs_reference_hidden: bool = False
+    beta: float = 1.0
+    weight: float = 1.0
 
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """What a term may ask of the model as it was before unlearning."""
-
-    logprobs_B: Tensor | None = None
-    logits_NV: Tensor | None = None
+    @property
+    def runs_reference(self) -> bool:
+        """Whether each step runs the reference; sums of fixed rows are worked out once instead."""
+        return self.needs_logits or self.needs_reference_hidden
 
 
 def _given(tensor: Tensor | None) -> Tensor:
@@ -40,15 +69,74 @@ def _given(tensor: Tensor | None) -> Tensor:
     return tensor
 
 
-FORGET_TERMS = {
-    "npo": Term(lambda policy, ref, beta: npo(policy.sums_B, _given(ref.logprobs_B), beta=beta), needs_reference=True),
-    "ga": Term(lambda policy, ref, beta: ga(policy.sums_B)),
+def _npo(sides: Mapping[str, Side], dials: Dials) -> Tensor:
+    return npo(sides["forget"].policy.sums_B, _given(sides["forget"].reference_B), beta=dials.beta)
+
+
+def _simnpo(sides: Mapping[str, Side], dials: Dials) -> Tensor:
+    policy = sides["forget"].policy
+    return simnpo(policy.token_logprobs_BT, policy.mask_BT, beta=dials.beta, delta=dials.delta)
+
+
+def _dpo(sides: Mapping[str, Side], dials: Dials) -> Tensor:
+    chosen, rejected = sides["refusal"], sides["forget"]
+    return dpo(
+        chosen.policy.sums_B,
+        rejected.policy.sums_B,
+        _given(chosen.reference_B),
+        _given(rejected.reference_B),
+        beta=dials.beta,
+    )
+
+
+def _wga(sides: Mapping[str, Side], dials: Dials) -> Tensor:
+    policy = sides["forget"].policy
+    return wga(policy.token_logprobs_BT, policy.mask_BT, beta=dials.beta)
+
+
+def _undial(sides: Mapping[str, Side], dials: Dials) -> Tensor:
+    policy, reference = sides["forget"].policy, sides["forget"].reference
+    return undial(_given(policy.logits_NV), _logits(reference), policy.answers_N, policy.mask_BT, beta=dials.beta)
+
+
+def _rmu(sides: Mapping[str, Side], dials: Dials) -> Tensor:
+    policy = sides["forget"].policy
+    return drift(_given(policy.hidden_ND), _given(dials.target_D), policy.mask_BT)
+
+
+def _nll_of(side: str) -> Callable[[Mapping[str, Side], Dials], Tensor]:
+    return lambda sides, _: nll(sides[side].policy.token_logprobs_BT, sides[side].policy.mask_BT)
+
+
+def _kl(sides: Mapping[str, Side], _: Dials) -> Tensor:
+    policy, reference = sides["retain"].policy, sides["retain"].reference
+    return kl(_given(policy.logits_NV), _logits(reference), policy.mask_BT)
+
+
+def _hidden(sides: Mapping[str, Side], _: Dials) -> Tensor:
+    policy, reference = sides["retain"].policy, sides["retain"].reference
+    return drift(_given(policy.hidden_ND), _given(None if reference is None else reference.hidden_ND), policy.mask_BT)
+
+
+def _logits(scores: AnswerScores | None) -> Tensor:
+    return _given(None if scores is None else scores.logits_NV)
+
+
+BOTH = ("refusal", "forget")
+
+FORGET_TERMS = {  # betas and SimNPO's weight as open-unlearning sets them; 0.1 is NPO's and TOFU's own
+    "ga": Term(lambda sides, _: ga(sides["forget"].policy.sums_B)),
+    "npo": Term(_npo, needs_reference=True, beta=0.1),
+    "simnpo": Term(_simnpo, beta=4.5, weight=0.125),
+    "idk": Term(_nll_of("refusal"), sides=("refusal",)),
+    "dpo": Term(_dpo, sides=BOTH, needs_reference=True, beta=0.1),
+    "wga": Term(_wga, beta=1.0),
+    "undial": Term(_undial, needs_logits=True, beta=10.0),
+    "rmu": Term(_rmu, needs_hidden=True),
 }
 
 RETAIN_TERMS = {
-    "nll": Term(lambda policy, ref, beta: nll(policy.token_logprobs_BT, policy.mask_BT)),
-    "kl": Term(
-        lambda policy, ref, beta: kl(_given(policy.logits_NV), _given(ref.logits_NV), policy.mask_BT),
-        needs_logits=True,
-    ),
+    "nll": Term(_nll_of("retain"), sides=("retain",)),
+    "kl": Term(_kl, sides=("retain",), needs_logits=True),
+    "hidden": Term(_hidden, sides=("retain",), needs_hidden=True, needs_reference_hidden=True),
 }

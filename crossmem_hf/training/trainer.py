@@ -4,6 +4,7 @@
 import logging
 from collections.abc import Sequence
 from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +31,14 @@ from crossmem_hf.training.card import write_card
 from crossmem_hf.training.checks import check_lengths, check_rows
 from crossmem_hf.training.collate import Batch, EncodedRows, PairedCollator, PairedRows, RowEncoder, merge_batches
 from crossmem_hf.training.config import UnlearnConfig
-from crossmem_hf.training.guard import LastGoodWeights, bad_rows
-from crossmem_hf.training.objectives import FORGET_TERMS, RETAIN_TERMS, Reference, Term
+from crossmem_hf.training.doors import through
+from crossmem_hf.training.guard import LastGoodWeights, are_finite, bad_rows
+from crossmem_hf.training.hidden import checked_layer, random_direction, scores_with_hidden
+from crossmem_hf.training.objectives import FORGET_TERMS, RETAIN_TERMS, Dials, Side, Term
 from crossmem_hf.training.people import personas_of
+from crossmem_hf.training.preferences import refused
 from crossmem_hf.training.reference import ReferenceLogprobs, add_reference, as_reference
+from crossmem_hf.training.reference_cache import kept_logprobs
 from crossmem_hf.training.saving import save_adapter
 from crossmem_hf.training.trainable import describe_trainable
 
@@ -59,7 +64,10 @@ class UnlearnTrainer(SFTTrainer):
     loss_is_scaled_for_ga = False  # our loss is a mean over the rows of one micro-batch
     _tag_names = ["crossmem", "unlearning"]  # noqa: RUF012 (trl's name and type)
     _name = "Unlearn"
-    _forget_loss: str | None = None  # what a subclass insists on
+    _losses: tuple[
+        str, ...
+    ] = ()  # (forget_loss, retain_loss) that a subclass insists on; one alone leaves retain open
+    config_class: type[UnlearnConfig] = UnlearnConfig
 
     def __init__(
         self,
@@ -74,19 +82,25 @@ class UnlearnTrainer(SFTTrainer):
         peft_config: PeftConfig | None = None,
         **kwargs: Any,
     ) -> None:
-        if self._forget_loss not in (None, args.forget_loss):
-            raise CrossmemError(
-                f"{type(self).__name__} got forget_loss={args.forget_loss!r}; it does {self._forget_loss!r} only.",
-                "Use UnlearnTrainer, which takes any.",
-            )
+        for insisted, name in zip(self._losses, ("forget_loss", "retain_loss"), strict=False):
+            if getattr(args, name) != insisted:
+                raise CrossmemError(
+                    f"{type(self).__name__} got {name}={getattr(args, name)!r}; it does {insisted!r} only.",
+                    "Use UnlearnTrainer, which takes any.",
+                )
         self.forget_term = FORGET_TERMS[args.forget_loss]
         self.retain_term = None if args.retain_loss == "none" else RETAIN_TERMS[args.retain_loss]
+        terms = [self.forget_term, *([self.retain_term] if self.retain_term else [])]
+        self.runs_reference = any(term.runs_reference for term in terms)
+        self._check_reference(is_peft_model(model) or peft_config is not None)
+        forget_dataset = through(forget_dataset, args.forget_modality)
         sides = self._checked_sides(model, args, forget_dataset, retain_dataset)
-        self._check_reference(model, peft_config)
         encoder = RowEncoder(processing_class, max_length=args.max_length)
         self.rows = {name: EncodedRows(side, encoder, name=name) for name, side in sides.items()}
         for rows in self.rows.values():
             check_lengths(rows)
+        steers = any(term.needs_hidden for term in terms)
+        layer = checked_layer(model, args.rmu_layer) if steers else None
         if isinstance(model, PeftModel):
             add_reference(model)
         args = copy(args)  # the caller's stay as they are
@@ -103,13 +117,24 @@ class UnlearnTrainer(SFTTrainer):
             peft_config=peft_config,
             **kwargs,
         )
-        num_retain = len(sides.get("retain", ()))
         seed = args.seed if args.data_seed is None else args.data_seed
-        self.train_dataset = PairedRows(len(forget_dataset), num_retain, seed=seed)
+        self.train_dataset = PairedRows(
+            len(forget_dataset), len(sides.get("retain", ())), seed=seed, retain_per_forget=args.retain_per_forget
+        )
         self.add_callback(_NextRetainRows(self.train_dataset))
-        self.reference_logprobs = ReferenceLogprobs()
-        is_sharded = self.is_fsdp_enabled or self.is_deepspeed_enabled
-        self.last_good = None if is_sharded else LastGoodWeights(self.model.parameters())
+        self.hidden_layer = layer
+        self.dials = self._dials(steers)
+        self.reference_sums: dict[str, Tensor] = {}
+        self.lazy_reference = {name: ReferenceLogprobs() for name in sides}
+        self.is_sharded = self.is_fsdp_enabled or self.is_deepspeed_enabled
+        has_adapter = is_peft_model(self.model)
+        if self.is_sharded and self.forget_term.needs_reference and not has_adapter:
+            raise CrossmemError(
+                "Weights in shards (FSDP, DeepSpeed) give no log-probabilities before training starts, and full "
+                "fine-tuning leaves no copy of them for later.",
+                "Train an adapter, or use a forget_loss without a reference.",
+            )
+        self.last_good = LastGoodWeights(self.model.parameters()) if has_adapter and not self.is_sharded else None
         logger.info("%s", describe_trainable(self.model))
 
     def _checked_sides(
@@ -117,8 +142,10 @@ class UnlearnTrainer(SFTTrainer):
     ) -> dict[str, Dataset]:
         """The sets that will be used, by name."""
         check_rows(forget, "forget", model_config=model.config)
+        sets = {"forget": lambda: forget, "refusal": lambda: refused(forget, args.seed)}
+        sides = {name: sets[name]() for name in self.forget_term.sides}
         if self.retain_term is None:
-            return {"forget": forget}
+            return sides
         if retain is None:
             raise CrossmemError(
                 f"retain_loss={args.retain_loss!r} needs a retain set, and there is none.",
@@ -126,16 +153,23 @@ class UnlearnTrainer(SFTTrainer):
             )
         check_rows(retain, "retain", model_config=model.config)
         check_disjoint(personas_of(forget), personas_of(retain))
-        return {"forget": forget, "retain": retain}
+        return {**sides, "retain": retain}
 
-    def _check_reference(self, model: PreTrainedModel | PeftModel, peft_config: PeftConfig | None) -> None:
-        terms = [self.forget_term, self.retain_term]
-        asks = any(term is not None and (term.needs_reference or term.needs_logits) for term in terms)
-        if asks and peft_config is None and not is_peft_model(model):
+    def _check_reference(self, has_adapter: bool) -> None:
+        if self.runs_reference and not has_adapter:
             raise CrossmemError(
-                "This objective compares with the model before unlearning, and full fine-tuning leaves no copy of it.",
-                "Pass a memorised PeftModel, or a peft_config so that the old weights stay.",
+                "This objective runs the model before unlearning at each step, and full fine-tuning leaves no copy "
+                "of it.",
+                "Pass a memorised PeftModel or a peft_config, or choose a retain_loss of 'nll' and a forget_loss "
+                "whose reference is worked out once (npo, dpo) or not at all.",
             )
+
+    def _dials(self, steers: bool) -> Dials:
+        args, target = self.args, None
+        if steers:
+            width = self.model.config.get_text_config().hidden_size
+            target = args.rmu_coefficient * random_direction(width, args.seed).to(self.accelerator.device)
+        return Dials(beta=args.forget_beta, delta=args.simnpo_delta, target_D=target)
 
     def compute_loss(
         self,
@@ -149,21 +183,42 @@ class UnlearnTrainer(SFTTrainer):
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         sides: dict[str, Batch] = {name: dict(batch) for name, batch in inputs.items()}
         rows = {name: batch.pop("row") for name, batch in sides.items()}
-        policy = self._policy_scores(model, sides)
-        losses = {"forget": self._forget_losses(model, policy["forget"], sides["forget"], rows["forget"])}
+        seen = self._seen(model, sides, rows)
+        losses = {"forget": self.forget_term.per_row(seen, self.dials)}
         if self.retain_term is not None:
-            losses["retain"] = self._retain_losses(self.retain_term, model, policy["retain"], sides["retain"])
+            losses["retain"] = self.retain_term.per_row(seen, self.dials)
         self._stop_unless_finite(losses, rows)
-        self._note({**{f"{name}_loss": value.mean() for name, value in losses.items()}}, policy)
+        self._note({**{f"{name}_loss": value.mean() for name, value in losses.items()}}, seen)
         loss = self.args.forget_weight * losses["forget"].mean()
         if "retain" in losses:
             loss = loss + self.args.retain_weight * losses["retain"].mean()
         return loss
 
-    def _policy_scores(self, model: torch.nn.Module, sides: dict[str, Batch]) -> dict[str, AnswerScores]:
-        """One forward pass for both sides: cheaper, and what DDP can follow."""
-        pad = self.data_collator.encoder.pad_token_id
-        scores = answer_scores(model, merge_batches(list(sides.values()), pad_token_id=pad), fused=self._fused)
+    def _seen(self, model: torch.nn.Module, sides: dict[str, Batch], rows: dict[str, Tensor]) -> dict[str, Side]:
+        """What the terms read of each side: one forward pass of the policy, and what they need of the reference."""
+        policy = self._scores(model, sides)
+        seen = {name: Side(scores) for name, scores in policy.items()}
+        if self.runs_reference:
+            with as_reference(self.accelerator.unwrap_model(self.model)):
+                asked = {name: batch for name, batch in sides.items() if self._term_of(name).runs_reference}
+                reference = self._scores(model, asked)
+            seen |= {name: replace(seen[name], reference=scores) for name, scores in reference.items()}
+        if self.forget_term.needs_reference:
+            for name in self.forget_term.sides:
+                sums_B = self._reference_sums(name, model, sides[name], rows[name])
+                seen[name] = replace(seen[name], reference_B=sums_B.to(policy[name].sums_B))
+        return seen
+
+    def _term_of(self, side: str) -> Term:
+        return self.retain_term if side == "retain" and self.retain_term is not None else self.forget_term
+
+    def _scores(self, model: torch.nn.Module, sides: dict[str, Batch]) -> dict[str, AnswerScores]:
+        """One forward pass for all sides: cheaper, and what DDP can follow."""
+        merged = merge_batches(list(sides.values()), pad_token_id=self.data_collator.encoder.pad_token_id)
+        if self.hidden_layer is not None:
+            scores = scores_with_hidden(model, merged, self.hidden_layer)
+        else:
+            scores = answer_scores(model, merged, fused=self._fused)
         split, start = {}, 0
         for name, batch in sides.items():
             stop = start + len(batch["labels"])
@@ -174,31 +229,23 @@ class UnlearnTrainer(SFTTrainer):
     @property
     def _fused(self) -> bool:
         """Whether to use trl's fused head; without a GPU it scores every position and is the slower way."""
-        uses_logits = self.retain_term is not None and self.retain_term.needs_logits
-        return self.accelerator.device.type == "cuda" and not uses_logits
+        return self.accelerator.device.type == "cuda" and not self.runs_reference
 
-    def _forget_losses(self, model: torch.nn.Module, policy: AnswerScores, batch: Batch, rows_B: Tensor) -> Tensor:
-        def reference_logprobs() -> Tensor:
+    def _reference_sums(self, side: str, model: torch.nn.Module, batch: Batch, rows_B: Tensor) -> Tensor:
+        """(B,) summed reference log-probabilities: looked up, or for a model in shards computed when first needed."""
+        if not self.is_sharded:
+            self._remember_reference()
+            return self.reference_sums[side][rows_B.cpu()]
+
+        def compute() -> Tensor:
             with as_reference(self.accelerator.unwrap_model(self.model)):
                 return answer_scores(model, batch, fused=self._fused).sums_B
 
-        reference = Reference()
-        if self.forget_term.needs_reference:
-            reference = Reference(
-                self.reference_logprobs(rows_B, reference_logprobs, self._anywhere).to(policy.sums_B.dtype)
-            )
-        return self.forget_term.per_row(policy, reference, self.args.forget_beta)
+        return self.lazy_reference[side](rows_B, compute, self._anywhere)
 
-    def _retain_losses(self, term: Term, model: torch.nn.Module, policy: AnswerScores, batch: Batch) -> Tensor:
-        reference = Reference()
-        if term.needs_logits:
-            with as_reference(self.accelerator.unwrap_model(self.model)):
-                reference = Reference(logits_NV=answer_scores(model, batch).logits_NV)
-        return term.per_row(policy, reference, self.args.forget_beta)
-
-    def _note(self, metrics: dict[str, Tensor], policy: dict[str, AnswerScores]) -> None:
+    def _note(self, metrics: dict[str, Tensor], seen: dict[str, Side]) -> None:
         """Keep numbers for the next log line; `trl` averages them."""
-        metrics |= {f"{name}_logprob": scores.sums_B.mean() for name, scores in policy.items()}
+        metrics |= {f"{name}_logprob": side.policy.sums_B.mean() for name, side in seen.items()}
         stacked = torch.stack([value.detach().float() for value in metrics.values()])
         if self.accelerator.num_processes > 1:
             stacked = self.accelerator.reduce(stacked, reduction="mean")
@@ -207,7 +254,8 @@ class UnlearnTrainer(SFTTrainer):
             self._metrics[mode][name].append(value)
 
     def _stop_unless_finite(self, losses: dict[str, Tensor], rows: dict[str, Tensor]) -> None:
-        bad = {name: bad_rows(losses[name], rows[name]) for name in losses}
+        sides = {"forget": self.forget_term.sides[0], "retain": "retain"}
+        bad = {sides[name]: bad_rows(losses[name], rows[sides[name]]) for name in losses}
         if self._anywhere(any(bad.values())):  # all processes stop together, or the others would wait for ever
             self._give_up(
                 "; ".join(f"{name}: {self._named(name, numbers)}" for name, numbers in bad.items() if numbers)
@@ -238,10 +286,25 @@ class UnlearnTrainer(SFTTrainer):
             "Lower the learning rate, or look at these rows.",
         )
 
+    def _remember_reference(self) -> None:
+        """Work out the reference's answers to fixed rows, once, while the weights are still those it had."""
+        if not self.forget_term.needs_reference or self.is_sharded:
+            return
+        for side in self.forget_term.sides:
+            if side not in self.reference_sums:
+                self.reference_sums[side] = kept_logprobs(
+                    self.accelerator.unwrap_model(self.model),
+                    self.rows[side],
+                    folder=self.args.reference_cache and Path(self.args.reference_cache),
+                    batch_size=self.args.per_device_train_batch_size,
+                    fused=self._fused,
+                )
+
     def train(self, *args: Any, **kwargs: Any) -> Any:
         """As `transformers.Trainer.train`; refuses to end with weights that are not finite."""
+        self._remember_reference()
         output = super().train(*args, **kwargs)
-        if self.last_good is not None and not self.last_good.are_finite():
+        if not self.is_sharded and not are_finite(self.model.parameters()):
             self._give_up("the last batch")
         return output
 
@@ -267,26 +330,6 @@ class UnlearnTrainer(SFTTrainer):
         names = ("forget_loss", "forget_beta", "forget_weight", "retain_loss", "retain_weight", "learning_rate")
         settings = {name: getattr(self.args, name) for name in names} | {"steps": self.state.global_step}
         return {"method": self._name, "paper": self._paper, "tags": self._tag_names, "settings": settings}
-
-
-class NPOTrainer(UnlearnTrainer):
-    """`UnlearnTrainer` with the NPO forget loss."""
-
-    _tag_names = ["crossmem", "unlearning", "npo"]  # noqa: RUF012
-    _name = "NPO"
-    _forget_loss = "npo"
-    _paper = {  # noqa: RUF012
-        "title": "Negative Preference Optimization: From Catastrophic Collapse to Effective Unlearning",
-        "id": "2404.05868",
-    }
-
-
-class GATrainer(UnlearnTrainer):
-    """`UnlearnTrainer` with gradient ascent."""
-
-    _tag_names = ["crossmem", "unlearning", "ga"]  # noqa: RUF012
-    _name = "GA"
-    _forget_loss = "ga"
 
 
 class _NextRetainRows(TrainerCallback):

@@ -29,7 +29,8 @@ def parser_for(name):
     from trl import TrlParser
 
     from crossmem_hf.training.arguments import ModelArguments, RowArguments, UnlearnArguments
-    from crossmem_hf.training.config import NPOConfig, VisionDPOConfig, VisionSFTConfig
+    from crossmem_hf.training.config import VisionDPOConfig, VisionSFTConfig
+    from crossmem_hf.training.methods import NPOConfig
 
     parts = {
         "sft": (RowArguments, VisionSFTConfig, ModelArguments),

@@ -6,7 +6,8 @@ import torch
 from trl import SFTConfig, TrlParser
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.training.config import GAConfig, NPOConfig, UnlearnConfig, VisionDPOConfig, VisionSFTConfig
+from crossmem_hf.training.config import UnlearnConfig, VisionDPOConfig, VisionSFTConfig
+from crossmem_hf.training.methods import GAConfig, NPOConfig
 
 OWN = [
     "forget_loss",

@@ -13,10 +13,11 @@ from safetensors.torch import load_file
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from crossmem_hf.training.collate import PairedCollator, merge_batches
-from crossmem_hf.training.config import GAConfig, UnlearnConfig
+from crossmem_hf.training.config import UnlearnConfig
 from crossmem_hf.training.memorise import language_lora
+from crossmem_hf.training.methods import GAConfig, GATrainer, NPOTrainer
 from crossmem_hf.training.stopping import StopWhenForgotten
-from crossmem_hf.training.trainer import GATrainer, NPOTrainer, UnlearnTrainer
+from crossmem_hf.training.trainer import UnlearnTrainer
 from tests.training import world
 from tests.training.world import logged, recalled, text_model, trainer_for, weights
 

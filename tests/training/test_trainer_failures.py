@@ -7,8 +7,9 @@ from peft import LoraConfig, PeftModel
 from transformers import TrainerCallback
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.training.config import GAConfig, UnlearnConfig
-from crossmem_hf.training.trainer import NPOTrainer, UnlearnTrainer
+from crossmem_hf.training.config import UnlearnConfig
+from crossmem_hf.training.methods import GAConfig, NPOTrainer
+from crossmem_hf.training.trainer import UnlearnTrainer
 from tests.training import world
 from tests.training.world import recalled, text_model, trainer_for, weights
 

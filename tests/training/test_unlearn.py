@@ -8,7 +8,7 @@ from transformers import TrainerCallback
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.training.config import UnlearnConfig
-from crossmem_hf.training.trainer import GATrainer
+from crossmem_hf.training.methods import GATrainer
 from crossmem_hf.training.unlearn import unlearn
 from tests.training import world
 

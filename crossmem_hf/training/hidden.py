@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hidden states of one layer, taken from the forward pass that scores answers. It does not know what they are for."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from crossmem_hf.errors import CrossmemError
+from crossmem_hf.logprobs import AnswerScores, answer_scores
+from crossmem_hf.seeding import seed_for
+
+
+def text_layers(model: Any) -> nn.ModuleList:
+    """The layers of a model's language model, first to last.
+
+    Raises:
+        CrossmemError: They cannot be found.
+    """
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    decoder = inner.get_decoder() if hasattr(inner, "get_decoder") else None
+    layers = getattr(decoder, "layers", None)
+    if not isinstance(layers, nn.ModuleList):
+        raise CrossmemError(
+            f"A {type(inner).__name__} has no list of decoder layers, so no hidden states can be taken from it.",
+            "Use a forget or retain loss other than 'rmu' and 'hidden'.",
+        )
+    return layers
+
+
+def checked_layer(model: Any, layer: int) -> nn.Module:
+    """Layer number `layer` of the language model, counted from 0.
+
+    Raises:
+        CrossmemError: There is no such layer.
+    """
+    layers = text_layers(model)
+    if not 0 <= layer < len(layers):
+        raise CrossmemError(
+            f"rmu_layer={layer!r}; the language model has {len(layers)} layers.", f"Choose 0 to {len(layers) - 1}."
+        )
+    return layers[layer]
+
+
+def scores_with_hidden(model: nn.Module, batch: Mapping[str, Tensor], layer: nn.Module) -> AnswerScores:
+    """`answer_scores` of a batch, with what `layer` puts out at the positions that predict the answers.
+
+    Args:
+        model: May be wrapped (DDP); `layer` is one of its modules.
+
+    Raises:
+        CrossmemError: Gradients are wanted and cannot reach the hidden states, as with reentrant checkpointing.
+    """
+    seen: list[Tensor] = []
+
+    def keep(_module: nn.Module, _inputs: Any, out: Any) -> None:
+        seen.append(out[0] if isinstance(out, tuple) else out)
+
+    hook = layer.register_forward_hook(keep)
+    try:
+        scores = answer_scores(model, batch)
+    finally:
+        hook.remove()
+    if torch.is_grad_enabled() and scores.token_logprobs_BT.requires_grad and not seen[0].requires_grad:
+        raise CrossmemError(
+            "The hidden states carry no gradient, so nothing would be unlearnt.",
+            "Pass gradient_checkpointing_kwargs={'use_reentrant': False}, or adapt a layer at or below rmu_layer.",
+        )
+    return replace(scores, hidden_ND=seen[0][:, :-1][scores.mask_BT])
+
+
+def random_direction(width: int, seed: int) -> Tensor:
+    """(width,) a unit vector with coordinates drawn evenly from [0, 1) and scaled, float32; equal for equal seeds."""
+    generator = torch.Generator().manual_seed(seed_for(seed, "rmu", "direction"))
+    direction_D = torch.rand(width, generator=generator)
+    return direction_D / direction_D.norm()
