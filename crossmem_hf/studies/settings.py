@@ -48,7 +48,7 @@ class FirstLightSettings:
         "Rows a step of unlearning, of the forget and of the retain set each.",
     )
     unlearn_learning_rate: float = _arg(UNLEARNING["learning_rate"], "Learning rate of unlearning, constant.")
-    forget_beta: float = _arg(UNLEARNING["forget_beta"], "NPO's beta; 0.1 is the value of its authors.")
+    forget_beta: float = _arg(0.1, "NPO's beta; 0.1 is the value of its authors.")
     retain_weight: float = _arg(UNLEARNING["retain_weight"], "Weight of the retain loss.")
     stop_threshold: float = _arg(
         UNLEARNING["stop_threshold"], "Unlearning stops once recall on the validation views is this or lower."

@@ -18,7 +18,6 @@ MEMORISING: dict[str, Any] = {
 
 UNLEARNING: dict[str, Any] = {
     "learning_rate": 5e-4,
-    "forget_beta": 0.1,
     "retain_weight": 20.0,
     "max_steps": 200,
     "per_device_train_batch_size": 16,
@@ -27,4 +26,4 @@ UNLEARNING: dict[str, Any] = {
     "stop_every_steps": 5,
     "save_strategy": "no",
 }
-"""For `unlearn.unlearn`; beta is that of NPO's authors."""
+"""For `unlearn.unlearn`, with NPO; beta stays as its authors have it."""

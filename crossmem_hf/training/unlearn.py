@@ -37,14 +37,14 @@ def unlearn(
     Args:
         recall: Recall on stopping rows, 0 to 1; None trains for all steps. See `StopWhenForgotten`.
         config: Complete settings; None takes `micro.UNLEARNING`.
-        overrides: Fields of `UnlearnConfig` that replace those of `micro.UNLEARNING`.
+        overrides: Fields of `trainer_class.config_class` that replace those of `micro.UNLEARNING`.
 
     Raises:
         CrossmemError: As `UnlearnTrainer`, or both `config` and `overrides`.
     """
     if config is not None and overrides:
         raise CrossmemError(f"Both config and overrides {sorted(overrides)!r} were passed.", "Pass one of them.")
-    config = config or UnlearnConfig(output_dir=str(output_dir), **(UNLEARNING | overrides))
+    config = config or trainer_class.config_class(output_dir=str(output_dir), **(UNLEARNING | overrides))
     rule = None
     if recall is not None and config.stop_threshold is not None:
         rule = StopWhenForgotten(recall, config.stop_threshold, config.stop_every_steps)
