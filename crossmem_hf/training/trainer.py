@@ -179,7 +179,7 @@ class UnlearnTrainer(SFTTrainer):
         num_items_in_batch: Tensor | int | None = None,
     ) -> Any:
         """The weighted sum of both losses, each a mean over rows; plain batches (evaluation) get the usual NLL."""
-        if "forget" not in inputs:
+        if "input_ids" in inputs:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         sides: dict[str, Batch] = {name: dict(batch) for name, batch in inputs.items()}
         rows = {name: batch.pop("row") for name, batch in sides.items()}
