@@ -131,8 +131,9 @@ def drift(hidden_ND: Tensor, target: Tensor, mask_BT: Tensor) -> Tensor:
         (B,), at least 0: a mean over coordinates, then over the positions of each row.
 
     Reference:
-        RMU, https://huggingface.co/papers/2403.03218. Deviation: its code takes every token of a text,
-        open-unlearning the answer's own tokens; we take the positions that predict them, one earlier.
+        RMU, https://huggingface.co/papers/2403.03218, averaged over coordinates as in its code; the paper sums.
+        Deviation: its code takes every token of a text, open-unlearning the answer's own tokens; we take the positions
+        that predict them, one earlier.
     """
     return _row_means((hidden_ND - target).square().mean(dim=-1), mask_BT)
 

@@ -146,6 +146,7 @@ class UNDIALConfig(UnlearnConfig):
 
     learning_rate: float = arg(1e-4, "Initial learning rate; 1e-4 is open-unlearning's for UNDIAL.")
     forget_loss: ForgetLoss = arg("undial", PINNED)
+    retain_loss: RetainLoss = arg("none", "Done to the retain set; none, since open-unlearning gives it weight 0.")
 
 
 class UNDIALTrainer(UnlearnTrainer):
