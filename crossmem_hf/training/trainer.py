@@ -327,8 +327,10 @@ class UnlearnTrainer(SFTTrainer):
             write_card(self.args.output_dir, model=model, **card)
 
     def _card(self) -> dict[str, Any]:
-        names = ("forget_loss", "forget_beta", "forget_weight", "retain_loss", "retain_weight", "learning_rate")
-        settings = {name: getattr(self.args, name) for name in names} | {"steps": self.state.global_step}
+        names = ("forget_loss", "forget_modality", "forget_beta", "forget_weight", "retain_loss", "retain_weight")
+        names += ("retain_per_forget", "learning_rate")
+        settings = {name: value for name in names if (value := getattr(self.args, name)) is not None}
+        settings["steps"] = self.state.global_step
         return {"method": self._name, "paper": self._paper, "tags": self._tag_names, "settings": settings}
 
 
