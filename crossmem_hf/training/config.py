@@ -117,7 +117,8 @@ class UnlearnConfig(RunConfig):
     Reference:
         NPO, https://huggingface.co/papers/2404.05868 (beta 0.1, retain weight 1.0, learning rate 1e-5,
         weight decay 0.01, 10 epochs on TOFU with Llama-2-7B).
-        RMU, https://huggingface.co/papers/2403.03218: layer 7 is open-unlearning's; coefficient 2 is one of the values its configs have had (20 and 300 are others), so tune it.
+        RMU, https://huggingface.co/papers/2403.03218: layer 7 is open-unlearning's, coefficient 2 one of the values
+        its configs have had (20 and 300 are others): tune it.
     """
 
     learning_rate: float = arg(1e-5, "Initial learning rate; 1e-5 is NPO's on TOFU.")

@@ -44,6 +44,11 @@ from crossmem_hf.training.trainable import describe_trainable
 
 logger = logging.getLogger(__name__)
 
+ON_THE_CARD = (
+    *("forget_loss", "forget_modality", "forget_beta", "forget_weight"),
+    *("retain_loss", "retain_weight", "retain_per_forget", "learning_rate"),
+)
+
 
 class UnlearnTrainer(SFTTrainer):
     """Makes a model forget some people and keep the others.
@@ -327,9 +332,7 @@ class UnlearnTrainer(SFTTrainer):
             write_card(self.args.output_dir, model=model, **card)
 
     def _card(self) -> dict[str, Any]:
-        names = ("forget_loss", "forget_modality", "forget_beta", "forget_weight", "retain_loss", "retain_weight")
-        names += ("retain_per_forget", "learning_rate")
-        settings = {name: value for name in names if (value := getattr(self.args, name)) is not None}
+        settings = {name: value for name in ON_THE_CARD if (value := getattr(self.args, name)) is not None}
         settings["steps"] = self.state.global_step
         return {"method": self._name, "paper": self._paper, "tags": self._tag_names, "settings": settings}
 
