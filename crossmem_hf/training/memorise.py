@@ -21,6 +21,7 @@ from crossmem_hf.training.config import VisionSFTConfig
 from crossmem_hf.training.guard import StopUnlessFinite
 from crossmem_hf.training.micro import MEMORISING
 from crossmem_hf.training.reference import let_adapter_train
+from crossmem_hf.training.resuming import OwnCheckpoints, resume_point
 from crossmem_hf.training.saving import save_adapter
 from crossmem_hf.training.trainable import describe_trainable
 
@@ -87,9 +88,9 @@ def memorise(
         data_collator=RowCollator(encoded),
         train_dataset=Dataset.from_dict({"row": range(len(rows))}),
         processing_class=processor,
-        callbacks=[StopUnlessFinite(save), *callbacks],
+        callbacks=[StopUnlessFinite(save), OwnCheckpoints(), *callbacks],
     )
-    trainer.train()
+    trainer.train(resume_from_checkpoint=resume_point(config))
     if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
         trainer.save_model(str(output_dir))  # gathers the shards
     elif config.should_save:

@@ -13,6 +13,7 @@ from crossmem_hf.errors import CrossmemError
 from crossmem_hf.training.config import UnlearnConfig
 from crossmem_hf.training.micro import UNLEARNING
 from crossmem_hf.training.reference import drop_reference
+from crossmem_hf.training.resuming import OwnCheckpoints, resume_point
 from crossmem_hf.training.stopping import StopWhenForgotten
 from crossmem_hf.training.trainer import UnlearnTrainer
 
@@ -32,7 +33,10 @@ def unlearn(
 ) -> tuple[PeftModel, StopWhenForgotten | None]:
     """The model with its adapter changed so that `forget` is forgotten, and what the stopping rule saw.
 
-    The adapter is changed in place and saved in `output_dir`; it loads on the same base as the memorised one.
+    The adapter is changed in place and saved in `output_dir`; it loads on the same base as the memorised one. A run
+    that was killed goes on from ``resume_from_checkpoint`` (a setting; see `resuming.resume_point`), given the same
+    memorised model, rows and settings, and ends with the weights it would have had; only the stopping rule's history
+    begins where it went on.
 
     Args:
         recall: Recall on stopping rows, 0 to 1; None trains for all steps. See `StopWhenForgotten`.
@@ -40,7 +44,7 @@ def unlearn(
         overrides: Fields of `trainer_class.config_class` that replace those of `micro.UNLEARNING`.
 
     Raises:
-        CrossmemError: As `UnlearnTrainer`, or both `config` and `overrides`.
+        CrossmemError: As `UnlearnTrainer`, both `config` and `overrides`, or a checkpoint that is not complete.
     """
     if config is not None and overrides:
         raise CrossmemError(f"Both config and overrides {sorted(overrides)!r} were passed.", "Pass one of them.")
@@ -48,6 +52,12 @@ def unlearn(
     rule = None
     if recall is not None and config.stop_threshold is not None:
         rule = StopWhenForgotten(recall, config.stop_threshold, config.stop_every_steps)
+    point = resume_point(config)
+
+    def begun(step: int) -> None:
+        if trainer.last_good is not None:
+            trainer.last_good.keep(step)  # or a loss that is NaN at once would undo what the checkpoint had reached
+
     try:
         trainer = trainer_class(
             model,
@@ -55,9 +65,9 @@ def unlearn(
             forget,
             retain,
             processing_class=processor,
-            callbacks=[*callbacks, *([rule] if rule else [])],
+            callbacks=[OwnCheckpoints(begun), *callbacks, *([rule] if rule else [])],
         )
-        trainer.train()
+        trainer.train(resume_from_checkpoint=point)
         trainer.save_model(str(output_dir))
     finally:
         drop_reference(model)

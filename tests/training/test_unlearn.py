@@ -42,7 +42,7 @@ def test_the_rule_sees_recall_and_stops(tmp_path):
 
 
 def test_a_complete_config_and_another_trainer(tmp_path):
-    config = UnlearnConfig(**world.settings(tmp_path, forget_loss="ga"))
+    config = UnlearnConfig(**world.settings(tmp_path, forget_loss="ga", retain_loss="none"))
     model, rule = call(tmp_path, config=config, trainer_class=GATrainer)
     assert rule is None
     with pytest.raises(CrossmemError, match="Both config and overrides"):
