@@ -29,12 +29,16 @@ def main(arguments: list[str] | None = None) -> None:
     from crossmem_hf.training.config import VisionDPOConfig
     from crossmem_hf.training.guard import StopUnlessFinite
     from crossmem_hf.training.preferences import refusal_rows
+    from crossmem_hf.training.processes import check_processes
     from crossmem_hf.training.reference import drop_reference, let_adapter_train
+    from crossmem_hf.training.resuming import OwnCheckpoints, resume_point
     from crossmem_hf.training.saving import save_adapter
     from crossmem_hf.training.trainable import describe_trainable
 
     parser = TrlParser((RowArguments, UnlearnArguments, VisionDPOConfig, ModelArguments))
     data, start, config, choice = parser.parse_args_and_config(with_default_config(__file__, arguments))
+    check_processes(config)
+    point = resume_point(config)
     rows = data.rows()
     forget, _ = data.forget_and_retain(rows)
     model, processor = start.memorised(choice, rows, config)
@@ -49,10 +53,10 @@ def main(arguments: list[str] | None = None) -> None:
         args=config,
         train_dataset=refusal_rows(forget, config.seed),
         processing_class=processor,
-        callbacks=[StopUnlessFinite(save)],
+        callbacks=[StopUnlessFinite(save), OwnCheckpoints()],
     )
     print(describe_trainable(trainer.model))
-    trainer.train()
+    trainer.train(resume_from_checkpoint=point)
     if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
         trainer.save_model()  # gathers the shards; trl also keeps its reference, in the folder ref
     elif config.should_save:

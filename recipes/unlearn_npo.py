@@ -8,10 +8,11 @@ On the embedded people and the embedded model (settings of recipes/unlearn_npo.y
 
     accelerate launch recipes/unlearn_npo.py
 
-From a memorised adapter, with another objective:
+From a memorised adapter, with another retain loss; recipes/unlearn.py takes any forget loss too:
 
     accelerate launch recipes/unlearn_npo.py --adapter_name_or_path crossmem_runs/sft --retain_loss kl
 
+Checkpoints: --save_strategy steps --save_steps 20. Killed, it goes on with --resume_from_checkpoint last as well.
 A real VLM on GPUs:
 
     accelerate launch --config_file recipes/accelerate/ddp.yaml recipes/unlearn_npo.py \
@@ -22,34 +23,11 @@ Writes the unlearned adapter, which `PeftModel.from_pretrained` loads on the sam
 
 
 def main(arguments: list[str] | None = None) -> None:
-    from trl import TrlParser
+    from crossmem_hf.studies.recipe import unlearn_recipe
+    from crossmem_hf.training.methods import NPOTrainer
 
-    from crossmem_hf.studies.asking import recall
-    from crossmem_hf.training.arguments import ModelArguments, RowArguments, UnlearnArguments, with_default_config
-    from crossmem_hf.training.methods import NPOConfig, NPOTrainer
-    from crossmem_hf.training.unlearn import unlearn
-
-    parser = TrlParser((RowArguments, UnlearnArguments, NPOConfig, ModelArguments))
-    data, start, config, choice = parser.parse_args_and_config(with_default_config(__file__, arguments))
-    rows = data.rows()
-    forget, retain = data.forget_and_retain(rows)
-    stops = config.stop_threshold is not None
-    stopping = list(data.stopping_rows(forget)) if stops else []
-    model, processor = start.memorised(choice, rows, config)
-    _, rule = unlearn(
-        model,
-        processor,
-        forget,
-        retain,
-        output_dir=config.output_dir,
-        recall=(lambda: recall(model, processor, stopping)) if stops else None,
-        config=config,
-        trainer_class=NPOTrainer,
-    )
-    if config.should_save:
-        for step, value in rule.history if rule else []:
-            print(f"step {step:>4}: recall {value:.2f} of the people to forget, on views kept for stopping")
-        print(f"The unlearned adapter is in {config.output_dir}")
+    for line in unlearn_recipe(__file__, NPOTrainer, arguments):
+        print(line)
 
 
 if __name__ == "__main__":

@@ -1,23 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the recipes can be told about rows and models, and what it selects. It trains nothing."""
 
+import hashlib
 import logging
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from datasets import Dataset
+import torch
+from datasets import Dataset, concatenate_datasets
 from peft import LoraConfig
 
 from crossmem_hf.data.loading import load_rows
 from crossmem_hf.data.splits import forget_ids
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.models.loading import load_model_and_processor
+from crossmem_hf.storage import fingerprint, source_fingerprint, write_atomic
 from crossmem_hf.training.config import arg
 from crossmem_hf.training.memorise import LANGUAGE_LINEARS, memorise
+from crossmem_hf.training.micro import MEMORISING
 from crossmem_hf.training.people import of_people, personas_of
+
+logger = logging.getLogger(__name__)
+
+MADE_FROM = "made_from.txt"  # written last, beside an adapter that a recipe memorised by itself
 
 
 @dataclass
@@ -25,7 +33,7 @@ class RowArguments:
     """Which rows are trained on. Of the last five, a published dataset heeds only the seed and the fraction."""
 
     dataset_name: str | None = arg(None, "A Hub name or a folder; null builds the embedded people.")
-    dataset_config: str = arg("recall_image", "recall_image, recall_text or qa.")
+    dataset_config: str = arg("recall_image", "recall_image, recall_text or qa; '+' joins: recall_image+recall_text.")
     dataset_split: str = arg("train", "Rows to train on; 'forget+retain' for qa.")
     num_personas: int = arg(50, "Embedded people.")
     num_views: int = arg(8, "Training portraits (or descriptions) an embedded person.")
@@ -34,17 +42,21 @@ class RowArguments:
     forget_fraction: float = arg(0.2, "Share of the people to forget, above 0 and below 1.")
 
     def rows(self, split: str | None = None) -> Dataset:
-        """The rows of `split`, by default of `dataset_split`."""
-        return load_rows(
-            self.dataset_name,
-            self.dataset_config,
-            split or self.dataset_split,
-            num_personas=self.num_personas,
-            num_views=self.num_views,
-            seed=self.persona_seed,
-            image_size=self.image_size,
-            forget_fraction=self.forget_fraction,
-        )
+        """The rows of `split`, by default of `dataset_split`; those of joined configs one after another."""
+        parts = [
+            load_rows(
+                self.dataset_name,
+                config.strip(),
+                split or self.dataset_split,
+                num_personas=self.num_personas,
+                num_views=self.num_views,
+                seed=self.persona_seed,
+                image_size=self.image_size,
+                forget_fraction=self.forget_fraction,
+            )
+            for config in self.dataset_config.split("+")
+        ]
+        return concatenate_datasets(parts) if len(parts) > 1 else parts[0]
 
     def forget_and_retain(self, rows: Dataset) -> tuple[Dataset, Dataset]:
         """`rows` of the people to forget, and of all others."""
@@ -53,18 +65,21 @@ class RowArguments:
         return of_people(rows, forgotten), of_people(rows, people - forgotten)
 
     def stopping_rows(self, forget: Dataset) -> Dataset:
-        """Rows of the split "validation" about the people of `forget`: seen by the stopping rule, never reported.
+        """Rows of the split "validation" about the people of `forget`, of the modalities that `forget` has.
+
+        The stopping rule sees them, and they are never reported.
 
         Raises:
             CrossmemError: There are none.
         """
         rows = self.rows("validation")
-        forgotten = set(personas_of(forget))
+        forgotten, doors = set(personas_of(forget)), set(forget["modality"])
         chosen = of_people(rows, forgotten)
+        chosen = chosen.select([index for index, door in enumerate(chosen["modality"]) if door in doors])
         if not len(chosen):
             raise CrossmemError(
-                f"None of the {len(rows)} validation rows is about one of the {len(forgotten)} people to forget, "
-                "so nothing can say when to stop.",
+                f"None of the {len(rows)} validation rows is about one of the {len(forgotten)} people to forget "
+                f"(modality {' or '.join(sorted(doors))}), so nothing can say when to stop.",
                 "Use a dataset whose validation split has them, or set stop_threshold to null.",
             )
         return chosen
@@ -97,17 +112,26 @@ class ModelArguments:
 
 @dataclass
 class UnlearnArguments:
-    """Where unlearning starts."""
+    """Where unlearning starts, and what is asked before and meanwhile."""
 
     adapter_name_or_path: str | None = arg(
         None, "The memorised adapter (recipes/sft.py makes one); null memorises first, with the embedded model only."
     )
+    min_memorisation: float = arg(0.9, "Least recall of the rows to forget before the first step, 0 to 1.")
+    allow_unmemorised: bool = arg(False, "Unlearn even if recall is below min_memorisation.")
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.min_memorisation <= 1.0:
+            raise CrossmemError(f"min_memorisation={self.min_memorisation!r} is no recall.", "Choose 0 to 1.")
 
     def memorised(self, choice: ModelArguments, rows: Dataset, config: Any) -> tuple[Any, Any]:
         """(model with its memorised adapter, processor); without an adapter, the embedded model learns `rows` first.
 
+        An adapter learnt here is kept in the folder ``memorised`` of the output, and used again by the next run there
+        with the same rows and settings.
+
         Args:
-            config: Gives the seed, and `output_dir`: an adapter made here is kept in its folder ``memorised``.
+            config: Gives the seed and `output_dir`.
 
         Raises:
             CrossmemError: No adapter was given for a model that is not the embedded one.
@@ -119,10 +143,29 @@ class UnlearnArguments:
                 f"There is no memorised adapter for {choice.model_name_or_path!r}; unlearning starts from one.",
                 "Train one with recipes/sft.py and pass it as --adapter_name_or_path.",
             )
+        folder = Path(config.output_dir) / "memorised"
+        mark, made_from = folder / MADE_FROM, _origin(choice, rows, config)
+        if mark.exists() and mark.read_text().strip() == made_from:
+            logger.info("%r has memorised these rows already.", str(folder))
+            return choice.load(str(folder))
+        if config.should_save:
+            mark.unlink(missing_ok=True)  # until the new adapter is whole
         model, processor = choice.load()
         shown = {"seed": config.seed, "disable_tqdm": config.disable_tqdm, "logging_steps": 20}
-        folder = Path(config.output_dir) / "memorised"
-        return memorise(model, processor, rows, output_dir=folder, lora=choice.lora(), **shown), processor
+        model = memorise(model, processor, rows, output_dir=folder, lora=choice.lora(), **shown)
+        if config.should_save:
+            write_atomic(mark, f"{made_from}\n")
+        return model, processor
+
+
+def _origin(choice: ModelArguments, rows: Dataset, config: Any) -> str:
+    """Names what an adapter is made from: the rows to the byte, the settings, our code and torch."""
+    digest = hashlib.sha256()
+    for table in rows.with_format("arrow").iter(batch_size=256):
+        digest.update(repr(table.to_pylist()).encode())
+    code = source_fingerprint("training/*.py", "models/*.py", "models/micro_base/*", "chat.py", "logprobs.py")
+    settings = [asdict(choice), MEMORISING, config.seed, config.world_size]
+    return fingerprint([digest.hexdigest(), settings, code, torch.__version__])
 
 
 def with_default_config(script: str, arguments: Sequence[str] | None = None) -> list[str]:

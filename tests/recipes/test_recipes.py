@@ -13,9 +13,13 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 RECIPES = ROOT / "recipes"
 SCRIPTS = ("sft", "unlearn_npo", "unlearn_dpo")
+ANY = "unlearn"  # any losses; for a real model it takes the settings of unlearn_npo
 YAMLS = sorted(path.name for path in RECIPES.glob("*.yaml"))
 SMALL = ["--num_personas", "5", "--num_views", "2", "--max_steps", "2", "--per_device_train_batch_size", "4"]
 QUIET = ["--disable_tqdm", "true", "--report_to", "none"]
+START = ["--allow_unmemorised", "true"]  # what two steps have taught
+SAVING = ["--save_strategy", "steps", "--save_steps", "2", "--max_steps", "5", "--resume_from_checkpoint", "last"]
+BRIEFLY = {"max_steps": 2, "per_device_train_batch_size": 4, "learning_rate": 1e-3, "save_strategy": "no"}
 
 
 def load(name):
@@ -29,11 +33,12 @@ def parser_for(name):
     from trl import TrlParser
 
     from crossmem_hf.training.arguments import ModelArguments, RowArguments, UnlearnArguments
-    from crossmem_hf.training.config import VisionDPOConfig, VisionSFTConfig
+    from crossmem_hf.training.config import UnlearnConfig, VisionDPOConfig, VisionSFTConfig
     from crossmem_hf.training.methods import NPOConfig
 
     parts = {
         "sft": (RowArguments, VisionSFTConfig, ModelArguments),
+        "unlearn": (RowArguments, UnlearnArguments, UnlearnConfig, ModelArguments),
         "unlearn_npo": (RowArguments, UnlearnArguments, NPOConfig, ModelArguments),
         "unlearn_dpo": (RowArguments, UnlearnArguments, VisionDPOConfig, ModelArguments),
     }
@@ -41,7 +46,7 @@ def parser_for(name):
 
 
 def test_every_script_ships_settings_for_the_embedded_and_for_a_real_model():
-    assert {f"{name}{size}.yaml" for name in SCRIPTS for size in ("", "_llava_7b")} == set(YAMLS)
+    assert {f"{name}{size}.yaml" for name in SCRIPTS for size in ("", "_llava_7b")} | {f"{ANY}.yaml"} == set(YAMLS)
 
 
 @pytest.mark.parametrize("name", YAMLS)
@@ -107,7 +112,7 @@ def test_each_recipe_runs_and_writes_an_adapter_that_loads(tmp_path, capsys):
         return {key: value for key, value in model.state_dict().items() if "lora_" in key}
 
     memorised = run("sft")
-    start = ["--adapter_name_or_path", str(tmp_path / "sft")]
+    start = ["--adapter_name_or_path", str(tmp_path / "sft"), *START]
     npo = run("unlearn_npo", *start, "--stop_every_steps", "1", "--stop_threshold", "0.0")
     dpo = run("unlearn_dpo", *start)
     for unlearned in (npo, dpo):
@@ -115,11 +120,82 @@ def test_each_recipe_runs_and_writes_an_adapter_that_loads(tmp_path, capsys):
         assert any(not (unlearned[key] == memorised[key]).all() for key in memorised)
 
 
+@pytest.fixture(scope="module")
+def learnt(tmp_path_factory):
+    """An adapter that knows five people as little as two steps teach."""
+    folder = tmp_path_factory.mktemp("learnt")
+    load("sft").main([*SMALL, *QUIET, "--output_dir", str(folder), "--lora_dropout", "0.1"])
+    return str(folder)
+
+
+class Killed(BaseException):
+    """Nothing after it is done, as when a process is killed; tests/training/killed.py kills in earnest."""
+
+
+def weights_of(folder):
+    from safetensors.torch import load_file
+
+    return load_file(folder / "adapter_model.safetensors")
+
+
+def die_at(monkeypatch, step):
+    """The next trainer dies while it writes the checkpoint of this step."""
+    from transformers import Trainer
+
+    def half_written(self, output_dir):
+        if self.state.global_step == step:
+            raise Killed
+        written(self, output_dir)
+
+    written = Trainer._save_rng_state
+    monkeypatch.setattr(Trainer, "_save_rng_state", half_written)
+
+
+@pytest.mark.parametrize("name", ["sft", "unlearn", "unlearn_dpo"])
+def test_a_killed_recipe_goes_on_as_if_nothing_had_been(name, learnt, tmp_path, monkeypatch):
+    start = [] if name == "sft" else ["--adapter_name_or_path", learnt, *START]
+    options = [*SMALL, *QUIET, *start, *SAVING, "--lora_dropout", "0.1"]
+    load(name).main([*options, "--output_dir", str(tmp_path / "whole")])
+    with monkeypatch.context() as dying:
+        die_at(dying, 4)
+        with pytest.raises(Killed):
+            load(name).main([*options, "--output_dir", str(tmp_path / "killed")])
+    assert not (tmp_path / "killed" / "adapter_model.safetensors").exists()
+    load(name).main([*options, "--output_dir", str(tmp_path / "killed")])
+    whole, resumed = weights_of(tmp_path / "whole"), weights_of(tmp_path / "killed")
+    assert whole.keys() == resumed.keys()
+    assert all((whole[key] == resumed[key]).all() for key in whole)
+
+
+def test_what_a_killed_recipe_memorised_is_not_memorised_again(tmp_path, monkeypatch, caplog):
+    """Nor is it taken for what other rows or another seed would have made, or when it is not whole."""
+    from crossmem_hf.training import arguments
+
+    monkeypatch.setattr(arguments, "MEMORISING", BRIEFLY)
+    monkeypatch.setattr("crossmem_hf.training.memorise.MEMORISING", BRIEFLY)
+    memorised, asked = arguments.memorise, []
+    monkeypatch.setattr(arguments, "memorise", lambda *a, **k: asked.append(k["output_dir"]) or memorised(*a, **k))
+    options = [*SMALL, *QUIET, *START, *SAVING, "--output_dir", str(tmp_path)]
+    with monkeypatch.context() as dying:
+        die_at(dying, 4)
+        with pytest.raises(Killed):
+            load("unlearn").main(options)
+    load("unlearn").main(options)
+    assert len(asked) == 1
+    load("unlearn").main([*options, "--seed", "1"])
+    assert len(asked) == 2
+    load("unlearn").main([*options, "--seed", "1", "--num_views", "3"])
+    assert len(asked) == 3
+    (tmp_path / "memorised" / "made_from.txt").unlink()
+    load("unlearn").main([*options, "--seed", "1", "--num_views", "3"])
+    assert len(asked) == 4
+
+
 def test_dpo_that_blows_up_is_not_saved(tmp_path):
     from crossmem_hf.errors import CrossmemError
 
     load("sft").main([*SMALL, *QUIET, "--output_dir", str(tmp_path / "sft")])
-    wild = ["--adapter_name_or_path", str(tmp_path / "sft"), "--learning_rate", "1e38", "--max_steps", "4"]
+    wild = ["--adapter_name_or_path", str(tmp_path / "sft"), *START, "--learning_rate", "1e38", "--max_steps", "4"]
     with pytest.raises(CrossmemError, match="weights NaN or infinite"):
         load("unlearn_dpo").main([*SMALL, *QUIET, *wild, "--output_dir", str(tmp_path / "dpo")])
     assert not (tmp_path / "dpo" / "adapter_model.safetensors").exists()
@@ -127,7 +203,7 @@ def test_dpo_that_blows_up_is_not_saved(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["unlearn_npo", "unlearn_dpo"])
+@pytest.mark.parametrize("name", ["unlearn", "unlearn_npo", "unlearn_dpo"])
 def test_without_arguments_through_accelerate(name, tmp_path):
     """As a newcomer would: no arguments but the folder, so that nothing is left in the repository."""
     command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", "recipes/accelerate/cpu.yaml"]

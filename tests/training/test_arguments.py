@@ -45,6 +45,38 @@ def test_stopping_rows_are_about_the_people_to_forget_whoever_else_a_split_has(m
         data.stopping_rows(world.rows("p0"))
 
 
+def test_joined_configs_have_the_rows_of_each():
+    both = RowArguments(**(SMALL | {"dataset_config": "recall_image + recall_text"})).rows()
+    parts = [RowArguments(**(SMALL | {"dataset_config": name})).rows() for name in ("recall_image", "recall_text")]
+    assert both["modality"][:] == [door for part in parts for door in part["modality"]]
+    assert both["persona_id"][:] == [persona for part in parts for persona in part["persona_id"]]
+    with pytest.raises(CrossmemError, match="Unknown config 'recall_sound'"):
+        RowArguments(dataset_config="recall_image+recall_sound").rows()
+
+
+@pytest.mark.parametrize("doors", [{"image"}, {"text"}, {"image", "text"}])
+def test_stopping_rows_are_of_the_doors_being_forgotten(doors):
+    data = RowArguments(**(SMALL | {"dataset_config": "recall_image+recall_text"}))
+    forget, _ = data.forget_and_retain(data.rows())
+    forget = forget.filter(lambda row: row["modality"] in doors)
+    rows = data.stopping_rows(forget)
+    assert set(rows["modality"]) == doors
+    assert set(rows["persona_id"]) == set(forget["persona_id"])
+
+
+def test_no_stopping_rows_of_that_door():
+    data = RowArguments(**SMALL)
+    portraits = RowArguments(**(SMALL | {"dataset_config": "recall_image"}))
+    forget, _ = portraits.forget_and_retain(portraits.rows())
+    with pytest.raises(CrossmemError, match=r"modality image\), so nothing can say when to stop"):
+        data.stopping_rows(forget)
+
+
+def test_a_recall_that_is_none():
+    with pytest.raises(CrossmemError, match=r"min_memorisation=1\.5 is no recall"):
+        UnlearnArguments(min_memorisation=1.5)
+
+
 def test_a_fraction_that_forgets_nobody():
     data = RowArguments(**SMALL, forget_fraction=0.01)
     with pytest.raises(CrossmemError, match="leaves an empty forget set"):

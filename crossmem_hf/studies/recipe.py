@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the unlearning recipes have in common: settings in, an unlearned adapter out. The losses are the trainer's."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from crossmem_hf.training.trainer import UnlearnTrainer
+
+
+def unlearn_recipe(
+    script: str, trainer_class: "type[UnlearnTrainer] | None" = None, arguments: Sequence[str] | None = None
+) -> list[str]:
+    """Run one unlearning, as told by the command line, and leave its adapter in ``output_dir``.
+
+    Returns what to tell whoever started it, a line each; nothing on processes that write nothing.
+
+    Args:
+        script: The recipe's file; the YAML beside it holds the settings for the embedded model.
+        trainer_class: Its `config_class` says which settings there are; None is `UnlearnTrainer`, for any losses.
+        arguments: In the place of the command line.
+
+    Raises:
+        CrossmemError: A mistake in the settings, rows or model, before the first step; a loss that is not finite.
+    """
+    from trl import TrlParser
+
+    from crossmem_hf.studies.asking import recall
+    from crossmem_hf.training.arguments import ModelArguments, RowArguments, UnlearnArguments, with_default_config
+    from crossmem_hf.training.doors import through
+    from crossmem_hf.training.processes import check_processes
+    from crossmem_hf.training.resuming import resume_point
+    from crossmem_hf.training.trainer import UnlearnTrainer
+    from crossmem_hf.training.unlearn import unlearn
+
+    trainer_class = trainer_class or UnlearnTrainer
+    parser = TrlParser((RowArguments, UnlearnArguments, trainer_class.config_class, ModelArguments))
+    data, start, config, choice = parser.parse_args_and_config(with_default_config(script, arguments))
+    check_processes(config)
+    config.resume_from_checkpoint = resume_point(config)  # a mistake in it costs nothing yet
+    rows = data.rows()
+    forget, retain = data.forget_and_retain(rows)
+    asked = through(forget, config.forget_modality)
+    stops = config.stop_threshold is not None
+    stopping = list(data.stopping_rows(asked)) if stops else []
+    model, processor = start.memorised(choice, rows, config)
+    _, rule = unlearn(
+        model,
+        processor,
+        forget,
+        retain,
+        output_dir=config.output_dir,
+        recall=(lambda: recall(model, processor, stopping)) if stops else None,
+        config=config,
+        trainer_class=trainer_class,
+    )
+    if not config.should_save:
+        return []
+    looks = [
+        f"step {step:>4}: recall {value:.2f} of the people to forget, on views kept for stopping"
+        for step, value in (rule.history if rule else [])
+    ]
+    return [*looks, f"The unlearned adapter is in {config.output_dir}"]

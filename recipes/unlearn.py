@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+# /// script
+# dependencies = ["crossmem_hf"]
+# ///
+"""Make a model forget some of the people it memorised, with any forget loss and any retain loss.
+
+On the embedded people and the embedded model (settings of recipes/unlearn.yaml; memorises first, about a minute):
+
+    accelerate launch recipes/unlearn.py --forget_loss ga --retain_loss kl
+
+Through portraits, through descriptions, or through both, of people learnt through both:
+
+    accelerate launch recipes/unlearn.py --forget_loss npo --dataset_config recall_image+recall_text \
+        --forget_modality text
+
+Checkpoints: --save_strategy steps --save_steps 20. Killed, it goes on with --resume_from_checkpoint last as well.
+A real VLM on GPUs, with the settings of the NPO recipe where they are not replaced:
+
+    accelerate launch --config_file recipes/accelerate/ddp.yaml recipes/unlearn.py \
+        --config recipes/unlearn_npo_llava_7b.yaml --forget_loss simnpo --forget_beta 4.5 --forget_weight 0.125
+
+Forget losses: npo, ga, simnpo, idk, dpo, wga, undial, rmu. Retain losses: nll, kl, hidden, none.
+Writes the unlearned adapter, which `PeftModel.from_pretrained` loads on the same base, with a model card.
+"""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    from crossmem_hf.studies.recipe import unlearn_recipe
+
+    for line in unlearn_recipe(__file__, None, arguments):
+        print(line)
+
+
+if __name__ == "__main__":
+    from crossmem_hf.training.arguments import run_recipe
+
+    run_recipe(main)

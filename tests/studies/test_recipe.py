@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The scripts that call it are run in tests/recipes."""
+
+import pytest
+
+from crossmem_hf.errors import CrossmemError
+from crossmem_hf.studies import recipe
+from crossmem_hf.training import arguments
+from crossmem_hf.training.methods import GATrainer
+
+SMALL = ["--num_personas", "5", "--num_views", "2", "--max_steps", "2", "--per_device_train_batch_size", "4"]
+OPTIONS = [*SMALL, "--disable_tqdm", "true", "--report_to", "none", "--allow_unmemorised", "true"]
+BOTH = "recall_image+recall_text"
+BRIEFLY = {"max_steps": 2, "per_device_train_batch_size": 4, "learning_rate": 1e-3, "save_strategy": "no"}
+RECALL = "crossmem_hf.studies.asking.recall"
+
+
+@pytest.fixture(autouse=True)
+def brief(monkeypatch):
+    monkeypatch.setattr("crossmem_hf.training.memorise.MEMORISING", BRIEFLY)
+
+
+@pytest.mark.parametrize(("door", "doors"), [("image", {"image"}), ("text", {"text"}), ("both", {"image", "text"})])
+def test_the_door_is_one_choice(door, doors, root, tmp_path, monkeypatch):
+    """Of the rows to forget, which the card names, and of the rows that say when to stop."""
+    looked = []
+    monkeypatch.setattr(RECALL, lambda model, processor, rows: looked.append({row["modality"] for row in rows}) or 1.0)
+    chosen = ["--stop_every_steps", "2", "--dataset_config", BOTH, "--forget_modality", door]
+    script = str(root / "recipes" / "unlearn.py")
+    said = recipe.unlearn_recipe(script, None, [*OPTIONS, *chosen, "--output_dir", str(tmp_path)])
+    assert looked == [doors]
+    assert said == [
+        "step    2: recall 1.00 of the people to forget, on views kept for stopping",
+        f"The unlearned adapter is in {tmp_path}",
+    ]
+    assert f"| forget_modality | {door} |" in (tmp_path / "README.md").read_text()
+
+
+def test_a_trainer_that_pins_its_losses(root, tmp_path):
+    script, folder = str(root / "recipes" / "unlearn.py"), ["--output_dir", str(tmp_path), "--stop_threshold", "null"]
+    with pytest.raises(CrossmemError, match="GATrainer got forget_loss='npo'"):
+        recipe.unlearn_recipe(script, GATrainer, [*OPTIONS, *folder])
+
+
+def test_a_mistake_costs_no_work(root, tmp_path, monkeypatch):
+    monkeypatch.setattr(arguments, "load_rows", lambda *args, **kwargs: pytest.fail("it went to work"))
+    resume = ["--resume_from_checkpoint", str(tmp_path / "checkpoint-9")]
+    with pytest.raises(CrossmemError, match="no such folder"):
+        recipe.unlearn_recipe(str(root / "recipes" / "unlearn.py"), None, [*OPTIONS, *resume])

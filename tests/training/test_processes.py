@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+import os
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from crossmem_hf.errors import CrossmemError
+from crossmem_hf.training.processes import check_processes
+
+ACCELERATE = {"ACCELERATE_MIXED_PRECISION": "no"}
+
+
+@pytest.mark.parametrize(
+    ("world_size", "environment"),
+    [
+        (1, {}),
+        (1, {"MASTER_ADDR": "node7"}),  # a scheduler's, and plain python
+        (1, ACCELERATE),
+        (1, {"WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1"}),  # torchrun --nproc_per_node 1
+        (2, {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}),
+        (4, ACCELERATE | {"WORLD_SIZE": "4", "MASTER_ADDR": "127.0.0.1"}),
+    ],
+)
+def test_as_many_as_were_asked_for(world_size, environment):
+    check_processes(SimpleNamespace(world_size=world_size), environment)
+
+
+def test_processes_that_do_not_know_of_each_other():
+    with pytest.raises(CrossmemError, match="2 processes were started, and each believes it is alone"):
+        check_processes(SimpleNamespace(world_size=1), {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"})
+
+
+@pytest.mark.parametrize(
+    ("options", "asked"),
+    [
+        (["--cpu", "--num_processes", "2"], True),
+        (["--config_file", "recipes/accelerate/cpu.yaml", "--num_processes", "2"], True),
+        (["--config_file", "recipes/accelerate/ddp.yaml", "--cpu"], True),
+        (["--config_file", "recipes/accelerate/cpu.yaml"], False),
+        (["--cpu"], False),
+    ],
+)
+def test_what_accelerate_launch_leaves_on_a_machine_without_gpus(options, asked, tmp_path, root):
+    """Our check reads accelerate's own traces; a release that leaves others must fail here."""
+    script = tmp_path / "show.py"
+    script.write_text("import json, os; print('ENV', json.dumps(dict(os.environ)))")
+    environment = {key: value for key, value in os.environ.items() if key not in ("MASTER_ADDR", "WORLD_SIZE")}
+    launch = [sys.executable, "-m", "accelerate.commands.launch", *options, str(script)]
+    done = subprocess.run(launch, cwd=root, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr[-2000:]
+    left = json.loads(done.stdout.split("ENV ")[1])
+    if not asked:
+        check_processes(SimpleNamespace(world_size=1), left)
+        return
+    with pytest.raises(CrossmemError, match="asked for several processes and started one"):
+        check_processes(SimpleNamespace(world_size=1), left)
