@@ -95,5 +95,17 @@ def main(folder: Path, *points: str) -> None:
         assert os.WTERMSIG(status) == signal.SIGKILL, f"killed by signal {os.WTERMSIG(status)}"
 
 
+def together(folder: Path, point: str, again: str = "") -> None:
+    losses = point.split("-")[:2]
+    if not again:
+        if os.environ["RANK"] == "0":
+            run_and_die(folder / point, *point.split("-"))
+        run(folder / point, *losses)
+    resumed = run(folder / point, *losses, resume_from_checkpoint="last")
+    whole = run(folder / "whole", *losses)
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole), "resumed, the adapter is another"
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *sys.argv[2:])
+    program = together if "WORLD_SIZE" in os.environ else main
+    program(Path(sys.argv[1]), *sys.argv[2:])

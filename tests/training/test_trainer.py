@@ -1,15 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
 import math
-import os
-import subprocess
-import sys
 from copy import deepcopy
 
 import pytest
 import torch
 from peft import LoraConfig, PeftModel
-from safetensors.torch import load_file
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from crossmem_hf.training.collate import PairedCollator, merge_batches
@@ -106,30 +102,6 @@ def test_epochs_go_through_all_retain_rows(tmp_path, monkeypatch):
     forget, retain = world.rows("p0", views=2), world.rows("p2", "p3", views=3)
     trainer_for(tmp_path, forget=forget, retain=retain, max_steps=-1, num_train_epochs=3).train()
     assert sorted(seen) == list(range(6))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("retain_loss", ["nll", "kl"])
-def test_two_processes_are_one_step_of_eight(tmp_path, root, retain_loss):
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    done = subprocess.run(
-        [*launch, "-m", "tests.training.two_processes", str(tmp_path), retain_loss],
-        cwd=root,
-        env=os.environ | {"PYTHONPATH": str(root)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    start, whole = (
-        weights(world.memorised()),
-        one_step(tmp_path, per_device_train_batch_size=8, retain_loss=retain_loss),
-    )
-    spread = load_file(tmp_path / "weights.safetensors")
-    for name in whole:
-        torch.testing.assert_close(spread[name] - start[name], whole[name] - start[name], rtol=1e-3, atol=1e-7)
-    assert (tmp_path / "adapter_model.safetensors").exists()
-    assert not (tmp_path / "ref").exists()
 
 
 def test_a_batch_of_eight_is_the_mean_of_eight_batches_of_one(tmp_path):

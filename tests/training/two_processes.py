@@ -1,31 +1,73 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run by torchrun: one optimizer step on two processes, whose weights the first one writes to the folder given."""
+"""Run by torchrun on two processes: trains with each pair of losses, with a NaN, and from a checkpoint.
 
+    torchrun --nproc_per_node 2 -m tests.training.two_processes FOLDER npo-nll rmu-hidden
+
+Leaves ``FOLDER/npo-nll/losses.json`` and ``weights.safetensors``, and what each process said of the NaN.
+"""
+
+import json
 import sys
 from pathlib import Path
 
+import torch
 from safetensors.torch import save_file
 
+from crossmem_hf.errors import CrossmemError
 from tests.training import world
 
+LOGGED = ("forget_loss", "retain_loss", "loss", "grad_norm")
+POISONED = 5
 
-def main(folder: Path, retain_loss: str) -> None:
-    model = world.memorised()
+
+def trained(folder: Path, losses: str, *, batch: int, poison: bool = False, resume: str | None = None, **choices):
+    """The trainer after four steps of eight forget rows and eight retain rows, two steps an epoch."""
+    forget_loss, retain_loss = losses.split("-")
+    settings = {"max_steps": 4, "lr_scheduler_type": "linear", "optim": "sgd", "max_grad_norm": 0.0, "rmu_layer": 1}
     trainer = world.trainer_for(
         folder,
-        model=model,
-        forget=world.rows("p0", "p1", modality="mixed", views=4),
-        retain=world.rows("p2", "p3", modality="mixed", views=4),
-        per_device_train_batch_size=4,
+        forget=world.rows("p0", "p1", modality="mixed", views=8),
+        retain=world.rows("p2", "p3", modality="mixed", views=8),
+        per_device_train_batch_size=batch,
+        forget_loss=forget_loss,
         retain_loss=retain_loss,
-        **world.ONE_STEP,
+        reference_cache=str(folder / "reference"),
+        **settings | {"learning_rate": 1e-3} | choices,
     )
-    assert trainer.accelerator.num_processes == 2, "torchrun started two"
-    trainer.train()
-    trainer.save_model()
-    if trainer.is_world_process_zero():
-        save_file(world.weights(model), folder / "weights.safetensors")
+    if poison:
+        rows = trainer.rows["forget"]
+        rows[POISONED]["pixel_values"].fill_(torch.nan)
+    trainer.train(resume_from_checkpoint=resume)
+    return trainer
+
+
+def losses_of(trainer) -> list[dict[str, float]]:
+    """What was logged, a dict a step."""
+    return [
+        {key: entry[key] for key in LOGGED if key in entry} for entry in trainer.state.log_history if "loss" in entry
+    ]
+
+
+def main(folder: Path, *names: str) -> None:
+    for losses in names:
+        trainer = trained(folder / losses, losses, batch=4)
+        assert trainer.accelerator.num_processes == 2, "torchrun started two"
+        trainer.save_model()
+        if trainer.is_world_process_zero():
+            (folder / losses / "losses.json").write_text(json.dumps(losses_of(trainer)))
+            save_file(world.weights(trainer.model), folder / losses / "weights.safetensors")
+    rank = trainer.accelerator.process_index
+    saving = {"save_strategy": "steps", "save_steps": 3, "optim": "adamw_torch"}
+    whole = trained(folder / "resumed", "npo-kl", batch=4, **saving)
+    resumed = trained(folder / "resumed", "npo-kl", batch=4, resume=str(folder / "resumed" / "checkpoint-3"), **saving)
+    first, second = world.weights(whole.model), world.weights(resumed.model)
+    assert resumed.state.log_history[-1]["step"] == 4
+    assert all(torch.equal(first[name], second[name]) for name in first), "a resumed run is the uninterrupted one"
+    try:
+        trained(folder / "nan", "npo-nll", batch=4, poison=True)
+    except CrossmemError as error:
+        (folder / f"nan_{rank}.txt").write_text(str(error))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    main(Path(sys.argv[1]), *sys.argv[2:])
