@@ -73,14 +73,6 @@ def test_yaml_for_the_7b_model_has_the_papers_values():
     assert npo["forget_fraction"] == dpo["forget_fraction"] == 0.2
 
 
-@pytest.mark.parametrize("path", sorted((RECIPES / "accelerate").glob("*.yaml")), ids=lambda path: path.stem)
-def test_accelerate_reads_its_configs(path):
-    from accelerate.commands.config.config_args import load_config_from_file
-
-    config = load_config_from_file(str(path))
-    assert config.num_processes == yaml.safe_load(path.read_text())["num_processes"]
-
-
 def test_a_yaml_key_that_does_not_exist(tmp_path):
     path = tmp_path / "typo.yaml"
     path.write_text("output_dir: x\nretain_wieght: 2.0\n")
