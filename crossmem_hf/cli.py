@@ -23,6 +23,7 @@ app = typer.Typer(
 )
 console = Console(stderr=True)
 _SCORES = Path("crossmem_runs/score")
+_COMPARED = Path("crossmem_runs/compare")
 
 
 @app.callback()
@@ -153,6 +154,55 @@ def score(
         if record is not None:
             console.print(f"record  {(output_dir / 'record.json').resolve()}", highlight=False, soft_wrap=True)
         joined_state().destroy_process_group()
+
+
+_Methods = Annotated[
+    str, typer.Option(help="Comma-separated: ga, gd, kl, npo, simnpo, dpo, idk, rmu, wga, undial (default: first 8).")
+]
+
+
+@app.command()
+def compare(
+    methods: _Methods = "ga,gd,kl,npo,simnpo,dpo,idk,rmu",
+    forget_modality: Annotated[
+        str, typer.Option(help="Doors to forget through, comma-separated.")
+    ] = "image,text,both",
+    seeds: Annotated[int, typer.Option(help="How many persona seeds, from --seed upwards.")] = 3,
+    seed: Annotated[int, typer.Option(help="First persona seed.")] = 0,
+    num_personas: Annotated[int, typer.Option(help="People to memorise, a seed.")] = 50,
+    dataset_config: Annotated[
+        str, typer.Option(help="recall (names) or qa (private facts, one and two hops).")
+    ] = "recall",
+    model_name_or_path: Annotated[str | None, typer.Option(help="A VLM (default: the embedded one).")] = None,
+    memorise_steps: Annotated[int | None, typer.Option(help="Optimizer steps of memorising.")] = None,
+    allow_unmemorised: Annotated[bool, typer.Option(help="Compare even below the gate.")] = False,
+    output_dir: Annotated[Path, typer.Option(help="Where everything goes; cells there are used again.")] = _COMPARED,
+    workers: Annotated[int | None, typer.Option(min=1, help="Cells at a time (default: one a core).")] = None,
+) -> None:
+    """Unlearn by several methods through several doors, ask through both, show all in one table. Resumes if killed."""
+    with _clear_errors():
+        from crossmem_hf.studies.compare_settings import CompareSettings, names_in
+
+        chosen: dict[str, Any] = {"methods": names_in(methods), "forget_modality": names_in(forget_modality)}
+        if memorise_steps is not None:
+            chosen["memorise_steps"] = memorise_steps
+        settings = CompareSettings(
+            seed=seed,
+            seeds=seeds,
+            num_personas=num_personas,
+            dataset_config=dataset_config,
+            model_name_or_path=model_name_or_path,
+            allow_unmemorised=allow_unmemorised,
+            **chosen,
+        )
+        from crossmem_hf.report.compare_table import legend, terminal
+        from crossmem_hf.studies.compare import run_compare
+
+        done = run_compare(settings, output_dir, workers=workers, console=console)
+        console.print(terminal(done.record))
+        for line in [*legend(done.record), *done.record.notes]:
+            console.print(f"- {line}", style="dim", highlight=False, markup=False)
+        console.print(f"table   {(output_dir / 'compare.md').resolve()}", highlight=False, soft_wrap=True)
 
 
 @app.command()

@@ -28,7 +28,7 @@ GROUP_COLOURS: Final[dict[Group, str]] = {"forget": "#7d2a6e", "retain": "#4f6f6
 GROUP_TINTS: Final[dict[Group, str]] = {"forget": "#d9bcd3", "retain": "#c2d1cb", "all": "#c6cbd3"}
 RECALL_SCALE: Final = ((0.96, 0.945, 0.915), (0.50, 0.70, 0.67), (0.05, 0.28, 0.30))  # red, green, blue at 0, 1/2, 1
 
-_STYLE: Final[Any] = {
+STYLE: Final[Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9.5,
     "text.color": INK,
@@ -264,7 +264,7 @@ FIGURES: Final[dict[str, Callable[..., Figure | None]]] = {
 
 def figure_png(record: RunRecord, name: str, *, narrow: bool = False, dpi: int = 200) -> bytes | None:
     """The figure as PNG without date or software stamp; None if its numbers were not measured."""
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = FIGURES[name](record, narrow=narrow)
         if figure is None:
             return None
@@ -275,7 +275,7 @@ def figure_png(record: RunRecord, name: str, *, narrow: bool = False, dpi: int =
 
 def figure_svg(record: RunRecord, name: str, *, narrow: bool = False) -> bytes | None:
     """The figure as SVG with real text in the reader's own sans-serif; None if its numbers were not measured."""
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = FIGURES[name](record, narrow=narrow)
         if figure is None:
             return None

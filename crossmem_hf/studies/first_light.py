@@ -27,7 +27,7 @@ from crossmem_hf.report.record import CastMember, Example, Gate, RunRecord
 from crossmem_hf.storage import fingerprint, write_atomic
 from crossmem_hf.studies.groups import forgotten_ids
 from crossmem_hf.studies.job import Job
-from crossmem_hf.studies.pool import cores, run_jobs
+from crossmem_hf.studies.pool import default_workers, run_jobs
 from crossmem_hf.studies.settings import FirstLightSettings
 from crossmem_hf.studies.stages import claim_folder, locked
 from crossmem_hf.studies.summary import exposures_by_person, measurements
@@ -86,7 +86,7 @@ def run_first_light(
     console = console or Console()
     with locked(folder):
         claim_folder(folder, _mark(settings), overwrite=overwrite)
-        return _run(settings, folder, min(workers or _default_workers(), 2 * settings.seeds), console)
+        return _run(settings, folder, min(workers or default_workers(), 2 * settings.seeds), console)
 
 
 def _run(settings: FirstLightSettings, folder: Path, workers: int, console: Console) -> Outcome:
@@ -110,12 +110,6 @@ def _run(settings: FirstLightSettings, folder: Path, workers: int, console: Cons
         {persona.id: describe(persona, "test", 0).text for persona in shown},
     )
     return Outcome(record=record, record_path=record_path, page=page)
-
-
-def _default_workers() -> int:
-    import torch
-
-    return 1 if torch.cuda.is_available() else min(4, cores())
 
 
 def _people(settings: FirstLightSettings) -> list[Persona]:

@@ -9,11 +9,9 @@ from typing import Any
 
 from crossmem_hf.personas.schema import MODALITIES, Modality
 from crossmem_hf.storage import source_fingerprint
+from crossmem_hf.studies.pool import Tell
 from crossmem_hf.studies.settings import FirstLightSettings
 from crossmem_hf.studies.stages import Done, run_stage
-
-Tell = Callable[[str, float], None]
-"""Called with the name of the step at hand and the share of the job that is done, 0 to 1."""
 
 _DEPENDS_ON = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "tokenizers", "numpy")
 _CODE = ("*.py", "[!r]*/*.py", "metrics/*/*.py")  # not report/: how results are shown changes none
@@ -37,6 +35,10 @@ class Job:
     def name(self) -> str:
         """E.g. ``"seed 0, image"``."""
         return f"seed {self.seed}, {self.source}"
+
+    def run(self, tell: Tell) -> dict[str, Any]:
+        """See `run_job`."""
+        return run_job(self, tell)
 
 
 def run_job(job: Job, tell: Tell) -> dict[str, Any]:

@@ -4,23 +4,39 @@
 import os
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import connection, get_context, parent_process
 from multiprocessing.managers import SyncManager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.studies.job import Job, run_job
+
+Tell = Callable[[str, float], None]
+"""Called with the name of the step at hand and the share of the job that is done, 0 to 1."""
 
 
-def run_jobs(jobs: Sequence[Job], *, workers: int, log: Path, console: Console) -> list[dict[str, Any]]:
+MOST_BARS = 12  # of more jobs, only those at work are shown
+
+
+class Work(Protocol):
+    """What a worker can be given: it can be pickled, has a name to show, and gives JSON types."""
+
+    @property
+    def name(self) -> str:
+        """What the display calls it."""
+
+    def run(self, tell: Tell) -> dict[str, Any]:
+        """Do it, saying how far it is."""
+
+
+def run_jobs(jobs: Sequence[Work], *, workers: int, log: Path, console: Console) -> list[dict[str, Any]]:
     """The jobs' results in their order; the first job to fail ends the run with its error.
 
     Args:
@@ -60,6 +76,13 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def default_workers() -> int:
+    """One a core, at most four; one in all if there is a GPU."""
+    import torch
+
+    return 1 if torch.cuda.is_available() else min(4, cores())
+
+
 class _StoppedError(Exception):
     """Another job has failed."""
 
@@ -86,33 +109,36 @@ def _die_with_parent() -> None:
         os._exit(1)
 
 
-def _worker(job: Job, index: int, channel: Any, stop: Any) -> dict[str, Any]:
+def _worker(job: Work, index: int, channel: Any, stop: Any) -> dict[str, Any]:
     def tell(step: str, share: float) -> None:
         if stop.is_set():
             raise _StoppedError
         channel.put((index, step, share))
 
-    return run_job(job, tell)
+    return job.run(tell)
 
 
 class _Told:
     """What the jobs last said, on one bar a job and one for all."""
 
-    def __init__(self, progress: Progress, jobs: Sequence[Job]) -> None:
+    def __init__(self, progress: Progress, jobs: Sequence[Work]) -> None:
         self.progress, self.jobs = progress, jobs
         self.shares = [0.0] * len(jobs)
         self.total = progress.add_task("all", total=float(len(jobs)), step="")
-        self.tasks = [progress.add_task(job.name, total=1.0, step="waiting", start=False) for job in jobs]
+        self.fit = len(jobs) <= MOST_BARS
+        self.tasks = [
+            progress.add_task(job.name, total=1.0, step="waiting", start=False, visible=self.fit) for job in jobs
+        ]
 
     def __call__(self, index: int, step: str, share: float) -> None:
         self.progress.start_task(self.tasks[index])
-        self.progress.update(self.tasks[index], completed=share, step=step)
+        self.progress.update(self.tasks[index], completed=share, step=step, visible=self.fit or share < 1.0)
         self.shares[index] = share
         self.progress.update(self.total, completed=sum(self.shares))
 
 
 @contextmanager
-def _display(jobs: Sequence[Job], console: Console) -> Iterator[_Told]:
+def _display(jobs: Sequence[Work], console: Console) -> Iterator[_Told]:
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description:<15}"),

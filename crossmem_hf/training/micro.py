@@ -27,3 +27,20 @@ UNLEARNING: dict[str, Any] = {
     "save_strategy": "no",
 }
 """For `unlearn.unlearn`, with NPO; beta stays as its authors have it."""
+
+MEMORISING_BOTH: dict[str, Any] = MEMORISING | {"max_steps": 160}
+"""For `memorise.memorise` on rows of both modalities, twice as many."""
+
+TUNED: dict[str, dict[str, Any]] = {
+    "ga": {},
+    "gd": {},
+    "kl": {},
+    "npo": {},
+    "simnpo": {},
+    "idk": {},
+    "dpo": {},
+    "wga": {},
+    "undial": {},
+    "rmu": {"rmu_layer": 1},
+}
+"""What each of `methods.METHODS` has in the place of `UNLEARNING`."""

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A comparison as a table: Markdown, CSV, and on a terminal. It computes nothing but means over seeds."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, fields
+from statistics import fmean
+
+from rich.table import Table
+
+from crossmem_hf.personas.schema import MODALITIES
+from crossmem_hf.report.compare_record import (
+    EXPOSURE,
+    OUTCOMES,
+    RECALL,
+    ROUGE,
+    CompareArm,
+    CompareLine,
+    CompareRecord,
+)
+
+_MEASURED = (
+    ("forgotten: recall", RECALL, "forget"),
+    ("forgotten: Exposure", EXPOSURE, "forget"),
+    ("retained: recall", RECALL, "retain"),
+    ("retained: ROUGE-L", ROUGE, "retain"),
+)
+_HOPS = {None: "", 1: ", one hop", 2: ", two hops"}
+
+
+def markdown(record: CompareRecord) -> str:
+    """The table with intervals, and a legend under it."""
+    heads = ["method", "through", *_heads(record), "steps", "s", "MiB"]
+    rows = [[*_who(arm), *_cells(record, arm), *_costs(arm)] for arm in record.arms]
+    lines = [_row(heads), _row(["---"] * 2 + ["---:"] * (len(heads) - 2)), *map(_row, rows)]
+    return "\n".join([*lines, "", *legend(record)]) + "\n"
+
+
+def legend(record: CompareRecord) -> Iterator[str]:
+    """What the columns mean, a line each."""
+    first = next(line for line in record.lines if line.metric == RECALL)
+    exposure = next(line for line in record.lines if line.metric == EXPOSURE)
+    seeds = f"{len(record.seeds)} seed{'s' if len(record.seeds) > 1 else ''}"
+    yield (
+        f"Percent, [95 % interval] clustered by person, {seeds} pooled; asked with new portraits (image) and new "
+        f"descriptions (text). Guessing: recall {_percent(first.chance or 0)}, Exposure {exposure.chance or 0:.0f} "
+        "(0 to 100, higher = more memorised)."
+    )
+    yield (
+        "What became of forgotten facts: forgotten / refused / collapsed / still known, in percent of answers. "
+        "base: never taught; memorised: before unlearning; retrained: taught the retained people only."
+    )
+    yield "steps, s and MiB: mean over seeds of the training; * a seed ran all its steps without reaching the floor."
+    yield from (f"Failed: {arm.arm} {arm.through or ''} {why}" for arm in record.arms for why in arm.failed)
+
+
+def csv_text(record: CompareRecord) -> str:
+    """Every line of the record, a row each."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, [field.name for field in fields(CompareLine)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(line) for line in record.lines)
+    return out.getvalue()
+
+
+def terminal(record: CompareRecord) -> Table:
+    """Recall and Exposure without intervals, in at most 110 columns."""
+    table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=True)
+    for name in ("method", "through"):
+        table.add_column(name, no_wrap=True)
+    for group, name in (("forgot", "img"), ("forgot", "txt"), ("Expos.", "img"), ("Expos.", "txt")):
+        table.add_column(f"{group}\n{name}", justify="right", no_wrap=True)
+    for name in ("kept\nimg", "kept\ntxt", "forgotten/refused/\ncollapsed/known img", "\ntxt", "steps", "s"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for arm in record.arms:
+        numbers = [
+            _short(record.line(arm, metric, group, door))
+            for metric, group in ((RECALL, "forget"), (EXPOSURE, "forget"), (RECALL, "retain"))
+            for door in MODALITIES
+        ]
+        table.add_row(*_who(arm), *numbers, *(_shares(record, arm, door) for door in MODALITIES), *_costs(arm)[:2])
+    return table
+
+
+def _heads(record: CompareRecord) -> Iterator[str]:
+    for hops in record.hops:
+        for words, _, _ in _MEASURED:
+            yield from (f"{words}, {door}{_HOPS.get(hops, f', {hops} hops')}" for door in MODALITIES)
+    yield from (f"what became of them, {door}" for door in MODALITIES)
+
+
+def _cells(record: CompareRecord, arm: CompareArm) -> Iterator[str]:
+    for hops in record.hops:
+        for _, metric, group in _MEASURED:
+            yield from (_long(record.line(arm, metric, group, door, hops)) for door in MODALITIES)
+    yield from (_shares(record, arm, door) for door in MODALITIES)
+
+
+def _who(arm: CompareArm) -> tuple[str, str]:
+    return arm.arm, arm.through or "–"
+
+
+def _costs(arm: CompareArm) -> list[str]:
+    if not any(arm.steps):
+        return ["failed" if arm.failed else "–", "–", "–"]
+    star = "*" if False in arm.reached_floor else ""
+    return [f"{fmean(arm.steps):.0f}{star}", f"{fmean(arm.wall_s):.0f}", f"{fmean(arm.peak_mib):.0f}"]
+
+
+def _shares(record: CompareRecord, arm: CompareArm, door: str) -> str:
+    found = [record.line(arm, outcome, "forget", door) for outcome in OUTCOMES]
+    return " / ".join(_short(line) for line in found)
+
+
+def _long(line: CompareLine | None) -> str:
+    if line is None:
+        return "–"
+    low, high = (_scaled(line, end) for end in (line.ci_low, line.ci_high))
+    return f"{_short(line)} [{low:.0f}, {high:.0f}]"
+
+
+def _short(line: CompareLine | None) -> str:
+    return "–" if line is None else f"{_scaled(line, line.value):.0f}"
+
+
+def _scaled(line: CompareLine, value: float) -> float:
+    return value if line.unit == "0-100" else 100 * value
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ways of forgetting side by side: `crossmem compare`. It knows the order of things; cells do the work.
+
+After Table 2 of ReMem (arXiv 2605.03759) on our own people and the embedded model, with what no paper reports: the
+door that was not unlearnt through, and the models to read the numbers against. No number here equals theirs.
+"""
+
+import json
+import platform
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from crossmem_hf.errors import CrossmemError
+from crossmem_hf.report.compare_figure import compare_png, compare_svg
+from crossmem_hf.report.compare_record import CompareRecord
+from crossmem_hf.report.compare_table import csv_text, markdown
+from crossmem_hf.storage import fingerprint, write_atomic
+from crossmem_hf.studies.compare_cells import ANCHORS, MEMORISED, Cell
+from crossmem_hf.studies.compare_settings import CompareSettings
+from crossmem_hf.studies.compare_summary import compare_arms, compare_lines, fluent_perplexity
+from crossmem_hf.studies.pool import default_workers, run_jobs
+from crossmem_hf.studies.stages import locked
+
+_VERSIONS = ("crossmem_hf", "torch", "transformers", "trl", "peft", "datasets", "accelerate")
+_CELLS = "cells"
+Result = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What a comparison leaves: the record, and where everything is."""
+
+    record: CompareRecord
+    folder: Path
+
+
+def run_compare(
+    settings: CompareSettings, folder: Path, *, workers: int | None = None, console: Console | None = None
+) -> Comparison:
+    """Compare, or go on where an earlier comparison into `folder` stopped: finished cells are not run again.
+
+    A folder may grow: more methods, doors or seeds later use the cells that are there.
+
+    Args:
+        folder: Gets ``compare.json``, ``compare.csv``, ``compare.md``, ``compare.svg``, ``compare.png`` and
+            ``answers.jsonl``; cells stay under ``cells``.
+        workers: Cells at a time; None is one a CPU core, or one in all if there is a GPU.
+
+    Raises:
+        CrossmemError: The folder cannot be used, or people were not memorised (and `allow_unmemorised` is off). A
+            method whose training breaks down is a result, not an error.
+    """
+    console = console or Console()
+    with locked(folder):
+        most = workers or default_workers()
+        anchors = _run(_anchors(settings, folder), most, folder, console)
+        _check_memorised(settings, anchors)
+        unlearnt = _run(_methods(settings, folder), most, folder, console)
+        record = _record(settings, [*anchors, *unlearnt])
+        _write(record, [*anchors, *unlearnt], folder)
+    return Comparison(record=record, folder=folder)
+
+
+def _run(cells: Sequence[Cell], workers: int, folder: Path, console: Console) -> list[Result]:
+    return run_jobs(cells, workers=min(workers, len(cells)), log=folder / "log.txt", console=console)
+
+
+def _anchors(settings: CompareSettings, folder: Path) -> list[Cell]:
+    return [_cell(settings, folder, seed, arm, None) for arm in ANCHORS for seed in settings.all_seeds]
+
+
+def _methods(settings: CompareSettings, folder: Path) -> list[Cell]:
+    return [
+        _cell(settings, folder, seed, method, through)
+        for method in settings.methods
+        for through in settings.forget_modality
+        for seed in settings.all_seeds
+    ]
+
+
+def _cell(settings: CompareSettings, folder: Path, seed: int, arm: str, through: str | None) -> Cell:
+    return Cell(settings=settings, seed=seed, arm=arm, through=through, folder=folder / _CELLS)
+
+
+def _check_memorised(settings: CompareSettings, anchors: Sequence[Result]) -> None:
+    for result in anchors:
+        if result["arm"] != MEMORISED or "failed" in result:
+            continue
+        recalls = {}
+        for door in ("image", "text"):
+            right = [answer["correct"] for answer in result["asked"] if answer["door"] == door]
+            recalls[door] = sum(right) / len(right)
+        if max(recalls.values()) < settings.gate and not settings.allow_unmemorised:
+            shown = ", ".join(f"{door} {value:.2f}" for door, value in recalls.items())
+            raise CrossmemError(
+                f"Seed {result['seed']} was not memorised: recall {shown}; expected {settings.gate} through one door.",
+                "Memorise longer (--memorise-steps), or pass --allow-unmemorised: unknown people cannot be unlearnt.",
+            )
+
+
+def _record(settings: CompareSettings, results: Sequence[Result]) -> CompareRecord:
+    chosen = {
+        method: {
+            key: value for key, value in settings.unlearning(method, "both", settings.seed).items() if key != "seed"
+        }
+        for method in settings.methods
+    }
+    return CompareRecord(
+        config=settings.as_dict() | {"unlearning": chosen, "memorising": settings.memorising(settings.seed)},
+        versions={name: version(name) for name in _VERSIONS} | {"python": platform.python_version()},
+        seeds=settings.all_seeds,
+        data_fingerprint=fingerprint([settings.spec(seed).fingerprint() for seed in settings.all_seeds]),
+        lines=tuple(compare_lines(results)),
+        arms=tuple(compare_arms(results)),
+        notes=tuple(_notes(settings, results)),
+    )
+
+
+def _notes(settings: CompareSettings, results: Sequence[Result]) -> Iterator[str]:
+    yield (
+        "People are memorised through both doors by one adapter; every cell starts from it and keeps the same "
+        "retained rows of both doors; only the forgotten rows differ."
+    )
+    if settings.dataset_config == "recall":
+        yield "Unlearning stops once recall on validation views of the forgotten, through the doors unlearnt, is low."
+    else:
+        yield "Unlearning stops once recall of the very rows being unlearnt is low: qa has no validation rows."
+    limit = fluent_perplexity(results)
+    if limit is not None:
+        yield f"An answer is collapsed, too, above perplexity {limit:.4g} under the base model (see FLUENT_SHARE)."
+
+
+def _write(record: CompareRecord, results: Sequence[Result], folder: Path) -> None:
+    names = ("arm", "through")
+    answers = [{**{name: r[name] for name in names}, **answer} for r in results for answer in r.get("asked", ())]
+    write_atomic(folder / "answers.jsonl", "".join(json.dumps(answer) + "\n" for answer in answers))
+    write_atomic(folder / "compare.csv", csv_text(record))
+    write_atomic(folder / "compare.md", markdown(record))
+    write_atomic(folder / "compare.svg", compare_svg(record))
+    write_atomic(folder / "compare.png", compare_png(record))
+    record.write(folder / "compare.json")
