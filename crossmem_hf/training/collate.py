@@ -135,8 +135,17 @@ class PairedRows(torch.utils.data.Dataset[dict[str, list[int]]]):
     def __init__(self, num_forget: int, num_retain: int, *, seed: int, retain_per_forget: int = 1) -> None:
         self.num_forget, self.num_retain, self.seed = num_forget, num_retain, seed
         self.retain_per_forget = retain_per_forget
-        self.epoch = 0
+        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # dataloader workers may outlive an epoch
         self._orders: dict[int, list[int]] = {}
+
+    @property
+    def epoch(self) -> int:
+        """The epoch whose pairs are given, from 0; set on one process, it holds in its dataloader workers too."""
+        return int(self._epoch)
+
+    @epoch.setter
+    def epoch(self, number: int) -> None:
+        self._epoch.fill_(number)
 
     def __len__(self) -> int:
         return self.num_forget

@@ -100,8 +100,8 @@ def test_pairs_use_every_retain_row_before_any_twice():
     seen = []
     for epoch in range(3):
         pairs.epoch = epoch
-        assert [pairs[i]["forget"] for i in range(4)] == [0, 1, 2, 3]
-        seen += [pairs[i]["retain"] for i in range(4)]
+        assert [pairs[i]["forget"] for i in range(4)] == [[0], [1], [2], [3]]
+        seen += [number for i in range(4) for number in pairs[i]["retain"]]
     assert sorted(seen[:6]) == sorted(seen[6:]) == list(range(6))
     assert seen[:6] != seen[6:]
 
@@ -114,13 +114,13 @@ def test_pairs_are_the_same_for_the_same_seed_only():
 
 
 def test_pairs_without_retain_rows():
-    assert PairedRows(2, 0, seed=0)[1] == {"forget": 1}
+    assert PairedRows(2, 0, seed=0)[1] == {"forget": [1]}
 
 
 def test_paired_batches_say_which_rows_they_hold():
     encoder = RowEncoder(world.processor())
     sides = {"forget": EncodedRows(world.rows("p0", "p1"), encoder), "retain": EncodedRows(world.rows("p2"), encoder)}
-    batch = PairedCollator(sides)([{"forget": 1, "retain": 0}, {"forget": 0, "retain": 0}])
+    batch = PairedCollator(sides)([{"forget": [1], "retain": [0]}, {"forget": [0], "retain": [0]}])
     assert batch["forget"]["row"].tolist() == [1, 0]
     assert batch["retain"]["row"].tolist() == [0, 0]
     assert batch["forget"]["input_ids"].shape[0] == 2
@@ -129,3 +129,17 @@ def test_paired_batches_say_which_rows_they_hold():
 def test_plain_rows_become_a_plain_batch():
     collator = PairedCollator({"forget": EncodedRows(world.rows("p0"), RowEncoder(world.processor()))})
     assert set(collator([world.row("p3")])) == {"input_ids", "attention_mask", "labels", "pixel_values"}
+
+
+def test_workers_that_outlive_an_epoch_pair_anew():
+    def loaded(pairs, workers):
+        loader = torch.utils.data.DataLoader(
+            pairs, batch_size=None, num_workers=workers, persistent_workers=workers > 0, shuffle=False
+        )
+        seen = []
+        for epoch in range(3):
+            pairs.epoch = epoch
+            seen.append([pair["retain"] for pair in loader])
+        return seen
+
+    assert loaded(PairedRows(2, 6, seed=0), 1) == loaded(PairedRows(2, 6, seed=0), 0)
