@@ -13,7 +13,6 @@ from crossmem_hf.personas.sampling import sample_personas
 from crossmem_hf.personas.schema import Modality
 from crossmem_hf.scoring.candidates import score_candidates
 from crossmem_hf.scoring.generation import generate_answers
-from crossmem_hf.scoring.inputs import Row
 
 ANSWER_TOKENS = 16
 
@@ -76,9 +75,3 @@ def asked_names(
                 )
             )
     return asked
-
-
-def recall(model: Any, processor: Any, rows: Sequence[Row]) -> float:
-    """Share of rows answered with the right full name, 0 to 1."""
-    answers = generate_answers(model, processor, rows, max_new_tokens=ANSWER_TOKENS, batch_size=128)
-    return float(row_matches(answers, [row["answer"] for row in rows]).mean())

@@ -149,7 +149,7 @@ def _unlearnt(cell: Cell, tell: Tell) -> Done:
     chosen = cell.settings.unlearning(cell.arm, cell.through, cell.seed)
 
     def compute(folder: Path) -> dict[str, Any]:
-        from crossmem_hf.studies.asking import recall
+        from crossmem_hf.scoring.recall import recall
         from crossmem_hf.studies.callbacks import TellProgress
         from crossmem_hf.studies.compare_asking import joined
         from crossmem_hf.studies.cost import measured

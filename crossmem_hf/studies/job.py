@@ -143,7 +143,7 @@ def _unlearned(
 
     def compute(folder: Path) -> dict[str, Any]:
         from crossmem_hf.data.loading import built_rows
-        from crossmem_hf.studies.asking import recall
+        from crossmem_hf.scoring.recall import recall
         from crossmem_hf.studies.callbacks import TellProgress
         from crossmem_hf.studies.groups import forgotten_ids
         from crossmem_hf.training.methods import NPOTrainer

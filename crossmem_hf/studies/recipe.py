@@ -25,7 +25,7 @@ def unlearn_recipe(
     """
     from trl import TrlParser
 
-    from crossmem_hf.studies.asking import recall
+    from crossmem_hf.scoring.recall import recall
     from crossmem_hf.training.arguments import ModelArguments, RowArguments, UnlearnArguments, with_default_config
     from crossmem_hf.training.doors import through
     from crossmem_hf.training.processes import check_processes

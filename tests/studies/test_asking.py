@@ -3,7 +3,6 @@
 
 import numpy as np
 
-from crossmem_hf.data.loading import built_rows
 from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.models.loading import load_model_and_processor
 from crossmem_hf.personas.sampling import sample_personas
@@ -34,10 +33,3 @@ def test_a_model_that_knows_half_is_half_right(tiny_model, monkeypatch):
     assert all(item.correct == bool(item.view % 2) for item in asked)
     assert all(item.exposure == (100.0 if item.view % 2 else 0.0) for item in asked)
     assert all(names[int(item.persona_id[-5:])] == item.truth for item in asked)
-
-
-def test_recall_is_the_share_of_right_names(monkeypatch):
-    rows = list(built_rows("recall_text", "validation", SPEC))
-    answers = [row["answer"] if number < 5 else "" for number, row in enumerate(rows)]
-    monkeypatch.setattr(asking, "generate_answers", lambda *_, **__: answers)
-    assert asking.recall(None, None, rows) == 5 / len(rows)

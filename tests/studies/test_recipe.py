@@ -12,7 +12,7 @@ SMALL = ["--num_personas", "5", "--num_views", "2", "--max_steps", "2", "--per_d
 OPTIONS = [*SMALL, "--disable_tqdm", "true", "--report_to", "none", "--allow_unmemorised", "true"]
 BOTH = "recall_image+recall_text"
 BRIEFLY = {"max_steps": 2, "per_device_train_batch_size": 4, "learning_rate": 1e-3, "save_strategy": "no"}
-RECALL = "crossmem_hf.studies.asking.recall"
+RECALL = "crossmem_hf.scoring.recall.recall"
 
 
 @pytest.fixture(autouse=True)

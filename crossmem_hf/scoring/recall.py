@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How many questions a model answers rightly, as one number. It does not know whom they are about."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from crossmem_hf.metrics.cross_modal_recall.recall_math import row_matches
+from crossmem_hf.scoring.generation import generate_answers
+from crossmem_hf.scoring.inputs import Row
+
+
+def answered(model: Any, processor: Any, rows: Sequence[Row]) -> list[bool]:
+    """For each row, whether the model's likeliest answer is the full right one (`recall_math.row_matches`).
+
+    Raises:
+        CrossmemError: As `generate_answers`.
+    """
+    rows = list(rows)
+    answers = generate_answers(model, processor, rows)
+    return [bool(right) for right in row_matches(answers, [row["answer"] for row in rows])]
+
+
+def recall(model: Any, processor: Any, rows: Sequence[Row]) -> float:
+    """Share of rows answered with the full right answer, 0 to 1; higher is more remembered.
+
+    Raises:
+        CrossmemError: As `generate_answers`, which no rows at all are an error for.
+
+    Example:
+        >>> from crossmem_hf import load_model_and_processor, load_rows
+        >>> model, processor = load_model_and_processor()
+        >>> recall(model, processor, load_rows(None, "recall_text", "test", num_personas=2))
+        0.0
+    """
+    right = answered(model, processor, rows)
+    return sum(right) / len(right)
