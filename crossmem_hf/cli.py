@@ -195,8 +195,9 @@ def compare(
             allow_unmemorised=allow_unmemorised,
             **chosen,
         )
-        from crossmem_hf.report.compare_table import legend, terminal
+        from crossmem_hf.report.compare_table import legend
         from crossmem_hf.studies.compare import run_compare
+        from crossmem_hf.studies.compare_shown import terminal
 
         done = run_compare(settings, output_dir, workers=workers, console=console)
         console.print(terminal(done.record))

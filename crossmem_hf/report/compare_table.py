@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A comparison as a table: Markdown, CSV, and on a terminal. It computes nothing but means over seeds."""
+"""A comparison as a table, in Markdown and CSV. It computes nothing but means over seeds."""
 
 import csv
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields
 from statistics import fmean
-
-from rich.table import Table
 
 from crossmem_hf.personas.schema import MODALITIES
 from crossmem_hf.report.compare_record import (
@@ -32,7 +30,7 @@ _HOPS = {None: "", 1: ", one hop", 2: ", two hops"}
 def markdown(record: CompareRecord) -> str:
     """The table with intervals, and a legend under it."""
     heads = ["method", "through", *_heads(record), "steps", "s", "MiB"]
-    rows = [[*_who(arm), *_cells(record, arm), *_costs(arm)] for arm in record.arms]
+    rows = [[*who(arm), *_cells(record, arm), *costs(arm)] for arm in record.arms]
     lines = [_row(heads), _row(["---"] * 2 + ["---:"] * (len(heads) - 2)), *map(_row, rows)]
     return "\n".join([*lines, "", *legend(record)]) + "\n"
 
@@ -64,25 +62,6 @@ def csv_text(record: CompareRecord) -> str:
     return out.getvalue()
 
 
-def terminal(record: CompareRecord) -> Table:
-    """Recall and Exposure without intervals, in at most 110 columns."""
-    table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=True)
-    for name in ("method", "through"):
-        table.add_column(name, no_wrap=True)
-    for group, name in (("forgot", "img"), ("forgot", "txt"), ("Expos.", "img"), ("Expos.", "txt")):
-        table.add_column(f"{group}\n{name}", justify="right", no_wrap=True)
-    for name in ("kept\nimg", "kept\ntxt", "forgotten/refused/\ncollapsed/known img", "\ntxt", "steps", "s"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for arm in record.arms:
-        numbers = [
-            _short(record.line(arm, metric, group, door))
-            for metric, group in ((RECALL, "forget"), (EXPOSURE, "forget"), (RECALL, "retain"))
-            for door in MODALITIES
-        ]
-        table.add_row(*_who(arm), *numbers, *(_shares(record, arm, door) for door in MODALITIES), *_costs(arm)[:2])
-    return table
-
-
 def _heads(record: CompareRecord) -> Iterator[str]:
     for hops in record.hops:
         for words, _, _ in _MEASURED:
@@ -94,33 +73,37 @@ def _cells(record: CompareRecord, arm: CompareArm) -> Iterator[str]:
     for hops in record.hops:
         for _, metric, group in _MEASURED:
             yield from (_long(record.line(arm, metric, group, door, hops)) for door in MODALITIES)
-    yield from (_shares(record, arm, door) for door in MODALITIES)
+    yield from (shares(record, arm, door) for door in MODALITIES)
 
 
-def _who(arm: CompareArm) -> tuple[str, str]:
+def who(arm: CompareArm) -> tuple[str, str]:
+    """Method and door."""
     return arm.arm, arm.through or "–"
 
 
-def _costs(arm: CompareArm) -> list[str]:
+def costs(arm: CompareArm) -> list[str]:
+    """Steps, seconds and MiB of the training, means over seeds."""
     if not any(arm.steps):
         return ["failed" if arm.failed else "–", "–", "–"]
     star = "*" if False in arm.reached_floor else ""
     return [f"{fmean(arm.steps):.0f}{star}", f"{fmean(arm.wall_s):.0f}", f"{fmean(arm.peak_mib):.0f}"]
 
 
-def _shares(record: CompareRecord, arm: CompareArm, door: str) -> str:
+def shares(record: CompareRecord, arm: CompareArm, door: str) -> str:
+    """What became of forgotten facts: percent of each of OUTCOMES."""
     found = [record.line(arm, outcome, "forget", door) for outcome in OUTCOMES]
-    return " / ".join(_short(line) for line in found)
+    return " / ".join(short(line) for line in found)
 
 
 def _long(line: CompareLine | None) -> str:
     if line is None:
         return "–"
     low, high = (_scaled(line, end) for end in (line.ci_low, line.ci_high))
-    return f"{_short(line)} [{low:.0f}, {high:.0f}]"
+    return f"{short(line)} [{low:.0f}, {high:.0f}]"
 
 
-def _short(line: CompareLine | None) -> str:
+def short(line: CompareLine | None) -> str:
+    """The number without its interval."""
     return "–" if line is None else f"{_scaled(line, line.value):.0f}"
 
 

@@ -18,9 +18,6 @@ from transformers import (
     PreTrainedTokenizerBase,
     ProcessorMixin,
     TrainerCallback,
-    TrainerControl,
-    TrainerState,
-    TrainingArguments,
 )
 from trl import SFTTrainer
 
@@ -35,6 +32,7 @@ from crossmem_hf.training.doors import through
 from crossmem_hf.training.guard import LastGoodWeights, are_finite, bad_rows
 from crossmem_hf.training.hidden import checked_layer, random_direction, scores_with_hidden
 from crossmem_hf.training.objectives import FORGET_TERMS, RETAIN_TERMS, Dials, Side, Term
+from crossmem_hf.training.pairing import NextRetainRows
 from crossmem_hf.training.people import personas_of
 from crossmem_hf.training.preferences import refused
 from crossmem_hf.training.reference import ReferenceLogprobs, add_reference, as_reference
@@ -87,25 +85,14 @@ class UnlearnTrainer(SFTTrainer):
         peft_config: PeftConfig | None = None,
         **kwargs: Any,
     ) -> None:
-        for insisted, name in zip(self._losses, ("forget_loss", "retain_loss"), strict=False):
-            if getattr(args, name) != insisted:
-                raise CrossmemError(
-                    f"{type(self).__name__} got {name}={getattr(args, name)!r}; it does {insisted!r} only.",
-                    "Use UnlearnTrainer, which takes any.",
-                )
-        self.forget_term = FORGET_TERMS[args.forget_loss]
-        self.retain_term = None if args.retain_loss == "none" else RETAIN_TERMS[args.retain_loss]
-        terms = [self.forget_term, *([self.retain_term] if self.retain_term else [])]
-        self.runs_reference = any(term.runs_reference for term in terms)
-        self._check_reference(is_peft_model(model) or peft_config is not None)
+        self._choose_losses(args, has_adapter=is_peft_model(model) or peft_config is not None)
         forget_dataset = through(forget_dataset, args.forget_modality)
         sides = self._checked_sides(model, args, forget_dataset, retain_dataset)
         encoder = RowEncoder(processing_class, max_length=args.max_length)
         self.rows = {name: EncodedRows(side, encoder, name=name) for name, side in sides.items()}
         for rows in self.rows.values():
             check_lengths(rows)
-        steers = any(term.needs_hidden for term in terms)
-        layer = checked_layer(model, args.rmu_layer) if steers else None
+        layer = checked_layer(model, args.rmu_layer) if self.steers else None
         if isinstance(model, PeftModel):
             add_reference(model)
         args = copy(args)  # the caller's stay as they are
@@ -126,9 +113,9 @@ class UnlearnTrainer(SFTTrainer):
         self.train_dataset = PairedRows(
             len(forget_dataset), len(sides.get("retain", ())), seed=seed, retain_per_forget=args.retain_per_forget
         )
-        self.add_callback(_NextRetainRows(self.train_dataset))
+        self.add_callback(NextRetainRows(self.train_dataset))
         self.hidden_layer = layer
-        self.dials = self._dials(steers)
+        self.dials = self._dials()
         self.reference_sums: dict[str, Tensor] = {}
         self.lazy_reference = {name: ReferenceLogprobs() for name in sides}
         self.is_sharded = self.is_fsdp_enabled or self.is_deepspeed_enabled
@@ -160,7 +147,18 @@ class UnlearnTrainer(SFTTrainer):
         check_disjoint(personas_of(forget), personas_of(retain))
         return {**sides, "retain": retain}
 
-    def _check_reference(self, has_adapter: bool) -> None:
+    def _choose_losses(self, args: UnlearnConfig, *, has_adapter: bool) -> None:
+        for insisted, name in zip(self._losses, ("forget_loss", "retain_loss"), strict=False):
+            if getattr(args, name) != insisted:
+                raise CrossmemError(
+                    f"{type(self).__name__} got {name}={getattr(args, name)!r}; it does {insisted!r} only.",
+                    "Use UnlearnTrainer, which takes any.",
+                )
+        self.forget_term = FORGET_TERMS[args.forget_loss]
+        self.retain_term = None if args.retain_loss == "none" else RETAIN_TERMS[args.retain_loss]
+        terms = [self.forget_term, *([self.retain_term] if self.retain_term else [])]
+        self.steers = any(term.needs_hidden for term in terms)
+        self.runs_reference = any(term.runs_reference for term in terms)
         if self.runs_reference and not has_adapter:
             raise CrossmemError(
                 "This objective runs the model before unlearning at each step, and full fine-tuning leaves no copy "
@@ -169,9 +167,9 @@ class UnlearnTrainer(SFTTrainer):
                 "whose reference is worked out once (npo, dpo) or not at all.",
             )
 
-    def _dials(self, steers: bool) -> Dials:
+    def _dials(self) -> Dials:
         args, target = self.args, None
-        if steers:
+        if self.steers:
             width = self.model.config.get_text_config().hidden_size
             target = args.rmu_coefficient * random_direction(width, args.seed).to(self.accelerator.device)
         return Dials(beta=args.forget_beta, delta=args.simnpo_delta, target_D=target)
@@ -335,15 +333,3 @@ class UnlearnTrainer(SFTTrainer):
         settings = {name: value for name in ON_THE_CARD if (value := getattr(self.args, name)) is not None}
         settings["steps"] = self.state.global_step
         return {"method": self._name, "paper": self._paper, "tags": self._tag_names, "settings": settings}
-
-
-class _NextRetainRows(TrainerCallback):
-    """Tells the pairing which epoch begins."""
-
-    def __init__(self, pairs: PairedRows) -> None:
-        self.pairs = pairs
-
-    def on_epoch_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        self.pairs.epoch = int(state.epoch or 0)
