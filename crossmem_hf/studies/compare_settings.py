@@ -5,7 +5,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from crossmem_hf.data.spec import DatasetSpec
+from crossmem_hf.data.splits import forget_ids
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.personas.sampling import sample_personas
 from crossmem_hf.training.micro import ADAPTED, MEMORISING, MEMORISING_BOTH, TUNED, UNLEARNING
 
 THROUGH = ("image", "text", "both")
@@ -35,7 +37,7 @@ class CompareSettings:
     model_name_or_path: str | None = _arg(None, "A Hub name or folder of a VLM; none is the embedded micro VLM.")
     lora_target_modules: str = _arg(ADAPTED, "Regular expression of the modules that learn.")
     memorise_steps: int = _arg(MEMORISING_BOTH["max_steps"], "Optimizer steps of memorising, both doors together.")
-    gate: float = _arg(0.9, "Least recall through the better door before unlearning starts.")
+    gate: float = _arg(0.9, "Least recall through each door before unlearning starts.")
     allow_unmemorised: bool = _arg(False, "Compare even below the gate.")
 
     def __post_init__(self) -> None:
@@ -55,7 +57,9 @@ class CompareSettings:
             raise CrossmemError(f"memorise_steps={self.memorise_steps!r}; expected at least 1.", "Choose 1 or more.")
         if not 0 <= self.gate <= 1:
             raise CrossmemError(f"gate={self.gate!r} is no recall.", "Choose a number from 0 to 1.")
-        self.spec(self.seed)
+        spec = self.spec(self.seed)
+        ids = [persona.id for persona in sample_personas(spec.num_personas, self.seed)]
+        forget_ids(ids, spec.forget_fraction, self.seed)
 
     @property
     def all_seeds(self) -> tuple[int, ...]:
