@@ -3,7 +3,7 @@
 
 import pytest
 
-from crossmem_hf.report.compare_record import EXPOSURE, OUTCOMES, PARTIAL, RECALL, ROUGE
+from crossmem_hf.report.compare_record import EXPOSURE, PARTIAL, RECALL, ROUGE
 from crossmem_hf.studies.compare_summary import compare_arms, compare_lines, fluent_perplexity
 
 
