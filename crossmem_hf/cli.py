@@ -204,6 +204,8 @@ def compare(
         for line in [*legend(done.record), *done.record.notes]:
             console.print(f"- {line}", style="dim", highlight=False, markup=False)
         console.print(f"table   {(output_dir / 'compare.md').resolve()}", highlight=False, soft_wrap=True)
+        if done.errors:
+            raise typer.Exit(3)
 
 
 @app.command()

@@ -16,13 +16,14 @@ from typing import Any
 from rich.console import Console
 
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.personas.schema import MODALITIES
 from crossmem_hf.report.compare_figure import compare_png, compare_svg
 from crossmem_hf.report.compare_record import CompareRecord
 from crossmem_hf.report.compare_table import csv_text, markdown
 from crossmem_hf.storage import fingerprint, write_atomic
 from crossmem_hf.studies.compare_cells import ANCHORS, MEMORISED, Cell
 from crossmem_hf.studies.compare_settings import CompareSettings
-from crossmem_hf.studies.compare_summary import compare_arms, compare_lines, fluent_perplexity
+from crossmem_hf.studies.compare_summary import FLUENT_SHARE, compare_arms, compare_lines, fluent_perplexity
 from crossmem_hf.studies.pool import default_workers, run_jobs
 from crossmem_hf.studies.stages import locked
 
@@ -33,10 +34,11 @@ Result = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """What a comparison leaves: the record, and where everything is."""
+    """What a comparison leaves: the record, where everything is, and the errors of cells that could not be run."""
 
     record: CompareRecord
     folder: Path
+    errors: tuple[str, ...] = ()
 
 
 def run_compare(
@@ -53,7 +55,7 @@ def run_compare(
 
     Raises:
         CrossmemError: The folder cannot be used, or people were not memorised (and `allow_unmemorised` is off). A
-            method whose training breaks down is a result, not an error.
+            method whose training breaks down is a result; any other error of a cell is among `Comparison.errors`.
     """
     console = console or Console()
     with locked(folder):
@@ -61,13 +63,27 @@ def run_compare(
         anchors = _run(_anchors(settings, folder), most, folder, console)
         _check_memorised(settings, anchors)
         unlearnt = _run(_methods(settings, folder), most, folder, console)
-        record = _record(settings, [*anchors, *unlearnt])
-        _write(record, [*anchors, *unlearnt], folder)
-    return Comparison(record=record, folder=folder)
+        results = [*anchors, *unlearnt]
+        record = _record(settings, results)
+        _write(record, results, folder)
+    return Comparison(record=record, folder=folder, errors=tuple(_errors(results)))
 
 
 def _run(cells: Sequence[Cell], workers: int, folder: Path, console: Console) -> list[Result]:
-    return run_jobs(cells, workers=min(workers, len(cells)), log=folder / "log.txt", console=console)
+    log = folder / "log.txt"
+    return run_jobs(cells, workers=min(workers, len(cells)), log=log, console=console, failed=_not_run)
+
+
+def _not_run(cell: Cell, error: Exception) -> Result:
+    said = str(error) if isinstance(error, CrossmemError) else f"{type(error).__name__}: {error}"
+    return {"arm": cell.arm, "through": cell.through, "seed": cell.seed, "error": said}
+
+
+def _errors(results: Sequence[Result]) -> Iterator[str]:
+    for result in results:
+        if "error" in result:
+            who = " ".join(part for part in (result["arm"], result["through"]) if part)
+            yield f"{who}, seed {result['seed']}: {result['error']}"
 
 
 def _anchors(settings: CompareSettings, folder: Path) -> list[Cell]:
@@ -89,16 +105,21 @@ def _cell(settings: CompareSettings, folder: Path, seed: int, arm: str, through:
 
 def _check_memorised(settings: CompareSettings, anchors: Sequence[Result]) -> None:
     for result in anchors:
-        if result["arm"] != MEMORISED or "failed" in result:
+        if result["arm"] != MEMORISED:
             continue
+        ended = result.get("error") or result.get("failed")
+        if ended:
+            raise CrossmemError(
+                f"Seed {result['seed']} could not be memorised: {ended}", "Nothing can be unlearnt; see log.txt."
+            )
         recalls = {}
-        for door in ("image", "text"):
+        for door in MODALITIES:
             right = [answer["correct"] for answer in result["asked"] if answer["door"] == door]
             recalls[door] = sum(right) / len(right)
-        if max(recalls.values()) < settings.gate and not settings.allow_unmemorised:
+        if min(recalls.values()) < settings.gate and not settings.allow_unmemorised:
             shown = ", ".join(f"{door} {value:.2f}" for door, value in recalls.items())
             raise CrossmemError(
-                f"Seed {result['seed']} was not memorised: recall {shown}; expected {settings.gate} through one door.",
+                f"Seed {result['seed']} was not memorised: recall {shown}; expected {settings.gate} by each door.",
                 "Memorise longer (--memorise-steps), or pass --allow-unmemorised: unknown people cannot be unlearnt.",
             )
 
@@ -132,7 +153,11 @@ def _notes(settings: CompareSettings, results: Sequence[Result]) -> Iterator[str
         yield "Unlearning stops once recall of the very rows being unlearnt is low: qa has no validation rows."
     limit = fluent_perplexity(results)
     if limit is not None:
-        yield f"An answer is collapsed, too, above perplexity {limit:.4g} under the base model (see FLUENT_SHARE)."
+        yield (
+            f"An answer is collapsed, too, above perplexity {limit:.4g} under the base model: {FLUENT_SHARE:.0%} of "
+            "the retrained model's answers about forgotten people are below."
+        )
+    yield from (f"Not run: {error}" for error in _errors(results))
 
 
 def _write(record: CompareRecord, results: Sequence[Result], folder: Path) -> None:

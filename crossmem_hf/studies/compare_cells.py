@@ -4,6 +4,8 @@
 Every part is a stage on disk, so a cell that was finished, or killed, is not done again.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -19,8 +21,8 @@ BASE, MEMORISED, RETRAINED = ANCHORS = ("base", "memorised", "retrained")
 """Never taught; taught everybody; taught the retained people only: what the unlearnt ones are read against."""
 
 _DEPENDS_ON = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "tokenizers", "numpy")
-_CODE = (
-    *("*.py", "[!rs]*/*.py", "scoring/*.py", "metrics/*/*.py"),  # no report, and of the studies what makes answers
+_CODE = (  # no report, no settings (those of a cell are among its inputs), and of the studies what makes answers
+    *("*.py", "[!rst]*/*.py", "scoring/*.py", "training/[!m]*.py", "training/me*.py", "metrics/*/*.py"),
     *("studies/compare_asking.py", "studies/compare_cells.py", "studies/groups.py"),
 )
 
@@ -61,19 +63,21 @@ def run_cell(cell: Cell, tell: Tell) -> dict[str, Any]:
 
     Returns:
         arm, through, seed; asked (see `compare_asking.Answer`), steps, reached_floor, and cost (`cost.Cost`) of the
-        training; or failed, the error that ended it. JSON types only.
+        training; or failed, how its training broke down, which is a result too. JSON types only.
+
+    Raises:
+        CrossmemError: Anything but a training that broke down.
     """
     tell("training", 0.0)
     trained = None
-    try:
-        if cell.arm != BASE:
-            trained = _taught(cell, tell) if cell.arm in ANCHORS else _unlearnt(cell, tell)
-    except CrossmemError as error:  # such as a loss that is not finite: a result too
-        return _who(cell) | {"failed": str(error)}
-    tell("asking", 0.6)
-    asked = _asked(cell, trained)
+    if cell.arm != BASE:
+        trained = _taught(cell, tell) if cell.arm in ANCHORS else _unlearnt(cell, tell)
+    result = _who(cell) | (trained.result if trained else {})
+    if "failed" not in result:
+        tell("asking", 0.6)
+        result["asked"] = _asked(cell, trained).result
     tell("done", 1.0)
-    return _who(cell) | {"asked": asked.result, **(trained.result if trained else {})}
+    return result
 
 
 def _who(cell: Cell) -> dict[str, Any]:
@@ -126,7 +130,7 @@ def _taught(cell: Cell, tell: Tell) -> Done:
             rows = of_people(rows, set(personas_of(rows)) - forgotten_ids(spec))
         model, processor = _loaded(cell, None)
         progress = TellProgress(tell, "training", 0.0, 0.6)
-        with measured() as cost:
+        with measured() as cost, _breakdown(folder) as failed:
             memorise(
                 model,
                 processor,
@@ -136,7 +140,7 @@ def _taught(cell: Cell, tell: Tell) -> Done:
                 callbacks=[progress],
                 **(chosen | _quiet()),
             )
-        return {"steps": progress.step, "reached_floor": None, "cost": cost.as_dict()}
+        return {"steps": progress.step, "reached_floor": None, "cost": cost.as_dict(), **failed}
 
     inputs = {**_world(cell), "arm": cell.arm, "chosen": chosen, "targets": targets}
     return run_stage(cell.place / "adapter", inputs, compute)
@@ -166,7 +170,8 @@ def _unlearnt(cell: Cell, tell: Tell) -> Done:
         stopping = list(through(watched, cell.through))
         model, processor = _loaded(cell, memorised)
         progress = TellProgress(tell, "unlearning", 0.0, 0.6)
-        with measured() as cost:
+        rule = None
+        with measured() as cost, _breakdown(folder) as failed:
             _, rule = unlearn(
                 model,
                 processor,
@@ -176,13 +181,26 @@ def _unlearnt(cell: Cell, tell: Tell) -> Done:
                 recall=lambda: recall(model, processor, stopping),
                 trainer_class=METHODS[cell.arm],
                 callbacks=[progress],
+                reference_cache=str(folder / "reference"),  # its own, or a cell would cost what another has paid
                 **(chosen | _quiet()),
             )
         reached = rule is not None and rule.stopped_at is not None
-        return {"steps": progress.step, "reached_floor": reached, "cost": cost.as_dict()}
+        return {"steps": progress.step, "reached_floor": reached, "cost": cost.as_dict(), **failed}
 
     inputs = {**_world(cell), "arm": cell.arm, "chosen": chosen, "memorised": memorised.fingerprint}
     return run_stage(cell.place / "adapter", inputs, compute)
+
+
+@contextmanager
+def _breakdown(folder: Path) -> Iterator[dict[str, str]]:
+    """Gets ``failed`` if weights or losses cease to be numbers, which trainers tell by what they leave in `folder`."""
+    failed: dict[str, str] = {}
+    try:
+        yield failed
+    except CrossmemError as error:
+        if not (folder / "last_good").exists():
+            raise
+        failed["failed"] = error.fault.partition(";")[0]
 
 
 def _quiet() -> dict[str, Any]:

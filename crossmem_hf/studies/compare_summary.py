@@ -27,7 +27,7 @@ FLUENT_SHARE = 0.99
 def compare_arms(results: Sequence[Result]) -> Iterator[CompareArm]:
     """Each way of forgetting with its costs, in the order of the results."""
     for (arm, through), part in _by_arm(results).items():
-        done = [result for result in part if "failed" not in result]
+        done = [result for result in part if "asked" in result]
         costs = [result.get("cost", {}) for result in done]
         yield CompareArm(
             arm=arm,
@@ -37,7 +37,7 @@ def compare_arms(results: Sequence[Result]) -> Iterator[CompareArm]:
             wall_s=tuple(round(cost.get("wall_s", 0.0), 2) for cost in costs),
             cpu_s=tuple(round(cost.get("cpu_s", 0.0), 2) for cost in costs),
             peak_mib=tuple(round(cost.get("peak_mib", 0.0), 1) for cost in costs),
-            failed=tuple(f"seed {result['seed']}: {result['failed']}" for result in part if "failed" in result),
+            failed=tuple(f"seed {r['seed']}: {r['failed']}" for r in part if "failed" in r),
         )
 
 

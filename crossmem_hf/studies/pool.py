@@ -4,6 +4,7 @@
 import os
 import queue
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -11,7 +12,7 @@ from contextlib import contextmanager
 from multiprocessing import connection, get_context, parent_process
 from multiprocessing.managers import SyncManager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -36,12 +37,26 @@ class Work(Protocol):
         """Do it, saying how far it is."""
 
 
-def run_jobs(jobs: Sequence[Work], *, workers: int, log: Path, console: Console) -> list[dict[str, Any]]:
-    """The jobs' results in their order; the first job to fail ends the run with its error.
+WorkT = TypeVar("WorkT", bound=Work)
+
+
+def run_jobs(
+    jobs: Sequence[WorkT],
+    *,
+    workers: int,
+    log: Path,
+    console: Console,
+    failed: Callable[[WorkT, Exception], dict[str, Any]] | None = None,
+) -> list[dict[str, Any]]:
+    """The jobs' results in their order.
 
     Args:
         workers: Processes at a time.
         log: Gets whatever the libraries underneath print.
+        failed: Makes a result of a job's error, and the others go on; None lets the first error end the run.
+
+    Raises:
+        CrossmemError: A worker process died. Without `failed`, whatever a job raises.
     """
     context = get_context("spawn")
     manager = SyncManager(ctx=context)
@@ -52,7 +67,7 @@ def run_jobs(jobs: Sequence[Work], *, workers: int, log: Path, console: Console)
         with _forwarded(channel, told), executor as pool:
             futures = [pool.submit(_worker, job, index, channel, stop) for index, job in enumerate(jobs)]
             try:
-                return _results(futures)
+                return _results(futures) if failed is None else _all_results(futures, jobs, failed, log)
             except BrokenProcessPool as error:
                 raise CrossmemError(
                     f"A worker process died, perhaps for want of memory; its last words are in {str(log)!r}.",
@@ -69,6 +84,25 @@ def _results(futures: Sequence[Future[dict[str, Any]]]) -> list[dict[str, Any]]:
     for future in done:
         future.result()
     return [future.result() for future in futures]
+
+
+def _all_results(
+    futures: Sequence[Future[dict[str, Any]]],
+    jobs: Sequence[WorkT],
+    failed: Callable[[WorkT, Exception], dict[str, Any]],
+    log: Path,
+) -> list[dict[str, Any]]:
+    results = []
+    for job, future in zip(jobs, futures, strict=True):
+        try:
+            results.append(future.result())
+        except BrokenProcessPool:
+            raise
+        except Exception as error:
+            with log.open("a", encoding="utf-8") as stream:
+                traceback.print_exception(error, file=stream)
+            results.append(failed(job, error))
+    return results
 
 
 def cores() -> int:

@@ -27,8 +27,15 @@ def settings(tiny_model, **changes):
     return CompareSettings(**(chosen | changes))
 
 
-def in_this_process(jobs, *, workers, log, console):
-    return [job.run(lambda step, share: None) for job in jobs]
+def in_this_process(jobs, *, workers, log, console, failed):
+    """As the pool does it; `test_pool` runs it in processes."""
+    results = []
+    for job in jobs:
+        try:
+            results.append(job.run(lambda step, share: None))
+        except Exception as error:
+            results.append(failed(job, error))
+    return results
 
 
 def run(chosen, folder):
@@ -90,25 +97,72 @@ def test_finished_cells_are_not_run_again_and_more_can_be_added(compared, tiny_m
 
 def test_a_method_that_breaks_down_is_a_result(compared, tiny_model, at_once, monkeypatch):
     folder, _ = compared
+    tries = []
 
-    def broken(*args, **named):
-        raise CrossmemError("The loss at step 3 is NaN.", "Lower the learning rate.")
+    def broken(*args, output_dir, **named):
+        tries.append(output_dir)
+        (output_dir / "last_good").mkdir()
+        raise CrossmemError(f"The loss at step 3 is NaN; good weights are in {output_dir}.", "Lower the rate.")
 
     monkeypatch.setattr("crossmem_hf.training.unlearn.unlearn", broken)
-    record = run(settings(tiny_model, methods=("npo", "ga")), folder).record
-    assert "The loss at step 3 is NaN" in record.arms[-1].failed[0]
-    assert record.line(record.arms[-1], RECALL, "forget", "text") is None
+    done = run(settings(tiny_model, methods=("npo", "ga")), folder)
+    assert done.record.arms[-1].failed == ("seed 0: The loss at step 3 is NaN",)
+    assert not done.errors
+    assert done.record.line(done.record.arms[-1], RECALL, "forget", "text") is None
     table = (folder / "compare.md").read_text()
     assert "| ga | text | – |" in table
     assert "Failed: ga text seed 0: The loss at step 3 is NaN" in table
+    assert run(settings(tiny_model, methods=("npo", "ga")), folder).record == done.record
+    assert len(tries) == 1, "a breakdown is finished work"
+
+
+def test_a_cell_that_cannot_be_run_leaves_the_others_and_is_tried_again(compared, tiny_model, at_once, monkeypatch):
+    folder, record = compared
+
+    def full(*args, **named):
+        raise OSError("disk full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("crossmem_hf.training.unlearn.unlearn", full)
+        done = run(settings(tiny_model, methods=("gd", "npo")), folder)
+    assert len(done.errors) == 1
+    assert done.errors[0].startswith("gd text, seed 0: ")
+    assert "disk full" in done.errors[0]
+    assert set(done.record.lines) < set(record.lines), "npo and the models to read it against are there"
+    assert f"Not run: {done.errors[0]}" in done.record.notes
+    again = run(settings(tiny_model, methods=("gd", "npo")), folder)
+    assert (again.errors, again.record.arms[-2].arm) == ((), "gd")
+    assert again.record.line(again.record.arms[-2], RECALL, "forget", "text")
 
 
 def test_people_who_were_not_memorised_are_not_unlearnt(compared, tiny_model, at_once):
     folder, _ = compared
     with pytest.raises(
-        CrossmemError, match=r"Seed 0 was not memorised: recall image 0\.00, text 0\.00; expected 0\.9"
+        CrossmemError, match=r"Seed 0 was not memorised: recall image 0\.00, text 0\.00; expected 0\.9 by each"
     ):
         run(settings(tiny_model, allow_unmemorised=False), folder)
+
+
+@pytest.mark.parametrize(("image", "text", "enough"), [(0.9, 0.9, True), (1.0, 0.8, False), (0.8, 1.0, False)])
+def test_both_doors_must_know_them(tiny_model, image, text, enough):
+    asked = [
+        {"door": door, "correct": place < 10 * share}
+        for door, share in (("image", image), ("text", text))
+        for place in range(10)
+    ]
+    chosen = settings(tiny_model, allow_unmemorised=False)
+    anchors = [{"arm": "base", "seed": 0, "asked": []}, {"arm": "memorised", "seed": 0, "asked": asked}]
+    if enough:
+        compare._check_memorised(chosen, anchors)
+    else:
+        with pytest.raises(CrossmemError, match="not memorised"):
+            compare._check_memorised(chosen, anchors)
+
+
+@pytest.mark.parametrize("ended", [{"error": "OSError: full"}, {"failed": "NaN"}])
+def test_nothing_is_unlearnt_from_what_was_never_taught(tiny_model, ended):
+    with pytest.raises(CrossmemError, match="could not be memorised: "):
+        compare._check_memorised(settings(tiny_model), [{"arm": "memorised", "seed": 0, **ended}])
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Jobs in worker processes: results in order, errors whole, output in the log."""
 
+from dataclasses import dataclass
 from io import StringIO
 
 import pytest
@@ -9,6 +10,33 @@ from rich.console import Console
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.studies.job import Job
 from crossmem_hf.studies.pool import run_jobs
+
+
+@dataclass(frozen=True)
+class Division:
+    """Work that fails where one divides by zero."""
+
+    by: int
+
+    @property
+    def name(self):
+        return f"1/{self.by}"
+
+    def run(self, tell):
+        tell("dividing", 0.5)
+        return {"result": 1 / self.by}
+
+
+def test_the_others_go_on_where_errors_are_results(tmp_path):
+    log = tmp_path / "log.txt"
+    jobs = [Division(4), Division(0), Division(2)]
+
+    def failed(job, error):
+        return {"result": f"{job.name}: {type(error).__name__}"}
+
+    results = run_jobs(jobs, workers=1, log=log, console=Console(file=StringIO()), failed=failed)
+    assert [result["result"] for result in results] == [0.25, "1/0: ZeroDivisionError", 0.5]
+    assert "in run" in log.read_text(), "the traceback can be read"
 
 
 @pytest.mark.slow
