@@ -6,17 +6,13 @@ import torch
 from trl import SFTConfig, TrlParser
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.training.config import UnlearnConfig, VisionDPOConfig, VisionSFTConfig
+from crossmem_hf.training.config import RunConfig, UnlearnConfig, VisionDPOConfig, VisionSFTConfig
 from crossmem_hf.training.methods import GAConfig, NPOConfig
 
+RUN = ["stop_threshold", "stop_every_steps", "reference_cache"]
 OWN = [
-    "forget_loss",
-    "forget_beta",
-    "forget_weight",
-    "retain_loss",
-    "retain_weight",
-    "stop_threshold",
-    "stop_every_steps",
+    *("forget_loss", "forget_modality", "forget_beta", "forget_weight", "simnpo_delta", "rmu_layer"),
+    *("rmu_coefficient", "retain_loss", "retain_weight", "retain_per_forget"),
 ]
 CONFIGS = [VisionSFTConfig, VisionDPOConfig, UnlearnConfig, NPOConfig, GAConfig]
 on_cpu = pytest.mark.skipif(torch.accelerator.is_available(), reason="says what happens without a GPU")
@@ -47,10 +43,13 @@ def test_asked_for_checkpointing_is_switched_on(tmp_path, recwarn):
     assert not [w for w in recwarn if "checkpointing" in str(w.message)]
 
 
-def test_own_fields_are_few_listed_and_explained():
-    upstream = {field.name for field in fields(SFTConfig)}
-    own = [field for field in fields(UnlearnConfig) if field.name not in upstream]
-    assert [field.name for field in own] == OWN
+@pytest.mark.parametrize(
+    ("config_class", "base", "names"), [(RunConfig, SFTConfig, RUN), (UnlearnConfig, RunConfig, OWN)]
+)
+def test_own_fields_are_few_listed_and_explained(config_class, base, names):
+    upstream = {field.name for field in fields(base)}
+    own = [field for field in fields(config_class) if field.name not in upstream]
+    assert [field.name for field in own] == names
     assert len(own) <= 12
     assert all(len(field.metadata["help"]) > 20 for field in own)
 
@@ -59,7 +58,20 @@ def test_defaults_are_those_of_the_paper(tmp_path):
     config = UnlearnConfig(output_dir=str(tmp_path))
     assert (config.forget_loss, config.forget_beta, config.learning_rate) == ("npo", 0.1, 1e-5)
     assert (config.retain_loss, config.retain_weight, config.weight_decay) == ("nll", 1.0, 0.01)
-    assert GAConfig(output_dir=str(tmp_path)).forget_loss == "ga"
+    assert (config.forget_weight, config.retain_per_forget) == (1.0, 1)
+    ascent = GAConfig(output_dir=str(tmp_path))
+    assert (ascent.forget_loss, ascent.retain_loss) == ("ga", "none")
+
+
+@pytest.mark.parametrize(
+    ("loss", "beta", "weight"),
+    [("npo", 0.1, 1.0), ("dpo", 0.1, 1.0), ("simnpo", 4.5, 0.125), ("wga", 1.0, 1.0), ("undial", 10.0, 1.0)],
+)
+def test_each_loss_has_its_published_beta_unless_told(loss, beta, weight, tmp_path):
+    config = UnlearnConfig(output_dir=str(tmp_path), forget_loss=loss)
+    assert (config.forget_beta, config.forget_weight) == (beta, weight)
+    told = UnlearnConfig(output_dir=str(tmp_path), forget_loss=loss, forget_beta=0.7, forget_weight=0.0)
+    assert (told.forget_beta, told.forget_weight) == (0.7, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -72,9 +84,13 @@ def test_defaults_are_those_of_the_paper(tmp_path):
         ({"forget_weight": -1.0}, "forget_weight=-1.0 is negative"),
         ({"retain_weight": -0.5}, "retain_weight=-0.5 is negative"),
         ({"stop_threshold": 20.0}, "stop_threshold=20.0"),
-        ({"stop_every_steps": 0}, "stop_every_steps=0 is no number of steps"),
-        ({"stop_every_steps": 2.5}, "stop_every_steps=2.5 is no number"),
-        ({"stop_every_steps": True}, "stop_every_steps=True is no number"),
+        ({"stop_every_steps": 0}, "stop_every_steps=0 is no such number"),
+        ({"stop_every_steps": 2.5}, "stop_every_steps=2.5 is no such number"),
+        ({"forget_modality": "audio"}, "forget_modality='audio' does not exist"),
+        ({"retain_per_forget": 0}, "retain_per_forget=0 is no such number"),
+        ({"rmu_layer": -1}, "rmu_layer=-1 is no such number"),
+        ({"rmu_coefficient": 0.0}, "rmu_coefficient=0.0; it must be above 0"),
+        ({"stop_every_steps": True}, "stop_every_steps=True is no such number"),
     ],
 )
 def test_impossible_settings(setting, message, tmp_path):
@@ -99,5 +115,5 @@ def test_a_yaml_key_that_does_not_exist(tmp_path):
 
 
 def test_a_yaml_choice_that_does_not_exist(tmp_path):
-    with pytest.raises(CrossmemError, match="'simnpo' does not exist"):
-        parse(tmp_path, "forget_loss: simnpo")
+    with pytest.raises(CrossmemError, match="'sim-npo' does not exist"):
+        parse(tmp_path, "forget_loss: sim-npo")

@@ -8,6 +8,7 @@ import torch
 from peft import LoraConfig, PeftModel
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
+from crossmem_hf.training import trainer as trainer_module
 from crossmem_hf.training.collate import PairedCollator, merge_batches
 from crossmem_hf.training.config import UnlearnConfig
 from crossmem_hf.training.memorise import language_lora
@@ -96,9 +97,12 @@ def test_four_times_two_rows_are_one_step_of_eight(tmp_path, retain_loss):
 def test_epochs_go_through_all_retain_rows(tmp_path, monkeypatch):
     seen = []
     collate = PairedCollator.__call__
-    monkeypatch.setattr(
-        PairedCollator, "__call__", lambda self, pairs: seen.extend(p["retain"] for p in pairs) or collate(self, pairs)
-    )
+
+    def noting(self, pairs):
+        seen.extend(number for pair in pairs for number in pair["retain"])
+        return collate(self, pairs)
+
+    monkeypatch.setattr(PairedCollator, "__call__", noting)
     forget, retain = world.rows("p0", views=2), world.rows("p2", "p3", views=3)
     trainer_for(tmp_path, forget=forget, retain=retain, max_steps=-1, num_train_epochs=3).train()
     assert sorted(seen) == list(range(6))
@@ -110,7 +114,7 @@ def test_a_batch_of_eight_is_the_mean_of_eight_batches_of_one(tmp_path):
         forget=world.rows("p0", "p1", modality="mixed", views=4),
         retain=world.rows("p2", "p3", modality="mixed", views=4),
     )
-    pairs = [{"forget": n, "retain": 7 - n} for n in range(8)]
+    pairs = [{"forget": [n], "retain": [7 - n]} for n in range(8)]
 
     def loss(chosen):
         return trainer.compute_loss(trainer.model, deepcopy(trainer.data_collator(chosen))).item()
@@ -136,13 +140,14 @@ def test_the_fused_head_of_gpus_takes_the_same_step(tmp_path, monkeypatch):
 
 
 def test_the_reference_is_asked_once_a_row(tmp_path, monkeypatch):
-    calls = []
-    original = UnlearnTrainer._forget_losses.__globals__["as_reference"]
-    monkeypatch.setitem(
-        UnlearnTrainer._forget_losses.__globals__, "as_reference", lambda model: calls.append(1) or original(model)
+    calls, original = [], trainer_module.kept_logprobs
+    monkeypatch.setattr(
+        trainer_module, "kept_logprobs", lambda *args, **named: calls.append(args[1]) or original(*args, **named)
     )
-    trainer_for(tmp_path, max_steps=6).train()
-    assert len(calls) == 1  # four forget rows, one batch of four: only the first step asks
+    trainer = trainer_for(tmp_path, max_steps=6)
+    monkeypatch.setattr(trainer_module, "as_reference", lambda _: pytest.fail("a step asked the reference"))
+    trainer.train()
+    assert calls == [trainer.rows["forget"]]
 
 
 def test_the_saved_adapter_loads_on_the_base_alone(tmp_path):
@@ -260,7 +265,7 @@ def test_mixed_pairs_share_one_forward_pass(tmp_path, monkeypatch):
     trainer = trainer_for(
         tmp_path, forget=world.rows("p0", modality="image"), retain=world.rows("p2", modality="text")
     )
-    batch = trainer.data_collator([{"forget": 0, "retain": 0}])
+    batch = trainer.data_collator([{"forget": [0], "retain": [0]}])
     pad = trainer.data_collator.encoder.pad_token_id
     merged = merge_batches(
         [{k: v for k, v in side.items() if k != "row"} for side in batch.values()], pad_token_id=pad
@@ -269,7 +274,7 @@ def test_mixed_pairs_share_one_forward_pass(tmp_path, monkeypatch):
     assert len(merged["pixel_values"]) == 1
     calls = []
     hook = trainer.model.get_base_model().register_forward_hook(lambda *_: calls.append(1))
-    trainer.reference_logprobs._kept[0] = -1.0
+    trainer.reference_sums["forget"] = torch.tensor([-1.0])
     trainer.compute_loss(trainer.model, deepcopy(batch))
     hook.remove()
     assert len(calls) == 1

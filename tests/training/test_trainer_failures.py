@@ -89,9 +89,10 @@ def test_a_retain_loss_without_retain_set(tmp_path):
         UnlearnTrainer(world.memorised(), config, world.rows("p0"), processing_class=world.processor())
 
 
-def test_full_fine_tuning_has_no_reference(tmp_path):
-    with pytest.raises(CrossmemError, match="leaves no copy"):
-        trainer_for(tmp_path, model=world.model())
+@pytest.mark.parametrize("losses", [{"retain_loss": "kl"}, {"forget_loss": "undial"}, {"retain_loss": "hidden"}])
+def test_full_fine_tuning_leaves_no_reference_to_run(tmp_path, losses):
+    with pytest.raises(CrossmemError, match=r"leaves no copy of it\. Pass a memorised PeftModel"):
+        trainer_for(tmp_path, model=world.model(), rmu_layer=0, **losses)
 
 
 def test_a_text_only_model_cannot_be_shown_pictures(tmp_path):
