@@ -29,7 +29,7 @@ _HOPS = {None: "", 1: ", one hop", 2: ", two hops"}
 
 def markdown(record: CompareRecord) -> str:
     """The table with intervals, and a legend under it."""
-    heads = ["method", "through", *_heads(record), "steps", "s", "MiB"]
+    heads = ["method", "through", *_heads(record), "steps", "s", "CPU s", "MiB"]
     rows = [[*who(arm), *_cells(record, arm), *costs(arm)] for arm in record.arms]
     lines = [_row(heads), _row(["---"] * 2 + ["---:"] * (len(heads) - 2)), *map(_row, rows)]
     return "\n".join([*lines, "", *legend(record)]) + "\n"
@@ -49,7 +49,10 @@ def legend(record: CompareRecord) -> Iterator[str]:
         "What became of forgotten facts: forgotten / refused / collapsed / still known, in percent of answers. "
         "base: never taught; memorised: before unlearning; retrained: taught the retained people only."
     )
-    yield "steps, s and MiB: mean over seeds of the training; * a seed ran all its steps without reaching the floor."
+    yield (
+        "steps, s (by the clock, beside other work), CPU s and MiB (peak): mean over seeds of the training alone; "
+        "* a seed ran all its steps without reaching the floor."
+    )
     yield from (f"Failed: {arm.arm} {arm.through or ''} {why}" for arm in record.arms for why in arm.failed)
 
 
@@ -82,11 +85,11 @@ def who(arm: CompareArm) -> tuple[str, str]:
 
 
 def costs(arm: CompareArm) -> list[str]:
-    """Steps, seconds and MiB of the training, means over seeds."""
+    """Steps, seconds by the clock and of the processor, and MiB of the training, means over seeds."""
     if not any(arm.steps):
-        return ["failed" if arm.failed else "–", "–", "–"]
+        return ["failed" if arm.failed else "–", "–", "–", "–"]
     star = "*" if False in arm.reached_floor else ""
-    return [f"{fmean(arm.steps):.0f}{star}", f"{fmean(arm.wall_s):.0f}", f"{fmean(arm.peak_mib):.0f}"]
+    return [f"{fmean(arm.steps):.0f}{star}", *(f"{fmean(one):.0f}" for one in (arm.wall_s, arm.cpu_s, arm.peak_mib))]
 
 
 def shares(record: CompareRecord, arm: CompareArm, door: str) -> str:

@@ -31,7 +31,7 @@ def test_markdown_has_a_row_an_arm_with_intervals_and_costs():
     cells = [cell.strip() for cell in row.strip("|").split("|")]
     assert cells[:2] == ["npo", "both"]
     assert cells[2:6] == ["10 [0, 40]", "20 [0, 40]", "51 [40, 60]", "52 [40, 60]"]
-    assert cells[-5:] == ["70 / 20 / 10 / 0", "70 / 20 / 10 / 0", "40", "12", "700"]
+    assert cells[-6:] == ["70 / 20 / 10 / 0", "70 / 20 / 10 / 0", "40", "12", "11", "700"]
     assert "Guessing: recall 2 %, Exposure 24" in text
 
 
