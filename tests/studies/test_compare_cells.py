@@ -3,8 +3,12 @@
 
 from dataclasses import replace
 
+import pytest
+
+from crossmem_hf.studies.compare_asking import joined
 from crossmem_hf.studies.compare_cells import Cell
 from crossmem_hf.studies.compare_settings import CompareSettings
+from crossmem_hf.studies.groups import forgotten_ids
 
 
 def cell(tiny_model, folder, **changes):
@@ -38,3 +42,54 @@ def test_other_settings_are_other_adapters(tiny_model, tmp_path):
     assert (memorised.place / "adapter" / "done.json").read_text() == before
     longer = replace(memorised, settings=replace(memorised.settings, memorise_steps=3))
     assert longer.run(lambda step, share: None)["steps"] == 3
+
+
+class SeenError(Exception):
+    """Ends a training before it starts."""
+
+
+def people(rows):
+    return set(rows["persona_id"])
+
+
+@pytest.mark.parametrize("arm", ["memorised", "retrained"])
+def test_who_is_taught_through_which_doors(tiny_model, tmp_path, monkeypatch, arm):
+    def memorise(model, processor, rows, **named):
+        raise SeenError(rows)
+
+    monkeypatch.setattr("crossmem_hf.training.memorise.memorise", memorise)
+    one = cell(tiny_model, tmp_path, arm=arm, through=None)
+    with pytest.raises(SeenError) as seen:
+        one.run(lambda step, share: None)
+    (rows,) = seen.value.args
+    forgotten = forgotten_ids(one.settings.spec(0))
+    assert len(forgotten) == 1
+    assert people(rows) & forgotten == (forgotten if arm == "memorised" else set())
+    assert len(people(rows)) == (5 if arm == "memorised" else 4)
+    assert len(rows) == len(people(rows)) * 8 * 2, "eight views, two doors"
+
+
+def test_doors_differ_in_what_is_forgotten_and_watched_alone(tiny_model, tmp_path, monkeypatch):
+    kept, watched = {}, {}
+    for through in ("image", "text", "both"):
+
+        def unlearn(model, processor, forget, retain, *, recall, through=through, **named):
+            kept[through] = [people(forget), sorted(forget["modality"]), list(retain.remove_columns("images"))]
+            assert named["forget_modality"] == through
+            watched[through] = recall()
+            raise SeenError
+
+        monkeypatch.setattr("crossmem_hf.training.unlearn.unlearn", unlearn)
+        monkeypatch.setattr("crossmem_hf.scoring.recall.recall", lambda model, processor, rows: rows)
+        one = cell(tiny_model, tmp_path, through=through)
+        with pytest.raises(SeenError):
+            one.run(lambda step, share: None)
+    forgotten = set(forgotten_ids(one.settings.spec(0)))
+    assert kept["image"] == kept["text"] == kept["both"]
+    assert kept["both"][0] == forgotten
+    doors = {through: sorted(row["modality"] for row in rows) for through, rows in watched.items()}
+    assert doors == {"image": ["image"] * 4, "text": ["text"] * 4, "both": ["image"] * 4 + ["text"] * 4}
+    assert {row["persona_id"] for rows in watched.values() for row in rows} == forgotten
+    asked = {row["template"] for row in watched["text"]}
+    trained = set(joined("recall", "train", one.settings.spec(0))["template"])
+    assert not asked & trained, "what decides when to stop was not trained on"
