@@ -27,6 +27,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     from crossmem_hf.training.arguments import ModelArguments, RowArguments, UnlearnArguments, with_default_config
     from crossmem_hf.training.config import VisionDPOConfig
+    from crossmem_hf.training.gate import check_memorised
     from crossmem_hf.training.guard import StopUnlessFinite
     from crossmem_hf.training.preferences import refusal_rows
     from crossmem_hf.training.processes import check_processes
@@ -42,6 +43,7 @@ def main(arguments: list[str] | None = None) -> None:
     rows = data.rows()
     forget, _ = data.forget_and_retain(rows)
     model, processor = start.memorised(choice, rows, config)
+    check_memorised(model, processor, forget, least=start.min_memorisation, allow=start.allow_unmemorised)
     let_adapter_train(model)
 
     def save(folder: str) -> None:

@@ -28,6 +28,7 @@ def unlearn_recipe(
     from crossmem_hf.scoring.recall import recall
     from crossmem_hf.training.arguments import ModelArguments, RowArguments, UnlearnArguments, with_default_config
     from crossmem_hf.training.doors import through
+    from crossmem_hf.training.gate import check_memorised
     from crossmem_hf.training.processes import check_processes
     from crossmem_hf.training.resuming import resume_point
     from crossmem_hf.training.trainer import UnlearnTrainer
@@ -44,6 +45,7 @@ def unlearn_recipe(
     stops = config.stop_threshold is not None
     stopping = list(data.stopping_rows(asked)) if stops else []
     model, processor = start.memorised(choice, rows, config)
+    check_memorised(model, processor, forget, least=start.min_memorisation, allow=start.allow_unmemorised)
     _, rule = unlearn(
         model,
         processor,

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The scripts that call it are run in tests/recipes."""
 
+import runpy
+
 import pytest
 
 from crossmem_hf.errors import CrossmemError
@@ -47,3 +49,14 @@ def test_a_mistake_costs_no_work(root, tmp_path, monkeypatch):
     resume = ["--resume_from_checkpoint", str(tmp_path / "checkpoint-9")]
     with pytest.raises(CrossmemError, match="no such folder"):
         recipe.unlearn_recipe(str(root / "recipes" / "unlearn.py"), None, [*OPTIONS, *resume])
+
+
+@pytest.mark.parametrize("name", ["unlearn", "unlearn_npo", "unlearn_dpo"])
+def test_people_who_are_not_known_are_not_unlearnt(name, root, tmp_path, monkeypatch):
+    """Every unlearning recipe asks before its first step."""
+    strict = [option for option in OPTIONS if option != "--allow_unmemorised"][:-1]
+    script = root / "recipes" / f"{name}.py"
+    monkeypatch.setattr("transformers.Trainer.train", lambda *args, **kwargs: pytest.fail("it trained"))
+    monkeypatch.setattr("crossmem_hf.training.arguments.memorise", lambda model, *args, **kwargs: model)
+    with pytest.raises(CrossmemError, match=r"not memorised: recall image 0\.\d\d \(n=2\); expected at least 0\.9"):
+        runpy.run_path(str(script))["main"]([*strict, "--output_dir", str(tmp_path)])
