@@ -51,7 +51,7 @@ def scores_with_hidden(model: nn.Module, batch: Mapping[str, Tensor], layer: nn.
         model: May be wrapped (DDP); `layer` is one of its modules.
 
     Raises:
-        CrossmemError: Gradients are wanted and cannot reach the hidden states, as with reentrant checkpointing.
+        CrossmemError: Gradients are wanted and cannot reach the hidden states: nothing at or below `layer` trains.
     """
     seen: list[Tensor] = []
 
@@ -66,9 +66,11 @@ def scores_with_hidden(model: nn.Module, batch: Mapping[str, Tensor], layer: nn.
     if torch.is_grad_enabled() and scores.token_logprobs_BT.requires_grad and not seen[0].requires_grad:
         raise CrossmemError(
             "The hidden states carry no gradient, so nothing would be unlearnt.",
-            "Pass gradient_checkpointing_kwargs={'use_reentrant': False}, or adapt a layer at or below rmu_layer.",
+            "Adapt a layer at or below rmu_layer, or choose a higher rmu_layer.",
         )
-    return replace(scores, hidden_ND=seen[0][:, :-1][scores.mask_BT])
+    hidden_ND = seen[0][:, :-1][scores.mask_BT]
+    half = hidden_ND.dtype in (torch.float16, torch.bfloat16)  # squares of differences need more
+    return replace(scores, hidden_ND=hidden_ND.float() if half else hidden_ND)
 
 
 def random_direction(width: int, seed: int) -> Tensor:
