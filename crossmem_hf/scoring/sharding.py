@@ -63,7 +63,7 @@ def in_shards(
         [3, 2]
     """
     units = work_units(rows, min(64, max(8, -(-len(rows) // 16))) if unit_rows is None else unit_rows)
-    state, book = joined_state(), Ledger(ledger, fingerprint([mark, units]))
+    state, book = joined_state(), Ledger(ledger, ledger_mark(mark, units))
     known: Results = {}
     for part in together(lambda: book.read(state.process_index, state.num_processes)):
         known |= {number: done for number, done in part.items() if _is_of(number, done, units)}
@@ -83,6 +83,11 @@ def in_shards(
     for part in together(mine):
         known |= part
     return _in_order(units, known)
+
+
+def ledger_mark(mark: str, units: Sequence[Sequence[int]]) -> str:
+    """The mark of ledgers that hold these units of work with this mark."""
+    return fingerprint([mark, units])
 
 
 def _is_of(number: int, results: Sequence[JSON], units: Sequence[Sequence[int]]) -> bool:

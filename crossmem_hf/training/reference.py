@@ -36,6 +36,11 @@ def trained_adapter(model: PeftModel) -> str:
     return active[0]
 
 
+def is_of(key: str, adapter: str) -> bool:
+    """Whether the weight of this name belongs to an adapter."""
+    return adapter in key.split(".")
+
+
 def add_reference(model: PeftModel) -> None:
     """Keep a frozen copy of the active adapter as the reference, and let the adapter itself train.
 
@@ -46,10 +51,11 @@ def add_reference(model: PeftModel) -> None:
     drop_reference(model)
     if not _is_fresh(model, name):
         model.add_adapter(REFERENCE, model.peft_config[name])
+        own = dict(model.named_parameters(remove_duplicate=False))  # tied weights have several names
         with torch.no_grad():
-            for key, parameter in model.named_parameters():
-                if f".{REFERENCE}." in key:
-                    parameter.copy_(model.get_parameter(key.replace(f".{REFERENCE}.", f".{name}.")))
+            for key, parameter in own.items():
+                if is_of(key, REFERENCE):
+                    parameter.copy_(own[".".join(name if part == REFERENCE else part for part in key.split("."))])
     _train_only(model, name)
 
 
@@ -81,21 +87,20 @@ def as_reference(model: PeftModel) -> Iterator[None]:
 
 
 class ReferenceLogprobs:
-    """Reference log-probabilities of a fixed dataset, each computed once and kept by row number."""
+    """Reference log-probabilities of fixed rows, in memory and when they are first met: for a model in shards, which
+    gives none before training starts. Any other model has `reference_cache`."""
 
     def __init__(self) -> None:
         self._kept: dict[int, float] = {}
 
-    def __call__(
-        self, rows_B: Tensor, compute: Callable[[], Tensor], anywhere: Callable[[bool], bool] = bool
-    ) -> Tensor:
-        """(B,) values of these rows; `compute` gives them when any is new.
+    def __call__(self, rows_B: Tensor, compute: Callable[[], Tensor], anywhere: Callable[[bool], bool]) -> Tensor:
+        """(B,) values of these row numbers, in nats; `compute` gives them when any is new.
 
         Args:
-            anywhere: Whether its argument is true on any process. A model in shards must be asked by all at once.
+            anywhere: Whether its argument is true on any process; all must ask a model in shards together.
         """
         numbers = rows_B.tolist()
-        if anywhere(any(number not in self._kept for number in numbers)):
+        if anywhere(not self._kept.keys() >= set(numbers)):
             self._kept.update(zip(numbers, compute().tolist(), strict=True))
         return torch.tensor([self._kept[number] for number in numbers], device=rows_B.device)
 
@@ -103,10 +108,10 @@ class ReferenceLogprobs:
 def _train_only(model: PeftModel, name: str) -> None:
     model.set_adapter(name)
     for key, parameter in model.named_parameters():
-        if f".{REFERENCE}." in key:
+        if is_of(key, REFERENCE):
             parameter.requires_grad_(False)
 
 
 def _is_fresh(model: PeftModel, name: str) -> bool:
-    matrices = [p for key, p in model.named_parameters() if ".lora_B." in key and f".{name}." in key]
+    matrices = [p for key, p in model.named_parameters() if ".lora_B." in key and is_of(key, name)]
     return bool(matrices) and not any(bool(p.detach().any()) for p in matrices)

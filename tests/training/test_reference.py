@@ -136,7 +136,25 @@ def test_two_active_adapters_are_refused():
         add_reference(model)
 
 
-def test_reference_values_are_computed_once_a_row():
+def test_an_adapter_on_embeddings_is_copied_too():
+    """Its weights end in the adapter's name, where those of layers have it in the middle."""
+    from peft import LoraConfig
+
+    model = get_peft_model(world.model(), LoraConfig(r=2, target_modules=["embed_tokens", "lm_head"]))
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "lora_" in name:
+                parameter.normal_()
+    memorised = score(model.eval())
+    add_reference(model)
+    assert not any(name.split(".")[-1] == REFERENCE or f".{REFERENCE}." in name for name in trainable(model))
+    disturb(model)
+    assert not torch.isclose(score(model), memorised)
+    with as_reference(model):
+        assert torch.equal(score(model), memorised)
+
+
+def test_a_model_in_shards_computes_each_row_once():
     kept, asked = ReferenceLogprobs(), []
 
     def compute(values):
@@ -144,7 +162,8 @@ def test_reference_values_are_computed_once_a_row():
         return torch.tensor(values)
 
     rows = torch.tensor([3, 5])
-    assert kept(rows, lambda: compute([-1.0, -2.0])).tolist() == [-1.0, -2.0]
-    assert kept(rows.flip(0), lambda: compute([9.0, 9.0])).tolist() == [-2.0, -1.0]
-    kept(torch.tensor([5, 7]), lambda: compute([-2.0, -3.0]))
+    assert kept(rows, lambda: compute([-1.0, -2.0]), bool).tolist() == [-1.0, -2.0]
+    assert kept(rows.flip(0), lambda: compute([9.0, 9.0]), bool).tolist() == [-2.0, -1.0]
+    kept(torch.tensor([5, 7]), lambda: compute([-2.0, -3.0]), bool)
     assert asked == [[-1.0, -2.0], [-2.0, -3.0]]
+    assert kept(rows, lambda: torch.tensor([-8.0, -9.0]), lambda _: True).tolist() == [-8.0, -9.0], "others need it"

@@ -33,7 +33,9 @@ def noting(model, steps):
 def test_a_loss_that_is_not_a_number_stops_with_the_rows_named(tmp_path):
     model = world.memorised()
     forget = world.rows("p0", "p1", views=4)
-    trainer = trainer_for(tmp_path, model=model, forget=forget, per_device_train_batch_size=1, max_steps=8)
+    trainer = trainer_for(
+        tmp_path, model=model, forget=forget, per_device_train_batch_size=1, max_steps=8, forget_loss="ga"
+    )
     steps = []
     trainer.add_callback(noting(model, steps))
     spoil(trainer, 5)

@@ -64,7 +64,7 @@ def main(folder: Path, *names: str) -> None:
     assert resumed.state.log_history[-1]["step"] == 4
     assert all(torch.equal(first[name], second[name]) for name in first), "a resumed run is the uninterrupted one"
     try:
-        trained(folder / "nan", "npo-nll", batch=4, poison=True)
+        trained(folder / "nan", "ga-nll", batch=4, poison=True)
     except CrossmemError as error:
         (folder / f"nan_{rank}.txt").write_text(str(error))
 
