@@ -44,4 +44,4 @@ TUNED: dict[str, dict[str, Any]] = {
     "rmu": {"learning_rate": 1e-3, "rmu_layer": 1, "rmu_coefficient": 200.0},
 }
 """What each of `methods.METHODS` has in the place of `UNLEARNING`: the best of four settings tried on persona seed
-100, forgetting through both doors, by the harmonic mean of what was forgotten and kept: results/compare/tries.jsonl."""
+100, forgetting through both doors, by the harmonic mean of forgotten and kept: results/compare/tries.jsonl."""
