@@ -133,6 +133,12 @@ def test_what_was_found_is_told(knows, caplog):
     assert "Memorised: recall image 1.00 (n=1)." in caplog.text
 
 
+def test_so_many_rows_are_asked_and_no_more(knows):
+    knows()
+    with pytest.raises(CrossmemError, match=r"image 0\.00 \(n=3\), text 0\.00 \(n=3\)"):
+        check(ROWS, max_rows=6)
+
+
 def test_asking_leaves_weights_and_random_numbers_as_they_were():
     model = world.memorised()
     before, drawn = world.weights(model), torch.get_rng_state()
