@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The figure of a comparison: what was forgotten against what was kept, a panel a door. It computes nothing."""
+"""The figure of a comparison: what is left of the forgotten and the retained, by both doors. It computes nothing."""
 
 import io
 from typing import Any, Final
@@ -9,55 +9,80 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
 
 from crossmem_hf.personas.schema import MODALITIES
-from crossmem_hf.report.compare_record import RECALL, CompareArm, CompareRecord
-from crossmem_hf.report.figures import DOOR_COLOURS, INK, MUTED, STYLE
+from crossmem_hf.report.compare_record import EXPOSURE, RECALL, CompareArm, CompareRecord
+from crossmem_hf.report.figures import DOOR_COLOURS, DOOR_TINTS, INK, MUTED, RULE, STYLE
 from crossmem_hf.report.text import DOORS
 
-MARKS: Final = {"image": "o", "text": "s", "both": "D"}
-_ANCHOR: Final = "#4a5361"
-_BOTH: Final = "#4f6f64"
+PANELS: Final = (
+    (RECALL, "forget", "forgotten people still named", "better: left", 1.0),
+    (EXPOSURE, "forget", "Exposure of forgotten names", "better: at the dotted lines", 100.0),
+    (RECALL, "retain", "retained people named", "better: right", 1.0),
+)
+_THROUGH: Final = {"image": "through portraits", "text": "through descriptions", "both": "through both", None: ""}
+_OFFSET: Final = {"image": -0.17, "text": 0.17}  # in rows, so that both doors can be seen where they agree
+_RETRAINED: Final = "retrained"
 
 
 def compare_figure(record: CompareRecord) -> Figure:
-    """Recall of forgotten people (across) against recall of retained people (up), with intervals."""
-    figure = Figure(figsize=(10.4, 4.9), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1), facecolor="white")
+    """A row for each way of forgetting, a panel for each of PANELS, a mark with its interval for each door asked by.
+
+    A mark is full where the facts were unlearnt through that door, and hollow where they were not. Dotted lines are
+    where the model stands that was never taught the forgotten.
+    """
+    height = 1.5 + 0.235 * len(record.arms)
+    layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08, wspace=0.03)
+    figure = Figure(figsize=(10.4, height), layout=layout, facecolor="white")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(1, 2, sharey=True)
-    for ax, door in zip(axes, MODALITIES, strict=True):
-        for arm in record.arms:
-            _point(ax, record, arm, door)
-        ax.set_title(f"asked with new {DOORS[door]}", color=DOOR_COLOURS[door])
-        ax.set(xlim=(-0.05, 1.1), ylim=(-0.05, 1.1), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
-        ax.set_xticks([0, 0.5, 1], ["0%", "50%", "100%"])
-        ax.set_yticks([0, 0.5, 1], ["0%", "50%", "100%"])
-        ax.set_xlabel("forgotten people still named  (better: left)")
-    axes[0].set_ylabel("retained people named  (better: up)")
-    for through, mark in MARKS.items():
-        words = "both doors" if through == "both" else DOORS[through]  # type: ignore[index]
-        axes[1].plot([], [], mark, color=_colour(through), label=f"forgotten through {words}")
-    axes[1].plot([], [], "*", color=_ANCHOR, markersize=11, label="not unlearnt")
-    axes[1].legend(loc="lower right", frameon=False, fontsize=8.5)
+    axes = figure.subplots(1, len(PANELS), sharey=True)
+    for ax, (metric, group, title, better, top) in zip(axes, PANELS, strict=True):
+        for row, arm in enumerate(record.arms):
+            _marks(ax, record, arm, row, metric, group)
+        ax.set_title(f"{title}\n({better})", fontsize=9.5)
+        ax.set_xlim(-0.04 * top, 1.04 * top)
+        ax.set_xticks([0, top / 2, top], ["0", "50", "100"] if metric == EXPOSURE else ["0%", "50%", "100%"])
+        ax.tick_params(axis="y", length=0)
+    _rows(axes[0], record)
+    figure.legend(handles=_legend(), loc="outside lower center", ncols=5, frameon=False, fontsize=8.5)
     return figure
 
 
-def _point(ax: Axes, record: CompareRecord, arm: CompareArm, door: str) -> None:
-    x, y = (record.line(arm, RECALL, group, door) for group in ("forget", "retain"))
-    if x is None or y is None:
-        return
-    colour = _colour(arm.through)
-    ax.plot([x.ci_low, x.ci_high], [y.value] * 2, color=colour, linewidth=0.9, alpha=0.5)
-    ax.plot([x.value] * 2, [y.ci_low, y.ci_high], color=colour, linewidth=0.9, alpha=0.5)
-    mark = MARKS.get(arm.through or "", "*")
-    ax.plot([x.value], [y.value], mark, color=colour, markersize=12 if mark == "*" else 6, markeredgecolor="white")
-    ink = INK if arm.through is None else MUTED
-    ax.annotate(arm.arm, (x.value, y.value), xytext=(5, 4), textcoords="offset points", fontsize=7.5, color=ink)
+def _marks(ax: Axes, record: CompareRecord, arm: CompareArm, row: int, metric: str, group: str) -> None:
+    starts = row == 0 or record.arms[row - 1].arm != arm.arm
+    if starts and arm.through is not None:
+        ax.axhline(row - 0.5, color=RULE, linewidth=0.8, zorder=0)
+    for door in MODALITIES:
+        line = record.line(arm, metric, group, door)
+        if line is None:
+            continue
+        place, colour = row + _OFFSET[door], DOOR_COLOURS[door]
+        if arm.arm == _RETRAINED:
+            ax.axvline(line.value, color=DOOR_TINTS[door], linestyle=":", linewidth=1.2, zorder=0)
+        full = arm.through in (None, "both", door)
+        ax.plot([line.ci_low, line.ci_high], [place] * 2, color=colour, linewidth=1, alpha=0.55, zorder=1)
+        face = colour if full else "white"
+        ax.plot([line.value], [place], "o", color=colour, markerfacecolor=face, markersize=4.6, clip_on=False)
 
 
-def _colour(through: str | None) -> str:
-    colours: dict[str | None, str] = {"image": DOOR_COLOURS["image"], "text": DOOR_COLOURS["text"], "both": _BOTH}
-    return colours.get(through, _ANCHOR)
+def _rows(ax: Axes, record: CompareRecord) -> None:
+    names = [f"{arm.arm}  {_THROUGH.get(arm.through, arm.through)}".strip() for arm in record.arms]
+    ax.set_yticks(range(len(names)), names, fontsize=8.5)
+    ax.set_ylim(len(names) - 0.4, -0.6)
+    for label, arm in zip(ax.get_yticklabels(), record.arms, strict=True):
+        label.set_color(INK if arm.through is None else MUTED)
+
+
+def _legend() -> list[Line2D]:
+    marks = [
+        Line2D([], [], marker="o", linestyle="-", color=DOOR_COLOURS[door], label=f"asked with new {DOORS[door]}")
+        for door in MODALITIES
+    ]
+    hollow = Line2D([], [], marker="o", linestyle="", color=MUTED, markerfacecolor="white", label="the other door")
+    full = Line2D([], [], marker="o", linestyle="", color=MUTED, label="unlearnt through this door")
+    dotted = Line2D([], [], linestyle=":", color=MUTED, label="retrained without them")
+    return [*marks, full, hollow, dotted]
 
 
 def compare_svg(record: CompareRecord) -> bytes:

@@ -11,6 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.storage import source_fingerprint
 from crossmem_hf.studies.compare_settings import CompareSettings
@@ -143,7 +145,9 @@ def _taught(cell: Cell, tell: Tell) -> Done:
         return {"steps": progress.step, "reached_floor": None, "cost": cost.as_dict(), **failed}
 
     inputs = {**_world(cell), "arm": cell.arm, "chosen": chosen, "targets": targets}
-    return run_stage(cell.place / "adapter", inputs, compute)
+    cell.folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(cell.place.with_suffix(".lock")):  # cells of one seed may need it at the same time
+        return run_stage(cell.place / "adapter", inputs, compute)
 
 
 def _unlearnt(cell: Cell, tell: Tell) -> Done:
