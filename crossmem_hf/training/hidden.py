@@ -44,14 +44,27 @@ def checked_layer(model: Any, layer: int) -> nn.Module:
     return layers[layer]
 
 
+def check_reached(model: Any, layer: nn.Module) -> None:
+    """Nothing, if something trains that `layer` depends on. Asked of weights, as gradients would not tell: with
+    recomputed activations they flow from the embeddings.
+
+    Raises:
+        CrossmemError: All that trains comes after the layer, so its hidden states would stay what they are.
+    """
+    layers = list(text_layers(model))
+    after = {id(weight) for later in layers[layers.index(layer) + 1 :] for weight in later.parameters()}
+    if not any(weight.requires_grad and id(weight) not in after for weight in model.parameters()):
+        raise CrossmemError(
+            f"Nothing trains at or below layer {layers.index(layer)}, so its hidden states cannot change.",
+            "Adapt a layer at or below rmu_layer, or choose a higher rmu_layer.",
+        )
+
+
 def scores_with_hidden(model: nn.Module, batch: Mapping[str, Tensor], layer: nn.Module) -> AnswerScores:
     """`answer_scores` of a batch, with what `layer` puts out at the positions that predict the answers.
 
     Args:
         model: May be wrapped (DDP); `layer` is one of its modules.
-
-    Raises:
-        CrossmemError: Gradients are wanted and cannot reach the hidden states: nothing at or below `layer` trains.
     """
     seen: list[Tensor] = []
 
@@ -63,11 +76,6 @@ def scores_with_hidden(model: nn.Module, batch: Mapping[str, Tensor], layer: nn.
         scores = answer_scores(model, batch)
     finally:
         hook.remove()
-    if torch.is_grad_enabled() and scores.token_logprobs_BT.requires_grad and not seen[0].requires_grad:
-        raise CrossmemError(
-            "The hidden states carry no gradient, so nothing would be unlearnt.",
-            "Adapt a layer at or below rmu_layer, or choose a higher rmu_layer.",
-        )
     hidden_ND = seen[0][:, :-1][scores.mask_BT]
     half = hidden_ND.dtype in (torch.float16, torch.bfloat16)  # squares of differences need more
     return replace(scores, hidden_ND=hidden_ND.float() if half else hidden_ND)

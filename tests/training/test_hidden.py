@@ -10,8 +10,8 @@ from tests.training import world
 
 
 def batch():
-    rows = world.rows("p0", "p1", "p2", modality="mixed")
-    return RowCollator(EncodedRows(rows, RowEncoder(world.processor())))([{"row": n} for n in range(3)])
+    rows = world.rows("p0", "p1", modality="mixed", views=2)
+    return RowCollator(EncodedRows(rows, RowEncoder(world.processor())))([{"row": n} for n in range(4)])
 
 
 def test_hidden_states_are_those_that_the_model_reports_where_answers_are_predicted():

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An adapter trains with and without recomputed activations, or an error says that it cannot: never silence."""
+
+import pytest
+from peft import LoraConfig
+
+from crossmem_hf.errors import CrossmemError
+from crossmem_hf.training.memorise import language_lora
+from crossmem_hf.training.objectives import FORGET_TERMS
+from tests.training import world
+from tests.training.world import trainer_for
+
+HOW = {
+    "kept": {},
+    "recomputed": {"gradient_checkpointing": True, "gradient_checkpointing_kwargs": {"use_reentrant": False}},
+    "reentrant": {"gradient_checkpointing": True, "gradient_checkpointing_kwargs": {"use_reentrant": True}},
+}
+
+
+def moved(folder, forget_loss, how, layer=1):
+    """Which B matrices of a fresh adapter, all zero, are zero no longer after one step of forgetting alone."""
+    trainer = trainer_for(
+        folder,
+        model=world.model(),
+        peft_config=language_lora(r=4),
+        forget_loss=forget_loss,
+        retain_loss="none",
+        rmu_layer=layer,
+        **HOW[how],
+        **world.ONE_STEP,
+    )
+    trainer.train()
+    named = {name: bool(p.detach().any()) for name, p in trainer.model.named_parameters() if "lora_B" in name}
+    assert len(named) == 2 * 7  # two layers, each with four attention and three MLP matrices
+    return named
+
+
+@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize("forget_loss", [name for name in FORGET_TERMS if name != "rmu"])
+def test_every_b_matrix_moves(tmp_path, forget_loss, how):
+    assert all(moved(tmp_path, forget_loss, how).values())
+
+
+@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize("layer", [0, 1])
+def test_rmu_moves_the_layers_up_to_its_own(tmp_path, layer, how):
+    """Forgetting acts through the hidden states of one layer, so nothing above it can have a gradient."""
+    for name, value in moved(tmp_path, "rmu", how, layer).items():
+        assert value == (layer == 1 or "layers.0." in name), name
+
+
+def test_rmu_below_every_adapted_layer_is_an_error(tmp_path):
+    adapter = LoraConfig(r=4, target_modules=r".*language_model\.layers\.1\..*q_proj")
+    losses = {"forget_loss": "rmu", "retain_loss": "none", "rmu_layer": 0}
+    with pytest.raises(CrossmemError, match="Nothing trains at or below layer 0"):
+        trainer_for(tmp_path, model=world.model(), peft_config=adapter, **losses)
+    trainer_for(tmp_path, model=world.model(), peft_config=adapter, **(losses | {"rmu_layer": 1}))

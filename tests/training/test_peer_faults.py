@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Faults found in the published code of multimodal unlearning baselines, one test each.
+
+Each test shows that the faulty formula, written out in the test, would give another value."""
+
+import math
+
+import numpy
+import pytest
+import torch
+from torch.nn import functional as F
+
+from crossmem_hf.logprobs import answer_logprobs, score_logits
+from crossmem_hf.metrics.extraction_strength.strength_math import strength_items
+from crossmem_hf.metrics.truth_ratio.truth_ratio_math import truth_ratio_items
+from crossmem_hf.prompts import REFUSALS
+from crossmem_hf.scoring.answers import score_answers
+from crossmem_hf.scoring.generation import generate_answers
+from crossmem_hf.training.collate import RowEncoder, merge_batches
+from crossmem_hf.training.losses import kl, npo, simnpo
+from crossmem_hf.training.preferences import refused
+from tests.training import world
+from tests.training.world import recalled, trainer_for
+
+PAIRS = [{"forget": [n], "retain": [n]} for n in range(4)]
+LABELS = torch.tensor([[-100, -100, 1, 2], [-100, 3, 4, -100]])
+
+
+def away(trainer):
+    """The trainer, its policy no longer its reference."""
+    trainer._remember_reference()
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in trainer.model.parameters():
+            if parameter.requires_grad:
+                parameter.add_(torch.randn(parameter.shape, generator=generator) * 0.1)
+    trainer.model.eval()
+    return trainer
+
+
+def loss(trainer):
+    return trainer.compute_loss(trainer.model, trainer.data_collator(PAIRS)).item()
+
+
+def test_dpo_is_not_the_likelihood_of_refusals(tmp_path):
+    """1. CLEAR computes DPO, overwrites it twice, and trains the mean NLL of the refusals."""
+    forget = world.rows("p0", "p1", modality="mixed", views=2)
+    refusals = refused(forget, 42)
+    trainer = away(trainer_for(tmp_path, forget=forget, forget_loss="dpo", retain_loss="none"))
+    base = world.memorised()
+    (chosen, rejected), (ref_chosen, ref_rejected) = (
+        [recalled(model, rows).double().numpy() for rows in (refusals, forget)] for model in (trainer.model, base)
+    )
+    margins = 0.1 * ((chosen - ref_chosen) - (rejected - ref_rejected))
+    assert loss(trainer) == pytest.approx(numpy.log(1 + numpy.exp(-margins)).mean(), rel=1e-4)
+    tokens = [(line != -100).sum().item() for line in trainer.data_collator(PAIRS)["refusal"]["labels"]]
+    faulty = (-chosen / tokens).mean()
+    assert loss(trainer) != pytest.approx(faulty, rel=0.05)
+
+
+@pytest.mark.parametrize("forget_loss", ["idk", "dpo"])
+def test_refusals_are_refusals_and_not_the_secrets(tmp_path, forget_loss):
+    """2. CLEAR builds its refusal sample from the forget item, so refusing trains on the secrets."""
+    trainer = trainer_for(tmp_path, forget_loss=forget_loss)
+    labels = trainer.data_collator(PAIRS)["refusal"]["labels"]
+    said = [world.processor().decode(line[line != -100], skip_special_tokens=True) for line in labels]
+    assert set(said) <= set(REFUSALS)
+    faulty = {row["answer"] for row in trainer.rows["refusal"].dataset}  # what the forget item would have put there
+    assert len(faulty) == 2
+    assert not faulty & set(said)
+
+
+def test_npo_reads_the_answers_probability_and_not_the_vocabularys():
+    """3. CLEAR takes probability ratios over the whole vocabulary and averages them."""
+    logits = torch.randn(2, 4, 7, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    moved = logits.clone()
+    moved[..., 5], moved[..., 6] = logits[..., 6], logits[..., 5]  # answers (1 to 4) are as likely as before
+    reference, elsewhere = torch.zeros_like(logits), torch.zeros_like(logits)
+    elsewhere[..., 6] = 2.0
+
+    def faulty(policy):
+        return (policy.softmax(-1) / elsewhere.softmax(-1)).mean()
+
+    first, second = (
+        npo(score_logits(x, LABELS).sums_B, score_logits(reference, LABELS).sums_B, beta=0.1) for x in (logits, moved)
+    )
+    torch.testing.assert_close(first, second)
+    assert not torch.isclose(faulty(logits), faulty(moved))
+
+
+def test_answers_are_generated_with_the_picture_in_view():
+    """4. CLEAR decodes the prompt, tokenizes it again and generates without pixel_values."""
+    model, rows = world.memorised().eval(), [world.row("p0"), world.row("p1"), world.row("p0", "text")]
+    seen = []
+    tower = next(module for name, module in model.named_modules() if name.endswith("vision_tower"))
+    hook = tower.register_forward_pre_hook(
+        lambda _, args, kwargs: seen.append(args[0] if args else kwargs["pixel_values"]), with_kwargs=True
+    )
+    generate_answers(model, world.processor(), rows, max_new_tokens=2)
+    hook.remove()
+    shown = torch.cat([pixels.reshape(-1, *pixels.shape[-3:]) for pixels in seen])
+    for row in rows[:2]:
+        own = RowEncoder(world.processor()).encode(row)["pixel_values"][0]
+        assert any(torch.equal(own, pixels) for pixels in shown)
+    red, blue = (world.row("p0") | {"images": world.row(person)["images"]} for person in ("p0", "p1"))
+    first, second = score_answers(model, world.processor(), [red, blue])
+    assert not numpy.allclose(first.logprobs, second.logprobs, atol=1e-4)  # without pixels they would be equal
+
+
+def test_a_truth_ratio_reads_its_own_false_answers():
+    """5. CLEAR averages the false answers of the whole set into one number."""
+    false, true = [[1.0, 3.0], [5.0, 7.0]], [1.0, 2.0]
+    ratios = truth_ratio_items(false, true).ratio
+    numpy.testing.assert_allclose(ratios, [math.exp(1.0 - 2.0), math.exp(2.0 - 6.0)])
+    faulty = numpy.exp(numpy.array(true) - numpy.mean(false))
+    assert not numpy.isclose(ratios, faulty).any()
+
+
+def test_npo_refers_to_the_memorised_model_row_by_row(tmp_path):
+    """6. MLLMU refers to a model trained without the secrets; it and three others take one ratio a batch."""
+    forget = world.rows("p0", "p1", modality="mixed", views=2)
+    trainer = away(trainer_for(tmp_path, forget=forget, forget_loss="npo", retain_loss="none", forget_beta=1.0))
+    policy, reference, retrained = (
+        recalled(model, forget).double().numpy() for model in (trainer.model, world.memorised(), world.model())
+    )
+
+    def formula(ratio):
+        return (2 * numpy.log(1 + numpy.exp(ratio))).mean()
+
+    assert loss(trainer) == pytest.approx(formula(policy - reference), rel=1e-4)
+    assert loss(trainer) != pytest.approx(formula(policy - retrained), rel=0.01)
+    assert loss(trainer) != pytest.approx(formula((policy - reference).mean()), rel=0.01)
+
+
+def test_likelihoods_and_not_logits_enter_the_loss():
+    """7. MUSE puts raw logits in the place of log-likelihoods; a constant added to all logits shows it."""
+    logits = torch.randn(2, 4, 7, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+    def both(given):
+        scores = score_logits(given, LABELS)
+        return torch.stack(
+            [
+                npo(scores.sums_B, torch.full((2,), -3.0, dtype=torch.float64), beta=0.1),
+                simnpo(scores.token_logprobs_BT, scores.mask_BT, beta=0.7, delta=0.0),
+            ]
+        )
+
+    torch.testing.assert_close(both(logits), both(logits + 5.0))
+    faulty = [F.logsigmoid(-0.1 * x).mean() for x in (logits, logits + 5.0)]
+    assert not torch.isclose(*faulty)
+
+
+def test_kl_is_masked_to_the_answers():
+    """8. Open-unlearning, FIUBench, MLLMU and CLEAR take KL over prompt, picture and padding too."""
+    reference = torch.randn(2, 4, 7, generator=torch.Generator().manual_seed(0))
+    policy = reference.clone()
+    policy[0, 0], policy[0, 3], policy[1, 2:] = 3.0, -3.0, 9.0  # nothing here predicts an answer token
+    policy[0, 0, 1] = policy[0, 3, 2] = policy[1, 2:, 3] = 0.0
+    scores, other = score_logits(policy, LABELS), score_logits(reference, LABELS)
+    assert torch.equal(kl(scores.logits_NV, other.logits_NV, scores.mask_BT), torch.zeros(2))
+    everywhere = [x.log_softmax(-1).flatten(0, 1) for x in (policy, reference)]
+    faulty = F.kl_div(*everywhere, reduction="batchmean", log_target=True)
+    assert faulty > 0.1
+
+
+@pytest.mark.parametrize("modality", ["image", "text"])
+def test_the_loss_counts_the_answer_alone(tmp_path, modality):
+    """9. MLLMU, and MMUnlearner without a flag, train on prompt and picture tokens as well."""
+    row = world.row("p1", modality)
+    batch = RowEncoder(world.processor()).encode(row)
+    labelled = batch["labels"][batch["labels"] != -100]
+    tokenizer = world.processor().tokenizer
+    said = tokenizer("Bo Ferris Lindgren", add_special_tokens=False)["input_ids"]
+    assert labelled.tolist() == [*said, tokenizer.eos_token_id]
+    faulty = batch["attention_mask"].bool()
+    assert faulty.sum() > len(labelled)
+
+
+def test_no_match_is_an_extraction_strength_of_zero():
+    """10a. Open-unlearning's loop leaves 1/n where no token matches, as if the last one had."""
+    items = strength_items([[False, False, False, False], [False, False, False, True]])
+    assert items.extraction_strength.tolist() == [0.0, 0.25]
+
+    def faulty(matches):
+        first = next((k for k in range(len(matches)) if all(matches[k:])), len(matches) - 1)
+        return 1 - first / len(matches)
+
+    assert faulty([False] * 4) == 0.25
+
+
+@pytest.mark.parametrize("modality", ["image", "text"])
+def test_the_first_token_of_an_answer_counts(modality):
+    """10b. FIUBench slices L logits, shifts them, loses the first answer token and divides by L."""
+    model, row = world.memorised().eval(), world.row("p1", modality)
+    batch = RowEncoder(world.processor()).encode(row)
+    with torch.no_grad():
+        logprobs = model(**{k: v for k, v in batch.items() if k != "labels"}).logits[0].log_softmax(-1)
+        ours = answer_logprobs(model, batch).item()
+    places = (batch["labels"][0] != -100).nonzero().flatten().tolist()
+    tokens = [logprobs[t - 1, batch["labels"][0, t]].item() for t in places]
+    assert ours == pytest.approx(sum(tokens), rel=1e-5)
+    assert ours != pytest.approx(sum(tokens[1:]), rel=1e-3)
+    (scored,) = score_answers(model, world.processor(), [row])
+    numpy.testing.assert_allclose(scored.logprobs, tokens, atol=1e-4)
+
+
+def test_an_answer_is_not_cut_at_a_period(monkeypatch):
+    """10c. FIUBench keeps what stands before the first period, which is nothing where there is none."""
+    from crossmem_hf.scoring import generation
+
+    texts = ["Dr. Ada Moss. A painter", "no period at all"]
+    tokenizer = world.processor().tokenizer
+    monkeypatch.setattr(
+        generation, "_tokens", lambda *_, **__: [tokenizer(t, add_special_tokens=False)["input_ids"] for t in texts]
+    )
+    made = generate_answers(world.memorised(), world.processor(), [world.row("p0"), world.row("p1")])
+    assert made == [tokenizer.decode(tokenizer(t)["input_ids"], skip_special_tokens=True) for t in texts]
+    assert [text[: text.find(".") + 1] for text in texts] == ["Dr.", ""]  # the fault
+
+
+def test_rows_with_unlike_numbers_of_pictures_keep_their_own():
+    """11. lmms-eval with Qwen2-VL hands rows of a batch the pictures of others."""
+    two = world.row("p1")
+    two["images"] = two["images"] + world.row("p2")["images"]
+    encoder, model = RowEncoder(world.processor()), world.memorised().eval()
+    alone = [encoder.encode(row) for row in (two, world.row("p3", "text"), world.row("p0"))]
+    assert [len(batch.get("pixel_values", ())) for batch in alone] == [2, 0, 1]
+    together = merge_batches(alone, pad_token_id=encoder.pad_token_id)
+    with torch.no_grad():
+        expected = torch.cat([answer_logprobs(model, batch) for batch in alone])
+        torch.testing.assert_close(answer_logprobs(model, together), expected, rtol=1e-4, atol=1e-4)
+        together["pixel_values"] = together["pixel_values"].flip(0)  # the fault
+        assert not torch.allclose(answer_logprobs(model, together), expected, atol=1e-2)
