@@ -41,7 +41,8 @@ def main(arguments: list[str] | None = None) -> None:
     check_processes(config)
     point = resume_point(config)
     rows = data.rows()
-    forget, _ = data.forget_and_retain(rows)
+    forget, retain = data.forget_and_retain(rows)
+    watch = start.watcher(data, forget, retain)
     model, processor = start.memorised(choice, rows, config)
     check_memorised(model, processor, forget, least=start.min_memorisation, allow=start.allow_unmemorised)
     let_adapter_train(model)
@@ -57,6 +58,8 @@ def main(arguments: list[str] | None = None) -> None:
         processing_class=processor,
         callbacks=[StopUnlessFinite(save), OwnCheckpoints()],
     )
+    if watch is not None:
+        trainer.add_callback(watch(trainer))
     print(describe_trainable(trainer.model))
     trainer.train(resume_from_checkpoint=point)
     if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:

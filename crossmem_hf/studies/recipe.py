@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the unlearning recipes have in common: settings in, an unlearned adapter out. The losses are the trainer's."""
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ def unlearn_recipe(
     asked = through(forget, config.forget_modality)
     stops = config.stop_threshold is not None
     stopping = list(data.stopping_rows(asked)) if stops else []
+    watch = start.watcher(data, forget, retain)
     model, processor = start.memorised(choice, rows, config)
     check_memorised(model, processor, forget, least=start.min_memorisation, allow=start.allow_unmemorised)
     _, rule = unlearn(
@@ -54,6 +57,7 @@ def unlearn_recipe(
         output_dir=config.output_dir,
         recall=(lambda: recall(model, processor, stopping)) if stops else None,
         config=config,
+        watch=watch,
         trainer_class=trainer_class,
     )
     if not config.should_save:
@@ -62,4 +66,16 @@ def unlearn_recipe(
         f"step {step:>4}: recall {value:.2f} of the people to forget, on views kept for stopping"
         for step, value in (rule.history if rule else [])
     ]
-    return [*looks, f"The unlearned adapter is in {config.output_dir}"]
+    return [*looks, *_best(config.output_dir, watch is not None), f"The unlearned adapter is in {config.output_dir}"]
+
+
+def _best(output_dir: str, watched: bool) -> list[str]:
+    """What is in the folder `best`, if looks were taken."""
+    from crossmem_hf.training.best import RECORD
+
+    record = Path(output_dir) / "best" / RECORD
+    if not watched or not record.exists():
+        return []
+    best = json.loads(record.read_text())
+    shown = ", ".join(f"{name} {best[name]:.2f}" for name in sorted(best) if name.endswith(("_recall", "_exposure")))
+    return [f"step {best['step']:>4}: the best look ({shown}) is in {record.parent}"]

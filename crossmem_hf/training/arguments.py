@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from datasets import Dataset, concatenate_datasets
@@ -19,12 +19,20 @@ from crossmem_hf.errors import CrossmemError
 from crossmem_hf.models.loading import load_model_and_processor
 from crossmem_hf.storage import fingerprint, source_fingerprint, write_atomic
 from crossmem_hf.training.config import arg
+from crossmem_hf.training.gate import spread
 from crossmem_hf.training.memorise import LANGUAGE_LINEARS, memorise
 from crossmem_hf.training.micro import MEMORISING
 from crossmem_hf.training.people import of_people, personas_of
 
+if TYPE_CHECKING:
+    from transformers import Trainer
+
+    from crossmem_hf.training.watching import MemorizationCallback
+
 logger = logging.getLogger(__name__)
 
+WATCHED_ROWS = 256  # of each set at a look
+RECALL_DOORS = ("recall_image", "recall_text")  # the same people through either door
 MADE_FROM = "made_from.txt"  # written last, beside an adapter that a recipe memorised by itself
 
 
@@ -43,20 +51,23 @@ class RowArguments:
 
     def rows(self, split: str | None = None) -> Dataset:
         """The rows of `split`, by default of `dataset_split`; those of joined configs one after another."""
-        parts = [
-            load_rows(
-                self.dataset_name,
-                config.strip(),
-                split or self.dataset_split,
-                num_personas=self.num_personas,
-                num_views=self.num_views,
-                seed=self.persona_seed,
-                image_size=self.image_size,
-                forget_fraction=self.forget_fraction,
-            )
-            for config in self.dataset_config.split("+")
-        ]
+        parts = [self._part(config, split or self.dataset_split) for config in self._configs()]
         return concatenate_datasets(parts) if len(parts) > 1 else parts[0]
+
+    def _configs(self) -> list[str]:
+        return [config.strip() for config in self.dataset_config.split("+")]
+
+    def _part(self, config: str, split: str) -> Dataset:
+        return load_rows(
+            self.dataset_name,
+            config,
+            split,
+            num_personas=self.num_personas,
+            num_views=self.num_views,
+            seed=self.persona_seed,
+            image_size=self.image_size,
+            forget_fraction=self.forget_fraction,
+        )
 
     def forget_and_retain(self, rows: Dataset) -> tuple[Dataset, Dataset]:
         """`rows` of the people to forget, and of all others."""
@@ -83,6 +94,27 @@ class RowArguments:
                 "Use a dataset whose validation split has them, or set stop_threshold to null.",
             )
         return chosen
+
+    def watched_rows(self, forget: Dataset, retain: Dataset) -> dict[str, Dataset]:
+        """Rows to look at in training, by name: of the split "validation", through every door there is.
+
+        Whoever trains on portraits also sees what is left in descriptions. A dataset without such rows about both the
+        people to forget and those to retain is watched through its training rows. No more than WATCHED_ROWS a set.
+        """
+        parts = []
+        for config in RECALL_DOORS if set(self._configs()) & set(RECALL_DOORS) else self._configs():
+            try:
+                parts.append(self._part(config, "validation"))
+            except CrossmemError as error:
+                logger.info("Not watched: %s", error.fault)
+        sets = {"forget": forget, "retain": retain}
+        if parts:
+            rows = concatenate_datasets(parts)
+            kept = {name: of_people(rows, set(personas_of(own))) for name, own in sets.items()}
+            sets = kept if all(map(len, kept.values())) else sets
+        if sets["forget"] is forget:
+            logger.info("No validation rows are about people to forget and to retain; watching training rows.")
+        return {name: spread(rows, WATCHED_ROWS) for name, rows in sets.items()}
 
 
 @dataclass
@@ -119,10 +151,41 @@ class UnlearnArguments:
     )
     min_memorisation: float = arg(0.9, "Least recall of the rows to forget before the first step, 0 to 1.")
     allow_unmemorised: bool = arg(False, "Unlearn even if recall is below min_memorisation.")
+    watch_every_steps: int = arg(
+        0, "Measure and log recall and Exposure by door every so many steps, and keep the best; 0 does not."
+    )
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.min_memorisation <= 1.0:
             raise CrossmemError(f"min_memorisation={self.min_memorisation!r} is no recall.", "Choose 0 to 1.")
+        if self.watch_every_steps < 0:
+            raise CrossmemError(f"watch_every_steps={self.watch_every_steps!r} is below 0.", "Choose 0 or more.")
+
+    def watcher(
+        self, data: RowArguments, forget: Dataset, retain: Dataset
+    ) -> "Callable[[Trainer], MemorizationCallback] | None":
+        """What makes the callback that watches a trainer; None if nothing is to be watched.
+
+        Answers are ranked among those of all people to the same question (attribute).
+        """
+        if not self.watch_every_steps:
+            return None
+        sets = data.watched_rows(forget, retain)
+        answers: dict[str, set[str]] = {}
+        for rows in (forget, retain, *sets.values()):
+            for attribute, answer in zip(rows["attribute"], rows["answer"], strict=True):
+                answers.setdefault(attribute, set()).add(answer)
+        candidates = {attribute: sorted(own) for attribute, own in answers.items()}
+        ranked = all(len(own) > 1 for own in candidates.values())
+
+        def watch(trainer: "Trainer") -> "MemorizationCallback":
+            from crossmem_hf.training.watching import MemorizationCallback
+
+            return MemorizationCallback(
+                trainer, sets, candidates=candidates if ranked else None, every_steps=self.watch_every_steps
+            )
+
+        return watch
 
     def memorised(self, choice: ModelArguments, rows: Dataset, config: Any) -> tuple[Any, Any]:
         """(model with its memorised adapter, processor); without an adapter, the embedded model learns `rows` first.

@@ -11,13 +11,15 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation import in_eval_mode
+from crossmem_hf.training.remembering import remember, remembered
 
 
 class StopWhenForgotten(TrainerCallback):
     """Stops training once recall has fallen to a floor.
 
     Pass recall on *stopping* rows (validation views). Rows that are reported later must not be among them, or the
-    reported recall is low by construction.
+    reported recall is low by construction. What was seen goes into checkpoints, and is taken up again by a run that
+    goes on from one.
 
     Args:
         evaluate: Recall of the forgotten people, 0 to 1. Called on every process, with the model in eval mode and
@@ -42,6 +44,16 @@ class StopWhenForgotten(TrainerCallback):
         self.history: list[tuple[int, float]] = []
         self.stopped_at: int | None = None
 
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> TrainerControl:
+        """Take up what a run that is gone on with has seen; one that had stopped makes a single step more."""
+        kept = remembered(state, self)
+        self.history = [(step, recall) for step, recall in kept.get("history", [])]
+        self.stopped_at = kept.get("stopped_at")
+        control.should_training_stop |= self.stopped_at is not None
+        return control
+
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> TrainerControl:
@@ -53,6 +65,7 @@ class StopWhenForgotten(TrainerCallback):
         if recall <= self.threshold:
             self.stopped_at = state.global_step
             control.should_training_stop = True
+        remember(state, self, {"history": self.history, "stopped_at": self.stopped_at})
         return control
 
     def _recall(self, model: Any) -> float:

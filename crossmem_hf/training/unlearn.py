@@ -29,6 +29,7 @@ def unlearn(
     config: UnlearnConfig | None = None,
     trainer_class: type[UnlearnTrainer] = UnlearnTrainer,
     callbacks: Sequence[TrainerCallback] = (),
+    watch: Callable[[UnlearnTrainer], TrainerCallback] | None = None,
     **overrides: Any,
 ) -> tuple[PeftModel, StopWhenForgotten | None]:
     """The model with its adapter changed so that `forget` is forgotten, and what the stopping rule saw.
@@ -41,6 +42,7 @@ def unlearn(
     Args:
         recall: Recall on stopping rows, 0 to 1; None trains for all steps. See `StopWhenForgotten`.
         config: Complete settings; None takes `micro.UNLEARNING`.
+        watch: Makes a callback of the trainer, such as `watching.MemorizationCallback`.
         overrides: Fields of `trainer_class.config_class` that replace those of `micro.UNLEARNING`.
 
     Raises:
@@ -67,6 +69,8 @@ def unlearn(
             processing_class=processor,
             callbacks=[OwnCheckpoints(begun), *callbacks, *([rule] if rule else [])],
         )
+        if watch is not None:
+            trainer.add_callback(watch(trainer))  # the last, so that it sees that another stops the training
         trainer.train(resume_from_checkpoint=point)
         trainer.save_model(str(output_dir))
     finally:

@@ -123,7 +123,7 @@ def test_a_judge_is_asked_once_and_its_scores_are_averaged(tmp_path, tiny_model,
 class OtherProcess:
     """A second process, as the main one would see it."""
 
-    is_main_process, device = False, "cpu"
+    is_main_process, process_index, device = False, 0, "cpu"
 
 
 def test_only_the_main_process_writes(tmp_path, tiny_model, monkeypatch):

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-from types import SimpleNamespace
 
 import pytest
 import torch
-from transformers import TrainerControl
+from transformers import TrainerControl, TrainerState
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.training.stopping import StopWhenForgotten
@@ -12,7 +11,7 @@ from crossmem_hf.training.stopping import StopWhenForgotten
 def run(rule, steps, model=None):
     model = model or torch.nn.Linear(1, 1)
     for step in range(1, steps + 1):
-        control = rule.on_step_end(None, SimpleNamespace(global_step=step), TrainerControl(), model=model)
+        control = rule.on_step_end(None, TrainerState(global_step=step), TrainerControl(), model=model)
         if control.should_training_stop:
             return step
     return None
@@ -55,5 +54,27 @@ def test_looking_leaves_every_module_in_its_mode():
     model = torch.nn.Sequential(torch.nn.Dropout(), torch.nn.Dropout()).train()
     model[0].eval()
     rule = StopWhenForgotten(lambda: 1.0, 0.0, every_steps=1)
-    rule.on_step_end(None, SimpleNamespace(global_step=1), TrainerControl(), model=model)
+    rule.on_step_end(None, TrainerState(global_step=1), TrainerControl(), model=model)
     assert [module.training for module in model] == [False, True]
+
+
+def test_what_it_saw_goes_into_the_checkpoint_and_comes_back(tmp_path):
+    falling = iter([0.9, 0.5, 0.0])
+    rule, state = StopWhenForgotten(lambda: next(falling), 0.2, every_steps=1), TrainerState()
+    for state.global_step in (1, 2):
+        rule.on_step_end(None, state, TrainerControl(), model=torch.nn.Linear(1, 1))
+    state.save_to_json(str(tmp_path / "state.json"))
+    resumed, state = StopWhenForgotten(lambda: 0.0, 0.2), TrainerState.load_from_json(str(tmp_path / "state.json"))
+    control = resumed.on_train_begin(None, state, TrainerControl())
+    assert resumed.history == [(1, 0.9), (2, 0.5)]
+    assert not control.should_training_stop
+    resumed.on_train_begin(None, TrainerState(), TrainerControl())
+    assert resumed.history == [], "a run that begins anew has seen nothing"
+
+
+def test_a_run_that_had_stopped_does_not_train_on():
+    rule, state = StopWhenForgotten(lambda: 0.0, 0.2, every_steps=1), TrainerState(global_step=3)
+    rule.on_step_end(None, state, TrainerControl(), model=torch.nn.Linear(1, 1))
+    resumed = StopWhenForgotten(lambda: 0.0, 0.2, every_steps=1)
+    assert resumed.on_train_begin(None, state, TrainerControl()).should_training_stop
+    assert resumed.stopped_at == 3

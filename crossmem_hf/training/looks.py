@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One look at what a model remembers of a set of rows: recall and Exposure by door. It does not know when to look."""
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from datasets import Dataset
+
+from crossmem_hf.errors import CrossmemError
+from crossmem_hf.metrics.cross_modal_recall.recall_math import chance_recall
+from crossmem_hf.metrics.exposure.exposure_math import ExposureItems
+from crossmem_hf.scoring.candidates import score_candidates
+from crossmem_hf.scoring.inputs import Row
+from crossmem_hf.scoring.recall import answered
+from crossmem_hf.scoring.sharding import in_shards
+
+Candidates = Sequence[str] | Mapping[str, Sequence[str]]
+
+NEEDED = ("images", "prompt", "answer", "modality")
+UNIT_ROWS = 32  # what a process asks at a time: few enough to share, enough to fill a batch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """Rows whose memory is measured.
+
+    Args:
+        name: E.g. ``"forget"``; begins the names of the numbers.
+        rows: With the columns of NEEDED, and `attribute` where candidates depend on it.
+        candidates: What answers are ranked among: one list, or one an attribute. None measures no Exposure.
+
+    Raises:
+        CrossmemError: No rows, a column or a modality is missing, fewer than two candidates, one twice or blank, an
+            attribute without any, or a row whose answer is not among its candidates.
+    """
+
+    name: str
+    rows: Dataset
+    candidates: Candidates | None = None
+
+    def __post_init__(self) -> None:
+        needed = {*NEEDED, *(["attribute"] if isinstance(self.candidates, Mapping) else [])}
+        missing = sorted(needed - set(self.rows.column_names))
+        if missing:
+            raise CrossmemError(
+                f"The {self.name!r} rows to watch lack the columns {missing!r}; they have {self.rows.column_names!r}.",
+                "Use rows from crossmem_hf.data.load_rows, or add the columns (modality is the door, image or text).",
+            )
+        if len(self.rows) == 0:
+            raise CrossmemError(f"There are no {self.name!r} rows to watch; expected some.", "Check the split.")
+        for index, door in enumerate(self.rows["modality"]):
+            if not door:
+                raise CrossmemError(f"Row {index} of the {self.name!r} rows has no modality.", "Say image or text.")
+        if self.candidates is not None:
+            self._check_candidates()
+
+    def _check_candidates(self) -> None:
+        attributes = set(self.rows["attribute"]) if isinstance(self.candidates, Mapping) else {""}
+        for attribute in sorted(attributes):
+            own = list(self._candidates_of({"attribute": attribute}))
+            odd = [text for text in own if not isinstance(text, str) or not text.strip()]
+            if len(own) < 2 or odd or len(set(own)) != len(own):
+                raise CrossmemError(
+                    f"The candidates {f'of {attribute!r} ' if attribute else ''}are {own[:5]!r}; expected at least "
+                    "two texts, each once.",
+                    "Pass all values that the answer may have, such as everyone's name.",
+                )
+        rows = self.rows.select_columns([name for name in ("answer", "attribute") if name in self.rows.column_names])
+        for index, row in enumerate(rows):
+            if row["answer"] not in self._candidates_of(row):
+                raise CrossmemError(
+                    f"Row {index} of the {self.name!r} rows has the answer {row['answer']!r}, which is no candidate.",
+                    "Add it: Exposure is the rank of the true answer among them.",
+                )
+
+    def _candidates_of(self, row: Row) -> Sequence[str]:
+        assert self.candidates is not None, "asked only where there are candidates"
+        if not isinstance(self.candidates, Mapping):
+            return self.candidates
+        if row["attribute"] not in self.candidates:
+            raise CrossmemError(
+                f"There are no candidates for {row['attribute']!r}; there are for {sorted(self.candidates)!r}.",
+                "Add a list for every attribute of the rows.",
+            )
+        return self.candidates[row["attribute"]]
+
+    @property
+    def doors(self) -> list[str]:
+        """The modalities of the rows, in alphabetical order."""
+        return sorted(set(self.rows["modality"]))
+
+    def chance(self) -> dict[str, float]:
+        """Recall of a guesser among the candidates, by door."""
+        own = self.rows.select_columns([name for name in ("modality", "attribute") if name in self.rows.column_names])
+        counts = [(row["modality"], len(self._candidates_of(row))) for row in own]
+        chosen = {door: [count for other, count in counts if other == door] for door in self.doors}
+        return {door: chance_recall(several, len(several)) for door, several in chosen.items()}
+
+    def look(self, model: Any, processor: Any) -> dict[str, float]:
+        """``<name>_<door>_recall`` (0 to 1: the full right answer and nothing else) and ``<name>_<door>_exposure``
+        (0 to 100: 100 = the truth is the likeliest candidate, by nats a token), means over the rows of the door.
+
+        Every process must ask; the rows are shared between them, and all get the numbers that one would get.
+        Exposure is left out where a likelihood is no number, as when weights have blown up.
+        """
+
+        def ask(part: list[Row]) -> list[tuple[bool, float | None]]:
+            right = answered(model, processor, part)
+            exposures = self._exposures(model, processor, part)
+            return list(zip(right, exposures, strict=True))
+
+        label = f"watching {self.name}"
+        rows: Any = self.rows
+        seen: Any = in_shards(
+            rows,
+            ask,
+            ledger=None,
+            mark=label,
+            unit_rows=UNIT_ROWS,
+            label=label,
+            progress=False,
+        )
+        numbers: dict[str, float] = {}
+        for door in self.doors:
+            own = [result for result, other in zip(seen, rows["modality"], strict=True) if other == door]
+            numbers[f"{self.name}_{door}_recall"] = sum(right for right, _ in own) / len(own)
+            exposures = [exposure for _, exposure in own if exposure is not None]
+            if len(exposures) == len(own):
+                numbers[f"{self.name}_{door}_exposure"] = float(np.mean(exposures))
+        return numbers
+
+    def _exposures(self, model: Any, processor: Any, rows: list[Row]) -> list[float | None]:
+        if self.candidates is None:
+            return [None] * len(rows)
+        scores = score_candidates(model, processor, rows, [list(self._candidates_of(row)) for row in rows])
+        if np.isnan(scores.nll_nats[scores.num_tokens > 0]).any():
+            return [None] * len(rows)
+        items = ExposureItems(rank=scores.truth_rank, num_candidates=(scores.num_tokens > 0).sum(1))
+        return [float(value) for value in items.exposure]
+
+
+@contextmanager
+def random_state_kept() -> Iterator[None]:
+    """Whatever is drawn inside, what is drawn afterwards is what would have been: by torch, numpy and python."""
+    own, numbers = random.getstate(), np.random.get_state()
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    kind, devices = (accelerator.type, range(torch.accelerator.device_count())) if accelerator else ("cuda", ())
+    try:
+        with torch.random.fork_rng(devices=devices, device_type=kind):
+            yield
+    finally:
+        random.setstate(own)
+        np.random.set_state(numbers)

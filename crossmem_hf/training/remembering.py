@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a callback has seen, kept in a run's checkpoints. It knows no callback.
+
+`transformers` restores a callback by making a new one from JSON arguments (`ExportableState`), and only if
+``restore_callback_states_from_checkpoint`` is set. A callback that holds rows or a function cannot be made so; it
+keeps its state here, in the same place of ``trainer_state.json``, and takes it back when training begins.
+"""
+
+from typing import Any
+
+from transformers import TrainerCallback, TrainerState
+
+
+def remember(state: TrainerState, callback: TrainerCallback, seen: dict[str, Any]) -> None:
+    """Put what a callback has seen (JSON types) into every checkpoint from now on."""
+    kept: Any = state.stateful_callbacks  # a dict, once the state is made
+    kept[_key(callback)] = {"args": {}, "attributes": seen}
+
+
+def remembered(state: TrainerState, callback: TrainerCallback) -> dict[str, Any]:
+    """What was put there by the run that is gone on with; nothing when a run begins anew."""
+    kept: Any = state.stateful_callbacks
+    return dict(kept.get(_key(callback), {}).get("attributes", {}))
+
+
+def _key(callback: TrainerCallback) -> str:
+    """Not the bare name of the class, which `transformers` would make a callback of."""
+    return f"crossmem.{type(callback).__name__}"

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A toy model that knows its four people through both doors, and trainers that make it forget two of them."""
+
+from functools import lru_cache
+
+from datasets import concatenate_datasets
+from peft import get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+
+from crossmem_hf.training.memorise import language_lora, memorise
+from tests.training import world
+
+NAMES = [name for _, name in world.PEOPLE.values()]
+LORA = {"r": 8, "alpha": 16}
+
+
+def both_doors(*people):
+    """A portrait and a description of each."""
+    return concatenate_datasets([world.rows(*people, modality=door) for door in ("image", "text")])
+
+
+FORGET, RETAIN = both_doors("p0", "p1"), both_doors("p2", "p3")
+
+
+@lru_cache(maxsize=1)
+def _learnt(folder):
+    quiet = {"disable_tqdm": True, "report_to": "none", "save_strategy": "no", "logging_strategy": "no"}
+    steps = {"max_steps": 60, "per_device_train_batch_size": 8, "learning_rate": 2e-2}
+    everybody = concatenate_datasets([FORGET, RETAIN])
+    model = memorise(
+        world.model(), world.processor(), everybody, output_dir=folder, lora=language_lora(**LORA), **steps, **quiet
+    )
+    return {name: weight.clone() for name, weight in get_peft_model_state_dict(model).items()}
+
+
+def knowing(folder="", dropout=0.0):
+    """A new model; `folder` is where the first one is taught."""
+    lora = language_lora(**LORA)
+    lora.lora_dropout = dropout
+    model = get_peft_model(world.model(), lora)
+    set_peft_model_state_dict(model, _learnt(folder))
+    return model
+
+
+def forgetting(folder, model, **choices):
+    """A trainer that makes the model forget in some ten steps."""
+    settings = {"forget_loss": "npo", "max_steps": 4, "learning_rate": 1e-2, "reference_cache": str(folder / "ref")}
+    return world.trainer_for(folder, model=model, forget=FORGET, retain=RETAIN, **(settings | choices))
