@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from crossmem_hf.scoring.candidates import score_candidates
     from crossmem_hf.scoring.generation import generate_answers
     from crossmem_hf.training.config import UnlearnConfig
+    from crossmem_hf.training.gate import check_memorised
     from crossmem_hf.training.methods import (
         GAConfig,
         GATrainer,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
         WGATrainer,
     )
     from crossmem_hf.training.trainer import UnlearnTrainer
+    from crossmem_hf.training.watching import MemorizationCallback
 
 __version__ = "0.1.0"
 
@@ -55,6 +57,7 @@ __all__ = [
     "IdkTrainer",
     "KLConfig",
     "KLTrainer",
+    "MemorizationCallback",
     "NPOConfig",
     "NPOTrainer",
     "Persona",
@@ -70,6 +73,7 @@ __all__ = [
     "WGAConfig",
     "WGATrainer",
     "__version__",
+    "check_memorised",
     "describe",
     "generate_answers",
     "load_model_and_processor",
@@ -92,6 +96,7 @@ _HOMES = {
     "IdkTrainer": "crossmem_hf.training.methods",
     "KLConfig": "crossmem_hf.training.methods",
     "KLTrainer": "crossmem_hf.training.methods",
+    "MemorizationCallback": "crossmem_hf.training.watching",
     "NPOConfig": "crossmem_hf.training.methods",
     "NPOTrainer": "crossmem_hf.training.methods",
     "Persona": "crossmem_hf.personas.schema",
@@ -106,6 +111,7 @@ _HOMES = {
     "UnlearnTrainer": "crossmem_hf.training.trainer",
     "WGAConfig": "crossmem_hf.training.methods",
     "WGATrainer": "crossmem_hf.training.methods",
+    "check_memorised": "crossmem_hf.training.gate",
     "describe": "crossmem_hf.rendering.prose",
     "generate_answers": "crossmem_hf.scoring.generation",
     "load_model_and_processor": "crossmem_hf.models.loading",

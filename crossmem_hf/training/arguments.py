@@ -154,12 +154,17 @@ class UnlearnArguments:
     watch_every_steps: int = arg(
         0, "Measure and log recall and Exposure by door every so many steps, and keep the best; 0 does not."
     )
+    stop_at_chance: bool = arg(
+        False, "Stop at the look at which recall is no better than guessing through every door."
+    )
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.min_memorisation <= 1.0:
             raise CrossmemError(f"min_memorisation={self.min_memorisation!r} is no recall.", "Choose 0 to 1.")
         if self.watch_every_steps < 0:
             raise CrossmemError(f"watch_every_steps={self.watch_every_steps!r} is below 0.", "Choose 0 or more.")
+        if self.stop_at_chance and not self.watch_every_steps:
+            raise CrossmemError("stop_at_chance without watch_every_steps: nothing looks.", "Set watch_every_steps.")
 
     def watcher(
         self, data: RowArguments, forget: Dataset, retain: Dataset
@@ -177,12 +182,22 @@ class UnlearnArguments:
                 answers.setdefault(attribute, set()).add(answer)
         candidates = {attribute: sorted(own) for attribute, own in answers.items()}
         ranked = all(len(own) > 1 for own in candidates.values())
+        if self.stop_at_chance and not ranked:
+            alone = sorted(attribute for attribute, own in candidates.items() if len(own) == 1)
+            raise CrossmemError(
+                f"stop_at_chance, but all rows give the same answer about {alone!r}, so nobody can guess.",
+                "Use more people, or stop_threshold.",
+            )
 
         def watch(trainer: "Trainer") -> "MemorizationCallback":
             from crossmem_hf.training.watching import MemorizationCallback
 
             return MemorizationCallback(
-                trainer, sets, candidates=candidates if ranked else None, every_steps=self.watch_every_steps
+                trainer,
+                sets,
+                candidates=candidates if ranked else None,
+                every_steps=self.watch_every_steps,
+                stop_at="chance" if self.stop_at_chance else None,
             )
 
         return watch

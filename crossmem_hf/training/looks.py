@@ -18,10 +18,10 @@ from crossmem_hf.scoring.candidates import score_candidates
 from crossmem_hf.scoring.inputs import Row
 from crossmem_hf.scoring.recall import answered
 from crossmem_hf.scoring.sharding import in_shards
+from crossmem_hf.training.gate import check_askable
 
 Candidates = Sequence[str] | Mapping[str, Sequence[str]]
 
-NEEDED = ("images", "prompt", "answer", "modality")
 UNIT_ROWS = 32  # what a process asks at a time: few enough to share, enough to fill a batch
 
 
@@ -31,7 +31,7 @@ class Watched:
 
     Args:
         name: E.g. ``"forget"``; begins the names of the numbers.
-        rows: With the columns of NEEDED, and `attribute` where candidates depend on it.
+        rows: As `gate.check_askable` wants them, and with `attribute` where candidates depend on it.
         candidates: What answers are ranked among: one list, or one an attribute. None measures no Exposure.
 
     Raises:
@@ -44,18 +44,7 @@ class Watched:
     candidates: Candidates | None = None
 
     def __post_init__(self) -> None:
-        needed = {*NEEDED, *(["attribute"] if isinstance(self.candidates, Mapping) else [])}
-        missing = sorted(needed - set(self.rows.column_names))
-        if missing:
-            raise CrossmemError(
-                f"The {self.name!r} rows to watch lack the columns {missing!r}; they have {self.rows.column_names!r}.",
-                "Use rows from crossmem_hf.data.load_rows, or add the columns (modality is the door, image or text).",
-            )
-        if len(self.rows) == 0:
-            raise CrossmemError(f"There are no {self.name!r} rows to watch; expected some.", "Check the split.")
-        for index, door in enumerate(self.rows["modality"]):
-            if not door:
-                raise CrossmemError(f"Row {index} of the {self.name!r} rows has no modality.", "Say image or text.")
+        check_askable(self.rows, self.name, also=["attribute"] if isinstance(self.candidates, Mapping) else [])
         if self.candidates is not None:
             self._check_candidates()
 

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The scripts that call it are run in tests/recipes."""
 
+import json
 import runpy
+from itertools import product
 
 import pytest
 
@@ -36,6 +38,23 @@ def test_the_door_is_one_choice(door, doors, root, tmp_path, monkeypatch):
         f"The unlearned adapter is in {tmp_path}",
     ]
     assert f"| forget_modality | {door} |" in (tmp_path / "README.md").read_text()
+
+
+@pytest.mark.parametrize("name", ["unlearn", "unlearn_dpo"])
+def test_a_run_that_is_watched(name, root, tmp_path, capsys):
+    """By both doors though it trains on one, with looks in the trainer's log, and the best beside the last."""
+    chosen = ["--watch_every_steps", "1", "--save_strategy", "steps", "--save_steps", "2"]
+    runpy.run_path(str(root / "recipes" / f"{name}.py"))["main"]([*OPTIONS, *chosen, "--output_dir", str(tmp_path)])
+    logged = json.loads((tmp_path / "checkpoint-2" / "trainer_state.json").read_text())["log_history"]
+    looks = [entry for entry in logged if "memorization/harmonic_mean" in entry]
+    assert [entry["step"] for entry in looks] == [0, 1, 2]
+    sides, doors, numbers = ("forget", "retain"), ("image", "text"), ("recall", "exposure")
+    assert {f"memorization/{'_'.join(name)}" for name in product(sides, doors, numbers)} <= set(looks[0])
+    best = json.loads((tmp_path / "best" / "best.json").read_text())
+    assert best["step"] in (1, 2)
+    assert (tmp_path / "best" / "adapter_model.safetensors").exists()
+    if name == "unlearn":
+        assert f"step    {best['step']}: the best look (forget_image_exposure" in capsys.readouterr().out
 
 
 def test_a_trainer_that_pins_its_losses(root, tmp_path):

@@ -2,9 +2,11 @@
 """A toy model that knows its four people through both doors, and trainers that make it forget two of them."""
 
 from functools import lru_cache
+from pathlib import Path
 
 from datasets import concatenate_datasets
 from peft import get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from safetensors.torch import load_file, save_file
 
 from crossmem_hf.training.memorise import language_lora, memorise
 from tests.training import world
@@ -23,17 +25,21 @@ FORGET, RETAIN = both_doors("p0", "p1"), both_doors("p2", "p3")
 
 @lru_cache(maxsize=1)
 def _learnt(folder):
+    kept = Path(folder) / "learnt.safetensors"
+    if kept.exists():
+        return load_file(kept)
     quiet = {"disable_tqdm": True, "report_to": "none", "save_strategy": "no", "logging_strategy": "no"}
     steps = {"max_steps": 60, "per_device_train_batch_size": 8, "learning_rate": 2e-2}
     everybody = concatenate_datasets([FORGET, RETAIN])
     model = memorise(
         world.model(), world.processor(), everybody, output_dir=folder, lora=language_lora(**LORA), **steps, **quiet
     )
-    return {name: weight.clone() for name, weight in get_peft_model_state_dict(model).items()}
+    save_file({name: weight.clone() for name, weight in get_peft_model_state_dict(model).items()}, kept)
+    return load_file(kept)
 
 
 def knowing(folder="", dropout=0.0):
-    """A new model; `folder` is where the first one is taught."""
+    """A new model; `folder` keeps what the first one is taught, for other processes too."""
     lora = language_lora(**LORA)
     lora.lora_dropout = dropout
     model = get_peft_model(world.model(), lora)

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from crossmem_hf.training.resuming import incompleteness
+from tests.training import knowing as toy
 from tests.training import two_processes, world
 
 pytestmark = pytest.mark.slow
@@ -43,6 +44,7 @@ def torchrun(root, *arguments):
 def spread(tmp_path_factory, root):
     """What two processes left."""
     folder = tmp_path_factory.mktemp("two")
+    toy.knowing(str(folder))
     done = torchrun(root, "tests.training.two_processes", folder, *LOSSES)
     assert done.returncode == 0, done.stderr[-3000:]
     return folder
@@ -73,6 +75,19 @@ def test_a_loss_that_is_nan_on_one_process_stops_both(spread):
         assert "the last good ones, are in" in message
     kept = load_file(spread / "nan" / "last_good" / "adapter_model.safetensors")
     assert all(bool(torch.isfinite(weight).all()) for weight in kept.values())
+
+
+def test_two_processes_see_what_one_sees(spread):
+    """Each asks a part of the rows, and all know all numbers."""
+    alone = two_processes.watched(spread / "alone", batch=8)
+    assert [look["step"] for look in alone] == [0, 3, 6]
+    assert alone[0]["forget_text_recall"] == 1.0
+    for rank in (0, 1):
+        together = json.loads((spread / f"watched_{rank}.json").read_text())
+        assert len(together) == 3
+        for one, two in zip(alone, together, strict=True):
+            assert two == pytest.approx(one, rel=1e-5)
+    assert json.loads((spread / "watched" / "best" / "best.json").read_text())["step"] in (3, 6)
 
 
 def test_two_processes_killed_go_on_as_if_nothing_had_been(root, tmp_path):

@@ -229,10 +229,10 @@ def test_candidates_by_attribute(model, tmp_path):
 
 
 MISTAKES = {
-    "no forget rows": ({"sets": {"forget": toy.FORGET.select([])}}, "no 'forget' rows to watch"),
+    "no forget rows": ({"sets": {"forget": toy.FORGET.select([])}}, "no forget rows to ask"),
     "no door": (
         {"sets": {"forget": toy.FORGET.remove_columns("modality")}},
-        r"'forget' rows .* lack .*\['modality'\]",
+        r"forget rows lack .*\['modality'\]",
     ),
     "no truth": ({"candidates": toy.NAMES[1:]}, "Row 0 of the 'forget' rows has the answer 'Ada Moss'"),
     "one candidate": ({"candidates": ["Ada Moss"]}, "at least two texts"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run by torchrun on two processes: trains with each pair of losses, with a NaN, and from a checkpoint.
+"""Run by torchrun on two processes: trains with each pair of losses, watched, with a NaN, and from a checkpoint.
 
     torchrun --nproc_per_node 2 -m tests.training.two_processes FOLDER npo-nll rmu-hidden
 
@@ -14,6 +14,8 @@ import torch
 from safetensors.torch import save_file
 
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.training.watching import MemorizationCallback
+from tests.training import knowing as toy
 from tests.training import world
 
 LOGGED = ("forget_loss", "retain_loss", "loss", "grad_norm")
@@ -48,6 +50,17 @@ def losses_of(trainer) -> list[dict[str, float]]:
     ]
 
 
+def watched(folder: Path, *, batch: int) -> list[dict[str, float]]:
+    """What was seen of a model that knew its four people, at every third of six steps."""
+    model = toy.knowing(str(folder.parent))
+    trainer = toy.forgetting(folder, model, max_steps=6, per_device_train_batch_size=batch, learning_rate=1e-3)
+    sets = {"forget": toy.FORGET, "retain": toy.RETAIN}
+    callback = MemorizationCallback(trainer, sets, candidates=toy.NAMES, every_steps=3)
+    trainer.add_callback(callback)
+    trainer.train()
+    return callback.history
+
+
 def main(folder: Path, *names: str) -> None:
     for losses in names:
         trainer = trained(folder / losses, losses, batch=4)
@@ -63,6 +76,7 @@ def main(folder: Path, *names: str) -> None:
     first, second = world.weights(whole.model), world.weights(resumed.model)
     assert resumed.state.log_history[-1]["step"] == 4
     assert all(torch.equal(first[name], second[name]) for name in first), "a resumed run is the uninterrupted one"
+    (folder / f"watched_{rank}.json").write_text(json.dumps(watched(folder / "watched", batch=4)))
     try:
         trained(folder / "nan", "ga-nll", batch=4, poison=True)
     except CrossmemError as error:
