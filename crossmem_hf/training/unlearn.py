@@ -36,8 +36,7 @@ def unlearn(
 
     The adapter is changed in place and saved in `output_dir`; it loads on the same base as the memorised one. A run
     that was killed goes on from ``resume_from_checkpoint`` (a setting; see `resuming.resume_point`), given the same
-    memorised model, rows and settings, and ends with the weights it would have had; only the stopping rule's history
-    begins where it went on.
+    memorised model, rows and settings, and ends with the weights it would have had.
 
     Args:
         recall: Recall on stopping rows, 0 to 1; None trains for all steps. See `StopWhenForgotten`.
