@@ -86,6 +86,14 @@ def contest(
                 raise SystemExit(
                     f"Both sides differ by {difference} (at most {tolerance}); a ratio would mean nothing."
                 )
+    return compared(*runs, difference, tolerance, scale=scale)
+
+
+def compared(
+    ours: Sequence[Run], theirs: Sequence[Run], difference: float, tolerance: float, *, scale: float = 1.0
+) -> dict[str, Any]:
+    """Medians of both sides' runs, and their ratios."""
+    runs = ours, theirs
     seconds = [median(run.seconds for run in done) for done in runs]
     clocks = [median(run.wall_seconds for run in done) for done in runs]
     peaks = [max(run.peak_bytes or 0 for run in done) or None for done in runs]
@@ -135,22 +143,27 @@ HEADINGS = (
 
 
 def _cells(result: dict[str, Any]) -> list[str]:
+    """A cell a heading; empty where a contest has no such number, as one of memory has no seconds."""
     symbol = "≤" if result["at_most"] else "≥"
     peaks = [result[f"{side}_peak_bytes"] for side in ("ours", "opponent")]
+    clock = result["wall_ratio"]
     return [
         result["case"],
         result["opponent"],
-        f"{result['ours_seconds']:.3g}",
-        f"{result['opponent_seconds']:.3g}",
-        f"{result['ratio']:.2f}",
-        f"{1 / result['wall_ratio'] if result['at_most'] else result['wall_ratio']:.2f}",
+        *(_shown(result[f"{side}_seconds"], ".3g") for side in ("ours", "opponent")),
+        _shown(result["ratio"], ".2f"),
+        _shown(1 / clock if clock and result["at_most"] else clock, ".2f"),
         "" if result["target"] is None else f"{symbol} {result['target']:g}",
         {None: "", True: "met", False: "**missed**"}[result["met"]],
         "/".join(str(len(result["runs"][side])) for side in ("ours", "opponent")),
-        f"{result['difference']:.1e}",
+        _shown(result["difference"], ".1e"),
         "" if None in peaks else " / ".join(f"{peak / 2**30:.2f}" for peak in peaks),
         result["note"],
     ]
+
+
+def _shown(number: float | None, form: str) -> str:
+    return "" if number is None else format(number, form)
 
 
 def table(results: Sequence[dict[str, Any]]) -> str:
