@@ -18,6 +18,7 @@ from crossmem_hf.seeding import seed_everything
 from crossmem_hf.training.checks import check_lengths, check_rows
 from crossmem_hf.training.collate import EncodedRows, RowCollator, RowEncoder
 from crossmem_hf.training.config import VisionSFTConfig
+from crossmem_hf.training.frozen import NoGradientsIntoFrozenTower
 from crossmem_hf.training.guard import StopUnlessFinite
 from crossmem_hf.training.micro import MEMORISING
 from crossmem_hf.training.reference import let_adapter_train
@@ -88,7 +89,7 @@ def memorise(
         data_collator=RowCollator(encoded),
         train_dataset=Dataset.from_dict({"row": range(len(rows))}),
         processing_class=processor,
-        callbacks=[StopUnlessFinite(save), OwnCheckpoints(), *callbacks],
+        callbacks=[StopUnlessFinite(save), OwnCheckpoints(), NoGradientsIntoFrozenTower(), *callbacks],
     )
     trainer.train(resume_from_checkpoint=resume_point(config))
     if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:

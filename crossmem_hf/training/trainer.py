@@ -29,6 +29,7 @@ from crossmem_hf.training.checks import check_lengths, check_rows
 from crossmem_hf.training.collate import Batch, EncodedRows, PairedCollator, PairedRows, RowEncoder, merge_batches
 from crossmem_hf.training.config import UnlearnConfig
 from crossmem_hf.training.doors import through
+from crossmem_hf.training.frozen import NoGradientsIntoFrozenTower
 from crossmem_hf.training.guard import LastGoodWeights, are_finite, bad_rows
 from crossmem_hf.training.hidden import check_reached, checked_layer, random_direction, scores_with_hidden
 from crossmem_hf.training.objectives import FORGET_TERMS, RETAIN_TERMS, Dials, Side, Term
@@ -114,6 +115,7 @@ class UnlearnTrainer(SFTTrainer):
             len(forget_dataset), len(sides.get("retain", ())), seed=seed, retain_per_forget=args.retain_per_forget
         )
         self.add_callback(NextRetainRows(self.train_dataset))
+        self.add_callback(NoGradientsIntoFrozenTower())
         if layer is not None:
             check_reached(self.model, layer)
         self.hidden_layer = layer
