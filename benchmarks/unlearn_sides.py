@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The sides of `unlearn_step`: trainers on the same rows and weights, a clock in each. It compares nothing.
 
-Ours and the floor (GD) are trainers of the library, SFT is `trl.SFTTrainer` as `memorise` makes it. The two-model NPO
-is written as peers write it: a deep copy of the model is the reference, both run on the forget batch and give logits
-for every position, retain rows have a forward of their own. It is given what peers do not have: rows that are encoded
-already, losses on answers only and a mean over rows, so that it comes to the same loss.
+Ours and the floor (GD) are trainers of the library, SFT is `trl.SFTTrainer` with our batches and guard. The two-model
+NPO is written as peers write it: a deep copy of the model is the reference, both run on the forget batch and give
+logits for every position, retain rows have a forward of their own. It is given what peers do not have: rows that are
+encoded already, losses on answers only and a mean over rows, so that it comes to the same loss. Checkpointing is as
+`transformers` has it for SFT and the two models: back through the frozen vision tower, too.
 """
 
 import copy
