@@ -41,6 +41,7 @@ def unlearn_recipe(
     data, start, config, choice = parser.parse_args_and_config(with_default_config(script, arguments))
     check_processes(config)
     config.resume_from_checkpoint = resume_point(config)  # a mistake in it costs nothing yet
+    data = data.wide_enough(config.forget_modality)
     rows = data.rows()
     forget, retain = data.forget_and_retain(rows)
     asked = through(forget, config.forget_modality)

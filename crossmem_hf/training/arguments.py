@@ -5,7 +5,7 @@ import hashlib
 import logging
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from crossmem_hf.storage import fingerprint, source_fingerprint, write_atomic
 from crossmem_hf.training.config import arg
 from crossmem_hf.training.gate import spread
 from crossmem_hf.training.memorise import LANGUAGE_LINEARS, memorise
-from crossmem_hf.training.micro import MEMORISING
+from crossmem_hf.training.micro import MEMORISING, MEMORISING_BOTH
 from crossmem_hf.training.people import of_people, personas_of
 
 if TYPE_CHECKING:
@@ -53,6 +53,16 @@ class RowArguments:
         """The rows of `split`, by default of `dataset_split`; those of joined configs one after another."""
         parts = [self._part(config, split or self.dataset_split) for config in self._configs()]
         return concatenate_datasets(parts) if len(parts) > 1 else parts[0]
+
+    def wide_enough(self, forget_modality: str | None) -> "RowArguments":
+        """These arguments, with both recall configs if one alone was named and the other door is to be forgotten."""
+        doors = {"image": RECALL_DOORS[:1], "text": RECALL_DOORS[1:], "both": RECALL_DOORS}
+        own = set(self._configs())
+        if not own <= set(RECALL_DOORS) or own.issuperset(doors.get(forget_modality or "", ())):
+            return self
+        wide = "+".join(RECALL_DOORS)
+        logger.info("forget_modality=%r: rows of %s in the place of %s.", forget_modality, wide, self.dataset_config)
+        return replace(self, dataset_config=wide)
 
     def _configs(self) -> list[str]:
         return [config.strip() for config in self.dataset_config.split("+")]
@@ -230,10 +240,15 @@ class UnlearnArguments:
             mark.unlink(missing_ok=True)  # until the new adapter is whole
         model, processor = choice.load()
         shown = {"seed": config.seed, "disable_tqdm": config.disable_tqdm, "logging_steps": 20}
-        model = memorise(model, processor, rows, output_dir=folder, lora=choice.lora(), **shown)
+        chosen = _memorising(rows) | shown
+        model = memorise(model, processor, rows, output_dir=folder, lora=choice.lora(), **chosen)
         if config.should_save:
             write_atomic(mark, f"{made_from}\n")
         return model, processor
+
+
+def _memorising(rows: Dataset) -> dict[str, Any]:
+    return MEMORISING_BOTH if len(set(rows["modality"])) > 1 else MEMORISING
 
 
 def _origin(choice: ModelArguments, rows: Dataset, config: Any) -> str:
@@ -242,7 +257,7 @@ def _origin(choice: ModelArguments, rows: Dataset, config: Any) -> str:
     for table in rows.with_format("arrow").iter(batch_size=256):
         digest.update(repr(table.to_pylist()).encode())
     code = source_fingerprint("training/*.py", "models/*.py", "models/micro_base/*", "chat.py", "logprobs.py")
-    settings = [asdict(choice), MEMORISING, config.seed, config.world_size]
+    settings = [asdict(choice), _memorising(rows), config.seed, config.world_size]
     return fingerprint([digest.hexdigest(), settings, code, torch.__version__])
 
 

@@ -65,6 +65,21 @@ def test_stopping_rows_are_of_the_doors_being_forgotten(doors):
     assert set(rows["persona_id"]) == set(forget["persona_id"])
 
 
+@pytest.mark.parametrize(
+    ("config", "door", "expected"),
+    [
+        ("recall_image", None, "recall_image"),
+        ("recall_image", "image", "recall_image"),
+        ("recall_image", "text", "recall_image+recall_text"),
+        ("recall_text", "both", "recall_image+recall_text"),
+        ("recall_text+recall_image", "both", "recall_text+recall_image"),
+        ("qa", "both", "qa"),
+    ],
+)
+def test_a_door_to_forget_through_brings_its_rows(config, door, expected):
+    assert RowArguments(dataset_config=config).wide_enough(door).dataset_config == expected
+
+
 def test_no_stopping_rows_of_that_door():
     data = RowArguments(**SMALL)
     portraits = RowArguments(**(SMALL | {"dataset_config": "recall_image"}))
