@@ -4,7 +4,11 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import floor
 
+from crossmem_hf.data.multi_image import multi_image_rows
 from crossmem_hf.data.people import everyone, forget_ranks
+from crossmem_hf.data.perturbing import perturbed_rows
+from crossmem_hf.data.preferring import preferred
+from crossmem_hf.data.robust import robust_rows
 from crossmem_hf.data.rows import (
     FACT_QUESTIONS,
     Hops,
@@ -17,6 +21,7 @@ from crossmem_hf.data.rows import (
 )
 from crossmem_hf.data.spec import NUM_HELD_OUT_VIEWS, DatasetSpec, check_split
 from crossmem_hf.data.splits import forget_ids
+from crossmem_hf.data.two_hop import two_hop_rows, two_hop_test_rows
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.schema import MODALITIES, Modality, Persona, ViewSplit
 from crossmem_hf.personas.values import FACT_ATTRIBUTES, VISUAL_ATTRIBUTES
@@ -167,6 +172,14 @@ def _candidates(split: str, people: Sequence[Persona], spec: DatasetSpec) -> Ite
         yield candidate_row(look, "look", list(pool))
 
 
+def _preferences(split: str, people: Sequence[Persona], spec: DatasetSpec) -> Iterator[Row]:
+    places = {person.id: place for place, person in enumerate(people_of("preference", split, spec))}
+    for person in people:
+        recalled = [row for modality in MODALITIES for row in _recall(modality)("train", [person], spec)]
+        asked = asked_in_training([person], num_questions_by_hops(spec), spec)
+        yield from preferred([*recalled, *asked], places[person.id], spec.seed, refuse=split == "forget")
+
+
 _VIEW_SPLITS: dict[str, ViewSplit] = {"train": "train", "validation": "validation", "test": "test"}
 _ROWS: dict[str, Callable[[str, Sequence[Persona], DatasetSpec], Iterator[Row]]] = {
     "recall_image": _recall("image"),
@@ -176,4 +189,10 @@ _ROWS: dict[str, Callable[[str, Sequence[Persona], DatasetSpec], Iterator[Row]]]
     "qa_test": _held_out_questions,
     "profiles": _profiles,
     "candidates": _candidates,
+    "two_hop": two_hop_rows,
+    "two_hop_test": two_hop_test_rows,
+    "multi_image": multi_image_rows,
+    "robust": robust_rows,
+    "perturbed": perturbed_rows,
+    "preference": _preferences,
 }
