@@ -72,7 +72,7 @@ class DatasetSpec:
         image_size: Side of a portrait in pixels, 48 to 512.
         forget_fraction: Share of the people in the forget splits, above 0 and below 1.
         qa_per_persona: Training questions a person and modality in ``qa``.
-        single_hop_share: Share of them that name the person, 0 to 1; 0.7 is the best mixture in ReMem's toy experiment.
+        single_hop_share: Share of them that name the person, 0 to 1; 0.7 is the best in ReMem's toy experiment.
 
     Raises:
         CrossmemError: A value out of range; the message says which values exist.
