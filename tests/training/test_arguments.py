@@ -30,6 +30,17 @@ def test_a_preset_gives_the_sizes_that_no_setting_does():
     assert sorted(hops) == [1] * 16 + [2] * 16
 
 
+def test_one_modality_of_a_config_that_has_both():
+    asked = SMALL | {"dataset_config": "qa", "dataset_split": "forget+retain"}
+    both = RowArguments(**asked).rows()
+    for modality in ("image", "text"):
+        rows = RowArguments(**asked, dataset_modality=modality).rows()
+        assert set(rows["modality"]) == {modality}
+        assert len(rows) == len(both) / 2
+    with pytest.raises(CrossmemError, match=r"dataset_modality='audio' keeps none of the .*\['image', 'text'\]"):
+        RowArguments(**asked, dataset_modality="audio").rows()
+
+
 def test_forget_and_retain_share_nobody_and_lose_nobody():
     data = RowArguments(**SMALL, forget_fraction=0.4)
     forget, retain = data.forget_and_retain(data.rows())
