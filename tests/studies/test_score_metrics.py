@@ -125,6 +125,14 @@ def test_truth_ratio_is_that_of_the_false_answers_named():
     assert ("forget_quality", "all") not in found
 
 
+def test_false_answers_are_set_against_the_truth_in_other_words_where_there_is_one():
+    reworded = [{**one, "told_index": 2} for one in ITEMS]
+    _, columns = lines("truth_ratio", items=reworded)
+    per_token = [one["candidate_nll_nats"][2] / 2 for one in ITEMS]
+    logs = [truth - mean(false) for truth, (_, false) in zip(per_token, PER_TOKEN, strict=True)]
+    assert columns["ratio"] == pytest.approx([math.exp(value) for value in logs])
+
+
 def test_forget_quality_compares_all_rows_with_a_model_that_never_saw_them():
     naive = [{**one, "candidate_nll_nats": [3.0, 3.0 + place, 3.0, 6.0]} for place, one in enumerate(ITEMS)]
     found, columns = lines("truth_ratio", retain_only=naive)
