@@ -7,7 +7,6 @@ knows the columns of a row and the names of splits, and no config by name: a spl
 """
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,8 +16,8 @@ from crossmem_hf.data.shards import Place
 from crossmem_hf.data.world import Phrases, World, quality_fault, secrets_of, words_of
 from crossmem_hf.personas.schema import VIEW_SPLITS
 
-_LABELS = {"persona_id", "attribute", "modality", "template", "kind", "role", "path"}
-"""Strings that no model is shown."""
+_UNSPOKEN = {"images", "portrait", "persona_id", "attribute", "modality", "template", "kind", "role", "hops", "view"}
+"""Columns and fields that hold nothing a model is told."""
 _LENGTH_STEP = 5
 
 
@@ -63,18 +62,17 @@ class Audit:
         """
         config, split = place
         self.counts[f"rows/{config}/{split}"] += 1
-        spoken = list(dict.fromkeys(_spoken(row)))
-        words = words_of(" | ".join(spoken))
+        question = " ".join(_strings(row["prompt"])) if "prompt" in row else ""
         if split.startswith("retain"):
-            self._check_leakage(place, row, words)
-        self._check_names(place, row)
-        if "prompt" in row:
-            self._measure(config, split, row)
+            self._check_leakage(place, row)
+        self._check_names(place, row, question)
+        if question:
+            self._measure(place, row, question)
         if "persona_id" in row:
             person = self._people.setdefault(row["persona_id"], _Person())
             person.places.add(place)
             self._check_role(place, row, person)
-            self._check_family(place, row, person)
+            self._check_family(place, row, person, question)
             self._keep_hash(row, split)
 
     def end_of_group(self) -> None:
@@ -92,26 +90,25 @@ class Audit:
             "examples": self.examples,
         }
 
-    def _check_leakage(self, place: Place, row: Row, words: list[str]) -> None:
+    def _check_leakage(self, place: Place, row: Row) -> None:
         self.counts["checked/leakage"] += 1
-        found = self._secrets.found_in(words)
+        found = self._secrets.found_in(words_of(" | ".join(dict.fromkeys(_strings(row)))))
         if found:
-            raise quality_fault(
-                "leakage", "a retain row says what only a forgotten person has", [_told(place, row, found)]
-            )
+            told = [_told(place, row, found)]
+            raise quality_fault("leakage", "a retain row says what only a forgotten person has", told)
 
-    def _check_names(self, place: Place, row: Row) -> None:
+    def _check_names(self, place: Place, row: Row, question: str) -> None:
         """Descriptions, and questions that must be answered from looks, name nobody."""
-        unnamed = [row["description"]] if "description" in row else []
-        if "prompt" in row and (row.get("hops") != 1 or row.get("attribute") == "full_name"):
-            unnamed += _strings(row["prompt"])
-            unnamed += _strings(row["completion"]) if row.get("hops") == 0 else ()
-        for text in unnamed:
-            self.counts["checked/names"] += 1
-            words = words_of(text)
-            if not self._name_words.isdisjoint(words):
-                named = [word for word in words if word in self._name_words]
-                raise quality_fault("names", "a text that must name nobody holds a name", [_told(place, row, named)])
+        unnamed = row.get("description", "")
+        if question and (row.get("hops") != 1 or row.get("attribute") == "full_name"):
+            unnamed = " | ".join([unnamed, question, *(_strings(row["completion"]) if row.get("hops") == 0 else ())])
+        if not unnamed:
+            return
+        self.counts["checked/names"] += 1
+        words = words_of(unnamed)
+        if not self._name_words.isdisjoint(words):
+            told = [_told(place, row, [word for word in words if word in self._name_words])]
+            raise quality_fault("names", "a text that must name nobody holds a name", told)
 
     def _check_role(self, place: Place, row: Row, person: _Person) -> None:
         role = next((role for role in ("forget", "retain") if place[1].startswith(role)), None)
@@ -121,7 +118,7 @@ class Audit:
         if len(person.roles) > 1:
             raise quality_fault("roles", "a person is both forgotten and retained", [_told(place, row)])
 
-    def _check_family(self, place: Place, row: Row, person: _Person) -> None:
+    def _check_family(self, place: Place, row: Row, person: _Person, question: str) -> None:
         """No portrait and no full question is met in two families of views."""
         template = row.get("template")
         if template is None:
@@ -137,12 +134,11 @@ class Audit:
         for picture in pictures:
             if person.pictures.setdefault(picture, family) != family:
                 raise quality_fault("families", "a portrait is met in two families", [_told(place, row)])
-        question = "" if pictures else " ".join(_strings(row["prompt"]))
-        if question and person.questions.setdefault(question, family) != family:
+        if not pictures and person.questions.setdefault(question, family) != family:
             raise quality_fault("families", "a question is met in two families", [_told(place, row, [question])])
 
-    def _measure(self, config: str, split: str, row: Row) -> None:
-        question = " ".join(_strings(row["prompt"]))
+    def _measure(self, place: Place, row: Row, question: str) -> None:
+        config, split = place
         if config not in self.examples and row.get("answer"):
             self.examples[config] = {"question": question, "answer": row["answer"]}
         for column in ("hops", "modality"):
@@ -162,21 +158,13 @@ class Audit:
                 kept["test"] = picture_hash(row["images"][0]["bytes"]).hex()
 
 
-def _spoken(row: Row) -> Iterator[str]:
-    """Every string of a row that a model may be shown."""
-    for name, value in row.items():
-        if name not in _LABELS:
-            yield from _strings(value)
-
-
-def _strings(value: Any) -> Iterator[str]:
+def _strings(value: Any) -> list[str]:
+    """Every string of a row, or of a part of it, that a model may be shown."""
     if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        yield from _spoken(value)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _strings(item)
+        return [value]
+    if isinstance(value, dict):
+        return [text for name, item in value.items() if name not in _UNSPOKEN for text in _strings(item)]
+    return [text for item in value for text in _strings(item)] if isinstance(value, list | tuple) else []
 
 
 def _told(place: Place, row: Row, found: list[str] | None = None) -> str:

@@ -105,13 +105,10 @@ def write_block(folder: Path, spec: DatasetSpec, number: int, tell: Tell) -> Blo
             f"Could not write {str(folder)!r}: {error.strerror or error}; the shards that are finished are kept.",
             "Free some space, and run the same again: it goes on from there.",
         ) from error
-    record = {
-        "fingerprint": build_fingerprint(spec),
-        "shards": {name: asdict(shard) for name, shard in shards.items()},
-        "audit": audit.as_json(),
-    }
+    block = Block(shards, audit.as_json())
+    record = {"fingerprint": build_fingerprint(spec), **asdict(block)}
     write_atomic(_record_path(folder, number), json.dumps(record, sort_keys=True) + "\n")
-    return Block(shards, record["audit"])
+    return block
 
 
 def _fill(writers: dict[Place, ShardWriter], plan: Plan, spec: DatasetSpec, number: int, tell: Tell) -> Audit:

@@ -121,9 +121,15 @@ _counts: Any = None
 def _start_worker(counts: Any) -> None:
     global _counts
     _counts = counts
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+
+
+def _die_with_parent() -> None:
+    """End this process as soon as its parent is gone; a worker would otherwise wait for ever for a killed one."""
     parent = parent_process()
     assert parent is not None, "a worker has a parent"
-    threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()  # else it outlives a kill -9
+    parent.join()
+    os._exit(1)
 
 
 def _work(folder: Path, spec: DatasetSpec, number: int) -> Block:
