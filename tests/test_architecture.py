@@ -20,6 +20,7 @@ ORDER = (
     {"errors", "seeding", "storage", "metrics"},  # metrics import nothing of ours: maths that anybody may use
     {"personas"},
     {"prompts"},
+    {"prompts_refusals", "prompts_variants"},
     {"rendering"},
     {"data"},
     {"models", "logprobs", "chat", "evaluation"},
@@ -37,6 +38,8 @@ ALLOWED = {
     "storage": set(),
     "personas": {"faker"},
     "prompts": set(),
+    "prompts_refusals": set(),
+    "prompts_variants": set(),
     "rendering": {"PIL", "numpy", "torch", "diffusers"},
     "data": {"datasets", "huggingface_hub", "PIL", "numpy", "pandas", "pyarrow", "yaml", "jinja2"},
     "logprobs": {"torch"},
