@@ -13,11 +13,13 @@ from typing import Any
 from crossmem_hf.data.likeness import picture_hash
 from crossmem_hf.data.rows import Row
 from crossmem_hf.data.shards import Place
-from crossmem_hf.data.world import Phrases, World, quality_fault, secrets_of, words_of
+from crossmem_hf.data.world import POOLED_FACTS, Phrases, World, quality_fault, secrets_of, words_of
 from crossmem_hf.personas.schema import VIEW_SPLITS
 
 _UNSPOKEN = {"images", "portrait", "persona_id", "attribute", "modality", "template", "kind", "role", "hops", "view"}
 """Columns and fields that hold nothing a model is told."""
+_FALSE = "perturbed"
+"""Columns of this prefix hold falsehoods: a job or an illness in them may by chance be a forgotten person's."""
 _LENGTH_STEP = 5
 
 
@@ -49,7 +51,10 @@ class Audit:
         self.templates: dict[str, set[str]] = {}
         self.hashes: dict[str, dict[str, str]] = {}
         self.examples: dict[str, dict[str, str]] = {}
-        self._secrets = Phrases(sorted(secrets_of(world)[0]))
+        secrets = secrets_of(world)[0]
+        pooled = {person.facts[fact] for person in world.targets for fact in POOLED_FACTS}
+        self._secrets = Phrases(sorted(secrets))
+        self._private = Phrases(sorted(secrets - pooled))
         everyone = [*world.targets, *world.background]
         self._name_words = {word for person in everyone for word in words_of(person.full_name)}
         self._people: dict[str, _Person] = {}
@@ -92,7 +97,11 @@ class Audit:
 
     def _check_leakage(self, place: Place, row: Row) -> None:
         self.counts["checked/leakage"] += 1
-        found = self._secrets.found_in(words_of(" | ".join(dict.fromkeys(_strings(row)))))
+        true = {name: value for name, value in row.items() if not name.startswith(_FALSE)}
+        found = self._secrets.found_in(words_of(" | ".join(dict.fromkeys(_strings(true)))))
+        if len(true) < len(row):
+            false = {name: value for name, value in row.items() if name.startswith(_FALSE)}
+            found += self._private.found_in(words_of(" | ".join(dict.fromkeys(_strings(false)))))
         if found:
             told = [_told(place, row, found)]
             raise quality_fault("leakage", "a retain row says what only a forgotten person has", told)
