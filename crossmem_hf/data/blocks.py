@@ -128,7 +128,7 @@ def write_block(build: Build, number: int, tell: Tell) -> Block:
         ) from error
     block = Block(shards, audit.as_json())
     record = {"fingerprint": build.fingerprint, **asdict(block)}
-    write_atomic(_record_path(build, number), json.dumps(record, sort_keys=True) + "\n")
+    write_atomic(_record_path(build, number), json.dumps(record) + "\n")
     return block
 
 
