@@ -16,8 +16,20 @@ from crossmem_hf.data.shards import Place
 from crossmem_hf.data.world import POOLED_FACTS, Phrases, World, quality_fault, secrets_of, words_of
 from crossmem_hf.personas.schema import VIEW_SPLITS
 
-_UNSPOKEN = {"images", "portrait", "persona_id", "attribute", "modality", "template", "kind", "role", "hops", "view"}
-"""Columns and fields that hold nothing a model is told."""
+_UNSPOKEN = {
+    "images",
+    "portrait",
+    "hops",
+    "view",
+    "forget_rank",
+    "persona_id",
+    "attribute",
+    "modality",
+    "template",
+    "kind",
+    "refusal",
+}
+"""Columns that hold nothing a model is told."""
 _FALSE = "perturbed"
 """Columns of this prefix hold falsehoods: a job or an illness in them may by chance be a forgotten person's."""
 _LENGTH_STEP = 5
@@ -57,6 +69,7 @@ class Audit:
         self._private = Phrases(sorted(secrets - pooled))
         everyone = [*world.targets, *world.background]
         self._name_words = {word for person in everyone for word in words_of(person.full_name)}
+        self._columns: dict[str, list[tuple[Phrases, list[str]]]] = {}
         self._people: dict[str, _Person] = {}
 
     def add(self, place: Place, row: Row) -> None:
@@ -84,6 +97,7 @@ class Audit:
         """Forget the people seen so far: no row about them comes any more."""
         for person in self._people.values():
             self.counts.update(f"people/{config}/{split}" for config, split in person.places)
+            self.counts["portraits"] += len(person.pictures)
         self._people.clear()
 
     def as_json(self) -> dict[str, Any]:
@@ -97,14 +111,22 @@ class Audit:
 
     def _check_leakage(self, place: Place, row: Row) -> None:
         self.counts["checked/leakage"] += 1
-        true = {name: value for name, value in row.items() if not name.startswith(_FALSE)}
-        found = self._secrets.found_in(words_of(" | ".join(dict.fromkeys(_strings(true)))))
-        if len(true) < len(row):
-            false = {name: value for name, value in row.items() if name.startswith(_FALSE)}
-            found += self._private.found_in(words_of(" | ".join(dict.fromkeys(_strings(false)))))
+        found = []
+        for phrases, columns in self._watched(place[0], row):
+            texts = dict.fromkeys(text for name in columns for text in _strings(row[name]))
+            found += phrases.found_in(words_of(" | ".join(texts)))
         if found:
             told = [_told(place, row, found)]
             raise quality_fault("leakage", "a retain row says what only a forgotten person has", told)
+
+    def _watched(self, config: str, row: Row) -> list[tuple[Phrases, list[str]]]:
+        """What must not be said, and the columns in which it must not be."""
+        if config not in self._columns:
+            spoken = [name for name in row if name not in _UNSPOKEN]
+            false = [name for name in spoken if name.startswith(_FALSE)]
+            true = [name for name in spoken if name not in false]
+            self._columns[config] = [(self._secrets, true), *([(self._private, false)] if false else [])]
+        return self._columns[config]
 
     def _check_names(self, place: Place, row: Row, question: str) -> None:
         """Descriptions, and questions that must be answered from looks, name nobody."""
@@ -168,12 +190,12 @@ class Audit:
 
 
 def _strings(value: Any) -> list[str]:
-    """Every string of a row, or of a part of it, that a model may be shown."""
+    """The texts of a column: a string, or turns of a conversation, or a list of either."""
     if isinstance(value, str):
         return [value]
     if isinstance(value, dict):
-        return [text for name, item in value.items() if name not in _UNSPOKEN for text in _strings(item)]
-    return [text for item in value for text in _strings(item)] if isinstance(value, list | tuple) else []
+        return [value["content"]]
+    return [text for item in value for text in _strings(item)]
 
 
 def _told(place: Place, row: Row, found: list[str] | None = None) -> str:

@@ -41,7 +41,7 @@ def test_the_report_counts_what_is_there(report, spec):
         rows = sum(split["rows"] for split in report["splits"][config].values())
         assert sum(lengths["question"].values()) == rows
     assert report["portraits"]["people"] == 15
-    assert report["portraits"]["nearest_other"]["smallest"] > 4
+    assert report["portraits"]["nearest_other"]["smallest"] > 2
 
 
 def test_a_template_met_in_training_and_in_the_test():
@@ -63,7 +63,7 @@ def test_two_people_with_the_same_portrait():
     hashes = {
         "a": {"train": "00" * 24, "test": "ff" * 24},
         "b": {"train": "0f" * 24},
-        "c": {"train": "00" * 23 + "07"},
+        "c": {"train": "00" * 23 + "03"},
         "d": {"test": "00" * 24},
     }
     with pytest.raises(CrossmemError, match="'duplicates' failed: 2 people look like another: a and c, c and a"):
