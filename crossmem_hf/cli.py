@@ -230,6 +230,7 @@ def materialize(
         float | None, typer.Option(help="Share of them that name the person (default 0.7).")
     ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace a dataset made with other settings.")] = False,
+    num_proc: Annotated[int, typer.Option(help="Processes that write.")] = 1,
 ) -> None:
     """Write the dataset and the metrics, so that load_dataset and evaluate.load find them in that folder, offline."""
     with _clear_errors():
@@ -247,7 +248,7 @@ def materialize(
             single_hop_share=single_hop_share,
         )
         with console.status("Writing people, portraits, questions and metrics"):
-            written = write(directory, spec, overwrite=overwrite)
+            written = write(directory, spec, overwrite=overwrite, num_proc=num_proc)
         console.print(f"wrote {written.resolve()}", highlight=False, soft_wrap=True)
         console.print(f"In {directory.resolve()}, offline:", highlight=False, soft_wrap=True)
         console.print('  datasets.load_dataset("crossmem/personas", "recall_image")', highlight=False)

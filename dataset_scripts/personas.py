@@ -14,19 +14,21 @@ import sys
 import tempfile
 from pathlib import Path
 
-from crossmem_hf.data.publish import REPO_ID, push_dataset, write_dataset
+from crossmem_hf.data.publish import push_dataset
 from crossmem_hf.data.spec import PRESETS, DatasetSpec
+from crossmem_hf.data.writing import REPO_ID, write_dataset
 from crossmem_hf.errors import CrossmemError
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--output_dir", type=Path, help="folder to write to; must not hold anything yet")
+    parser.add_argument("--output_dir", type=Path, help="folder to write to: new, empty, or begun earlier")
     parser.add_argument("--push_to_hub", metavar="NAMESPACE/NAME", help="dataset repository to publish to")
     parser.add_argument(
         "--private", action="store_true", default=None, help="if the repository is new, keep it private"
     )
     parser.add_argument("--revision", help="branch to push to (default: main)")
+    parser.add_argument("--num_proc", type=int, default=1, help="processes that write (default: %(default)s)")
     parser.add_argument("--preset", choices=PRESETS, help="a paper's sizes; the options below replace them")
     for name, value in DatasetSpec().as_dict().items():
         parser.add_argument(f"--{name}", type=type(value), help=f"default: {value}, or the preset's")
@@ -41,9 +43,9 @@ def main(arguments: list[str] | None = None) -> None:
     spec = DatasetSpec.preset(parsed.preset, **{name: getattr(parsed, name) for name in DatasetSpec().as_dict()})
     with tempfile.TemporaryDirectory() as scratch:
         folder = parsed.output_dir or Path(scratch) / "personas"
-        if folder.exists() and any(folder.iterdir()):
-            raise CrossmemError(f"{str(folder)!r} is not empty.", "Name a folder that is new or empty.")
-        write_dataset(folder, spec, repo_id=parsed.push_to_hub or REPO_ID)
+        write_dataset(
+            folder, spec, repo_id=parsed.push_to_hub or REPO_ID, num_proc=parsed.num_proc, progress=sys.stderr.isatty()
+        )
         if parsed.output_dir is not None:
             print(f"Wrote {folder}")
         if parsed.push_to_hub is not None:

@@ -2,6 +2,7 @@
 """Which people and which rows make up each split of each config. It does not know how rows are stored or published."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from math import floor
 
 from crossmem_hf.data.multi_image import multi_image_rows
@@ -173,11 +174,16 @@ def _candidates(split: str, people: Sequence[Persona], spec: DatasetSpec) -> Ite
 
 
 def _preferences(split: str, people: Sequence[Persona], spec: DatasetSpec) -> Iterator[Row]:
-    places = {person.id: place for place, person in enumerate(people_of("preference", split, spec))}
+    places = _places(split, spec)
     for person in people:
         recalled = [row for modality in MODALITIES for row in _recall(modality)("train", [person], spec)]
         asked = asked_in_training([person], num_questions_by_hops(spec), spec)
         yield from preferred([*recalled, *asked], places[person.id], spec.seed, refuse=split == "forget")
+
+
+@lru_cache(maxsize=2)  # rows may be asked for a few people at a time
+def _places(split: str, spec: DatasetSpec) -> Mapping[str, int]:
+    return {person.id: place for place, person in enumerate(people_of("preference", split, spec))}
 
 
 _VIEW_SPLITS: dict[str, ViewSplit] = {"train": "train", "validation": "validation", "test": "test"}

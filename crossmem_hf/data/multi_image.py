@@ -2,6 +2,7 @@
 """Questions about two portraits at once. It does not know what is asked about one."""
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from crossmem_hf.data.people import everyone, forget_ranks
 from crossmem_hf.data.rows import Row, filled, shown
@@ -59,6 +60,7 @@ def same_person_row(
     return filled(personas[0], images, SAME_PERSON_QUESTION, SAME_PERSON_ANSWERS[same], about)
 
 
+@lru_cache(maxsize=1)  # rows may be asked for a few people at a time
 def _neighbours(spec: DatasetSpec) -> dict[str, Persona]:
     """Persona id -> whoever stands beside them in the order of forgetting: first with second, third with fourth."""
     ranks = forget_ranks(spec.num_personas, spec.seed)
