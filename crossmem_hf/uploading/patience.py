@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Asking the Hub again when that may help, and saying what is wrong when it cannot. It knows nothing of what is asked."""
+"""Asking the Hub again when that may help, and saying what is wrong when it cannot. It does not know what is asked."""
 
 import logging
 import re
