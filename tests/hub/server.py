@@ -96,6 +96,11 @@ class Hub:
             self._served.wait_for(lambda: self._serving == 0, timeout=2)
             return list(self._log)
 
+    def log(self) -> list[Request]:
+        """The requests that were answered, without waiting for those that are not."""
+        with self._served:
+            return list(self._log)
+
     def reset(self) -> None:
         """Forget repositories, faults and the log; contents stay."""
         self.store.repositories.clear()

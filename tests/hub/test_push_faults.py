@@ -22,6 +22,7 @@ PASSING = [
     ("lfs", {"cut": 50_000, "times": 2}),
     ("lfs", {"drop": True, "late": True}),
     ("lfs", {"corrupt": True}),
+    ("lfs", {"status": 403, "message": "Request has expired"}),
     ("lfs", {"delay": 0.5}),
     ("verify", {"status": 503}),
     ("batch", {"status": 503, "times": 2}),
