@@ -98,11 +98,12 @@ class _Push:
 
     def held(self, revision: str) -> _Held:
         """What the repository holds at a revision."""
+        from huggingface_hub.hf_api import RepoFile
 
         def ask() -> _Held:
             commit = self.api.repo_info(revision=revision, **self.repo).sha
             entries = self.api.list_repo_tree(recursive=True, revision=commit, **self.repo)
-            files = {each.path: each for each in entries if hasattr(each, "blob_id")}
+            files = {each.path: each for each in entries if isinstance(each, RepoFile)}
             return _Held(
                 str(commit),
                 {path: (file.size, file.lfs.sha256 if file.lfs else file.blob_id) for path, file in files.items()},
@@ -188,7 +189,7 @@ class _Push:
     def _send(self, sent: list[str], stale: list[str], **where: Any) -> Any:
         from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
-        operations = [
+        operations: list[Any] = [
             *(CommitOperationAdd(name, self.files[name]) for name in sent),
             *(CommitOperationDelete(name) for name in stale),
         ]

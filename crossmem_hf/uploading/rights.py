@@ -63,7 +63,7 @@ def ready_repository(
 
 def _namespace(repo_id: str) -> str:
     from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]  # documented, and not re-exported
 
     namespace, slash, _ = repo_id.partition("/")
     try:

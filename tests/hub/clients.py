@@ -56,7 +56,11 @@ class Clients:
         """What a piece of Python prints as its last line, read as JSON; it must end well."""
         done = self.run(sys.executable, "-c", code, **how)
         assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout.strip().splitlines()[-1])
+        return self.read(done.stdout)
+
+    def read(self, output: str) -> Any:
+        """The last line that a program printed, as JSON."""
+        return json.loads(output.strip().splitlines()[-1])
 
     def script(self, path: str, *arguments: str, **how: Any) -> subprocess.CompletedProcess:
         """One of the repository's scripts, finished."""
