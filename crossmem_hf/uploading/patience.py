@@ -5,6 +5,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterator
+from traceback import walk_tb
 from typing import TypeVar
 
 from crossmem_hf.errors import CrossmemError
@@ -84,7 +85,12 @@ def _is_of_the_hub(error: BaseException) -> bool:
     from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError
 
     kinds = (HfHubHTTPError, LocalTokenNotFoundError, httpx2.HTTPError, ConnectionError, TimeoutError)
-    return any(isinstance(each, kinds) for each in _chain(error))
+    if any(isinstance(each, kinds) for each in _chain(error)):
+        return True
+    # Uploads through Xet are compiled code called by huggingface_hub, and fail with whatever they like.
+    frames = list(walk_tb(error.__traceback__))
+    inside = bool(frames) and str(frames[-1][0].f_globals.get("__name__")).startswith("huggingface_hub.")
+    return inside and isinstance(error, OSError | RuntimeError)
 
 
 def _may_pass(error: BaseException) -> bool:

@@ -166,3 +166,14 @@ print(json.dumps(len(load_rows("crossmem/personas", "qa", "forget"))))
     num_rows = clients.python(code, timeout=300)
     assert num_rows == json.loads((written / "quality.json").read_text())["splits"]["qa"]["forget"]["rows"]
     assert [fault.struck for fault in faults] == [1, 1, 1, 1]
+
+
+def test_an_upload_through_xet_that_fails_is_named_too(hub, clients, written):
+    """Most people's uploads go through compiled code that the stand-in has no endpoint for."""
+    done = publish(clients, written, "--tag", "v1.0", HF_HUB_DISABLE_XET="0")
+    assert done.returncode == 1
+    assert "Error: Could not push to the dataset 'crossmem/personas'" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert hub.count("unknown", about="xet-write-token") == 4
+    repository = hub.store.find("dataset", "crossmem/personas")
+    assert (repository.tags, len(repository.commits)) == ({}, 1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every metric from its Space, by people who have evaluate, numpy (and scipy where a Space asks for it), and not us."""
+"""Every metric from its Space, by people who have evaluate and numpy, scipy where a Space asks for it, and not us."""
 
 import subprocess
 import sys
