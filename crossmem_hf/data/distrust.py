@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.uploading.patience import patiently
 
 LARGEST_CARD_BYTES = 5_000_000
 LARGEST_PICTURE_PIXELS = 50_000_000
@@ -36,21 +37,35 @@ def check_dataset_card(dataset_name: str) -> None:
 
 
 def _fetched_card(dataset_name: str) -> Path | None:
-    """The card of a Hub dataset, from the cache if it is current; None if there is none, or no Hub in reach."""
-    import httpx2
+    """The card of a Hub dataset; None if there is none, which load_dataset explains better."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url, try_to_load_from_cache
-    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError
+    from huggingface_hub.errors import (
+        HFValidationError,
+        OfflineModeIsEnabled,
+        RemoteEntryNotFoundError,
+        RepositoryNotFoundError,
+    )
+
+    def fetch() -> Path | None:
+        try:
+            size = get_hf_file_metadata(hf_hub_url(dataset_name, "README.md", repo_type="dataset")).size or 0
+            if size > LARGEST_CARD_BYTES:
+                raise _hostile_card(dataset_name, f"has {size} bytes; at most {LARGEST_CARD_BYTES} are read")
+            return Path(hf_hub_download(dataset_name, "README.md", repo_type="dataset"))
+        except (RemoteEntryNotFoundError, RepositoryNotFoundError, HFValidationError):
+            return None
 
     try:
-        size = get_hf_file_metadata(hf_hub_url(dataset_name, "README.md", repo_type="dataset")).size or 0
-        if size > LARGEST_CARD_BYTES:
-            raise _hostile_card(dataset_name, f"has {size} bytes; at most {LARGEST_CARD_BYTES} are read")
-        return Path(hf_hub_download(dataset_name, "README.md", repo_type="dataset"))
-    except (EntryNotFoundError, HFValidationError):
-        return None
-    except (HfHubHTTPError, httpx2.HTTPError, ConnectionError):
+        return patiently(f"read the card of {dataset_name!r}", fetch)
+    except CrossmemError as error:
+        if error.__cause__ is None:
+            raise
         cached = try_to_load_from_cache(dataset_name, "README.md", repo_type="dataset")
-        return Path(cached) if isinstance(cached, str) else None  # load_dataset says what is wrong with the Hub
+        if isinstance(cached, str):
+            return Path(cached)  # what load_dataset falls back on, too
+        if isinstance(error.__cause__, OfflineModeIsEnabled):
+            return None
+        raise
 
 
 def _check_front_matter(dataset_name: str, text: str) -> None:

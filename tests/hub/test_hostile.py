@@ -46,3 +46,18 @@ def test_hostile_cards_are_refused(hub, clients):
     assert not (clients.folder / "hacked").exists()
     assert hub.count("resolve", method="GET", about="evil/huge") == 0
     assert hub.count("resolve", about=".parquet") == 0
+
+
+def test_a_card_that_cannot_be_read_is_not_taken_on_trust(hub, clients):
+    """A Hub in trouble while the card is read, and well again afterwards, gets no data past the check."""
+    repository = hub.store.create("dataset", "evil/python")
+    card = hub.store.file(f"---\n{CARDS['python']}\n---\n".encode())
+    hub.store.commit(repository, "main", changed={"README.md": card, "qa/forget.parquet": hub.store.file(b"PAR1")})
+    hub.fail("resolve", about="README.md", status=500)
+    said = clients.python(LOAD.replace("NAMES", repr(["evil/python"])), timeout=300)
+    assert "is no plain YAML" in said["evil/python"]
+    hub.faults.clear()
+    hub.fail("resolve", about="README.md", drop=True, times=None)
+    said = clients.afresh("home2").python(LOAD.replace("NAMES", repr(["evil/python"])), timeout=300)
+    assert "Could not read the card of 'evil/python'" in said["evil/python"]
+    assert hub.count("resolve", about=".parquet") == 0
