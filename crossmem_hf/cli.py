@@ -213,12 +213,18 @@ def materialize(
     directory: Annotated[
         Path, typer.Argument(help="Folder that gets crossmem/personas and crossmem/<metric>.")
     ] = Path("."),
-    num_personas: Annotated[int, typer.Option(help="Target people.")] = 50,
-    num_views: Annotated[int, typer.Option(help="Training views a person.")] = 8,
-    seed: Annotated[int, typer.Option(help="Persona seed.")] = 0,
-    image_size: Annotated[int, typer.Option(help="Side of a portrait in pixels, 48 to 512.")] = 64,
-    forget_fraction: Annotated[float, typer.Option(help="Share of the people in the forget splits.")] = 0.2,
-    qa_per_persona: Annotated[int, typer.Option(help="Questions about facts, a person and modality.")] = 20,
+    preset: Annotated[str | None, typer.Option(help="remem or wen: a paper's sizes, to start from.")] = None,
+    num_personas: Annotated[int | None, typer.Option(help="Target people (default 50).")] = None,
+    num_views: Annotated[int | None, typer.Option(help="Training views a person (default 8).")] = None,
+    seed: Annotated[int | None, typer.Option(help="Persona seed (default 0).")] = None,
+    image_size: Annotated[int | None, typer.Option(help="Side of a portrait, 48 to 512 pixels (default 64).")] = None,
+    forget_fraction: Annotated[float | None, typer.Option(help="Share of forgotten people (default 0.2).")] = None,
+    qa_per_persona: Annotated[
+        int | None, typer.Option(help="Questions about facts, a person and modality (default 20).")
+    ] = None,
+    single_hop_share: Annotated[
+        float | None, typer.Option(help="Share of them that name the person (default 0.7).")
+    ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace a dataset made with other settings.")] = False,
 ) -> None:
     """Write the dataset and the metrics, so that load_dataset and evaluate.load find them in that folder, offline."""
@@ -226,13 +232,15 @@ def materialize(
         from crossmem_hf.data.materialize import materialize as write
         from crossmem_hf.data.spec import DatasetSpec
 
-        spec = DatasetSpec(
+        spec = DatasetSpec.preset(
+            preset,
             num_personas=num_personas,
             num_views=num_views,
             seed=seed,
             image_size=image_size,
             forget_fraction=forget_fraction,
             qa_per_persona=qa_per_persona,
+            single_hop_share=single_hop_share,
         )
         with console.status("Writing people, portraits, questions and metrics"):
             written = write(directory, spec, overwrite=overwrite)

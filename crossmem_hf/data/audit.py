@@ -7,18 +7,31 @@ knows the columns of a row and the names of splits, and no config by name: a spl
 """
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from crossmem_hf.data.likeness import picture_hash
 from crossmem_hf.data.rows import Row
 from crossmem_hf.data.shards import Place
-from crossmem_hf.data.world import Phrases, World, quality_fault, secrets_of, words_of
+from crossmem_hf.data.world import POOLED_FACTS, Phrases, World, quality_fault, secrets_of, words_of
 from crossmem_hf.personas.schema import VIEW_SPLITS
 
-_LABELS = {"persona_id", "attribute", "modality", "template", "kind", "role", "path"}
-"""Strings that no model is shown."""
+_UNSPOKEN = {
+    "images",
+    "portrait",
+    "hops",
+    "view",
+    "forget_rank",
+    "persona_id",
+    "attribute",
+    "modality",
+    "template",
+    "kind",
+    "refusal",
+}
+"""Columns that hold nothing a model is told."""
+_FALSE = "perturbed"
+"""Columns of this prefix hold falsehoods: a job or an illness in them may by chance be a forgotten person's."""
 _LENGTH_STEP = 5
 
 
@@ -50,9 +63,13 @@ class Audit:
         self.templates: dict[str, set[str]] = {}
         self.hashes: dict[str, dict[str, str]] = {}
         self.examples: dict[str, dict[str, str]] = {}
-        self._secrets = Phrases(sorted(secrets_of(world)[0]))
+        secrets = secrets_of(world)[0]
+        pooled = {person.facts[fact] for person in world.targets for fact in POOLED_FACTS}
+        self._secrets = Phrases(sorted(secrets))
+        self._private = Phrases(sorted(secrets - pooled))
         everyone = [*world.targets, *world.background]
         self._name_words = {word for person in everyone for word in words_of(person.full_name)}
+        self._columns: dict[str, list[tuple[Phrases, list[str]]]] = {}
         self._people: dict[str, _Person] = {}
 
     def add(self, place: Place, row: Row) -> None:
@@ -63,24 +80,24 @@ class Audit:
         """
         config, split = place
         self.counts[f"rows/{config}/{split}"] += 1
-        spoken = list(dict.fromkeys(_spoken(row)))
-        words = words_of(" | ".join(spoken))
+        question = " ".join(_strings(row["prompt"])) if "prompt" in row else ""
         if split.startswith("retain"):
-            self._check_leakage(place, row, words)
-        self._check_names(place, row)
-        if "prompt" in row:
-            self._measure(config, split, row)
+            self._check_leakage(place, row)
+        self._check_names(place, row, question)
+        if question:
+            self._measure(place, row, question)
         if "persona_id" in row:
             person = self._people.setdefault(row["persona_id"], _Person())
             person.places.add(place)
             self._check_role(place, row, person)
-            self._check_family(place, row, person)
+            self._check_family(place, row, person, question)
             self._keep_hash(row, split)
 
     def end_of_group(self) -> None:
         """Forget the people seen so far: no row about them comes any more."""
         for person in self._people.values():
             self.counts.update(f"people/{config}/{split}" for config, split in person.places)
+            self.counts["portraits"] += len(person.pictures)
         self._people.clear()
 
     def as_json(self) -> dict[str, Any]:
@@ -92,26 +109,37 @@ class Audit:
             "examples": self.examples,
         }
 
-    def _check_leakage(self, place: Place, row: Row, words: list[str]) -> None:
+    def _check_leakage(self, place: Place, row: Row) -> None:
         self.counts["checked/leakage"] += 1
-        found = self._secrets.found_in(words)
+        found = []
+        for phrases, columns in self._watched(place[0], row):
+            texts = dict.fromkeys(text for name in columns for text in _strings(row[name]))
+            found += phrases.found_in(words_of(" | ".join(texts)))
         if found:
-            raise quality_fault(
-                "leakage", "a retain row says what only a forgotten person has", [_told(place, row, found)]
-            )
+            told = [_told(place, row, found)]
+            raise quality_fault("leakage", "a retain row says what only a forgotten person has", told)
 
-    def _check_names(self, place: Place, row: Row) -> None:
+    def _watched(self, config: str, row: Row) -> list[tuple[Phrases, list[str]]]:
+        """What must not be said, and the columns in which it must not be."""
+        if config not in self._columns:
+            spoken = [name for name in row if name not in _UNSPOKEN]
+            false = [name for name in spoken if name.startswith(_FALSE)]
+            true = [name for name in spoken if name not in false]
+            self._columns[config] = [(self._secrets, true), *([(self._private, false)] if false else [])]
+        return self._columns[config]
+
+    def _check_names(self, place: Place, row: Row, question: str) -> None:
         """Descriptions, and questions that must be answered from looks, name nobody."""
-        unnamed = [row["description"]] if "description" in row else []
-        if "prompt" in row and (row.get("hops") != 1 or row.get("attribute") == "full_name"):
-            unnamed += _strings(row["prompt"])
-            unnamed += _strings(row["completion"]) if row.get("hops") == 0 else ()
-        for text in unnamed:
-            self.counts["checked/names"] += 1
-            words = words_of(text)
-            if not self._name_words.isdisjoint(words):
-                named = [word for word in words if word in self._name_words]
-                raise quality_fault("names", "a text that must name nobody holds a name", [_told(place, row, named)])
+        unnamed = row.get("description", "")
+        if question and (row.get("hops") != 1 or row.get("attribute") == "full_name"):
+            unnamed = " | ".join([unnamed, question, *(_strings(row["completion"]) if row.get("hops") == 0 else ())])
+        if not unnamed:
+            return
+        self.counts["checked/names"] += 1
+        words = words_of(unnamed)
+        if not self._name_words.isdisjoint(words):
+            told = [_told(place, row, [word for word in words if word in self._name_words])]
+            raise quality_fault("names", "a text that must name nobody holds a name", told)
 
     def _check_role(self, place: Place, row: Row, person: _Person) -> None:
         role = next((role for role in ("forget", "retain") if place[1].startswith(role)), None)
@@ -121,7 +149,7 @@ class Audit:
         if len(person.roles) > 1:
             raise quality_fault("roles", "a person is both forgotten and retained", [_told(place, row)])
 
-    def _check_family(self, place: Place, row: Row, person: _Person) -> None:
+    def _check_family(self, place: Place, row: Row, person: _Person, question: str) -> None:
         """No portrait and no full question is met in two families of views."""
         template = row.get("template")
         if template is None:
@@ -137,12 +165,11 @@ class Audit:
         for picture in pictures:
             if person.pictures.setdefault(picture, family) != family:
                 raise quality_fault("families", "a portrait is met in two families", [_told(place, row)])
-        question = "" if pictures else " ".join(_strings(row["prompt"]))
-        if question and person.questions.setdefault(question, family) != family:
+        if not pictures and person.questions.setdefault(question, family) != family:
             raise quality_fault("families", "a question is met in two families", [_told(place, row, [question])])
 
-    def _measure(self, config: str, split: str, row: Row) -> None:
-        question = " ".join(_strings(row["prompt"]))
+    def _measure(self, place: Place, row: Row, question: str) -> None:
+        config, split = place
         if config not in self.examples and row.get("answer"):
             self.examples[config] = {"question": question, "answer": row["answer"]}
         for column in ("hops", "modality"):
@@ -162,21 +189,13 @@ class Audit:
                 kept["test"] = picture_hash(row["images"][0]["bytes"]).hex()
 
 
-def _spoken(row: Row) -> Iterator[str]:
-    """Every string of a row that a model may be shown."""
-    for name, value in row.items():
-        if name not in _LABELS:
-            yield from _strings(value)
-
-
-def _strings(value: Any) -> Iterator[str]:
+def _strings(value: Any) -> list[str]:
+    """The texts of a column: a string, or turns of a conversation, or a list of either."""
     if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        yield from _spoken(value)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _strings(item)
+        return [value]
+    if isinstance(value, dict):
+        return [value["content"]]
+    return [text for item in value for text in _strings(item)]
 
 
 def _told(place: Place, row: Row, found: list[str] | None = None) -> str:

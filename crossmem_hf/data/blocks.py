@@ -59,32 +59,53 @@ class Block:
     audit: dict[str, Any]
 
 
-def build_fingerprint(spec: DatasetSpec) -> str:
-    """Sixteen hex digits of all that decides the bytes of the Parquet files."""
-    return fingerprint([spec.fingerprint(), version("pyarrow"), version("datasets")])
+@dataclass(frozen=True, slots=True)
+class Build:
+    """What is built where.
+
+    Attributes:
+        folder: The dataset's folder.
+        spec: The dataset.
+        people_per_shard: Person numbers a block; None for the usual number.
+    """
+
+    folder: Path
+    spec: DatasetSpec
+    people_per_shard: int | None = None
+
+    @property
+    def plan(self) -> Plan:
+        """How the people fall into blocks."""
+        return plan_of(self.spec, self.people_per_shard)
+
+    @property
+    def fingerprint(self) -> str:
+        """Sixteen hex digits of all that decides the bytes of the Parquet files."""
+        versions = version("pyarrow"), version("datasets")
+        return fingerprint([self.spec.fingerprint(), self.plan.block_size, versions])
 
 
-def finished_block(folder: Path, spec: DatasetSpec, number: int) -> Block | None:
+def finished_block(build: Build, number: int) -> Block | None:
     """A block written earlier from the same spec, once its files are seen to be whole; None if there is none."""
     try:
-        record = json.loads(_record_path(folder, number).read_text())
+        record = json.loads(_record_path(build, number).read_text())
         shards = {name: Shard(**shard) for name, shard in record["shards"].items()}
-        if record["fingerprint"] != build_fingerprint(spec):
+        if record["fingerprint"] != build.fingerprint:
             return None
-        if any(file_digest(folder / name) != shard.digest for name, shard in shards.items()):
+        if any(file_digest(build.folder / name) != shard.digest for name, shard in shards.items()):
             return None
         return Block(shards, record["audit"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def write_block(folder: Path, spec: DatasetSpec, number: int, tell: Tell) -> Block:
+def write_block(build: Build, number: int, tell: Tell) -> Block:
     """Write the files of one block, then its record.
 
     Raises:
         CrossmemError: A check of the rows failed (`data.audit`), or a file could not be written.
     """
-    plan = plan_of(spec)
+    folder, plan = build.folder, build.plan
     names = {place: name for place in places() if (name := plan.shard_name(place, number)) is not None}
     try:
         with ExitStack() as unfinished:
@@ -92,11 +113,11 @@ def write_block(folder: Path, spec: DatasetSpec, number: int, tell: Tell) -> Blo
             for place, name in names.items():
                 path = folder / f"{name}.part"
                 path.parent.mkdir(parents=True, exist_ok=True)
-                writer = ShardWriter(path, features_of(place[0]), share_images=plan.num_blocks > 1)
+                writer = ShardWriter(path, features_of(place[0]), share_images=plan.share_images)
                 unfinished.callback(path.unlink, missing_ok=True)
                 unfinished.callback(writer.abandon)
                 writers[place] = writer
-            audit = _fill(writers, plan, spec, number, tell)
+            audit = _fill(writers, build, number, tell)
             for writer in writers.values():
                 writer.close()
             shards = {names[place]: _finished(folder / names[place], writer) for place, writer in writers.items()}
@@ -105,16 +126,14 @@ def write_block(folder: Path, spec: DatasetSpec, number: int, tell: Tell) -> Blo
             f"Could not write {str(folder)!r}: {error.strerror or error}; the shards that are finished are kept.",
             "Free some space, and run the same again: it goes on from there.",
         ) from error
-    record = {
-        "fingerprint": build_fingerprint(spec),
-        "shards": {name: asdict(shard) for name, shard in shards.items()},
-        "audit": audit.as_json(),
-    }
-    write_atomic(_record_path(folder, number), json.dumps(record, sort_keys=True) + "\n")
-    return Block(shards, record["audit"])
+    block = Block(shards, audit.as_json())
+    record = {"fingerprint": build.fingerprint, **asdict(block)}
+    write_atomic(_record_path(build, number), json.dumps(record) + "\n")
+    return block
 
 
-def _fill(writers: dict[Place, ShardWriter], plan: Plan, spec: DatasetSpec, number: int, tell: Tell) -> Audit:
+def _fill(writers: dict[Place, ShardWriter], build: Build, number: int, tell: Tell) -> Audit:
+    plan, spec = build.plan, build.spec
     audit = Audit(world_of(spec))
     for group in plan.groups(number):
         num_rows = 0
@@ -135,5 +154,5 @@ def _finished(path: Path, writer: ShardWriter) -> Shard:
     return shard
 
 
-def _record_path(folder: Path, number: int) -> Path:
-    return folder / RECORDS / f"block-{number:05d}.json"
+def _record_path(build: Build, number: int) -> Path:
+    return build.folder / RECORDS / f"block-{number:05d}.json"

@@ -26,6 +26,7 @@ class PersonasConfig(datasets.BuilderConfig):
     image_size: int = _DEFAULTS.image_size
     forget_fraction: float = _DEFAULTS.forget_fraction
     qa_per_persona: int = _DEFAULTS.qa_per_persona
+    single_hop_share: float = _DEFAULTS.single_hop_share
 
     def spec(self) -> DatasetSpec:
         """The same knobs, checked."""

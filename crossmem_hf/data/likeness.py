@@ -8,12 +8,13 @@ import numpy as np
 from PIL import Image
 
 _SIDE = 8
+_FLAT = 4  # grey levels; without it, noise and compression would decide the bits of plain backgrounds
 NUM_BITS = 3 * _SIDE * _SIDE
 """Bits of a hash; unrelated pictures differ in about half of them."""
 
 
 def picture_hash(picture: bytes) -> bytes:
-    """The picture at 9 x 8 pixels: a bit a channel and pair of horizontal neighbours, set where it gets brighter.
+    """The picture at 9 x 8 pixels: a bit a channel and pair of neighbours, set where it gets clearly brighter.
 
     Args:
         picture: An image file.
@@ -25,8 +26,8 @@ def picture_hash(picture: bytes) -> bytes:
         The difference hash (dHash) of image search, for each colour channel.
     """
     with Image.open(BytesIO(picture)) as image:
-        small = np.asarray(image.convert("RGB").resize((_SIDE + 1, _SIDE), Image.Resampling.BOX))
-    return np.packbits(small[:, 1:] > small[:, :-1]).tobytes()
+        small = np.asarray(image.convert("RGB").resize((_SIDE + 1, _SIDE), Image.Resampling.BOX), dtype=np.int16)
+    return np.packbits(small[:, 1:] > small[:, :-1] + _FLAT).tobytes()
 
 
 def distance(one: bytes, other: bytes) -> int:

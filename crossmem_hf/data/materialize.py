@@ -24,7 +24,11 @@ _METRICS = Path(__file__).parent.parent / "metrics"
 
 
 def materialize(
-    directory: str | os.PathLike[str] = ".", spec: DatasetSpec | None = None, *, overwrite: bool = False
+    directory: str | os.PathLike[str] = ".",
+    spec: DatasetSpec | None = None,
+    *,
+    overwrite: bool = False,
+    num_proc: int = 1,
 ) -> Path:
     """Fill ``directory/crossmem`` with the dataset and every metric, all at once or not at all.
 
@@ -34,6 +38,7 @@ def materialize(
         directory: The folder to work in afterwards; made if need be.
         spec: Which dataset; None for the default one.
         overwrite: Replace a folder made from another spec, by another version, or changed since.
+        num_proc: Processes that write; see `writing.write_dataset`.
 
     Returns:
         The path of ``directory/crossmem``.
@@ -51,7 +56,7 @@ def materialize(
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{NAMESPACE}-"))
-        _fill(temporary / "new", metrics, made_from, spec)
+        _fill(temporary / "new", metrics, made_from, spec, num_proc)
         _swap(temporary / "new", target, temporary / "old")
     except OSError as error:
         raise CrossmemError(
@@ -64,8 +69,8 @@ def materialize(
     return target
 
 
-def _fill(folder: Path, metrics: dict[str, Path], made_from: str, spec: DatasetSpec) -> None:
-    write_dataset(folder / "personas", spec)
+def _fill(folder: Path, metrics: dict[str, Path], made_from: str, spec: DatasetSpec, num_proc: int) -> None:
+    write_dataset(folder / "personas", spec, num_proc=num_proc)
     for name, source in metrics.items():
         write_atomic(folder / name, source.read_bytes())
     marker = {"fingerprint": made_from, "spec": spec.as_dict(), "files": _digests(folder)}

@@ -20,7 +20,7 @@ from crossmem_hf.personas.schema import VIEW_SPLITS
 from crossmem_hf.storage import file_digest, fingerprint
 
 FILE_NAME = "quality.json"
-NEAR_DUPLICATE_BITS = 4
+NEAR_DUPLICATE_BITS = 2
 """Portraits of two people that differ in no more bits of 192 count as the same picture."""
 
 CHECKS = {
@@ -50,7 +50,8 @@ class QualityReport:
         balance: Visual attribute -> its most common value, that one's share, and chi-square against equal shares.
         splits: Config -> split -> rows, people, and rows by hops and by modality.
         lengths: Config -> ``question`` and ``answer`` -> words, in steps of five -> rows.
-        portraits: Perceptual distances: to the nearest other person, and between two views of the same.
+        portraits: How many were drawn, and perceptual distances: to the nearest other person, and between two views of
+            the same.
         examples: Config -> question and answer of its first row.
     """
 
@@ -112,7 +113,7 @@ def quality_report(spec: DatasetSpec, audits: Sequence[Mapping[str, Any]], conte
     people = {name: len(getattr(world, name)) for name in ("forgotten", "retained", "background")}
     num_targets = people["forgotten"] + people["retained"]
     num_templates = check_templates(templates)
-    portraits = check_duplicates(hashes)
+    portraits = {"drawn": counts.get("portraits", 0), **check_duplicates(hashes)}
     return QualityReport(
         content=content,
         spec=spec.as_dict(),

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from crossmem_hf.data.contents import people_of, rows_of
 from crossmem_hf.data.rows import Row, features_of
 from crossmem_hf.data.spec import NUM_HELD_OUT_VIEWS, SPLITS, DatasetSpec
+from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.schema import Persona
 
 if TYPE_CHECKING:
@@ -51,6 +52,11 @@ class Plan:
         return 1 + max(person.index for people in self.people.values() for person in people)
 
     @property
+    def share_images(self) -> bool:
+        """Whether a portrait is stored once for several rows: not in a dataset of one block, see `ShardWriter`."""
+        return self.num_blocks > 1
+
+    @property
     def num_blocks(self) -> int:
         """How many blocks the people fall into."""
         return -(-self.num_people // self.block_size)
@@ -83,16 +89,22 @@ def is_about_everyone(config: str) -> bool:
 
 
 @lru_cache(maxsize=1)
-def plan_of(spec: DatasetSpec) -> Plan:
-    """How a spec's people fall into blocks: some thousand portraits or questions each, and at least one person.
+def plan_of(spec: DatasetSpec, people_per_shard: int | None = None) -> Plan:
+    """How a spec's people fall into blocks.
+
+    Args:
+        people_per_shard: Person numbers a block; None for as many as make some thousand portraits or questions.
 
     Raises:
-        CrossmemError: The spec leaves a forget or a retain set empty.
+        CrossmemError: The spec leaves a forget or a retain set empty, or a block would hold nobody.
     """
+    if people_per_shard is not None and people_per_shard < 1:
+        raise CrossmemError(f"people_per_shard={people_per_shard!r}; expected at least 1.", "Pass a larger number.")
     views = spec.num_views + 2 * NUM_HELD_OUT_VIEWS
+    usual = max(1, min(_BLOCK_PORTRAITS // views, _BLOCK_QUESTIONS // (2 * spec.qa_per_persona)))
     return Plan(
         people={place: people_of(*place, spec) for place in places()},
-        block_size=max(1, min(_BLOCK_PORTRAITS // views, _BLOCK_QUESTIONS // (2 * spec.qa_per_persona))),
+        block_size=people_per_shard or usual,
         group_size=max(1, _GROUP_PORTRAITS // views),
     )
 

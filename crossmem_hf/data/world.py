@@ -20,6 +20,8 @@ from crossmem_hf.personas.values import FACT_ATTRIBUTES, VISUAL_ATTRIBUTES
 
 NUM_SHOWN = 3
 """Offenders that an error message names."""
+POOLED_FACTS = ("job", "medical_condition")
+"""Private facts whose values are few and known to all."""
 MOST_IMBALANCE = 6.0
 """Standard deviations by which chi-square may exceed what a fair draw gives."""
 

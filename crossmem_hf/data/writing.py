@@ -12,12 +12,12 @@ from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crossmem_hf.data.blocks import RECORDS, Block, Shard, Tell, build_fingerprint, finished_block, write_block
+from crossmem_hf.data.blocks import RECORDS, Block, Build, Shard, Tell, finished_block, write_block
 from crossmem_hf.data.card import dataset_card, evaluation_tasks
 from crossmem_hf.data.quality import FILE_NAME, QualityReport, check_people, content_fingerprint, quality_report
 from crossmem_hf.data.rows import features_of
 from crossmem_hf.data.samples import contact_sheet
-from crossmem_hf.data.shards import Place, plan_of
+from crossmem_hf.data.shards import Place
 from crossmem_hf.data.spec import SPLITS, DatasetSpec
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.storage import write_atomic
@@ -30,13 +30,19 @@ _STARTED = "fingerprint"
 
 
 def write_dataset(
-    folder: Path, spec: DatasetSpec, *, repo_id: str = REPO_ID, num_proc: int = 1, progress: bool = False
+    folder: Path,
+    spec: DatasetSpec,
+    *,
+    repo_id: str = REPO_ID,
+    num_proc: int = 1,
+    people_per_shard: int | None = None,
+    progress: bool = False,
 ) -> QualityReport:
     """Write every split of every config as Parquet, the quality report and the card into a folder.
 
     People are taken in blocks and rows pass one by one, so the memory needed does not grow with the dataset. Killed at
-    any time and called again, it keeps the blocks that are finished. The bytes depend on the spec and the versions
-    alone, not on `num_proc` and not on interruptions. A dataset of one block has the files that
+    any time and called again, it keeps the blocks that are finished. The bytes depend on the spec, the versions and
+    `people_per_shard`, not on `num_proc` and not on interruptions. A dataset of one block has the files that
     `datasets.Dataset.push_to_hub` would upload, byte for byte; a larger one has more shards, and stores a portrait
     that many questions show once a row group.
 
@@ -45,6 +51,8 @@ def write_dataset(
         repo_id: The name that the card tells people to load.
         num_proc: Processes. They are spawned, so a script that asks for more than one needs the usual
             ``if __name__ == "__main__":``.
+        people_per_shard: People of consecutive numbers whose rows share a file; None for as many as make some 8,000
+            portraits or 40,000 questions.
         progress: Show people, rows a second and the time left on the terminal.
 
     Returns:
@@ -56,14 +64,15 @@ def write_dataset(
     """
     if num_proc < 1:
         raise CrossmemError(f"num_proc={num_proc!r}; expected at least 1 process.", "Pass the number of cores.")
-    plan = plan_of(spec)
+    build = Build(folder, spec, people_per_shard)
+    plan = build.plan
     check_people(spec)
-    _begin(folder, spec)
-    done = {number: finished_block(folder, spec, number) for number in range(plan.num_blocks)}
+    _begin(build)
+    done = {number: finished_block(build, number) for number in range(plan.num_blocks)}
     missing = [number for number, block in done.items() if block is None]
     people_left = sum(len(group) for number in missing for group in plan.groups(number))
     with _shown(plan.num_people, plan.num_people - people_left, progress=progress) as tell:
-        done |= _written(folder, spec, missing, min(num_proc, len(missing)), tell)
+        done |= _written(build, missing, min(num_proc, len(missing)), tell)
     blocks = [block for _, block in sorted(done.items()) if block is not None]
     shards = {name: shard for block in blocks for name, shard in block.shards.items()}
     content = content_fingerprint({name: shard.digest for name, shard in shards.items()})
@@ -72,12 +81,12 @@ def write_dataset(
     return report
 
 
-def _begin(folder: Path, spec: DatasetSpec) -> None:
+def _begin(build: Build) -> None:
     """Accept a folder that is empty or holds the beginning of this very dataset, and mark it."""
+    folder = build.folder
     mark = folder / RECORDS / _STARTED
-    made_from = build_fingerprint(spec)
     if mark.is_file():
-        if mark.read_text() != made_from:
+        if mark.read_text() != build.fingerprint:
             raise CrossmemError(
                 f"{str(folder)!r} holds an unfinished dataset of another spec or version.",
                 "Delete the folder or choose another one.",
@@ -85,17 +94,17 @@ def _begin(folder: Path, spec: DatasetSpec) -> None:
         return
     if folder.exists() and any(folder.iterdir()):
         raise CrossmemError(f"{str(folder)!r} is not empty.", "Name a folder that is new or empty.")
-    write_atomic(mark, made_from)
+    write_atomic(mark, build.fingerprint)
 
 
-def _written(folder: Path, spec: DatasetSpec, numbers: Sequence[int], num_proc: int, tell: Tell) -> dict[int, Block]:
+def _written(build: Build, numbers: Sequence[int], num_proc: int, tell: Tell) -> dict[int, Block]:
     if num_proc <= 1:
-        return {number: write_block(folder, spec, number, tell) for number in numbers}
+        return {number: write_block(build, number, tell) for number in numbers}
     context = get_context("spawn")
     counts = context.Array("q", 2)
     blocks: dict[int, Block] = {}
     with ProcessPoolExecutor(num_proc, mp_context=context, initializer=_start_worker, initargs=(counts,)) as pool:
-        pending: dict[Future[Block], int] = {pool.submit(_work, folder, spec, number): number for number in numbers}
+        pending: dict[Future[Block], int] = {pool.submit(_work, build, number): number for number in numbers}
         try:
             while pending:
                 finished, _ = wait(pending, timeout=0.5, return_when=FIRST_COMPLETED)
@@ -121,18 +130,24 @@ _counts: Any = None
 def _start_worker(counts: Any) -> None:
     global _counts
     _counts = counts
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+
+
+def _die_with_parent() -> None:
+    """End this process as soon as its parent is gone; a worker would otherwise wait for ever for a killed one."""
     parent = parent_process()
     assert parent is not None, "a worker has a parent"
-    threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()  # else it outlives a kill -9
+    parent.join()
+    os._exit(1)
 
 
-def _work(folder: Path, spec: DatasetSpec, number: int) -> Block:
+def _work(build: Build, number: int) -> Block:
     def tell(people: int, rows: int) -> None:
         with _counts.get_lock():
             _counts[0] += people
             _counts[1] += rows
 
-    return write_block(folder, spec, number, tell)
+    return write_block(build, number, tell)
 
 
 @contextmanager

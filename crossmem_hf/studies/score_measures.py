@@ -22,6 +22,7 @@ from crossmem_hf.metrics.min_k_prob.membership_math import membership_summary
 from crossmem_hf.metrics.min_k_prob.min_k_math import token_scores
 from crossmem_hf.metrics.priv_leak.priv_leak_math import priv_leak_items, priv_leak_summary
 from crossmem_hf.metrics.truth_ratio.truth_ratio_math import TruthRatioItems, truth_ratio_items, truth_ratio_summary
+from crossmem_hf.prompts_refusals import every_wording
 
 Item = Mapping[str, Any]
 Found = tuple[dict[str, float], dict[str, list[Any]]]
@@ -154,7 +155,8 @@ def diagnosis(items: Sequence[Item], against: Against) -> Found:
     """From free answers, and the rank of the truth among the candidates."""
     answers, truths = ([item[name] for item in items] for name in ("answer", "truth"))
     counts = [item["num_candidates"] for item in items]
-    found = diagnose_items(answers, truths, truth_rank=_ranks(items).rank, num_candidates=counts)
+    ranks = _ranks(items).rank
+    found = diagnose_items(answers, truths, truth_rank=ranks, num_candidates=counts, refusals=every_wording())
     return diagnosis_summary(found, persona_id=_people(items)), found.as_lists()
 
 

@@ -7,7 +7,17 @@ import sys
 
 import pytest
 
-MODULES = ("portraits", "scoring", "generation", "arena", "opponents", "contest", "unlearn_sides", "unlearn_step")
+MODULES = (
+    "portraits",
+    "scoring",
+    "generation",
+    "arena",
+    "opponents",
+    "contest",
+    "unlearn_sides",
+    "unlearn_step",
+    "dataset",
+)
 
 
 @pytest.fixture

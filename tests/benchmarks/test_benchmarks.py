@@ -19,6 +19,16 @@ def test_portraits(run, capsys):
     assert "times the target of 150" in capsys.readouterr().out
 
 
+def test_dataset(run):
+    small = ("--num_personas", "6", "--image_size", "48", "--num_proc", "1")
+    result = run("dataset", *small, "--twice")["result"]
+    assert result["people"] == 6
+    assert result["portraits"] >= 6 * 9
+    assert result["rows"] > result["portraits"]
+    assert result["equal_files"] > 30
+    assert result["peak_megabytes_parent"] > 50
+
+
 CASES = {
     "k20": [14, 10],
     "k100": [50, 35],
