@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the metric must give, by hand or from its card: input columns and options by name, and the numbers they lead to."""
+"""What the metric must give, by hand or from its card: columns and options by name, and the numbers they lead to."""
 
 test_cases = [
     {  # the lowest fifth of so few tokens is the lowest one: -0.2, -3.5, -3.0, -4.0
