@@ -95,7 +95,7 @@ def publish_results(
         bool | None, typer.Option(help="Single answers too (default: unless the rows came from a folder here).")
     ] = None,
 ) -> None:
-    """Push adapters with cards, results for the Hub's pages, and the record, in one commit. Equal ones are left alone."""
+    """Push adapters with cards, eval results and the record in one commit; nothing if all of it is there."""
     with clear_errors():
         from crossmem_hf.publishing.results import publish_results as push
 

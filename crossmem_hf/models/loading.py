@@ -25,7 +25,7 @@ def load_model_and_processor(
     Args:
         name_or_path: A Hub name or a folder; None is the embedded micro VLM. A model without an image tower comes
             with its tokenizer as the processor.
-        adapter: A PEFT adapter (Hub name or folder) to put on top; ``"owner/name/folder"`` is in a repository's folder.
+        adapter: A PEFT adapter (Hub name or folder) to put on top; ``"owner/name/folder"`` is below a repository.
         dtype: ``"auto"``, ``"float32"``, ``"bfloat16"`` or ``"float16"``.
         device: Where to put the model, e.g. ``"cuda"``; None leaves it where it was loaded.
 

@@ -119,7 +119,7 @@ def _about(record: Record) -> str:
     base = config.get("model_name_or_path") or "the micro VLM that ships with `crossmem_hf`"
     if isinstance(record, RunRecord):
         return (
-            f"What {base} remembers of {people}: learnt through portraits or through descriptions, asked through both, "
+            f"What {base} remembers of {people}: learnt through portraits or descriptions, asked through both, "
             "before and after a part of them was unlearnt."
         )
     ways = ", ".join(config.get("methods", ()))

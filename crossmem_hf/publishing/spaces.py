@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The metrics as Spaces, from the files that `crossmem materialize` copies. It does not know what a metric means.
 
-Spaces are never tagged: `evaluate` looks for a tag of its own version first, and such a tag would hide ``main`` for good.
+Spaces are never tagged: `evaluate` looks for a tag of its own version first, which would hide ``main`` for good.
 """
 
 from collections.abc import Callable, Sequence

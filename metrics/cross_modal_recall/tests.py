@@ -3,8 +3,10 @@
 
 test_cases = [
     {  # learnt from pictures: all four named from a picture, two of four from words
-        "predictions": ["Ada Okoye", "bo lindqvist.", "Caro Díaz", "Dele ONeil"]
-        + ["Ada Okoye", "Ada Okoye", "", "Dele O'Neil"],
+        "predictions": [
+            *("Ada Okoye", "bo lindqvist.", "Caro Díaz", "Dele ONeil"),
+            *("Ada Okoye", "Ada Okoye", "", "Dele O'Neil"),
+        ],
         "references": [["Ada Okoye"], ["Bo Lindqvist"], ["Caro Díaz"], ["Dele O'Neil"]] * 2,
         "source": ["image"] * 8,
         "target": ["image"] * 4 + ["text"] * 4,
