@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from crossmem_hf.data.spec import DatasetSpec
-from crossmem_hf.data.writing import file_digest, write_dataset
+from crossmem_hf.data.writing import write_dataset
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.storage import fingerprint, write_atomic
+from crossmem_hf.storage import file_digest, fingerprint, write_atomic
 
 NAMESPACE = "crossmem"
 MARKER = "materialized.json"
