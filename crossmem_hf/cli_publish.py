@@ -63,7 +63,7 @@ def reproduce(
             raise typer.Exit(3)
 
 
-_Private = Annotated[bool | None, typer.Option(help="Only for what is made anew (default: as the account has it).")]
+_Private = Annotated[bool | None, typer.Option(help="Private repositories (default: as the account has it).")]
 _CreatePr = Annotated[bool, typer.Option("--create-pr", help="Propose it in a pull request.")]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import yaml
 from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
 
-from crossmem_hf.data.publish import REPO_ID
+from crossmem_hf.data.writing import REPO_ID
 from crossmem_hf.report.compare_record import EXPOSURE, RECALL, CompareRecord
 from crossmem_hf.report.lines import Line, Record, lines_of
 from crossmem_hf.report.record import RunRecord

@@ -1,20 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files into a repository, all in one commit or not at all. It does not know what they are."""
+"""Named contents as a commit of a repository that is empty or ours. It does not know what they are."""
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.hub import hub_errors, retried
-
-if TYPE_CHECKING:
-    from huggingface_hub import HfApi
+from crossmem_hf.uploading.folders import push_folder
+from crossmem_hf.uploading.patience import patiently
+from crossmem_hf.uploading.rights import ready_repository
 
 Contents = bytes | Path
-_NOT_OURS = (".gitattributes",)  # the Hub's own
+_OF_THE_HUB = {".gitattributes", "README.md"}  # what a repository may begin with
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,96 +23,105 @@ class Place:
     Attributes:
         repo_type: ``"model"`` or ``"space"``.
         marker: A file that tells a repository of ours from others; one without it is not written to.
-        stale: Patterns of files that are removed when they are no longer among the files.
-        private: Only for a repository that is made; None takes the account's default.
-        create_pr: Propose the files in a pull request; the repository must exist.
+        replaced: Patterns of files that are removed when they are no longer among the contents.
+        private: True asks for a private repository; None takes the account's default.
+        create_pr: Propose the contents in a pull request; the repository must exist.
     """
 
     repo_id: str
     repo_type: str
     marker: str
-    stale: Sequence[str] = ()
+    replaced: Sequence[str] = ()
     private: bool | None = None
     create_pr: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """Where the files are, and whether that took a commit; `address` is of the pull request if there is one."""
+    """Where the contents are, the pull request's address if there is one, and whether that took a commit."""
 
     repo_id: str
     address: str
     changed: bool
 
 
-def publish_files(api: "HfApi", place: Place, files: Mapping[str, Contents], message: str) -> Published:
-    """Make the repository if need be, and let it hold the files; equal files are not sent again.
-
-    Args:
-        files: Path in the repository -> contents, or where they are.
+def ready(place: Place) -> str:
+    """The address of a repository that may be written to and is empty or ours, made if need be.
 
     Raises:
-        CrossmemError: The repository holds something else, or the Hub refuses or fails; nothing of the files is
-            seen there then, and what was uploaded is not sent again next time.
+        CrossmemError: No right to it, or it holds something else.
     """
-    with hub_errors(f"Could not publish to {place.repo_id!r}"):
-        address = _made(api, place)
-        return retried(lambda: _committed(api, place, files, message, address))
-
-
-def _made(api: "HfApi", place: Place) -> str:
-    from huggingface_hub.errors import RepositoryNotFoundError
-
-    try:
-        retried(lambda: api.repo_info(place.repo_id, repo_type=place.repo_type))
-    except RepositoryNotFoundError:
-        if place.create_pr:
-            raise
-        sdk = {"space_sdk": "gradio"} if place.repo_type == "space" else {}
-        made = retried(
-            lambda: api.create_repo(
-                place.repo_id, repo_type=place.repo_type, private=place.private, exist_ok=True, **sdk
-            )
-        )
-        return str(made)
-    prefix = "" if place.repo_type == "model" else f"{place.repo_type}s/"
-    return f"{api.endpoint}/{prefix}{place.repo_id}"
-
-
-def _committed(api: "HfApi", place: Place, files: Mapping[str, Contents], message: str, address: str) -> Published:
-    """One try: what is there is looked at anew, so that a lost answer does not lead to a second commit."""
-    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
-
-    head = api.repo_info(place.repo_id, repo_type=place.repo_type).sha
-    held = _held(api, place)
-    old = [name for name in held if name not in files and any(fnmatchcase(name, one) for one in place.stale)]
-    operations: list[CommitOperationAdd | CommitOperationDelete] = [
-        CommitOperationAdd(path_in_repo=name, path_or_fileobj=content) for name, content in sorted(files.items())
-    ]
-    operations += [CommitOperationDelete(path_in_repo=name) for name in old]
-    commit = api.create_commit(
+    address = ready_repository(
         place.repo_id,
-        operations,
-        commit_message=message,
-        repo_type=place.repo_type,
+        place.repo_type,
+        private=place.private,
         create_pr=place.create_pr,
-        parent_commit=head,
+        space_sdk="gradio" if place.repo_type == "space" else None,
     )
-    changed = commit.oid != head
+    held = patiently(f"list the files of {place.repo_id!r}", lambda: _client().list_repo_files(**_repo(place)))
+    others = [name for name in held if name not in _OF_THE_HUB]
+    if others and place.marker not in held:
+        raise CrossmemError(
+            f"{place.repo_id!r} holds {others[0]!r} but no {place.marker!r}: it was not published by us.",
+            "Choose another name; what is there would be mixed with ours.",
+        )
+    return address
+
+
+def publish(place: Place, address: str, contents: Mapping[str, Contents], message: str) -> Published:
+    """Let a repository that is `ready` hold the contents, in one commit; in none if it holds them already.
+
+    Args:
+        address: From `ready`.
+        contents: Path in the repository -> bytes, or the file that has them.
+
+    Raises:
+        CrossmemError: The Hub refuses, or fails for too long; nothing of the contents is seen there then.
+    """
+    with tempfile.TemporaryDirectory(prefix="crossmem-publish-") as scratch:
+        folder = Path(scratch)
+        _lay_out(folder, contents)
+        pushed = push_folder(
+            folder,
+            place.repo_id,
+            place.repo_type,
+            message=message,
+            create_pr=place.create_pr,
+            replaced=place.replaced,
+            hidden=True,
+        )
     return Published(
         repo_id=place.repo_id,
-        address=commit.pr_url if changed and commit.pr_url else address,
-        changed=changed,
+        address=pushed.pull_request or address,
+        changed=pushed.num_changed > 0,
     )
 
 
-def _held(api: "HfApi", place: Place) -> list[str]:
-    """The files of the repository, which is empty or ours."""
-    held = [name for name in api.list_repo_files(place.repo_id, repo_type=place.repo_type) if name not in _NOT_OURS]
-    fresh = set(held) <= {"README.md"}  # some accounts' repositories begin with one
-    if not fresh and place.marker not in held:
-        raise CrossmemError(
-            f"{place.repo_id!r} holds {held[0]!r} and others, but no {place.marker!r}: it was not published by us.",
-            "Choose another name; its files would be mixed with ours.",
-        )
-    return held
+def account_name() -> str:
+    """Whose token it is.
+
+    Raises:
+        CrossmemError: There is none, or the Hub does not know it or cannot be reached.
+    """
+    return str(patiently("ask the Hub whose token this is", lambda: _client().whoami())["name"])
+
+
+def _client() -> Any:
+    from huggingface_hub import HfApi
+
+    return HfApi(library_name="crossmem_hf")
+
+
+def _repo(place: Place) -> dict[str, str]:
+    return {"repo_id": place.repo_id, "repo_type": place.repo_type}
+
+
+def _lay_out(folder: Path, contents: Mapping[str, Contents]) -> None:
+    """Files stay where they are: links stand for them."""
+    for name, content in contents.items():
+        place = folder / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, bytes):
+            place.write_bytes(content)
+        else:
+            place.symlink_to(content.resolve())

@@ -9,12 +9,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.hub import check_may_write, hub_api, who_am_i
 from crossmem_hf.publishing.adapters import CONFIG, WEIGHTS, Adapter, adapter_files, adapters_of
 from crossmem_hf.publishing.cards import adapter_card, results_card
 from crossmem_hf.publishing.eval_results import FILE, eval_results
 from crossmem_hf.publishing.portable import RETAIN_ONLY, portable
-from crossmem_hf.publishing.repositories import Contents, Place, Published, publish_files
+from crossmem_hf.publishing.repositories import Contents, Place, Published, account_name, publish, ready
 from crossmem_hf.report.checked import to_json
 from crossmem_hf.report.lines import Record, kind_of, read_record, record_file
 from crossmem_hf.report.score_record import ScoreRecord
@@ -28,7 +27,7 @@ _LEFT = {
 }
 _SINGLE_ANSWERS = ("answers.jsonl", "items.jsonl", "holdout.jsonl", "report.html")
 _FIGURES = ("figures/matrix.png", "compare.png")
-_STALE = (
+_REPLACED = (
     *("adapters/*", "figures/*", f"{RETAIN_ONLY}/*", FILE, CONFIG, WEIGHTS),
     *("answers.jsonl", "items.jsonl", "holdout.jsonl", "report.html", "compare.csv", "compare.md", "compare.svg"),
 )
@@ -48,7 +47,7 @@ def publish_results(
 
     Args:
         repo_id: None for a name of its own under the account of the token's owner.
-        private: Only for a repository that does not exist yet.
+        private: True asks for a private repository; None takes the account's default.
         create_pr: Propose it in a pull request.
         with_adapters: Adapters too; a comparison has one a cell.
         with_items: Single answers too; None shares them unless the rows came from a folder of this machine.
@@ -58,15 +57,18 @@ def publish_results(
             Hub refuses or fails; nothing new is seen there then.
     """
     record = read_record(folder)
-    api = hub_api()
-    who = who_am_i(api)
-    name = repo_id or f"{who['name']}/{default_name(record)}"
-    if not create_pr:
-        check_may_write(who, name)
+    name = repo_id or f"{account_name()}/{default_name(record)}"
+    place = Place(
+        repo_id=name,
+        repo_type="model",
+        marker=record_file(folder).name,
+        replaced=_REPLACED,
+        private=private,
+        create_pr=create_pr,
+    )
+    address = ready(place)
     files = result_files(record, folder, name, with_adapters=with_adapters, with_items=with_items)
-    marker = record_file(folder).name
-    place = Place(repo_id=name, repo_type="model", marker=marker, stale=_STALE, private=private, create_pr=create_pr)
-    return publish_files(api, place, files, MESSAGE)
+    return publish(place, address, files, MESSAGE)
 
 
 def default_name(record: Record) -> str:

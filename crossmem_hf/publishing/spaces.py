@@ -8,8 +8,7 @@ from collections.abc import Callable, Sequence
 
 from crossmem_hf.data.materialize import NAMESPACE, metric_files
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.hub import check_may_write, hub_api, who_am_i
-from crossmem_hf.publishing.repositories import Place, Published, publish_files
+from crossmem_hf.publishing.repositories import Place, Published, publish, ready
 
 _CODE = ("*.py", "requirements.txt")
 MESSAGE = "Publish the metric"
@@ -45,7 +44,7 @@ def publish_metrics(
 
     Args:
         metrics: Their names; none for all.
-        private: Only for Spaces that do not exist yet.
+        private: True asks for private Spaces; None takes the account's default.
         create_pr: Propose the changes in pull requests.
         tell: Called after each.
 
@@ -55,20 +54,20 @@ def publish_metrics(
     """
     chosen = tuple(dict.fromkeys(metrics)) or metric_names()
     spaces = {metric: space_files(metric, namespace) for metric in chosen}
-    api = hub_api()
-    who = who_am_i(api)
-    for metric in () if create_pr else chosen:
-        check_may_write(who, f"{namespace}/{metric}", "space")
-    done = []
-    for metric, files in spaces.items():
-        place = Place(
+    places = [
+        Place(
             repo_id=f"{namespace}/{metric}",
             repo_type="space",
             marker=f"{metric}.py",
-            stale=_CODE,
+            replaced=_CODE,
             private=private,
             create_pr=create_pr,
         )
-        done.append(publish_files(api, place, files, MESSAGE))
+        for metric in spaces
+    ]
+    addresses = [ready(place) for place in places]
+    done = []
+    for place, address, files in zip(places, addresses, spaces.values(), strict=True):
+        done.append(publish(place, address, files, MESSAGE))
         tell(done[-1])
     return tuple(done)

@@ -8,16 +8,19 @@ import pytest
 from tests.hub.server import Hub
 
 
-def client_of(hub: Hub, monkeypatch: pytest.MonkeyPatch, *modules: str) -> Callable[[str | None], None]:
-    """Lets `hub_api` of the modules talk to `hub`; what is returned chooses the token."""
-    from huggingface_hub import HfApi, constants
+def client_of(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Callable[[str | None], None]:
+    """Lets huggingface_hub in this process talk to `hub`; what is returned chooses the token."""
+    from huggingface_hub import constants
 
+    monkeypatch.setattr(constants, "ENDPOINT", hub.url)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
 
     def log_in(token: str | None) -> None:
-        for module in modules:
-            monkeypatch.setattr(f"{module}.hub_api", lambda: HfApi(endpoint=hub.url, token=token))
+        if token is None:
+            monkeypatch.delenv("HF_TOKEN", raising=False)
+        else:
+            monkeypatch.setenv("HF_TOKEN", token)
 
     return log_in
 
