@@ -84,7 +84,8 @@ def _render(template: str, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template(template).render(**values)
+    card: str = environment.get_template(template).render(**values)
+    return card
 
 
 def _front_matter(record: Record, base: str | None, *, with_adapter: bool) -> str:
@@ -95,14 +96,18 @@ def _front_matter(record: Record, base: str | None, *, with_adapter: bool) -> st
         front["license"] = "apache-2.0"
     elif base is not None:
         front["base_model"] = base
-    return yaml.safe_dump(front, sort_keys=True).strip()
+    text: str = yaml.safe_dump(front, sort_keys=True)
+    return text.strip()
 
 
 def _made_of(record: Record) -> dict[str, Any]:
     """Versions, seeds and fingerprints, whatever the kind of record."""
-    score = isinstance(record, ScoreRecord)
-    seeds = ", ".join(f"{name} {seed}" for name, seed in record.seeds.items()) if score else list(record.seeds)
-    prints = {"data": record.data_fingerprint} | ({"model": record.model_fingerprint} if score else {})
+    prints = {"data": record.data_fingerprint}
+    if isinstance(record, ScoreRecord):
+        seeds = ", ".join(f"{name} {seed}" for name, seed in record.seeds.items())
+        prints["model"] = record.model_fingerprint
+    else:
+        seeds = ", ".join(map(str, record.seeds))
     return {"versions": sorted(record.versions.items()), "seeds": seeds, "fingerprints": prints}
 
 

@@ -35,7 +35,8 @@ def eval_results(record: Record, repo_id: str) -> bytes:
         for task, line in _headlines(record)
     ]
     data = eval_result_entries_to_yaml(entries)
-    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True).encode()
+    text: str = yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+    return text.encode()
 
 
 def dataset_of(record: Record) -> str:

@@ -4,13 +4,10 @@
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from crossmem_hf.report.compare_record import CompareRecord
-from crossmem_hf.report.record import RunRecord
-from crossmem_hf.report.score_record import ScoreRecord
+from crossmem_hf.report.lines import Record
 
-AnyRecord = TypeVar("AnyRecord", RunRecord, ScoreRecord, CompareRecord)
 RETAIN_ONLY = "retain_only"
 """Folder, beside a published score, with the scores of the model that never saw the forgotten."""
 
@@ -20,7 +17,7 @@ HERE = "."
 _HUB_NAME = re.compile(r"[\w][\w.-]*(/[\w][\w.-]*)?")
 
 
-def portable(record: AnyRecord) -> AnyRecord:
+def portable(record: Record) -> Record:
     """The record with folders named as they lie beside it once it is published; of others only the last name stays."""
     config = dict(record.config)
     for name in ("model", "model_name_or_path", "dataset"):
