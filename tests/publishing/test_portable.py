@@ -20,7 +20,7 @@ def published(**config):
         (None, None),
         ("llava-hf/llava-1.5-7b-hf", "llava-hf/llava-1.5-7b-hf"),
         ("gpt2", "gpt2"),
-        ("/a/b/tuned", "tuned"),
+        ("/a/b/own", "own"),
     ],
 )
 def test_models_and_datasets_keep_their_names_on_the_hub(given, shared):

@@ -92,11 +92,11 @@ def test_a_score_brings_its_adapter_and_what_it_was_compared_with(tmp_path):
 def test_a_token_or_a_place_of_this_machine_is_not_shared(run_folder):
     answers = run_folder / "answers.jsonl"
     answers.write_text(json.dumps({"answer": "hf_" + "a" * 34}))
-    with pytest.raises(CrossmemError, match="'answers.jsonl' holds what looks like a token") as caught:
+    with pytest.raises(CrossmemError, match=r"'answers\.jsonl' holds what looks like a token") as caught:
         files_of(run_folder)
     assert "aaaa" not in str(caught.value)
     answers.write_text(json.dumps({"answer": str(run_folder.resolve() / "x")}))
-    with pytest.raises(CrossmemError, match="'answers.jsonl' names a folder of this machine"):
+    with pytest.raises(CrossmemError, match=r"'answers\.jsonl' names a folder of this machine"):
         files_of(run_folder)
 
 
