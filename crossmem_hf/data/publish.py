@@ -3,6 +3,7 @@
 
 from pathlib import Path
 
+from crossmem_hf.data.quality import check_written
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.uploading.folders import Pushed, push_folder
 
@@ -26,10 +27,12 @@ def push_dataset(
         tag: Name of the version, set once everything has arrived.
 
     Raises:
-        CrossmemError: The folder holds no dataset, the tag exists and holds other data, or the Hub does not let us.
+        CrossmemError: The folder holds no dataset, or one that did not pass its checks; the tag exists and holds
+            other data; or the Hub does not let us.
     """
     if not (folder / "README.md").is_file():
         raise CrossmemError(f"{str(folder)!r} holds no dataset card.", "Write the dataset there first.")
+    check_written(folder)
     return push_folder(
         folder,
         repo_id,

@@ -66,7 +66,7 @@ def push_folder(
     if create_pr and (tag is not None or revision not in (None, "main")):
         raise CrossmemError(
             "A pull request cannot be tagged and goes to 'main'.",
-            "Leave tag and revision out, or do without create_pr.",
+            "Leave tag and revision out, or create_pr.",
         )
     push = _Push(repo_id, repo_type, _local_files(folder, hidden=hidden), tuple(replaced), message)
     tagged = None if tag is None else push.check_tag(tag)
@@ -199,8 +199,8 @@ class _Push:
         sent, stale = self.changes(self.held(revision))
         if sent or stale:
             raise CrossmemError(
-                f"After the push, {len(sent) + len(stale)} file(s) of the {self.name} are not those of the folder, such "
-                f"as {(sent + stale)[0]!r}; no tag was set.",
+                f"After the push, {len(sent) + len(stale)} file(s) of the {self.name} are not those of the folder, "
+                f"such as {(sent + stale)[0]!r}; no tag was set.",
                 "Look at the repository's history: somebody else may have changed it; then run again.",
             )
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Asking the Hub again when that may help, and saying what is wrong when it cannot. It knows nothing of what is asked."""
+"""Asking the Hub again when that may help, and saying what is wrong when it cannot. It does not know what is asked."""
 
 import logging
 import re
@@ -48,6 +48,8 @@ def patiently(doing: str, call: Callable[[], Answer]) -> Answer:
     for wait in (*_WAITS_SECONDS, None):
         try:
             return call()
+        except CrossmemError:
+            raise
         except HFValidationError as error:
             raise CrossmemError(f"Could not {doing}: {_said(error)}.", "Name it NAMESPACE/NAME.") from error
         except Exception as error:
@@ -91,8 +93,9 @@ def _may_pass(error: BaseException) -> bool:
     if any(isinstance(each, LocalTokenNotFoundError | OfflineModeIsEnabled) for each in _chain(error)):
         return False
     status = status_of(error)
-    # A file that arrived damaged is refused with 400, and RuntimeError is how huggingface_hub says which file it was.
-    return status is None or status in _PASSING or (status == 400 and isinstance(error, RuntimeError))
+    # RuntimeError is how huggingface_hub says which file did not arrive: one damaged on its way is refused with
+    # 400, and one that came after its address had expired with 403; the next attempt gets another address.
+    return status is None or status in _PASSING or (status in (400, 403) and isinstance(error, RuntimeError))
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -110,5 +113,5 @@ def _said(error: BaseException) -> str:
     """What an error says, on one line; queries of addresses are cut, for they may hold signatures."""
     outer = " ".join(str(error).split())
     inner = getattr(next((e for e in _chain(error) if getattr(e, "server_message", None)), None), "server_message", "")
-    text = f"{outer} {inner}" if inner and inner not in outer else outer
+    text = re.sub(r" For more information check: \S+", "", f"{outer} {inner}" if inner not in outer else outer)
     return re.sub(r"(https?://[^\s?]+)\?[^\s)'\"]*", r"\1", text).rstrip(". ") or type(error).__name__

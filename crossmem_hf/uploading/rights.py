@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether the token at hand may write to a repository, asked before any work is done. It does not know what is written."""
+"""Whether the token at hand may write to a repository, asked before any work is done."""
 
 from typing import Any
 

@@ -13,7 +13,7 @@ import re
 import socket
 import struct
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -65,6 +65,7 @@ class Hub:
         self.store = Store(folder)
         self.accounts = usual_accounts() if accounts is None else accounts
         self.faults = Faults()
+        self.before: dict[str, Callable[[Call], object]] = {}  # endpoint -> what happens just before it is served
         self._log: list[Request] = []
         self._serving = 0
         self._served = threading.Condition()
@@ -94,6 +95,19 @@ class Hub:
         with self._served:
             self._served.wait_for(lambda: self._serving == 0, timeout=2)
             return list(self._log)
+
+    def log(self) -> list[Request]:
+        """The requests that were answered, without waiting for those that are not."""
+        with self._served:
+            return list(self._log)
+
+    def reset(self) -> None:
+        """Forget repositories, faults and the log; contents stay."""
+        self.store.repositories.clear()
+        self.faults.clear()
+        self.before.clear()
+        with self._served:
+            self._log.clear()
 
     def begin(self) -> None:
         with self._served:
@@ -176,6 +190,7 @@ class _Handler(BaseHTTPRequestHandler):
             if call.endpoint == "paths-info":
                 call.body = _as_json(call)
             with self.hub.store.lock:
+                self.hub.before.get(call.endpoint, bool)(call)
                 answer = _ANSWERS.get(call.endpoint, _unknown)(self.hub.store, call)
         except RefusedError as refused:
             answer = _refusal(refused, {})

@@ -6,7 +6,7 @@ import io
 from rich.console import Console
 
 from crossmem_hf.report.reproduction import Repeated, Reproduction
-from crossmem_hf.studies.reproduce_shown import MOST_LINES, markdown, sentences, terminal
+from crossmem_hf.studies.reproduce_shown import MOST_EQUAL, MOST_LINES, markdown, sentences, terminal
 
 
 def repeated(number=0, outcome="equal", now=0.5, **changes):
@@ -40,10 +40,15 @@ def test_the_worst_comes_first_and_the_rest_is_cut():
     many = [repeated(number) for number in range(2 * MOST_LINES)]
     worse = [repeated(900, "inside", 0.51), repeated(901, "inside", 0.59), repeated(902, "missing", None, n_now=None)]
     rows = printed(reproduction(*many, *worse)).splitlines()[1:]
-    assert len(rows) == MOST_LINES
+    assert len(rows) == MOST_EQUAL + 3
     assert [row.split("seed ")[1].split()[0] for row in rows[:3]] == ["902", "901", "900"]
     assert "MISSING" in rows[0]
     assert rows[1].split()[-2:] == ["+0.09", "inside"]
+
+
+def test_there_are_never_too_many():
+    many = [repeated(number, "inside", 0.51) for number in range(2 * MOST_LINES)]
+    assert len(printed(reproduction(*many)).splitlines()) == 1 + MOST_LINES
 
 
 def test_another_number_of_answers_is_shown():
