@@ -14,14 +14,13 @@ from crossmem_hf.report.score_record import ALL
 
 FILE = ".eval_results/crossmem.yaml"
 _HEADLINES = (RECALL, EXPOSURE)
-_HELD_OUT = {"recall": {"image": "recall_image", "text": "recall_text"}, "qa": {"image": "qa_test", "text": "qa_test"}}
 
 
 def eval_results(record: Record, repo_id: str) -> bytes:
     """The file's contents: recall and Exposure of a run or a comparison, every metric of a score about all rows.
 
-    A task is a config of the dataset: `recall_image` is the question asked with a portrait. Values keep the unit that
-    their notes name. There is no date: the commit has one, and equal results must be equal files.
+    A task is a split of a config, as in the dataset's ``eval.yaml``: `recall_image_test` asks with portraits. Values
+    keep the unit that their notes name. There is no date: the commit has one, and equal results must be equal files.
     """
     entries = [
         EvalResultEntry(
@@ -51,14 +50,14 @@ def _headlines(record: Record) -> Iterator[tuple[str, Line]]:
         whole = None if len(record.seeds) > 1 else record.seeds[0]
         for m, line in zip(record.measurements, lines, strict=True):
             if m.metric in _HEADLINES and m.seed == whole and (m.stage, m.group) in _STAGES:
-                yield _HELD_OUT["recall"][m.target], line
+                yield f"recall_{m.target}_test", line
     elif isinstance(record, CompareRecord):
-        tasks = _HELD_OUT[str(record.config.get("dataset_config", "recall"))]
+        of_facts = record.config.get("dataset_config") == "qa"
         for one, line in zip(record.lines, lines, strict=True):
             if one.metric in _HEADLINES and one.hops is None:
-                yield tasks[one.door], line
+                yield f"qa_test_{one.group}" if of_facts else f"recall_{one.door}_test", line
     else:
-        task = str(record.config.get("config"))
+        task = f"{record.config.get('config')}_{record.config.get('split')}"
         yield from ((task, line) for line in lines if line.where == ALL)
 
 

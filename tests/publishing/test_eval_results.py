@@ -5,7 +5,7 @@ import pytest
 import yaml
 from huggingface_hub import parse_eval_result_entries
 
-from crossmem_hf.data.spec import SPLITS
+from crossmem_hf.data.card import evaluation_tasks
 from crossmem_hf.publishing.eval_results import eval_results
 from crossmem_hf.report.compare_record import CompareLine, CompareRecord
 from crossmem_hf.report.record import RunRecord
@@ -23,16 +23,18 @@ def test_a_run_tells_recall_and_exposure_over_all_seeds(root):
     found = entries(record)
     assert len(found) == 2 * 3 * 4, "two metrics, three groups of people and stages, four ways from door to door"
     assert {entry.dataset_id for entry in found} == {"crossmem/personas"}
-    assert {entry.task_id for entry in found} == {"recall_image", "recall_text"} <= set(SPLITS)
+    tasks = {task["id"] for task in yaml.safe_load(evaluation_tasks("crossmem/personas"))["tasks"]}
+    assert {entry.task_id for entry in found} == {"recall_image_test", "recall_text_test"} <= tasks
+    assert {"qa_test_forget", "qa_test_retain"} <= tasks, "those of a comparison about facts"
     (entry,) = [each for each in found if each.notes.startswith("recall") and "memorised, image to text" in each.notes]
     cell = record.cell("recall", "memorised", "image", "text")
-    assert (entry.value, entry.task_id) == (cell.value, "recall_text")
+    assert (entry.value, entry.task_id) == (cell.value, "recall_text_test")
     assert f"95 % interval {cell.ci_low:.4g} to {cell.ci_high:.4g}; n 600; chance 0.02" in entry.notes
     assert entry.source_url == "https://huggingface.co/you/results"
     assert entry.date is None, "equal results must be equal files"
 
 
-@pytest.mark.parametrize(("config", "task"), [("recall", "recall_text"), ("qa", "qa_test")])
+@pytest.mark.parametrize(("config", "task"), [("recall", "recall_text_test"), ("qa", "qa_test_forget")])
 def test_a_comparison_tells_each_arm_once(config, task):
     where = {"metric": "recall", "group": "forget", "door": "text"}
     lines = [CompareLine(arm="npo", through="both", hops=hops, **where, **NUMBERS) for hops in (None, 1)]
@@ -55,5 +57,5 @@ def test_a_score_tells_what_is_about_all_rows():
         lines=tuple(lines),
     )
     first, second = entries(record)
-    assert (first.dataset_id, first.task_id, first.value) == ("you/people", "qa", 0.5)
+    assert (first.dataset_id, first.task_id, first.value) == ("you/people", "qa_forget", 0.5)
     assert "interval" not in second.notes
