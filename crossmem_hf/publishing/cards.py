@@ -120,7 +120,8 @@ def _about(record: Record) -> str:
             f"Scores of {model}{adapter} on `{dataset_of(record)}`, config `{config.get('config')}`, split "
             f"`{config.get('split')}`: what it remembers, measured row by row."
         )
-    people = f"{config.get('num_personas')} fictitious people a seed, {len(record.seeds)} seed{'s' * (len(record.seeds) > 1)}"
+    several = f"{len(record.seeds)} seed{'s' * (len(record.seeds) > 1)}"
+    people = f"{config.get('num_personas')} fictitious people a seed, {several}"
     base = config.get("model_name_or_path") or "the micro VLM that ships with `crossmem_hf`"
     if isinstance(record, RunRecord):
         return (

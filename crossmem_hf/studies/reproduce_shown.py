@@ -45,7 +45,7 @@ def sentences(found: Reproduction) -> Iterator[str]:
         else:
             what = {
                 "data": "other rows, or rows made by other code, which may be the same",
-                "model": "another model, adapter or processor",
+                "model": "another model, or other files in the folder of its adapter",
             }
             yield f"The {name} fingerprint is {now}, not {then}: {what.get(name, 'something else')}."
     other = found.other_versions

@@ -2,11 +2,14 @@
 """What goes along when results are published, and what never does."""
 
 import json
+import shutil
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import pytest
 import yaml
+from rich.console import Console
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.publishing.results import default_name, result_files
@@ -87,6 +90,33 @@ def test_a_score_brings_its_adapter_and_what_it_was_compared_with(tmp_path):
     config = json.loads(text(files["record.json"]))["config"]
     assert (config["adapter"], config["retain_only"]) == (".", "retain_only")
     assert "the trainer's own card" not in text(files["README.md"])
+
+
+@pytest.mark.slow
+def test_a_published_score_of_an_adapter_is_made_again_from_what_was_published(tmp_path):
+    from peft import LoraConfig, get_peft_model
+
+    from crossmem_hf.models.loading import load_model_and_processor
+    from crossmem_hf.studies.reproduce import reproduce
+    from crossmem_hf.studies.score import run_score
+    from crossmem_hf.studies.score_settings import ScoreSettings
+
+    model, _ = load_model_and_processor()
+    lora = LoraConfig(r=2, target_modules=r".*language_model.*\.up_proj", init_lora_weights=False)
+    get_peft_model(model, lora).save_pretrained(tmp_path / "npo")
+    settings = ScoreSettings(adapter=str(tmp_path / "npo"), num_personas=5, max_rows=6, metrics=("exposure",))
+    quiet = Console(file=StringIO())
+    record = run_score(settings, tmp_path / "score", console=quiet)
+    for name, content in files_of(tmp_path / "score").items():
+        place = tmp_path / "fetched" / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(content if isinstance(content, bytes) else content.read_bytes())
+    shutil.rmtree(tmp_path / "npo")
+    fetched = read_record(tmp_path / "fetched")
+    assert fetched.config["adapter"] == "."
+    found = reproduce(fetched, tmp_path / "fetched", tmp_path / "again", source="you/npo", console=quiet)
+    assert found.holds(exact=True)
+    assert found.fingerprints_now["data"] == record.data_fingerprint
 
 
 def test_a_token_or_a_place_of_this_machine_is_not_shared(run_folder):
