@@ -45,6 +45,7 @@ def push_folder(
     create_pr: bool = False,
     tag: str | None = None,
     replaced: Sequence[str] = (),
+    hidden: bool = False,
 ) -> Pushed:
     """Let a branch hold the files of a folder: in one commit, or in none if it holds them already.
 
@@ -52,11 +53,11 @@ def push_folder(
     and the next one sends only what has not arrived. A tag is set when the commit was compared with the folder.
 
     Args:
-        folder: Hidden files and folders are left out.
         revision: The branch, made if need be; None for ``main``.
         create_pr: Open a pull request instead; one that is open and holds the same is taken for it.
         tag: Name of the version. If it exists, it must hold the same files, and stays where it is.
         replaced: Patterns of files to remove from the repository unless the folder has them.
+        hidden: Files and folders whose names begin with a dot go along.
 
     Raises:
         CrossmemError: The tag exists and holds something else, somebody else changed the branch meanwhile, the Hub
@@ -67,7 +68,7 @@ def push_folder(
             "A pull request cannot be tagged and goes to 'main'.",
             "Leave tag and revision out, or create_pr.",
         )
-    push = _Push(repo_id, repo_type, _local_files(folder), tuple(replaced), message)
+    push = _Push(repo_id, repo_type, _local_files(folder, hidden=hidden), tuple(replaced), message)
     tagged = None if tag is None else push.check_tag(tag)
     if create_pr:
         return push.pull_request()
@@ -218,10 +219,14 @@ class _Push:
         patiently(f"set the tag {tag!r} of the {self.name}", attempt)
 
 
-def _local_files(folder: Path) -> dict[str, Path]:
+def _local_files(folder: Path, *, hidden: bool) -> dict[str, Path]:
     """Path in the repository -> file, in order."""
     names = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
-    return {name: path for name, path in names.items() if not any(part.startswith(".") for part in name.split("/"))}
+    return {
+        name: path
+        for name, path in names.items()
+        if hidden or not any(part.startswith(".") for part in name.split("/"))
+    }
 
 
 def _digests(path: Path) -> tuple[int, str, str]:
