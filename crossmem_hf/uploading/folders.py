@@ -55,7 +55,8 @@ def push_folder(
     Args:
         revision: The branch, made if need be; None for ``main``.
         create_pr: Open a pull request instead; one that is open and holds the same is taken for it.
-        tag: Name of the version. If it exists, it must hold the same files, and stays where it is.
+        tag: Name of the version. If it exists, it must hold the same files, and stays where it is; a branch that has
+            gone on from there is not taken back.
         replaced: Patterns of files to remove from the repository unless the folder has them.
         hidden: Files and folders whose names begin with a dot go along.
 
@@ -75,6 +76,8 @@ def push_folder(
     branch = revision or "main"
     if branch != "main":
         push.make_branch(branch)
+    if tagged is not None and push.has_passed(branch, tagged):
+        return Pushed(tagged, 0)
     pushed = push.commit(branch)
     if tag is not None and tagged is None:
         push.set_tag(tag, pushed.commit)
@@ -144,6 +147,14 @@ class _Push:
             f"make the branch {branch!r} of the {self.name}",
             lambda: self.api.create_branch(branch=branch, exist_ok=True, **self.repo),
         )
+
+    def has_passed(self, branch: str, commit: str) -> bool:
+        """Whether a commit is in the history of a branch."""
+
+        def ask() -> bool:
+            return commit in {each.commit_id for each in self.api.list_repo_commits(revision=branch, **self.repo)}
+
+        return patiently(f"read the history of the {self.name}", ask)
 
     def commit(self, branch: str) -> Pushed:
         """The branch holds the folder; every attempt looks at it anew, since an earlier one may have got through."""

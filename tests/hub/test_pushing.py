@@ -50,7 +50,6 @@ def test_a_folder_becomes_one_commit_and_a_tag(ready, folder):
 
 def test_equal_files_are_pushed_again_as_nothing(ready, folder):
     first = ready.push(folder, tag="v1.0")
-    ready.hub.store.find("dataset", "crossmem/personas")
     before = ready.hub.count("lfs")
     again = ready.push(folder, tag="v1.0")
     assert (again["changed"], again["commit"]) == (0, first["commit"])
@@ -83,6 +82,18 @@ def test_a_tag_with_other_data_is_refused_before_anything_is_sent(ready, folder)
     assert "1 file(s) differ, such as 'qa/retain-0.parquet'" in error
     assert ready.hub.count("lfs") == sent
     assert repository(ready).branches["main"] == first["commit"]
+
+
+def test_an_older_version_pushed_again_does_not_take_the_branch_back(ready, folder):
+    first = ready.push(folder, tag="v1.0")
+    (folder / "README.md").write_text("# More people")
+    second = ready.push(folder, tag="v2.0")
+    (folder / "README.md").write_text("# People")
+    again = ready.push(folder, tag="v1.0")
+    assert (again["changed"], again["commit"]) == (0, first["commit"])
+    assert repository(ready).branches["main"] == second["commit"]
+    assert ready.push(folder, tag="v1.0", revision="from-first")["changed"] == 0
+    assert ready.push(folder)["changed"] == 1  # without a tag, the branch is to hold it, whatever was there
 
 
 def test_a_tag_cannot_be_a_branch(ready, folder):

@@ -45,8 +45,9 @@ def test_hidden_files_and_folders_stay_at_home(tmp_path):
     for name in ("a.txt", ".hidden", ".build/log", "deep/.cache/x", "deep/b.txt"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("x")
-    found = folders._local_files(tmp_path)
+    found = folders._local_files(tmp_path, hidden=False)
     assert list(found) == ["a.txt", "deep/b.txt"]
+    assert len(folders._local_files(tmp_path, hidden=True)) == 5
 
 
 @pytest.mark.parametrize("how", [{"tag": "v1"}, {"revision": "dev"}])
