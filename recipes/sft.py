@@ -27,10 +27,12 @@ def main(arguments: list[str] | None = None) -> None:
     from crossmem_hf.training.config import VisionSFTConfig
     from crossmem_hf.training.memorise import memorise
     from crossmem_hf.training.processes import check_processes
+    from crossmem_hf.training.pushing import check_push
 
     parser = TrlParser((RowArguments, VisionSFTConfig, ModelArguments))
     data, config, model_choice = parser.parse_args_and_config(with_default_config(__file__, arguments))
     check_processes(config)
+    check_push(config)
     rows = data.rows()
     model, processor = model_choice.load()
     memorise(model, processor, rows, output_dir=config.output_dir, config=config, lora=model_choice.lora())

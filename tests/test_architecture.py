@@ -18,6 +18,7 @@ VAGUE_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "base"}
 # From left to right; a part may import itself and what stands to its left.
 ORDER = (
     {"errors", "seeding", "storage", "metrics"},  # metrics import nothing of ours: maths that anybody may use
+    {"uploading"},
     {"personas"},
     {"prompts"},
     {"prompts_refusals", "prompts_variants"},
@@ -28,6 +29,9 @@ ORDER = (
     {"training"},
     {"report"},
     {"studies"},
+    {"publishing"},
+    {"cli_errors"},
+    {"cli_publish"},
     {"cli", "__main__"},
 )
 
@@ -36,6 +40,7 @@ ALLOWED = {
     "errors": set(),
     "seeding": {"numpy", "torch"},
     "storage": set(),
+    "uploading": {"huggingface_hub", "httpx2"},
     "personas": {"faker"},
     "prompts": set(),
     "prompts_refusals": set(),

@@ -32,6 +32,7 @@ def unlearn_recipe(
     from crossmem_hf.training.doors import through
     from crossmem_hf.training.gate import check_memorised
     from crossmem_hf.training.processes import check_processes
+    from crossmem_hf.training.pushing import check_push
     from crossmem_hf.training.resuming import resume_point
     from crossmem_hf.training.trainer import UnlearnTrainer
     from crossmem_hf.training.unlearn import unlearn
@@ -40,6 +41,7 @@ def unlearn_recipe(
     parser = TrlParser((RowArguments, UnlearnArguments, trainer_class.config_class, ModelArguments))
     data, start, config, choice = parser.parse_args_and_config(with_default_config(script, arguments))
     check_processes(config)
+    check_push(config)
     config.resume_from_checkpoint = resume_point(config)  # a mistake in it costs nothing yet
     data = data.wide_enough(config.forget_modality)
     rows = data.rows()
