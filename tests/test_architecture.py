@@ -27,6 +27,9 @@ ORDER = (
     {"training"},
     {"report"},
     {"studies"},
+    {"publishing"},
+    {"cli_errors"},
+    {"cli_publish"},
     {"cli", "__main__"},
 )
 
