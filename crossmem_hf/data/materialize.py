@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from crossmem_hf.data.publish import file_digest, write_dataset
 from crossmem_hf.data.spec import DatasetSpec
+from crossmem_hf.data.writing import file_digest, write_dataset
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.storage import fingerprint, write_atomic
 
