@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
+
+from crossmem_hf.cli_errors import clear_errors, console
 
 if TYPE_CHECKING:
     from crossmem_hf.data.importing import Told
-
-console = Console(stderr=True)
 
 _Source = Annotated[str, typer.Argument(help="Folder of people, folder with metadata.csv, or a Hub dataset.")]
 _Target = Annotated[Path, typer.Argument(help="Folder to make.")]
@@ -53,8 +52,6 @@ def import_images(
     overwrite: _Overwrite = False,
 ) -> None:
     """Make a dataset of your own portraits: names asked of pictures, and of descriptions if there are any."""
-    from crossmem_hf.cli import clear_errors
-
     with clear_errors():
         from crossmem_hf.data.importing import PortraitImport, import_portraits
         from crossmem_hf.data.importing_pictures import PictureShape

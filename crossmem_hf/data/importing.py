@@ -198,7 +198,8 @@ def _about(source: str, people: People, options: PortraitImport) -> About:
         "seed": options.seed,
     }
     return About(
-        origin="a folder" if Path(source).exists() else source,
+        hub=None if Path(source).exists() else source,
+        command="import-images",
         num_people=len(people.names),
         num_forget=len(people.forgotten),
         licence=options.licence,

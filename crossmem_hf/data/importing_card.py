@@ -18,16 +18,18 @@ class About:
     """What the card tells.
 
     Attributes:
-        origin: Where the data is from, without a path of this machine.
+        hub: The Hub's name of the source; None if it is on this machine, whose paths are nobody's business.
+        command: Which command made it.
         num_people: How many different people.
         num_forget: How many of them are in the forget sets.
         licence: As the Hub names licences; None if nobody said.
         default: The config that is loaded if none is named.
-        settings: What the import was told, shown as it is.
+        settings: What it was told.
         columns: Where the columns were taken from; empty for portraits.
     """
 
-    origin: str
+    hub: str | None
+    command: str
     num_people: int
     num_forget: int
     licence: str | None
@@ -52,8 +54,8 @@ def imported_card(about: About, infos: Mapping[str, "datasets.DatasetInfo"], fin
     return environment.get_template("imported_card.md.j2").render(
         front_matter=_front_matter(about, infos, fingerprint),
         about=about,
-        origin=_as_code(about.origin),
-        settings=[(name, _as_code(str(value))) for name, value in sorted(about.settings.items())],
+        origin=f"{_as_code(about.hub)} on the Hub" if about.hub else "files on the machine of whoever imported them",
+        settings=[(name, _as_code(str(value))) for name, value in about.settings.items()],
         columns=_as_code(about.columns),
         fingerprint=fingerprint,
         table=[

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crossmem_hf.data.importing_card import About, imported_card
-from crossmem_hf.data.publish import file_digest
 from crossmem_hf.data.rows import Row
 from crossmem_hf.data.shards import ShardWriter
+from crossmem_hf.data.writing import file_digest
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.personas.schema import VIEW_SPLITS
 from crossmem_hf.storage import fingerprint, write_atomic
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 MARKER = "imported.json"
 _LARGEST_SHARD_BYTES = 500_000_000
+_SPLITS = {split: place for place, split in enumerate((*VIEW_SPLITS, "forget", "retain"))}  # others come after these
 
 Place = tuple[str, str]
 """A config and one of its splits."""
@@ -67,7 +69,9 @@ class FolderWriter:
         for writer in self._open.values():
             writer.close()
         self._open.clear()
-        return {place: self._named(place) for place in self._parts}
+        configs = list(self._features)
+        order = sorted(self._parts, key=lambda place: (configs.index(place[0]), _SPLITS.get(place[1], len(_SPLITS))))
+        return {place: self._named(place) for place in order}
 
     def abandon(self) -> None:
         """Close what is open; the files are of no use."""
