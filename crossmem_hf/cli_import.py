@@ -78,6 +78,60 @@ def import_images(
         _written(target, "recall_image", "test")
 
 
+def import_qa(
+    source: Annotated[str, typer.Argument(help="JSON, JSONL, CSV, TSV or Parquet file; folder or Hub dataset.")],
+    target: _Target,
+    mapping: Annotated[str, typer.Option(help="YAML file, or a name that import-mapping lists.")],
+    part: Annotated[
+        list[str] | None,
+        typer.Option(help="SPLIT=WHERE, repeated: WHERE is a config of a dataset or a file in a folder."),
+    ] = None,
+    images: Annotated[Path | None, typer.Option(help="Folder of the pictures that the table names.")] = None,
+    forget_people: Annotated[
+        str | None, typer.Option(help="Who is forgotten: a file with one a line, or FILE.json#KEY.")
+    ] = None,
+    image_size: _Size = 336,
+    fit: _Fit = "crop",
+    picture_format: _Format = "png",
+    config: _Config = None,
+    split: _Split = "train",
+    forget_fraction: _Fraction = 0.2,
+    seed: _Seed = 0,
+    licence: _Licence = None,
+    overwrite: _Overwrite = False,
+) -> None:
+    """Make a dataset of somebody else's questions about people, so that they run through our trainers and metrics."""
+    with clear_errors():
+        from crossmem_hf.data.importing_mapping import read_mapping
+        from crossmem_hf.data.importing_pictures import PictureShape
+        from crossmem_hf.data.importing_questions import QuestionImport, import_questions, people_listed
+        from crossmem_hf.data.importing_tables import parts_of
+
+        options = QuestionImport(
+            mapping=read_mapping(mapping),
+            parts=parts_of(source, part or [], config=config, split=split),
+            images=images,
+            forget_people=None if forget_people is None else people_listed(forget_people),
+            shape=PictureShape(size=image_size, fit=fit, kind=picture_format),  # type: ignore[arg-type]  # it checks
+            forget_fraction=forget_fraction,
+            seed=seed,
+            licence=licence,
+        )
+        with _progress() as told:
+            import_questions(target, options, overwrite=overwrite, told=told)
+        _written(target, options.mapping.blocks[0].config, next(iter(options.parts)) or "forget")
+
+
+def import_mapping(
+    name: Annotated[str | None, typer.Argument(help="Which mapping to print (default: list their names).")] = None,
+) -> None:
+    """List the mappings for import-qa, or print one, to be copied and changed."""
+    with clear_errors():
+        from crossmem_hf.data.importing_mapping import mapping_text, presets
+
+        typer.echo("\n".join(presets()) if name is None else mapping_text(name), nl=name is None)
+
+
 @contextmanager
 def _progress() -> "Iterator[Told]":
     """A bar a stage, on a terminal only."""

@@ -7,7 +7,8 @@ given: what a table says is not trusted with other files.
 
 import csv
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,43 @@ class Table:
                     record[name] = None if record[name] is None else kind.int2str(record[name])
                 yield f"row {number} of {self.name}", record
                 number += 1
+
+
+def parts_of(
+    source: str, parts: Sequence[str], *, config: str | None = None, split: str = "train"
+) -> dict[str | None, Table]:
+    """Split -> its table; one table under None if there are no parts.
+
+    Args:
+        source: A file, a folder or a Hub name.
+        parts: ``SPLIT=WHERE``: a config of the dataset, or a file in the folder.
+        config: Of a dataset without parts.
+        split: Of a dataset.
+
+    Raises:
+        CrossmemError: A part that says nothing, twice the same, or parts of a file.
+
+    Example:
+        >>> parts_of("somebody/faces", ["forget=forget_5"])["forget"].config
+        'forget_5'
+    """
+    if not parts:
+        return {None: Table(source=source, config=config, split=split)}
+    if Path(source).is_file():
+        raise CrossmemError(f"{source!r} is one file and has no parts.", "Give the folder, and the files as parts.")
+    found: dict[str | None, Table] = {}
+    for part in parts:
+        name, sign, where = part.partition("=")
+        if not sign or not where or not re.fullmatch(r"\w+", name) or name in found:
+            raise CrossmemError(
+                f"The part {part!r} is not SPLIT=WHERE, each split once.", "Write for instance forget=forget_5."
+            )
+        file = Path(source) / where
+        if Path(source).is_dir() and file.resolve().is_relative_to(Path(source).resolve()) and file.is_file():
+            found[name] = Table(source=str(file))
+        else:
+            found[name] = Table(source=source, config=where, split=split)
+    return found
 
 
 def picture_in(value: Any, folder: Path | None) -> Path | bytes:

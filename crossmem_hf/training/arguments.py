@@ -43,6 +43,7 @@ class RowArguments:
     dataset_name: str | None = arg(None, "A Hub name or a folder; null builds the embedded people.")
     dataset_config: str = arg("recall_image", "recall_image, recall_text or qa; '+' joins: recall_image+recall_text.")
     dataset_split: str = arg("train", "Rows to train on; 'forget+retain' for qa.")
+    forget_split: str | None = arg(None, "Split of the people to forget; null takes forget_fraction of all people.")
     num_personas: int = arg(50, "Embedded people.")
     num_views: int = arg(8, "Training portraits (or descriptions) an embedded person.")
     image_size: int = arg(64, "Side of an embedded portrait in pixels, 48 to 512.")
@@ -70,9 +71,22 @@ class RowArguments:
         )
 
     def forget_and_retain(self, rows: Dataset) -> tuple[Dataset, Dataset]:
-        """`rows` of the people to forget, and of all others."""
+        """`rows` of the people to forget, and of all others.
+
+        Raises:
+            CrossmemError: There would be nobody to forget, or nobody to retain.
+        """
         people = set(personas_of(rows))
-        forgotten = forget_ids(sorted(people), self.forget_fraction, self.persona_seed)
+        if self.forget_split is None:
+            forgotten = forget_ids(sorted(people), self.forget_fraction, self.persona_seed)
+        else:
+            forgotten = frozenset(people & set(personas_of(self.rows(self.forget_split))))
+            if not 0 < len(forgotten) < len(people):
+                raise CrossmemError(
+                    f"{len(forgotten)} of the {len(people)} people in split {self.dataset_split!r} are in "
+                    f"forget_split={self.forget_split!r}; expected some, and not all.",
+                    "Let dataset_split hold others too, such as forget+retain.",
+                )
         return of_people(rows, forgotten), of_people(rows, people - forgotten)
 
     def stopping_rows(self, forget: Dataset) -> Dataset:
