@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Portraits of the user's own people as a dataset like ours: names to recall through pictures, and descriptions.
 
-Sources are read twice: first everything is checked, then pictures are made and rows written. Nothing leaves the machine.
+Sources are read twice: first everything is checked, then pictures are made and rows written. Nothing is uploaded.
 """
 
 import hashlib
@@ -65,7 +65,7 @@ def import_portraits(
 ) -> Path:
     """The folder `target`, which `load_dataset`, `load_rows`, the recipes and ``crossmem score`` take.
 
-    Its configs: ``recall_image`` (and ``recall_text``, if there are descriptions) with the splits train, validation and
+    Its configs: ``recall_image`` (and ``recall_text``, if there are descriptions), split train, validation and
     test; ``recall_image_test`` and ``recall_text_test``, the rows of test divided into forget and retain; ``people``
     and ``candidates``.
 
@@ -183,9 +183,7 @@ def _write_people(writer: FolderWriter, people: People, seed: int) -> None:
 def _people_features() -> "datasets.Features":
     from datasets import Features, Value
 
-    return Features(
-        {"persona_id": Value("string"), "full_name": Value("string"), "forget_rank": Value("int64")}
-    )
+    return Features({"persona_id": Value("string"), "full_name": Value("string"), "forget_rank": Value("int64")})
 
 
 def _about(source: str, people: People, options: PortraitImport) -> About:

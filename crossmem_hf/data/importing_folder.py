@@ -165,9 +165,7 @@ def _marked(target: Path) -> set[str] | None:
         return None
 
 
-def _fill(
-    folder: Path, features: Mapping[str, "datasets.Features"], fill: Callable[[FolderWriter], About]
-) -> None:
+def _fill(folder: Path, features: Mapping[str, "datasets.Features"], fill: Callable[[FolderWriter], About]) -> None:
     from datasets import DatasetInfo, SplitDict, SplitInfo
 
     writer = FolderWriter(folder, features)
@@ -194,7 +192,10 @@ def _fill(
         path.relative_to(folder).as_posix(): file_digest(path) for done in filled.values() for path in done.paths
     }
     write_atomic(folder / "README.md", imported_card(about, infos, fingerprint(digests)))
-    marker = {"fingerprint": fingerprint(digests), "files": {**digests, "README.md": file_digest(folder / "README.md")}}
+    marker = {
+        "fingerprint": fingerprint(digests),
+        "files": {**digests, "README.md": file_digest(folder / "README.md")},
+    }
     write_atomic(folder / MARKER, json.dumps(marker, indent=2, sort_keys=True) + "\n")
 
 

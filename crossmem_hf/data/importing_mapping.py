@@ -27,7 +27,7 @@ NAME = re.compile(r"\w+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """One kind of question that a record holds: the config its rows go to, the lists it is spread over, its columns."""
+    """One kind of question that a record holds: the config of its rows, the lists it is spread over, its columns."""
 
     config: str
     explode: tuple[str, ...]
@@ -163,5 +163,3 @@ def _column(mapping: str, key: str, given: Any) -> Column:
     if values is not None and not isinstance(values, Mapping):
         raise CrossmemError(f"'values' of {key!r} in mapping {mapping!r} is {values!r}.", "Write it as a mapping.")
     return Column(**{**given, "values": values and {str(old): new for old, new in values.items()}})
-
-

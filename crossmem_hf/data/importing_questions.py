@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Question tables of other benchmarks as a dataset like ours, through a mapping of their columns.
 
-Tables are read twice: first everything is checked, then pictures are made and rows written. Nothing leaves the machine.
+Tables are read twice: first everything is checked, then pictures are made and rows written. Nothing is uploaded.
 """
 
 import json

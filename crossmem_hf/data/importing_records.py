@@ -90,7 +90,9 @@ def _false(given: Mapping[str, Any], answer: str) -> tuple[str, ...]:
     listed = value if isinstance(value, list | tuple) else [value]
     texts = tuple(_words({FALSE_ANSWERS: text}, FALSE_ANSWERS) for text in listed)
     if not texts or answer in texts:
-        raise BadRecordError(f"its {FALSE_ANSWERS} is {short(value)} for the answer {short(answer)}; expected other texts")
+        raise BadRecordError(
+            f"its {FALSE_ANSWERS} is {short(value)} for the answer {short(answer)}; expected other texts"
+        )
     return texts
 
 

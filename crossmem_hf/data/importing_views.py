@@ -2,7 +2,7 @@
 """Who is shown, in which split each picture and description goes, and who is forgotten. It opens no picture."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import floor
 
@@ -76,7 +76,7 @@ def people_in(
             f"There are pictures of {len(names)} people; expected at least 2.", "Add people; names are told apart."
         )
     _check_pictures(portraits, digests)
-    faults = Faults("pictures")
+    faults = Faults("people")
     own: dict[str, list[int]] = {person: [] for person in names}
     for number, portrait in enumerate(portraits):
         own[portrait.person].append(number)
@@ -89,7 +89,7 @@ def people_in(
             continue
         keys = [digests[number].hex() for number in numbers]
         views |= zip(numbers, given or _divided(person, keys, held_out, seed), strict=True)
-    faults.check(len(portraits))
+    faults.check(len(names))
     return People(
         names=names,
         views=[views[number] for number in range(len(portraits))],
@@ -141,7 +141,7 @@ def _given(person: str, splits: Sequence[str]) -> list[View]:
                 f"{_FEWEST}, one each for {', '.join(VIEW_SPLITS)}"
             )
         return []
-    unknown = sorted(set(splits) - set(VIEW_SPLITS))
+    unknown = sorted(set(splits) - set(VIEW_SPLITS), reverse=True)
     if unknown:
         raise ValueError(f"a picture has the split {unknown[0]!r}; expected one of {', '.join(VIEW_SPLITS)}")
     lacking = sorted({"train", "test"} - set(named))
@@ -153,7 +153,9 @@ def _given(person: str, splits: Sequence[str]) -> list[View]:
 def _divided(person: str, keys: Sequence[str], held_out: float, seed: int) -> list[View]:
     """Views of some things of a person, told apart by their keys: some for test, some for validation, the rest."""
     count = max(1, floor(held_out * len(keys) + 0.5))
-    order = sorted(range(len(keys)), key=lambda number: (seed_for(seed, "imported-view", person, keys[number]), number))
+    order = sorted(
+        range(len(keys)), key=lambda number: (seed_for(seed, "imported-view", person, keys[number]), number)
+    )
     splits = dict.fromkeys(order[:count], "test") | dict.fromkeys(order[count : 2 * count], "validation")
     return _numbered([splits.get(number, "train") for number in range(len(keys))])
 
@@ -166,7 +168,11 @@ def _numbered(splits: Sequence[str]) -> list[View]:
 
 
 def _descriptions(
-    portraits: Sequence[Portrait], own: Mapping[str, Sequence[int]], names: Mapping[str, str], held_out: float, seed: int
+    portraits: Sequence[Portrait],
+    own: Mapping[str, Sequence[int]],
+    names: Mapping[str, str],
+    held_out: float,
+    seed: int,
 ) -> dict[str, list[tuple[str, View]]]:
     """Different descriptions are divided by themselves: one of several pictures is not both learnt and held out."""
     if not any(portrait.description for portrait in portraits):
