@@ -2,12 +2,16 @@
 """The commands that import: what they pass on, what they say, and that mistakes cost one line and no file."""
 
 import json
+import re
+import shlex
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from crossmem_hf import cli
+from crossmem_hf.data.importing_mapping import presets
 from crossmem_hf.data.loading import load_rows
 from tests.data import picturing
 
@@ -68,6 +72,28 @@ def test_mappings_are_listed_and_printed(invoke):
     assert invoke("import-mapping").output.split() == ["clear", "clear_perturbed", "fiubench", "mllmu", "remem"]
     printed = invoke("import-mapping", "fiubench")
     assert printed.stdout == (Path(cli.__file__).parent / "data/mappings/fiubench.yaml").read_text()
+
+
+def documented():
+    """Every import command that docs/importing.md and the mappings show, as words."""
+    root = Path(cli.__file__).parents[1]
+    texts = [root / "docs/importing.md", *sorted((root / "crossmem_hf/data/mappings").glob("*.yaml"))]
+    for path in texts:
+        joined = re.sub(r" \\\n#? *", " ", path.read_text())
+        for line in re.findall(r"^(?:#\s+)?crossmem (import-[^`\n]+)", joined, flags=re.MULTILINE):
+            yield shlex.split(line.split(" > ")[0])
+
+
+def test_every_documented_command_is_understood():
+    """Its words are options and arguments that there are; tests/recipes/test_imported.py runs what they stand for."""
+    shown = list(documented())
+    assert {words[0] for words in shown} == {"import-images", "import-qa", "import-mapping"}
+    assert len(shown) >= 8
+    application = typer.main.get_command(cli.app)
+    for name, *words in shown:
+        context = application.commands[name].make_context(name, words)
+        mapping = context.params.get("mapping", context.params.get("name"))
+        assert mapping is None or mapping.removesuffix(".yaml") in presets()
 
 
 @pytest.mark.parametrize(

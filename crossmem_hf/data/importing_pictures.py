@@ -15,7 +15,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Literal, get_args
 
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from crossmem_hf.errors import CrossmemError
 
@@ -114,7 +114,7 @@ def _opened(source: Path | bytes) -> Iterator[Image.Image]:
                 if getattr(picture, "n_frames", 1) > 1:
                     raise BadPictureError(f"it has {picture.n_frames} frames; expected one")  # type: ignore[attr-defined]
                 yield picture
-    except Image.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         raise BadPictureError(f"it is no {', '.join(_FORMATS[:-1])} or {_FORMATS[-1]} file") from error
     except BadPictureError:
         raise

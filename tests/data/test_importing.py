@@ -55,7 +55,7 @@ def test_folders_become_rows_in_three_splits(folders, tmp_path):
     out = imported(folders, tmp_path / "out")
     rows = {split: load_rows(str(out), "recall_image", split) for split in ("train", "validation", "test")}
     assert {split: len(own) for split, own in rows.items()} == {"train": 9, "validation": 3, "test": 3}
-    assert {split: set(own["persona_id"]) for split, own in rows.items()} == dict.fromkeys(rows, set(PEOPLE))
+    assert {split: set(own["persona_id"]) for split, own in rows.items()} == {split: set(PEOPLE) for split in rows}
     row = rows["train"][0]
     assert row["images"][0].size == (16, 16)
     assert row["completion"] == [{"role": "assistant", "content": "Ann Lee"}]
@@ -264,7 +264,7 @@ def test_a_description_in_two_splits(tmp_path):
         row | {"description": f"Text {number // 2}", "split": split}
         for number, (row, split) in enumerate(
             zip(
-                listed() + [{"file_name": "6.png", "name": "Ann Lee"}],
+                [*listed(), {"file_name": "6.png", "name": "Ann Lee"}],
                 ["train", "test", "test"] * 2 + ["train"],
                 strict=True,
             )
@@ -298,7 +298,7 @@ def test_an_earlier_import_is_replaced_only_if_told_to(folders, tmp_path):
     import_portraits(str(folders), out, PortraitImport(shape=SMALL, held_out=0.4), overwrite=True)
     assert len(load_rows(str(out), "recall_image", "test")) == 6
     (out / "mine.txt").write_text("precious")
-    with pytest.raises(CrossmemError, match="'mine.txt', which no import wrote"):
+    with pytest.raises(CrossmemError, match=r"'mine\.txt', which no import wrote"):
         import_portraits(str(folders), out, PortraitImport(shape=SMALL), overwrite=True)
     (tmp_path / "other").mkdir()
     with pytest.raises(CrossmemError, match="was not made by an import"):

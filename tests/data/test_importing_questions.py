@@ -90,7 +90,7 @@ def test_configs_of_a_dataset_are_its_splits(tmp_path):
 
     features = Features({"image": Image(), "caption": Value("string"), "name": Value("string")})
     for config, names in (("forget05", ["Ann"]), ("retain95", ["Bob", "Cyd"])):
-        pictures = [{"bytes": picturing.painting(name == "Bob" and "red" or "blue"), "path": None} for name in names]
+        pictures = [{"bytes": picturing.painting("red" if name == "Bob" else "blue"), "path": None} for name in names]
         rows = {"image": pictures, "caption": [f"{name} waves." for name in names], "name": names}
         (tmp_path / "clear" / config).mkdir(parents=True)
         Dataset.from_dict(rows, features=features).to_parquet(tmp_path / "clear" / config / "train.parquet")
@@ -136,7 +136,7 @@ def test_every_bad_record_is_named_before_anything_is_written(source, tmp_path):
 
 def test_a_picture_that_is_cut_off_leaves_nothing(source, tmp_path):
     (source / "SFHQ/4.jpg").write_bytes(picturing.photo(size=(500, 500))[:-500])
-    with pytest.raises(CrossmemError, match="1 of 5 records .*record 4 of full.json: .*truncated"):
+    with pytest.raises(CrossmemError, match=r"1 of 5 records .*record 4 of full.json: .*truncated"):
         fiu(source, tmp_path / "out")
     assert not list(tmp_path.glob("*out*"))
 
@@ -184,5 +184,5 @@ def test_lists_of_people(tmp_path):
 
 
 def test_a_folder_of_pictures_that_is_not_there(tmp_path):
-    with pytest.raises(CrossmemError, match="There is no folder .* of pictures"):
+    with pytest.raises(CrossmemError, match=r"There is no folder .* of pictures"):
         imported(tmp_path / "out", *plain(tmp_path, ROWS), images=tmp_path / "none")

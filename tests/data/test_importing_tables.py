@@ -66,7 +66,7 @@ def test_a_file_that_cannot_be_read(name, text, said, tmp_path):
 
 def test_a_file_that_is_not_utf8(tmp_path):
     (tmp_path / "t.csv").write_bytes(b"a\n\xff\xfe\n")
-    with pytest.raises(CrossmemError, match="'t.csv' cannot be read"):
+    with pytest.raises(CrossmemError, match=r"'t\.csv' cannot be read"):
         records(tmp_path / "t.csv")
 
 
