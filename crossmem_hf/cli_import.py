@@ -134,18 +134,23 @@ def import_mapping(
 
 @contextmanager
 def _progress() -> "Iterator[Told]":
-    """A bar a stage, on a terminal only."""
-    from rich.progress import Progress
+    """A bar a stage, on a terminal only; whoever stops it is told what is left of it."""
+    from rich.progress import Progress, TaskID
 
-    with Progress(console=console, transient=True) as bars:
-        stages: dict[str, int] = {}
+    bars = Progress(console=console, transient=True)
+    stages: dict[str, TaskID] = {}
 
-        def told(stage: str, done: int, total: int | None) -> None:
-            if stage not in stages:
-                stages[stage] = bars.add_task(stage, total=total)
-            bars.update(stages[stage], completed=done)  # type: ignore[arg-type]
+    def told(stage: str, done: int, total: int | None) -> None:
+        if stage not in stages:
+            stages[stage] = bars.add_task(stage, total=total)
+        bars.update(stages[stage], completed=done)
 
-        yield told
+    try:
+        with bars:
+            yield told
+    except KeyboardInterrupt:
+        console.print("Stopped. Nothing was written.")
+        raise typer.Exit(130) from None
 
 
 def _written(target: Path, config: str, split: str) -> None:

@@ -45,6 +45,17 @@ def test_import_images(invoke):
     assert load_rows("out", "recall_image", "train")[0]["images"][0].size == (32, 32)
 
 
+def test_who_stops_an_import_is_told_that_nothing_is_left(invoke, monkeypatch):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    people("Ann Lee", "Bob Ox")
+    monkeypatch.setattr("crossmem_hf.data.importing.clean_picture", stopped)
+    done = invoke("import-images", "faces", "out", "--forget-fraction", "0.5")
+    assert (done.exit_code, "Nothing was written" in done.output) == (130, True)
+    assert [path.name for path in Path().iterdir()] == ["faces"]
+
+
 def test_import_qa_with_a_mapping_of_ones_own(invoke):
     questions()
     done = invoke("import-qa", "t.json", "out", "--mapping", "map.yaml", "--forget-fraction", "0.5")

@@ -57,6 +57,7 @@ def imported_card(about: About, infos: Mapping[str, "datasets.DatasetInfo"], fin
         origin=f"{_as_code(about.hub)} on the Hub" if about.hub else "files on the machine of whoever imported them",
         settings=[(name, _as_code(str(value))) for name, value in about.settings.items()],
         columns=_as_code(about.columns),
+        licence=_as_code(about.licence or ""),
         fingerprint=fingerprint,
         table=[
             {"config": config, "split": split, "rows": info.splits[split].num_examples}

@@ -99,8 +99,9 @@ def people_in(
 
 
 def _names(portraits: Iterable[Portrait]) -> dict[str, str]:
-    faults, names, folded = Faults("pictures"), {}, {}
-    seen = 0
+    faults, seen = Faults("pictures"), 0
+    names: dict[str, str] = {}
+    folded: dict[str, str] = {}
     for portrait in portraits:
         seen += 1
         person = portrait.person
