@@ -5,15 +5,18 @@ Sources are read twice: first everything is checked, then pictures are made and 
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crossmem_hf.data.importing_card import About
 from crossmem_hf.data.importing_faults import Faults
 from crossmem_hf.data.importing_folder import FolderWriter, check_free, write_imported
-from crossmem_hf.data.importing_pictures import BadPictureError, PictureShape, check_picture, clean_picture
+from crossmem_hf.data.importing_pictures import BadPictureError, PictureShape, check_picture, clean_picture, unwarned
 from crossmem_hf.data.importing_portraits import Picture, Portrait, PortraitColumns, portraits_in
 from crossmem_hf.data.importing_views import People, View, check_held_out, people_in
 from crossmem_hf.data.rows import Row, candidate_row, features_of
@@ -23,6 +26,8 @@ from crossmem_hf.prompts import NAME_QUESTIONS
 
 if TYPE_CHECKING:
     import datasets
+
+_TOGETHER = 64  # pictures; Pillow leaves other threads alone while it decodes, scales and compresses
 
 Told = Callable[[str, int, int | None], None]
 """Told of progress: what is being done, how many are done, of how many (None while that is not known)."""
@@ -120,7 +125,8 @@ def _checked(source: str, options: PortraitImport, told: Told) -> tuple[list[Por
     faults, portraits, digests = Faults("pictures"), [], []
     for portrait, picture in _pictures(source, options):
         try:
-            check_picture(picture)
+            with unwarned():
+                check_picture(picture)
         except BadPictureError as error:
             faults.add(portrait.where, error)
         portraits.append(portrait)
@@ -148,16 +154,32 @@ def _write_pictures(
     writer: FolderWriter, source: str, portraits: list[Portrait], people: People, options: PortraitImport, told: Told
 ) -> None:
     faults = Faults("pictures")
-    again = zip(_pictures(source, options), people.views, strict=True)
-    for number, ((portrait, picture), view) in enumerate(again, start=1):
-        try:
-            shown = clean_picture(picture, options.shape)
-        except BadPictureError as error:  # cut off in the middle, which its head does not tell
-            faults.add(portrait.where, error)
-            continue
-        _add(writer, people, name_row(shown, "", portrait.person, portrait.name, view), view)
+    again = zip(_cleaned(_pictures(source, options), options.shape), people.views, strict=True)
+    for number, ((portrait, made), view) in enumerate(again, start=1):
+        if isinstance(made, BadPictureError):  # cut off in the middle, which its head does not tell
+            faults.add(portrait.where, made)
+        else:
+            _add(writer, people, name_row(made, "", portrait.person, portrait.name, view), view)
         told("Writing pictures", number, len(portraits))
     faults.check(len(portraits))
+
+
+def _cleaned(
+    pictures: Iterable[tuple[Portrait, Picture]], shape: PictureShape
+) -> Iterator[tuple[Portrait, bytes | BadPictureError]]:
+    """The pictures in their order, made on all cores; no more than a few are held."""
+
+    def clean(picture: Picture) -> bytes | BadPictureError:
+        try:
+            return clean_picture(picture, shape)
+        except BadPictureError as error:
+            return error
+
+    rest = iter(pictures)
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool, unwarned():
+        while some := list(islice(rest, _TOGETHER)):
+            made = pool.map(clean, [picture for _, picture in some])
+            yield from zip([portrait for portrait, _ in some], made, strict=True)
 
 
 def _write_descriptions(writer: FolderWriter, people: People) -> None:

@@ -28,7 +28,7 @@ _MODES = ("RGB", "RGBA", "L", "LA", "P", "PA", "1", "CMYK", "YCbCr")
 # What Pillow's decoders raise on files that are damaged, cut off or made to do harm.
 _BROKEN = (
     *(OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, EOFError, MemoryError, struct.error),
-    *(zlib.error, Image.DecompressionBombError, Image.DecompressionBombWarning),
+    *(zlib.error, Image.DecompressionBombError),
 )
 _SMALLEST, _LARGEST = 16, 2048
 _WHITE = (255, 255, 255)
@@ -103,17 +103,27 @@ def clean_picture(source: Path | bytes, shape: PictureShape) -> bytes:
 
 
 @contextmanager
+def unwarned() -> Iterator[None]:
+    """No warnings of Pillow's meanwhile: those of odd metadata, which is dropped, and of sizes, which are checked."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="PIL")
+        yield
+
+
+@contextmanager
 def _opened(source: Path | bytes) -> Iterator[Image.Image]:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of odd metadata, which is dropped anyway
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(BytesIO(source) if isinstance(source, bytes) else source, formats=_FORMATS) as picture:
-                if picture.mode not in _MODES:
-                    raise BadPictureError(f"its mode is {picture.mode!r}; expected one of {', '.join(_MODES)}")
-                if getattr(picture, "n_frames", 1) > 1:
-                    raise BadPictureError(f"it has {picture.n_frames} frames; expected one")  # type: ignore[attr-defined]
-                yield picture
+        with Image.open(BytesIO(source) if isinstance(source, bytes) else source, formats=_FORMATS) as picture:
+            most = Image.MAX_IMAGE_PIXELS or 2**63
+            if picture.width * picture.height > most:  # Pillow only warns, up to twice as many
+                raise BadPictureError(
+                    f"it has {picture.width:,} x {picture.height:,} pixels; expected at most {most:,}"
+                )
+            if picture.mode not in _MODES:
+                raise BadPictureError(f"its mode is {picture.mode!r}; expected one of {', '.join(_MODES)}")
+            if getattr(picture, "n_frames", 1) > 1:
+                raise BadPictureError(f"it has {picture.n_frames} frames; expected one")  # type: ignore[attr-defined]
+            yield picture
     except UnidentifiedImageError as error:
         raise BadPictureError(f"it is no {', '.join(_FORMATS[:-1])} or {_FORMATS[-1]} file") from error
     except BadPictureError:

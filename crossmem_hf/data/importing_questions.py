@@ -17,7 +17,7 @@ from crossmem_hf.data.importing_columns import BadRecordError, Record
 from crossmem_hf.data.importing_faults import Faults
 from crossmem_hf.data.importing_folder import FolderWriter, check_free, write_imported
 from crossmem_hf.data.importing_mapping import FALSE_ANSWERS, TableMapping
-from crossmem_hf.data.importing_pictures import BadPictureError, PictureShape, check_picture, clean_picture
+from crossmem_hf.data.importing_pictures import BadPictureError, PictureShape, check_picture, clean_picture, unwarned
 from crossmem_hf.data.importing_records import Asked, asked_of
 from crossmem_hf.data.importing_tables import Table, picture_in
 from crossmem_hf.data.rows import Row, candidate_row, features_of
@@ -92,12 +92,14 @@ def import_questions(
     """
     told = told or (lambda *_: None)
     check_free(target, overwrite=overwrite)
-    surveyed = _surveyed(options, told)
+    with unwarned():
+        surveyed = _surveyed(options, told)
     features = {block.config: _features(block.config, options.mapping) for block in options.mapping.blocks}
     features["candidates"] = features_of("candidates")
 
     def fill(writer: FolderWriter) -> About:
-        _write_rows(writer, options, surveyed, told)
+        with unwarned():
+            _write_rows(writer, options, surveyed, told)
         for attribute, values in surveyed.candidates.items():
             kind: Any = "name" if attribute == "full_name" else "fact"
             writer.add("candidates", "target", candidate_row(attribute, kind, values))

@@ -31,9 +31,9 @@ def numbered(number, side=24):
     return painting((number % 256, number // 256 % 256, 90), side)
 
 
-def bomb():
-    """A PNG of 300 bytes that would be 40,000 pixels wide and high."""
-    head = struct.pack(">IIBBBBB", 40_000, 40_000, 8, 2, 0, 0, 0)
+def bomb(side=40_000):
+    """A PNG of 100 bytes that would be so many pixels wide and high."""
+    head = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
     return (
         b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", head) + _chunk(b"IDAT", zlib.compress(bytes(64))) + _chunk(b"IEND", b"")
     )

@@ -4,7 +4,7 @@ from io import BytesIO
 import pytest
 from PIL import Image, ImageCms
 
-from crossmem_hf.data.importing_pictures import BadPictureError, PictureShape, check_picture, clean_picture
+from crossmem_hf.data.importing_pictures import BadPictureError, PictureShape, check_picture, clean_picture, unwarned
 from crossmem_hf.errors import CrossmemError
 from tests.data import picturing
 
@@ -73,14 +73,16 @@ def test_the_same_picture_gives_the_same_bytes():
         (b"GIF89a" + bytes(50), "no JPEG, PNG"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "no JPEG, PNG"),
         (picturing.bomb(), "decompression bomb"),
+        (picturing.bomb(10_000), "it has 10,000 x 10,000 pixels; expected at most 89,478,485"),
         (picturing.film(), "2 frames"),
         (picturing.painting(7, mode="I;16"), "I;16"),
     ],
+    ids=["nothing", "gif", "postscript", "bomb", "large", "film", "deep"],
 )
 def test_what_is_no_portrait_is_told_from_its_head(source, said):
-    with pytest.raises(BadPictureError, match=said):
+    with pytest.raises(BadPictureError, match=said), unwarned():
         check_picture(source)
-    with pytest.raises(BadPictureError, match=said):
+    with pytest.raises(BadPictureError, match=said), unwarned():
         clean_picture(source, PictureShape())
 
 
