@@ -2,12 +2,15 @@
 """`crossmem publish` and `crossmem reproduce`: they parse, call and print. Heavy imports wait until needed."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from crossmem_hf.cli_errors import clear_errors, console
 from crossmem_hf.storage import fingerprint
+
+if TYPE_CHECKING:
+    from crossmem_hf.publishing.repositories import Published
 
 publish_app = typer.Typer(help="Put metrics or results on the Hub.", no_args_is_help=True)
 
@@ -58,3 +61,47 @@ def reproduce(
         console.print(f"details {(folder / REPRODUCTION).resolve()}", highlight=False, markup=False, soft_wrap=True)
         if not outcome.holds(exact=exact):
             raise typer.Exit(3)
+
+
+_Private = Annotated[bool | None, typer.Option(help="Private repositories (default: as the account has it).")]
+_CreatePr = Annotated[bool, typer.Option("--create-pr", help="Propose it in a pull request.")]
+
+
+@publish_app.command("metrics")
+def publish_metrics(
+    namespace: Annotated[str, typer.Option(help="User or organisation whose Spaces they become.")] = "crossmem",
+    only: Annotated[str, typer.Option(help="Comma-separated names of metrics (default: all).")] = "",
+    private: _Private = None,
+    create_pr: _CreatePr = False,
+) -> None:
+    """Push each metric as a Space: module, maths, page, card, requirements, test cases. Equal ones are left alone."""
+    with clear_errors():
+        from crossmem_hf.publishing.spaces import publish_metrics as push
+        from crossmem_hf.studies.compare_settings import names_in
+
+        push(names_in(only), namespace=namespace, private=private, create_pr=create_pr, tell=_tell)
+
+
+@publish_app.command("results")
+def publish_results(
+    run_dir: Annotated[Path, typer.Argument(help="What crossmem run, score or compare left.")],
+    repo_id: Annotated[
+        str | None, typer.Option(help="Model repository (default: a name of its own under your account).")
+    ] = None,
+    private: _Private = None,
+    create_pr: _CreatePr = False,
+    adapters: Annotated[bool, typer.Option(help="Adapters too.")] = True,
+    items: Annotated[
+        bool | None, typer.Option(help="Single answers too (default: unless the rows came from a folder here).")
+    ] = None,
+) -> None:
+    """Push adapters with cards, eval results and the record in one commit; nothing if all of it is there."""
+    with clear_errors():
+        from crossmem_hf.publishing.results import publish_results as push
+
+        _tell(push(run_dir, repo_id, private=private, create_pr=create_pr, with_adapters=adapters, with_items=items))
+
+
+def _tell(done: "Published") -> None:
+    state = "published" if done.changed else "unchanged"
+    console.print(f"{state}  {done.address}", highlight=False, markup=False, soft_wrap=True)

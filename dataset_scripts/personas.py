@@ -2,10 +2,12 @@
 """Write the dataset to a folder, or publish it on the Hub.
 
     python dataset_scripts/personas.py --output_dir build/personas
-    python dataset_scripts/personas.py --push_to_hub crossmem/personas --num_personas 100 --image_size 256
+    python dataset_scripts/personas.py --push_to_hub crossmem/personas --num_personas 100 --image_size 256 --tag v1.0
+    python dataset_scripts/personas.py --input_dir build/personas --push_to_hub crossmem/personas
 
-The rows, splits and card are made by crossmem_hf.data; what is pushed is what --output_dir would hold. A token is
-taken from HF_TOKEN or from `hf auth login`.
+The rows, splits and card are made by crossmem_hf.data; what is pushed is what --output_dir would hold, in one commit,
+and a tag is set once all of it has arrived. Whether the token may write there is asked before anything is made; it is
+taken from HF_TOKEN or from `hf auth login`. An interrupted push is run again: what has arrived is not sent again.
 """
 
 import argparse
@@ -17,38 +19,58 @@ from crossmem_hf.data.publish import push_dataset
 from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.data.writing import REPO_ID, write_dataset
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.uploading.rights import ready_repository
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output_dir", type=Path, help="folder to write to; must not hold anything yet")
+    parser.add_argument("--input_dir", type=Path, help="publish this folder, written before, and make nothing")
     parser.add_argument("--push_to_hub", metavar="NAMESPACE/NAME", help="dataset repository to publish to")
-    parser.add_argument(
-        "--private", action="store_true", default=None, help="if the repository is new, keep it private"
-    )
+    parser.add_argument("--private", action="store_true", default=None, help="refuse to publish where others can read")
     parser.add_argument("--revision", help="branch to push to (default: main)")
+    parser.add_argument("--create_pr", action="store_true", help="open a pull request instead of changing a branch")
+    parser.add_argument("--tag", help="name of the version, such as v1.0")
     for name, value in DatasetSpec().as_dict().items():
         parser.add_argument(f"--{name}", type=type(value), default=value, help="default: %(default)s")
     parsed = parser.parse_args(arguments)
-    if parsed.output_dir is None and parsed.push_to_hub is None:
-        parser.error("nothing to do: give --output_dir, --push_to_hub or both")
+    if parsed.push_to_hub is None and (parsed.output_dir is None or parsed.input_dir is not None):
+        parser.error("nothing to do: give --output_dir, --push_to_hub or both; --input_dir needs --push_to_hub")
+    if parsed.input_dir is not None and parsed.output_dir is not None:
+        parser.error("--input_dir publishes what is there, and --output_dir makes it: give one of them")
+    if parsed.create_pr and (parsed.tag or parsed.revision):
+        parser.error("a pull request goes to the main branch and cannot be tagged: leave --tag and --revision out")
     return parsed
 
 
 def main(arguments: list[str] | None = None) -> None:
     parsed = parse_arguments(arguments)
     spec = DatasetSpec(**{name: getattr(parsed, name) for name in DatasetSpec().as_dict()})
+    address = None
+    if parsed.push_to_hub is not None:
+        address = ready_repository(parsed.push_to_hub, "dataset", private=parsed.private, create_pr=parsed.create_pr)
     with tempfile.TemporaryDirectory() as scratch:
-        folder = parsed.output_dir or Path(scratch) / "personas"
-        if folder.exists() and any(folder.iterdir()):
-            raise CrossmemError(f"{str(folder)!r} is not empty.", "Name a folder that is new or empty.")
-        write_dataset(folder, spec, repo_id=parsed.push_to_hub or REPO_ID)
+        folder = parsed.input_dir or parsed.output_dir or Path(scratch) / "personas"
+        if parsed.input_dir is None:
+            write_dataset(folder, spec, repo_id=parsed.push_to_hub or REPO_ID)
         if parsed.output_dir is not None:
             print(f"Wrote {folder}")
-        if parsed.push_to_hub is not None:
-            print(
-                "Published", push_dataset(folder, parsed.push_to_hub, private=parsed.private, revision=parsed.revision)
-            )
+        if address is not None:
+            publish(folder, address, parsed)
+
+
+def publish(folder: Path, address: str, parsed: argparse.Namespace) -> None:
+    pushed = push_dataset(
+        folder, parsed.push_to_hub, revision=parsed.revision, create_pr=parsed.create_pr, tag=parsed.tag
+    )
+    if pushed.pull_request:
+        print(f"Waiting to be merged: {pushed.pull_request}")
+    elif pushed.num_changed:
+        print(f"Published {address} at {pushed.commit}; {pushed.num_changed} file(s) changed")
+    else:
+        print(f"Nothing to change: {address} holds this already, at {pushed.commit}")
+    if parsed.tag is not None:
+        print(f"Version {parsed.tag} is what was made here")
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ VAGUE_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "base"}
 # From left to right; a part may import itself and what stands to its left.
 ORDER = (
     {"errors", "seeding", "storage", "metrics"},  # metrics import nothing of ours: maths that anybody may use
+    {"uploading"},
     {"personas"},
     {"prompts"},
     {"rendering"},
@@ -38,6 +39,7 @@ ALLOWED = {
     "errors": set(),
     "seeding": {"numpy", "torch"},
     "storage": set(),
+    "uploading": {"huggingface_hub", "httpx2"},
     "personas": {"faker"},
     "prompts": set(),
     "rendering": {"PIL", "numpy", "torch", "diffusers"},

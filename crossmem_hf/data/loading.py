@@ -3,14 +3,15 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from crossmem_hf.data.distrust import check_dataset_card, picture_fault
 from crossmem_hf.data.rows import features_of
 from crossmem_hf.data.spec import SPLITS, DatasetSpec, check_split
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.storage import fingerprint
+from crossmem_hf.uploading.patience import patiently
 
 if TYPE_CHECKING:
     import datasets
@@ -61,7 +62,7 @@ def load_rows(
     data = published_rows(dataset_name, config, split)
     where = f"{dataset_name!r} ({config}, {split})"
     _check_columns(data, config, where)
-    _check_images(data, where)
+    _check_images(data, dataset_name, where)
     return data
 
 
@@ -100,10 +101,14 @@ def published_rows(dataset_name: str, config: str, split: str) -> "datasets.Data
     from datasets.exceptions import DatasetsError
 
     # datasets names the cache of a folder after its card alone, so changed files would be answered with stale rows.
+    check_dataset_card(dataset_name)
+    doing = f"load split {split!r} of config {config!r} from {dataset_name!r}"
     files = {"description": _files_fingerprint(Path(dataset_name))} if Path(dataset_name).is_dir() else {}
     try:
         with silent_progress():
-            return load_dataset(dataset_name, config, split=split, **files)
+            return patiently(doing, lambda: load_dataset(dataset_name, config, split=split, **files))
+    except CrossmemError:
+        raise
     except (OSError, ValueError, RuntimeError, DatasetsError) as error:
         broken = _broken_parquet(Path(dataset_name))
         if broken is not None:
@@ -112,7 +117,7 @@ def published_rows(dataset_name: str, config: str, split: str) -> "datasets.Data
                 "Delete its folder and materialise or download it again.",
             ) from error
         raise CrossmemError(
-            f"Could not load split {split!r} of config {config!r} from {dataset_name!r}: {_reason(error)}.",
+            f"Could not {doing}: {_reason(error)}.",
             "Check the name, the config and the split; pass no dataset name to use the embedded dataset.",
         ) from error
 
@@ -146,45 +151,41 @@ def _check_columns(data: "datasets.Dataset", config: str, where: str) -> None:
             f"{where} lacks the column(s) {', '.join(missing)}; it has {', '.join(data.features)}.",
             "Rename or add them; the row schema is in crossmem_hf/data/rows.py.",
         )
-    for name in _TYPED_COLUMNS:
-        if name in wanted and data.features[name] != wanted[name]:
+    for name, feature in wanted.items():
+        if not _fits(data.features[name], feature, exactly=name in _TYPED_COLUMNS):
             raise CrossmemError(
                 f"Column {name!r} of {where} is {data.features[name]}; expected {wanted[name]}.",
                 "Cast it, for instance with Dataset.cast_column.",
             )
 
 
-def _check_images(data: "datasets.Dataset", where: str) -> None:
-    from datasets import Image, List
+def _fits(found: object, wanted: object, *, exactly: bool) -> bool:
+    """Whether a column can stand in for one of ours; texts and whole numbers may be stored in any width."""
+    if exactly or found == wanted:
+        return found == wanted
+    families = (("string", "large_string"), ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32"))
+    family = next((each for each in families if getattr(wanted, "dtype", None) in each), None)
+    return family is None or getattr(found, "dtype", None) in family
+
+
+def _check_images(data: "datasets.Dataset", dataset_name: str, where: str) -> None:
+    from datasets import Image, List, config
+    from huggingface_hub.constants import HF_HUB_CACHE
 
     column, kind = (
         ("portrait", Image(decode=False)) if "portrait" in data.features else ("images", List(Image(decode=False)))
     )
     if column not in data.features:
         return
+    places = (Path(dataset_name), Path(HF_HUB_CACHE), Path(config.HF_DATASETS_CACHE))
     for number, row in enumerate(data.select_columns(column).cast_column(column, kind)):
         for stored in row[column] if column == "images" else [row[column]]:
-            fault = _image_fault(stored)
+            fault = picture_fault(stored, places)
             if fault:
                 raise CrossmemError(
                     f"Row {number} of {where} has a corrupt image in {column!r}: {fault}.",
                     "Materialise or download the dataset again, or drop the row.",
                 )
-
-
-def _image_fault(stored: dict[str, Any] | None) -> str:
-    """Why a stored image cannot be shown; empty if it can."""
-    from PIL import Image
-
-    if not stored or not (stored["bytes"] or stored["path"]):
-        return "it is empty"
-    try:
-        with Image.open(BytesIO(stored["bytes"]) if stored["bytes"] else stored["path"]) as picture:
-            # verify() reads the checksums of a PNG without decoding it; other formats have none.
-            picture.verify() if picture.format == "PNG" else picture.load()
-    except (OSError, SyntaxError, ValueError) as error:
-        return _reason(error)
-    return ""
 
 
 def _reason(error: BaseException) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.report.lines import RECORD_FILES, Record, read_record, record_file
+from crossmem_hf.uploading.patience import patiently
 
 BESIDE = ("answers.jsonl", "items.jsonl", "holdout.jsonl", "retain_only/*", "adapter_*", "README.md")
 """What a record may need to be made again, besides itself."""
@@ -50,8 +51,8 @@ def located_record(name: str, revision: str | None = None) -> Located:
 def _fetched(repo_id: str, revision: str | None) -> Path:
     from huggingface_hub import snapshot_download
 
-    from crossmem_hf.hub import hub_errors
-
-    with hub_errors(f"Could not fetch the record of {repo_id!r}"):
-        patterns = [*RECORD_FILES, *BESIDE]
-        return Path(snapshot_download(repo_id, revision=revision, allow_patterns=patterns))
+    patterns = [*RECORD_FILES, *BESIDE]
+    return patiently(
+        f"fetch the record of {repo_id!r}",
+        lambda: Path(snapshot_download(repo_id, revision=revision, allow_patterns=patterns)),
+    )

@@ -33,8 +33,10 @@ from crossmem_hf.studies.settings import FirstLightSettings
 
 REPRODUCTION = "reproduction.json"
 ANSWERS = "answers.jsonl"
-_CHOSEN = ("seeds", "methods", "metrics", "adapter", "retain_only", "device", "judge_model", "judge_url")
-_CHOSEN_TOO = ("judge_requests_per_minute", "unlearning", "model", "model_name_or_path", "allow_unmemorised")
+_CHOSEN = (  # by the part that is run again and the place where that is done
+    *("seeds", "methods", "metrics", "unlearning", "allow_unmemorised", "model", "model_name_or_path", "adapter"),
+    *("retain_only", "device", "judge_model", "judge_url", "judge_requests_per_minute"),
+)
 
 
 def reproduce(
@@ -172,12 +174,11 @@ def _defaults(then: Record, settings: Any) -> list[str]:
 
 
 def _changed(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings that are otherwise now, apart from what the part or the place decides."""
-    chosen = {*_CHOSEN, *_CHOSEN_TOO}
+    """Settings that are otherwise now, apart from _CHOSEN."""
     changed = {
         name: [then[name], now[name]]
         for name in sorted(then.keys() & now.keys())
-        if name not in chosen and then[name] != now[name]
+        if name not in _CHOSEN and then[name] != now[name]
     }
     of_methods, ours = then.get("unlearning"), now.get("unlearning")
     if isinstance(of_methods, Mapping) and isinstance(ours, Mapping):

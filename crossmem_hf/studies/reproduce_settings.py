@@ -12,7 +12,7 @@ from crossmem_hf.report.compare_record import CompareRecord
 from crossmem_hf.report.record import RunRecord
 from crossmem_hf.report.score_record import ScoreRecord
 from crossmem_hf.studies.compare_settings import CompareSettings
-from crossmem_hf.studies.score_settings import METRICS, ScoreSettings
+from crossmem_hf.studies.score_settings import ScoreSettings
 from crossmem_hf.studies.settings import FirstLightSettings
 
 T = TypeVar("T")
@@ -144,6 +144,3 @@ def lines_named(metrics: Sequence[str]) -> frozenset[str]:
 
     readings = (reading for name in metrics for reading in MEASURES[name].readings)
     return frozenset(reading.metric or reading.name for reading in readings)
-
-
-ALL_METRICS = tuple(METRICS)

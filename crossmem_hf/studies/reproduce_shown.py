@@ -9,6 +9,7 @@ from rich.text import Text
 from crossmem_hf.report.reproduction import OUTCOMES, Repeated, Reproduction
 
 MOST_LINES = 40  # on a terminal; the Markdown has all
+MOST_EQUAL = 10
 WORDS = {
     "equal": "equal",
     "inside": "inside",
@@ -20,12 +21,14 @@ _HEADS = ("metric", "of", "then", "95 % interval", "n", "now", "difference", "")
 
 
 def terminal(found: Reproduction) -> Table:
-    """What differs most first, at most MOST_LINES lines."""
+    """What differs most first, at most MOST_LINES lines, of which at most MOST_EQUAL do not differ."""
     table = Table(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
     for name in _HEADS:
         right = name in ("then", "n", "now", "difference")
         table.add_column(name, justify="right" if right else "left", no_wrap=name != "of")
-    for line in _worst_first(found.lines)[:MOST_LINES]:
+    different = [line for line in found.lines if line.outcome != "equal"]
+    equal = [line for line in found.lines if line.outcome == "equal"]
+    for line in [*_worst_first(different), *equal[:MOST_EQUAL]][:MOST_LINES]:
         style = {"equal": "dim", "inside": None}.get(line.outcome, "bold red")
         table.add_row(*map(Text, _cells(line)), style=style)  # as it is: a record may come from anywhere
     return table
@@ -42,7 +45,7 @@ def sentences(found: Reproduction) -> Iterator[str]:
         else:
             what = {
                 "data": "other rows, or rows made by other code, which may be the same",
-                "model": "another model, adapter or processor",
+                "model": "another model, or other files in the folder of its adapter",
             }
             yield f"The {name} fingerprint is {now}, not {then}: {what.get(name, 'something else')}."
     other = found.other_versions

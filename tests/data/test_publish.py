@@ -1,42 +1,41 @@
 # SPDX-License-Identifier: Apache-2.0
-import pytest
-from huggingface_hub import HfApi
+"""What publishing asks of uploading; how that goes over HTTP is in tests/hub."""
 
+import pytest
+
+from crossmem_hf.data import publish
 from crossmem_hf.data.publish import push_dataset
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.uploading.folders import Pushed
 
 
 @pytest.fixture
-def hub(monkeypatch):
-    """What a Hub would have been asked for; nothing leaves the machine."""
+def pushed(monkeypatch):
+    """What uploading was asked for; nothing leaves the machine."""
     asked = []
-    monkeypatch.setattr(
-        HfApi, "create_repo", lambda self, *args, **kw: asked.append(("create_repo", args, kw)) or "URL"
-    )
-    monkeypatch.setattr(HfApi, "create_branch", lambda self, *args, **kw: asked.append(("create_branch", args, kw)))
-    monkeypatch.setattr(HfApi, "upload_folder", lambda self, *args, **kw: asked.append(("upload_folder", args, kw)))
+    monkeypatch.setattr(publish, "push_folder", lambda *args, **how: asked.append((args, how)) or Pushed("sha", 1))
     return asked
 
 
-def test_pushing_uploads_the_folder_and_drops_older_shards(materialized, hub):
+def test_the_folder_is_pushed_whole_and_older_shards_dropped(materialized, pushed):
     folder = materialized / "crossmem" / "personas"
-    assert push_dataset(folder, "crossmem/personas", revision="dev") == "URL"
-    assert [name for name, *_ in hub] == ["create_repo", "create_branch", "upload_folder"]
-    _, _, upload = hub[-1]
-    assert upload["folder_path"] == folder
-    assert (upload["repo_id"], upload["repo_type"], upload["revision"]) == ("crossmem/personas", "dataset", "dev")
-    assert upload["delete_patterns"] == ["*.parquet"]
+    assert push_dataset(folder, "crossmem/personas", revision="dev", tag="v1").commit == "sha"
+    [(args, how)] = pushed
+    assert args == (folder, "crossmem/personas", "dataset")
+    assert (how["revision"], how["tag"], how["create_pr"], how["replaced"]) == ("dev", "v1", False, ["*.parquet"])
 
 
-def test_pushing_an_empty_folder_is_an_error(tmp_path, hub):
+def test_pushing_an_empty_folder_is_an_error(tmp_path, pushed):
     with pytest.raises(CrossmemError, match="holds no dataset card"):
         push_dataset(tmp_path, "crossmem/personas")
-    assert not hub
+    assert not pushed
 
 
-@pytest.mark.parametrize("repo_id", ["crossmem/personas", "not a name"])
-def test_a_push_that_fails_says_what_to_do_and_tells_no_token(materialized, repo_id, monkeypatch):
-    monkeypatch.setenv("HF_TOKEN", "hf_secret_of_the_test")
-    with pytest.raises(CrossmemError, match=r"Could not push to .*hf auth login") as failure:
-        push_dataset(materialized / "crossmem" / "personas", repo_id)
-    assert "hf_secret" not in str(failure.value)
+def test_what_was_changed_after_its_checks_is_not_published(materialized, tmp_path, pushed):
+    import shutil
+
+    folder = shutil.copytree(materialized / "crossmem" / "personas", tmp_path / "personas")
+    (folder / "qa" / "forget-00000-of-00001.parquet").unlink()
+    with pytest.raises(CrossmemError, match="are not those that were checked"):
+        push_dataset(folder, "crossmem/personas")
+    assert not pushed

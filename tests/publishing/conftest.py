@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run leaves, without running it: the shipped record with small adapters beside it."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from crossmem_hf.models.loading import EMBEDDED
+
+
+def lay_adapter(folder: Path, base: str | None = str(EMBEDDED)) -> Path:
+    """Files as a trainer leaves them, those that are not to be shared included."""
+    folder.mkdir(parents=True)
+    config = {"peft_type": "LORA", "base_model_name_or_path": base, "r": 4}
+    (folder / "adapter_config.json").write_text(json.dumps(config))
+    (folder / "adapter_model.safetensors").write_bytes(b"weights of " + folder.name.encode())
+    (folder / "tokenizer.json").write_text("{}")
+    (folder / "README.md").write_text("the trainer's own card")
+    (folder / "done.json").write_text("{}")
+    (folder / "training_args.bin").write_bytes(b"pickled")
+    (folder / "optimizer.pt").write_bytes(b"pickled")
+    return folder
+
+
+@pytest.fixture
+def run_folder(root, tmp_path):
+    """A run of three seeds, of which two adapters are left."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    shutil.copy(root / "results/first_light/record.json", folder)
+    (folder / "answers.jsonl").write_text('{"answer": "Ada"}\n')
+    (folder / "report.html").write_text("<p>page</p>")
+    (folder / "figures").mkdir()
+    (folder / "figures/matrix.png").write_bytes(b"png")
+    (folder / "log.txt").write_text("whatever libraries print")
+    for stage in ("memorised", "unlearned"):
+        lay_adapter(folder / "jobs/seed1_image" / stage)
+    return folder

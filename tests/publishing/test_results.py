@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What goes along when results are published, and what never does."""
+
+import json
+import shutil
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+
+import pytest
+import yaml
+from rich.console import Console
+
+from crossmem_hf.errors import CrossmemError
+from crossmem_hf.publishing.results import default_name, result_files
+from crossmem_hf.report.lines import read_record
+from crossmem_hf.report.score_record import ScoreLine, ScoreRecord
+from tests.publishing.conftest import lay_adapter
+
+NUMBERS = {"value": 0.5, "ci_low": 0.4, "ci_high": 0.6, "n": 8, "chance": 0.1, "unit": "proportion", "higher_is": "x"}
+
+
+def files_of(folder, **how):
+    return result_files(read_record(folder), folder, "you/results", **how)
+
+
+def text(content):
+    return (content if isinstance(content, bytes) else content.read_bytes()).decode()
+
+
+def scored(folder, **config):
+    record = ScoreRecord(
+        config={"config": "qa", "split": "forget", "metrics": ["exposure"]} | config,
+        versions={},
+        model_fingerprint="m",
+        data_fingerprint="d",
+        seeds={},
+        lines=(ScoreLine(metric="exposure", group="all", **NUMBERS),),
+    )
+    record.write(folder / "record.json")
+    (folder / "items.jsonl").write_text('{"answer": "Ada"}\n')
+    return folder
+
+
+def test_everything_of_a_run_is_there(run_folder):
+    files = files_of(run_folder)
+    places = [f"adapters/seed1_image/{stage}" for stage in ("memorised", "unlearned")]
+    of_adapters = ("README.md", "adapter_config.json", "adapter_model.safetensors", "tokenizer.json")
+    assert set(files) == {
+        *("README.md", "record.json", "answers.jsonl", "report.html", "figures/matrix.png"),
+        ".eval_results/crossmem.yaml",
+        *(f"{place}/{name}" for place in places for name in of_adapters),
+    }
+    assert json.loads(text(files["record.json"])) == json.loads((run_folder / "record.json").read_text())
+    assert yaml.safe_load(text(files[".eval_results/crossmem.yaml"]))
+    assert files["adapters/seed1_image/memorised/adapter_model.safetensors"] == (
+        run_folder / "jobs/seed1_image/memorised/adapter_model.safetensors"
+    )
+
+
+def test_the_same_results_give_the_same_bytes(run_folder):
+    first, second = ({name: text(content) for name, content in files_of(run_folder).items()} for _ in range(2))
+    assert first == second
+    assert default_name(read_record(run_folder)) == default_name(read_record(run_folder))
+    assert default_name(read_record(run_folder)).startswith("crossmem-run-")
+
+
+def test_adapters_and_answers_can_stay_at_home(run_folder):
+    files = files_of(run_folder, with_adapters=False, with_items=False)
+    assert set(files) == {"README.md", "record.json", "figures/matrix.png", ".eval_results/crossmem.yaml"}
+
+
+def test_answers_about_somebodys_own_rows_stay_at_home_unless_asked_for(tmp_path):
+    own = tmp_path / "patients"
+    own.mkdir()
+    folder = scored(tmp_path, dataset=str(own))
+    assert "items.jsonl" not in files_of(folder)
+    assert "items.jsonl" in files_of(folder, with_items=True)
+    assert str(own) not in text(files_of(folder)["record.json"])
+
+
+def test_a_score_brings_its_adapter_and_what_it_was_compared_with(tmp_path):
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    scored(theirs, adapter=str(tmp_path))
+    adapter = lay_adapter(tmp_path / "out/npo")
+    files = files_of(scored(tmp_path, adapter=str(adapter), retain_only=str(theirs)))
+    assert {"adapter_config.json", "adapter_model.safetensors", "retain_only/record.json"} <= set(files)
+    assert "retain_only/items.jsonl" in files
+    config = json.loads(text(files["record.json"]))["config"]
+    assert (config["adapter"], config["retain_only"]) == (".", "retain_only")
+    assert "the trainer's own card" not in text(files["README.md"])
+
+
+@pytest.mark.slow
+def test_a_published_score_of_an_adapter_is_made_again_from_what_was_published(tmp_path):
+    from peft import LoraConfig, get_peft_model
+
+    from crossmem_hf.models.loading import load_model_and_processor
+    from crossmem_hf.studies.reproduce import reproduce
+    from crossmem_hf.studies.score import run_score
+    from crossmem_hf.studies.score_settings import ScoreSettings
+
+    model, _ = load_model_and_processor()
+    lora = LoraConfig(r=2, target_modules=r".*language_model.*\.up_proj", init_lora_weights=False)
+    get_peft_model(model, lora).save_pretrained(tmp_path / "npo")
+    settings = ScoreSettings(adapter=str(tmp_path / "npo"), num_personas=5, max_rows=6, metrics=("exposure",))
+    quiet = Console(file=StringIO())
+    record = run_score(settings, tmp_path / "score", console=quiet)
+    for name, content in files_of(tmp_path / "score").items():
+        place = tmp_path / "fetched" / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(content if isinstance(content, bytes) else content.read_bytes())
+    shutil.rmtree(tmp_path / "npo")
+    fetched = read_record(tmp_path / "fetched")
+    assert fetched.config["adapter"] == "."
+    found = reproduce(fetched, tmp_path / "fetched", tmp_path / "again", source="you/npo", console=quiet)
+    assert found.holds(exact=True)
+    assert found.fingerprints_now["data"] == record.data_fingerprint
+
+
+def test_a_token_or_a_place_of_this_machine_is_not_shared(run_folder):
+    answers = run_folder / "answers.jsonl"
+    answers.write_text(json.dumps({"answer": "hf_" + "a" * 34}))
+    with pytest.raises(CrossmemError, match=r"'answers\.jsonl' holds what looks like a token") as caught:
+        files_of(run_folder)
+    assert "aaaa" not in str(caught.value)
+    answers.write_text(json.dumps({"answer": str(run_folder.resolve() / "x")}))
+    with pytest.raises(CrossmemError, match=r"'answers\.jsonl' names a folder of this machine"):
+        files_of(run_folder)
+
+
+def test_a_folder_without_a_record(tmp_path):
+    with pytest.raises(CrossmemError, match="holds neither"):
+        files_of(tmp_path)
+
+
+def test_a_run_on_somebodys_folder_names_it_without_its_place(run_folder):
+    record = read_record(run_folder)
+    replace(record, config=dict(record.config) | {"model_name_or_path": "/data/models/tuned"}).write(
+        run_folder / "record.json"
+    )
+    config = json.loads(text(files_of(run_folder)["record.json"]))["config"]
+    assert config["model_name_or_path"] == "tuned"
+    assert Path(config["model_name_or_path"]).name == "tuned"
