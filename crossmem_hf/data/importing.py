@@ -23,6 +23,7 @@ from crossmem_hf.data.rows import Row, candidate_row, features_of
 from crossmem_hf.data.splits import check_fraction, forget_order
 from crossmem_hf.personas.schema import Modality
 from crossmem_hf.prompts import NAME_QUESTIONS
+from crossmem_hf.storage import file_digest
 
 if TYPE_CHECKING:
     import datasets
@@ -143,11 +144,8 @@ def _pictures(source: str, options: PortraitImport) -> Iterable[tuple[Portrait, 
     return portraits_in(source, options.columns, config=options.config, split=options.split)
 
 
-def _digest(picture: Picture) -> bytes:
-    if isinstance(picture, bytes):
-        return hashlib.sha256(picture).digest()
-    with picture.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").digest()
+def _digest(picture: Picture) -> str:
+    return hashlib.sha256(picture).hexdigest() if isinstance(picture, bytes) else file_digest(picture)
 
 
 def _write_pictures(

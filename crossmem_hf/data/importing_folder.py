@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING
 from crossmem_hf.data.importing_card import About, imported_card
 from crossmem_hf.data.rows import Row
 from crossmem_hf.data.shards import ShardWriter
-from crossmem_hf.data.writing import file_digest
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.schema import VIEW_SPLITS
-from crossmem_hf.storage import fingerprint, write_atomic
+from crossmem_hf.storage import file_digest, fingerprint, write_atomic
 
 if TYPE_CHECKING:
     import datasets

@@ -55,7 +55,7 @@ def check_held_out(share: float) -> None:
 
 
 def people_in(
-    portraits: Sequence[Portrait], digests: Sequence[bytes], *, held_out: float, forget_fraction: float, seed: int
+    portraits: Sequence[Portrait], digests: Sequence[str], *, held_out: float, forget_fraction: float, seed: int
 ) -> People:
     """Who goes where. The same pictures and seed give the same splits, whatever the files are called.
 
@@ -87,7 +87,7 @@ def people_in(
         except ValueError as error:
             faults.add(f"person {person!r}", error)
             continue
-        keys = [digests[number].hex() for number in numbers]
+        keys = [digests[number] for number in numbers]
         views |= zip(numbers, given or _divided(person, keys, held_out, seed), strict=True)
     faults.check(len(names))
     return People(
@@ -121,9 +121,9 @@ def _folded(name: str) -> str:
     return "".join(re.findall(r"\w", name.casefold().replace("_", " ")))
 
 
-def _check_pictures(portraits: Sequence[Portrait], digests: Sequence[bytes]) -> None:
+def _check_pictures(portraits: Sequence[Portrait], digests: Sequence[str]) -> None:
     faults = Faults("pictures")
-    first: dict[bytes, Portrait] = {}
+    first: dict[str, Portrait] = {}
     for portrait, digest in zip(portraits, digests, strict=True):
         other = first.setdefault(digest, portrait)
         if other is not portrait:
