@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from crossmem_hf.cli_errors import clear_errors, console
+from crossmem_hf.cli_import import import_images, import_mapping, import_qa
 from crossmem_hf.cli_publish import publish_app, reproduce
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ app = typer.Typer(
 )
 app.add_typer(publish_app, name="publish")
 app.command()(reproduce)
+app.command()(import_images)
+app.command()(import_qa)
+app.command()(import_mapping)
 _SCORES = Path("crossmem_runs/score")
 _COMPARED = Path("crossmem_runs/compare")
 

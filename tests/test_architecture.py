@@ -31,7 +31,7 @@ ORDER = (
     {"studies"},
     {"publishing"},
     {"cli_errors"},
-    {"cli_publish"},
+    {"cli_publish", "cli_import"},
     {"cli", "__main__"},
 )
 

@@ -85,7 +85,7 @@ def test_documents_name_existing_files(path):
     assert not missing, f"{path} names {missing}"
 
 
-@pytest.mark.parametrize("path", [Path("README.md"), Path("CONTRIBUTING.md")], ids=str)
+@pytest.mark.parametrize("path", [path for path in DOCUMENTS if path.suffix == ".md"], ids=str)
 def test_documents_name_existing_commands(path):
     targets = set(re.findall(r"^([a-z]+):", sources.text(Path("Makefile")), flags=re.MULTILINE))
     unknown = set(re.findall(r"`make ([a-z]+)", sources.text(path))) - targets

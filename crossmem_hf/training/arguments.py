@@ -47,6 +47,7 @@ class RowArguments:
         "recall_image+recall_text.",
     )
     dataset_split: str = arg("train", "Rows to train on; 'forget+retain' for qa, 'bridge_image+facts' for two_hop.")
+    forget_split: str | None = arg(None, "Split of the people to forget; null takes forget_fraction of all people.")
     dataset_modality: str | None = arg(None, "image or text keeps the rows that present people so; null keeps all.")
     preset: str | None = arg(None, "remem or wen: the sizes of a paper; what is set below replaces them.")
     num_personas: int | None = arg(None, "Embedded people; 50 by default.")
@@ -92,9 +93,22 @@ class RowArguments:
         )
 
     def forget_and_retain(self, rows: Dataset) -> tuple[Dataset, Dataset]:
-        """`rows` of the people to forget, and of all others."""
+        """`rows` of the people to forget, and of all others.
+
+        Raises:
+            CrossmemError: There would be nobody to forget, or nobody to retain.
+        """
         people = set(personas_of(rows))
-        forgotten = forget_ids(sorted(people), self.forget_fraction, self.persona_seed)
+        if self.forget_split is None:
+            forgotten = forget_ids(sorted(people), self.forget_fraction, self.persona_seed)
+        else:
+            forgotten = frozenset(people & set(personas_of(self.rows(self.forget_split))))
+            if not 0 < len(forgotten) < len(people):
+                raise CrossmemError(
+                    f"{len(forgotten)} of the {len(people)} people in split {self.dataset_split!r} are in "
+                    f"forget_split={self.forget_split!r}; expected some, and not all.",
+                    "Let dataset_split hold others too, such as forget+retain.",
+                )
         return of_people(rows, forgotten), of_people(rows, people - forgotten)
 
     def stopping_rows(self, forget: Dataset) -> Dataset:
