@@ -219,6 +219,7 @@ def materialize(
     image_size: Annotated[int, typer.Option(help="Side of a portrait in pixels, 48 to 512.")] = 64,
     forget_fraction: Annotated[float, typer.Option(help="Share of the people in the forget splits.")] = 0.2,
     qa_per_persona: Annotated[int, typer.Option(help="Questions about facts, a person and modality.")] = 20,
+    portraits: Annotated[Path | None, typer.Option(help="Folder that crossmem portraits made (default: draw).")] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace a dataset made with other settings.")] = False,
 ) -> None:
     """Write the dataset and the metrics, so that load_dataset and evaluate.load find them in that folder, offline."""
@@ -233,6 +234,7 @@ def materialize(
             image_size=image_size,
             forget_fraction=forget_fraction,
             qa_per_persona=qa_per_persona,
+            portraits=None if portraits is None else str(portraits),
         )
         with console.status("Writing people, portraits, questions and metrics"):
             written = write(directory, spec, overwrite=overwrite)

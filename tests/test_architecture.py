@@ -19,7 +19,7 @@ VAGUE_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "base"}
 ORDER = (
     {"errors", "seeding", "storage", "metrics"},  # metrics import nothing of ours: maths that anybody may use
     {"personas"},
-    {"prompts"},
+    {"prompts", "prompts_portraits"},
     {"rendering"},
     {"data"},
     {"models", "logprobs", "chat", "evaluation"},
@@ -27,6 +27,7 @@ ORDER = (
     {"training"},
     {"report"},
     {"studies"},
+    {"cli_portraits"},
     {"cli", "__main__"},
 )
 
@@ -37,7 +38,8 @@ ALLOWED = {
     "storage": set(),
     "personas": {"faker"},
     "prompts": set(),
-    "rendering": {"PIL", "numpy", "torch", "diffusers"},
+    "prompts_portraits": set(),
+    "rendering": {"PIL", "numpy", "torch", "diffusers", "transformers", "safetensors", "huggingface_hub", "uniface"},
     "data": {"datasets", "huggingface_hub", "PIL", "numpy", "pandas", "pyarrow", "yaml", "jinja2"},
     "logprobs": {"torch"},
     "chat": set(),

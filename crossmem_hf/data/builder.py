@@ -7,10 +7,12 @@ from typing import Any
 
 import datasets
 
+from crossmem_hf.data.albums import album_fingerprint
 from crossmem_hf.data.contents import check_questions, people_of, rows_of
 from crossmem_hf.data.rows import Row, features_of
 from crossmem_hf.data.spec import DEFAULT_CONFIG, SPLITS, DatasetSpec, check_config, rows_fingerprint
 from crossmem_hf.personas.schema import Persona
+from crossmem_hf.storage import fingerprint
 
 _DEFAULTS = DatasetSpec()
 
@@ -26,6 +28,7 @@ class PersonasConfig(datasets.BuilderConfig):
     image_size: int = _DEFAULTS.image_size
     forget_fraction: float = _DEFAULTS.forget_fraction
     qa_per_persona: int = _DEFAULTS.qa_per_persona
+    portraits: str | None = None
 
     def spec(self) -> DatasetSpec:
         """The same knobs, checked."""
@@ -58,7 +61,9 @@ class PersonasBuilder(datasets.GeneratorBasedBuilder):
     def __init__(self, cache_dir: str | None = None, *, config_name: str | None = None, **options: Any) -> None:
         if config_name is not None:
             check_config(config_name)
-        named = {"dataset_name": "crossmem_personas", "hash": rows_fingerprint(), **options}
+        album = options.get("portraits")
+        made_from = rows_fingerprint() if album is None else fingerprint([rows_fingerprint(), album_fingerprint(album)])
+        named = {"dataset_name": "crossmem_personas", "hash": made_from, **options}
         super().__init__(cache_dir=cache_dir, config_name=config_name, **named)
 
     def _info(self) -> datasets.DatasetInfo:

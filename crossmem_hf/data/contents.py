@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from math import floor
 
+from crossmem_hf.data.albums import photographed
 from crossmem_hf.data.rows import (
     FACT_QUESTIONS,
     Hops,
@@ -32,8 +33,13 @@ def people_of(config: str, split: str, spec: DatasetSpec) -> list[Persona]:
     """The people whose rows a split holds; forget and retain splits share nobody, nor do background and target.
 
     Raises:
-        CrossmemError: Unknown config or split, or a forget or retain set that would be empty.
+        CrossmemError: Unknown config or split, a forget or retain set that would be empty, or portraits of others.
     """
+    people = _people_of(config, split, spec)
+    return people if spec.portraits is None else photographed(people, spec.portraits)
+
+
+def _people_of(config: str, split: str, spec: DatasetSpec) -> list[Persona]:
     check_split(config, split)
     if split == "background":
         return list(_population(spec.num_personas, spec.seed, "background"))

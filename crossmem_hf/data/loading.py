@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rows from wherever they live: built here, a folder, the Hub. It checks them, and does not know what they are for."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -28,6 +29,7 @@ def load_rows(
     seed: int = 0,
     image_size: int = 64,
     forget_fraction: float = 0.2,
+    portraits: str | os.PathLike[str] | None = None,
 ) -> "datasets.Dataset":
     """One split of the dataset.
 
@@ -40,6 +42,7 @@ def load_rows(
         num_views: Training views a person.
         image_size: Side of a portrait in pixels, 48 to 512.
         forget_fraction: Share of the people in the forget splits.
+        portraits: Folder of portraits that `crossmem portraits` made; None draws them.
 
     Raises:
         CrossmemError: Unknown config or split, a knob out of range, a dataset that cannot be read or is empty, a
@@ -56,6 +59,7 @@ def load_rows(
             seed=seed,
             image_size=image_size,
             forget_fraction=forget_fraction,
+            portraits=None if portraits is None else os.fspath(portraits),
         )
         return built_rows(config, split, spec)
     data = published_rows(dataset_name, config, split)
