@@ -3,15 +3,14 @@
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
-from crossmem_hf.errors import CrossmemError
+from crossmem_hf.cli_errors import clear_errors, console
+from crossmem_hf.cli_portraits import portraits
+from crossmem_hf.cli_publish import publish_app, reproduce
 
 if TYPE_CHECKING:
     from crossmem_hf.studies.first_light import Outcome
@@ -21,7 +20,9 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
-console = Console(stderr=True)
+app.add_typer(publish_app, name="publish")
+app.command()(reproduce)
+app.command()(portraits)
 _SCORES = Path("crossmem_runs/score")
 _COMPARED = Path("crossmem_runs/compare")
 
@@ -32,20 +33,6 @@ def _main() -> None:
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
-
-@contextmanager
-def _clear_errors() -> Iterator[None]:
-    """A user's mistake is one line, not a traceback."""
-    try:
-        yield
-    except CrossmemError as error:
-        console.print(f"[bold red]error:[/] {error.fault}", highlight=False, soft_wrap=True)
-        console.print(f"  {error.remedy}", highlight=False, soft_wrap=True)
-        raise typer.Exit(2) from error
-    except KeyboardInterrupt:
-        console.print("Stopped. Finished stages are kept; the same command goes on from there.")
-        raise typer.Exit(130) from None
 
 
 @app.command()
@@ -62,7 +49,7 @@ def run(
     workers: Annotated[int | None, typer.Option(min=1, help="Jobs at a time (default: one a core).")] = None,
 ) -> None:
     """Memorise people through one modality, ask through both, unlearn, and show what is left. Resumes if killed."""
-    with _clear_errors():
+    with clear_errors():
         from crossmem_hf.studies.first_light import default_folder, run_first_light
         from crossmem_hf.studies.settings import settings_from
 
@@ -141,7 +128,7 @@ def score(
     Shares the work under torchrun --nproc_per_node N -m crossmem_hf.cli score ..., or accelerate launch -m.
     """
     given = {name: value for name, value in locals().items() if name not in ("metrics", "output_dir", "overwrite")}
-    with _clear_errors():
+    with clear_errors():
         from crossmem_hf.studies.score_settings import ScoreSettings, chosen_metrics
 
         given["batch_size"] = int(batch_size) if batch_size.isdigit() else batch_size
@@ -180,7 +167,7 @@ def compare(
     workers: Annotated[int | None, typer.Option(min=1, help="Cells at a time (default: one a core).")] = None,
 ) -> None:
     """Unlearn by several methods through several doors, ask through both, show all in one table. Resumes if killed."""
-    with _clear_errors():
+    with clear_errors():
         from crossmem_hf.studies.compare_settings import CompareSettings, names_in
 
         chosen: dict[str, Any] = {"methods": names_in(methods), "forget_modality": names_in(forget_modality)}
@@ -223,7 +210,7 @@ def materialize(
     overwrite: Annotated[bool, typer.Option(help="Replace a dataset made with other settings.")] = False,
 ) -> None:
     """Write the dataset and the metrics, so that load_dataset and evaluate.load find them in that folder, offline."""
-    with _clear_errors():
+    with clear_errors():
         from crossmem_hf.data.materialize import materialize as write
         from crossmem_hf.data.spec import DatasetSpec
 

@@ -13,8 +13,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from crossmem_hf.data.publish import REPO_ID, push_dataset, write_dataset
+from crossmem_hf.data.publish import push_dataset
 from crossmem_hf.data.spec import DatasetSpec
+from crossmem_hf.data.writing import REPO_ID, write_dataset
 from crossmem_hf.errors import CrossmemError
 
 

@@ -17,7 +17,13 @@ VAGUE_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "base"}
 
 # From left to right; a part may import itself and what stands to its left.
 ORDER = (
-    {"errors", "seeding", "storage", "metrics"},  # metrics import nothing of ours: maths that anybody may use
+    {
+        "errors",
+        "seeding",
+        "storage",
+        "metrics",
+        "uploading",
+    },  # metrics import nothing of ours: maths that anybody may use
     {"personas"},
     {"prompts", "prompts_portraits"},
     {"rendering"},
@@ -27,7 +33,9 @@ ORDER = (
     {"training"},
     {"report"},
     {"studies"},
-    {"cli_portraits"},
+    {"publishing"},
+    {"cli_errors"},
+    {"cli_publish", "cli_portraits"},
     {"cli", "__main__"},
 )
 
@@ -36,6 +44,7 @@ ALLOWED = {
     "errors": set(),
     "seeding": {"numpy", "torch"},
     "storage": set(),
+    "uploading": {"huggingface_hub", "httpx2"},
     "personas": {"faker"},
     "prompts": set(),
     "prompts_portraits": set(),

@@ -107,6 +107,14 @@ def commands() -> set[str]:
                 if isinstance(mark, ast.Call) and sources.dotted(mark.func) == "app.command":
                     given = [item.value for item in mark.args if isinstance(item, ast.Constant)]
                     found.add(given[0] if given else node.name.replace("_", "-"))
+        elif isinstance(node, ast.Call) and isinstance(
+            node.func, ast.Call
+        ):  # app.command()(function of a module beside)
+            if sources.dotted(node.func.func) == "app.command":
+                given = [item.value for item in node.func.args if isinstance(item, ast.Constant)]
+                found.add(given[0] if given else sources.dotted(node.args[0]).replace("_", "-"))
+        elif isinstance(node, ast.Call) and sources.dotted(node.func) == "app.add_typer":
+            found |= {item.value.value for item in node.keywords if item.arg == "name"}
     return found
 
 

@@ -152,10 +152,15 @@ def _asked(
 
 
 def _profiles(split: str, people: Sequence[Persona], spec: DatasetSpec) -> Iterator[Row]:
-    everyone = [person.id for person in _population(spec.num_personas, spec.seed, "target")]
-    rank = {persona_id: place for place, persona_id in enumerate(forget_order(everyone, spec.seed))}
+    rank = _forget_ranks(spec.num_personas, spec.seed)
     for person in people:
         yield profile_row(person, rank[person.id], spec.image_size)
+
+
+@lru_cache(maxsize=1)  # profiles may be asked for a few people at a time
+def _forget_ranks(num_personas: int, seed: int) -> dict[str, int]:
+    everyone = [person.id for person in _population(num_personas, seed, "target")]
+    return {persona_id: place for place, persona_id in enumerate(forget_order(everyone, seed))}
 
 
 def _candidates(split: str, people: Sequence[Persona], spec: DatasetSpec) -> Iterator[Row]:

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from crossmem_hf.data.publish import file_digest, write_dataset
 from crossmem_hf.data.spec import DatasetSpec
+from crossmem_hf.data.writing import write_dataset
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.storage import fingerprint, write_atomic
+from crossmem_hf.storage import file_digest, fingerprint, write_atomic
 
 NAMESPACE = "crossmem"
 MARKER = "materialized.json"
@@ -42,7 +42,7 @@ def materialize(
         CrossmemError: The folder holds something else, or cannot be written (whatever was there is intact).
     """
     spec = spec or DatasetSpec()
-    metrics = {f"{name}/{path.name}": path for name, path in _metric_files()}
+    metrics = {f"{name}/{path.name}": path for name, path in metric_files()}
     made_from = fingerprint({"data": spec.fingerprint(), "metrics": {k: file_digest(v) for k, v in metrics.items()}})
     target = Path(directory) / NAMESPACE
     if target.exists() and _is_current(target, made_from, spec, overwrite=overwrite):
@@ -84,7 +84,7 @@ def _swap(new: Path, target: Path, old: Path) -> None:
         raise
 
 
-def _metric_files() -> Iterator[tuple[str, Path]]:
+def metric_files() -> Iterator[tuple[str, Path]]:
     """(metric, file) of everything a metric's Space holds; links are followed, the package's own files left out."""
     for folder in sorted(path for path in _METRICS.resolve().iterdir() if path.is_dir()):
         if not (folder / f"{folder.name}.py").is_file():

@@ -1,111 +1,42 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The dataset as files, and those files on the Hub: what is pushed is the folder that was written, byte for byte."""
+"""The written dataset on the Hub: what is pushed is the folder that `data.writing` filled, byte for byte."""
 
-import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from crossmem_hf.data.card import dataset_card
-from crossmem_hf.data.loading import built_rows, silent_progress
-from crossmem_hf.data.rows import features_of
-from crossmem_hf.data.spec import SPLITS, DatasetSpec
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.storage import fingerprint, write_atomic
-
-if TYPE_CHECKING:
-    import datasets
-
-REPO_ID = "crossmem/personas"
-_LARGEST_SHARD_BYTES = 500_000_000
+from crossmem_hf.uploading.folders import Pushed, push_folder
 
 
-def write_dataset(folder: Path, spec: DatasetSpec, *, repo_id: str = REPO_ID) -> None:
-    """Write every split of every config as Parquet, and the card, into an empty folder.
+def push_dataset(
+    folder: Path,
+    repo_id: str,
+    *,
+    revision: str | None = None,
+    create_pr: bool = False,
+    tag: str | None = None,
+) -> Pushed:
+    """Make a dataset repository hold a folder that `write_dataset` filled; its other Parquet files are removed.
 
-    The files are those that `datasets.Dataset.push_to_hub` would upload: same names, same bytes.
-
-    Args:
-        repo_id: The name that the card tells people to load.
-
-    Raises:
-        CrossmemError: A file could not be written, or the spec cannot be built.
-    """
-    from datasets import DatasetInfo, SplitDict, SplitInfo
-
-    infos: dict[str, DatasetInfo] = {}
-    split_bytes: dict[tuple[str, str], int] = {}
-    digests: dict[str, str] = {}
-    for config, splits in SPLITS.items():
-        sizes = SplitDict()
-        for split in splits:
-            rows = built_rows(config, split, spec)
-            shards = _write_shards(rows, folder / config, split)
-            digests |= {path.relative_to(folder).as_posix(): file_digest(path) for path in shards}
-            split_bytes[config, split] = sum(path.stat().st_size for path in shards)
-            sizes[split] = SplitInfo(name=split, num_bytes=rows.data.nbytes, num_examples=len(rows))
-        infos[config] = DatasetInfo(
-            config_name=config,
-            features=features_of(config),
-            splits=sizes,
-            download_size=sum(split_bytes[config, split] for split in splits),
-            dataset_size=sum(size.num_bytes for size in sizes.values()),
-        )
-    card = dataset_card(spec, infos, split_bytes, repo_id=repo_id, fingerprint=fingerprint(digests))
-    write_atomic(folder / "README.md", card)
-
-
-def push_dataset(folder: Path, repo_id: str, *, private: bool | None = None, revision: str | None = None) -> str:
-    """Upload a folder that `write_dataset` filled to a dataset repository; its older Parquet files are removed.
-
-    The token comes from the environment or from ``hf auth login``; only huggingface_hub sees it.
+    One commit, or none if the repository holds exactly this already. The token comes from the environment or from
+    ``hf auth login``; only huggingface_hub sees it. See `uploading.rights.ready_repository`, which comes first.
 
     Args:
-        private: Only for a repository that does not exist yet; None takes the account's default.
         revision: Branch to push to, made if need be; None for ``main``.
-
-    Returns:
-        The address of the dataset.
+        create_pr: Open a pull request instead.
+        tag: Name of the version, set once everything has arrived.
 
     Raises:
-        CrossmemError: No token, no permission, no network, or a name the Hub does not accept.
+        CrossmemError: The folder holds no dataset, the tag exists and holds other data, or the Hub does not let us.
     """
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import HFValidationError
-
     if not (folder / "README.md").is_file():
         raise CrossmemError(f"{str(folder)!r} holds no dataset card.", "Write the dataset there first.")
-    api = HfApi(library_name="crossmem_hf")
-    try:
-        address = api.create_repo(repo_id, repo_type="dataset", private=private, exist_ok=True)
-        if revision is not None:
-            api.create_branch(repo_id, branch=revision, repo_type="dataset", exist_ok=True)
-        api.upload_folder(
-            repo_id=repo_id,
-            folder_path=folder,
-            repo_type="dataset",
-            revision=revision,
-            commit_message="Upload the dataset",
-            delete_patterns=["*.parquet"],
-        )
-    except (OSError, HFValidationError) as error:
-        raise CrossmemError(
-            f"Could not push to {repo_id!r}: {type(error).__name__}: {' '.join(str(error).split())}",
-            "Log in with 'hf auth login' (or set HF_TOKEN), check the name and the network, and run again.",
-        ) from error
-    return str(address)
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file, in hex."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _write_shards(rows: "datasets.Dataset", folder: Path, split: str) -> list[Path]:
-    folder.mkdir(parents=True, exist_ok=True)
-    count = rows.data.nbytes // _LARGEST_SHARD_BYTES + 1
-    paths = [folder / f"{split}-{number:05d}-of-{count:05d}.parquet" for number in range(count)]
-    for number, path in enumerate(paths):
-        with silent_progress():
-            rows.shard(num_shards=count, index=number, contiguous=True).to_parquet(path)
-    return paths
+    return push_folder(
+        folder,
+        repo_id,
+        "dataset",
+        message="Upload the dataset",
+        revision=revision,
+        create_pr=create_pr,
+        tag=tag,
+        replaced=["*.parquet"],
+    )

@@ -25,7 +25,7 @@ def load_model_and_processor(
     Args:
         name_or_path: A Hub name or a folder; None is the embedded micro VLM. A model without an image tower comes
             with its tokenizer as the processor.
-        adapter: A PEFT adapter (Hub name or folder) to put on top.
+        adapter: A PEFT adapter (Hub name or folder) to put on top; ``"owner/name/folder"`` is below a repository.
         dtype: ``"auto"``, ``"float32"``, ``"bfloat16"`` or ``"float16"``.
         device: Where to put the model, e.g. ``"cuda"``; None leaves it where it was loaded.
 
@@ -93,12 +93,29 @@ def _with_adapter(model: Any, adapter: str) -> Any:
         with warnings.catch_warnings():
             # An adapter made for other layers is only warned of, and would change nothing.
             warnings.filterwarnings("error", message="Found missing adapter keys")
-            return PeftModel.from_pretrained(model, adapter)
+            repo_id, subfolder = adapter_place(adapter)
+            below = {} if subfolder is None else {"subfolder": subfolder}
+            return PeftModel.from_pretrained(model, repo_id, **below)
     except (OSError, ValueError, RuntimeError, UserWarning, SafetensorError) as error:
         raise CrossmemError(
             f"Could not put the adapter {adapter!r} on {type(model).__name__}: {_first_line(error)}",
             "Check that it is a PEFT adapter made for this base model.",
         ) from error
+
+
+def adapter_place(adapter: str) -> tuple[str, str | None]:
+    """(folder or Hub name, folder within the repository): one repository may hold many adapters.
+
+    Example:
+        >>> adapter_place("you/first-light/adapters/seed0_image/unlearned")
+        ('you/first-light', 'adapters/seed0_image/unlearned')
+        >>> adapter_place("you/npo")
+        ('you/npo', None)
+    """
+    parts = adapter.split("/")
+    if Path(adapter).exists() or Path(adapter).is_absolute() or len(parts) < 3 or "." in parts or ".." in parts:
+        return adapter, None
+    return "/".join(parts[:2]), "/".join(parts[2:])
 
 
 def _first_line(error: Exception) -> str:

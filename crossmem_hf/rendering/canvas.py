@@ -6,8 +6,10 @@ anti-aliased, and the same bytes on every machine.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import cos, pi, sin
 
+import numpy as np
 from PIL import Image, ImageChops, ImageDraw
 
 from crossmem_hf.rendering.views import Color, View
@@ -30,33 +32,35 @@ class Canvas:
         self.factor = 4 if size <= 64 else 3 if size <= 160 else 2
         self.view = view
         self.side = size * self.factor
-        self.image = Image.new("RGB", (self.side, self.side), view.colors[0])
-        self._draw = ImageDraw.Draw(self.image)
+        self._image = Image.new("RGB", (self.side, self.side), view.colors[0])
+        self._draw = ImageDraw.Draw(self._image)
+        self._points: list[Point] = []
+        self._shapes: list[tuple[int, Color]] = []
         angle = view.tilt * pi / 180
         self._cos, self._sin = view.zoom * cos(angle), view.zoom * sin(angle)
 
     def polygon(self, points: Sequence[Point], color: Color, *, posed: bool = True) -> None:
         """Fill a polygon."""
-        self._draw.polygon([self._place(point, posed) for point in points], fill=self._lit(color) if posed else color)
+        if posed:
+            self._points += points
+            self._shapes.append((len(points), self._lit(color)))
+            return
+        self._draw_posed()
+        self._draw.polygon([(round(x * self.side), round(y * self.side)) for x, y in points], fill=color)
 
     def ellipse(self, center: Point, radii: Point, color: Color, *, arc: Point = (0, 360), posed: bool = True) -> None:
         """Fill an ellipse, or the part of it between two angles in degrees (0 = right, 90 = down)."""
-        steps = 14 if max(radii) < 0.04 else 30
-        start, stop = arc[0] * pi / 180, arc[1] * pi / 180
-        turns = [start + (stop - start) * k / steps for k in range(steps + 1)]
-        points = [(center[0] + radii[0] * cos(turn), center[1] + radii[1] * sin(turn)) for turn in turns]
+        turns = _turns(arc, 14 if max(radii) < 0.04 else 30)
+        points = [(center[0] + radii[0] * c, center[1] + radii[1] * s) for c, s in turns]
         self.polygon(points, color, posed=posed)
 
     def ring(self, center: Point, radii: Point, width: float, color: Color, *, arc: Point = (0, 360)) -> None:
         """Stroke an ellipse or an arc of it; `width` is centred on the curve."""
-        steps = 28
-        turns = [(arc[0] + (arc[1] - arc[0]) * k / steps) * pi / 180 for k in range(steps + 1)]
-        outer = [
-            (center[0] + (radii[0] + width / 2) * cos(t), center[1] + (radii[1] + width / 2) * sin(t)) for t in turns
-        ]
-        inner = [
-            (center[0] + (radii[0] - width / 2) * cos(t), center[1] + (radii[1] - width / 2) * sin(t)) for t in turns
-        ]
+        turns = _turns(arc, 28)
+        wide, high = radii[0] + width / 2, radii[1] + width / 2
+        outer = [(center[0] + wide * c, center[1] + high * s) for c, s in turns]
+        wide, high = radii[0] - width / 2, radii[1] - width / 2
+        inner = [(center[0] + wide * c, center[1] + high * s) for c, s in turns]
         self.polygon(outer + inner[::-1], color)
 
     def line(self, start: Point, stop: Point, width: float, color: Color) -> None:
@@ -81,22 +85,28 @@ class Canvas:
 
     def finished(self) -> Image.Image:
         """The picture at its final size, with grain."""
-        small = self.image.reduce(self.factor)
+        self._draw_posed()
+        small = self._image.reduce(self.factor)
         if not self.view.grain:
             return small
         cells = 64  # grain is drawn on a coarse grid, so that it looks alike at every size
-        raw = rng_for(self.view.noise_seed, "grain").randbytes(cells * cells)
-        noise = Image.frombytes("L", (cells, cells), raw).resize(small.size, Image.Resampling.NEAREST)
-        grain = noise.point([round(level * self.view.grain / 255) for level in range(256)])
+        raw = rng_for(self.view.noise_seed, "grain").randbytes(cells * cells).translate(_faint(self.view.grain))
+        grain = Image.frombytes("L", (cells, cells), raw).resize(small.size, Image.Resampling.NEAREST)
         return ImageChops.subtract(small, Image.merge("RGB", (grain, grain, grain)))
 
-    def _place(self, point: Point, posed: bool) -> tuple[int, int]:
-        x, y = point
-        if posed:
-            dx, dy = x - _PIVOT[0], y - _PIVOT[1]
-            x = _PIVOT[0] + self._cos * dx - self._sin * dy + self.view.shift[0]
-            y = _PIVOT[1] + self._sin * dx + self._cos * dy + self.view.shift[1]
-        return round(x * self.side), round(y * self.side)
+    def _draw_posed(self) -> None:
+        """Draw the posed shapes so far; placing all their points at once takes a fifth of the time."""
+        if not self._shapes:
+            return
+        dx, dy = np.array(self._points).T - np.array(_PIVOT)[:, None]
+        x = _PIVOT[0] + self._cos * dx - self._sin * dy + self.view.shift[0]
+        y = _PIVOT[1] + self._sin * dx + self._cos * dy + self.view.shift[1]
+        placed = np.rint(np.stack([x, y], axis=1) * self.side).astype(int).ravel().tolist()
+        start = 0
+        for count, color in self._shapes:
+            self._draw.polygon(placed[start : start + 2 * count], fill=color)
+            start += 2 * count
+        self._points, self._shapes = [], []
 
     def _lit(self, color: Color) -> Color:
         light, cast = self.view.light, 0.04 * self.view.warmth
@@ -109,3 +119,16 @@ def shade(color: Color, factor: float) -> Color:
     if factor <= 1:
         return round(color[0] * factor), round(color[1] * factor), round(color[2] * factor)
     return tuple(round(255 - (255 - channel) / factor) for channel in color)  # type: ignore[return-value]
+
+
+@lru_cache(maxsize=64)  # a face has a handful of arcs
+def _turns(arc: Point, steps: int) -> tuple[Point, ...]:
+    """Cosine and sine of `steps + 1` angles along an arc given in degrees."""
+    start, stop = arc[0] * pi / 180, arc[1] * pi / 180
+    return tuple((cos(turn), sin(turn)) for turn in (start + (stop - start) * k / steps for k in range(steps + 1)))
+
+
+@lru_cache(maxsize=16)
+def _faint(amplitude: int) -> bytes:
+    """Byte -> the same share of `amplitude`."""
+    return bytes(round(level * amplitude / 255) for level in range(256))

@@ -3,6 +3,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.schema import Persona, ViewSplit
@@ -41,8 +42,15 @@ def describe(persona: Persona, split: ViewSplit, index: int) -> Description:
             f"expected an index from 0 and one of {tuple(DESCRIPTION_FRAMES)}.",
             "Check both.",
         )
-    rng = rng_for(persona.seed, "prose", persona.id, split, index)
-    traits = _worded(persona.looks)
+    return _described(persona.seed, persona.id, tuple(persona.looks.items()), split, index)
+
+
+@lru_cache(maxsize=256)  # rows come person by person, and many questions share a description
+def _described(
+    seed: int, persona_id: str, looks: tuple[tuple[str, str], ...], split: ViewSplit, index: int
+) -> Description:
+    rng = rng_for(seed, "prose", persona_id, split, index)
+    traits = _worded(dict(looks))
     phrases = [rng.choice(TRAIT_PHRASES[trait]).format(**words) for trait, words in traits.items()]
     rng.shuffle(phrases)
     frames = DESCRIPTION_FRAMES[split]

@@ -9,7 +9,7 @@ from dataclasses import asdict, fields, is_dataclass
 from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from crossmem_hf.errors import CrossmemError
 
@@ -18,22 +18,22 @@ _WORDS = {float: "a finite number", int: "an integer", NoneType: "null", str: "a
 _kinds: Callable[[Any], dict[str, Any]] = cache(get_type_hints)
 
 
-def _fits(value: Any, kind: Any) -> bool:
+def fits(value: Any, kind: Any) -> bool:
     """Whether `value` is of type `kind`; a number must be finite, and a bool is not a number."""
     if kind is Any:
         return True
     if get_origin(kind) is Literal:
         return value in get_args(kind)
-    if isinstance(kind, UnionType):
-        return any(_fits(value, option) for option in get_args(kind))
+    if isinstance(kind, UnionType) or get_origin(kind) is Union:
+        return any(fits(value, option) for option in get_args(kind))
     if kind in (int, float):
         right_type = isinstance(value, int if kind is int else (int, float)) and not isinstance(value, bool)
         return right_type and math.isfinite(value)
     if get_origin(kind) is tuple:
-        return isinstance(value, tuple) and all(_fits(item, get_args(kind)[0]) for item in value)
+        return isinstance(value, tuple) and all(fits(item, get_args(kind)[0]) for item in value)
     if get_origin(kind) is Mapping:
         key, item = get_args(kind)
-        return isinstance(value, Mapping) and all(_fits(k, key) and _fits(v, item) for k, v in value.items())
+        return isinstance(value, Mapping) and all(fits(k, key) and fits(v, item) for k, v in value.items())
     return isinstance(value, kind)
 
 
@@ -62,7 +62,7 @@ class Checked:
     def __post_init__(self) -> None:
         for name, kind in _kinds(type(self)).items():
             value = getattr(self, name)
-            if not _fits(value, kind):
+            if not fits(value, kind):
                 shown = repr(value)
                 raise CrossmemError(
                     f"{type(self).__name__}.{name} is {shown[:80]}{'...' * (len(shown) > 80)}; "

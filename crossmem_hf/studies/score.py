@@ -16,7 +16,7 @@ from typing import Any
 from rich.console import Console
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.models.loading import load_model_and_processor, model_fingerprint
+from crossmem_hf.models.loading import adapter_place, load_model_and_processor, model_fingerprint
 from crossmem_hf.personas.schema import MODALITIES
 from crossmem_hf.report.score_record import ScoreRecord
 from crossmem_hf.scoring.sharding import joined_state, together
@@ -140,8 +140,11 @@ def _adapter_fingerprint(adapter: str) -> str:
         return model_fingerprint(adapter)
     from huggingface_hub import hf_hub_download
 
+    repo_id, subfolder = adapter_place(adapter)
+    below = [] if subfolder is None else subfolder.split("/")
     try:
-        return Path(hf_hub_download(adapter, "adapter_config.json")).parent.name
+        file = Path(hf_hub_download(repo_id, "/".join([*below, "adapter_config.json"])))
+        return "/".join([file.parents[len(below)].name, *below])
     except (OSError, ValueError) as error:
         raise CrossmemError(
             f"Could not find the adapter {adapter!r}: {str(error).splitlines()[0]}",

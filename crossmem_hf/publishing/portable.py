@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A record without the folders of one machine, so that it means the same on another."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from crossmem_hf.report.compare_record import CompareRecord
+from crossmem_hf.report.record import RunRecord
+from crossmem_hf.report.score_record import ScoreRecord
+
+AnyRecord = TypeVar("AnyRecord", RunRecord, ScoreRecord, CompareRecord)
+RETAIN_ONLY = "retain_only"
+"""Folder, beside a published score, with the scores of the model that never saw the forgotten."""
+
+HERE = "."
+"""What a published score calls the adapter that lies beside it."""
+
+_HUB_NAME = re.compile(r"[\w][\w.-]*(/[\w][\w.-]*)?")
+
+
+def portable(record: AnyRecord) -> AnyRecord:
+    """The record with folders named as they lie beside it once it is published; of others only the last name stays."""
+    config = dict(record.config)
+    for name in ("model", "model_name_or_path", "dataset"):
+        if name in config:
+            config[name] = _public(config[name])
+    if _is_folder(config.get("adapter")):
+        config["adapter"] = HERE
+    if config.get("retain_only") is not None:
+        config["retain_only"] = RETAIN_ONLY
+    if "judge_url" in config and config["judge_url"] is not None:
+        config["judge_url"] = None  # somebody's server, perhaps with a name or a key in it
+    return replace(record, config=config)
+
+
+def _is_folder(name: Any) -> bool:
+    return isinstance(name, str) and Path(name).is_dir()
+
+
+def _public(name: Any) -> Any:
+    """A Hub name as it is; of a folder, its last part."""
+    if not isinstance(name, str) or (_HUB_NAME.fullmatch(name) and not (Path(name).is_dir() and "/" not in name)):
+        return name
+    return Path(name).name

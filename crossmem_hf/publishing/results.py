@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run left, as a model repository: adapters with cards, results for the Hub's pages, and the record.
+
+Everything goes in one commit, so that nobody meets a card without its weights. Equal results are not pushed again.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from crossmem_hf.errors import CrossmemError
+from crossmem_hf.publishing.adapters import CONFIG, WEIGHTS, Adapter, adapter_files, adapters_of
+from crossmem_hf.publishing.cards import adapter_card, results_card
+from crossmem_hf.publishing.eval_results import FILE, eval_results
+from crossmem_hf.publishing.portable import RETAIN_ONLY, portable
+from crossmem_hf.publishing.repositories import Contents, Place, Published, account_name, publish, ready
+from crossmem_hf.report.checked import to_json
+from crossmem_hf.report.lines import Record, kind_of, read_record, record_file
+from crossmem_hf.report.score_record import ScoreRecord
+from crossmem_hf.storage import fingerprint
+
+MESSAGE = "Publish results"
+_LEFT = {
+    "run": ("answers.jsonl", "report.html", "figures/*.png"),
+    "score": ("items.jsonl", "holdout.jsonl"),
+    "compare": ("answers.jsonl", "compare.csv", "compare.md", "compare.svg", "compare.png"),
+}
+_SINGLE_ANSWERS = ("answers.jsonl", "items.jsonl", "holdout.jsonl", "report.html")
+_FIGURES = ("figures/matrix.png", "compare.png")
+_REPLACED = (
+    *("adapters/*", "figures/*", f"{RETAIN_ONLY}/*", FILE, CONFIG, WEIGHTS),
+    *("answers.jsonl", "items.jsonl", "holdout.jsonl", "report.html", "compare.csv", "compare.md", "compare.svg"),
+)
+_SECRET = re.compile(rb"\b(?:hf|api_org)_[A-Za-z0-9]{16,}")
+
+
+def publish_results(
+    folder: Path,
+    repo_id: str | None = None,
+    *,
+    private: bool | None = None,
+    create_pr: bool = False,
+    with_adapters: bool = True,
+    with_items: bool | None = None,
+) -> Published:
+    """Push what `crossmem run`, `crossmem score` or `crossmem compare` left in a folder.
+
+    Args:
+        repo_id: None for a name of its own under the account of the token's owner.
+        private: True asks for a private repository; None takes the account's default.
+        create_pr: Propose it in a pull request.
+        with_adapters: Adapters too; a comparison has one a cell.
+        with_items: Single answers too; None shares them unless the rows came from a folder of this machine.
+
+    Raises:
+        CrossmemError: The folder holds no record, no right to write, something in it is not to be shared, or the
+            Hub refuses or fails; nothing new is seen there then.
+    """
+    record = read_record(folder)
+    name = repo_id or f"{account_name()}/{default_name(record)}"
+    place = Place(
+        repo_id=name,
+        repo_type="model",
+        marker=record_file(folder).name,
+        replaced=_REPLACED,
+        private=private,
+        create_pr=create_pr,
+    )
+    address = ready(place)
+    files = result_files(record, folder, name, with_adapters=with_adapters, with_items=with_items)
+    return publish(place, address, files, MESSAGE)
+
+
+def default_name(record: Record) -> str:
+    """E.g. ``"crossmem-run-5c9b54d8"``: the same for the same settings."""
+    return f"crossmem-{kind_of(record)}-{fingerprint(portable(record).config)[:8]}"
+
+
+def result_files(
+    record: Record,
+    folder: Path,
+    repo_id: str,
+    *,
+    with_adapters: bool = True,
+    with_items: bool | None = None,
+) -> dict[str, Contents]:
+    """Path in the repository -> contents, or where they are.
+
+    Raises:
+        CrossmemError: An adapter is not whole, or a file holds a token or the name of a folder of this machine.
+    """
+    shared = _may_share_items(record) if with_items is None else with_items
+    public = portable(record)
+    adapters = adapters_of(record, folder) if with_adapters else ()
+    files: dict[str, Contents] = {record_file(folder).name: to_json(public).encode()}
+    files |= {name: path for name, path in _left(kind_of(record), folder) if shared or name not in _SINGLE_ANSWERS}
+    if isinstance(record, ScoreRecord) and record.config.get("retain_only") and shared:
+        files |= _retain_only(Path(str(record.config["retain_only"])))
+    for adapter in adapters:
+        files |= adapter_files(adapter)
+        if adapter.place:
+            files[adapter.file("README.md")] = adapter_card(public, repo_id, adapter).encode()
+    files[FILE] = eval_results(public, repo_id)
+    figures = [name for name in _FIGURES if name in files]
+    files["README.md"] = results_card(public, repo_id, adapters, figures=figures, shares_items=shared).encode()
+    _check_fit_to_share(files, folder, adapters)
+    return files
+
+
+def _may_share_items(record: Record) -> bool:
+    dataset = record.config.get("dataset")
+    return not (isinstance(dataset, str) and Path(dataset).is_dir())
+
+
+def _left(kind: str, folder: Path) -> Iterator[tuple[str, Path]]:
+    for pattern in _LEFT[kind]:
+        for path in sorted(folder.glob(pattern)):
+            yield path.relative_to(folder).as_posix(), path
+
+
+def _retain_only(folder: Path) -> dict[str, Contents]:
+    """The scores that this one was compared with, which anybody needs to make it again."""
+    theirs = ScoreRecord.read(folder / "record.json")
+    files: dict[str, Contents] = {f"{RETAIN_ONLY}/record.json": to_json(portable(theirs)).encode()}
+    return files | {f"{RETAIN_ONLY}/{name}": path for name, path in _left("score", folder)}
+
+
+def _check_fit_to_share(files: Mapping[str, Contents], folder: Path, adapters: tuple[Adapter, ...]) -> None:
+    """Refuse a token, and a folder's name that would tell how this machine is laid out."""
+    places = {str(place.resolve()).encode() for place in (folder, *(adapter.folder for adapter in adapters))}
+    for name, content in files.items():
+        if Path(name).suffix in (".safetensors", ".png"):
+            continue
+        text = content if isinstance(content, bytes) else content.read_bytes()
+        if _SECRET.search(text):
+            raise CrossmemError(f"{name!r} holds what looks like a token.", "Remove it there, and publish again.")
+        if any(place in text for place in places):
+            raise CrossmemError(f"{name!r} names a folder of this machine.", "Remove it there, and publish again.")

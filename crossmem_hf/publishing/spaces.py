@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The metrics as Spaces, from the files that `crossmem materialize` copies. It does not know what a metric means.
+
+Spaces are never tagged: `evaluate` looks for a tag of its own version first, which would hide ``main`` for good.
+"""
+
+from collections.abc import Callable, Sequence
+
+from crossmem_hf.data.materialize import NAMESPACE, metric_files
+from crossmem_hf.errors import CrossmemError
+from crossmem_hf.publishing.repositories import Place, Published, publish, ready
+
+_CODE = ("*.py", "requirements.txt")
+MESSAGE = "Publish the metric"
+
+
+def metric_names() -> tuple[str, ...]:
+    """All metrics."""
+    return tuple(dict.fromkeys(name for name, _ in metric_files()))
+
+
+def space_files(metric: str, namespace: str = NAMESPACE) -> dict[str, bytes]:
+    """Path in the Space -> contents; the card names the Space it is in.
+
+    Raises:
+        CrossmemError: There is no such metric.
+    """
+    files = {path.name: path.read_bytes() for name, path in metric_files() if name == metric}
+    if not files:
+        raise CrossmemError(f"There is no metric {metric!r}.", f"Choose from {', '.join(metric_names())}.")
+    card = files["README.md"].replace(f'"{NAMESPACE}/{metric}"'.encode(), f'"{namespace}/{metric}"'.encode())
+    return files | {"README.md": card}
+
+
+def publish_metrics(
+    metrics: Sequence[str] = (),
+    *,
+    namespace: str = NAMESPACE,
+    private: bool | None = None,
+    create_pr: bool = False,
+    tell: Callable[[Published], None] = lambda done: None,
+) -> tuple[Published, ...]:
+    """Push metrics, each to the Space ``namespace/<metric>``; one that is already there is left alone.
+
+    Args:
+        metrics: Their names; none for all.
+        private: True asks for private Spaces; None takes the account's default.
+        create_pr: Propose the changes in pull requests.
+        tell: Called after each.
+
+    Raises:
+        CrossmemError: An unknown metric, no right to write (both before the first upload), or the Hub refuses or
+            fails; Spaces before that one are complete, and the next try leaves them alone.
+    """
+    chosen = tuple(dict.fromkeys(metrics)) or metric_names()
+    spaces = {metric: space_files(metric, namespace) for metric in chosen}
+    places = [
+        Place(
+            repo_id=f"{namespace}/{metric}",
+            repo_type="space",
+            marker=f"{metric}.py",
+            replaced=_CODE,
+            private=private,
+            create_pr=create_pr,
+        )
+        for metric in spaces
+    ]
+    addresses = [ready(place) for place in places]
+    done = []
+    for place, address, files in zip(places, addresses, spaces.values(), strict=True):
+        done.append(publish(place, address, files, MESSAGE))
+        tell(done[-1])
+    return tuple(done)

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Asking the Hub again when that may help, and saying what is wrong when it cannot. It knows nothing of what is asked."""
+
+import logging
+import re
+import time
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from crossmem_hf.errors import CrossmemError
+
+logger = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
+
+_WAITS_SECONDS = (1.0, 3.0, 9.0)
+"""Between attempts; huggingface_hub waits about 20 s more by itself in most of its calls."""
+_PASSING = (408, 409, 423, 425, 429, 500, 502, 503, 504)
+"""Statuses that may be gone in a moment; 409 and 423 are how the Hub says that another change is in progress."""
+_LOG_IN = "Log in with 'hf auth login' or set HF_TOKEN"
+_REMEDIES = {
+    400: "Change what the Hub names, and run again.",
+    401: f"{_LOG_IN} to a token that is valid.",
+    402: "Pay for it, or choose what is free of charge.",
+    403: f"{_LOG_IN} to a token with write access there, or ask its owners for the right.",
+    404: "Check the name and the revision; private repositories need a token that may read them.",
+    409: "Another change to the repository is in progress or stands against it; look at the repository and run again.",
+    412: "Somebody else changed the repository meanwhile, and nothing of ours was published; run again.",
+    413: "Publish smaller files.",
+    429: "Wait until the Hub's rate limit is over, and run again.",
+}
+_AGAIN = "Check the network and https://status.huggingface.co, and run again: what has arrived is not sent again."
+
+
+def patiently(doing: str, call: Callable[[], Answer]) -> Answer:
+    """What `call` returns, asked again for a while when the connection breaks or the Hub is in trouble.
+
+    Args:
+        doing: What is being done, to complete "Could not ..."; in lower case, without a full stop.
+        call: Talks to the Hub; must be such that doing it twice does no harm.
+
+    Raises:
+        CrossmemError: It failed for a reason that stays (a missing right, a refused name), or for too long. Whatever
+            huggingface_hub raised is chained; no address with a signature and no token is told.
+    """
+    from huggingface_hub.errors import HFValidationError
+
+    for wait in (*_WAITS_SECONDS, None):
+        try:
+            return call()
+        except HFValidationError as error:
+            raise CrossmemError(f"Could not {doing}: {_said(error)}.", "Name it NAMESPACE/NAME.") from error
+        except Exception as error:
+            if not _is_of_the_hub(error):
+                raise
+            if wait is None or not _may_pass(error):
+                raise refusal(doing, error) from error
+            logger.warning("Could not %s: %s; trying again in %g s", doing, _said(error), wait)
+            time.sleep(wait)
+    raise CrossmemError(f"Could not {doing}.", _AGAIN)
+
+
+def refusal(doing: str, error: BaseException) -> CrossmemError:
+    """The error to show instead of what a client of the Hub raised."""
+    status = status_of(error)
+    named = f" (HTTP {status})" if status else f" ({type(_root(error)).__name__})"
+    return CrossmemError(f"Could not {doing}: {_said(error)}{named}.", _REMEDIES.get(status or 0, _AGAIN))
+
+
+def status_of(error: BaseException) -> int | None:
+    """The HTTP status that caused an error; None if it never came to an answer."""
+    for each in _chain(error):
+        response = getattr(each, "response", None)
+        if response is not None:
+            return int(response.status_code)
+    return None
+
+
+def _is_of_the_hub(error: BaseException) -> bool:
+    """Whether an error came from talking to the Hub; anything else is a mistake of ours and must not be hidden."""
+    import httpx2
+    from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError
+
+    kinds = (HfHubHTTPError, LocalTokenNotFoundError, httpx2.HTTPError, ConnectionError, TimeoutError)
+    return any(isinstance(each, kinds) for each in _chain(error))
+
+
+def _may_pass(error: BaseException) -> bool:
+    from huggingface_hub.errors import LocalTokenNotFoundError, OfflineModeIsEnabled
+
+    if any(isinstance(each, LocalTokenNotFoundError | OfflineModeIsEnabled) for each in _chain(error)):
+        return False
+    status = status_of(error)
+    # A file that arrived damaged is refused with 400, and RuntimeError is how huggingface_hub says which file it was.
+    return status is None or status in _PASSING or (status == 400 and isinstance(error, RuntimeError))
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
+        seen = seen.__cause__
+
+
+def _root(error: BaseException) -> BaseException:
+    return list(_chain(error))[-1]
+
+
+def _said(error: BaseException) -> str:
+    """What an error says, on one line; queries of addresses are cut, for they may hold signatures."""
+    outer = " ".join(str(error).split())
+    inner = getattr(next((e for e in _chain(error) if getattr(e, "server_message", None)), None), "server_message", "")
+    text = f"{outer} {inner}" if inner and inner not in outer else outer
+    return re.sub(r"(https?://[^\s?]+)\?[^\s)'\"]*", r"\1", text).rstrip(". ") or type(error).__name__
