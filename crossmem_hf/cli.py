@@ -206,7 +206,7 @@ def materialize(
     image_size: Annotated[int, typer.Option(help="Side of a portrait in pixels, 48 to 512.")] = 64,
     forget_fraction: Annotated[float, typer.Option(help="Share of the people in the forget splits.")] = 0.2,
     qa_per_persona: Annotated[int, typer.Option(help="Questions about facts, a person and modality.")] = 20,
-    portraits: Annotated[Path | None, typer.Option(help="Folder that crossmem portraits made (default: draw).")] = None,
+    portraits: Annotated[Path | None, typer.Option(help="Folder made by crossmem portraits (default: draw).")] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace a dataset made with other settings.")] = False,
 ) -> None:
     """Write the dataset and the metrics, so that load_dataset and evaluate.load find them in that folder, offline."""

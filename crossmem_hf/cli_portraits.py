@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`crossmem portraits`: it parses, calls and prints. Heavy imports wait until needed."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -97,4 +96,4 @@ def _tell(about: dict[str, Any], folder: Path) -> None:
     for stage, counts in about["attempts"].items():
         told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
         console.print(f"{stage}: {told}", highlight=False)
-    console.print(f"{about['num_portraits']} portraits in {os.fspath(folder.resolve())}", highlight=False, soft_wrap=True)
+    console.print(f"{about['num_portraits']} portraits in {folder.resolve()}", highlight=False, soft_wrap=True)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Folders of portraits made elsewhere, as pictures of rows. It does not know what made them.
 
-An album is ``metadata.jsonl``, a line a picture with ``file_name``, ``persona_id``, ``split``, ``view``, ``layout`` and
-``sha256``, beside ``portraits.json``, which names the people. `datasets` reads it as an image folder, too.
+An album is ``metadata.jsonl``, a line a picture with ``file_name``, ``persona_id``, ``split``, ``view``, ``layout``
+and ``sha256``, beside ``portraits.json``, which says whose world it is. `datasets` reads it as an image folder, too.
 """
 
 import hashlib
@@ -44,7 +44,7 @@ def photographed(people: Sequence[Persona], folder: str) -> list[Persona]:
     for person in people:
         if person.seed != album.seed:
             raise CrossmemError(
-                f"The portraits in {folder!r} are of persona seed {album.seed!r}, and these people of {person.seed!r}.",
+                f"The portraits in {folder!r} are of persona seed {album.seed!r}, these people of {person.seed!r}.",
                 f"Pass seed={album.seed!r}, or portraits of these people.",
             )
     names = [field.name for field in fields(Persona)]
@@ -74,7 +74,7 @@ def png_in_album(person: Photographed, split: ViewSplit, index: int, size: int) 
     """View number `index` of a person as a PNG of `size` x `size` pixels.
 
     Raises:
-        CrossmemError: The album has no such view, or only a smaller one; or its file is missing, changed or no picture.
+        CrossmemError: The album has no such view, or a smaller one; or its file is missing, changed or no picture.
     """
     from PIL import Image
 

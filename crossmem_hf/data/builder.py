@@ -62,7 +62,9 @@ class PersonasBuilder(datasets.GeneratorBasedBuilder):
         if config_name is not None:
             check_config(config_name)
         album = options.get("portraits")
-        made_from = rows_fingerprint() if album is None else fingerprint([rows_fingerprint(), album_fingerprint(album)])
+        made_from = (
+            rows_fingerprint() if album is None else fingerprint([rows_fingerprint(), album_fingerprint(album)])
+        )
         named = {"dataset_name": "crossmem_personas", "hash": made_from, **options}
         super().__init__(cache_dir=cache_dir, config_name=config_name, **named)
 

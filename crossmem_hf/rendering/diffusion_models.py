@@ -24,7 +24,8 @@ def fetched(model: str, revision: str | None = None, variant: str | None = None)
     if Path(model).is_dir():
         if not (Path(model) / "model_index.json").is_file():
             raise CrossmemError(
-                f"The folder {model!r} holds no model_index.json.", "Name a folder that a diffusers pipeline was saved to."
+                f"The folder {model!r} holds no model_index.json.",
+                "Name a folder that a diffusers pipeline was saved to.",
             )
         return Path(model)
     with _loading(model):
@@ -66,7 +67,9 @@ def identity_of(folder: Path) -> str:
     digest = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.suffix in (".json", ".safetensors", ".txt")):
         with path.open("rb") as stream:
-            digest.update(path.relative_to(folder).as_posix().encode() + hashlib.file_digest(stream, "sha256").digest())
+            digest.update(
+                path.relative_to(folder).as_posix().encode() + hashlib.file_digest(stream, "sha256").digest()
+            )
     return digest.hexdigest()[:16]
 
 
@@ -118,7 +121,8 @@ def with_adapter(pipeline: Any, folder: Path, settings: DiffusionSettings) -> An
     """
     if not hasattr(pipeline, "load_ip_adapter"):
         raise CrossmemError(
-            f"{type(pipeline).__name__} takes no IP-Adapter.", "Choose a Stable Diffusion model, or --pipeline img2img."
+            f"{type(pipeline).__name__} takes no IP-Adapter.",
+            "Choose a Stable Diffusion model, or --pipeline img2img.",
         )
     with _loading(f"{settings.adapter}/{settings.adapter_subfolder}/{settings.adapter_weight}"):
         pipeline.load_ip_adapter(

@@ -38,7 +38,7 @@ class DiffusionSettings:
         negative_prompt: What is not wanted; empty for none.
 
     Raises:
-        CrossmemError: An unknown choice, a number out of range, or a model that the pipeline needs and that is missing.
+        CrossmemError: An unknown choice, a number out of range, or no name of a model that the pipeline needs.
     """
 
     pipeline: Pipeline

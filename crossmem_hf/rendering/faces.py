@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Face embeddings by a library of face models (uniface, ArcFace after SCRFD). It does not know what is decided by them.
+"""Face embeddings by a library of face models (uniface, ArcFace after SCRFD). It decides nothing.
 
 The library downloads weights once and checks their sha256; the weights have licences of their own.
 """

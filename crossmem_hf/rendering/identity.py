@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Vector = Sequence[float]
 Verdict = Literal["kept", "refused", "no face", "unlike", "lookalike"]
-"""``"refused"`` by the safety checker; ``"no face"``, or several; ``"unlike"`` its anchor; ``"lookalike"`` of another."""
+"""``"refused"`` by the safety checker, ``"no face"`` or several, ``"unlike"`` its anchor, ``"lookalike"`` of others."""
 VERDICTS: tuple[Verdict, ...] = ("kept", "refused", "no face", "unlike", "lookalike")
 
 

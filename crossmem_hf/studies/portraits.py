@@ -112,7 +112,7 @@ class _Run:
             raise CrossmemError(
                 f"No anchor portrait of {len(missing)} of {len(self._people)} people was accepted in "
                 f"{self.settings.max_attempts} attempts each (first {missing[0]!r}; {_told(self.counts['anchors'])}).",
-                "Raise --max-attempts (it goes on from there), or choose another model or threshold in another folder.",
+                "Raise --max-attempts to go on from there, or choose another model or threshold in another folder.",
             )
         return [kept[name] for name in self._people]
 
