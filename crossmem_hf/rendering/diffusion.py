@@ -9,6 +9,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from crossmem_hf.errors import CrossmemError
@@ -93,14 +94,19 @@ class DiffusionRenderer:
     def pictures(self, requests: Sequence[Request], batch_size: int) -> list[Picture]:
         """One picture a request, in their order; all with an anchor, or none.
 
-        Memory that runs out halves the batch.
+        Memory that runs out halves the batch. An IP-Adapter makes batches of neighbours that share an anchor.
 
         Raises:
             CrossmemError: A prompt is longer than the model reads, or there is not even memory for one picture.
         """
+        groups = [list(requests)]
+        if self.settings.pipeline == "ip-adapter":
+            # diffusers lets every prompt of a batch attend to every anchor of it, without a word
+            groups = [list(group) for _, group in groupby(requests, key=lambda request: id(request.anchor))]
         made: list[Picture] = []
-        for start in range(0, len(requests), batch_size):
-            made += self._batch(requests[start : start + batch_size])
+        for group in groups:
+            for start in range(0, len(group), batch_size):
+                made += self._batch(group[start : start + batch_size])
         return made
 
     def _batch(self, requests: Sequence[Request]) -> list[Picture]:
@@ -171,16 +177,7 @@ class DiffusionRenderer:
         if not self._adapted and self._adapter_folder is not None:
             models.with_adapter(self._text_to_image, self._adapter_folder, self.settings)
             self._adapted = True
-        return self._text_to_image, {"ip_adapter_image_embeds": [self._attended(anchors)]}
-
-    def _attended(self, anchors: "list[Image.Image]") -> Any:
-        """The anchors as an IP-Adapter attends to them, one a prompt; diffusers by itself gives all to each prompt."""
-        import torch
-
-        guided = self.settings.guidance > 1
-        with torch.no_grad():
-            (seen,) = self._text_to_image.prepare_ip_adapter_image_embeds([anchors], None, self.device, 1, guided)
-        return torch.cat([part.transpose(0, 1) for part in seen.chunk(2 if guided else 1)])
+        return self._text_to_image, {"ip_adapter_image": [anchors[0]]}
 
     @cached_property
     def _safety(self) -> "Callable[[list[Image.Image]], list[bool]]":

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Vector = Sequence[float]
 Verdict = Literal["kept", "refused", "no face", "unlike", "lookalike"]
-"""``"refused"`` by the safety checker, ``"no face"`` or several, ``"unlike"`` its anchor, ``"lookalike"`` of others."""
+"""Refused by the safety checker; no face, or several; unlike its own anchor; like the anchor of somebody else."""
 VERDICTS: tuple[Verdict, ...] = ("kept", "refused", "no face", "unlike", "lookalike")
 
 

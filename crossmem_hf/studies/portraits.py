@@ -156,7 +156,9 @@ class _Run:
         return self._item(person, "anchor", 0, attempt, anchor_scene(person), f"anchor-{attempt}")
 
     def _view_item(self, person: Persona, split: Any, index: int, attempt: int) -> Item:
-        return self._item(person, split, index, attempt, scene_for(person, split, index), f"{split}-{index:05d}")
+        # a whole "train" or "test" in a name would make `datasets` tear the image folder into splits
+        name = f"{split[:2]}{index:05d}"
+        return self._item(person, split, index, attempt, scene_for(person, split, index), name)
 
     def _item(self, person: Persona, split: str, index: int, attempt: int, scene: Any, name: str) -> Item:
         return {

@@ -60,7 +60,8 @@ def portrait(num_faces):
 def test_one_face_is_embedded_and_none_or_several_are_not(seen, model):
     embedder = FaceEmbedder(model)
     assert embedder([portrait(0), portrait(1), portrait(2)]) == [None, pytest.approx([0.6, 0.8]), None]
-    assert embedder.name.startswith("uniface 4") and embedder.name.endswith(model)
+    assert embedder.name.startswith("uniface 4")
+    assert embedder.name.endswith(model)
     assert seen[0][4, 4].tolist() == [30, 20, 10], "the library reads blue first"
 
 
