@@ -69,19 +69,23 @@ def layout_in_album(person: Photographed, split: ViewSplit, index: int) -> str:
     return str(_entry(person, split, index)["layout"])
 
 
-@lru_cache(maxsize=256)  # rows come person by person, and many questions share a view
 def png_in_album(person: Photographed, split: ViewSplit, index: int, size: int) -> bytes:
     """View number `index` of a person as a PNG of `size` x `size` pixels.
 
     Raises:
         CrossmemError: The album has no such view, or a smaller one; or its file is missing, changed or no picture.
     """
+    entry = _entry(person, split, index)
+    return _png(Path(person.album) / entry["file_name"], entry["sha256"], size)
+
+
+@lru_cache(maxsize=256)  # rows come person by person, and many questions share a view
+def _png(path: Path, digest: str, size: int) -> bytes:
     from PIL import Image
 
-    path = Path(person.album) / _entry(person, split, index)["file_name"]
     try:
         stored = path.read_bytes()
-        if hashlib.sha256(stored).hexdigest() != _entry(person, split, index)["sha256"]:
+        if hashlib.sha256(stored).hexdigest() != digest:
             raise CrossmemError(f"The portrait {str(path)!r} was changed since it was made.", _AGAIN)
         with Image.open(BytesIO(stored)) as picture:
             if max(picture.size) > _LARGEST_SIDE:

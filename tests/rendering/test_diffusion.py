@@ -185,7 +185,7 @@ def test_an_adapter_for_another_family_is_refused(saved, tmp_path):
     weights.parent.mkdir()
     tiny.save_file({"something": torch.zeros(2)}, weights)
     renderer = DiffusionRenderer(chosen(saved, "ip-adapter", adapter=str(tmp_path), adapter_weight="bad.safetensors"))
-    with pytest.raises(CrossmemError, match="Could not load an image model from .*bad"):
+    with pytest.raises(CrossmemError, match=r"Could not load an image model from .*bad"):
         views(renderer, anchors(renderer))
 
 

@@ -35,7 +35,7 @@ def save_pipeline(folder: Path, *, refusing=False, checked=True, editing=False, 
         "text_encoder": text_encoder(longest),
         "tokenizer": tokenizer(longest),
         "unet": unet(8 if editing else 4),
-        "scheduler": DDIMScheduler(clip_sample=False),
+        "scheduler": DDIMScheduler(clip_sample=False, steps_offset=1),
         "safety_checker": checker(refusing) if checked else None,
         "feature_extractor": CLIPImageProcessorPil(size={"shortest_edge": 30}, crop_size={"height": 30, "width": 30}),
     }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A renderer and an embedder without a model: what a picture shows is decided by its seed, and written into a pixel."""
+"""A renderer and an embedder without a model: a seed decides what a picture shows, and a pixel says it."""
 
 import math
 
