@@ -86,7 +86,7 @@ def _settings(given: dict[str, Any]) -> "PortraitSettings":
     own = ("num_personas", "seed", "face_model", "threshold", "max_attempts", "batch_size")
     return PortraitSettings(
         diffusion=DiffusionSettings(**diffusion),
-        populations=tuple(part.strip() for part in given["populations"].split(",")),  # type: ignore[arg-type]
+        populations=tuple(part.strip() for part in given["populations"].split(",")),
         num_views=given["views"],
         **{name: given[name] for name in own},
     )

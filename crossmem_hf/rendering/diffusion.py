@@ -13,7 +13,17 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.rendering import diffusion_models as models
+from crossmem_hf.rendering.diffusion_models import (
+    editor,
+    fetched,
+    fetched_adapter,
+    identity_of,
+    image_to_image,
+    imported,
+    safety_checker,
+    text_to_image,
+    with_adapter,
+)
 from crossmem_hf.rendering.diffusion_settings import DiffusionSettings
 
 if TYPE_CHECKING:
@@ -65,13 +75,11 @@ class DiffusionRenderer:
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         plain = torch.float32 if self.device.type == "cpu" else torch.float16
         self.dtype = plain if settings.dtype == "auto" else getattr(torch, settings.dtype)
-        self._folder = models.fetched(settings.model, settings.revision, settings.variant)
+        self._folder = fetched(settings.model, settings.revision, settings.variant)
         self._anchor_folder = (
-            self._folder
-            if settings.anchor_model is None
-            else models.fetched(settings.anchor_model, settings.anchor_revision)
+            self._folder if settings.anchor_model is None else fetched(settings.anchor_model, settings.anchor_revision)
         )
-        self._adapter_folder = models.fetched_adapter(settings) if settings.adapter else None
+        self._adapter_folder = fetched_adapter(settings) if settings.adapter else None
         self._adapted = False
 
     @cached_property
@@ -80,15 +88,15 @@ class DiffusionRenderer:
         import torch
 
         made_by = {
-            "diffusers": models.imported().__version__,
+            "diffusers": imported().__version__,
             "torch": torch.__version__,
             "dtype": str(self.dtype).removeprefix("torch."),
-            "model_commit": models.identity_of(self._folder),
+            "model_commit": identity_of(self._folder),
         }
         if self.settings.anchor_model:
-            made_by["anchor_model_commit"] = models.identity_of(self._anchor_folder)
+            made_by["anchor_model_commit"] = identity_of(self._anchor_folder)
         if self._adapter_folder is not None:
-            made_by["adapter_commit"] = models.identity_of(self._adapter_folder)
+            made_by["adapter_commit"] = identity_of(self._adapter_folder)
         return made_by
 
     def pictures(self, requests: Sequence[Request], batch_size: int) -> list[Picture]:
@@ -149,15 +157,15 @@ class DiffusionRenderer:
 
     @cached_property
     def _text_to_image(self) -> Any:
-        return models.text_to_image(self._anchor_folder, self.settings, self.dtype, self.device)
+        return text_to_image(self._anchor_folder, self.settings, self.dtype, self.device)
 
     @cached_property
     def _image_to_image(self) -> Any:
-        return models.image_to_image(self._text_to_image)
+        return image_to_image(self._text_to_image)
 
     @cached_property
     def _editor(self) -> Any:
-        return models.editor(self._folder, self.settings, self.dtype, self.device)
+        return editor(self._folder, self.settings, self.dtype, self.device)
 
     def _from_words(self) -> tuple[Any, dict[str, Any]]:
         if self._adapted:
@@ -175,7 +183,7 @@ class DiffusionRenderer:
         if self.settings.pipeline == "edit":
             return self._editor, {"image": anchors}
         if not self._adapted and self._adapter_folder is not None:
-            models.with_adapter(self._text_to_image, self._adapter_folder, self.settings)
+            with_adapter(self._text_to_image, self._adapter_folder, self.settings)
             self._adapted = True
         return self._text_to_image, {"ip_adapter_image": [anchors[0]]}
 
@@ -184,7 +192,7 @@ class DiffusionRenderer:
         import numpy
         import torch
 
-        checker, processor = models.safety_checker(str(self.settings.safety_model), self.device)
+        checker, processor = safety_checker(str(self.settings.safety_model), self.device)
 
         def refused(images: "list[Image.Image]") -> list[bool]:
             pixels = processor(images, return_tensors="pt").pixel_values.to(self.device)

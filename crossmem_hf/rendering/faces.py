@@ -42,10 +42,10 @@ class FaceEmbedder:
             ) from error
         self.name = f"uniface {uniface.__version__} {model}"
         # the same numbers in every process, whatever else is installed
-        only = {"providers": ["CPUExecutionProvider"]}
+        providers = ["CPUExecutionProvider"]
         try:
-            self._detector: Any = uniface.SCRFD(**only)
-            self._recognizer: Any = uniface.ArcFace(model_name=ArcFaceWeights(model), **only)
+            self._detector: Any = uniface.SCRFD(providers=providers)
+            self._recognizer: Any = uniface.ArcFace(model_name=ArcFaceWeights(model), providers=providers)
         except (OSError, RuntimeError, ValueError) as error:  # its ConnectionError is an OSError
             folder = os.path.expanduser(os.environ.get("UNIFACE_CACHE_DIR", "~/.uniface/models"))
             raise CrossmemError(

@@ -18,6 +18,7 @@ from crossmem_hf.personas.schema import Persona
 from crossmem_hf.rendering.diffusion import DiffusionRenderer, Picture, Request
 from crossmem_hf.rendering.identity import Anchors, Embedder, apart
 from crossmem_hf.rendering.scenes import anchor_scene, scene_for
+from crossmem_hf.scoring.inputs import Row
 from crossmem_hf.scoring.sharding import in_shards, joined_state, together
 from crossmem_hf.seeding import seed_for
 from crossmem_hf.storage import fingerprint, source_fingerprint, write_atomic
@@ -126,7 +127,7 @@ class _Run:
         wanted = list(self.settings.views())
         kept: dict[int, Made] = {}
 
-        def outcomes(items: list[Item]) -> list[Outcome]:
+        def outcomes(items: list[Row]) -> list[Outcome]:
             return self._view_outcomes(items, compare, open_anchor)
 
         for attempt in range(self.settings.max_attempts):
@@ -140,7 +141,7 @@ class _Run:
         return [kept.get(place) for place in range(len(wanted))]
 
     def _round(
-        self, stage: str, attempt: int, items: list[Item], work: Callable[[list[Item]], list[Outcome]]
+        self, stage: str, attempt: int, items: list[Item], work: Callable[[list[Row]], list[Outcome]]
     ) -> list[Outcome]:
         keys = [item["file_name"] for item in items]
         return in_shards(
@@ -173,7 +174,7 @@ class _Run:
             "attempt": attempt,
         }
 
-    def _anchor_outcomes(self, items: list[Item]) -> list[Outcome]:
+    def _anchor_outcomes(self, items: list[Row]) -> list[Outcome]:
         requests = [Request(prompt=item["prompt"], seed=item["seed"]) for item in items]
         pictures = self.renderer.pictures(requests, self.settings.batch_size)
         outcomes = []
@@ -185,7 +186,7 @@ class _Run:
         return outcomes
 
     def _view_outcomes(
-        self, items: list[Item], anchors: Anchors | None, open_anchor: "Callable[[str], Image.Image]"
+        self, items: list[Row], anchors: Anchors | None, open_anchor: "Callable[[str], Image.Image]"
     ) -> list[Outcome]:
         requests = [
             Request(prompt=item["prompt"], seed=item["seed"], anchor=open_anchor(item["persona_id"])) for item in items
@@ -219,7 +220,7 @@ class _Run:
             return {}
         return apart(kept, fresh, self.settings.threshold)
 
-    def _saved(self, item: Item, picture: Picture, verdict: str) -> str | None:
+    def _saved(self, item: Row, picture: Picture, verdict: str) -> str | None:
         if verdict != "kept":
             return None
         buffer = BytesIO()

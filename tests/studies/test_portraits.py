@@ -4,6 +4,8 @@
 import hashlib
 import json
 import math
+import subprocess
+import sys
 from collections import Counter
 
 import pytest
@@ -215,3 +217,25 @@ def test_it_loads_as_an_image_folder(album):
     rows = load_dataset("imagefolder", data_dir=str(album[0]), split="train")
     assert len(rows) == 3 + NUM_VIEWS
     assert {"image", "persona_id", "prompt", "seed"} <= set(rows.features)
+
+
+@pytest.mark.slow
+def test_two_processes_go_on_and_make_what_one_makes(album, tmp_path, root):
+    pytest.importorskip("diffusers", reason="diffusers is not installed (extra diffusion)")
+    from tests.rendering.tiny_pipelines import save_pipeline
+    from tests.studies.two_processes_portraits import with_model
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "stub", Renderer(stop_after=20))
+    model = str(save_pipeline(tmp_path / "model"))
+    words = ["-m", "torch.distributed.run", "--nproc_per_node", "2", "-m", "tests.studies.two_processes_portraits"]
+    done = subprocess.run(
+        [sys.executable, *words, str(tmp_path)], cwd=root, capture_output=True, text=True, timeout=560, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    said = [json.loads((tmp_path / f"said{rank}.json").read_text()) for rank in (0, 1)]
+    assert [world for world, _ in said] == [2, 2]
+    assert contents(tmp_path / "stub") == contents(album[0]), "killed, then finished by two"
+    run_portraits(with_model(model), tmp_path / "alone")
+    assert contents(tmp_path / "tiny") == contents(tmp_path / "alone")
+    assert {path.name for path in (tmp_path / "tiny/ledger/views-0").iterdir()} == {"0.jsonl", "1.jsonl"}
