@@ -76,7 +76,7 @@ def looks_in_words(looks: Mapping[str, str]) -> str:
     Example:
         >>> from crossmem_hf.personas.sampling import sample_personas
         >>> looks_in_words(next(sample_personas(1)).looks)
-        'olive skin, ...'
+        'brown skin, black hair in a bun, ...'
     """
     words: dict[str, str | None] = {
         **looks,
