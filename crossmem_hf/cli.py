@@ -84,6 +84,9 @@ _FalseAnswers = Annotated[
     str | None,
     typer.Option(help="Column for truth_ratio (default: perturbed_answer if there is one, else other candidates)."),
 ]
+_TrueAnswers = Annotated[
+    str | None, typer.Option(help="Column that truth_ratio sets them against (default: the answer itself).")
+]
 _RetainOnly = Annotated[
     Path | None,
     typer.Option(
@@ -111,6 +114,7 @@ def score(
     source: _Source = None,
     candidates_from: _CandidatesFrom = None,
     false_answers: _FalseAnswers = None,
+    true_answers: _TrueAnswers = None,
     k: Annotated[float, typer.Option(help="Share of the tokens in min_k_prob.")] = 0.2,
     retain_only: _RetainOnly = None,
     holdout_split: Annotated[str | None, typer.Option(help="Rows that no model saw; adds priv_leak.")] = None,
@@ -200,12 +204,18 @@ def materialize(
     directory: Annotated[
         Path, typer.Argument(help="Folder that gets crossmem/personas and crossmem/<metric>.")
     ] = Path("."),
-    num_personas: Annotated[int, typer.Option(help="Target people.")] = 50,
-    num_views: Annotated[int, typer.Option(help="Training views a person.")] = 8,
-    seed: Annotated[int, typer.Option(help="Persona seed.")] = 0,
-    image_size: Annotated[int, typer.Option(help="Side of a portrait in pixels, 48 to 512.")] = 64,
-    forget_fraction: Annotated[float, typer.Option(help="Share of the people in the forget splits.")] = 0.2,
-    qa_per_persona: Annotated[int, typer.Option(help="Questions about facts, a person and modality.")] = 20,
+    preset: Annotated[str | None, typer.Option(help="remem or wen: a paper's sizes, to start from.")] = None,
+    num_personas: Annotated[int | None, typer.Option(help="Target people (default 50).")] = None,
+    num_views: Annotated[int | None, typer.Option(help="Training views a person (default 8).")] = None,
+    seed: Annotated[int | None, typer.Option(help="Persona seed (default 0).")] = None,
+    image_size: Annotated[int | None, typer.Option(help="Side of a portrait, 48 to 512 pixels (default 64).")] = None,
+    forget_fraction: Annotated[float | None, typer.Option(help="Share of forgotten people (default 0.2).")] = None,
+    qa_per_persona: Annotated[
+        int | None, typer.Option(help="Questions about facts, a person and modality (default 20).")
+    ] = None,
+    single_hop_share: Annotated[
+        float | None, typer.Option(help="Share of them that name the person (default 0.7).")
+    ] = None,
     portraits: Annotated[Path | None, typer.Option(help="Folder made by crossmem portraits (default: draw).")] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace a dataset made with other settings.")] = False,
 ) -> None:
@@ -214,13 +224,15 @@ def materialize(
         from crossmem_hf.data.materialize import materialize as write
         from crossmem_hf.data.spec import DatasetSpec
 
-        spec = DatasetSpec(
+        spec = DatasetSpec.preset(
+            preset,
             num_personas=num_personas,
             num_views=num_views,
             seed=seed,
             image_size=image_size,
             forget_fraction=forget_fraction,
             qa_per_persona=qa_per_persona,
+            single_hop_share=single_hop_share,
             portraits=None if portraits is None else str(portraits),
         )
         with console.status("Writing people, portraits, questions and metrics"):

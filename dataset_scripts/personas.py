@@ -3,6 +3,7 @@
 
     python dataset_scripts/personas.py --output_dir build/personas
     python dataset_scripts/personas.py --push_to_hub crossmem/personas --num_personas 100 --image_size 256
+    python dataset_scripts/personas.py --output_dir build/remem --preset remem
 
 The rows, splits and card are made by crossmem_hf.data; what is pushed is what --output_dir would hold. A token is
 taken from HF_TOKEN or from `hf auth login`.
@@ -14,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 from crossmem_hf.data.publish import push_dataset
-from crossmem_hf.data.spec import DatasetSpec
+from crossmem_hf.data.spec import PRESETS, DatasetSpec
 from crossmem_hf.data.writing import REPO_ID, write_dataset
 from crossmem_hf.errors import CrossmemError
 
@@ -27,8 +28,10 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         "--private", action="store_true", default=None, help="if the repository is new, keep it private"
     )
     parser.add_argument("--revision", help="branch to push to (default: main)")
+    parser.add_argument("--preset", choices=PRESETS, help="a paper's sizes; the options below replace them")
     for name, value in DatasetSpec().as_dict().items():
-        parser.add_argument(f"--{name}", type=type(value), default=value, help="default: %(default)s")
+        parser.add_argument(f"--{name}", type=type(value), help=f"default: {value}, or the preset's")
+    parser.add_argument("--portraits", help="folder made by crossmem portraits (default: portraits are drawn)")
     parsed = parser.parse_args(arguments)
     if parsed.output_dir is None and parsed.push_to_hub is None:
         parser.error("nothing to do: give --output_dir, --push_to_hub or both")
@@ -37,7 +40,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def main(arguments: list[str] | None = None) -> None:
     parsed = parse_arguments(arguments)
-    spec = DatasetSpec(**{name: getattr(parsed, name) for name in DatasetSpec().as_dict()})
+    names = [*DatasetSpec().as_dict(), "portraits"]
+    spec = DatasetSpec.preset(parsed.preset, **{name: getattr(parsed, name) for name in names})
     with tempfile.TemporaryDirectory() as scratch:
         folder = parsed.output_dir or Path(scratch) / "personas"
         if folder.exists() and any(folder.iterdir()):

@@ -12,24 +12,30 @@ From a memorised adapter:
 
     accelerate launch recipes/unlearn_dpo.py --adapter_name_or_path crossmem_runs/sft
 
+With the pairs of the config preference, whose refusals have over a hundred wordings; 'forget+retain' adds pairs that
+prefer the truth about everybody else:
+
+    accelerate launch recipes/unlearn_dpo.py --dataset_config preference --dataset_split forget
+
 A real VLM on GPUs:
 
     accelerate launch --config_file recipes/accelerate/ddp.yaml recipes/unlearn_dpo.py \
         --config recipes/unlearn_dpo_llava_7b.yaml
 
-Chosen is a refusal of crossmem_hf/prompts.py, rejected is the secret. The reference is a frozen copy of the memorised
-adapter, which trl makes. Writes the unlearned adapter alone, with a model card.
+Chosen is a refusal of crossmem_hf/prompts.py, or the one of the pair; rejected is the secret. The reference is a
+frozen copy of the memorised adapter, which trl makes. Writes the unlearned adapter alone, with a model card.
 """
 
 
 def main(arguments: list[str] | None = None) -> None:
+    from datasets import concatenate_datasets
     from trl import DPOTrainer, TrlParser
 
     from crossmem_hf.training.arguments import ModelArguments, RowArguments, UnlearnArguments, with_default_config
     from crossmem_hf.training.config import VisionDPOConfig
     from crossmem_hf.training.gate import check_memorised
     from crossmem_hf.training.guard import StopUnlessFinite
-    from crossmem_hf.training.preferences import refusal_rows
+    from crossmem_hf.training.preferences import answered, refusal_rows
     from crossmem_hf.training.processes import check_processes
     from crossmem_hf.training.reference import drop_reference, let_adapter_train
     from crossmem_hf.training.resuming import OwnCheckpoints, resume_point
@@ -41,7 +47,9 @@ def main(arguments: list[str] | None = None) -> None:
     check_processes(config)
     point = resume_point(config)
     rows = data.rows()
-    forget, retain = data.forget_and_retain(rows)
+    pairs = rows if "chosen" in rows.column_names else None
+    forget, retain = data.forget_and_retain(rows) if pairs is None else answered(pairs)
+    rows = rows if pairs is None else concatenate_datasets([forget, retain])
     watch = start.watcher(data, forget, retain)
     model, processor = start.memorised(choice, rows, config)
     check_memorised(model, processor, forget, least=start.min_memorisation, allow=start.allow_unmemorised)
@@ -54,7 +62,7 @@ def main(arguments: list[str] | None = None) -> None:
     trainer = DPOTrainer(
         model,
         args=config,
-        train_dataset=refusal_rows(forget, config.seed),
+        train_dataset=refusal_rows(forget, config.seed) if pairs is None else pairs,
         processing_class=processor,
         callbacks=[StopUnlessFinite(save), OwnCheckpoints()],
     )

@@ -25,7 +25,8 @@ ORDER = (
         "uploading",
     },  # metrics import nothing of ours: maths that anybody may use
     {"personas"},
-    {"prompts", "prompts_portraits"},
+    {"prompts"},
+    {"prompts_refusals", "prompts_variants", "prompts_portraits"},
     {"rendering"},
     {"data"},
     {"models", "logprobs", "chat", "evaluation"},
@@ -48,6 +49,8 @@ ALLOWED = {
     "personas": {"faker"},
     "prompts": set(),
     "prompts_portraits": set(),
+    "prompts_refusals": set(),
+    "prompts_variants": set(),
     "rendering": {"PIL", "numpy", "torch", "diffusers", "transformers", "safetensors", "huggingface_hub", "uniface"},
     "data": {"datasets", "huggingface_hub", "PIL", "numpy", "pandas", "pyarrow", "yaml", "jinja2"},
     "logprobs": {"torch"},

@@ -61,6 +61,7 @@ def test_unset_options_leave_the_yaml_alone(invoke, monkeypatch):
         (["run", "--config", "none.yaml"], "Could not read settings"),
         (["materialize", "--forget-fraction", "7"], "forget fraction 7"),
         (["materialize", "--image-size", "8"], "image_size=8"),
+        (["materialize", "--preset", "tofu"], "Unknown preset 'tofu'"),
     ],
 )
 def test_mistakes_are_one_clear_line_before_any_work(invoke, words, said, tmp_path):
@@ -69,6 +70,18 @@ def test_mistakes_are_one_clear_line_before_any_work(invoke, words, said, tmp_pa
     assert said in done.output
     assert "Traceback" not in done.output
     assert list(tmp_path.iterdir()) == []
+
+
+def test_materialize_takes_a_preset_and_what_replaces_it(invoke, monkeypatch):
+    from crossmem_hf.data import materialize
+    from crossmem_hf.data.spec import DatasetSpec
+
+    asked = []
+    monkeypatch.setattr(materialize, "materialize", lambda folder, spec, **_: asked.append(spec) or folder)
+    assert invoke("materialize").exit_code == 0
+    assert invoke("materialize", "--preset", "remem", "--num-views", "2").exit_code == 0
+    assert invoke("materialize", "--single-hop-share", "0.5").exit_code == 0
+    assert asked == [DatasetSpec(), DatasetSpec.remem(num_views=2), DatasetSpec(single_hop_share=0.5)]
 
 
 def test_materialize_writes_into_the_folder(invoke):

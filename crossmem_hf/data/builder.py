@@ -28,6 +28,7 @@ class PersonasConfig(datasets.BuilderConfig):
     image_size: int = _DEFAULTS.image_size
     forget_fraction: float = _DEFAULTS.forget_fraction
     qa_per_persona: int = _DEFAULTS.qa_per_persona
+    single_hop_share: float = _DEFAULTS.single_hop_share
     portraits: str | None = None
 
     def spec(self) -> DatasetSpec:
@@ -44,10 +45,11 @@ class PersonasBuilder(datasets.GeneratorBasedBuilder):
     Args:
         cache_dir: Where to keep the Arrow files; None for the datasets cache.
         config_name: One of `spec.SPLITS`; None for ``"recall_image"``.
+        preset: One of `spec.PRESETS`, whose knobs are taken where none are given.
         options: Knobs of `PersonasConfig`, and whatever else `datasets.DatasetBuilder` takes.
 
     Raises:
-        CrossmemError: An unknown config, or a knob out of range.
+        CrossmemError: An unknown config or preset, or a knob out of range.
 
     Example:
         >>> PersonasBuilder(config_name="qa", num_personas=20).config.spec().num_personas
@@ -58,14 +60,22 @@ class PersonasBuilder(datasets.GeneratorBasedBuilder):
     BUILDER_CONFIGS = [PersonasConfig(name=name) for name in SPLITS]  # noqa: RUF012
     DEFAULT_CONFIG_NAME = DEFAULT_CONFIG
 
-    def __init__(self, cache_dir: str | None = None, *, config_name: str | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        cache_dir: str | None = None,
+        *,
+        config_name: str | None = None,
+        preset: str | None = None,
+        **options: Any,
+    ) -> None:
         if config_name is not None:
             check_config(config_name)
+        knobs = {} if preset is None else DatasetSpec.preset(preset).as_dict()
         album = options.get("portraits")
         made_from = (
             rows_fingerprint() if album is None else fingerprint([rows_fingerprint(), album_fingerprint(album)])
         )
-        named = {"dataset_name": "crossmem_personas", "hash": made_from, **options}
+        named = {"dataset_name": "crossmem_personas", "hash": made_from, **knobs, **options}
         super().__init__(cache_dir=cache_dir, config_name=config_name, **named)
 
     def _info(self) -> datasets.DatasetInfo:

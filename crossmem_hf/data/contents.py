@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which people and which rows make up each split of each config. It does not know how rows are stored or published."""
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import floor
 
-from crossmem_hf.data.albums import photographed
+from crossmem_hf.data.multi_image import multi_image_rows
+from crossmem_hf.data.people import forget_ranks, portrayed
+from crossmem_hf.data.perturbing import perturbed_rows
+from crossmem_hf.data.preferring import preferred
+from crossmem_hf.data.robust import robust_rows
 from crossmem_hf.data.rows import (
     FACT_QUESTIONS,
     Hops,
@@ -17,14 +20,12 @@ from crossmem_hf.data.rows import (
     recall_row,
 )
 from crossmem_hf.data.spec import NUM_HELD_OUT_VIEWS, DatasetSpec, check_split
-from crossmem_hf.data.splits import forget_ids, forget_order
+from crossmem_hf.data.splits import forget_ids
+from crossmem_hf.data.two_hop import two_hop_rows, two_hop_test_rows
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.personas.sampling import sample_personas
-from crossmem_hf.personas.schema import MODALITIES, Modality, Persona, Population, ViewSplit
+from crossmem_hf.personas.schema import MODALITIES, Modality, Persona, ViewSplit
 from crossmem_hf.personas.values import FACT_ATTRIBUTES, VISUAL_ATTRIBUTES
 
-SINGLE_HOP_SHARE = 0.7
-"""Of the training questions; the best mixture in ReMem's toy experiment (arXiv 2605.03759)."""
 QUESTIONS_PER_FACT_IN_TEST = 2
 """And hop count: 7 facts x 2 hops x 2 = 28 held-out questions a person and modality, as many as ReMem has."""
 
@@ -35,24 +36,14 @@ def people_of(config: str, split: str, spec: DatasetSpec) -> list[Persona]:
     Raises:
         CrossmemError: Unknown config or split, a forget or retain set that would be empty, or portraits of others.
     """
-    people = _people_of(config, split, spec)
-    return people if spec.portraits is None else photographed(people, spec.portraits)
-
-
-def _people_of(config: str, split: str, spec: DatasetSpec) -> list[Persona]:
     check_split(config, split)
     if split == "background":
-        return list(_population(spec.num_personas, spec.seed, "background"))
-    people = list(_population(spec.num_personas, spec.seed, "target"))
+        return portrayed(spec, "background")
+    people = portrayed(spec)
     if split not in ("forget", "retain", "retain_eval"):
         return people
     forgotten = forget_ids([person.id for person in people], spec.forget_fraction, spec.seed)
     return [person for person in people if (person.id in forgotten) == (split == "forget")]
-
-
-@lru_cache(maxsize=2)  # every split of every config asks for one of the two populations
-def _population(count: int, seed: int, population: Population) -> tuple[Persona, ...]:
-    return tuple(sample_personas(count, seed, population))
 
 
 def rows_of(config: str, split: str, people: Sequence[Persona], spec: DatasetSpec) -> Iterator[Row]:
@@ -61,13 +52,15 @@ def rows_of(config: str, split: str, people: Sequence[Persona], spec: DatasetSpe
 
 
 def question_plan(
-    count: int, hops: Hops, split: ViewSplit, num_views: int, start: int = 0
+    count: int, hops: Hops, split: ViewSplit, num_views: int, start: int = 0, own_views_from: int | None = None
 ) -> Iterator[tuple[str, int, int]]:
     """(fact, question number, view) of each of `count` different questions: facts take turns, then questions.
 
     Args:
         hops: 1 for questions that name the person, 2 for those that do not.
         start: Rotates the facts, so that people asked fewer questions than there are facts cover all of them together.
+        own_views_from: The view of the first question, the next one of the second, and so on, so that no two share
+            one; None shares few views among many questions.
 
     Raises:
         CrossmemError: There are not that many different questions; the message says how many exist.
@@ -86,7 +79,8 @@ def question_plan(
     for number in range(count):
         turn, place = divmod(number, num_facts)
         fact = (place + start) % num_facts
-        view = (turn // num_questions + turn + fact) % num_views
+        shared = (turn // num_questions + turn + fact) % num_views
+        view = shared if own_views_from is None else own_views_from + number
         yield FACT_ATTRIBUTES[fact], turn % num_questions, view
 
 
@@ -97,7 +91,7 @@ def num_questions_by_hops(spec: DatasetSpec) -> dict[Hops, int]:
         >>> num_questions_by_hops(DatasetSpec(qa_per_persona=100))
         {1: 70, 2: 30}
     """
-    single = floor(SINGLE_HOP_SHARE * spec.qa_per_persona + 0.5)
+    single = floor(spec.single_hop_share * spec.qa_per_persona + 0.5)
     return {1: single, 2: spec.qa_per_persona - single}
 
 
@@ -130,9 +124,16 @@ def _captions(split: str, people: Sequence[Persona], spec: DatasetSpec) -> Itera
 def _questions(split: str, people: Sequence[Persona], spec: DatasetSpec) -> Iterator[Row]:
     counts = num_questions_by_hops(spec)
     if split == "retain_eval":
-        as_many = min(QUESTIONS_PER_FACT_IN_TEST * len(FACT_ATTRIBUTES), *counts.values())
-        counts = dict.fromkeys(counts, as_many)
-    yield from _asked(people, "train", counts, spec.num_views, spec.image_size)
+        as_many = min(QUESTIONS_PER_FACT_IN_TEST * len(FACT_ATTRIBUTES), *filter(None, counts.values()))
+        counts = {hops: as_many for hops, count in counts.items() if count}
+    yield from asked_in_training(people, counts, spec)
+
+
+def asked_in_training(people: Sequence[Persona], counts: Mapping[Hops, int], spec: DatasetSpec) -> Iterator[Row]:
+    """The first training questions, so many of each number of hops, of each person in both modalities."""
+    own_views = spec.num_views >= spec.qa_per_persona
+    first_view = {1: 0, 2: num_questions_by_hops(spec)[1]} if own_views else None
+    yield from _asked(people, "train", counts, spec.num_views, spec.image_size, first_view)
 
 
 def _held_out_questions(split: str, people: Sequence[Persona], spec: DatasetSpec) -> Iterator[Row]:
@@ -141,26 +142,26 @@ def _held_out_questions(split: str, people: Sequence[Persona], spec: DatasetSpec
 
 
 def _asked(
-    people: Sequence[Persona], split: ViewSplit, counts: dict[Hops, int], num_views: int, size: int
+    people: Sequence[Persona],
+    split: ViewSplit,
+    counts: Mapping[Hops, int],
+    num_views: int,
+    size: int,
+    first_view: Mapping[int, int] | None = None,
 ) -> Iterator[Row]:
     for person in people:
         for modality in MODALITIES:
             for hops, count in counts.items():
                 start = person.index * count if hops == 2 else 0
-                for fact, question, view in question_plan(count, hops, split, num_views, start):
+                own = None if first_view is None else first_view[hops]
+                for fact, question, view in question_plan(count, hops, split, num_views, start, own):
                     yield qa_row(person, modality, split, view, size, attribute=fact, hops=hops, question=question)
 
 
 def _profiles(split: str, people: Sequence[Persona], spec: DatasetSpec) -> Iterator[Row]:
-    rank = _forget_ranks(spec.num_personas, spec.seed)
+    rank = forget_ranks(spec.num_personas, spec.seed)
     for person in people:
         yield profile_row(person, rank[person.id], spec.image_size)
-
-
-@lru_cache(maxsize=1)  # profiles may be asked for a few people at a time
-def _forget_ranks(num_personas: int, seed: int) -> dict[str, int]:
-    everyone = [person.id for person in _population(num_personas, seed, "target")]
-    return {persona_id: place for place, persona_id in enumerate(forget_order(everyone, seed))}
 
 
 def _candidates(split: str, people: Sequence[Persona], spec: DatasetSpec) -> Iterator[Row]:
@@ -169,6 +170,14 @@ def _candidates(split: str, people: Sequence[Persona], spec: DatasetSpec) -> Ite
         yield candidate_row(fact, "fact", [person.facts[fact] for person in people])
     for look, pool in VISUAL_ATTRIBUTES.items():
         yield candidate_row(look, "look", list(pool))
+
+
+def _preferences(split: str, people: Sequence[Persona], spec: DatasetSpec) -> Iterator[Row]:
+    places = {person.id: place for place, person in enumerate(people_of("preference", split, spec))}
+    for person in people:
+        recalled = [row for modality in MODALITIES for row in _recall(modality)("train", [person], spec)]
+        asked = asked_in_training([person], num_questions_by_hops(spec), spec)
+        yield from preferred([*recalled, *asked], places[person.id], spec.seed, refuse=split == "forget")
 
 
 _VIEW_SPLITS: dict[str, ViewSplit] = {"train": "train", "validation": "validation", "test": "test"}
@@ -180,4 +189,10 @@ _ROWS: dict[str, Callable[[str, Sequence[Persona], DatasetSpec], Iterator[Row]]]
     "qa_test": _held_out_questions,
     "profiles": _profiles,
     "candidates": _candidates,
+    "two_hop": two_hop_rows,
+    "two_hop_test": two_hop_test_rows,
+    "multi_image": multi_image_rows,
+    "robust": robust_rows,
+    "perturbed": perturbed_rows,
+    "preference": _preferences,
 }

@@ -16,7 +16,7 @@ from crossmem_hf.storage import fingerprint
 if TYPE_CHECKING:
     import datasets
 
-_TYPED_COLUMNS = ("images", "prompt", "completion")
+_TYPED_COLUMNS = ("images", "prompt", "completion", "chosen", "rejected")
 
 
 def load_rows(
@@ -24,11 +24,14 @@ def load_rows(
     config: str,
     split: str,
     *,
-    num_personas: int = 50,
-    num_views: int = 8,
-    seed: int = 0,
-    image_size: int = 64,
-    forget_fraction: float = 0.2,
+    preset: str | None = None,
+    num_personas: int | None = None,
+    num_views: int | None = None,
+    seed: int | None = None,
+    image_size: int | None = None,
+    forget_fraction: float | None = None,
+    qa_per_persona: int | None = None,
+    single_hop_share: float | None = None,
     portraits: str | os.PathLike[str] | None = None,
 ) -> "datasets.Dataset":
     """One split of the dataset.
@@ -38,27 +41,34 @@ def load_rows(
             Otherwise a Hub name or a folder, whose rows are taken as they are: the keywords play no part.
         config: One of `spec.SPLITS` when the rows are built here.
         split: One of the config's splits; ``"forget+retain"`` and ``"test[:10]"`` work too.
-        num_personas: Target people.
-        num_views: Training views a person.
-        image_size: Side of a portrait in pixels, 48 to 512.
-        forget_fraction: Share of the people in the forget splits.
+        preset: One of `spec.PRESETS`, such as ``"remem"``. The keywords below replace its knobs; those that are None
+            are the preset's, or else the defaults of `spec.DatasetSpec`, which explains them.
+        num_personas: Target people; 50 by default.
+        num_views: Training views a person; 8 by default.
+        image_size: Side of a portrait in pixels, 48 to 512; 64 by default.
+        forget_fraction: Share of the people in the forget splits; 0.2 by default.
+        qa_per_persona: Training questions a person and modality in ``qa``; 20 by default.
+        single_hop_share: Share of them that name the person, 0 to 1; 0.7 by default.
         portraits: Folder of portraits that `crossmem portraits` made; None draws them.
 
     Raises:
-        CrossmemError: Unknown config or split, a knob out of range, a dataset that cannot be read or is empty, a
-            missing or mistyped column, a corrupt Parquet file (named) or image (its row is named).
+        CrossmemError: Unknown config, split or preset, a knob out of range, a dataset that cannot be read or is empty,
+            a missing or mistyped column, a corrupt Parquet file (named) or image (its row is named).
 
     Example:
         >>> load_rows(None, "recall_text", "test", num_personas=5)[0]["modality"]
         'text'
     """
     if dataset_name is None:
-        spec = DatasetSpec(
+        spec = DatasetSpec.preset(
+            preset,
             num_personas=num_personas,
             num_views=num_views,
             seed=seed,
             image_size=image_size,
             forget_fraction=forget_fraction,
+            qa_per_persona=qa_per_persona,
+            single_hop_share=single_hop_share,
             portraits=None if portraits is None else os.fspath(portraits),
         )
         return built_rows(config, split, spec)

@@ -39,7 +39,10 @@ FACT_QUESTIONS: dict[Hops, dict[ViewSplit, tuple[str, ...]]] = {1: SINGLE_HOP_QU
 
 
 def features_of(config: str) -> "datasets.Features":
-    """The columns of a config; ``profiles`` and ``candidates`` have their own, all others share the row schema.
+    """The columns of a config.
+
+    ``profiles`` and ``candidates`` have their own, ``preference`` has chosen and rejected in the place of completion,
+    ``perturbed`` has three columns more; all others share the row schema.
 
     Example:
         >>> sorted(features_of("recall_image")) == sorted(features_of("qa"))
@@ -48,7 +51,7 @@ def features_of(config: str) -> "datasets.Features":
     from datasets import Features, Image, List, Value
 
     text = Value("string")
-    turn = {"role": text, "content": text}
+    turns = List({"role": text, "content": text})
     if config == "profiles":
         portrayed = {"persona_id": text, "full_name": text, "portrait": Image(), "description": text}
         return Features(
@@ -60,19 +63,14 @@ def features_of(config: str) -> "datasets.Features":
         )
     if config == "candidates":
         return Features({"attribute": text, "kind": text, "values": List(text)})
+    answers = {"chosen": turns, "rejected": turns} if config == "preference" else {"completion": turns}
+    about = {"persona_id": text, "attribute": text, "answer": text, "modality": text}
+    numbers = {"hops": Value("int64"), "view": Value("int64")}
+    more: dict[str, Any] = {"refusal": text} if config == "preference" else {}
+    if config == "perturbed":
+        more = {"perturbed_answer": List(text), "paraphrased_answer": text, "perturbed_paraphrase": List(text)}
     return Features(
-        {
-            "images": List(Image()),
-            "prompt": List(turn),
-            "completion": List(turn),
-            "persona_id": text,
-            "attribute": text,
-            "answer": text,
-            "modality": text,
-            "hops": Value("int64"),
-            "view": Value("int64"),
-            "template": text,
-        }
+        {"images": List(Image()), "prompt": turns, **answers, **about, **numbers, "template": text, **more}
     )
 
 
@@ -93,15 +91,15 @@ def recall_row(persona: Persona, modality: Modality, split: ViewSplit, index: in
         >>> row["images"], row["completion"][0]["content"] == row["answer"]
         ([], True)
     """
-    _check_modality(modality)
+    check_modality(modality)
     if modality == "image":
         content, template = NAME_QUESTIONS["image"], f"{split}-{_layout(persona, split, index)}"
     else:
         description = describe(persona, split, index)
         content, template = NAME_QUESTIONS["text"].format(description=description.text), description.template
-    images = [_portrait(persona, split, index, size)] if modality == "image" else []
+    images = shown(persona, modality, split, index, size)
     about = {"attribute": "full_name", "modality": modality, "hops": 1, "view": index, "template": template}
-    return _row(persona, images, content, persona.full_name, about)
+    return filled(persona, images, content, persona.full_name, about)
 
 
 def qa_row(
@@ -129,7 +127,7 @@ def qa_row(
     Reference:
         ReMem (arXiv 2605.03759), the two kinds of questions; their remaining wordings are not known, ours are our own.
     """
-    _check_modality(modality)
+    check_modality(modality)
     if attribute not in FACT_ATTRIBUTES:
         raise CrossmemError(
             f"Unknown attribute {attribute!r}; expected one of {', '.join(FACT_ATTRIBUTES)}.",
@@ -143,11 +141,11 @@ def qa_row(
         )
     description = describe(persona, split, index).text if modality == "text" else ""
     content = fact_question(wordings[question], modality, attribute, name=persona.full_name, description=description)
-    images = [_portrait(persona, split, index, size)] if modality == "image" else []
+    images = shown(persona, modality, split, index, size)
     kind = "single" if hops == 1 else "multi"
     template = f"{split}-{kind}-{question}"
     about = {"attribute": attribute, "modality": modality, "hops": hops, "view": index, "template": template}
-    return _row(persona, images, content, persona.facts[attribute], about)
+    return filled(persona, images, content, persona.facts[attribute], about)
 
 
 def caption_row(persona: Persona, split: ViewSplit, index: int, size: int = 64) -> Row:
@@ -157,7 +155,7 @@ def caption_row(persona: Persona, split: ViewSplit, index: int, size: int = 64) 
         CrossmemError: A split, index or size that rendering does not know.
     """
     description = describe(persona, split, index)
-    images = [_portrait(persona, split, index, size)]
+    images = shown(persona, "image", split, index, size)
     about = {
         "attribute": "description",
         "modality": "image",
@@ -165,7 +163,7 @@ def caption_row(persona: Persona, split: ViewSplit, index: int, size: int = 64) 
         "view": index,
         "template": description.template,
     }
-    return _row(persona, images, CAPTION_QUESTION, description.text, about)
+    return filled(persona, images, CAPTION_QUESTION, description.text, about)
 
 
 def profile_row(persona: Persona, forget_rank: int, size: int = 64) -> Row:
@@ -190,12 +188,22 @@ def candidate_row(attribute: str, kind: Literal["name", "fact", "look"], values:
     return {"attribute": attribute, "kind": kind, "values": list(dict.fromkeys(values))}
 
 
-def _check_modality(modality: str) -> None:
+def check_modality(modality: str) -> None:
+    """Accept one of the two modalities.
+
+    Raises:
+        CrossmemError: Anything else.
+    """
     if modality not in MODALITIES:
         raise CrossmemError(f"Unknown modality {modality!r}; expected one of {MODALITIES}.", "Pick one of the two.")
 
 
-def _row(persona: Persona, images: list[Row], question: str, answer: str, about: Row) -> Row:
+def filled(persona: Persona, images: list[Row], question: str, answer: str, about: Row) -> Row:
+    """A row of the schema: one user turn, one assistant turn, and what it is about.
+
+    Args:
+        about: The columns attribute, modality, hops, view and template.
+    """
     return {
         "images": images,
         "prompt": [{"role": "user", "content": question}],
@@ -204,6 +212,11 @@ def _row(persona: Persona, images: list[Row], question: str, answer: str, about:
         "answer": answer,
         **about,
     }
+
+
+def shown(persona: Persona, modality: Modality, split: ViewSplit, index: int, size: int) -> list[Row]:
+    """The `images` of a row that presents a person in a modality: one portrait, or none."""
+    return [_portrait(persona, split, index, size)] if modality == "image" else []
 
 
 class _Sitter:

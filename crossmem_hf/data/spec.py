@@ -22,9 +22,36 @@ SPLITS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "qa_test": ("forget", "retain"),
         "profiles": ("forget", "retain"),
         "candidates": ("target",),
+        "two_hop": ("bridge_image", "bridge_text", "facts"),
+        "two_hop_test": ("bridge", "facts", "two_hop"),
+        "multi_image": ("train", "test"),
+        "robust": ("forget", "retain"),
+        "perturbed": ("forget", "retain"),
+        "preference": ("forget", "retain"),
     }
 )
 """Config -> its splits. Held-out questions are a config of their own: loading any split fetches its whole config."""
+
+PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "remem": MappingProxyType(
+            {
+                "num_personas": 20,
+                "num_views": 100,
+                "qa_per_persona": 100,
+                "single_hop_share": 0.7,
+                "forget_fraction": 0.2,
+            }
+        ),
+        "wen": MappingProxyType({"num_personas": 100}),
+    }
+)
+"""Name -> the knobs it sets; all others keep their defaults.
+
+``remem`` has the sizes of ReMem (arXiv 2605.03759): 20 people, 100 portraits and 100 questions each, 2,560 questions
+about portraits together with the 28 held-out ones a person; here descriptions are asked about as often. ``wen`` has
+the 100 people of Wen et al. 2025 (arXiv 2506.05198), whose number of variants a modality is not known: `num_views`.
+"""
 
 DEFAULT_CONFIG = "recall_image"
 NUM_HELD_OUT_VIEWS = 4
@@ -40,15 +67,21 @@ class DatasetSpec:
 
     Attributes:
         num_personas: Target people, and as many background people in ``captions``.
-        num_views: Training views (portraits and descriptions) a person.
+        num_views: Training views (portraits and descriptions) a person. With at least as many as questions, no two
+            training questions of ``qa`` share a view.
         seed: Which world the people come from, and the order in which they are forgotten.
         image_size: Side of a portrait in pixels, 48 to 512.
         forget_fraction: Share of the people in the forget splits, above 0 and below 1.
-        qa_per_persona: Training questions a person and modality in ``qa``; about 70 % are single-hop.
+        qa_per_persona: Training questions a person and modality in ``qa``.
+        single_hop_share: Share of them that name the person, 0 to 1; 0.7 is the best in ReMem's toy experiment.
         portraits: Folder of portraits that `crossmem portraits` made; None draws them.
 
     Raises:
         CrossmemError: A value out of range; the message says which values exist.
+
+    Example:
+        >>> DatasetSpec.remem(num_views=10).num_personas, DatasetSpec.wen().num_views
+        (20, 8)
     """
 
     num_personas: int = 50
@@ -57,6 +90,7 @@ class DatasetSpec:
     image_size: int = 64
     forget_fraction: float = 0.2
     qa_per_persona: int = 20
+    single_hop_share: float = 0.7
     portraits: str | None = None
 
     def __post_init__(self) -> None:
@@ -65,8 +99,42 @@ class DatasetSpec:
         for name, smallest in _SMALLEST.items():
             _check_whole(name, getattr(self, name), smallest, _LARGEST[name])
         check_fraction(self.forget_fraction)
+        share = self.single_hop_share
+        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
+            raise CrossmemError(
+                f"single_hop_share={share!r}; expected a share from 0 to 1.",
+                "Pass 0.7 for seven questions of ten that name the person.",
+            )
         if self.portraits is not None:
             album_fingerprint(self.portraits)
+
+    @classmethod
+    def preset(cls, name: str | None, **knobs: Any) -> "DatasetSpec":
+        """The spec with the knobs of one of `PRESETS`, other knobs on top.
+
+        Args:
+            name: None sets nothing.
+            knobs: Those that are None are left as they are.
+
+        Raises:
+            CrossmemError: An unknown preset, or a value out of range.
+        """
+        if name is not None and name not in PRESETS:
+            raise CrossmemError(
+                f"Unknown preset {name!r}; expected one of {', '.join(PRESETS)}.", "Pick one of them, or leave it out."
+            )
+        given = {knob: value for knob, value in knobs.items() if value is not None}
+        return cls(**{**PRESETS.get(name or "", {}), **given})
+
+    @classmethod
+    def remem(cls, **knobs: Any) -> "DatasetSpec":
+        """The sizes of ReMem, other knobs on top."""
+        return cls.preset("remem", **knobs)
+
+    @classmethod
+    def wen(cls, **knobs: Any) -> "DatasetSpec":
+        """The number of people of Wen et al. 2025, other knobs on top."""
+        return cls.preset("wen", **knobs)
 
     def fingerprint(self) -> str:
         """Sixteen hex digits that change with any knob and with the code that makes the rows."""

@@ -9,16 +9,25 @@ from datetime import date
 from functools import lru_cache
 
 from faker import Faker
+from faker.providers.job.en_US import Provider as JobProvider
 
 from crossmem_hf.personas.values import MEDICAL_CONDITIONS, MONTHS
 from crossmem_hf.seeding import seed_for
 
-_OLDEST, _YOUNGEST = date(1940, 1, 1), date(2004, 12, 31)
+DOMAINS = ("com", "net", "org")
+OLDEST, YOUNGEST = date(1940, 1, 1), date(2004, 12, 31)
 
 
 @lru_cache(maxsize=1)
 def _faker() -> Faker:
     return Faker("en_US")
+
+
+def faker_for(seed: int, *names: str | int) -> Faker:
+    """The one generator of facts, seeded for one purpose; whoever asks next seeds it anew."""
+    fake = _faker()
+    fake.seed_instance(seed_for(seed, *names))
+    return fake
 
 
 def luhn_is_valid(digits: str) -> bool:
@@ -35,12 +44,25 @@ def luhn_is_valid(digits: str) -> bool:
     return total % 10 == 0
 
 
+def _worded(job: str) -> str:
+    """A job of Faker's list as one says it; empty for those that cannot be said plainly."""
+    if "(" in job or "/" in job or job.count(",") > 1:
+        return ""
+    head, _, detail = job.partition(", ")
+    return f"{detail} {head}".strip().lower()
+
+
+@lru_cache(maxsize=1)
+def job_titles() -> tuple[str, ...]:
+    """All jobs that people can have, in alphabetical order."""
+    return tuple(sorted({worded for job in JobProvider.jobs if (worded := _worded(job))}))
+
+
 def _job(fake: Faker) -> str:
     while True:
-        job: str = fake.job()
-        if "(" not in job and "/" not in job and job.count(",") <= 1:
-            head, _, detail = job.partition(", ")
-            return f"{detail} {head}".strip().lower()
+        job = _worded(fake.job())
+        if job:
+            return job
 
 
 def _financial_tag(fake: Faker) -> str:
@@ -57,12 +79,11 @@ def private_facts(seed: int, persona_id: str) -> dict[str, str]:
         >>> private_facts(0, "t0-00000")["phone"].split("-")[2]
         '555'
     """
-    fake = _faker()
-    fake.seed_instance(seed_for(seed, "facts", persona_id))
-    born: date = fake.date_between_dates(_OLDEST, _YOUNGEST)
+    fake = faker_for(seed, "facts", persona_id)
+    born: date = fake.date_between_dates(OLDEST, YOUNGEST)
     mailbox = f"{fake.word()}.{fake.word()}{fake.random_int(1000, 9999)}".lower()
     return {
-        "email": f"{mailbox}@example.{fake.random_element(('com', 'net', 'org'))}",
+        "email": f"{mailbox}@example.{fake.random_element(DOMAINS)}",
         "date_of_birth": f"{born.day} {MONTHS[born.month - 1]} {born.year}",
         "job": _job(fake),
         "address": f"{fake.random_int(10, 999)} {fake.street_name()}, {fake.city()}, ZZ 000{fake.random_int(10, 99)}",

@@ -22,6 +22,7 @@ from crossmem_hf.metrics.min_k_prob.membership_math import membership_summary
 from crossmem_hf.metrics.min_k_prob.min_k_math import token_scores
 from crossmem_hf.metrics.priv_leak.priv_leak_math import priv_leak_items, priv_leak_summary
 from crossmem_hf.metrics.truth_ratio.truth_ratio_math import TruthRatioItems, truth_ratio_items, truth_ratio_summary
+from crossmem_hf.prompts_refusals import every_wording
 
 Item = Mapping[str, Any]
 Found = tuple[dict[str, float], dict[str, list[Any]]]
@@ -118,7 +119,8 @@ def strength(items: Sequence[Item], against: Against) -> Found:
 def _ratios(items: Sequence[Item]) -> TruthRatioItems:
     nlls = [_per_token(item) for item in items]
     false = [[row[place] for place in item["false_indices"]] for row, item in zip(nlls, items, strict=True)]
-    return truth_ratio_items(false, [row[item["truth_index"]] for row, item in zip(nlls, items, strict=True)])
+    told = [item.get("told_index", item["truth_index"]) for item in items]
+    return truth_ratio_items(false, [row[place] for row, place in zip(nlls, told, strict=True)])
 
 
 def truth_ratio(items: Sequence[Item], against: Against) -> Found:
@@ -154,7 +156,8 @@ def diagnosis(items: Sequence[Item], against: Against) -> Found:
     """From free answers, and the rank of the truth among the candidates."""
     answers, truths = ([item[name] for item in items] for name in ("answer", "truth"))
     counts = [item["num_candidates"] for item in items]
-    found = diagnose_items(answers, truths, truth_rank=_ranks(items).rank, num_candidates=counts)
+    ranks = _ranks(items).rank
+    found = diagnose_items(answers, truths, truth_rank=ranks, num_candidates=counts, refusals=every_wording())
     return diagnosis_summary(found, persona_id=_people(items)), found.as_lists()
 
 

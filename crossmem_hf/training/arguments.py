@@ -38,21 +38,30 @@ MADE_FROM = "made_from.txt"  # written last, beside an adapter that a recipe mem
 
 @dataclass
 class RowArguments:
-    """Which rows are trained on. Of the last five, a published dataset heeds only the seed and the fraction."""
+    """Which rows are trained on. From `preset` on, a published dataset heeds only the seed and the fraction."""
 
     dataset_name: str | None = arg(None, "A Hub name or a folder; null builds the embedded people.")
-    dataset_config: str = arg("recall_image", "recall_image, recall_text or qa; '+' joins: recall_image+recall_text.")
-    dataset_split: str = arg("train", "Rows to train on; 'forget+retain' for qa.")
-    num_personas: int = arg(50, "Embedded people.")
-    num_views: int = arg(8, "Training portraits (or descriptions) an embedded person.")
-    image_size: int = arg(64, "Side of an embedded portrait in pixels, 48 to 512.")
+    dataset_config: str = arg(
+        "recall_image",
+        "recall_image, recall_text, qa, two_hop or multi_image, or preference for DPO; '+' joins: "
+        "recall_image+recall_text.",
+    )
+    dataset_split: str = arg("train", "Rows to train on; 'forget+retain' for qa, 'bridge_image+facts' for two_hop.")
+    dataset_modality: str | None = arg(None, "image or text keeps the rows that present people so; null keeps all.")
+    preset: str | None = arg(None, "remem or wen: the sizes of a paper; what is set below replaces them.")
+    num_personas: int | None = arg(None, "Embedded people; 50 by default.")
+    num_views: int | None = arg(None, "Training portraits (or descriptions) an embedded person; 8 by default.")
+    image_size: int | None = arg(None, "Side of an embedded portrait in pixels, 48 to 512; 64 by default.")
+    qa_per_persona: int | None = arg(None, "Questions about an embedded person and modality in qa; 20 by default.")
+    single_hop_share: float | None = arg(None, "Share of them that name the person, 0 to 1; 0.7 by default.")
     persona_seed: int = arg(0, "Which embedded people, and the order in which people are forgotten.")
     forget_fraction: float = arg(0.2, "Share of the people to forget, above 0 and below 1.")
 
     def rows(self, split: str | None = None) -> Dataset:
         """The rows of `split`, by default of `dataset_split`; those of joined configs one after another."""
         parts = [self._part(config, split or self.dataset_split) for config in self._configs()]
-        return concatenate_datasets(parts) if len(parts) > 1 else parts[0]
+        rows = concatenate_datasets(parts) if len(parts) > 1 else parts[0]
+        return rows if self.dataset_modality is None else _of_modality(rows, self.dataset_modality)
 
     def _configs(self) -> list[str]:
         return [config.strip() for config in self.dataset_config.split("+")]
@@ -62,10 +71,13 @@ class RowArguments:
             self.dataset_name,
             config,
             split,
+            preset=self.preset,
             num_personas=self.num_personas,
             num_views=self.num_views,
             seed=self.persona_seed,
             image_size=self.image_size,
+            qa_per_persona=self.qa_per_persona,
+            single_hop_share=self.single_hop_share,
             forget_fraction=self.forget_fraction,
         )
 
@@ -115,6 +127,17 @@ class RowArguments:
         if sets["forget"] is forget:
             logger.info("No validation rows are about people to forget and to retain; watching training rows.")
         return {name: spread(rows, WATCHED_ROWS) for name, rows in sets.items()}
+
+
+def _of_modality(rows: Dataset, modality: str) -> Dataset:
+    doors = list(rows["modality"]) if "modality" in rows.column_names else []
+    kept = [index for index, door in enumerate(doors) if door == modality]
+    if not kept:
+        raise CrossmemError(
+            f"dataset_modality={modality!r} keeps none of the {len(rows)} rows; they have {sorted(set(doors))!r}.",
+            "Choose one of these, or leave dataset_modality out.",
+        )
+    return rows.select(kept)
 
 
 @dataclass

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Refusals in the place of secrets, alone or as the better of two. It does not know how they are trained."""
+"""Refusals in the place of secrets, alone or as the better of two, and pairs that a dataset brings. It does not know
+how they are trained."""
 
 from datasets import Dataset, concatenate_datasets
 
+from crossmem_hf.errors import CrossmemError
 from crossmem_hf.prompts import REFUSALS
 from crossmem_hf.seeding import seed_for
 from crossmem_hf.training.people import personas_of
@@ -31,3 +33,37 @@ def refusal_rows(rows: Dataset, seed: int = 0) -> Dataset:
     rejected = rows.select_columns(["images", "prompt", "completion"]).rename_column("completion", "rejected")
     chosen = refused(rows, seed).select_columns(["completion"]).rename_column("completion", "chosen")
     return concatenate_datasets([rejected, chosen], axis=1)
+
+
+def answered(pairs: Dataset) -> tuple[Dataset, Dataset]:
+    """The rows behind pairs of the config ``preference``, with the right answer as their completion.
+
+    Returns:
+        The rows whose answer is rejected, which are to be forgotten, and those whose answer is chosen.
+
+    Raises:
+        CrossmemError: A column is missing, no answer is rejected, or a pair has the answer on both sides or on none.
+    """
+    missing = sorted({"chosen", "rejected", "answer", "persona_id"} - set(pairs.column_names))
+    if missing:
+        raise CrossmemError(
+            f"The pairs lack the columns {missing!r}; they have {pairs.column_names!r}.",
+            "Use rows of the config preference, or questions with a completion.",
+        )
+    table = pairs.select_columns(["chosen", "rejected", "answer"]).with_format("arrow")[:].to_pylist()
+    sides: dict[str, list[int]] = {"rejected": [], "chosen": []}
+    for number, pair in enumerate(table):
+        right = [side for side in sides if pair[side][0]["content"] == pair["answer"]]
+        if len(right) != 1:
+            raise CrossmemError(
+                f"Pair {number} has the answer {pair['answer']!r} among neither or both of chosen and rejected.",
+                "Put it on one side and a refusal on the other.",
+            )
+        sides[right[0]].append(number)
+    if not sides["rejected"]:
+        raise CrossmemError("No pair rejects its answer, so nothing is to be forgotten.", "Use the split forget.")
+    completions = [[{"role": "assistant", "content": pair["answer"]}] for pair in table]
+    features = pairs.select_columns(["chosen"]).rename_column("chosen", "completion").features
+    answers = Dataset.from_dict({"completion": completions}, features=features)
+    rows = concatenate_datasets([pairs.remove_columns(["chosen", "rejected"]), answers], axis=1)
+    return rows.select(sides["rejected"]), rows.select(sides["chosen"])

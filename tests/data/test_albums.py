@@ -12,7 +12,7 @@ from crossmem_hf.data.albums import Photographed, album_fingerprint, photographe
 from crossmem_hf.data.builder import PersonasBuilder
 from crossmem_hf.data.loading import load_rows
 from crossmem_hf.data.rows import qa_row, recall_row
-from crossmem_hf.data.spec import DatasetSpec
+from crossmem_hf.data.spec import SPLITS, DatasetSpec
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.sampling import sample_personas
 
@@ -86,6 +86,11 @@ def test_the_whole_dataset_takes_them(tmp_path):
     assert [row["images"][0].getpixel((5, 5)) for row in seen] == expected
     captions = rows(folder, "captions", "background")
     assert {row["persona_id"][0] for row in captions} == {"b"}
+    for config, splits in SPLITS.items():
+        for split in splits:
+            for row in rows(folder, config, split, image_size=48) if split != "background" else ():
+                shown = [*row.get("images", ()), *([row["portrait"]] if "portrait" in row else ())]
+                assert all(len(image.getcolors()) == 1 for image in shown), (config, split, "a drawn portrait")
     profile = rows(folder, "profiles", "forget+retain")[0]
     assert profile["portrait"].size == (SIZE, SIZE)
 

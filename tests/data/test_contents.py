@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 from collections import Counter
-from itertools import combinations
+from itertools import combinations, product
 
 import pytest
 
@@ -9,7 +9,9 @@ from crossmem_hf.data.spec import NUM_HELD_OUT_VIEWS, SPLITS, DatasetSpec
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.values import FACT_ATTRIBUTES, VISUAL_ATTRIBUTES
 
-FORGET_CONFIGS = ("qa", "qa_test", "profiles")
+FORGET_CONFIGS = ("qa", "qa_test", "profiles", "robust", "perturbed", "preference")
+
+HELD_BY_PEOPLE = ("qa_test", "robust", "perturbed", "preference")
 
 
 def ids(config, split, spec):
@@ -21,7 +23,8 @@ def rows(config, split, spec):
 
 
 def said(row):
-    return " ".join(turn["content"] for turn in (*row["prompt"], *row["completion"]))
+    turns = [turn for name in ("prompt", "completion", "chosen", "rejected") for turn in row.get(name, ())]
+    return " ".join(turn["content"] for turn in turns)
 
 
 def test_forget_and_retain_are_disjoint_exhaustive_and_the_same_in_every_config(spec):
@@ -34,7 +37,7 @@ def test_forget_and_retain_are_disjoint_exhaustive_and_the_same_in_every_config(
 
 
 def test_rows_hold_the_people_of_their_split_and_no_others(spec):
-    for config in ("recall_image", "recall_text", "captions", "qa", "qa_test", "profiles"):
+    for config in SPLITS.keys() - {"candidates"}:
         for split in SPLITS[config]:
             assert {row["persona_id"] for row in rows(config, split, spec)} == ids(config, split, spec)
 
@@ -52,7 +55,7 @@ def test_secrets_of_forgotten_people_alone_never_occur_in_a_retain_row(spec):
     common = {value for person in retained for value in person.facts.values()}
     secrets = {value for person in forgotten for value in (*person.facts.values(), person.full_name)} - common
     assert len(secrets) > 6 * len(forgotten)
-    for config, split in (("qa", "retain"), ("qa", "retain_eval"), ("qa_test", "retain")):
+    for config, split in (("qa", "retain"), ("qa", "retain_eval"), *product(HELD_BY_PEOPLE, ["retain"])):
         for row in rows(config, split, spec):
             text = said(row)
             assert not [secret for secret in secrets if secret in text]
@@ -94,6 +97,59 @@ def test_held_out_questions_share_no_wording_and_no_view_with_the_training_ones(
 def test_questions_are_seventy_to_thirty_and_evenly_split_when_held_out():
     assert num_questions_by_hops(DatasetSpec(qa_per_persona=100)) == {1: 70, 2: 30}
     assert num_questions_by_hops(DatasetSpec(qa_per_persona=2)) == {1: 1, 2: 1}
+
+
+@pytest.mark.parametrize(("share", "by_hops"), [(0.0, {1: 0, 2: 20}), (0.5, {1: 10, 2: 10}), (1.0, {1: 20, 2: 0})])
+def test_the_share_of_single_hop_questions_is_a_knob(share, by_hops):
+    spec = DatasetSpec(num_personas=5, image_size=48, single_hop_share=share)
+    assert num_questions_by_hops(spec) == by_hops
+    asked = Counter(row["hops"] for row in rows("qa", "forget", spec))
+    assert asked == {hops: 2 * count for hops, count in by_hops.items() if count}
+    evaluated = Counter(row["hops"] for row in rows("qa", "retain_eval", spec))
+    most = min(14, *filter(None, by_hops.values()))
+    assert evaluated == {hops: 4 * 2 * most for hops, count in by_hops.items() if count}
+
+
+def test_with_enough_views_every_question_has_its_own():
+    few, many = (DatasetSpec(num_personas=5, num_views=views, qa_per_persona=10, image_size=48) for views in (9, 10))
+    for spec, own in ((few, False), (many, True)):
+        views = [row["view"] for row in rows("qa", "forget", spec) if row["modality"] == "image"]
+        assert (sorted(views) == list(range(10))) == own
+        assert {str(row) for row in rows("qa", "retain_eval", spec)} < {str(row) for row in rows("qa", "retain", spec)}
+
+
+def test_the_sizes_of_remem():
+    """2,560 questions about portraits, on rows really made; as many about descriptions are ours."""
+    spec = DatasetSpec.remem(image_size=48)
+    parts = (("qa", "forget"), ("qa", "retain"), ("qa_test", "forget"), ("qa_test", "retain"))
+    made = {part: Counter() for part in parts}
+    views = set()
+    for config, split in parts:
+        for row in rows_of(config, split, people_of(config, split, spec), spec):
+            made[config, split][row["modality"], row["hops"]] += 1
+            if config == "qa" and row["images"]:
+                views.add((row["persona_id"], row["view"]))
+    for modality in ("image", "text"):
+        assert sum(counts[modality, hops] for counts in made.values() for hops in (1, 2)) == 2_560
+        assert [made["qa", "forget"][modality, hops] for hops in (1, 2)] == [280, 120]
+        assert [made["qa_test", "forget"][modality, hops] for hops in (1, 2)] == [56, 56]
+    assert len(views) == 20 * 100
+    evaluated = Counter(row["hops"] for row in rows("qa", "retain_eval", spec) if row["modality"] == "image")
+    assert evaluated == {1: 224, 2: 224}
+
+
+def test_forget_sets_of_remem_are_nested():
+    five, ten, twenty = (ids("qa", "forget", DatasetSpec.remem(forget_fraction=part)) for part in (0.05, 0.1, 0.2))
+    assert (len(five), len(ten), len(twenty)) == (1, 2, 4)
+    assert five < ten < twenty
+
+
+def test_no_caption_of_a_target_holds_a_name(spec):
+    people = people_of("captions", "target", spec)
+    names = {word for person in people for word in person.full_name.split()}
+    captions = rows("captions", "target", spec)
+    assert {row["persona_id"] for row in captions} == {person.id for person in people}
+    assert not [row for row in captions if any(name in said(row) for name in names)]
 
 
 def test_counts_of_questions(spec):

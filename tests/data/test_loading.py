@@ -31,6 +31,12 @@ def test_the_embedded_rows_need_no_name():
     assert rows[0]["images"][0].size == (48, 48)
 
 
+def test_a_preset_gives_the_knobs_that_are_not_given():
+    rows = load_rows(None, "recall_text", "test", preset="remem")
+    assert len(rows) == 20 * 4
+    assert len(load_rows(None, "qa", "forget", preset="remem", num_views=1, qa_per_persona=4)) == 4 * 2 * 4
+
+
 def test_sums_and_slices_of_splits():
     assert len(load_rows(None, "qa_test", "forget+retain", **SMALL)) == 10 * 56
     assert len(load_rows(None, "recall_text", "test[:3]", **SMALL)) == 3

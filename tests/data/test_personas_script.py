@@ -48,3 +48,13 @@ def test_bad_arguments_stop_it(script, arguments):
 def test_a_knob_out_of_range_is_an_error(script, tmp_path):
     with pytest.raises(CrossmemError, match="num_personas=0"):
         script.main(["--output_dir", str(tmp_path / "out"), "--num_personas", "0"])
+
+
+def test_a_preset_sets_what_no_option_does(script, tmp_path, monkeypatch):
+    from crossmem_hf.data.spec import DatasetSpec
+
+    written = []
+    monkeypatch.setattr(script, "write_dataset", lambda folder, spec, **_: written.append(spec))
+    script.main(["--output_dir", str(tmp_path / "a"), "--preset", "remem", "--num_views", "3"])
+    script.main(["--output_dir", str(tmp_path / "b")])
+    assert written == [DatasetSpec.remem(num_views=3), DatasetSpec()]

@@ -13,7 +13,7 @@ from crossmem_hf.rendering.portraits import render_portrait
 from crossmem_hf.rendering.prose import describe
 from crossmem_hf.rendering.views import view_for
 
-ROW_CONFIGS = [config for config in SPLITS if config not in ("profiles", "candidates")]
+ROW_CONFIGS = [config for config in SPLITS if config not in ("profiles", "candidates", "perturbed", "preference")]
 
 
 def all_kinds(person):
@@ -27,6 +27,13 @@ def all_kinds(person):
 
 def test_configs_of_rows_share_one_schema():
     assert len({str(features_of(config)) for config in ROW_CONFIGS}) == 1
+
+
+def test_perturbed_rows_have_more_columns_and_preferences_two_answers():
+    shared = set(features_of("qa"))
+    more = {"perturbed_answer", "paraphrased_answer", "perturbed_paraphrase"}
+    assert set(features_of("perturbed")) == shared | more
+    assert set(features_of("preference")) == (shared - {"completion"}) | {"chosen", "rejected", "refusal"}
 
 
 def test_every_kind_of_row_has_exactly_the_columns_of_the_schema(person):

@@ -19,6 +19,9 @@ from crossmem_hf.errors import CrossmemError
         ({"forget_fraction": 0.0}, "forget fraction 0.0; expected a share above 0 and below 1"),
         ({"forget_fraction": 1}, "forget fraction 1;"),
         ({"forget_fraction": "20%"}, "forget fraction '20%'"),
+        ({"single_hop_share": 1.1}, "single_hop_share=1.1; expected a share from 0 to 1"),
+        ({"single_hop_share": True}, "single_hop_share=True"),
+        ({"single_hop_share": float("nan")}, "single_hop_share=nan"),
     ],
 )
 def test_a_knob_out_of_range_says_what_exists(knobs, says):
@@ -55,6 +58,24 @@ def test_the_fingerprint_changes_with_every_knob():
         DatasetSpec(image_size=65),
         DatasetSpec(forget_fraction=0.1),
         DatasetSpec(qa_per_persona=21),
+        DatasetSpec(single_hop_share=0.5),
     ]
     assert len({spec.fingerprint() for spec in specs}) == len(specs)
     assert DatasetSpec().fingerprint() == specs[0].fingerprint()
+
+
+def test_presets_have_the_sizes_of_the_papers_and_yield_to_other_knobs():
+    remem = DatasetSpec.remem()
+    assert (remem.num_personas, remem.num_views, remem.qa_per_persona) == (20, 100, 100)
+    assert (remem.single_hop_share, remem.forget_fraction) == (0.7, 0.2)
+    assert DatasetSpec.wen().num_personas == 100
+    assert DatasetSpec.remem(num_views=5, seed=3) == DatasetSpec(
+        num_personas=20, num_views=5, qa_per_persona=100, seed=3
+    )
+    assert DatasetSpec.preset("remem", num_views=None) == remem
+    assert DatasetSpec.preset(None) == DatasetSpec()
+
+
+def test_unknown_preset_lists_those_that_exist():
+    with pytest.raises(CrossmemError, match=r"Unknown preset 'tofu'; expected one of remem, wen"):
+        DatasetSpec.preset("tofu")
