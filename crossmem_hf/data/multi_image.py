@@ -4,7 +4,7 @@
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-from crossmem_hf.data.people import everyone, forget_ranks
+from crossmem_hf.data.people import forget_ranks, portrayed
 from crossmem_hf.data.rows import Row, filled, shown
 from crossmem_hf.data.spec import NUM_HELD_OUT_VIEWS, DatasetSpec
 from crossmem_hf.personas.schema import Persona, ViewSplit
@@ -64,7 +64,7 @@ def same_person_row(
 def _neighbours(spec: DatasetSpec) -> dict[str, Persona]:
     """Persona id -> whoever stands beside them in the order of forgetting: first with second, third with fourth."""
     ranks = forget_ranks(spec.num_personas, spec.seed)
-    ordered = sorted(everyone(spec.num_personas, spec.seed), key=lambda person: ranks[person.id])
+    ordered = sorted(portrayed(spec), key=lambda person: ranks[person.id])
     last = len(ordered) - 1
     if not last:
         return {}
