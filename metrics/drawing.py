@@ -7,7 +7,7 @@ library only. Every Space's folder holds a link to this file.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -154,14 +154,10 @@ def ruler(
         body.append(words(place, 9, f"{mark[1]} {number(mark[0])}", anchor=anchor, look="cm-tick"))
         label += f", {mark[1]} {number(mark[0])}"
     body.append(dot(axis(value), y, "cm-value", size=7))
-    for place, anchor, end, meaning in ((2, "start", *_pair(ends, said, 0)), (WIDTH - 2, "end", *_pair(ends, said, 1))):
-        body.append(words(place, 48, number(end), anchor=anchor, look="cm-tick"))
-        body.append(words(place, 63, meaning, anchor=anchor))
+    for at, anchor, end, meaning in zip((2, WIDTH - 2), ("start", "end"), ends, said, strict=True):
+        body.append(words(at, 48, number(end), anchor=anchor, look="cm-tick"))
+        body.append(words(at, 63, meaning, anchor=anchor))
     return svg(68, "".join(body), label)
-
-
-def _pair(ends: tuple[float, float], said: tuple[str, str], which: int) -> tuple[float, str]:
-    return ends[which], said[which]
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,12 +232,13 @@ def curves(
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A named share with its interval, and its colour class."""
+    """A named number with its interval and its colour class; `chance` is the level to compare it with."""
 
     name: str
     value: float
     interval: tuple[float, float] | None
     look: str
+    chance: float | None = None
 
 
 def bars(drawn: Sequence[Bar], high: float, name: str, label: str) -> str:
@@ -253,6 +250,78 @@ def bars(drawn: Sequence[Bar], high: float, name: str, label: str) -> str:
         body.append(box(axis(0), y + 16, axis(bar.value) - axis(0), 14, bar.look))
         if bar.interval is not None:
             body.append(line(axis(bar.interval[0]), y + 23, axis(bar.interval[1]), y + 23, "cm-whisker"))
+        if bar.chance is not None:
+            body.append(line(axis(bar.chance), y + 14, axis(bar.chance), y + 32, "cm-chance"))
         body.append(words(WIDTH - 4, y + 28, number(bar.value), anchor="end", look="cm-strong"))
         y += 40
     return svg(y + 36, "".join(body) + bottom_axis(axis, y, name), label)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Recall from one modality to another: a share, its interval and the answers behind it."""
+
+    value: float
+    interval: tuple[float, float] | None
+    n: int
+
+
+MODALITIES = ("image", "text")
+
+
+def matrix(cells: Mapping[tuple[str, str], Cell], chance: float | None = None) -> str:
+    """The 2 x 2 table of recall by (learnt from, asked with); the deeper the colour, the more is recalled."""
+    body, said = [], []
+    for place, target in enumerate(MODALITIES):
+        heading = {"image": "asked with an image", "text": "asked in text"}[target]
+        body.append(words(152 + 136 * place, 14, heading, anchor="middle"))
+    for row, source in enumerate(MODALITIES):
+        y = 24.0 + 96 * row
+        body.append(words(2, y + 40, "learnt from"))
+        body.append(words(2, y + 55, {"image": "images", "text": "text"}[source], look="cm-strong"))
+        for place, target in enumerate(MODALITIES):
+            x, cell = 86.0 + 136 * place, cells.get((source, target))
+            body.append(box(x, y, 132, 90, "cm-empty"))
+            if cell is None:
+                body.append(words(x + 66, y + 50, "not asked", anchor="middle", look="cm-tick"))
+                continue
+            depth = 0.06 + 0.36 * min(max(cell.value, 0.0), 1.0)
+            body.append(box(x, y, 132, 90, f"cm-{source}").replace("<rect", f'<rect fill-opacity="{depth:.2f}"'))
+            body.append(words(x + 66, y + 42, _percent(cell.value), anchor="middle", look="cm-huge"))
+            if cell.interval:
+                ends = f"{_percent(cell.interval[0])} to {_percent(cell.interval[1])}"
+                body.append(words(x + 66, y + 62, ends, anchor="middle", look="cm-tick"))
+            body.append(words(x + 66, y + 78, f"n = {cell.n}", anchor="middle", look="cm-tick"))
+            said.append(f"learnt from {source}, asked in {target}: {_percent(cell.value)}")
+    if chance is not None:
+        body.append(words(86, 234, f"guessing gives {100 * chance:.1f} %", look="cm-tick"))
+    return svg(240, "".join(body), "; ".join(said) or "nothing asked")
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A named place, and its colour class."""
+
+    name: str
+    x: float
+    y: float
+    look: str
+
+
+def scatter(points: Sequence[Point], x: tuple[float, float, str], y: tuple[float, float, str], label: str) -> str:
+    """Numbered points in one plot and their names below it."""
+    across, up = Axis(x[0], x[1], LEFT, WIDTH - RIGHT), Axis(y[0], y[1], 236, 26)
+    body = [left_axis(up, LEFT, y[2]), bottom_axis(across, up.start, x[2])]
+    top = up.start + 52
+    for place, point in enumerate(points, start=1):
+        at_x, at_y = across(point.x), up(point.y)
+        body.append(dot(at_x, at_y, point.look, size=8.5, title=point.name))
+        body.append(words(at_x, at_y + 4, str(place), anchor="middle", look="cm-on"))
+        body.append(dot(9, top + 17 * place - 21, point.look, size=7))
+        body.append(words(9, top + 17 * place - 17.5, str(place), anchor="middle", look="cm-on"))
+        body.append(words(22, top + 17 * place - 17, point.name[:62]))
+    return svg(top + 17 * len(points) - 8, "".join(body), label)

@@ -19,9 +19,10 @@ from tables import MAX_BYTES, Column, filled_rows, read_table
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # gradio reads it when a page is built
 
+_OWNER = os.environ.get("SPACE_AUTHOR_NAME", "crossmem")  # set where a Space runs
 _LINKS = (
-    ("All metrics and the data set", "https://huggingface.co/crossmem"),
-    ("Explore people and results", "https://huggingface.co/spaces/crossmem/explorer"),
+    ("All metrics and the data set", f"https://huggingface.co/{_OWNER}"),
+    ("Explore people and results", f"https://huggingface.co/spaces/{_OWNER}/explorer"),
 )
 _FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif"]
 _MONO = ["ui-monospace", "SF Mono", "Menlo", "Consolas", "Liberation Mono", "monospace"]
@@ -118,9 +119,10 @@ def card_sections(folder: Path) -> dict[str, str]:
     return sections
 
 
-def fault_html(message: str) -> str:
+def fault_html(message: str, heading: str = "This table cannot be scored.") -> str:
     """An error on the page: said at once by a screen reader, and never as markup."""
-    return f'<div class="cm-fault" role="alert"><strong>This table cannot be scored.</strong><p>{escape(message)}</p></div>'
+    said = f"<strong>{escape(heading)}</strong><p>{escape(message)}</p>"
+    return f'<div class="cm-fault" role="alert">{said}</div>'
 
 
 def shown_html(shown: Shown) -> str:
@@ -160,7 +162,7 @@ def _numbers_html(shown: Shown) -> str:
 def call_text(page: Page, call: Mapping[str, Any]) -> str:
     """Python that computes the same."""
     arguments = "".join(f"    {name}={_short(value)},\n" for name, value in call.items())
-    return f'import evaluate\n\n{page.name} = evaluate.load("crossmem/{page.name}")\n{page.name}.compute(\n{arguments})\n'
+    return f'import evaluate\n\n{page.name} = evaluate.load("{_OWNER}/{page.name}")\n{page.name}.compute(\n{arguments})\n'
 
 
 def _short(value: Any) -> str:
@@ -202,7 +204,7 @@ def build(page: Page) -> Any:
     html, items, call, raw = answers(page, page.examples[first], *page.defaults)
     headers = page.score(filled_rows(page.examples[first])[0], *page.defaults).headers
     with gr.Blocks(title=page.title, analytics_enabled=False) as blocks:
-        gr.HTML(header_html(page.title, page.question))
+        gr.HTML(build_head(page.title, page.question))
         with gr.Row(equal_height=False):
             with gr.Column(scale=1, min_width=300):
                 example = gr.Radio(list(page.examples), value=first, label="Try an example", elem_id="cm-example")
@@ -216,6 +218,7 @@ def build(page: Page) -> Any:
                     show_row_numbers=True,
                     max_height=360,
                     wrap=True,
+                    column_widths=[46 * column.width for column in page.columns],
                     elem_id="cm-table",
                 )
                 gr.HTML(_columns_html(page.columns))
@@ -268,9 +271,9 @@ def build(page: Page) -> Any:
     return blocks
 
 
-def header_html(title: str, question: str) -> str:
+def build_head(title: str, question: str) -> str:
     """The head of every page."""
-    links = "".join(f'<a href="{address}">{escape(said)}</a>' for said, address in _LINKS)
+    links = "".join(f'<a href="{escape(address)}">{escape(said)}</a>' for said, address in _LINKS)
     return (
         f'<header class="cm-head"><p class="cm-kicker">crossmem</p><h1>{escape(title)}</h1>'
         f"<p>{escape(question)}</p><nav>{links}</nav></header>"
@@ -286,21 +289,21 @@ def _columns_html(columns: Sequence[Column]) -> str:
 
 
 def _card(gr: Any, folder: Path) -> None:
-    """The card's sections, folded, but for the example code, which `The same in Python` shows with real numbers."""
+    """The card's sections, folded but for the first."""
     for title, body in card_sections(folder).items():
         with gr.Accordion(title, open=title.startswith("Formula")):
             gr.Markdown(body, elem_classes="cm-card")
 
 
-def launch(blocks: Any) -> None:
-    """Serve the page: our style, no foreign font or script, uploads limited, no link that leaves for an account."""
+def launch(blocks: Any, max_bytes: int = MAX_BYTES) -> None:
+    """Serve the page: our style, no foreign font or script, no larger upload than `max_bytes`."""
     import gradio as gr
 
     blocks.launch(
         theme=gr.themes.Base(font=_FONTS, font_mono=_MONO, primary_hue="indigo", neutral_hue="stone"),
         css_paths=[Path(__file__).with_name("look.css")],
         footer_links=[],
-        max_file_size=MAX_BYTES,
+        max_file_size=max_bytes,
         ssr_mode=False,
         share=False,
         show_error=False,

@@ -29,11 +29,13 @@ class Column:
         name: Its header, as a file spells it.
         about: What belongs in it, in a few words.
         needed: A file without it is refused; other columns may be left empty.
+        width: Of the column on the page; 1 is room for about four characters.
     """
 
     name: str
     about: str
     needed: bool = True
+    width: int = 2
 
 
 def read_table(raw: bytes | str, columns: Sequence[Column]) -> list[list[str]]:

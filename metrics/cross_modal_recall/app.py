@@ -8,18 +8,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from drawing import Bar, bars, box, number, svg, words
+from drawing import MODALITIES, Bar, Cell, bars, matrix, number
 from look import Page, Shown, build, compared, compute, interval_of, launch
 from tables import Column, column, filled, names
 
 SCRIPT = Path(__file__).with_name("cross_modal_recall.py")
-MODALITIES = ("image", "text")
 COLUMNS = (
     Column("persona_id", "whom the question is about; intervals resample persons"),
     Column("source", "image or text: how the name was learnt"),
     Column("target", "image or text: how it is asked for"),
-    Column("prediction", "the model's answer; an empty one is an answer"),
-    Column("reference", "the true name; put | between accepted spellings"),
+    Column("prediction", "the model's answer; an empty one is an answer", width=3),
+    Column("reference", "the true name; put | between accepted spellings", width=3),
 )
 _PEOPLE = {
     "p0": "Ada Okoye",
@@ -110,49 +109,24 @@ def score(rows: Sequence[Sequence[str]], match: str = "exact", num_candidates: f
 
 
 def _figures(result: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    found = [("Recall: how it was learnt, and how it is asked for", matrix(result))]
-    shown = [name for name in ("gap_image", "gap_text") if name in result]
-    if shown:
-        transfers = [
-            Bar(MEANINGS[name], max(result[name], 0.0), interval_of(result, name), f"cm-{name.split('_')[1]}")
-            for name in ("transfer_image", "transfer_text")
-            if name in result
-        ]
-        if transfers:
-            high = max([1.0, *(bar.interval[1] if bar.interval else bar.value for bar in transfers)])
-            said = "; ".join(f"{bar.name}: {number(bar.value)}" for bar in transfers)
-            found.append(("Transfer: other modality / same modality", bars(transfers, high, "transfer", said)))
+    """The matrix, and the transfer of each source that has one."""
+    cells = {
+        (source, target): Cell(result[name], interval_of(result, name), result[f"{name}_n"])
+        for source in MODALITIES
+        for target in MODALITIES
+        if (name := f"{source}_to_{target}") in result
+    }
+    found = [("Recall: how it was learnt, and how it is asked for", matrix(cells, result.get("chance")))]
+    transfers = [
+        Bar(MEANINGS[name], result[name], interval_of(result, name), f"cm-{source}")
+        for source in MODALITIES
+        if (name := f"transfer_{source}") in result
+    ]
+    if transfers:
+        high = max([1.0, *(bar.interval[1] if bar.interval else bar.value for bar in transfers)])
+        said = "; ".join(f"{bar.name}: {number(bar.value)}" for bar in transfers)
+        found.append(("Transfer: other modality / same modality", bars(transfers, high, "transfer", said)))
     return tuple(found)
-
-
-def matrix(result: Mapping[str, Any]) -> str:
-    """The four cells; the deeper the colour of its source, the more is recalled."""
-    body, said = [], []
-    for column_, target in enumerate(MODALITIES):
-        heading = {"image": "asked with an image", "text": "asked in text"}[target]
-        body.append(words(86 + 136 * column_ + 66, 14, heading, anchor="middle"))
-    for row, source in enumerate(MODALITIES):
-        y = 24.0 + 96 * row
-        body.append(words(2, y + 40, "learnt from"))
-        body.append(words(2, y + 55, {"image": "images", "text": "text"}[source], look="cm-strong"))
-        for column_, target in enumerate(MODALITIES):
-            x, cell = 86.0 + 136 * column_, f"{source}_to_{target}"
-            body.append(box(x, y, 132, 90, "cm-empty"))
-            if cell not in result:
-                body.append(words(x + 66, y + 50, "not asked", anchor="middle", look="cm-tick"))
-                continue
-            value, interval = result[cell], interval_of(result, cell)
-            tint = box(x, y, 132, 90, f"cm-{source}").replace("<rect", f'<rect fill-opacity="{0.06 + 0.36 * value:.2f}"')
-            body.append(tint)
-            body.append(words(x + 66, y + 42, f"{100 * value:.0f} %", anchor="middle", look="cm-huge"))
-            if interval:
-                ends = f"{100 * interval[0]:.0f} to {100 * interval[1]:.0f} %"
-                body.append(words(x + 66, y + 62, ends, anchor="middle", look="cm-tick"))
-            body.append(words(x + 66, y + 78, f"n = {result[f'{cell}_n']}", anchor="middle", look="cm-tick"))
-            said.append(f"{MEANINGS[cell]}: {100 * value:.0f} %")
-    if "chance" in result:
-        body.append(words(86, 234, f"guessing gives {100 * result['chance']:.1f} %", look="cm-tick"))
-    return svg(240, "".join(body), "; ".join(said))
 
 
 def options(gr: Any) -> list[Any]:

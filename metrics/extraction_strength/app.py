@@ -15,8 +15,8 @@ from tables import Column, column, filled, optional_column, whole_numbers
 SCRIPT = Path(__file__).with_name("extraction_strength.py")
 MOST_ITEMS, MOST_TOKENS = 12, 40
 COLUMNS = (
-    Column("answer", "token ids of the true answer"),
-    Column("predicted", "the model's likeliest token at each place, the true tokens before it given"),
+    Column("answer", "token ids of the true answer", width=4),
+    Column("predicted", "the model's likeliest token at each place, the true tokens before it given", width=4),
     Column("persona_id", "whom the item is about; intervals resample persons", needed=False),
 )
 EXAMPLES = {

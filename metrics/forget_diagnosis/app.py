@@ -20,8 +20,8 @@ OUTCOMES = {
     "still_known": ("still known: said, or ranked first", "cm-forget"),
 }
 COLUMNS = (
-    Column("prediction", "the model's whole answer"),
-    Column("reference", "the truth; put | between accepted spellings"),
+    Column("prediction", "the model's whole answer", width=4),
+    Column("reference", "the truth; put | between accepted spellings", width=3),
     Column("truth_rank", "place of the truth among its candidates by likelihood, 1 = likeliest", needed=False),
     Column("num_candidates", "how many candidates there are", needed=False),
     Column("persona_id", "whom the item is about; intervals resample persons", needed=False),

@@ -14,7 +14,7 @@ from tables import Column, column, filled, numbers, optional_column
 
 SCRIPT = Path(__file__).with_name("min_k_prob.py")
 COLUMNS = (
-    Column("logprobs", "log-probability of each token of the answer in nats, 0 or less"),
+    Column("logprobs", "log-probability of each token of the answer in nats, 0 or less", width=5),
     Column("member", "1 = the model was trained on the item, 0 = it was not"),
     Column("persona_id", "whom the item is about; intervals resample persons", needed=False),
 )

@@ -16,8 +16,8 @@ SCRIPT = Path(__file__).with_name("priv_leak.py")
 SIDES = {"forget": 1, "holdout": 0}
 COLUMNS = (
     Column("side", "forget or holdout: rows to be forgotten, or rows never learnt"),
-    Column("logprobs", "log-probability of each token under the unlearned model in nats, 0 or less"),
-    Column("retrain_logprobs", "the same under a model that never saw the forget rows", needed=False),
+    Column("logprobs", "log-probability of each token under the unlearned model in nats, 0 or less", width=4),
+    Column("retrain_logprobs", "the same under a model that never saw the forget rows", needed=False, width=4),
     Column("persona_id", "whom the row is about; intervals resample persons", needed=False),
 )
 EXAMPLES = {

@@ -16,7 +16,7 @@ from tables import Column, column, filled, numbers, optional_column
 SCRIPT = Path(__file__).with_name("truth_ratio.py")
 COLUMNS = (
     Column("true_nll", "mean NLL per token of the true answer in nats, lower = likelier"),
-    Column("false_nlls", "the same of each false answer to the same question"),
+    Column("false_nlls", "the same of each false answer to the same question", width=4),
     Column("persona_id", "whom the item is about; intervals resample persons", needed=False),
 )
 EXAMPLES = {
