@@ -184,10 +184,10 @@ def _rows(part: Part, columns: list[str] | None, persona_ids: Sequence[str] | No
         table = pyarrow.parquet.read_table(part.fetch(), columns=columns, filters=where)
         rows: list[dict[str, Any]] = table.to_pylist()
     except (pyarrow.ArrowException, OSError, KeyError, ValueError) as error:
-        what = f"{part.config}/{part.split}: {type(error).__name__}; expected Parquet with a persona_id in every row."
-        raise ValueError(f"{what} Build the data set again.") from None
-    if rows and columns and not set(columns) <= set(rows[0]):
-        raise ValueError(f"{part.config}/{part.split}: no column {columns[-1]!r}. Build the data set again.")
+        wanted = f"Parquet with {', '.join(columns or ['persona_id'])}"
+        raise ValueError(
+            f"{part.config}/{part.split}: {type(error).__name__}; expected {wanted}. Build the data set again."
+        ) from None
     return rows
 
 
