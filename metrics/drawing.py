@@ -50,6 +50,11 @@ def words(x: float, y: float, said: str, *, anchor: str = "start", look: str = "
     return f'<text class="{look}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(said)}</text>'
 
 
+def short(said: str, most: int) -> str:
+    """A text of at most so many characters, an ellipsis at its end where some were left out."""
+    return said if len(said) <= most else f"{said[: most - 1]}…"
+
+
 def line(x1: float, y1: float, x2: float, y2: float, look: str) -> str:
     """A straight line."""
     return f'<line class="{look}" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'
@@ -175,7 +180,7 @@ def dot_rows(series: Sequence[Series], name: str, label: str) -> str:
     axis = Axis(*span([value for row in series for value in row.values]), LEFT, WIDTH - RIGHT)
     body, y = [], 4.0
     for row in series:
-        body.append(words(2, y + 10, f"{row.name} ({len(row.values)})"))
+        body.append(words(2, y + 10, f"{short(row.name, 50)} ({len(row.values)})"))
         for place, value in enumerate(row.values):
             scatter = (place * 0.618034) % 1.0 if len(row.values) > 1 else 0.5
             title = row.titles[place] if place < len(row.titles) else number(value)
@@ -222,7 +227,7 @@ def curves(
     body = [left_axis(up, LEFT, y[2])]
     for place, curve in enumerate(legend):
         body.append(line(2, 7 + 16 * place, 24, 7 + 16 * place, f"cm-curve {curve.look}"))
-        body.append(words(30, 11 + 16 * place, curve.name))
+        body.append(words(30, 11 + 16 * place, short(curve.name, 52)))
     body += [line(across(a), up(b), across(c), up(d), look) for a, b, c, d, look in extra]
     for curve in drawn:
         path = " ".join(f"{across(a):.1f},{up(b):.1f}" for a, b in curve.points)
@@ -246,7 +251,7 @@ def bars(drawn: Sequence[Bar], high: float, name: str, label: str) -> str:
     axis = Axis(0.0, high, 8, WIDTH - 52)
     body, y = [], 4.0
     for bar in drawn:
-        body.append(words(8, y + 10, bar.name))
+        body.append(words(8, y + 10, short(bar.name, 58)))
         body.append(box(axis(0), y + 16, axis(bar.value) - axis(0), 14, bar.look))
         if bar.interval is not None:
             body.append(line(axis(bar.interval[0]), y + 23, axis(bar.interval[1]), y + 23, "cm-whisker"))
@@ -320,8 +325,8 @@ def scatter(points: Sequence[Point], x: tuple[float, float, str], y: tuple[float
     for place, point in enumerate(points, start=1):
         at_x, at_y = across(point.x), up(point.y)
         body.append(dot(at_x, at_y, point.look, size=8.5, title=point.name))
-        body.append(words(at_x, at_y + 4, str(place), anchor="middle", look="cm-on"))
+        body.append(words(at_x, at_y + 3, str(place), anchor="middle", look="cm-dot"))
         body.append(dot(9, top + 17 * place - 21, point.look, size=7))
-        body.append(words(9, top + 17 * place - 17.5, str(place), anchor="middle", look="cm-on"))
-        body.append(words(22, top + 17 * place - 17, point.name[:62]))
+        body.append(words(9, top + 17 * place - 18, str(place), anchor="middle", look="cm-dot"))
+        body.append(words(22, top + 17 * place - 17, short(point.name, 56)))
     return svg(top + 17 * len(points) - 8, "".join(body), label)

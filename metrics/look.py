@@ -20,7 +20,7 @@ from tables import MAX_BYTES, Column, filled_rows, read_table
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # gradio reads it when a page is built
 
 _OWNER = os.environ.get("SPACE_AUTHOR_NAME", "crossmem")  # set where a Space runs
-_LINKS = (
+LINKS = (
     ("All metrics and the data set", f"https://huggingface.co/{_OWNER}"),
     ("Explore people and results", f"https://huggingface.co/spaces/{_OWNER}/explorer"),
 )
@@ -271,12 +271,12 @@ def build(page: Page) -> Any:
     return blocks
 
 
-def build_head(title: str, question: str) -> str:
+def build_head(title: str, question: str, links: Sequence[tuple[str, str]] = LINKS) -> str:
     """The head of every page."""
-    links = "".join(f'<a href="{escape(address)}">{escape(said)}</a>' for said, address in _LINKS)
+    linked = "".join(f'<a href="{escape(address)}">{escape(said)}</a>' for said, address in links)
     return (
         f'<header class="cm-head"><p class="cm-kicker">crossmem</p><h1>{escape(title)}</h1>'
-        f"<p>{escape(question)}</p><nav>{links}</nav></header>"
+        f"<p>{escape(question)}</p><nav>{linked}</nav></header>"
     )
 
 

@@ -44,6 +44,12 @@ MEANINGS = {
     "n": "items",
 }
 
+COUNTS = {
+    "extraction_strength": "the end that is completed / tokens",
+    "token_match": "right tokens / tokens, wherever they stand",
+    "all_match": "answers that are right as a whole",
+}
+
 
 def arguments(rows: Sequence[Sequence[str]]) -> dict[str, Any]:
     """The metric's arguments from the table.
@@ -64,10 +70,7 @@ def score(rows: Sequence[Sequence[str]]) -> Shown:
     call = arguments(rows)
     result = compute(SCRIPT, **call, return_items=True)
     strengths = result["item_extraction_strength"]
-    shares = [
-        Bar(MEANINGS[name], result[name], interval_of(result, name), "cm-a")
-        for name in ("extraction_strength", "token_match", "all_match")
-    ]
+    shares = [Bar(said, result[name], interval_of(result, name), "cm-a") for name, said in COUNTS.items()]
     said = "; ".join(f"{bar.name}: {number(bar.value)}" for bar in shares)
     return Shown(
         name="extraction_strength",

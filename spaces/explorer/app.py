@@ -15,7 +15,7 @@ from typing import Any
 
 from comparing import GROUPS, HEADERS, metrics_of, results_html, table
 from hub_records import records_of_repo
-from look import build_head, fault_html, launch
+from look import LINKS, build_head, fault_html, launch
 from people import Part, Profile, parts_of_folder, parts_of_repo, person, portraits, profiles
 from records import MAX_BYTES, Run, read_record
 
@@ -62,7 +62,7 @@ def shown_page(people: People | None, split: str, sought: str, page: float) -> t
     chosen = found[(place - 1) * PAGE_SIZE : place * PAGE_SIZE]
     images = portraits(people.parts, [profile.persona_id for profile in chosen])
     pictured = [profile for profile in chosen if profile.persona_id in images]
-    gallery = [(images[one.persona_id], f"{one.full_name} ({one.split})") for one in pictured]
+    gallery = [(images[one.persona_id], one.full_name) for one in pictured]
     return gallery, [one.persona_id for one in pictured], f"{len(found):,} people, page {place} of {pages}"
 
 
@@ -77,7 +77,7 @@ def person_html(found: Mapping[str, Any]) -> str:
         for part in ("facts", "looks")
     )
     return (
-        f'<div class="cm-shown"><div class="cm-headline"><code>{escape(str(profile["persona_id"]))}</code>'
+        f'<div class="cm-shown"><div class="cm-headline"><code>{escape(str(profile["persona_id"]))}, {escape(found["split"])}</code>'
         f'<span class="cm-name" id="cm-name">{escape(str(profile["full_name"])[:200])}</span>'
         f'<p class="cm-verdict">{escape(str(profile.get("description", ""))[:2_000])}</p>'
         f'<h3>Private facts, all invented</h3><dl class="cm-facts">{facts}</dl>'
@@ -139,7 +139,7 @@ def _people_tab(gr: Any, first: People | None, fault: str) -> None:
                 split = gr.Radio(SPLITS, value=SPLITS[0], label="Split", elem_id="cm-split")
                 sought = gr.Textbox(label="Name or id", elem_id="cm-sought", max_lines=1)
             grid = gr.Gallery(
-                gallery, columns=4, height="auto", allow_preview=False, label="People", elem_id="cm-people", buttons=[]
+                gallery, columns=3, height="auto", allow_preview=False, label="People", elem_id="cm-people", buttons=[]
             )
             with gr.Row():
                 count = gr.HTML(f'<p class="cm-soft">{said}</p>')
@@ -254,6 +254,7 @@ def build(people: People | None, runs: Mapping[str, Run], faults: tuple[str, str
                 "Explorer",
                 "Meet the fictitious people that models are taught, and compare what models remember of them: through "
                 "pictures and through text, before and after they were told to forget.",
+                LINKS[:1],
             )
         )
         with gr.Tab("Results"):

@@ -25,6 +25,7 @@ LOOKS = (
     "clothing_color"
 ).split()
 _NOT_FACTS = {"persona_id", "full_name", "portrait", "description", "forget_rank", *LOOKS}
+_FIRST = ("qa", "qa_test")  # of the questions: what is most asked for
 _FILE = re.compile(r"(?:^|/)(?P<config>\w+)/(?P<split>\w+)-\d+-of-\d+\.parquet$")
 _REPO = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 
@@ -136,30 +137,29 @@ def portraits(parts: Sequence[Part], persona_ids: Sequence[str]) -> dict[str, An
 
 
 def person(parts: Sequence[Part], persona_id: str) -> dict[str, Any]:
-    """One person: `profile` (a row), `looks` and `facts` (mappings), `views` (images) and `rows` (questions).
+    """One person: `profile` (a row), `split`, `looks` and `facts` (mappings), `views` (images), `rows` (questions).
 
     Raises:
         ValueError: Nobody has that id, or a file is no such table.
     """
-    profile = next(
-        (row for part in parts if part.config == "profiles" for row in _rows(part, None, [persona_id])), None
-    )
-    if profile is None:
+    held = ((part, row) for part in parts if part.config == "profiles" for row in _rows(part, None, [persona_id]))
+    home, profile = next(held, (None, None))
+    if home is None or profile is None:
         raise ValueError(f"Nobody has the id {persona_id!r:.80}. Choose a person from the list.")
     views: list[Any] = []
     rows: list[list[str]] = []
-    for part in parts:
+    for part in sorted(parts, key=lambda part: (part.config not in _FIRST, part.config, part.split != "train")):
         if part.config in ("profiles", "candidates"):
             continue
         for row in _rows(part, None, [persona_id]):
             image = next(iter(row.get("images") or []), None)
             if part.config == "recall_image" and len(views) < MAX_VIEWS and (shown := picture(image)) is not None:
-                views.append((shown, f"{part.split}, {str(row.get('template', ''))[:40]}"))
+                views.append((shown, part.split))
             if len(rows) < MAX_ROWS:
                 rows.append(_question(part, row, pictured=image is not None))
     facts = {name: str(value) for name, value in profile.items() if name not in _NOT_FACTS and value is not None}
     looks = {name: str(profile[name]) for name in LOOKS if profile.get(name) is not None}
-    return {"profile": profile, "looks": looks, "facts": facts, "views": views, "rows": rows}
+    return {"profile": profile, "split": home.split, "looks": looks, "facts": facts, "views": views, "rows": rows}
 
 
 def _question(part: Part, row: Mapping[str, Any], *, pictured: bool) -> list[str]:

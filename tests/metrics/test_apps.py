@@ -24,7 +24,7 @@ HEADLINES = {  # worked out by hand
     "extraction_strength": ("extraction_strength", (1 + 2 / 4 + 0 + 4 / 6) / 4),
     "forget_diagnosis": ("forgotten", 2 / 6),
     "min_k_prob": ("auroc_min_k", 14 / 16),
-    "priv_leak": ("priv_leak", 100 * (3 / 16 - 0.5) / 0.5),
+    "priv_leak": ("priv_leak", 100 * (1 / 25 - 0.5) / 0.5),
     "truth_ratio": ("truth_ratio", sum(map(math.exp, TRUTH_LOGS)) / 6),
 }
 

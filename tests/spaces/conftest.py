@@ -65,11 +65,19 @@ def materialized(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def serve(flat):
-    """Runs `python app.py ...` in a copy of a Space; the address once it answers."""
+    """Runs `python app.py ...` in a copy of a Space, in place of the one before; the address once it answers."""
     pytest.importorskip("gradio", reason="gradio is an extra: pip install -e .[spaces]")
     running = []
 
+    def stop() -> None:
+        for process, log in running:
+            process.terminate()
+            process.wait(20)
+            log.close()
+        running.clear()
+
     def started(source: str, *arguments: str) -> str:
+        stop()
         folder = flat(source)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -92,10 +100,7 @@ def serve(flat):
         raise AssertionError((folder / "log.txt").read_text())
 
     yield started
-    for process, log in running:
-        process.terminate()
-        process.wait(20)
-        log.close()
+    stop()
 
 
 @pytest.fixture(scope="session")

@@ -32,6 +32,7 @@ def test_a_person_has_looks_facts_views_and_questions(explorer, people):
     truth = next(sample_personas(6))
     found = explorer.people.person(people.parts, truth.id)
     assert found["profile"]["full_name"] == truth.full_name
+    assert found["split"] in ("forget", "retain")
     assert found["facts"] == {name: truth.facts[name] for name in FACT_ATTRIBUTES}
     assert set(found["looks"]) == set(VISUAL_ATTRIBUTES)
     assert all(image.size == (48, 48) for image, _ in found["views"])
@@ -98,6 +99,6 @@ def test_pictures_that_are_none_or_too_large_are_left_out(explorer):
 def test_text_of_a_data_set_is_never_markup(explorer):
     attack = "<img src=x onerror=alert(1)>"
     profile = {"persona_id": attack, "full_name": attack, "description": attack}
-    html = explorer.app.person_html({"profile": profile, "facts": {attack: attack}, "looks": {}})
+    html = explorer.app.person_html({"profile": profile, "split": attack, "facts": {attack: attack}, "looks": {}})
     assert "<img" not in html
-    assert html.count("&lt;img") == 5
+    assert html.count("&lt;img") == 6
