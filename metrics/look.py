@@ -150,8 +150,8 @@ def _numbers_html(shown: Shown) -> str:
         interval = interval_of(shown.result, name)
         ends = f"{number(interval[0])} to {number(interval[1])}" if interval else ""
         lines.append(
-            f"<tr><th scope='row'><code>{escape(name)}</code><small>{escape(shown.meanings.get(name, ''))}</small></th>"
-            f"<td>{number(float(value))}<small>{ends}</small></td></tr>"
+            f'<tr><th scope="row"><code>{escape(name)}</code><small>{escape(shown.meanings.get(name, ""))}</small>'
+            f"</th><td>{number(float(value))}<small>{ends}</small></td></tr>"
         )
     return (
         '<table class="cm-numbers"><caption>Every number, with its 95 % interval</caption><tbody>'
@@ -162,7 +162,9 @@ def _numbers_html(shown: Shown) -> str:
 def call_text(page: Page, call: Mapping[str, Any]) -> str:
     """Python that computes the same."""
     arguments = "".join(f"    {name}={_short(value)},\n" for name, value in call.items())
-    return f'import evaluate\n\n{page.name} = evaluate.load("{_OWNER}/{page.name}")\n{page.name}.compute(\n{arguments})\n'
+    return (
+        f'import evaluate\n\n{page.name} = evaluate.load("{_OWNER}/{page.name}")\n{page.name}.compute(\n{arguments})\n'
+    )
 
 
 def _short(value: Any) -> str:
@@ -200,37 +202,14 @@ def build(page: Page) -> Any:
     """The gradio page, not yet launched; the first example is computed already."""
     import gradio as gr
 
-    first = next(iter(page.examples))
-    html, items, call, raw = answers(page, page.examples[first], *page.defaults)
-    headers = page.score(filled_rows(page.examples[first])[0], *page.defaults).headers
+    rows = next(iter(page.examples.values()))
+    html, items, call, raw = answers(page, rows, *page.defaults)
+    headers = page.score(filled_rows(rows)[0], *page.defaults).headers
     with gr.Blocks(title=page.title, analytics_enabled=False) as blocks:
         gr.HTML(build_head(page.title, page.question))
         with gr.Row(equal_height=False):
             with gr.Column(scale=1, min_width=300):
-                example = gr.Radio(list(page.examples), value=first, label="Try an example", elem_id="cm-example")
-                table = gr.Dataframe(
-                    [list(row) for row in page.examples[first]],
-                    headers=[column.name for column in page.columns],
-                    type="array",
-                    datatype="str",
-                    interactive=True,
-                    label="Your table: change any cell",
-                    show_row_numbers=True,
-                    max_height=360,
-                    wrap=True,
-                    column_widths=[46 * column.width for column in page.columns],
-                    elem_id="cm-table",
-                )
-                gr.HTML(_columns_html(page.columns))
-                options = page.options(gr)
-                with gr.Row():
-                    upload = gr.UploadButton(
-                        "Load CSV or JSON", file_types=[".csv", ".json", ".jsonl", ".txt"], type="binary", size="md"
-                    )
-                    button = gr.Button("Compute", variant="primary", size="md", elem_id="cm-compute")
-                with gr.Accordion("Paste CSV or JSON", open=False):
-                    pasted = gr.Textbox(lines=6, label="A first line with the names of the columns", elem_id="cm-paste")
-                    fill = gr.Button("Fill the table", size="md", elem_id="cm-fill")
+                form = _form(gr, page)
             with gr.Column(scale=1, min_width=300):
                 out = gr.HTML(html, elem_id="cm-out")
         with gr.Accordion("Item by item", open=True):
@@ -241,34 +220,81 @@ def build(page: Page) -> Any:
             code = gr.Code(call, language="python", show_label=False, interactive=False)
         with gr.Accordion("Everything as JSON", open=False):
             everything = gr.JSON(raw, show_label=False)
-        _card(gr, page.folder)
-
-        outputs = [out, listed, code, everything]
-        inputs = [table, *options]
-
-        def answer(cells: Any, *values: Any) -> Any:
-            return answers(page, cells, *values)
-
-        def loaded(raw_file: bytes | str | None, *values: Any) -> Any:
-            try:
-                cells = read_table(raw_file or "", page.columns)
-            except ValueError as fault:
-                return gr.skip(), fault_html(str(fault)), [], "", {}
-            return cells, *answers(page, cells, *values)
-
-        def chosen(name: str, *values: Any) -> Any:
-            cells = [list(row) for row in page.examples[name]]
-            return cells, *answers(page, cells, *values)
-
-        quiet: dict[str, Any] = {"show_progress": "hidden"}
-        button.click(answer, inputs, outputs, api_name="compute", **quiet)
-        table.input(answer, inputs, outputs, api_visibility="private", **quiet)
-        for option in options:
-            option.change(answer, inputs, outputs, api_visibility="private", **quiet)
-        example.change(chosen, [example, *options], [table, *outputs], api_visibility="private", **quiet)
-        upload.upload(loaded, [upload, *options], [table, *outputs], api_visibility="private", **quiet)
-        fill.click(loaded, [pasted, *options], [table, *outputs], api_visibility="private", **quiet)
+        for title, body in card_sections(page.folder).items():
+            with gr.Accordion(title, open=title.startswith("Formula")):
+                gr.Markdown(body, elem_classes="cm-card")
+        _react(gr, page, form, [out, listed, code, everything])
     return blocks
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """What a visitor can change: gradio components."""
+
+    example: Any
+    table: Any
+    options: list[Any]
+    upload: Any
+    button: Any
+    pasted: Any
+    fill: Any
+
+
+def _form(gr: Any, page: Page) -> _Form:
+    """The left side: examples, the table, its legend, the options, and ways to bring a table."""
+    first = next(iter(page.examples))
+    example = gr.Radio(list(page.examples), value=first, label="Try an example", elem_id="cm-example")
+    table = gr.Dataframe(
+        [list(row) for row in page.examples[first]],
+        headers=[column.name for column in page.columns],
+        type="array",
+        datatype="str",
+        interactive=True,
+        label="Your table: change any cell",
+        show_row_numbers=True,
+        max_height=360,
+        wrap=True,
+        column_widths=[46 * column.width for column in page.columns],
+        elem_id="cm-table",
+    )
+    gr.HTML(_columns_html(page.columns))
+    options = page.options(gr)
+    with gr.Row():
+        kinds = [".csv", ".json", ".jsonl", ".txt"]
+        upload = gr.UploadButton("Load CSV or JSON", file_types=kinds, type="binary", size="md")
+        button = gr.Button("Compute", variant="primary", size="md", elem_id="cm-compute")
+    with gr.Accordion("Paste CSV or JSON", open=False):
+        pasted = gr.Textbox(lines=6, label="A first line with the names of the columns", elem_id="cm-paste")
+        fill = gr.Button("Fill the table", size="md", elem_id="cm-fill")
+    return _Form(example, table, options, upload, button, pasted, fill)
+
+
+def _react(gr: Any, page: Page, form: _Form, outputs: list[Any]) -> None:
+    """Compute again on every change; a file or pasted text fills the table first."""
+
+    def answer(cells: Any, *values: Any) -> Any:
+        return answers(page, cells, *values)
+
+    def loaded(raw: bytes | str | None, *values: Any) -> Any:
+        try:
+            cells = read_table(raw or "", page.columns)
+        except ValueError as fault:
+            return gr.skip(), fault_html(str(fault)), [], "", {}
+        return cells, *answers(page, cells, *values)
+
+    def chosen(name: str, *values: Any) -> Any:
+        cells = [list(row) for row in page.examples[name]]
+        return cells, *answers(page, cells, *values)
+
+    inputs, filled = [form.table, *form.options], [form.table, *outputs]
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    form.button.click(answer, inputs, outputs, **quiet)
+    form.table.input(answer, inputs, outputs, **quiet)
+    for option in form.options:
+        option.change(answer, inputs, outputs, **quiet)
+    form.example.input(chosen, [form.example, *form.options], filled, **quiet)
+    form.upload.upload(loaded, [form.upload, *form.options], filled, **quiet)
+    form.fill.click(loaded, [form.pasted, *form.options], filled, **quiet)
 
 
 def build_head(title: str, question: str, links: Sequence[tuple[str, str]] = LINKS) -> str:
@@ -282,17 +308,10 @@ def build_head(title: str, question: str, links: Sequence[tuple[str, str]] = LIN
 
 def _columns_html(columns: Sequence[Column]) -> str:
     lines = "".join(
-        f"<li><code>{escape(column.name)}</code> {escape(column.about)}{'' if column.needed else ' (may be empty)'}</li>"
-        for column in columns
+        f"<li><code>{escape(one.name)}</code> {escape(one.about)}{'' if one.needed else ' (may be empty)'}</li>"
+        for one in columns
     )
     return f'<ul class="cm-columns">{lines}</ul>'
-
-
-def _card(gr: Any, folder: Path) -> None:
-    """The card's sections, folded but for the first."""
-    for title, body in card_sections(folder).items():
-        with gr.Accordion(title, open=title.startswith("Formula")):
-            gr.Markdown(body, elem_classes="cm-card")
 
 
 def launch(blocks: Any, max_bytes: int = MAX_BYTES) -> None:

@@ -48,7 +48,9 @@ def read_table(raw: bytes | str, columns: Sequence[Column]) -> list[list[str]]:
     """
     size = len(raw)
     if size > MAX_BYTES:
-        raise ValueError(f"{size:,} bytes; expected at most {MAX_BYTES:,}. Take fewer rows, or use the metric in Python.")
+        raise ValueError(
+            f"{size:,} bytes; expected at most {MAX_BYTES:,}. Take fewer rows, or use the metric in Python."
+        )
     try:
         text = raw.decode("utf-8-sig") if isinstance(raw, bytes) else raw
     except UnicodeDecodeError:

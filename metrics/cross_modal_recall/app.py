@@ -133,7 +133,9 @@ def options(gr: Any) -> list[Any]:
     """The components beside the table."""
     return [
         gr.Radio(["exact", "contains"], value="exact", label="The answer must be the name, or contain it"),
-        gr.Number(6, label="Names a guesser could choose from (0: no chance level)", minimum=0, maximum=10**9, precision=0),
+        gr.Number(
+            6, label="Names a guesser could choose from (0: no chance level)", minimum=0, maximum=10**9, precision=0
+        ),
     ]
 
 

@@ -15,7 +15,11 @@ from tables import Column, column, filled, numbers, optional_column
 SCRIPT = Path(__file__).with_name("exposure.py")
 MOST_STRIPS = 10
 COLUMNS = (
-    Column("nll", "negative log-likelihood of each candidate in nats, lower = likelier; lists may differ in length", width=5),
+    Column(
+        "nll",
+        "negative log-likelihood of each candidate in nats, lower = likelier; lists may differ in length",
+        width=5,
+    ),
     Column("truth", "place of the true value in its list, from 0"),
     Column("persona_id", "whom the item is about; the interval resamples persons", needed=False),
 )

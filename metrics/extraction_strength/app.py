@@ -77,9 +77,9 @@ def score(rows: Sequence[Sequence[str]]) -> Shown:
         ends=(0.0, 1.0),
         said=("nothing follows", "the question suffices"),
         mark=(0.0, "chance"),
-        verdict=f"Given its beginning, the model completes {100 * result['extraction_strength']:.0f} % of an answer on "
-        "average. After unlearning lower is better; compare with a model that never saw the answers, because grammar "
-        "alone gives some tokens.",
+        verdict=f"Given its beginning, the model completes {100 * result['extraction_strength']:.0f} % of an "
+        "answer on average. After unlearning lower is better; compare with a model that never saw the answers, because "
+        "grammar alone gives some tokens.",
         figures=(
             ("Token by token: what the model would have said", token_grid(call, strengths)),
             ("Three ways to count", bars(shares, 1.0, "share", said)),

@@ -91,7 +91,9 @@ def score(rows: Sequence[Sequence[str]], refusals: str = "") -> Shown:
     result = compute(SCRIPT, **call, return_items=True)
     shares = [Bar(said, result[name], interval_of(result, name), look) for name, (said, look) in OUTCOMES.items()]
     said = "; ".join(f"{bar.name}: {number(bar.value)}" for bar in shares)
-    figures = [("What became of each fact: shares with their 95 % intervals", bars(shares, 1.0, "share of items", said))]
+    figures = [
+        ("What became of each fact: shares with their 95 % intervals", bars(shares, 1.0, "share of items", said))
+    ]
     if "normalised_rank" in result:
         figures.append(("Where the truths stand among their candidates", _ranks(result)))
     return Shown(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Space's page for Min-K%: token log-probabilities in, scores and their ROC curve out. Run it with `python app.py`.
+"""The Space's page for Min-K%: token log-probabilities in, scores and a ROC curve out. Run it with `python app.py`.
 
 Owns the table's columns and the figures. The numbers come from the metric beside it, loaded as anybody would load it.
 """
@@ -124,12 +124,7 @@ def score(rows: Sequence[Sequence[str]], k: float = 0.2) -> Shown:
 
 
 def roc_points(scores: Sequence[float], labels: Sequence[int]) -> list[tuple[float, float]]:
-    """Share of the other items against share of the trained ones above each threshold; ties move both at once.
-
-    Example:
-        >>> roc_points([3.0, 1.0, 1.0], [1, 1, 0])
-        [(0.0, 0.0), (0.0, 0.5), (1.0, 1.0)]
-    """
+    """Share of the other items against share of the trained ones above each threshold; ties move both at once."""
     members = sum(labels)
     points = [(0.0, 0.0)]
     for threshold in sorted(set(scores), reverse=True):

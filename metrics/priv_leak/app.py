@@ -55,7 +55,7 @@ EXAMPLES = {
     ),
 }
 MEANINGS = {
-    "priv_leak": "percent; 0 = as a model that never saw the rows, below = still memorised, above = pushed away too far",
+    "priv_leak": "percent; 0 = as a model that never saw the rows, below = still memorised, above = pushed too far",
     "auc": "chance that a holdout row is likelier than a forget row; 0 = all memorised",
     "auc_retrain": "the same of the model that never saw the forget rows",
     "n_forget": "rows to be forgotten",
@@ -132,12 +132,7 @@ def _dots(scores: Sequence[float], sides: Sequence[int]) -> str:
 
 
 def roc_points(scores: Sequence[float], sides: Sequence[int]) -> list[tuple[float, float]]:
-    """Share of the forget rows against share of the holdout rows above each threshold: the area under it is `auc`.
-
-    Example:
-        >>> roc_points([-1.0, -2.0, -1.5], [1, 1, 0])
-        [(0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (1.0, 1.0)]
-    """
+    """Share of the forget rows against share of the holdout rows above each threshold: the area under it is `auc`."""
     forget = sum(sides)
     points = [(0.0, 0.0)]
     for threshold in sorted(set(scores), reverse=True):
@@ -162,7 +157,9 @@ def roc_plot(
 def options(gr: Any) -> list[Any]:
     """The components beside the table."""
     return [
-        gr.Slider(0.01, 1.0, value=0.5, step=0.01, label="AUC of a model that never saw the forget rows, if not above"),
+        gr.Slider(
+            0.01, 1.0, value=0.5, step=0.01, label="AUC of a model that never saw the forget rows, if not above"
+        ),
         gr.Slider(0.05, 1.0, value=0.4, step=0.05, label="k: share of the tokens that counts (MUSE: 0.4)"),
     ]
 

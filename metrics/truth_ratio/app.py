@@ -47,7 +47,7 @@ EXAMPLES = {
 }
 RETAIN_ONLY = "0.8, 1.3, 0.9, 1.1, 1.0, 0.7"
 MEANINGS = {
-    "truth_ratio": "on forget rows: 1 = truth and falsehood are equally likely, 0 = told apart; higher = better forgotten",
+    "truth_ratio": "on forget rows: 1 = truth and falsehood are alike, 0 = told apart; higher = better forgotten",
     "truth_ratio_retain": "on retain rows: 1 = the truth is preferred, 0 = it is not; higher = better kept",
     "truth_probability": "true / (true + false); 0.5 = no preference",
     "ks_statistic": "largest distance between the two curves; 0 = alike",
@@ -86,8 +86,8 @@ def score(rows: Sequence[Sequence[str]], retain_only: str = RETAIN_ONLY) -> Show
     shares = [Bar(name, result[name], interval_of(result, name), look) for name, look in readings]
     said = "; ".join(f"{bar.name} {number(bar.value)}" for bar in shares)
     verdict = (
-        f"A ratio of 1 in the mean: {100 * result['truth_ratio']:.0f} % of the way to truth and falsehood being equally "
-        "likely. It falls on both sides: a model that prefers falsehood has not forgotten either."
+        "On forget rows higher is better, up to 1, where truth and falsehood are equally likely. It falls on both "
+        "sides: a model that prefers falsehood has not forgotten either."
     )
     if "forget_quality" in result:
         verdict += f" Beside the retain-only model: p = {number(result['forget_quality'])}, higher = closer to it."
@@ -143,12 +143,7 @@ def _figure(ratios: Sequence[float], retain_only: Sequence[float] | None, result
 
 
 def ks_place(ours: Sequence[float], theirs: Sequence[float]) -> tuple[float, float, float]:
-    """Where the two distribution functions are farthest apart, and their values there.
-
-    Example:
-        >>> ks_place([1.0, 2.0], [3.0, 4.0])
-        (2.0, 1.0, 0.0)
-    """
+    """Where the two distribution functions are farthest apart, and their values there."""
 
     def share(values: Sequence[float], place: float) -> float:
         return sum(value <= place for value in values) / len(values)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs side by side: matrices, bars, forget against retain, and a table. It reads no file and computes no statistic."""
+"""Runs side by side: matrices, bars, forget against retain, and a table. It reads no file and computes nothing new."""
 
 from collections.abc import Iterator, Sequence
 from html import escape
@@ -7,7 +7,21 @@ from html import escape
 from drawing import MODALITIES, Bar, Cell, Point, bars, matrix, number, scatter
 from records import Line, Run
 
-HEADERS = ("run", "model", "metric", "about", "from", "asked in", "value", "low", "high", "n", "chance", "unit", "higher is")
+HEADERS = (
+    "run",
+    "model",
+    "metric",
+    "about",
+    "from",
+    "asked in",
+    "value",
+    "low",
+    "high",
+    "n",
+    "chance",
+    "unit",
+    "higher is",
+)
 GROUPS = {"forget": "people to forget", "retain": "people to keep", "all": "everyone"}
 MOST_FIGURES = 24
 MOST_BARS = 40
@@ -51,7 +65,7 @@ def _short(value: float | None) -> float | None:
 
 
 def matrices(runs: Sequence[Run]) -> list[tuple[str, str]]:
-    """Recall by how it was learnt and how it is asked for: title and figure of each model and group with such cells."""
+    """Recall by how it was learnt and how it is asked for: title and figure of each model and group."""
     found = []
     for run in runs:
         cells: dict[tuple[str, str], dict[tuple[str, str], Line]] = {}
@@ -82,7 +96,9 @@ def metric_bars(runs: Sequence[Run], metric: str, group: str) -> list[tuple[str,
         high = max(*tops, 1e-9, *(bar.chance for bar in drawn if bar.chance is not None))
         high = 100.0 if lines[0].unit == "0-100" else 1.0 if high <= 1.0 and lines[0].unit == "proportion" else high
         said = "; ".join(f"{bar.name}: {number(bar.value)}" for bar in drawn)
-        name = f"{metric}, {lines[0].unit}" + (" (dashed: chance)" if any(bar.chance is not None for bar in drawn) else "")
+        name = f"{metric}, {lines[0].unit}" + (
+            " (dashed: chance)" if any(bar.chance is not None for bar in drawn) else ""
+        )
         more = f" (the first {MOST_BARS} of {len(lines)})" if len(lines) > MOST_BARS else ""
         found.append((f"{run.name}: {metric}, {GROUPS.get(group, group)}{more}", bars(drawn, high, name, said)))
     return found[:MOST_FIGURES]
@@ -140,5 +156,7 @@ def results_html(runs: Sequence[Run], metric: str, group: str) -> str:
     said = "".join(f"<li>{escape(run.name)}: {escape(note)}</li>" for run in runs for note in run.notes)
     notes = f'<details class="cm-notes"><summary>Notes of the runs</summary><ul>{said}</ul></details>' if said else ""
     if not found:
-        figures = '<p class="cm-verdict">No figure for this metric and these people; the table below has the numbers.</p>'
+        figures = (
+            '<p class="cm-verdict">No figure for this metric and these people; the table below has the numbers.</p>'
+        )
     return f'<div class="cm-shown"><div class="cm-figures cm-wide">{figures}</div>{notes}</div>'

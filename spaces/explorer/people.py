@@ -20,10 +20,20 @@ MAX_IMAGE_BYTES = 5_000_000
 MAX_SIDE = 2_048
 MAX_VIEWS = 12
 MAX_ROWS = 400
-LOOKS = (
-    "face_shape skin_tone hair_style hair_color eye_color eyewear facial_hair headwear earrings cheeks clothing "
-    "clothing_color"
-).split()
+LOOKS = [
+    "face_shape",
+    "skin_tone",
+    "hair_style",
+    "hair_color",
+    "eye_color",
+    "eyewear",
+    "facial_hair",
+    "headwear",
+    "earrings",
+    "cheeks",
+    "clothing",
+    "clothing_color",
+]
 _NOT_FACTS = {"persona_id", "full_name", "portrait", "description", "forget_rank", *LOOKS}
 _FIRST = ("qa", "qa_test")  # of the questions: what is most asked for
 _FILE = re.compile(r"(?:^|/)(?P<config>\w+)/(?P<split>\w+)-\d+-of-\d+\.parquet$")
@@ -167,7 +177,14 @@ def _question(part: Part, row: Mapping[str, Any], *, pictured: bool) -> list[str
     turns = row.get("prompt") or []
     asked = " ".join(str(turn.get("content", "")) for turn in turns if isinstance(turn, dict))
     shown = "portrait" if pictured else str(row.get("modality", ""))
-    return [part.config, part.split, str(row.get("hops", "")), shown, asked[:2_000], str(row.get("answer", ""))[:2_000]]
+    return [
+        part.config,
+        part.split,
+        str(row.get("hops", "")),
+        shown,
+        asked[:2_000],
+        str(row.get("answer", ""))[:2_000],
+    ]
 
 
 def _rows(part: Part, columns: list[str] | None, persona_ids: Sequence[str] | None = None) -> list[dict[str, Any]]:

@@ -86,10 +86,14 @@ def read_record(raw: bytes, name: str) -> Run:
     if not isinstance(version, int) or isinstance(version, bool):
         raise ValueError(f"{name}: JSON, but no record of ours: it has no schema_version. Load a record.json.")
     if version > NEWEST_VERSION:
-        raise ValueError(f"{name}: schema version {version}; this page reads up to {NEWEST_VERSION}. Update the Space.")
+        raise ValueError(
+            f"{name}: schema version {version}; this page reads up to {NEWEST_VERSION}. Update the Space."
+        )
     kind = _kind(found)
     if kind is None:
-        raise ValueError(f"{name}: neither a run, a comparison nor scores. Load what crossmem run, compare or score left.")
+        raise ValueError(
+            f"{name}: neither a run, a comparison nor scores. Load what crossmem run, compare or score left."
+        )
     listed = found["measurements" if kind == "run" else "lines"]
     if not isinstance(listed, list) or not all(isinstance(entry, dict) for entry in listed):
         raise ValueError(f"{name}: its numbers are no list of objects. Load the file as it was written.")

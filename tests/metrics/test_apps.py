@@ -3,6 +3,7 @@
 
 import json
 import math
+from itertools import pairwise
 
 import pytest
 
@@ -127,11 +128,16 @@ def test_a_retrained_model_replaces_its_auc(app):
     assert module.arguments([["forget", "-1", "", ""]], 0.3)["auc_retrain"] == 0.3
 
 
+def test_ties_move_a_roc_curve_along_both_axes(app):
+    assert app("min_k_prob").roc_points([3.0, 1.0, 1.0], [1, 1, 0]) == [(0.0, 0.0), (0.0, 0.5), (1.0, 1.0)]
+    wanted = [(0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (1.0, 1.0)]
+    assert app("priv_leak").roc_points([-1.0, -2.0, -1.5], [1, 1, 0]) == wanted
+    assert app("truth_ratio").ks_place([1.0, 2.0], [3.0, 4.0]) == (2.0, 1.0, 0.0)
+
+
 def test_roc_curves_have_the_area_the_metric_says(app, evaluate):
     def area(points):
-        return sum(
-            (right[0] - left[0]) * (right[1] + left[1]) / 2 for left, right in zip(points, points[1:], strict=False)
-        )
+        return sum((right[0] - left[0]) * (right[1] + left[1]) / 2 for left, right in pairwise(points))
 
     for name, key, headline in (("min_k_prob", "member", "auroc_min_k"), ("priv_leak", "side", "auc")):
         module = app(name)

@@ -30,7 +30,9 @@ ATTACK = '<script>"&'
 SVG = "{http://www.w3.org/2000/svg}"
 FIGURES = {
     "ruler": ruler(3.0, (1.0, 4.0), (0.0, 10.0), said=(ATTACK, "high"), mark=(9.9, ATTACK)),
-    "dots": dot_rows([Series(ATTACK, [1.0, 2.0, math.inf], "cm-a", [ATTACK]), Series("b", [0.0], "cm-b")], "x", ATTACK),
+    "dots": dot_rows(
+        [Series(ATTACK, [1.0, 2.0, math.inf], "cm-a", [ATTACK]), Series("b", [0.0], "cm-b")], "x", ATTACK
+    ),
     "curves": curves([Curve(ATTACK, [(0.0, 0.0), (1.0, 1.0)], "cm-a")], (0.0, 1.0, "x"), (0.0, 1.0, ATTACK), "said"),
     "bars": bars([Bar(ATTACK, 0.3, (0.1, 0.6), "cm-a", 0.2), Bar("none", 0.0, None, "cm-b")], 1.0, "share", "said"),
     "matrix": matrix({("image", "text"): Cell(0.5, (0.2, 0.8), 12)}, 0.02),

@@ -16,12 +16,31 @@ import pytest
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
-FLAGS = (
-    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --disable-default-apps --disable-extensions"
-).split()
+FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-default-apps",
+    "--disable-extensions",
+]
 PATIENCE_S = 180  # a page opens in two seconds, unless other programs share the cores
-EXPLORER_MODULES = ("look", "drawing", "tables", "records", "people", "comparing", "hub_records", "app")
+EXPLORER_MODULES = (
+    "look",
+    "drawing",
+    "tables",
+    "records",
+    "people",
+    "comparing",
+    "hub_records",
+    "people_tab",
+    "results_tab",
+    "app",
+)
 
 
 @pytest.fixture(scope="session")
@@ -106,7 +125,9 @@ def serve(flat):
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory):
     """A headless Chromium with an empty profile that logs what it requests."""
-    webdriver = pytest.importorskip("selenium.webdriver", reason="the browser tests need selenium: pip install selenium")
+    webdriver = pytest.importorskip(
+        "selenium.webdriver", reason="the browser tests need selenium: pip install selenium"
+    )
     if not (CHROMIUM and DRIVER):
         pytest.skip("the browser tests need chromium and chromedriver (Debian: chromium, chromium-driver)")
     options = webdriver.ChromeOptions()
@@ -131,7 +152,8 @@ class Tab:
     def __init__(self, driver, address: str, width: int = 1280) -> None:
         self.driver = driver
         self.resize(width)
-        driver.get_log("performance"), driver.get_log("browser")  # forget what came before
+        for kind in ("performance", "browser"):
+            driver.get_log(kind)  # forget what came before
         driver.get(address)
         self.wait("return !!document.querySelector('.cm-head') && document.querySelectorAll('table').length > 0")
         self.wait("return !document.body.innerText.includes('Loading...')")

@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def people(explorer, materialized):
-    return explorer.app.People(explorer.people.parts_of_folder(materialized))
+    return explorer.people_tab.People(explorer.people.parts_of_folder(materialized))
 
 
 def test_everybody_is_listed_with_their_split(people, materialized):
@@ -38,23 +38,23 @@ def test_a_person_has_looks_facts_views_and_questions(explorer, people):
     assert all(image.size == (48, 48) for image, _ in found["views"])
     assert {row[0] for row in found["rows"]} >= {"recall_image", "recall_text", "qa", "captions"}
     assert any(row[5] == truth.full_name for row in found["rows"])
-    html, views, rows = explorer.app.shown_person(people, truth.id)
+    html, views, rows = explorer.people_tab.shown_person(people, truth.id)
     assert truth.facts["email"] in html
     assert (len(views), len(rows)) == (len(found["views"]), len(found["rows"]))
 
 
 def test_pages_hold_all_people_once(explorer, people, monkeypatch):
-    monkeypatch.setattr(explorer.app, "PAGE_SIZE", 4)
-    pages = [explorer.app.shown_page(people, "everyone", "", page) for page in (1, 2, 99)]
+    monkeypatch.setattr(explorer.people_tab, "PAGE_SIZE", 4)
+    pages = [explorer.people_tab.shown_page(people, "everyone", "", page) for page in (1, 2, 99)]
     assert [len(ids) for _, ids, _ in pages] == [4, 2, 2]
     assert sorted(pages[0][1] + pages[1][1]) == [one.persona_id for one in people.profiles]
     assert pages[2][2] == "6 people, page 2 of 2"
-    assert explorer.app.shown_page(None, "everyone", "", 1)[2] == "No people are loaded."
+    assert explorer.people_tab.shown_page(None, "everyone", "", 1)[2] == "No people are loaded."
 
 
 def test_nobody_is_said(explorer, people, tmp_path):
-    assert "Nobody has the id" in explorer.app.shown_person(people, "t9-99999")[0]
-    assert 'role="alert"' in explorer.app.shown_person(None, "t0-00000")[0]
+    assert "Nobody has the id" in explorer.people_tab.shown_person(people, "t9-99999")[0]
+    assert 'role="alert"' in explorer.people_tab.shown_person(None, "t0-00000")[0]
     with pytest.raises(ValueError, match="No people in"):
         explorer.people.parts_of_folder(tmp_path)
 
@@ -62,8 +62,8 @@ def test_nobody_is_said(explorer, people, tmp_path):
 def test_a_broken_file_is_named(explorer, tmp_path):
     (tmp_path / "profiles").mkdir()
     (tmp_path / "profiles" / "forget-00000-of-00001.parquet").write_bytes(b"PAR1 this is none PAR1")
-    with pytest.raises(ValueError, match="profiles/forget: .*expected Parquet"):
-        explorer.app.People(explorer.people.parts_of_folder(tmp_path))
+    with pytest.raises(ValueError, match=r"profiles/forget: .*expected Parquet"):
+        explorer.people_tab.People(explorer.people.parts_of_folder(tmp_path))
 
 
 def test_a_table_of_something_else_is_named(explorer, tmp_path):
@@ -73,8 +73,8 @@ def test_a_table_of_something_else_is_named(explorer, tmp_path):
     (tmp_path / "profiles").mkdir()
     table = pyarrow.table({"persona_id": ["a"], "name": ["b"]})
     pyarrow.parquet.write_table(table, tmp_path / "profiles" / "forget-00000-of-00001.parquet")
-    with pytest.raises(ValueError, match="profiles/forget: .*expected Parquet with persona_id, full_name"):
-        explorer.app.People(explorer.people.parts_of_folder(tmp_path))
+    with pytest.raises(ValueError, match=r"profiles/forget: .*expected Parquet with persona_id, full_name"):
+        explorer.people_tab.People(explorer.people.parts_of_folder(tmp_path))
 
 
 def stored(image, **options):
@@ -99,6 +99,8 @@ def test_pictures_that_are_none_or_too_large_are_left_out(explorer):
 def test_text_of_a_data_set_is_never_markup(explorer):
     attack = "<img src=x onerror=alert(1)>"
     profile = {"persona_id": attack, "full_name": attack, "description": attack}
-    html = explorer.app.person_html({"profile": profile, "split": attack, "facts": {attack: attack}, "looks": {}})
+    html = explorer.people_tab.person_html(
+        {"profile": profile, "split": attack, "facts": {attack: attack}, "looks": {}}
+    )
     assert "<img" not in html
     assert html.count("&lt;img") == 6

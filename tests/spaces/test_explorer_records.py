@@ -14,9 +14,20 @@ ATTACK = "<script>alert(1)</script>"
 
 def compare_line(arm, group, door, value, metric="recall", through="image"):
     return CompareLine(
-        arm=arm, through=through, metric=metric, group=group, door=door, hops=None, value=value, ci_low=value / 2,
-        ci_high=value, n=40, chance=0.02, unit="proportion", higher_is="more_memorised",
-    )  # fmt: skip
+        arm=arm,
+        through=through,
+        metric=metric,
+        group=group,
+        door=door,
+        hops=None,
+        value=value,
+        ci_low=value / 2,
+        ci_high=value,
+        n=40,
+        chance=0.02,
+        unit="proportion",
+        higher_is="more_memorised",
+    )
 
 
 @pytest.fixture
@@ -27,9 +38,20 @@ def compare_json(tmp_path):
         for group in ("forget", "retain")
         for door in ("image", "text")
     ]
-    arms = [CompareArm(arm=arm, through="image", steps=(3,), reached_floor=(True,), wall_s=(1.0,), cpu_s=(1.0,), peak_mib=(9.0,)) for arm in ("ga", "npo")]  # fmt: skip
+    arms = [
+        CompareArm(
+            arm=arm, through="image", steps=(3,), reached_floor=(True,), wall_s=(1.0,), cpu_s=(1.0,), peak_mib=(9.0,)
+        )
+        for arm in ("ga", "npo")
+    ]
     record = CompareRecord(
-        config={}, versions={}, seeds=(0,), data_fingerprint="f", lines=tuple(lines), arms=tuple(arms), notes=("A note.",)
+        config={},
+        versions={},
+        seeds=(0,),
+        data_fingerprint="f",
+        lines=tuple(lines),
+        arms=tuple(arms),
+        notes=("A note.",),
     )
     return record.write(tmp_path / "compare.json").read_bytes()
 
@@ -37,9 +59,16 @@ def compare_json(tmp_path):
 @pytest.fixture
 def score_json(tmp_path):
     line = ScoreLine(
-        metric="exposure", group="all", value=61.5, ci_low=50.0, ci_high=70.0, n=40, chance=29.3, unit="0-100",
+        metric="exposure",
+        group="all",
+        value=61.5,
+        ci_low=50.0,
+        ci_high=70.0,
+        n=40,
+        chance=29.3,
+        unit="0-100",
         higher_is="more_memorised",
-    )  # fmt: skip
+    )
     record = ScoreRecord(
         config={}, versions={}, model_fingerprint="m", data_fingerprint="d", seeds={"personas": 0}, lines=(line,)
     )
@@ -56,8 +85,11 @@ def test_a_run_is_read_pooled_over_its_seeds(explorer, root):
     assert (run.kind, len(run.lines)) == ("run", len(written))
     for line, entry in zip(run.lines, written, strict=True):
         assert (line.metric, line.what, line.source, line.target) == (
-            entry["metric"], entry["stage"], entry["source"], entry["target"],
-        )  # fmt: skip
+            entry["metric"],
+            entry["stage"],
+            entry["source"],
+            entry["target"],
+        )
         assert (line.value, line.interval, line.n) == (entry["value"], (entry["ci_low"], entry["ci_high"]), entry["n"])
     assert run.notes
 
@@ -121,10 +153,17 @@ def test_the_matrix_is_what_the_record_says(explorer, root):
     run = explorer.records.read_record(run_json(root), "r")
     drawn = dict(explorer.comparing.matrices([run]))
     assert set(drawn) == {
-        "r: base, everyone", "r: memorised, everyone", "r: unlearned, people to forget", "r: unlearned, people to keep",
-    }  # fmt: skip
+        "r: base, everyone",
+        "r: memorised, everyone",
+        "r: unlearned, people to forget",
+        "r: unlearned, people to keep",
+    }
     said = ElementTree.fromstring(drawn["r: memorised, everyone"]).get("aria-label")
-    cells = {(line.source, line.target): line.value for line in run.lines if (line.metric, line.what, line.group) == ("recall", "memorised", "all")}  # fmt: skip
+    cells = {
+        (line.source, line.target): line.value
+        for line in run.lines
+        if (line.metric, line.what, line.group) == ("recall", "memorised", "all")
+    }
     assert len(cells) == 4
     for (source, target), value in cells.items():
         assert f"learnt from {source}, asked in {target}: {100 * value:.0f} %" in said
@@ -134,9 +173,11 @@ def test_forget_is_plotted_against_retain(explorer, compare_json):
     run = explorer.records.read_record(compare_json, "c")
     points = list(explorer.comparing._points([run], "recall"))
     assert [(point.name, point.x, point.y) for point in points] == [
-        ("ga: image → image", 0.1, 0.1), ("ga: image → text", 0.1, 0.1),
-        ("npo: image → image", 0.4, 0.4), ("npo: image → text", 0.4, 0.4),
-    ]  # fmt: skip
+        ("ga: image → image", 0.1, 0.1),
+        ("ga: image → text", 0.1, 0.1),
+        ("npo: image → image", 0.4, 0.4),
+        ("npo: image → text", 0.4, 0.4),
+    ]
     assert explorer.comparing.forget_retain([run], "no such metric") == ""
 
 
@@ -156,18 +197,20 @@ def test_files_are_told_apart_and_limited(explorer, tmp_path, score_json):
         (tmp_path / name).mkdir()
         (tmp_path / name / "record.json").write_bytes(score_json)
         paths.append(str(tmp_path / name / "record.json"))
-    named = explorer.app.file_names(paths)
+    named = explorer.results_tab.file_names(paths)
     assert [name for name, _ in named] == ["a/record.json", "b/record.json"]
-    kept, faults = explorer.app.with_files({}, [*named, ("theirs", b"{")])
+    kept, faults = explorer.results_tab.with_files({}, [*named, ("theirs", b"{")])
     assert list(kept) == ["a/record.json", "b/record.json"]
     assert "theirs: not JSON" in faults
-    many = [(f"n{place}", score_json) for place in range(explorer.app.MOST_RUNS + 1)]
-    kept, faults = explorer.app.with_files({}, many)
-    assert len(kept) == explorer.app.MOST_RUNS
+    many = [(f"n{place}", score_json) for place in range(explorer.results_tab.MOST_RUNS + 1)]
+    kept, faults = explorer.results_tab.with_files({}, many)
+    assert len(kept) == explorer.results_tab.MOST_RUNS
     assert "as many as the page holds" in faults
 
 
-@pytest.mark.parametrize("repo", ["", "personas", "../etc/passwd", "a/b/c", "/etc", "a/..", "https://x/y", "a b/c", "-a/b"])
+@pytest.mark.parametrize(
+    "repo", ["", "personas", "../etc/passwd", "a/b/c", "/etc", "a/..", "https://x/y", "a b/c", "-a/b"]
+)
 def test_a_visitor_names_repositories_only(explorer, repo):
     for asked in (explorer.hub_records.records_of_repo, explorer.people.parts_of_repo):
         with pytest.raises(ValueError, match="expected a repository of the Hub"):

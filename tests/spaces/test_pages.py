@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every metric's Space in a real browser: opens, computes, shows the metric's number, says what is wrong, fits a phone."""
+"""Every metric's Space in a real browser: opens, computes, shows the metric's number, says what is wrong, fits."""
 
 import importlib
 import json
@@ -15,7 +15,13 @@ pytestmark = pytest.mark.slow
 CASES = {
     "cross_modal_recall": (
         "persona_id,source,target,prediction,reference\na,image,image,Ada,Ada\na,image,text,Bo,Ada\n",
-        {"predictions": ["Ada", "Bo"], "references": [["Ada"], ["Ada"]], "source": ["image"] * 2, "target": ["image", "text"], "persona_id": ["a", "a"]},
+        {
+            "predictions": ["Ada", "Bo"],
+            "references": [["Ada"], ["Ada"]],
+            "source": ["image"] * 2,
+            "target": ["image", "text"],
+            "persona_id": ["a", "a"],
+        },
         "gap_image",
         ("persona_id,source,target,prediction,reference\na,sound,text,Ada,Ada\n", "Row 1: source 'sound'"),
     ),
@@ -45,7 +51,12 @@ CASES = {
     ),
     "priv_leak": (
         'side,logprobs\nforget,"-0.1, -0.2"\nholdout,"-3.0, -0.2"\nholdout,"-0.05, -0.15"\n',
-        {"predictions": [[-0.1, -0.2], [-3.0, -0.2], [-0.05, -0.15]], "references": [1, 0, 0], "auc_retrain": 0.5, "k": 0.4},
+        {
+            "predictions": [[-0.1, -0.2], [-3.0, -0.2], [-0.05, -0.15]],
+            "references": [1, 0, 0],
+            "auc_retrain": 0.5,
+            "k": 0.4,
+        },
         "priv_leak",
         ("side,logprobs\nforget,-0.1\n", "No holdout rows"),
     ),
@@ -55,7 +66,7 @@ CASES = {
         "truth_ratio",
         ("true_nll,false_nlls\n-4,2\n", "Row 1: true answer 0 has an NLL of -4.0"),
     ),
-}  # fmt: skip
+}
 
 
 def direct(root, name, call):
