@@ -78,8 +78,8 @@ def score(rows: Sequence[Sequence[str]]) -> Shown:
         said=("nothing follows", "the question suffices"),
         mark=(0.0, "chance"),
         verdict=f"Given its beginning, the model completes {100 * result['extraction_strength']:.0f} % of an "
-        "answer on average. After unlearning lower is better. Compare with a model that never saw the answers: grammar "
-        "alone gives some tokens.",
+        "answer on average. After unlearning lower is better. Compare with a model that never saw the answers: "
+        "grammar alone gives some tokens.",
         figures=(
             ("Token by token: what the model would have said", token_grid(call, strengths)),
             ("Three ways to count", bars(shares, 1.0, "share", said)),

@@ -186,7 +186,8 @@ class Tab:
 
     def click_text(self, text: str, selector: str = "button") -> None:
         find = (
-            "const e = [...document.querySelectorAll(arguments[0])].find(e => e.innerText.trim().startsWith(arguments[1]));"
+            "const e = [...document.querySelectorAll(arguments[0])]"
+            ".find(e => e.innerText.trim().startsWith(arguments[1]));"
             "if (e) e.click(); return !!e"
         )
         self.wait(find, selector, text)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The explorer in a real browser: people and results as written, records of strangers refused in words, on a phone too."""
+"""The explorer in a real browser: people and results as written, strangers' records refused in words, on a phone."""
 
 import json
 
