@@ -12,22 +12,21 @@ from crossmem_hf.prompts_variants import SAME_NAME_QUESTION, SAME_PERSON_ANSWERS
 
 
 def multi_image_rows(split: str, people: Sequence[Persona], spec: DatasetSpec) -> Iterator[Row]:
-    """For each view and the next one: the name, whether both show the same person, and the same of a mixed pair.
+    """For each view and the next one: the name, and whether both show the same person.
 
-    A mixed pair shows someone else second: the neighbour in the order of forgetting, so that a forget set of even size
-    never shows anybody retained. A population of one has no mixed pairs.
+    Every other pair of the second kind is mixed: it shows someone else second, the neighbour in the order of
+    forgetting, so that a forget set of even size never shows anybody retained. A population of one has no mixed pairs.
     """
     family: ViewSplit = "train" if split == "train" else "test"
     count = spec.num_views if split == "train" else NUM_HELD_OUT_VIEWS
     neighbours = _neighbours(spec)
     for person in people:
-        other = neighbours.get(person.id)
+        other = neighbours.get(person.id, person)
         for first in range(count):
             second = (first + 1) % max(count, 2)
             yield same_name_row(person, family, (first, second), spec.image_size)
-            yield same_person_row((person, person), family, (first, second), spec.image_size)
-            if other is not None:
-                yield same_person_row((person, other), family, (first, second), spec.image_size)
+            pair = (person, other if (first + person.index) % 2 else person)
+            yield same_person_row(pair, family, (first, second), spec.image_size)
 
 
 def same_name_row(persona: Persona, split: ViewSplit, views: tuple[int, int], size: int = 64) -> Row:
