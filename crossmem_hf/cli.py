@@ -97,6 +97,9 @@ _FalseAnswers = Annotated[
     str | None,
     typer.Option(help="Column for truth_ratio (default: perturbed_answer if there is one, else other candidates)."),
 ]
+_TrueAnswers = Annotated[
+    str | None, typer.Option(help="Column that truth_ratio sets them against (default: the answer itself).")
+]
 _RetainOnly = Annotated[
     Path | None,
     typer.Option(
@@ -124,6 +127,7 @@ def score(
     source: _Source = None,
     candidates_from: _CandidatesFrom = None,
     false_answers: _FalseAnswers = None,
+    true_answers: _TrueAnswers = None,
     k: Annotated[float, typer.Option(help="Share of the tokens in min_k_prob.")] = 0.2,
     retain_only: _RetainOnly = None,
     holdout_split: Annotated[str | None, typer.Option(help="Rows that no model saw; adds priv_leak.")] = None,
