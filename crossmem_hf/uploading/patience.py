@@ -89,7 +89,7 @@ def _is_of_the_hub(error: BaseException) -> bool:
     if any(isinstance(each, kinds) for each in _chain(error)):
         return True
     # Uploads through Xet are compiled code called by huggingface_hub and fail with whatever they like. A ValueError is
-    # how huggingface_hub turns down what a repository asks of it, such as a file name that climbs out of the cache.
+    # how it turns down what a repository asks of it, such as a file name that climbs out of the cache.
     frames = list(walk_tb(error.__traceback__))
     inside = bool(frames) and str(frames[-1][0].f_globals.get("__name__")).startswith("huggingface_hub.")
     return inside and isinstance(error, OSError | RuntimeError | ValueError)
