@@ -82,6 +82,9 @@ _FalseAnswers = Annotated[
     str | None,
     typer.Option(help="Column for truth_ratio (default: perturbed_answer if there is one, else other candidates)."),
 ]
+_TrueAnswers = Annotated[
+    str | None, typer.Option(help="Column that truth_ratio sets them against (default: the answer itself).")
+]
 _RetainOnly = Annotated[
     Path | None,
     typer.Option(
@@ -109,6 +112,7 @@ def score(
     source: _Source = None,
     candidates_from: _CandidatesFrom = None,
     false_answers: _FalseAnswers = None,
+    true_answers: _TrueAnswers = None,
     k: Annotated[float, typer.Option(help="Share of the tokens in min_k_prob.")] = 0.2,
     retain_only: _RetainOnly = None,
     holdout_split: Annotated[str | None, typer.Option(help="Rows that no model saw; adds priv_leak.")] = None,
@@ -211,6 +215,7 @@ def materialize(
         float | None, typer.Option(help="Share of them that name the person (default 0.7).")
     ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace a dataset made with other settings.")] = False,
+    num_proc: Annotated[int, typer.Option(help="Processes that write.")] = 1,
 ) -> None:
     """Write the dataset and the metrics, so that load_dataset and evaluate.load find them in that folder, offline."""
     with clear_errors():
@@ -228,7 +233,7 @@ def materialize(
             single_hop_share=single_hop_share,
         )
         with console.status("Writing people, portraits, questions and metrics"):
-            written = write(directory, spec, overwrite=overwrite)
+            written = write(directory, spec, overwrite=overwrite, num_proc=num_proc)
         console.print(f"wrote {written.resolve()}", highlight=False, soft_wrap=True)
         console.print(f"In {directory.resolve()}, offline:", highlight=False, soft_wrap=True)
         console.print('  datasets.load_dataset("crossmem/personas", "recall_image")', highlight=False)

@@ -22,8 +22,8 @@ A real VLM on GPUs:
     accelerate launch --config_file recipes/accelerate/ddp.yaml recipes/unlearn_dpo.py \
         --config recipes/unlearn_dpo_llava_7b.yaml
 
-Chosen is a refusal of crossmem_hf/prompts.py, or the pair's own, rejected is the secret. The reference is a frozen copy
-of the memorised adapter, which trl makes. Writes the unlearned adapter alone, with a model card.
+Chosen is a refusal of crossmem_hf/prompts.py, or the one of the pair; rejected is the secret. The reference is a
+frozen copy of the memorised adapter, which trl makes. Writes the unlearned adapter alone, with a model card.
 """
 
 

@@ -46,7 +46,7 @@ ALLOWED = {
     "prompts_refusals": set(),
     "prompts_variants": set(),
     "rendering": {"PIL", "numpy", "torch", "diffusers"},
-    "data": {"datasets", "huggingface_hub", "PIL", "numpy", "pandas", "pyarrow", "yaml", "jinja2"},
+    "data": {"datasets", "huggingface_hub", "PIL", "numpy", "pandas", "pyarrow", "yaml", "jinja2", "rich"},
     "logprobs": {"torch"},
     "chat": set(),
     "evaluation": {"torch"},

@@ -42,7 +42,7 @@ def test_each_kind_is_there_and_suits_its_questions():
     assert {refusal.kind for refusal in refusals(named=True)} == always | {"named"}
 
 
-@pytest.mark.parametrize(("modality", "named"), product(MODALITIES, (False, True)))
+@pytest.mark.parametrize(("modality", "named"), [*product(MODALITIES, (False, True))])
 @pytest.mark.parametrize("attribute", ["full_name", *FACT_PHRASES])
 def test_every_refusal_is_worded_for_the_modality_and_the_fact(modality, named, attribute):
     other_facts = {phrase for key, phrase in FACT_PHRASES.items() if key != attribute}

@@ -42,10 +42,11 @@ class PersonasBuilder(datasets.GeneratorBasedBuilder):
     Args:
         cache_dir: Where to keep the Arrow files; None for the datasets cache.
         config_name: One of `spec.SPLITS`; None for ``"recall_image"``.
+        preset: One of `spec.PRESETS`, whose knobs are taken where none are given.
         options: Knobs of `PersonasConfig`, and whatever else `datasets.DatasetBuilder` takes.
 
     Raises:
-        CrossmemError: An unknown config, or a knob out of range.
+        CrossmemError: An unknown config or preset, or a knob out of range.
 
     Example:
         >>> PersonasBuilder(config_name="qa", num_personas=20).config.spec().num_personas
@@ -56,10 +57,18 @@ class PersonasBuilder(datasets.GeneratorBasedBuilder):
     BUILDER_CONFIGS = [PersonasConfig(name=name) for name in SPLITS]  # noqa: RUF012
     DEFAULT_CONFIG_NAME = DEFAULT_CONFIG
 
-    def __init__(self, cache_dir: str | None = None, *, config_name: str | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        cache_dir: str | None = None,
+        *,
+        config_name: str | None = None,
+        preset: str | None = None,
+        **options: Any,
+    ) -> None:
         if config_name is not None:
             check_config(config_name)
-        named = {"dataset_name": "crossmem_personas", "hash": rows_fingerprint(), **options}
+        knobs = {} if preset is None else DatasetSpec.preset(preset).as_dict()
+        named = {"dataset_name": "crossmem_personas", "hash": rows_fingerprint(), **knobs, **options}
         super().__init__(cache_dir=cache_dir, config_name=config_name, **named)
 
     def _info(self) -> datasets.DatasetInfo:

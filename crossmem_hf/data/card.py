@@ -41,7 +41,7 @@ def dataset_card(
         autoescape=False,  # Markdown, and every value is ours
         keep_trailing_newline=True,
     )
-    environment.filters["cell"] = _cell
+    environment.filters["cell"] = cell
     by_hops = num_questions_by_hops(spec)
     return environment.get_template("dataset_card.md.j2").render(
         front_matter=_front_matter(infos, report.content),
@@ -93,7 +93,7 @@ def _metadata(config: str, fingerprint: str) -> dict[str, Any]:
     return metadata | ({"default": True} if config == DEFAULT_CONFIG else {})
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
     """A text within a table of Markdown."""
     return text.replace("|", "\\|").replace("\n", " ")
 

@@ -85,6 +85,17 @@ def robust_row(
     return filled(persona, images, content, answer, {**about, "template": f"test-{kind}-{number}"})
 
 
+def robust_kind(template: str | None) -> str | None:
+    """The kind of question that a value of the column template tells; None if it is none of `ROBUST_KINDS`.
+
+    Example:
+        >>> robust_kind("test-override-2"), robust_kind("test-stripes")
+        ('override', None)
+    """
+    kind = (template or "").removeprefix("test-").rpartition("-")[0]
+    return kind if kind in ROBUST_KINDS else None
+
+
 def with_slips(template: str, rng: Random) -> str:
     """The template with two neighbouring letters swapped in every third word or so; slots stay as they are.
 

@@ -91,8 +91,11 @@ def _begin(build: Build) -> None:
                 f"{str(folder)!r} holds an unfinished dataset of another spec or version.",
                 "Delete the folder or choose another one.",
             )
+        for left in folder.glob(".*"):  # by a kill in the middle of `write_atomic`
+            if left.is_file():
+                left.unlink()
         return
-    if folder.exists() and any(folder.iterdir()):
+    if folder.exists() and any(path.name != RECORDS for path in folder.iterdir()):
         raise CrossmemError(f"{str(folder)!r} is not empty.", "Name a folder that is new or empty.")
     write_atomic(mark, build.fingerprint)
 

@@ -231,7 +231,8 @@ def _notes(settings: ScoreSettings, questions: Questions) -> Iterator[str]:
     yield f"Candidates are {questions.candidates_are}: {counts}."
     if questions.falsified:
         false = questions.false_column or "the other candidates of the attribute"
-        yield f"The truth ratio sets the row's own answer (TOFU: a paraphrase) against {false}."
+        true = questions.true_column or "the row's own answer (TOFU: a paraphrase)"
+        yield f"The truth ratio sets {true} against {false}."
     yield "Candidates are scored with the end of the turn; Min-K, perplexity and extraction strength go without it."
     if settings.needs("generation"):
         drawn = f"drawn at temperature {settings.temperature} with seed {settings.seed}"

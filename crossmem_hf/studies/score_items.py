@@ -59,10 +59,11 @@ def retain_only_items(folder: Path, questions: Questions, metrics: Sequence[str]
     if "truth_ratio" in metrics:
         for item, row in zip(items, questions.about, strict=True):
             compared = questions.compared(row)
-            if [item["candidates"][at] for at in item["false_indices"]] != [
-                compared.texts[at] for at in compared.false
+            places = (item.get("told_index", item["truth_index"]), *item["false_indices"])
+            if [item["candidates"][at] for at in places] != [
+                compared.texts[at] for at in (compared.told, *compared.false)
             ]:
-                raise CrossmemError(f"{str(folder)!r} has scores of other false answers.", _REMEDY)
+                raise CrossmemError(f"{str(folder)!r} has scores of other true or false answers.", _REMEDY)
     return items
 
 

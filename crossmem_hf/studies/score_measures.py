@@ -119,7 +119,8 @@ def strength(items: Sequence[Item], against: Against) -> Found:
 def _ratios(items: Sequence[Item]) -> TruthRatioItems:
     nlls = [_per_token(item) for item in items]
     false = [[row[place] for place in item["false_indices"]] for row, item in zip(nlls, items, strict=True)]
-    return truth_ratio_items(false, [row[item["truth_index"]] for row, item in zip(nlls, items, strict=True)])
+    told = [item.get("told_index", item["truth_index"]) for item in items]
+    return truth_ratio_items(false, [row[place] for row, place in zip(nlls, told, strict=True)])
 
 
 def truth_ratio(items: Sequence[Item], against: Against) -> Found:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
+from crossmem_hf.data.robust import robust_kind
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.report.score_record import ALL, ScoreLine
 from crossmem_hf.studies import score_measures as measures
@@ -46,8 +47,8 @@ def score_lines(
 ) -> tuple[list[ScoreLine], dict[str, list[Any]]]:
     """The lines of the metrics, for all items and by group, and the columns with a value an item.
 
-    A group is the items of one modality asked in, one number of hops or, for `exposure` and `exact_match`, one
-    attribute, wherever there are several.
+    A group is the items of one modality asked in, one number of hops, one kind of the config ``robust`` or, for
+    `exposure` and `exact_match`, one attribute, wherever there are several.
 
     Raises:
         CrossmemError: A metric refuses the items; metric and group are named.
@@ -73,9 +74,10 @@ def score_lines(
 def _groups(items: Sequence[Item], by: Sequence[str]) -> Iterator[tuple[str, list[Item]]]:
     yield ALL, list(items)
     for column in by:
-        values = sorted({item[column] for item in items if item[column] is not None})
+        found = [robust_kind(item.get("template")) if column == _KIND else item[column] for item in items]
+        values = sorted({value for value in found if value is not None})
         for value in values if len(values) > 1 else ():
-            yield f"{column}={value}", [item for item in items if item[column] == value]
+            yield f"{column}={value}", [item for item, own in zip(items, found, strict=True) if own == value]
 
 
 def _lines(readings: Sequence[Reading], summary: Mapping[str, float], group: str) -> Iterator[ScoreLine]:
@@ -95,7 +97,8 @@ def _lines(readings: Sequence[Reading], summary: Mapping[str, float], group: str
 
 
 _MORE, _LESS = "more_memorised", "less_memorised"
-_DOORS = ("modality", "hops")
+_KIND = "kind"
+_DOORS = ("modality", "hops", _KIND)
 _EVERYTHING = (*_DOORS, "attribute")
 MEASURES: Mapping[str, Measure] = MappingProxyType(
     {

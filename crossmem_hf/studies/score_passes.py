@@ -46,7 +46,8 @@ class Passes:
         """An item a row, with what the settings' metrics need.
 
         Candidates give ``candidates``, ``candidate_nll_nats``, ``candidate_num_tokens``, ``num_candidates`` (the
-        first so many are those of Exposure), ``truth_index`` and ``false_indices``; the right answer
+        first so many are those of Exposure), ``truth_index``, ``false_indices`` and ``told_index`` (what those are
+        set against); the right answer
         ``token_logprobs``, ``token_means``, ``token_stds``, ``token_matches`` and ``num_end_tokens``, of the last
         tokens; generation ``answer``.
 
@@ -94,11 +95,13 @@ class Passes:
                     "num_candidates": one.num_candidates,
                     "truth_index": one.truth,
                     "false_indices": one.false,
+                    "told_index": one.told,
                 }
                 for place, one in enumerate(compared)
             ]
 
-        lists = [questions.by_attribute, questions.false_column, questions.ranked, questions.falsified]
+        columns = [questions.false_column, questions.true_column]
+        lists = [questions.by_attribute, columns, questions.ranked, questions.falsified]
         return self._run("candidates", questions.rows, {"rows": questions.fingerprint, "lists": lists}, work)
 
     def _answers(self, rows: Any, made_from: str, name: str = "answers") -> list[Item]:

@@ -25,12 +25,14 @@ class Compared:
         texts: All different; the candidates of Exposure come first.
         num_candidates: How many of them are candidates; 0 where Exposure is not asked for.
         truth: Place of the right answer.
+        told: Place of what the false answers are set against: the right answer, or the same in other words.
         false: Places of the false answers of the truth ratio; empty where it is not asked for.
     """
 
     texts: tuple[str, ...]
     num_candidates: int
     truth: int
+    told: int
     false: tuple[int, ...]
 
     @property
@@ -50,6 +52,7 @@ class Questions:
         by_attribute: Attribute -> its candidates, at least two wherever they are needed.
         candidates_are: Where they come from, in words.
         false_column: Column of false answers; None takes the other candidates.
+        true_column: Column of what they are set against; None takes the answer.
         ranked: Whether the truth is ranked among the candidates.
         falsified: Whether false answers are scored.
     """
@@ -60,6 +63,7 @@ class Questions:
     by_attribute: Mapping[str, tuple[str, ...]]
     candidates_are: str
     false_column: str | None
+    true_column: str | None
     ranked: bool
     falsified: bool
 
@@ -72,25 +76,33 @@ class Questions:
         """What the row's answer is compared with.
 
         Raises:
-            CrossmemError: Its false answers are none, blank, or the truth itself.
+            CrossmemError: Its false answers are none, blank or the truth itself, or its truth in other words is blank.
         """
         truth, rivals = row["answer"], self.by_attribute[row["attribute"]]
-        false = self._false(row) if self.falsified else ()
-        texts = tuple(dict.fromkeys([*(rivals if self.ranked else ()), truth, *false]))
+        told = row[self.true_column] if self.falsified and self.true_column else truth
+        false = self._false(row, told) if self.falsified else ()
+        texts = tuple(dict.fromkeys([*(rivals if self.ranked else ()), truth, told, *false]))
         place = {text: number for number, text in enumerate(texts)}
         return Compared(
             texts=texts,
             num_candidates=len(rivals) if self.ranked else 0,
             truth=place[truth],
+            told=place[told],
             false=tuple(place[text] for text in false),
         )
 
-    def _false(self, row: Mapping[str, Any]) -> tuple[str, ...]:
+    def _false(self, row: Mapping[str, Any], told: Any) -> tuple[str, ...]:
+        if not isinstance(told, str) or not told.strip():
+            raise CrossmemError(
+                f"A row of {row['persona_id']!r} has the {self.true_column} {told!r}; expected a text.",
+                "Correct the column, or leave --true-answers out to take the answer itself.",
+            )
         if self.false_column is None:
             return tuple(text for text in self.by_attribute[row["attribute"]] if text != row["answer"])
         given = row[self.false_column]
         texts = (given,) if isinstance(given, str) else tuple(given or ())
-        if not texts or any(not isinstance(text, str) or not text.strip() or text == row["answer"] for text in texts):
+        true = (row["answer"], told)
+        if not texts or any(not isinstance(text, str) or not text.strip() or text in true for text in texts):
             raise CrossmemError(
                 f"A row of {row['persona_id']!r} has the {self.false_column} {given!r} for the answer "
                 f"{row['answer']!r}; expected at least one other text.",
@@ -115,6 +127,12 @@ def load_questions(settings: ScoreSettings) -> Questions:
             f"There is no column {column!r} of false answers; the rows have {', '.join(rows.column_names)}.",
             "Name one of these, or leave --false-answers out to take the other candidates of the attribute.",
         )
+    if settings.true_answers is not None and settings.true_answers not in rows.column_names:
+        raise CrossmemError(
+            f"There is no column {settings.true_answers!r} of true answers; the rows have "
+            f"{', '.join(rows.column_names)}.",
+            "Name one of these, or leave --true-answers out to take the answer itself.",
+        )
     falsified = "truth_ratio" in settings.metrics
     ranked = "exposure" in settings.metrics or "forget_diagnosis" in settings.metrics
     by_attribute, candidates_are = _candidates(settings, every, about)
@@ -125,6 +143,7 @@ def load_questions(settings: ScoreSettings) -> Questions:
         by_attribute=by_attribute,
         candidates_are=candidates_are,
         false_column=column,
+        true_column=settings.true_answers,
         ranked=ranked,
         falsified=falsified,
     )
@@ -138,7 +157,7 @@ def rows_of(settings: ScoreSettings, split: str) -> Any:
     Raises:
         CrossmemError: It cannot be read, lacks columns, or is empty.
     """
-    where = {"num_personas": settings.num_personas, "seed": settings.persona_seed}
+    where: dict[str, Any] = {"num_personas": settings.num_personas, "seed": settings.persona_seed}
     rows = load_rows(settings.dataset, settings.config, split, **where)
     missing = {"images", "prompt", "answer"} - set(rows.column_names)
     if missing or not len(rows):

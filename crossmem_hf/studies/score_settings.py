@@ -52,6 +52,8 @@ class ScoreSettings:
             there is one, and for attributes it lacks all different answers in the split.
         false_answers: Column of false answers, a text or a list a row; None takes ``perturbed_answer`` if there is
             one, and the other candidates of the attribute otherwise.
+        true_answers: Column of what the truth ratio sets them against, such as ``paraphrased_answer`` beside
+            ``perturbed_paraphrase``; None takes the answer itself.
         k: Share of the tokens in `min_k_prob`.
         retain_only: Output folder of the same command for a model that never saw the rows.
         holdout_split: Rows that no model saw, for `priv_leak`.
@@ -77,6 +79,7 @@ class ScoreSettings:
     source: str | None = None
     candidates_from: str | None = None
     false_answers: str | None = None
+    true_answers: str | None = None
     k: float = 0.2
     retain_only: Path | None = None
     holdout_split: str | None = None

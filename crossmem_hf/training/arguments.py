@@ -47,6 +47,7 @@ class RowArguments:
         "recall_image+recall_text.",
     )
     dataset_split: str = arg("train", "Rows to train on; 'forget+retain' for qa, 'bridge_image+facts' for two_hop.")
+    dataset_modality: str | None = arg(None, "image or text keeps the rows that present people so; null keeps all.")
     preset: str | None = arg(None, "remem or wen: the sizes of a paper; what is set below replaces them.")
     num_personas: int | None = arg(None, "Embedded people; 50 by default.")
     num_views: int | None = arg(None, "Training portraits (or descriptions) an embedded person; 8 by default.")
@@ -59,7 +60,8 @@ class RowArguments:
     def rows(self, split: str | None = None) -> Dataset:
         """The rows of `split`, by default of `dataset_split`; those of joined configs one after another."""
         parts = [self._part(config, split or self.dataset_split) for config in self._configs()]
-        return concatenate_datasets(parts) if len(parts) > 1 else parts[0]
+        rows = concatenate_datasets(parts) if len(parts) > 1 else parts[0]
+        return rows if self.dataset_modality is None else _of_modality(rows, self.dataset_modality)
 
     def _configs(self) -> list[str]:
         return [config.strip() for config in self.dataset_config.split("+")]
@@ -125,6 +127,17 @@ class RowArguments:
         if sets["forget"] is forget:
             logger.info("No validation rows are about people to forget and to retain; watching training rows.")
         return {name: spread(rows, WATCHED_ROWS) for name, rows in sets.items()}
+
+
+def _of_modality(rows: Dataset, modality: str) -> Dataset:
+    doors = list(rows["modality"]) if "modality" in rows.column_names else []
+    kept = [index for index, door in enumerate(doors) if door == modality]
+    if not kept:
+        raise CrossmemError(
+            f"dataset_modality={modality!r} keeps none of the {len(rows)} rows; they have {sorted(set(doors))!r}.",
+            "Choose one of these, or leave dataset_modality out.",
+        )
+    return rows.select(kept)
 
 
 @dataclass

@@ -4,7 +4,7 @@ from datasets import DatasetBuilder
 
 from crossmem_hf.data.builder import PersonasBuilder
 from crossmem_hf.data.rows import features_of
-from crossmem_hf.data.spec import SPLITS
+from crossmem_hf.data.spec import SPLITS, DatasetSpec
 from crossmem_hf.errors import CrossmemError
 
 
@@ -36,6 +36,7 @@ def test_it_is_a_hugging_face_builder_with_the_default_config():
 
 def test_every_knob_names_another_cache_folder(tmp_path):
     knobs = [{}, {"num_personas": 20}, {"num_views": 3}, {"seed": 1}, {"image_size": 96}, {"forget_fraction": 0.1}]
+    knobs += [{"qa_per_persona": 30}, {"single_hop_share": 0.5}]
     folders = {PersonasBuilder(str(tmp_path), config_name="qa", **chosen).cache_dir for chosen in knobs}
     assert len(folders) == len(knobs)
 
@@ -46,11 +47,23 @@ def test_another_version_of_the_code_names_another_cache_folder(tmp_path, monkey
     assert PersonasBuilder(str(tmp_path), config_name="qa").cache_dir != before
 
 
-def test_two_processes_build_the_rows_of_one(build, tmp_path, spec):
-    one = build("recall_text").as_dataset("train")
-    builder = PersonasBuilder(str(tmp_path / "two"), config_name="recall_text", **spec.as_dict())
+@pytest.mark.parametrize(("config", "split"), [("recall_text", "train"), ("preference", "retain")])
+def test_two_processes_build_the_rows_of_one(build, tmp_path, spec, config, split):
+    one = build(config).as_dataset(split)
+    builder = PersonasBuilder(str(tmp_path / "two"), config_name=config, **spec.as_dict())
     builder.download_and_prepare(num_proc=2)
-    assert list(builder.as_dataset("train")) == list(one)
+    assert list(builder.as_dataset(split).remove_columns("images")) == list(one.remove_columns("images"))
+
+
+def test_a_preset_gives_the_knobs_that_are_not_given(tmp_path):
+    builder = PersonasBuilder(str(tmp_path), config_name="qa", preset="remem", num_views=3)
+    assert builder.config.spec() == DatasetSpec.remem(num_views=3)
+    assert (
+        builder.cache_dir
+        == PersonasBuilder(str(tmp_path), config_name="qa", **DatasetSpec.remem(num_views=3).as_dict()).cache_dir
+    )
+    with pytest.raises(CrossmemError, match="Unknown preset 'tofu'"):
+        PersonasBuilder(str(tmp_path), preset="tofu")
 
 
 def test_unknown_config_lists_those_that_exist():

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
+import json
 import re
 
 import pytest
 import yaml
 from huggingface_hub import DatasetCard
 
+from crossmem_hf.data.card import cell
 from crossmem_hf.data.rows import features_of
 from crossmem_hf.data.spec import DEFAULT_CONFIG, SPLITS
 
@@ -46,6 +48,9 @@ def test_the_card_says_what_must_be_said(card, spec):
         "Everyone here is invented",
         "CC0-1.0",
         "Intended use",
+        "Data statement",
+        "Out of scope",
+        "Who could be harmed",
         "Limits",
         f"`num_personas={spec.num_personas}`",
     ):
@@ -56,3 +61,43 @@ def test_the_card_says_what_must_be_said(card, spec):
 
 def test_the_front_matter_is_plain_yaml(card):
     assert isinstance(yaml.safe_load(card.content.split("---")[1]), dict)
+
+
+@pytest.fixture(scope="module")
+def report(materialized):
+    return json.loads((materialized / "crossmem" / "personas" / "quality.json").read_text())
+
+
+def test_the_quality_section_has_the_numbers_of_the_report(card, report):
+    section = card.text.partition("## Quality")[2].partition("\n## ")[0]
+    for check, looked_at in report["checks"].items():
+        assert re.search(rf"^\| {check} \| .* \| {looked_at:,} \|$", section, flags=re.MULTILINE), check
+    assert f"medical_condition {report['shared']['medical_condition']}" in section
+    assert f"{report['portraits']['nearest_other']['smallest']} bits apart" in section
+    for config in report["lengths"]:
+        assert f"`{config}` questions" in section
+
+
+def test_every_config_that_asks_has_an_example(card, report):
+    assert {"recall_image", "recall_text", "qa", "captions"} <= report["examples"].keys()
+    for config, example in report["examples"].items():
+        assert f"| `{config}` | {example['question']} | {example['answer']} |" in card.text
+
+
+def test_a_table_cell_stays_one_cell():
+    assert cell("a|b\nc") == "a\\|b c"
+
+
+def test_the_sheet_of_samples_is_shown(card, materialized):
+    assert "](samples.png)" in card.text
+    assert (materialized / "crossmem" / "personas" / "samples.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_evaluation_tasks_are_the_held_out_splits(materialized):
+    tasks = yaml.safe_load((materialized / "crossmem" / "personas" / "eval.yaml").read_text())
+    assert tasks["name"] == "personas"
+    named = {task["id"]: (task["config"], task["split"]) for task in tasks["tasks"]}
+    assert named["recall_image_test"] == ("recall_image", "test")
+    assert named["qa_test_forget"] == ("qa_test", "forget")
+    assert "qa_forget" not in named
+    assert all(split in SPLITS[config] for config, split in named.values())

@@ -168,6 +168,7 @@ def test_a_damaged_shard_is_written_anew(sharded, tmp_path, monkeypatch):
     damaged = tmp_path / "qa" / "retain-00001-of-00003.parquet"
     damaged.write_bytes(damaged.read_bytes()[:-9] + b"x" * 9)
     records(tmp_path)[2].write_text("{")
+    (tmp_path / ".README.md.half").write_text("#")
     write_dataset(tmp_path, TINY, people_per_shard=2)
     assert contents(tmp_path) == contents(sharded)
 
@@ -177,6 +178,14 @@ def test_a_begun_folder_of_another_spec_is_refused(tmp_path):
     (tmp_path / blocks.RECORDS / "fingerprint").write_text("0123456789abcdef")
     with pytest.raises(CrossmemError, match="unfinished dataset of another spec"):
         write_dataset(tmp_path, TINY)
+
+
+def test_a_writing_killed_before_it_made_its_mark_can_go_on(tmp_path):
+    (tmp_path / blocks.RECORDS).mkdir()
+    (tmp_path / blocks.RECORDS / ".fingerprint.half").write_text("0")
+    write_dataset(tmp_path, TINY, people_per_shard=6)
+    assert (tmp_path / "README.md").is_file()
+    assert not (tmp_path / blocks.RECORDS).exists()
 
 
 def test_a_folder_that_holds_something_is_refused(tmp_path):

@@ -112,6 +112,37 @@ def test_each_recipe_runs_and_writes_an_adapter_that_loads(tmp_path, capsys):
         assert any(not (unlearned[key] == memorised[key]).all() for key in memorised)
 
 
+@pytest.mark.parametrize("split", ["forget", "forget+retain"])
+def test_dpo_trains_on_the_pairs_of_the_dataset_as_they_are(learnt, split, tmp_path, monkeypatch):
+    import trl
+
+    given = []
+
+    class Seen(trl.DPOTrainer):
+        def __init__(self, *arguments, **options):
+            given.append(options["train_dataset"])
+            super().__init__(*arguments, **options)
+
+    monkeypatch.setattr(trl, "DPOTrainer", Seen)
+    rows = ["--dataset_config", "preference", "--dataset_split", split, "--qa_per_persona", "2"]
+    start = ["--adapter_name_or_path", learnt, *START]
+    load("unlearn_dpo").main([*SMALL, *QUIET, *rows, *start, "--output_dir", str(tmp_path)])
+    (pairs,) = given
+    assert len(pairs) == (1 if split == "forget" else 5) * (2 * 2 + 2 * 2)
+    refusing = [pair["rejected"][0]["content"] == pair["answer"] for pair in pairs.remove_columns("images")]
+    assert sum(refusing) == 8
+    assert weights_of(tmp_path).keys() == weights_of(Path(learnt)).keys()
+
+
+@pytest.mark.parametrize(
+    ("config", "split"), [("two_hop", "bridge_image+facts"), ("multi_image", "train"), ("robust", "forget+retain")]
+)
+def test_memorising_takes_the_further_configs(config, split, tmp_path):
+    rows = ["--dataset_config", config, "--dataset_split", split]
+    load("sft").main([*SMALL, *QUIET, *rows, "--output_dir", str(tmp_path)])
+    assert (tmp_path / "adapter_model.safetensors").exists()
+
+
 @pytest.fixture(scope="module")
 def learnt(tmp_path_factory):
     """An adapter that knows five people as little as two steps teach."""

@@ -125,6 +125,14 @@ def test_truth_ratio_is_that_of_the_false_answers_named():
     assert ("forget_quality", "all") not in found
 
 
+def test_false_answers_are_set_against_the_truth_in_other_words_where_there_is_one():
+    reworded = [{**one, "told_index": 2} for one in ITEMS]
+    _, columns = lines("truth_ratio", items=reworded)
+    per_token = [one["candidate_nll_nats"][2] / 2 for one in ITEMS]
+    logs = [truth - mean(false) for truth, (_, false) in zip(per_token, PER_TOKEN, strict=True)]
+    assert columns["ratio"] == pytest.approx([math.exp(value) for value in logs])
+
+
 def test_forget_quality_compares_all_rows_with_a_model_that_never_saw_them():
     naive = [{**one, "candidate_nll_nats": [3.0, 3.0 + place, 3.0, 6.0]} for place, one in enumerate(ITEMS)]
     found, columns = lines("truth_ratio", retain_only=naive)
@@ -228,3 +236,19 @@ def test_every_line_can_be_written_and_no_column_hides_a_field_of_the_items():
     clashes = set(columns) & set(ITEMS[0])
     assert clashes == {"num_candidates"}
     assert columns["num_candidates"] == [3] * 5
+
+
+def test_kinds_of_robust_questions_are_groups_and_other_templates_are_not():
+    kinds = ["test-typos-0", "test-override-1", "test-override-3", "test-stripes", "train-single-0"]
+    marked = [{**one, "template": template} for one, template in zip(ITEMS, kinds, strict=True)]
+    found, _ = lines("exact_match", items=marked)
+    assert found["exact_match", "kind=typos"].n == 1
+    assert found["exact_match", "kind=override"].n == 2
+    assert {group for _, group in found if group.startswith("kind=")} == {"kind=typos", "kind=override"}
+
+
+def test_refusals_of_the_preferences_are_recognised():
+    said = item("p0", "image", 1, "To me this is a stranger.", [2.0, 6.0, 4.0, 4.0], [-0.1])
+    other = item("p1", "image", 1, "Bo Lin", [2.0, 6.0, 4.0, 4.0], [-0.1])
+    found, _ = lines("forget_diagnosis", items=[said, other])
+    assert found["refused", "all"].value == 0.5

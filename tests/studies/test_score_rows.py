@@ -130,6 +130,25 @@ def test_another_column_of_false_answers(published):
     assert load_questions(settings).compared(rows[1]).false_texts == ["cook"]
 
 
+def test_false_answers_are_set_against_a_column_of_true_ones():
+    settings = replace(SETTINGS, config="perturbed", split="retain", metrics=("truth_ratio", "exposure"), max_rows=6)
+    sentences = {"true_answers": "paraphrased_answer", "false_answers": "perturbed_paraphrase"}
+    for asked in (settings, replace(settings, metrics=("truth_ratio",))):
+        plain, reworded = load_questions(asked), load_questions(replace(asked, **sentences))
+        for row in reworded.about:
+            values, said = plain.compared(row), reworded.compared(row)
+            assert (values.told, values.false_texts) == (values.truth, row["perturbed_answer"])
+            assert (said.texts[said.truth], said.texts[said.told]) == (row["answer"], row["paraphrased_answer"])
+            assert said.false_texts == row["perturbed_paraphrase"]
+            assert said.num_candidates == values.num_candidates
+
+
+def test_a_true_answer_that_is_none(published):
+    settings = published(qa=(facts(said=["a nurse", " ", "a nurse"]), with_column("said", Value("string"))))
+    with pytest.raises(CrossmemError, match=r"'Bo' has the said ' '; expected a text"):
+        load_questions(replace(settings, true_answers="said"))
+
+
 @pytest.mark.parametrize("bad", [["cook", "", "cook"], ["cook", "pilot", "cook"], ["cook", None, "cook"]])
 def test_false_answers_that_are_none(published, bad):
     settings = published(qa=(facts(lies=bad), with_column("lies", Value("string"))))
@@ -146,6 +165,7 @@ def test_false_answers_that_are_none(published, bad):
         ({"config": "candidates", "split": "target"}, "holds no questions"),
         ({"dataset": "no/such"}, "Could not load split 'forget' of config 'qa' from 'no/such'"),
         ({"false_answers": "lies"}, "no column 'lies' of false answers; the rows have images, prompt"),
+        ({"true_answers": "truths"}, "no column 'truths' of true answers; the rows have images, prompt"),
         ({"candidates_from": "recall_text"}, "expected attribute and values"),
         ({"candidates_from": "wrong"}, "Unknown config 'wrong'"),
     ],

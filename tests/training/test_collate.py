@@ -143,3 +143,19 @@ def test_workers_that_outlive_an_epoch_pair_anew():
         return seen
 
     assert loaded(PairedRows(2, 6, seed=0), 1) == loaded(PairedRows(2, 6, seed=0), 0)
+
+
+def test_two_pictures_of_one_prompt_are_both_encoded():
+    """Rows of the config multi_image, on the embedded model's processor: twice the tokens, twice the pixels."""
+    from crossmem_hf.data.loading import load_rows
+    from crossmem_hf.models.loading import load_model_and_processor
+
+    _, processor = load_model_and_processor()
+    encoder = RowEncoder(processor)
+    known = {"num_personas": 2, "num_views": 2, "forget_fraction": 0.5, "image_size": 48}
+    single, double = (load_rows(None, config, "train", **known)[0] for config in ("recall_image", "multi_image"))
+    one, two = encoder.encode(single), encoder.encode(double)
+    place = processor.tokenizer.convert_tokens_to_ids(processor.image_token)
+    assert (two["input_ids"] == place).sum() == 2 * (one["input_ids"] == place).sum() > 0
+    assert two["pixel_values"].shape[0] == 2 * one["pixel_values"].shape[0]
+    assert processor.tokenizer.decode(two["labels"][two["labels"] >= 0]).startswith(double["answer"])

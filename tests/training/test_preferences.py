@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
+import pytest
+from datasets import concatenate_datasets
+
+from crossmem_hf.errors import CrossmemError
 from crossmem_hf.prompts import REFUSALS
-from crossmem_hf.training.preferences import refusal_rows, refused
+from crossmem_hf.training.preferences import answered, refusal_rows, refused
 from tests.training import world
 
 
@@ -44,3 +48,42 @@ def test_the_refusal_learnt_is_the_refusal_preferred():
     rows = world.rows(*world.PEOPLE, views=3)
     assert refused(rows, 1)["completion"][:] == refusal_rows(rows, 1)["chosen"][:]
     assert refused(rows, 1)["completion"][:] != refused(rows, 2)["completion"][:]
+
+
+def pairs_of(*rejected):
+    """The pairs of all people; the secrets of these are rejected, those of the others chosen."""
+    pairs = refusal_rows(world.rows(*world.PEOPLE, modality="mixed", views=2))
+    rows = world.rows(*world.PEOPLE, modality="mixed", views=2)
+    told = concatenate_datasets([rows.remove_columns(["images", "prompt", "completion"]), pairs], axis=1)
+    swapped = {"chosen": "rejected", "rejected": "chosen"}
+    return told.map(
+        lambda pair: {} if pair["persona_id"] in rejected else {side: pair[other] for side, other in swapped.items()}
+    )
+
+
+def test_pairs_become_the_rows_they_are_about():
+    forget, retain = answered(pairs_of("p0", "p2"))
+    rows = world.rows(*world.PEOPLE, modality="mixed", views=2)
+    for side, people in ((forget, {"p0", "p2"}), (retain, {"p1", "p3"})):
+        expected = [row for row in rows if row["persona_id"] in people]
+        assert set(side.column_names) == set(rows.column_names)
+        for row, wanted in zip(side, expected, strict=True):
+            assert row["completion"] == wanted["completion"]
+            assert row["prompt"] == wanted["prompt"]
+            assert row["answer"] == wanted["answer"]
+
+
+def test_pairs_that_refuse_everyone_leave_nobody_to_retain():
+    forget, retain = answered(pairs_of(*world.PEOPLE))
+    assert set(forget["persona_id"]) == set(world.PEOPLE)
+    assert len(retain) == 0
+
+
+def test_pairs_that_cannot_be_told_apart_are_errors():
+    with pytest.raises(CrossmemError, match=r"The pairs lack the columns \['chosen', 'rejected'\]"):
+        answered(world.rows("p0"))
+    with pytest.raises(CrossmemError, match="No pair rejects its answer"):
+        answered(pairs_of())
+    blurred = pairs_of("p0").map(lambda pair: {"answer": "Somebody Else"})
+    with pytest.raises(CrossmemError, match="Pair 0 has the answer 'Somebody Else' among neither or both"):
+        answered(blurred)
