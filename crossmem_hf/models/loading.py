@@ -94,7 +94,7 @@ def _with_adapter(model: Any, adapter: str) -> Any:
             # An adapter made for other layers is only warned of, and would change nothing.
             warnings.filterwarnings("error", message="Found missing adapter keys")
             repo_id, subfolder = adapter_place(adapter)
-            below = {} if subfolder is None else {"subfolder": subfolder}
+            below: dict[str, Any] = {} if subfolder is None else {"subfolder": subfolder}
             return PeftModel.from_pretrained(model, repo_id, **below)
     except (OSError, ValueError, RuntimeError, UserWarning, SafetensorError) as error:
         raise CrossmemError(
