@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 VENV := .venv
+SPACES_VENV := .venv-spaces
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
@@ -16,7 +17,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export OMP_WAIT_POLICY := PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format clean
+.PHONY: help install run test check format space clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -51,6 +52,16 @@ check: $(STAMP) ## Lint, formatting and types
 format: $(STAMP) ## Rewrite the code in the house format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# Not $(VENV): gradio wants an older pillow than the one our pictures are tested with.
+$(SPACES_VENV)/.installed: metrics/truth_ratio/requirements.txt spaces/explorer/requirements.txt
+	@$(PYTHON) -m venv $(SPACES_VENV)
+	@$(SPACES_VENV)/bin/python -m pip install --quiet $(PIP_ARGS) "gradio>=6.31,<7" $(patsubst %,-r %,$^)
+	@touch $@
+
+space: $(SPACES_VENV)/.installed ## Serve a Space here: make space NAME=exposure (a folder of metrics/ or spaces/)
+	@test -f "$(firstword $(wildcard metrics/$(NAME)/app.py spaces/$(NAME)/app.py))" || { echo "No Space '$(NAME)'; expected NAME= one of: $(notdir $(patsubst %/app.py,%,$(wildcard metrics/*/app.py spaces/*/app.py)))" >&2; exit 1; }
+	cd $(dir $(firstword $(wildcard metrics/$(NAME)/app.py spaces/$(NAME)/app.py))) && $(CURDIR)/$(SPACES_VENV)/bin/python app.py $(ARGS)
 
 clean: ## Remove caches and build products; .venv and results stay
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -118,9 +118,9 @@ def judged(
     Args:
         at_most: The ratio is ours to the opponent's, and small is good; else theirs to ours.
     """
-    ratio = 1 / result["ratio"] if at_most else result["ratio"]
+    ratio, clock = (1 / value if value and at_most else value for value in (result["ratio"], result["wall_ratio"]))
     met = None if target is None else (ratio <= target if at_most else ratio >= target)
-    verdict = {"ratio": ratio, "target": target, "at_most": at_most, "met": met}
+    verdict = {"ratio": ratio, "wall_ratio": clock, "target": target, "at_most": at_most, "met": met}
     whole = {"case": case, "opponent": opponent, **result, **verdict, "note": note}
     print("  " + " | ".join(_cells(whole)), flush=True)
     return whole
@@ -146,13 +146,12 @@ def _cells(result: dict[str, Any]) -> list[str]:
     """A cell a heading; empty where a contest has no such number, as one of memory has no seconds."""
     symbol = "≤" if result["at_most"] else "≥"
     peaks = [result[f"{side}_peak_bytes"] for side in ("ours", "opponent")]
-    clock = result["wall_ratio"]
     return [
         result["case"],
         result["opponent"],
         *(_shown(result[f"{side}_seconds"], ".3g") for side in ("ours", "opponent")),
         _shown(result["ratio"], ".2f"),
-        _shown(1 / clock if clock and result["at_most"] else clock, ".2f"),
+        _shown(result["wall_ratio"], ".2f"),
         "" if result["target"] is None else f"{symbol} {result['target']:g}",
         {None: "", True: "met", False: "**missed**"}[result["met"]],
         "/".join(str(len(result["runs"][side])) for side in ("ours", "opponent")),

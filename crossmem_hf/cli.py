@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from crossmem_hf.cli_errors import clear_errors, console
+from crossmem_hf.cli_import import import_images, import_mapping, import_qa
+from crossmem_hf.cli_portraits import portraits
 from crossmem_hf.cli_publish import publish_app, reproduce
 
 if TYPE_CHECKING:
@@ -21,6 +23,10 @@ app = typer.Typer(
 )
 app.add_typer(publish_app, name="publish")
 app.command()(reproduce)
+app.command()(import_images)
+app.command()(import_qa)
+app.command()(import_mapping)
+app.command()(portraits)
 _SCORES = Path("crossmem_runs/score")
 _COMPARED = Path("crossmem_runs/compare")
 
@@ -214,6 +220,7 @@ def materialize(
     single_hop_share: Annotated[
         float | None, typer.Option(help="Share of them that name the person (default 0.7).")
     ] = None,
+    portraits: Annotated[Path | None, typer.Option(help="Folder made by crossmem portraits (default: draw).")] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace a dataset made with other settings.")] = False,
     num_proc: Annotated[int, typer.Option(help="Processes that write.")] = 1,
 ) -> None:
@@ -231,6 +238,7 @@ def materialize(
             forget_fraction=forget_fraction,
             qa_per_persona=qa_per_persona,
             single_hop_share=single_hop_share,
+            portraits=None if portraits is None else str(portraits),
         )
         with console.status("Writing people, portraits, questions and metrics"):
             written = write(directory, spec, overwrite=overwrite, num_proc=num_proc)

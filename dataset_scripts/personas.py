@@ -36,6 +36,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--preset", choices=PRESETS, help="a paper's sizes; the options below replace them")
     for name, value in DatasetSpec().as_dict().items():
         parser.add_argument(f"--{name}", type=type(value), help=f"default: {value}, or the preset's")
+    parser.add_argument("--portraits", help="folder made by crossmem portraits (default: portraits are drawn)")
     parsed = parser.parse_args(arguments)
     if parsed.push_to_hub is None and (parsed.output_dir is None or parsed.input_dir is not None):
         parser.error("nothing to do: give --output_dir, --push_to_hub or both; --input_dir needs --push_to_hub")
@@ -48,7 +49,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def main(arguments: list[str] | None = None) -> None:
     parsed = parse_arguments(arguments)
-    spec = DatasetSpec.preset(parsed.preset, **{name: getattr(parsed, name) for name in DatasetSpec().as_dict()})
+    names = [*DatasetSpec().as_dict(), "portraits"]
+    spec = DatasetSpec.preset(parsed.preset, **{name: getattr(parsed, name) for name in names})
     address, repo_id = None, parsed.push_to_hub or REPO_ID
     if parsed.push_to_hub is not None:
         address = ready_repository(repo_id, "dataset", private=parsed.private, create_pr=parsed.create_pr)

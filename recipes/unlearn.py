@@ -8,10 +8,9 @@ On the embedded people and the embedded model (settings of recipes/unlearn.yaml;
 
     accelerate launch recipes/unlearn.py --forget_loss ga --retain_loss kl
 
-Through portraits, through descriptions, or through both, of people learnt through both:
+Through portraits (image), through descriptions (text), or through both, of people learnt through both:
 
-    accelerate launch recipes/unlearn.py --forget_loss npo --dataset_config recall_image+recall_text \
-        --forget_modality text
+    accelerate launch recipes/unlearn.py --forget_loss npo --forget_modality both
 
 Checkpoints: --save_strategy steps --save_steps 20. Killed, it goes on with --resume_from_checkpoint last as well.
 A real VLM on GPUs, with the settings of the NPO recipe where they are not replaced:

@@ -14,7 +14,7 @@ METRICS = sorted({path.parts[1] for path in sources.files() if path.parts[0] == 
 DOCUMENTS = [
     path
     for path in sources.files()
-    if path.suffix == ".md" or path.parts[0] in ("recipes", "benchmarks", "dataset_scripts")
+    if path.suffix == ".md" or path.parts[0] in ("recipes", "benchmarks", "dataset_scripts", "spaces")
 ]
 TEXT_SUFFIXES = {".py", ".md", ".toml", ".txt", ".yaml", ".yml", ".json", ".j2", ".cff", ".jinja", ".css", ".html", ""}
 # Spelled in pieces, so that this file passes its own rule.
@@ -85,7 +85,7 @@ def test_documents_name_existing_files(path):
     assert not missing, f"{path} names {missing}"
 
 
-@pytest.mark.parametrize("path", [Path("README.md"), Path("CONTRIBUTING.md")], ids=str)
+@pytest.mark.parametrize("path", [path for path in DOCUMENTS if path.suffix == ".md"], ids=str)
 def test_documents_name_existing_commands(path):
     targets = set(re.findall(r"^([a-z]+):", sources.text(Path("Makefile")), flags=re.MULTILINE))
     unknown = set(re.findall(r"`make ([a-z]+)", sources.text(path))) - targets
@@ -130,7 +130,7 @@ def test_links_resolve():
     links = [path for path in sources.ROOT.iterdir() if path.is_symlink()]
     links += [
         path
-        for folder in ("crossmem_hf", "metrics", "recipes", "tests")
+        for folder in ("crossmem_hf", "metrics", "spaces", "recipes", "tests")
         for path in (sources.ROOT / folder).rglob("*")
         if path.is_symlink()
     ]

@@ -7,10 +7,12 @@ from typing import Any
 
 import datasets
 
+from crossmem_hf.data.albums import album_fingerprint
 from crossmem_hf.data.contents import check_questions, people_of, rows_of
 from crossmem_hf.data.rows import Row, features_of
 from crossmem_hf.data.spec import DEFAULT_CONFIG, SPLITS, DatasetSpec, check_config, rows_fingerprint
 from crossmem_hf.personas.schema import Persona
+from crossmem_hf.storage import fingerprint
 
 _DEFAULTS = DatasetSpec()
 
@@ -27,6 +29,7 @@ class PersonasConfig(datasets.BuilderConfig):
     forget_fraction: float = _DEFAULTS.forget_fraction
     qa_per_persona: int = _DEFAULTS.qa_per_persona
     single_hop_share: float = _DEFAULTS.single_hop_share
+    portraits: str | None = None
 
     def spec(self) -> DatasetSpec:
         """The same knobs, checked."""
@@ -68,7 +71,11 @@ class PersonasBuilder(datasets.GeneratorBasedBuilder):
         if config_name is not None:
             check_config(config_name)
         knobs = {} if preset is None else DatasetSpec.preset(preset).as_dict()
-        named = {"dataset_name": "crossmem_personas", "hash": rows_fingerprint(), **knobs, **options}
+        album = options.get("portraits")
+        made_from = (
+            rows_fingerprint() if album is None else fingerprint([rows_fingerprint(), album_fingerprint(album)])
+        )
+        named = {"dataset_name": "crossmem_personas", "hash": made_from, **knobs, **options}
         super().__init__(cache_dir=cache_dir, config_name=config_name, **named)
 
     def _info(self) -> datasets.DatasetInfo:

@@ -49,7 +49,7 @@ def dataset_card(
         fingerprint=report.content,
         version=version("crossmem_hf"),
         spec=spec,
-        spec_items=sorted(spec.as_dict().items()),
+        spec_items=sorted(spec.shown().items()),
         held_out=NUM_HELD_OUT_VIEWS,
         qa_single=by_hops[1],
         qa_multi=by_hops[2],

@@ -6,7 +6,7 @@ from functools import lru_cache
 from math import floor
 
 from crossmem_hf.data.multi_image import multi_image_rows
-from crossmem_hf.data.people import everyone, forget_ranks
+from crossmem_hf.data.people import forget_ranks, portrayed
 from crossmem_hf.data.perturbing import perturbed_rows
 from crossmem_hf.data.preferring import preferred
 from crossmem_hf.data.robust import robust_rows
@@ -35,12 +35,12 @@ def people_of(config: str, split: str, spec: DatasetSpec) -> list[Persona]:
     """The people whose rows a split holds; forget and retain splits share nobody, nor do background and target.
 
     Raises:
-        CrossmemError: Unknown config or split, or a forget or retain set that would be empty.
+        CrossmemError: Unknown config or split, a forget or retain set that would be empty, or portraits of others.
     """
     check_split(config, split)
     if split == "background":
-        return list(everyone(spec.num_personas, spec.seed, "background"))
-    people = list(everyone(spec.num_personas, spec.seed))
+        return portrayed(spec, "background")
+    people = portrayed(spec)
     if split not in ("forget", "retain", "retain_eval"):
         return people
     forgotten = forget_ids([person.id for person in people], spec.forget_fraction, spec.seed)

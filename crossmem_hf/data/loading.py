@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rows from wherever they live: built here, a folder, the Hub. It checks them, and does not know what they are for."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +33,7 @@ def load_rows(
     forget_fraction: float | None = None,
     qa_per_persona: int | None = None,
     single_hop_share: float | None = None,
+    portraits: str | os.PathLike[str] | None = None,
 ) -> "datasets.Dataset":
     """One split of the dataset.
 
@@ -48,6 +50,7 @@ def load_rows(
         forget_fraction: Share of the people in the forget splits; 0.2 by default.
         qa_per_persona: Training questions a person and modality in ``qa``; 20 by default.
         single_hop_share: Share of them that name the person, 0 to 1; 0.7 by default.
+        portraits: Folder of portraits that `crossmem portraits` made; None draws them.
 
     Raises:
         CrossmemError: Unknown config, split or preset, a knob out of range, a dataset that cannot be read or is empty,
@@ -67,6 +70,7 @@ def load_rows(
             forget_fraction=forget_fraction,
             qa_per_persona=qa_per_persona,
             single_hop_share=single_hop_share,
+            portraits=None if portraits is None else os.fspath(portraits),
         )
         return built_rows(config, split, spec)
     data = published_rows(dataset_name, config, split)

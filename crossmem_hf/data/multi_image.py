@@ -4,7 +4,7 @@
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-from crossmem_hf.data.people import everyone, forget_ranks
+from crossmem_hf.data.people import forget_ranks, portrayed
 from crossmem_hf.data.rows import Row, filled, shown
 from crossmem_hf.data.spec import NUM_HELD_OUT_VIEWS, DatasetSpec
 from crossmem_hf.personas.schema import Persona, ViewSplit
@@ -12,22 +12,21 @@ from crossmem_hf.prompts_variants import SAME_NAME_QUESTION, SAME_PERSON_ANSWERS
 
 
 def multi_image_rows(split: str, people: Sequence[Persona], spec: DatasetSpec) -> Iterator[Row]:
-    """For each view and the next one: the name, whether both show the same person, and the same of a mixed pair.
+    """For each view and the next one: the name, and whether both show the same person.
 
-    A mixed pair shows someone else second: the neighbour in the order of forgetting, so that a forget set of even size
-    never shows anybody retained. A population of one has no mixed pairs.
+    Every other pair of the second kind is mixed: it shows someone else second, the neighbour in the order of
+    forgetting, so that a forget set of even size never shows anybody retained. A population of one has no mixed pairs.
     """
     family: ViewSplit = "train" if split == "train" else "test"
     count = spec.num_views if split == "train" else NUM_HELD_OUT_VIEWS
     neighbours = _neighbours(spec)
     for person in people:
-        other = neighbours.get(person.id)
+        other = neighbours.get(person.id, person)
         for first in range(count):
             second = (first + 1) % max(count, 2)
             yield same_name_row(person, family, (first, second), spec.image_size)
-            yield same_person_row((person, person), family, (first, second), spec.image_size)
-            if other is not None:
-                yield same_person_row((person, other), family, (first, second), spec.image_size)
+            pair = (person, other if (first + person.index) % 2 else person)
+            yield same_person_row(pair, family, (first, second), spec.image_size)
 
 
 def same_name_row(persona: Persona, split: ViewSplit, views: tuple[int, int], size: int = 64) -> Row:
@@ -64,7 +63,7 @@ def same_person_row(
 def _neighbours(spec: DatasetSpec) -> dict[str, Persona]:
     """Persona id -> whoever stands beside them in the order of forgetting: first with second, third with fourth."""
     ranks = forget_ranks(spec.num_personas, spec.seed)
-    ordered = sorted(everyone(spec.num_personas, spec.seed), key=lambda person: ranks[person.id])
+    ordered = sorted(portrayed(spec), key=lambda person: ranks[person.id])
     last = len(ordered) - 1
     if not last:
         return {}

@@ -4,6 +4,8 @@
 from collections.abc import Mapping
 from functools import lru_cache
 
+from crossmem_hf.data.albums import photographed
+from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.data.splits import forget_order
 from crossmem_hf.personas.sampling import sample_personas
 from crossmem_hf.personas.schema import Persona, Population
@@ -13,6 +15,16 @@ from crossmem_hf.personas.schema import Persona, Population
 def everyone(count: int, seed: int, population: Population = "target") -> tuple[Persona, ...]:
     """The first `count` people of a world, in the order of their indices."""
     return tuple(sample_personas(count, seed, population))
+
+
+def portrayed(spec: DatasetSpec, population: Population = "target") -> list[Persona]:
+    """Everyone of a spec, with the portraits that it names, if it names any.
+
+    Raises:
+        CrossmemError: Those are portraits of another world.
+    """
+    people = list(everyone(spec.num_personas, spec.seed, population))
+    return people if spec.portraits is None else photographed(people, spec.portraits)
 
 
 @lru_cache(maxsize=2)

@@ -116,7 +116,7 @@ def quality_report(spec: DatasetSpec, audits: Sequence[Mapping[str, Any]], conte
     portraits = {"drawn": counts.get("portraits", 0), **check_duplicates(hashes)}
     return QualityReport(
         content=content,
-        spec=spec.as_dict(),
+        spec=spec.shown(),
         unique=check_unique(world),
         balance=(balance := check_balance(world)),
         checks={

@@ -11,6 +11,7 @@ from functools import lru_cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Literal
 
+from crossmem_hf.data.albums import Photographed, layout_in_album, png_in_album
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.schema import MODALITIES, Modality, Persona, ViewSplit
 from crossmem_hf.personas.values import FACT_ATTRIBUTES, VISUAL_ATTRIBUTES
@@ -92,7 +93,7 @@ def recall_row(persona: Persona, modality: Modality, split: ViewSplit, index: in
     """
     check_modality(modality)
     if modality == "image":
-        content, template = NAME_QUESTIONS["image"], f"{split}-{view_for(persona, split, index).layout}"
+        content, template = NAME_QUESTIONS["image"], f"{split}-{_layout(persona, split, index)}"
     else:
         description = describe(persona, split, index)
         content, template = NAME_QUESTIONS["text"].format(description=description.text), description.template
@@ -232,7 +233,15 @@ class _Sitter:
         return hash(self.key)
 
 
+def _layout(persona: Persona, split: ViewSplit, index: int) -> str:
+    if isinstance(persona, Photographed):
+        return layout_in_album(persona, split, index)
+    return view_for(persona, split, index).layout
+
+
 def _portrait(persona: Persona, split: ViewSplit, index: int, size: int) -> Row:
+    if isinstance(persona, Photographed):
+        return {"bytes": png_in_album(persona, split, index, size), "path": None}
     return {"bytes": _png(_Sitter(persona), split, index, size), "path": None}
 
 

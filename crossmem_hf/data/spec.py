@@ -7,6 +7,7 @@ from importlib.metadata import version
 from types import MappingProxyType
 from typing import Any
 
+from crossmem_hf.data.albums import album_fingerprint
 from crossmem_hf.data.splits import check_fraction
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.sampling import capacity
@@ -73,6 +74,7 @@ class DatasetSpec:
         forget_fraction: Share of the people in the forget splits, above 0 and below 1.
         qa_per_persona: Training questions a person and modality in ``qa``.
         single_hop_share: Share of them that name the person, 0 to 1; 0.7 is the best in ReMem's toy experiment.
+        portraits: Folder of portraits that `crossmem portraits` made; None draws them.
 
     Raises:
         CrossmemError: A value out of range; the message says which values exist.
@@ -89,6 +91,7 @@ class DatasetSpec:
     forget_fraction: float = 0.2
     qa_per_persona: int = 20
     single_hop_share: float = 0.7
+    portraits: str | None = None
 
     def __post_init__(self) -> None:
         _check_whole("num_personas", self.num_personas, 1, capacity("target"))
@@ -102,6 +105,8 @@ class DatasetSpec:
                 f"single_hop_share={share!r}; expected a share from 0 to 1.",
                 "Pass 0.7 for seven questions of ten that name the person.",
             )
+        if self.portraits is not None:
+            album_fingerprint(self.portraits)
 
     @classmethod
     def preset(cls, name: str | None, **knobs: Any) -> "DatasetSpec":
@@ -133,11 +138,16 @@ class DatasetSpec:
 
     def fingerprint(self) -> str:
         """Sixteen hex digits that change with any knob and with the code that makes the rows."""
-        return fingerprint({"spec": self.as_dict(), "source": rows_fingerprint()})
+        return fingerprint({"spec": self.shown(), "source": rows_fingerprint()})
 
     def as_dict(self) -> dict[str, Any]:
-        """The knobs by name, for a builder, a card or a fingerprint."""
-        return asdict(self)
+        """The knobs by name, for a builder; portraits are named only where they are not drawn."""
+        return {name: value for name, value in asdict(self).items() if name != "portraits" or value is not None}
+
+    def shown(self) -> dict[str, Any]:
+        """The knobs by name, for a card or a fingerprint: a folder of portraits goes by its contents."""
+        knobs = self.as_dict()
+        return knobs if self.portraits is None else {**knobs, "portraits": album_fingerprint(self.portraits)}
 
 
 def _check_whole(name: str, value: object, smallest: int, largest: int) -> None:

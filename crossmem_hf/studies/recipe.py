@@ -43,6 +43,7 @@ def unlearn_recipe(
     check_processes(config)
     check_push(config)
     config.resume_from_checkpoint = resume_point(config)  # a mistake in it costs nothing yet
+    data = data.wide_enough(config.forget_modality)
     rows = data.rows()
     forget, retain = data.forget_and_retain(rows)
     asked = through(forget, config.forget_modality)

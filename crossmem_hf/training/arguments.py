@@ -5,7 +5,7 @@ import hashlib
 import logging
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from crossmem_hf.storage import fingerprint, source_fingerprint, write_atomic
 from crossmem_hf.training.config import arg
 from crossmem_hf.training.gate import spread
 from crossmem_hf.training.memorise import LANGUAGE_LINEARS, memorise
-from crossmem_hf.training.micro import MEMORISING
+from crossmem_hf.training.micro import MEMORISING, MEMORISING_BOTH
 from crossmem_hf.training.people import of_people, personas_of
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class RowArguments:
         "recall_image+recall_text.",
     )
     dataset_split: str = arg("train", "Rows to train on; 'forget+retain' for qa, 'bridge_image+facts' for two_hop.")
+    forget_split: str | None = arg(None, "Split of the people to forget; null takes forget_fraction of all people.")
     dataset_modality: str | None = arg(None, "image or text keeps the rows that present people so; null keeps all.")
     preset: str | None = arg(None, "remem or wen: the sizes of a paper; what is set below replaces them.")
     num_personas: int | None = arg(None, "Embedded people; 50 by default.")
@@ -62,6 +63,16 @@ class RowArguments:
         parts = [self._part(config, split or self.dataset_split) for config in self._configs()]
         rows = concatenate_datasets(parts) if len(parts) > 1 else parts[0]
         return rows if self.dataset_modality is None else _of_modality(rows, self.dataset_modality)
+
+    def wide_enough(self, forget_modality: str | None) -> "RowArguments":
+        """These arguments, with both recall configs if one alone was named and the other door is to be forgotten."""
+        doors = {"image": RECALL_DOORS[:1], "text": RECALL_DOORS[1:], "both": RECALL_DOORS}
+        own = set(self._configs())
+        if not own <= set(RECALL_DOORS) or own.issuperset(doors.get(forget_modality or "", ())):
+            return self
+        wide = "+".join(RECALL_DOORS)
+        logger.info("forget_modality=%r: rows of %s in the place of %s.", forget_modality, wide, self.dataset_config)
+        return replace(self, dataset_config=wide)
 
     def _configs(self) -> list[str]:
         return [config.strip() for config in self.dataset_config.split("+")]
@@ -82,9 +93,22 @@ class RowArguments:
         )
 
     def forget_and_retain(self, rows: Dataset) -> tuple[Dataset, Dataset]:
-        """`rows` of the people to forget, and of all others."""
+        """`rows` of the people to forget, and of all others.
+
+        Raises:
+            CrossmemError: There would be nobody to forget, or nobody to retain.
+        """
         people = set(personas_of(rows))
-        forgotten = forget_ids(sorted(people), self.forget_fraction, self.persona_seed)
+        if self.forget_split is None:
+            forgotten = forget_ids(sorted(people), self.forget_fraction, self.persona_seed)
+        else:
+            forgotten = frozenset(people & set(personas_of(self.rows(self.forget_split))))
+            if not 0 < len(forgotten) < len(people):
+                raise CrossmemError(
+                    f"{len(forgotten)} of the {len(people)} people in split {self.dataset_split!r} are in "
+                    f"forget_split={self.forget_split!r}; expected some, and not all.",
+                    "Let dataset_split hold others too, such as forget+retain.",
+                )
         return of_people(rows, forgotten), of_people(rows, people - forgotten)
 
     def stopping_rows(self, forget: Dataset) -> Dataset:
@@ -253,10 +277,15 @@ class UnlearnArguments:
             mark.unlink(missing_ok=True)  # until the new adapter is whole
         model, processor = choice.load()
         shown = {"seed": config.seed, "disable_tqdm": config.disable_tqdm, "logging_steps": 20}
-        model = memorise(model, processor, rows, output_dir=folder, lora=choice.lora(), **shown)
+        chosen = _memorising(rows) | shown
+        model = memorise(model, processor, rows, output_dir=folder, lora=choice.lora(), **chosen)
         if config.should_save:
             write_atomic(mark, f"{made_from}\n")
         return model, processor
+
+
+def _memorising(rows: Dataset) -> dict[str, Any]:
+    return MEMORISING_BOTH if len(set(rows["modality"])) > 1 else MEMORISING
 
 
 def _origin(choice: ModelArguments, rows: Dataset, config: Any) -> str:
@@ -265,7 +294,7 @@ def _origin(choice: ModelArguments, rows: Dataset, config: Any) -> str:
     for table in rows.with_format("arrow").iter(batch_size=256):
         digest.update(repr(table.to_pylist()).encode())
     code = source_fingerprint("training/*.py", "models/*.py", "models/micro_base/*", "chat.py", "logprobs.py")
-    settings = [asdict(choice), MEMORISING, config.seed, config.world_size]
+    settings = [asdict(choice), _memorising(rows), config.seed, config.world_size]
     return fingerprint([digest.hexdigest(), settings, code, torch.__version__])
 
 

@@ -1,84 +1,166 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Space's page for Exposure: paste candidate likelihoods, read the numbers. Run it with `python app.py`.
+"""The Space's page for Exposure: candidates' likelihoods in, ranks out. Run it with `python app.py`.
 
-Owns the text format of the form. The numbers come from the metric beside it, loaded as anybody would load it.
+Owns the table's columns and the figures. The numbers come from the metric beside it, loaded as anybody would load it.
 """
 
-from functools import cache
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-EXAMPLE = """\
-# place of the truth, from 0 : negative log-likelihood of each candidate, in nats
-0: 1.2, 4.8, 5.1, 3.9, 6.0
-2: 3.1, 2.7, 2.7, 4.4, 5.9
-4: 2.2, 2.9, 3.3, 3.0, 7.5
-"""
+from drawing import LEFT, RIGHT, WIDTH, Axis, bottom_axis, dot, left_axis, line, number, span, svg, words
+from look import Page, Shown, build, compared, compute, interval_of, launch
+from tables import Column, column, filled, numbers, optional_column
+
+SCRIPT = Path(__file__).with_name("exposure.py")
+MOST_STRIPS = 10
+COLUMNS = (
+    Column(
+        "nll",
+        "negative log-likelihood of each candidate in nats, lower = likelier; lists may differ in length",
+        width=5,
+    ),
+    Column("truth", "place of the true value in its list, from 0"),
+    Column("persona_id", "whom the item is about; the interval resamples persons", needed=False),
+)
+EXAMPLES = {
+    "Memorised": (
+        ("1.2, 4.8, 5.1, 3.9, 6.0, 5.5, 4.9, 5.7", "0", "ada"),
+        ("4.4, 0.9, 5.2, 4.1, 6.3, 5.8, 5.0, 4.7", "1", "ada"),
+        ("5.1, 4.9, 2.7, 2.2, 5.9, 6.1, 4.6, 5.3", "2", "bo"),
+        ("6.2, 5.5, 5.3, 0.4, 6.0, 5.8, 5.9, 6.4", "3", "caro"),
+        ("4.8, 5.2, 4.1, 5.0, 1.6, 5.6, 6.1, 4.9", "4", "dele"),
+    ),
+    "Forgotten": (
+        ("4.9, 4.8, 5.1, 3.9, 6.0, 5.5, 4.9, 5.7", "0", "ada"),
+        ("4.4, 5.9, 5.2, 4.1, 6.3, 5.8, 5.0, 4.7", "1", "ada"),
+        ("5.1, 4.9, 4.7, 4.2, 5.9, 6.1, 4.6, 5.3", "2", "bo"),
+        ("6.2, 5.5, 5.3, 5.6, 6.0, 5.8, 5.9, 6.4", "3", "caro"),
+        ("4.8, 5.2, 4.1, 5.0, 5.3, 5.6, 6.1, 4.9", "4", "dele"),
+    ),
+    "Avoided": (
+        ("9.7, 4.8, 5.1, 3.9, 6.0, 5.5, 4.9, 5.7", "0", "ada"),
+        ("4.4, 8.8, 5.2, 4.1, 6.3, 5.8, 5.0, 4.7", "1", "ada"),
+        ("5.1, 4.9, 6.0, 4.2, 5.9, 6.1, 4.6, 5.3", "2", "bo"),
+        ("6.2, 5.5, 5.3, 9.1, 6.0, 5.8, 5.9, 6.4", "3", "caro"),
+        ("4.8, 5.2, 4.1, 5.0, 7.9, 5.6, 6.1, 4.9", "4", "dele"),
+    ),
+}
+MEANINGS = {
+    "exposure": "100 = the truth is likelier than all rivals, 0 = last",
+    "chance_exposure": "what a model that knows nothing would get with as many candidates",
+    "exposure_bits": "log2 of the candidates minus log2 of the rank, as Carlini et al. count",
+    "exposure_linear": "the same without logarithms: 50 by chance",
+    "rank": "mean rank, 1 = likeliest",
+    "mrr": "mean of 1 / rank",
+    "n": "items",
+}
 
 
-def parse_items(text: str) -> tuple[list[list[float]], list[int]]:
-    """Candidate NLLs and truth indices, from one `index: nll, nll, ...` a line; `#` starts a comment.
+def arguments(rows: Sequence[Sequence[str]], ties: str = "mid") -> dict[str, Any]:
+    """The metric's arguments from the table.
 
     Raises:
-        ValueError: A line has another form; it is named.
+        ValueError: A cell is not what its column asks for; the row is named.
     """
-    predictions: list[list[float]] = []
-    references: list[int] = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        content = line.split("#", maxsplit=1)[0].strip()
-        if not content:
-            continue
-        truth, _, values = content.partition(":")
-        try:
-            references.append(int(truth))
-            predictions.append([float(value) for value in values.replace(",", " ").split()])
-        except ValueError:
-            raise ValueError(
-                f"Line {number}: {content!r:.80}; expected 'index: nll, nll, ...'. Write it like '0: 1.2, 4.8, 5.1'."
-            ) from None
-    return predictions, references
+    given: dict[str, Any] = {
+        "predictions": column(rows, 0, "nll", numbers, "1.2, 4.8, 5.1"),
+        "references": column(rows, 1, "truth", int, "0"),
+        "ties": ties,
+    }
+    persons = optional_column(rows, 2, "persona_id", filled, "ada, in every row or in none")
+    return given if persons is None else given | {"persona_id": persons}
 
 
-@cache
-def metric() -> Any:
-    """The metric in this folder, loaded once."""
-    import evaluate
-
-    return evaluate.load(str(Path(__file__).with_name("exposure.py")))
-
-
-def score(text: str, ties: str) -> dict[str, Any]:
-    """What the page shows for a form: the summary and one rank and exposure an item."""
-    predictions, references = parse_items(text)
-    result: dict[str, Any] = metric().compute(
-        predictions=predictions, references=references, ties=ties, return_items=True
-    )
-    return result
-
-
-def page() -> Any:
-    """The gradio interface, not yet launched."""
-    import gradio as gr
-
-    def answer(text: str, ties: str) -> dict[str, Any]:
-        try:
-            return score(text, ties)
-        except ValueError as fault:
-            raise gr.Error(str(fault), print_exception=False) from fault
-
-    return gr.Interface(
-        fn=answer,
-        inputs=[
-            gr.Textbox(EXAMPLE, lines=8, label="One item a line"),
-            gr.Radio(["mid", "best", "worst"], value="mid", label="Rank of ties"),
-        ],
-        outputs=gr.JSON(label="Exposure"),
-        title="Exposure",
-        description="How far up its candidate list has a secret risen? 100 = likelier than all rivals, 0 = last. "
-        "Compare with chance_exposure, what a model that knows nothing would get.",
-        flagging_mode="never",
+def score(rows: Sequence[Sequence[str]], ties: str = "mid") -> Shown:
+    """What the page shows for a table."""
+    call = arguments(rows, ties)
+    result = compute(SCRIPT, **call, return_items=True)
+    ranks, exposures = result["item_rank"], result["item_exposure"]
+    chance = result["chance_exposure"]
+    items = [
+        [place + 1, rank, count, exposure, expected]
+        for place, (rank, count, exposure, expected) in enumerate(
+            zip(ranks, result["item_num_candidates"], exposures, result["item_chance_exposure"], strict=True)
+        )
+    ]
+    return Shown(
+        name="exposure",
+        ends=(0.0, 100.0),
+        said=("last of all", "first: memorised"),
+        mark=(chance, "chance"),
+        verdict=compared(
+            interval_of(result, "exposure"),
+            chance,
+            "Below chance: the truth stands lower than guessing would put it. The model has learnt to avoid it, which "
+            "is a trace too.",
+            "The interval holds the chance level: these items do not show that the truth is preferred or avoided.",
+            "Above chance: the model still prefers the truth to its rivals. After unlearning, lower is better, as far "
+            "as chance.",
+        ),
+        figures=(
+            ("Where the truth stands among its candidates", strips(call["predictions"], call["references"], ranks)),
+            ("Rank plot: items by Exposure", rank_plot(exposures, chance)),
+        ),
+        meanings=MEANINGS,
+        headers=("row", "rank", "candidates", "exposure", "chance"),
+        items=items,
+        result={name: value for name, value in result.items() if not name.startswith("item_")},
+        call=call,
     )
 
+
+def strips(nlls: Sequence[Sequence[float]], truths: Sequence[int], ranks: Sequence[float]) -> str:
+    """The first items, a line each: rivals as rings, the truth as a disc."""
+    drawn = list(zip(nlls, truths, ranks, strict=True))[:MOST_STRIPS]
+    axis = Axis(*span([value for values, _, _ in drawn for value in values]), LEFT, WIDTH - 58)
+    body, y = [], 12.0
+    for place, (values, truth, rank) in enumerate(drawn):
+        body.append(words(2, y + 4, str(place + 1), look="cm-tick"))
+        body.append(line(axis.start, y, axis.end, y, "cm-grid"))
+        body += [
+            dot(axis(value), y, "cm-rival", title=number(value)) for at, value in enumerate(values) if at != truth
+        ]
+        body.append(dot(axis(values[truth]), y, "cm-a", size=5.5, title=f"the truth: {number(values[truth])}"))
+        body.append(words(WIDTH - 2, y + 4, f"{number(rank)} of {len(values)}", anchor="end"))
+        y += 24
+    body.append(bottom_axis(axis, y, "negative log-likelihood, nats: likelier to the left"))
+    more = f" The first {MOST_STRIPS} of {len(nlls)} items." if len(nlls) > MOST_STRIPS else ""
+    return svg(y + 36, "".join(body), f"The truth among its candidates by likelihood, one line an item.{more}")
+
+
+def rank_plot(exposures: Sequence[float], chance: float) -> str:
+    """Exposures from the highest to the lowest, and the chance level."""
+    ordered = sorted(exposures, reverse=True)
+    across, up = Axis(0.5, len(ordered) + 0.5, LEFT, WIDTH - RIGHT), Axis(0.0, 100.0, 180, 24)
+    body = [left_axis(up, LEFT, "Exposure"), line(across.start, up(chance), across.end, up(chance), "cm-chance")]
+    for place, value in enumerate(ordered, start=1):
+        if len(ordered) <= 60:
+            body.append(line(across(place), up(0), across(place), up(value), "cm-rule"))
+        body.append(dot(across(place), up(value), "cm-a", size=4 if len(ordered) <= 60 else 2, title=number(value)))
+    body.append(words(across.end, up(chance) - 5, f"chance {number(chance)}", anchor="end", look="cm-tick"))
+    body.append(line(across.start, up(0), across.end, up(0), "cm-rule"))
+    body.append(words((across.start + across.end) / 2, 198, "items, the most exposed first", anchor="middle"))
+    return svg(204, "".join(body), f"{len(ordered)} items sorted by Exposure; chance is {number(chance)}")
+
+
+def options(gr: Any) -> list[Any]:
+    """The components beside the table."""
+    return [gr.Radio(["mid", "best", "worst"], value="mid", label="Rank of a truth that ties with rivals")]
+
+
+PAGE = Page(
+    folder=SCRIPT.parent,
+    name="exposure",
+    title="Exposure",
+    question="A model no longer says a secret. Has it forgotten it, or does it still find it likelier than the "
+    "alternatives?",
+    columns=COLUMNS,
+    examples=EXAMPLES,
+    score=score,
+    options=options,
+    defaults=("mid",),
+)
 
 if __name__ == "__main__":
-    page().launch()
+    launch(build(PAGE))

@@ -1,89 +1,181 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Space's page for PrivLeak: paste token log-probabilities, read the numbers. Run it with `python app.py`.
+"""The Space's page for PrivLeak: token log-probabilities in, the leak out. Run it with `python app.py`.
 
-Owns the text format of the form. The numbers come from the metric beside it, loaded as anybody would load it.
+Owns the table's columns and the figures. The numbers come from the metric beside it, loaded as anybody would load it.
 """
 
-from functools import cache
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from drawing import Curve, Series, curves, dot_rows, number
+from look import Page, Shown, build, compared, compute, interval_of, launch
+from tables import Column, column, filled, numbers, optional_column
+
+SCRIPT = Path(__file__).with_name("priv_leak.py")
 SIDES = {"forget": 1, "holdout": 0}
-EXAMPLE = """\
-# forget or holdout : log-probability of each token, in nats
-forget: -0.1, -0.3, -0.2, -0.9
-forget: -0.4, -2.6, -1.1
-forget: -0.2, -0.1, -0.5, -0.3
-holdout: -1.9, -0.7, -2.4
-holdout: -0.8, -3.1, -1.2, -0.6
-holdout: -0.3, -1.5, -0.9
-"""
+COLUMNS = (
+    Column("side", "forget or holdout: rows to be forgotten, or rows never learnt"),
+    Column("logprobs", "log-probability of each token under the unlearned model in nats, 0 or less", width=4),
+    Column("retrain_logprobs", "the same under a model that never saw the forget rows", needed=False, width=4),
+    Column("persona_id", "whom the row is about; intervals resample persons", needed=False),
+)
+EXAMPLES = {
+    "Still memorised": (
+        ("forget", "-0.1, -0.3, -0.2, -0.9", "", "ada"),
+        ("forget", "-0.4, -1.7, -1.1", "", "bo"),
+        ("forget", "-0.2, -0.1, -0.5, -0.3", "", "caro"),
+        ("forget", "-0.6, -0.4, -1.0", "", "dele"),
+        ("forget", "-0.7, -0.2, -0.3", "", "eno"),
+        ("holdout", "-1.9, -0.7, -2.4", "", "fay"),
+        ("holdout", "-0.8, -3.1, -1.2, -0.6", "", "gus"),
+        ("holdout", "-0.3, -1.5, -0.9", "", "hana"),
+        ("holdout", "-2.2, -1.1, -0.7", "", "ivo"),
+        ("holdout", "-0.5, -1.9, -0.8", "", "jun"),
+    ),
+    "Pushed too far": (
+        ("forget", "-8.1, -6.3, -9.2, -7.9", "", "ada"),
+        ("forget", "-7.4, -9.6, -5.1", "", "bo"),
+        ("forget", "-6.2, -8.1, -7.5, -9.3", "", "caro"),
+        ("forget", "-1.1, -2.9, -0.8", "", "dele"),
+        ("holdout", "-1.9, -0.7, -2.4", "", "eno"),
+        ("holdout", "-0.8, -3.1, -1.2, -0.6", "", "fay"),
+        ("holdout", "-0.3, -1.5, -0.9", "", "gus"),
+        ("holdout", "-2.2, -1.1, -0.7", "", "hana"),
+    ),
+    "Beside a retrained model": (
+        ("forget", "-0.9, -1.3, -0.2, -0.9", "-2.1, -0.3, -1.2, -0.9", "ada"),
+        ("forget", "-0.4, -2.6, -1.1", "-0.4, -2.9, -1.1", "bo"),
+        ("forget", "-1.2, -2.1, -0.5, -0.3", "-1.8, -0.7, -0.5, -2.3", "caro"),
+        ("forget", "-0.6, -0.4, -1.0", "-1.6, -0.4, -1.0", "dele"),
+        ("holdout", "-1.9, -0.7, -2.4", "-1.8, -0.7, -2.2", "eno"),
+        ("holdout", "-0.8, -3.1, -1.2, -0.6", "-0.9, -2.8, -1.2, -0.6", "fay"),
+        ("holdout", "-0.3, -1.5, -0.9", "-0.3, -1.4, -0.9", "gus"),
+        ("holdout", "-2.2, -1.1, -0.7", "-2.0, -1.1, -0.7", "hana"),
+    ),
+}
+MEANINGS = {
+    "priv_leak": "percent; 0 = as a model that never saw the rows, below = still memorised, above = pushed too far",
+    "auc": "chance that a holdout row is likelier than a forget row; 0 = all memorised",
+    "auc_retrain": "the same of the model that never saw the forget rows",
+    "n_forget": "rows to be forgotten",
+    "n_holdout": "rows never learnt",
+    "n": "rows",
+}
 
 
-def parse_rows(text: str) -> tuple[list[list[float]], list[int]]:
-    """Token log-probabilities and sides, from one `forget: log p, ...` or `holdout: ...` a line; `#` starts a comment.
+def _side(cell: str) -> int:
+    try:
+        return SIDES[cell.strip().lower()]
+    except KeyError:
+        raise ValueError from None
+
+
+def arguments(rows: Sequence[Sequence[str]], auc_retrain: float = 0.5, k: float = 0.4) -> dict[str, Any]:
+    """The metric's arguments from the table; a filled column of the retrained model replaces `auc_retrain`.
 
     Raises:
-        ValueError: A line has another form; it is named.
+        ValueError: A cell is not what its column asks for; the row is named.
     """
-    predictions: list[list[float]] = []
-    references: list[int] = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        content = line.split("#", maxsplit=1)[0].strip()
-        if not content:
-            continue
-        side, _, values = content.partition(":")
-        try:
-            references.append(SIDES[side.strip().lower()])
-            predictions.append([float(value) for value in values.replace(",", " ").split()])
-        except (KeyError, ValueError):
-            raise ValueError(
-                f"Line {number}: {content!r:.80}; expected 'forget: log p, ...' or 'holdout: log p, ...'. "
-                "Write it like 'forget: -0.1, -0.3'."
-            ) from None
-    return predictions, references
+    given: dict[str, Any] = {
+        "predictions": column(rows, 1, "logprobs", numbers, "-0.1, -0.3, -0.2"),
+        "references": column(rows, 0, "side", _side, "forget, or holdout"),
+        "k": k,
+    }
+    retrained = optional_column(rows, 2, "retrain_logprobs", numbers, "-0.1, -0.3, in every row or in none")
+    given |= {"auc_retrain": auc_retrain} if retrained is None else {"retrain_predictions": retrained}
+    persons = optional_column(rows, 3, "persona_id", filled, "ada, in every row or in none")
+    return given if persons is None else given | {"persona_id": persons}
 
 
-@cache
-def metric() -> Any:
-    """The metric in this folder, loaded once."""
-    import evaluate
-
-    return evaluate.load(str(Path(__file__).with_name("priv_leak.py")))
-
-
-def score(text: str, auc_retrain: float) -> dict[str, Any]:
-    """What the page shows for a form: the summary and the score of every row."""
-    predictions, references = parse_rows(text)
-    result: dict[str, Any] = metric().compute(
-        predictions=predictions, references=references, auc_retrain=auc_retrain, return_items=True
-    )
-    return result
-
-
-def page() -> Any:
-    """The gradio interface, not yet launched."""
-    import gradio as gr
-
-    def answer(text: str, auc_retrain: float) -> dict[str, Any]:
-        try:
-            return score(text, auc_retrain)
-        except ValueError as fault:
-            raise gr.Error(str(fault), print_exception=False) from fault
-
-    return gr.Interface(
-        fn=answer,
-        inputs=[
-            gr.Textbox(EXAMPLE, lines=8, label="One row a line"),
-            gr.Slider(0.01, 1.0, value=0.5, step=0.01, label="AUC of a model that never saw the forget rows"),
+def score(rows: Sequence[Sequence[str]], auc_retrain: float = 0.5, k: float = 0.4) -> Shown:
+    """What the page shows for a table."""
+    call = arguments(rows, auc_retrain, k)
+    result = compute(SCRIPT, **call, return_items=True)
+    scores, sides = result["item_score"], call["references"]
+    retrained = result.get("item_retrain_score")
+    figures = [("Score of each row: Min-K% under the unlearned model", _dots(scores, sides))]
+    if retrained:
+        figures.append(("The same under the model that never saw the forget rows", _dots(retrained, sides)))
+    figures.append(("ROC curve in MUSE's orientation", roc_plot(scores, sides, retrained, result)))
+    names = {value: side for side, value in SIDES.items()}
+    return Shown(
+        name="priv_leak",
+        ends=(-100.0, max(100.0, 100.0 * (1.0 / result["auc_retrain"] - 1.0))),
+        said=("still memorised", "pushed away too far"),
+        mark=(0.0, "ideal"),
+        verdict=compared(
+            interval_of(result, "priv_leak"),
+            0.0,
+            "Below 0: the forget rows still stand out as likelier than rows never learnt.",
+            "The interval holds 0: these rows do not show that the forget rows stand out.",
+            "Above 0: the forget rows are less likely than rows never learnt, so somebody pushed them down.",
+        ),
+        figures=figures,
+        meanings=MEANINGS,
+        headers=("row", "side", "score", *(["score, retrained"] if retrained else [])),
+        items=[
+            [place + 1, names[side], value, *([retrained[place]] if retrained else [])]
+            for place, (side, value) in enumerate(zip(sides, scores, strict=True))
         ],
-        outputs=gr.JSON(label="PrivLeak"),
-        title="PrivLeak",
-        description="Can forgotten rows still be told from rows never learnt? 0 = no more than under a model that "
-        "never saw them, below 0 = they are still memorised, above 0 = they were pushed away too far.",
-        flagging_mode="never",
+        result={key: value for key, value in result.items() if not key.startswith("item_")},
+        call=call,
     )
 
+
+def _dots(scores: Sequence[float], sides: Sequence[int]) -> str:
+    series = [
+        Series(name, [score for score, side in zip(scores, sides, strict=True) if side == value], f"cm-{look}")
+        for (name, value), look in zip(SIDES.items(), ("forget", "retain"), strict=True)
+    ]
+    return dot_rows(series, "mean log-probability of the weakest tokens, nats", "Scores of forget and holdout rows")
+
+
+def roc_points(scores: Sequence[float], sides: Sequence[int]) -> list[tuple[float, float]]:
+    """Share of the forget rows against share of the holdout rows above each threshold: the area under it is `auc`."""
+    forget = sum(sides)
+    points = [(0.0, 0.0)]
+    for threshold in sorted(set(scores), reverse=True):
+        above = [side for score, side in zip(scores, sides, strict=True) if score >= threshold]
+        points.append((sum(above) / forget, (len(above) - sum(above)) / (len(sides) - forget)))
+    return points
+
+
+def roc_plot(
+    scores: Sequence[float], sides: Sequence[int], retrained: Sequence[float] | None, result: dict[str, Any]
+) -> str:
+    """The curves of both models beside the diagonal."""
+    drawn = [Curve(f"unlearned: area {number(result['auc'])}", roc_points(scores, sides), "cm-a")]
+    if retrained:
+        said = f"never saw the forget rows: area {number(result['auc_retrain'])}"
+        drawn.append(Curve(said, roc_points(retrained, sides), "cm-retain"))
+    axes = (0.0, 1.0, "share of forget rows found"), (0.0, 1.0, "share of holdout rows found")
+    said = "; ".join(curve.name for curve in drawn)
+    return curves(drawn, *axes, said, extra=[(0.0, 0.0, 1.0, 1.0, "cm-chance")])
+
+
+def options(gr: Any) -> list[Any]:
+    """The components beside the table."""
+    return [
+        gr.Slider(
+            0.01, 1.0, value=0.5, step=0.01, label="AUC of a model that never saw the forget rows, if not above"
+        ),
+        gr.Slider(0.05, 1.0, value=0.4, step=0.05, label="k: share of the tokens that counts (MUSE: 0.4)"),
+    ]
+
+
+PAGE = Page(
+    folder=SCRIPT.parent,
+    name="priv_leak",
+    title="PrivLeak",
+    question="Rows were to be forgotten. Does their likelihood still betray that they were learnt, or that somebody "
+    "pushed it down?",
+    columns=COLUMNS,
+    examples=EXAMPLES,
+    score=score,
+    options=options,
+    defaults=(0.5, 0.4),
+)
 
 if __name__ == "__main__":
-    page().launch()
+    launch(build(PAGE))

@@ -3,6 +3,7 @@
 
 import importlib.util
 import shutil
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -34,9 +35,14 @@ def app(spaces: Path):
     """Imports the app of a copied Space."""
 
     def imported(name: str) -> ModuleType:
-        spec = importlib.util.spec_from_file_location(f"app_of_{name}", spaces / "crossmem" / name / "app.py")
+        folder = spaces / "crossmem" / name
+        spec = importlib.util.spec_from_file_location(f"app_of_{name}", folder / "app.py")
         module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+        sys.path.insert(0, str(folder))  # where Python looks when it runs app.py itself
+        try:
+            spec.loader.exec_module(module)
+        finally:
+            sys.path.remove(str(folder))
         return module
 
     return imported

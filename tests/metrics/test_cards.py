@@ -14,6 +14,7 @@ from crossmem_hf.metrics.cross_modal_recall.recall_math import recall_summary
 from crossmem_hf.metrics.exposure.exposure_math import chance_exposure, exposure_items, exposure_summary
 from tests.metrics.conftest import NAMES
 
+PAGE_FILES = {"app.py", "look.py", "drawing.py", "tables.py"}  # only a page needs gradio and its own neighbours
 EXAMPLE = re.compile(r"```python\n(?P<code>.*?)```\n\n```text\n(?P<shown>.*?)```", re.DOTALL)
 
 
@@ -90,7 +91,8 @@ def test_a_space_needs_only_what_it_lists(spaces, name):
             names += [node.module] if isinstance(node, ast.ImportFrom) else []
             for module in names:
                 top = module.split(".")[0]
-                allowed = {"datasets", *listed} | ({"gradio"} if path.name == "app.py" else set())
+                ours = {sibling.stem for sibling in folder.glob("*.py")}
+                allowed = {"datasets", *listed} | (ours | {"gradio"} if path.name in PAGE_FILES else set())
                 assert top in sys.stdlib_module_names or top in allowed, f"{path.name} imports {module}"
 
 

@@ -49,6 +49,18 @@ def test_forget_and_retain_share_nobody_and_lose_nobody():
     assert len(forget) + len(retain) == len(data.rows())
 
 
+def test_a_benchmark_may_say_itself_who_is_forgotten(monkeypatch):
+    splits = {"forget+retain": world.rows("p0", "p1", "p2"), "forget": world.rows("p2")}
+    monkeypatch.setattr("crossmem_hf.training.arguments.load_rows", lambda name, config, split, **_: splits[split])
+    data = RowArguments(dataset_split="forget+retain", forget_split="forget")
+    forget, retain = data.forget_and_retain(data.rows())
+    assert (set(forget["persona_id"]), set(retain["persona_id"])) == ({"p2"}, {"p0", "p1"})
+    with pytest.raises(CrossmemError, match="0 of the 1 people in split 'forget\\+retain'"):
+        data.forget_and_retain(world.rows("p0"))
+    with pytest.raises(CrossmemError, match="3 of the 3 people"):
+        RowArguments(dataset_split="forget+retain", forget_split="forget+retain").forget_and_retain(data.rows())
+
+
 def test_stopping_rows_are_about_the_people_to_forget_whoever_else_a_split_has(monkeypatch):
     """A split with fewer people would draw others, if they were drawn again."""
     splits = {"train": world.rows("p0", "p1", "p2", "p3"), "validation": world.rows("p3", "p2", "p1", views=2)}
@@ -81,6 +93,21 @@ def test_stopping_rows_are_of_the_doors_being_forgotten(doors):
     rows = data.stopping_rows(forget)
     assert set(rows["modality"]) == doors
     assert set(rows["persona_id"]) == set(forget["persona_id"])
+
+
+@pytest.mark.parametrize(
+    ("config", "door", "expected"),
+    [
+        ("recall_image", None, "recall_image"),
+        ("recall_image", "image", "recall_image"),
+        ("recall_image", "text", "recall_image+recall_text"),
+        ("recall_text", "both", "recall_image+recall_text"),
+        ("recall_text+recall_image", "both", "recall_text+recall_image"),
+        ("qa", "both", "qa"),
+    ],
+)
+def test_a_door_to_forget_through_brings_its_rows(config, door, expected):
+    assert RowArguments(dataset_config=config).wide_enough(door).dataset_config == expected
 
 
 def test_no_stopping_rows_of_that_door():

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`crossmem portraits`: it parses, calls and prints. Heavy imports wait until needed."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from crossmem_hf.cli_errors import clear_errors, console
+
+if TYPE_CHECKING:
+    from crossmem_hf.studies.portrait_settings import PortraitSettings
+
+_Pipeline = Annotated[
+    str,
+    typer.Option(help="How views follow the anchor: img2img, ip-adapter, or edit (InstructPix2Pix and the like)."),
+]
+_Model = Annotated[str, typer.Option(help="Diffusers pipeline, Hub name or folder; with edit, the one that edits.")]
+_Strength = Annotated[
+    float,
+    typer.Option(help="img2img: share of noise, 1 forgets the anchor; ip-adapter: how much the anchor counts."),
+]
+_FaceModel = Annotated[
+    str, typer.Option(help="arcface_resnet, arcface_mnet, or none: every picture that is safe is kept.")
+]
+_Threshold = Annotated[
+    float | None,
+    typer.Option(help="Cosine above which two pictures are one person; needed unless the face model is none."),
+]
+_SafetyModel = Annotated[
+    str | None, typer.Option(help="Stable Diffusion safety checker, for pipelines that come without one.")
+]
+_NegativePrompt = Annotated[str | None, typer.Option(help="What is not wanted (default: in prompts_portraits.py).")]
+
+
+def portraits(
+    pipeline: _Pipeline,
+    model: _Model,
+    output_dir: Annotated[Path, typer.Option(help="Gets images/, metadata.jsonl, portraits.json; resumed from.")],
+    revision: Annotated[str | None, typer.Option(help="Commit, tag or branch of the model.")] = None,
+    variant: Annotated[str | None, typer.Option(help="Which of the model's weights, such as fp16.")] = None,
+    anchor_model: Annotated[str | None, typer.Option(help="edit: text-to-image pipeline for the anchors.")] = None,
+    anchor_revision: Annotated[str | None, typer.Option(help="Commit, tag or branch of that.")] = None,
+    adapter: Annotated[str | None, typer.Option(help="ip-adapter: Hub name or folder of the adapter.")] = None,
+    adapter_revision: Annotated[str | None, typer.Option(help="Commit, tag or branch of that.")] = None,
+    adapter_subfolder: Annotated[str, typer.Option(help="Where in it the weights are.")] = "models",
+    adapter_weight: Annotated[str | None, typer.Option(help="Their file, in safetensors.")] = None,
+    safety_model: _SafetyModel = None,
+    num_personas: Annotated[int, typer.Option(help="People a population.")] = 50,
+    views: Annotated[int, typer.Option(help="Training views a person; held-out ones come on top.")] = 8,
+    seed: Annotated[int, typer.Option(help="Persona seed.")] = 0,
+    populations: Annotated[str, typer.Option(help="target, background or both.")] = "target,background",
+    face_model: _FaceModel = "arcface_resnet",
+    threshold: _Threshold = None,
+    max_attempts: Annotated[int, typer.Option(help="Pictures tried for each that is wanted.")] = 5,
+    batch_size: Annotated[int, typer.Option(help="Pictures at a time, 1 to 16.")] = 8,
+    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    steps: Annotated[int, typer.Option(help="Denoising steps.")] = 30,
+    guidance: Annotated[float, typer.Option(help="How much the prompt counts.")] = 7.5,
+    strength: _Strength = 0.6,
+    image_size: Annotated[int, typer.Option(help="Side of a picture in pixels, a multiple of 8.")] = 512,
+    negative_prompt: _NegativePrompt = None,
+) -> None:
+    """Make photograph-like portraits by an image model: an anchor a person, then views of it. Resumes if killed.
+
+    Shares the work under accelerate launch -m crossmem_hf.cli portraits ..., or torchrun. The folder is what
+    crossmem materialize --portraits and load_rows(portraits=...) take.
+    """
+    given = dict(locals())
+    with clear_errors():
+        from crossmem_hf.scoring.sharding import joined_state
+        from crossmem_hf.studies.portraits import run_portraits
+
+        settings = _settings(given)
+        about = run_portraits(settings, output_dir)
+        if joined_state().is_main_process:
+            _tell(about, output_dir)
+        joined_state().destroy_process_group()
+
+
+def _settings(given: dict[str, Any]) -> "PortraitSettings":
+    from crossmem_hf.rendering.diffusion_settings import DiffusionSettings
+    from crossmem_hf.studies.portrait_settings import PortraitSettings
+
+    diffusion = {name: given[name] for name in DiffusionSettings.__slots__ if given[name] is not None}
+    own = ("num_personas", "seed", "face_model", "threshold", "max_attempts", "batch_size")
+    return PortraitSettings(
+        diffusion=DiffusionSettings(**diffusion),
+        populations=tuple(part.strip() for part in given["populations"].split(",")),
+        num_views=given["views"],
+        **{name: given[name] for name in own},
+    )
+
+
+def _tell(about: dict[str, Any], folder: Path) -> None:
+    for stage, counts in about["attempts"].items():
+        told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
+        console.print(f"{stage}: {told}", highlight=False)
+    console.print(f"{about['num_portraits']} portraits in {folder.resolve()}", highlight=False, soft_wrap=True)

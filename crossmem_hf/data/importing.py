@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Portraits of the user's own people as a dataset like ours: names to recall through pictures, and descriptions.
+
+Sources are read twice: first everything is checked, then pictures are made and rows written. Nothing is uploaded.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crossmem_hf.data.importing_card import About
+from crossmem_hf.data.importing_faults import Faults
+from crossmem_hf.data.importing_folder import FolderWriter, check_free, write_imported
+from crossmem_hf.data.importing_pictures import BadPictureError, PictureShape, check_picture, clean_picture, unwarned
+from crossmem_hf.data.importing_portraits import Picture, Portrait, PortraitColumns, portraits_in
+from crossmem_hf.data.importing_views import People, View, check_held_out, people_in
+from crossmem_hf.data.rows import Row, candidate_row, features_of
+from crossmem_hf.data.splits import check_fraction, forget_order
+from crossmem_hf.personas.schema import Modality
+from crossmem_hf.prompts import NAME_QUESTIONS
+from crossmem_hf.storage import file_digest
+
+if TYPE_CHECKING:
+    import datasets
+
+_TOGETHER = 64  # pictures; Pillow leaves other threads alone while it decodes, scales and compresses
+
+Told = Callable[[str, int, int | None], None]
+"""Told of progress: what is being done, how many are done, of how many (None while that is not known)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortraitImport:
+    """What becomes of portraits.
+
+    Attributes:
+        columns: What a metadata file or dataset calls things.
+        config: Config of a dataset.
+        split: Split of a dataset.
+        shape: What pictures become.
+        held_out: Share of a person's views for validation, and as much for test.
+        forget_fraction: Share of the people in the forget sets.
+        seed: Which views are held out, and who is forgotten.
+        licence: As the Hub names licences, for the card.
+
+    Raises:
+        CrossmemError: A share out of range.
+    """
+
+    columns: PortraitColumns = field(default_factory=PortraitColumns)
+    config: str | None = None
+    split: str = "train"
+    shape: PictureShape = field(default_factory=PictureShape)
+    held_out: float = 0.2
+    forget_fraction: float = 0.2
+    seed: int = 0
+    licence: str | None = None
+
+    def __post_init__(self) -> None:
+        check_held_out(self.held_out)
+        check_fraction(self.forget_fraction)
+
+
+def import_portraits(
+    source: str, target: Path, options: PortraitImport, *, overwrite: bool = False, told: Told | None = None
+) -> Path:
+    """The folder `target`, which `load_dataset`, `load_rows`, the recipes and ``crossmem score`` take.
+
+    Its configs: ``recall_image`` (and ``recall_text``, if there are descriptions), split train, validation and
+    test; ``recall_image_test`` and ``recall_text_test``, the rows of test divided into forget and retain; ``people``
+    and ``candidates``.
+
+    Args:
+        source: As for `importing_portraits.portraits_in`.
+        overwrite: Replace an earlier import in that folder.
+        told: Told of progress.
+
+    Raises:
+        CrossmemError: Anything wrong with the source, before anything is written; a folder that may not be replaced.
+    """
+    told = told or (lambda *_: None)
+    check_free(target, overwrite=overwrite)
+    portraits, people = _checked(source, options, told)
+    row_features = features_of("recall_image")
+    features = {
+        **dict.fromkeys(("recall_image", "recall_text", "recall_image_test", "recall_text_test"), row_features),
+        "people": _people_features(),
+        "candidates": features_of("candidates"),
+    }
+
+    def fill(writer: FolderWriter) -> About:
+        _write_pictures(writer, source, portraits, people, options, told)
+        _write_descriptions(writer, people)
+        _write_people(writer, people, options.seed)
+        return _about(source, people, options)
+
+    return write_imported(target, features, fill, overwrite=overwrite)
+
+
+def name_row(picture: bytes | None, description: str, person: str, name: str, view: View) -> Row:
+    """A row that asks for the name of a person shown or described; one hop, as in our own recall configs."""
+    modality: Modality = "text" if picture is None else "image"
+    question = NAME_QUESTIONS[modality]
+    if picture is None:
+        question = question.format(description=description)
+    return {
+        "images": [] if picture is None else [{"bytes": picture, "path": None}],
+        "prompt": [{"role": "user", "content": question}],
+        "completion": [{"role": "assistant", "content": name}],
+        "persona_id": person,
+        "attribute": "full_name",
+        "answer": name,
+        "modality": modality,
+        "hops": 1,
+        "view": view.index,
+        "template": f"{view.split}-imported",
+    }
+
+
+def _checked(source: str, options: PortraitImport, told: Told) -> tuple[list[Portrait], People]:
+    faults, portraits, digests = Faults("pictures"), [], []
+    for portrait, picture in _pictures(source, options):
+        try:
+            with unwarned():
+                check_picture(picture)
+        except BadPictureError as error:
+            faults.add(portrait.where, error)
+        portraits.append(portrait)
+        digests.append(_digest(picture))
+        told("Looking at pictures", len(portraits), None)
+    faults.check(len(portraits))
+    people = people_in(
+        portraits, digests, held_out=options.held_out, forget_fraction=options.forget_fraction, seed=options.seed
+    )
+    return portraits, people
+
+
+def _pictures(source: str, options: PortraitImport) -> Iterable[tuple[Portrait, Picture]]:
+    return portraits_in(source, options.columns, config=options.config, split=options.split)
+
+
+def _digest(picture: Picture) -> str:
+    return hashlib.sha256(picture).hexdigest() if isinstance(picture, bytes) else file_digest(picture)
+
+
+def _write_pictures(
+    writer: FolderWriter, source: str, portraits: list[Portrait], people: People, options: PortraitImport, told: Told
+) -> None:
+    faults = Faults("pictures")
+    again = zip(_cleaned(_pictures(source, options), options.shape), people.views, strict=True)
+    for number, ((portrait, made), view) in enumerate(again, start=1):
+        if isinstance(made, BadPictureError):  # cut off in the middle, which its head does not tell
+            faults.add(portrait.where, made)
+        else:
+            _add(writer, people, name_row(made, "", portrait.person, portrait.name, view), view)
+        told("Writing pictures", number, len(portraits))
+    faults.check(len(portraits))
+
+
+def _cleaned(
+    pictures: Iterable[tuple[Portrait, Picture]], shape: PictureShape
+) -> Iterator[tuple[Portrait, bytes | BadPictureError]]:
+    """The pictures in their order, made on all cores; no more than a few are held."""
+
+    def clean(picture: Picture) -> bytes | BadPictureError:
+        try:
+            return clean_picture(picture, shape)
+        except BadPictureError as error:
+            return error
+
+    rest = iter(pictures)
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool, unwarned():
+        while some := list(islice(rest, _TOGETHER)):
+            made = pool.map(clean, [picture for _, picture in some])
+            yield from zip([portrait for portrait, _ in some], made, strict=True)
+
+
+def _write_descriptions(writer: FolderWriter, people: People) -> None:
+    for person, described in people.descriptions.items():
+        for text, view in described:
+            _add(writer, people, name_row(None, text, person, people.names[person], view), view)
+
+
+def _add(writer: FolderWriter, people: People, row: Row, view: View) -> None:
+    config = f"recall_{row['modality']}"
+    writer.add(config, view.split, row)
+    if view.split == "test":
+        writer.add(f"{config}_test", "forget" if row["persona_id"] in people.forgotten else "retain", row)
+
+
+def _write_people(writer: FolderWriter, people: People, seed: int) -> None:
+    for rank, person in enumerate(forget_order(list(people.names), seed)):
+        split = "forget" if person in people.forgotten else "retain"
+        writer.add("people", split, {"persona_id": person, "full_name": people.names[person], "forget_rank": rank})
+    writer.add("candidates", "target", candidate_row("full_name", "name", list(people.names.values())))
+
+
+def _people_features() -> "datasets.Features":
+    from datasets import Features, Value
+
+    return Features({"persona_id": Value("string"), "full_name": Value("string"), "forget_rank": Value("int64")})
+
+
+def _about(source: str, people: People, options: PortraitImport) -> About:
+    settings = {
+        "image_size": options.shape.size,
+        "fit": options.shape.fit,
+        "picture_format": options.shape.kind,
+        "held_out": options.held_out,
+        "forget_fraction": options.forget_fraction,
+        "seed": options.seed,
+    }
+    return About(
+        hub=None if Path(source).exists() else source,
+        command="import-images",
+        num_people=len(people.names),
+        num_forget=len(people.forgotten),
+        licence=options.licence,
+        default="recall_image",
+        settings=settings,
+    )

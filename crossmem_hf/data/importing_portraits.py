@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whose pictures there are: a folder a person, a folder with a metadata file, or a dataset with names.
+
+It reads names and finds files; what becomes of them is `importing_views` and `importing`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from crossmem_hf.data.importing_columns import BadRecordError, Column, Record, short
+from crossmem_hf.data.importing_faults import Faults
+from crossmem_hf.data.importing_pictures import SUFFIXES
+from crossmem_hf.data.importing_tables import Table, picture_in
+from crossmem_hf.errors import CrossmemError
+
+Picture = Path | bytes
+METADATA = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortraitColumns:
+    """What the columns of a metadata file or dataset are called.
+
+    Attributes:
+        name: The person's name; it becomes the answer.
+        person: What tells people apart; None for the name.
+        image: The picture; None for ``file_name`` in a metadata file and ``image`` in a dataset.
+        description: A description of the picture, without the name; None for ``description`` if there is one.
+        split: ``train``, ``validation`` or ``test``; None for ``split`` if there is one, else views are divided here.
+    """
+
+    name: str = "name"
+    person: str | None = None
+    image: str | None = None
+    description: str | None = None
+    split: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Portrait:
+    """What is said of one picture.
+
+    Attributes:
+        where: What to call it in an error.
+        person: Tells people apart.
+        name: The person's name.
+        description: Empty if there is none.
+        split: Empty if it is to be chosen.
+    """
+
+    where: str
+    person: str
+    name: str
+    description: str = ""
+    split: str = ""
+
+
+def portraits_in(
+    source: str, columns: PortraitColumns, *, config: str | None = None, split: str = "train"
+) -> Iterator[tuple[Portrait, Picture]]:
+    """Every picture of a folder or dataset, one after another, in an order that does not change; none is opened.
+
+    Args:
+        source: A folder of folders, each named after a person; a folder with metadata.csv, .jsonl or .parquet; or a
+            dataset that `datasets` loads, on the Hub or in a folder.
+        config: Of a dataset.
+        split: Of a dataset.
+
+    Raises:
+        CrossmemError: It is none of these, or a column, a name or a file is missing; all of them are found first.
+    """
+    folder = Path(source)
+    if folder.is_file():
+        raise CrossmemError(f"{source!r} is a file; expected a folder of pictures.", "Give the folder it is in.")
+    metadata = next((folder / name for name in METADATA if (folder / name).is_file()), None)
+    if metadata is not None:
+        yield from _in_records(Table(source=str(metadata)), columns, columns.image or "file_name", folder)
+    elif folder.is_dir() and not _holds_dataset(folder):
+        yield from _in_folders(folder)
+    else:
+        table = Table(source=source, config=config, split=split)
+        yield from _in_records(table, columns, columns.image or "image", folder if folder.is_dir() else None)
+
+
+def _holds_dataset(folder: Path) -> bool:
+    return (folder / "README.md").is_file() or next(folder.rglob("*.parquet"), None) is not None
+
+
+def _in_folders(root: Path) -> Iterator[tuple[Portrait, Picture]]:
+    faults, seen = Faults("pictures"), 0
+    for path in sorted(path for path in root.iterdir() if not path.name.startswith(".")):
+        if path.is_file() and path.suffix.lower() in SUFFIXES:
+            seen += 1
+            faults.add(path.name, "it lies beside the folders of people, so it is nobody's")
+        if not path.is_dir():
+            continue
+        pictures = [inner for inner in sorted(path.iterdir()) if inner.suffix.lower() in SUFFIXES]
+        seen += len(pictures) or 1
+        if not pictures:
+            faults.add(f"{path.name}/", f"there is no picture in it; known are {', '.join(sorted(SUFFIXES))}")
+        name = " ".join(path.name.replace("_", " ").split())
+        for picture in pictures:
+            where = f"{path.name}/{picture.name}"
+            try:
+                said = Portrait(where=where, person=path.name, name=name, description=_beside(picture))
+                yield said, picture_in(where, root)
+            except BadRecordError as error:
+                faults.add(where, error)
+    faults.check(seen)
+
+
+def _beside(picture: Path) -> str:
+    """The description in a text file of the same name, as tools for captions write them."""
+    path = picture.with_suffix(".txt")
+    try:
+        return " ".join(path.read_text(encoding="utf-8").split()) if path.is_file() else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadRecordError(f"its description {path.name!r} cannot be read: {error}") from error
+
+
+def _in_records(
+    table: Table, columns: PortraitColumns, image: str, root: Path | None
+) -> Iterator[tuple[Portrait, Picture]]:
+    faults, seen = Faults("records"), 0
+    for where, record in table.records():
+        seen += 1
+        try:
+            yield _portrait(where, record, columns), picture_in(Column(column=image).of(record), root)
+        except BadRecordError as error:
+            faults.add(where, error)
+    faults.check(seen)
+
+
+def _portrait(where: str, record: Record, columns: PortraitColumns) -> Portrait:
+    name = _text(record, columns.name)
+    return Portrait(
+        where=where,
+        person=_text(record, columns.person) if columns.person else name,
+        name=name,
+        description=_optional(record, columns.description, "description"),
+        split=_optional(record, columns.split, "split"),
+    )
+
+
+def _text(record: Record, column: str) -> str:
+    text = _said(Column(column=column).of(record))
+    if not text:
+        raise BadRecordError(f"its {column!r} is empty")
+    return text
+
+
+def _optional(record: Record, column: str | None, usual: str) -> str:
+    if column is None:
+        return _said(record.get(usual))
+    return _said(Column(column=column).of(record))
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, list | dict | bytes):
+        raise BadRecordError(f"{short(value)} is no text")
+    return "" if value is None else " ".join(str(value).split())

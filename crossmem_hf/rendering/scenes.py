@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an image model is asked for: the looks of a persona, and the scene of a view. It knows no model.
+
+The looks are the same in every prompt of a persona; only pose, place and light change from view to view.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from crossmem_hf.errors import CrossmemError
+from crossmem_hf.personas.schema import Persona, ViewSplit
+from crossmem_hf.prompts_portraits import (
+    ANCHOR_PROMPT,
+    CHEEKS,
+    CLOTHES,
+    EYEWEAR,
+    HAIR,
+    LIGHTS,
+    LOOKS,
+    PLACES,
+    POSES,
+    VIEW_PROMPT,
+)
+from crossmem_hf.seeding import rng_for
+
+ANCHOR_LAYOUT = "anchor"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """One picture to be made.
+
+    Attributes:
+        prompt: Holds every visual value that is not ``"none"``; no name, no fact.
+        layout: The place by its short name; layouts of different splits never meet.
+    """
+
+    prompt: str
+    layout: str
+
+
+def scene_for(persona: Persona, split: ViewSplit, index: int) -> Scene:
+    """View number `index` of a persona in a split; the same on every machine.
+
+    Raises:
+        CrossmemError: Unknown split or a negative index.
+
+    Example:
+        >>> from crossmem_hf.personas.sampling import sample_personas
+        >>> person = next(sample_personas(1))
+        >>> scene_for(person, "test", 0).layout in PLACES["test"]
+        True
+    """
+    if split not in PLACES or index < 0:
+        raise CrossmemError(
+            f"No scene {index!r} in split {split!r}; expected an index from 0 and one of {tuple(PLACES)}.",
+            "Check both.",
+        )
+    rng = rng_for(persona.seed, "scene", persona.id, split, index)
+    layout = rng.choice(tuple(PLACES[split]))
+    pose, light = rng.choice(POSES[split]), rng.choice(LIGHTS[split])
+    looks = looks_in_words(persona.looks)
+    return Scene(
+        prompt=VIEW_PROMPT.format(looks=looks, pose=pose, place=PLACES[split][layout], light=light), layout=layout
+    )
+
+
+def anchor_scene(persona: Persona) -> Scene:
+    """The portrait that all views of a persona are made from."""
+    return Scene(prompt=ANCHOR_PROMPT.format(looks=looks_in_words(persona.looks)), layout=ANCHOR_LAYOUT)
+
+
+def looks_in_words(looks: Mapping[str, str]) -> str:
+    """All visual values but ``"none"``, as an image model is told them.
+
+    Example:
+        >>> from crossmem_hf.personas.sampling import sample_personas
+        >>> looks_in_words(next(sample_personas(1)).looks)
+        'brown skin, black hair in a bun, ...'
+    """
+    words: dict[str, str | None] = {
+        **looks,
+        "hair": HAIR[looks["hair_style"]].format(**looks),
+        "clothes": CLOTHES[looks["clothing"]].format(**looks),
+        "eyewear": EYEWEAR.get(looks["eyewear"]),
+        "cheeks": CHEEKS.get(looks["cheeks"]),
+    }
+    said = {
+        trait: phrase for trait, phrase in LOOKS.items() if trait not in words or words[trait] not in (None, "none")
+    }
+    return ", ".join(phrase.format(**words) for phrase in said.values())

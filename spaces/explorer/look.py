@@ -1,0 +1,1 @@
+../../metrics/look.py

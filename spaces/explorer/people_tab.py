@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The explorer's tab of people: a gallery, the person that was chosen, and every question about them.
+
+Owns the layout and what happens on a click. Every value of a data set is text, never markup.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from look import fault_html
+from people import Part, Profile, parts_of_repo, person, portraits, profiles
+
+PAGE_SIZE = 24
+DATASET = f"{os.environ.get('SPACE_AUTHOR_NAME', 'crossmem')}/personas"
+QUESTION_HEADERS = ("config", "split", "hops", "shown", "question", "answer")
+SPLITS = ("everyone", "forget", "retain")
+
+
+class People:
+    """The people on show: their files, and who is in them.
+
+    Args:
+        parts: As `parts_of_folder` or `parts_of_repo` return them.
+
+    Raises:
+        ValueError: The files are not the data set.
+    """
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self.parts = parts
+        self.profiles = profiles(parts)
+
+    def found(self, split: str, sought: str) -> list[Profile]:
+        """People of a split whose name or id holds what is sought."""
+        sought = sought.strip().casefold()
+        return [
+            profile
+            for profile in self.profiles
+            if split in ("everyone", profile.split)
+            and (sought in profile.full_name.casefold() or sought in profile.persona_id.casefold())
+        ]
+
+
+def shown_page(people: People | None, split: str, sought: str, page: float) -> tuple[list[Any], list[str], str]:
+    """A page of the gallery, the ids on it, and a line that says how many there are."""
+    if people is None:
+        return [], [], "No people are loaded."
+    found = people.found(split, sought)
+    pages = max(1, -(-len(found) // PAGE_SIZE))
+    place = min(max(int(page or 1), 1), pages)
+    chosen = found[(place - 1) * PAGE_SIZE : place * PAGE_SIZE]
+    images = portraits(people.parts, [profile.persona_id for profile in chosen])
+    pictured = [profile for profile in chosen if profile.persona_id in images]
+    gallery = [(images[one.persona_id], one.full_name) for one in pictured]
+    return gallery, [one.persona_id for one in pictured], f"{len(found):,} people, page {place} of {pages}"
+
+
+def person_html(found: Mapping[str, Any]) -> str:
+    """Name, split, description, looks and facts of one person; every value is text, never markup."""
+    profile = found["profile"]
+    where = f"{profile['persona_id']}, {found['split']}"
+    facts, looks = (
+        "".join(
+            f"<div><dt>{escape(name.replace('_', ' '))}</dt><dd>{escape(value[:300])}</dd></div>"
+            for name, value in found[part].items()
+        )
+        for part in ("facts", "looks")
+    )
+    return (
+        f'<div class="cm-shown"><div class="cm-headline"><code>{escape(where)}</code>'
+        f'<span class="cm-name" id="cm-name">{escape(str(profile["full_name"])[:200])}</span>'
+        f'<p class="cm-verdict">{escape(str(profile.get("description", ""))[:2_000])}</p>'
+        f'<h3>Private facts, all invented</h3><dl class="cm-facts">{facts}</dl>'
+        f'<h3>Looks</h3><dl class="cm-facts">{looks}</dl></div></div>'
+    )
+
+
+def shown_person(people: People | None, persona_id: str) -> tuple[str, list[Any], list[list[str]]]:
+    """The person's page, views and questions; or the fault."""
+    if people is None:
+        return fault_html("No people are loaded.", "Nobody to show."), [], []
+    try:
+        found = person(people.parts, persona_id)
+    except ValueError as fault:
+        return fault_html(str(fault), "This person cannot be shown."), [], []
+    return person_html(found), found["views"], found["rows"]
+
+
+def people_tab(gr: Any, first: People | None, fault: str) -> None:
+    """The tab; `fault` is HTML that says why nobody is loaded."""
+    gallery, ids, said = shown_page(first, SPLITS[0], "", 1)
+    html, views, rows = shown_person(first, ids[0]) if ids else ("", [], [])
+    people, shown_ids = gr.State(first), gr.State(ids)
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=1, min_width=300):
+            with gr.Row():
+                split = gr.Radio(SPLITS, value=SPLITS[0], label="Split", elem_id="cm-split")
+                sought = gr.Textbox(label="Name or id", elem_id="cm-sought", max_lines=1)
+            grid = gr.Gallery(
+                gallery, columns=3, height="auto", allow_preview=False, label="People", elem_id="cm-people", buttons=[]
+            )
+            with gr.Row():
+                count = gr.HTML(_soft(said), elem_id="cm-count")
+                number = gr.Number(1, label="Page", minimum=1, precision=0, elem_id="cm-page")
+            with gr.Accordion("Another data set", open=first is None):
+                repo = gr.Textbox(DATASET, label="Data set on the Hub", max_lines=1, elem_id="cm-repo")
+                load = gr.Button("Load people", size="md", elem_id="cm-load")
+                status = gr.HTML(fault, elem_id="cm-people-status")
+        with gr.Column(scale=1, min_width=300):
+            about = gr.HTML(html, elem_id="cm-person")
+            seen = gr.Gallery(
+                views,
+                columns=4,
+                height="auto",
+                label="Views: trained on, and held out",
+                buttons=[],
+                elem_id="cm-views",
+            )
+    with gr.Accordion("Questions about this person", open=True):
+        asked = gr.Dataframe(
+            rows,
+            headers=list(QUESTION_HEADERS),
+            interactive=False,
+            wrap=True,
+            max_height=420,
+            show_search="search",
+            label="Click a header to sort",
+            column_widths=[110, 90, 60, 90, 330, 240],
+            elem_id="cm-questions",
+        )
+    _react(gr, (people, shown_ids), (split, sought, number), (repo, load, status), (grid, count, about, seen, asked))
+
+
+def _react(
+    gr: Any, states: tuple[Any, Any], search: tuple[Any, ...], source: tuple[Any, ...], shown: tuple[Any, ...]
+) -> None:
+    """Turn pages, search, load another data set, and show whom the visitor clicks."""
+    (people, shown_ids), (repo, load, status), (grid, count, about, seen, asked) = states, source, shown
+    page = search[-1]
+
+    def turned(people: People | None, split: str, sought: str, page: float) -> Any:
+        gallery, ids, said = shown_page(people, split, sought, page)
+        return gr.Gallery(gallery, selected_index=None), ids, _soft(said)
+
+    def sought_anew(people: People | None, split: str, sought: str, page: float) -> Any:
+        return 1, *turned(people, split, sought, 1)
+
+    def loaded(repo: str) -> Any:
+        try:
+            found = People(parts_of_repo(repo))
+        except ValueError as fault:
+            return gr.skip(), fault_html(str(fault), "This data set cannot be shown.")
+        return found, _soft(f"{len(found.profiles):,} people of {repo.strip()}.")
+
+    def picked(people: People | None, ids: Sequence[str], event: gr.SelectData) -> Any:
+        place = event.index if isinstance(event.index, int) else 0
+        return shown_person(people, ids[place]) if place < len(ids) else (gr.skip(),) * 3
+
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    inputs, pages = [people, *search], [grid, shown_ids, count]
+    gr.on([search[0].input, search[1].input], sought_anew, inputs, [page, *pages], **quiet)
+    page.input(turned, inputs, pages, **quiet)
+    load.click(loaded, repo, [people, status], **quiet).then(sought_anew, inputs, [page, *pages], **quiet)
+    grid.select(picked, [people, shown_ids], [about, seen, asked], **quiet)
+
+
+def _soft(said: str) -> str:
+    return f'<p class="cm-soft">{escape(said)}</p>'

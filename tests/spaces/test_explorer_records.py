@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The explorer's reading of records: the three kinds that we write, and what strangers may hand in."""
+
+import json
+from xml.etree import ElementTree
+
+import pytest
+
+from crossmem_hf.report.compare_record import CompareArm, CompareLine, CompareRecord
+from crossmem_hf.report.score_record import ScoreLine, ScoreRecord
+
+ATTACK = "<script>alert(1)</script>"
+
+
+def compare_line(arm, group, door, value, metric="recall", through="image"):
+    return CompareLine(
+        arm=arm,
+        through=through,
+        metric=metric,
+        group=group,
+        door=door,
+        hops=None,
+        value=value,
+        ci_low=value / 2,
+        ci_high=value,
+        n=40,
+        chance=0.02,
+        unit="proportion",
+        higher_is="more_memorised",
+    )
+
+
+@pytest.fixture
+def compare_json(tmp_path):
+    lines = [
+        compare_line(arm, group, door, value)
+        for arm, value in (("ga", 0.1), ("npo", 0.4))
+        for group in ("forget", "retain")
+        for door in ("image", "text")
+    ]
+    arms = [
+        CompareArm(
+            arm=arm, through="image", steps=(3,), reached_floor=(True,), wall_s=(1.0,), cpu_s=(1.0,), peak_mib=(9.0,)
+        )
+        for arm in ("ga", "npo")
+    ]
+    record = CompareRecord(
+        config={},
+        versions={},
+        seeds=(0,),
+        data_fingerprint="f",
+        lines=tuple(lines),
+        arms=tuple(arms),
+        notes=("A note.",),
+    )
+    return record.write(tmp_path / "compare.json").read_bytes()
+
+
+@pytest.fixture
+def score_json(tmp_path):
+    line = ScoreLine(
+        metric="exposure",
+        group="all",
+        value=61.5,
+        ci_low=50.0,
+        ci_high=70.0,
+        n=40,
+        chance=29.3,
+        unit="0-100",
+        higher_is="more_memorised",
+    )
+    record = ScoreRecord(
+        config={}, versions={}, model_fingerprint="m", data_fingerprint="d", seeds={"personas": 0}, lines=(line,)
+    )
+    return record.write(tmp_path / "record.json").read_bytes()
+
+
+def run_json(root):
+    return (root / "results/first_light/record.json").read_bytes()
+
+
+def test_a_run_is_read_pooled_over_its_seeds(explorer, root):
+    run = explorer.records.read_record(run_json(root), "first_light")
+    written = [entry for entry in json.loads(run_json(root))["measurements"] if entry["seed"] is None]
+    assert (run.kind, len(run.lines)) == ("run", len(written))
+    for line, entry in zip(run.lines, written, strict=True):
+        assert (line.metric, line.what, line.source, line.target) == (
+            entry["metric"],
+            entry["stage"],
+            entry["source"],
+            entry["target"],
+        )
+        assert (line.value, line.interval, line.n) == (entry["value"], (entry["ci_low"], entry["ci_high"]), entry["n"])
+    assert run.notes
+
+
+def test_comparisons_and_scores_are_read(explorer, compare_json, score_json):
+    run = explorer.records.read_record(compare_json, "c")
+    assert (run.kind, len(run.lines), run.lines[0].way, run.lines[0].value) == ("compare", 8, "image → image", 0.1)
+    run = explorer.records.read_record(score_json, "s")
+    assert (run.kind, run.lines[0].what, run.lines[0].chance) == ("score", "scored, all", 29.3)
+
+
+@pytest.mark.parametrize(
+    ("raw", "named"),
+    [
+        (b"", "not JSON"),
+        (b"\x89PNG\r\n", "not JSON"),
+        (b"[" * 200_000, "not JSON"),
+        (b"[]", "no schema_version"),
+        (b'{"schema_version": true}', "no schema_version"),
+        (b'{"schema_version": 99}', "version 99"),
+        (b'{"schema_version": 1, "lines": []}', "neither"),
+        (b'{"schema_version": 1, "measurements": {}}', "no list"),
+        (b'{"schema_version": 1, "measurements": []}', "without numbers"),
+        (b'{"schema_version": 1, "measurements": [{"value": 1}]}', "number 0 misses 'stage'"),
+        (b'{"schema_version": 1, "measurements": [' + b"{}," * 20_000 + b"{}]}", "numbers; expected at most"),
+        (b" " * 20_000_001, "bytes; expected at most"),
+    ],
+    ids=lambda value: value[:24] if isinstance(value, str) else "",
+)
+def test_what_is_no_record_is_named(explorer, raw, named):
+    with pytest.raises(ValueError, match=named) as caught:
+        explorer.records.read_record(raw, "theirs.json")
+    assert str(caught.value).startswith("theirs.json: ")
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "1e999", "true", '"1"', "null", "[1]", "1" + "0" * 400])
+def test_a_number_that_is_none_is_refused(explorer, compare_json, value):
+    broken = compare_json.decode().replace('"value": 0.1', f'"value": {value}', 1).encode()
+    assert broken != compare_json
+    with pytest.raises(ValueError, match="number 0"):
+        explorer.records.read_record(broken, "c")
+
+
+def test_text_of_a_record_is_never_markup(explorer, root):
+    record = json.loads(run_json(root))
+    record["notes"] = [ATTACK]
+    for entry in record["measurements"]:
+        entry["unit"] = entry["higher_is"] = ATTACK
+        entry["stage"] = f"{ATTACK}{entry['stage']}"
+        entry["group"] = "forget"
+    run = explorer.records.read_record(json.dumps(record).encode(), ATTACK)
+    html = explorer.comparing.results_html([run], "recall", "forget")
+    assert "<script" not in html
+    assert "&lt;script&gt;" in html
+    ElementTree.fromstring(html)  # well-formed, so nothing broke out of its place
+
+
+def test_the_matrix_is_what_the_record_says(explorer, root):
+    """Before unlearning everyone is shown, afterwards the two groups apart."""
+    run = explorer.records.read_record(run_json(root), "r")
+    drawn = dict(explorer.comparing.matrices([run]))
+    assert set(drawn) == {
+        "r: base, everyone",
+        "r: memorised, everyone",
+        "r: unlearned, people to forget",
+        "r: unlearned, people to keep",
+    }
+    said = ElementTree.fromstring(drawn["r: memorised, everyone"]).get("aria-label")
+    cells = {
+        (line.source, line.target): line.value
+        for line in run.lines
+        if (line.metric, line.what, line.group) == ("recall", "memorised", "all")
+    }
+    assert len(cells) == 4
+    for (source, target), value in cells.items():
+        assert f"learnt from {source}, asked in {target}: {100 * value:.0f} %" in said
+
+
+def test_forget_is_plotted_against_retain(explorer, compare_json):
+    run = explorer.records.read_record(compare_json, "c")
+    points = list(explorer.comparing._points([run], "recall"))
+    assert [(point.name, point.x, point.y) for point in points] == [
+        ("ga: image → image", 0.1, 0.1),
+        ("ga: image → text", 0.1, 0.1),
+        ("npo: image → image", 0.4, 0.4),
+        ("npo: image → text", 0.4, 0.4),
+    ]
+    assert explorer.comparing.forget_retain([run], "no such metric") == ""
+
+
+def test_the_table_holds_every_number(explorer, root, compare_json, score_json):
+    read = explorer.records.read_record
+    runs = [read(run_json(root), "r"), read(compare_json, "c"), read(score_json, "s")]
+    rows = explorer.comparing.table(runs)
+    assert len(rows) == sum(len(run.lines) for run in runs)
+    assert all(len(row) == len(explorer.comparing.HEADERS) for row in rows)
+    assert {row[2] for row in explorer.comparing.table(runs, "exposure")} == {"exposure"}
+    assert explorer.comparing.metrics_of(runs)[:2] == ["recall", "exposure"]
+
+
+def test_files_are_told_apart_and_limited(explorer, tmp_path, score_json):
+    paths = []
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "record.json").write_bytes(score_json)
+        paths.append(str(tmp_path / name / "record.json"))
+    named = explorer.results_tab.file_names(paths)
+    assert [name for name, _ in named] == ["a/record.json", "b/record.json"]
+    kept, faults = explorer.results_tab.with_files({}, [*named, ("theirs", b"{")])
+    assert list(kept) == ["a/record.json", "b/record.json"]
+    assert "theirs: not JSON" in faults
+    many = [(f"n{place}", score_json) for place in range(explorer.results_tab.MOST_RUNS + 1)]
+    kept, faults = explorer.results_tab.with_files({}, many)
+    assert len(kept) == explorer.results_tab.MOST_RUNS
+    assert "as many as the page holds" in faults
+
+
+@pytest.mark.parametrize(
+    "repo", ["", "personas", "../etc/passwd", "a/b/c", "/etc", "a/..", "https://x/y", "a b/c", "-a/b"]
+)
+def test_a_visitor_names_repositories_only(explorer, repo):
+    for asked in (explorer.hub_records.records_of_repo, explorer.people.parts_of_repo):
+        with pytest.raises(ValueError, match="expected a repository of the Hub"):
+            asked(repo)
+
+
+def test_a_hub_out_of_reach_is_said(explorer):
+    """Offline, as all tests are."""
+    with pytest.raises(ValueError, match=r"crossmem/results: no record\.json or compare\.json found"):
+        explorer.hub_records.records_of_repo("crossmem/results")
+    with pytest.raises(ValueError, match="crossmem/personas: "):
+        explorer.people.parts_of_repo("crossmem/personas")

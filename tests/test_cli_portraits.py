@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`crossmem portraits`, from its options to a dataset of what it made."""
+
+import json
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from crossmem_hf.cli import app
+from crossmem_hf.cli_portraits import _settings
+from crossmem_hf.rendering.diffusion_settings import DiffusionSettings
+from crossmem_hf.studies.portrait_settings import PortraitSettings
+
+SMALL = ["--face-model", "none", "--num-personas", "2", "--views", "1", "--populations", "target"]
+QUICK = ["--image-size", "48", "--steps", "2"]
+
+
+def called(*words, model="nobody/nothing", pipeline="img2img"):
+    options = ["--pipeline", pipeline, "--model", str(model)]
+    return CliRunner().invoke(app, ["portraits", *options, *map(str, words)])
+
+
+def test_every_option_reaches_the_settings(monkeypatch, tmp_path):
+    seen = []
+    monkeypatch.setattr("crossmem_hf.cli_portraits._settings", lambda given: seen.append(_settings(given)) or seen[0])
+
+    def run(settings, folder):
+        return {"attempts": {"views": {"kept": 3, "refused": 0}}, "num_portraits": 3}
+
+    monkeypatch.setattr("crossmem_hf.studies.portraits.run_portraits", run)
+    words = "--revision r --variant fp16 --adapter a/b --adapter-revision q --adapter-subfolder s --adapter-weight "
+    words += (
+        "w.safetensors --safety-model c/d --num-personas 3 --views 4 --seed 5 --populations target --threshold .3 "
+    )
+    words += "--max-attempts 6 --batch-size 7 --dtype float16 --steps 9 --guidance 2 --strength .4 --image-size 64 "
+    words += "--face-model arcface_mnet --negative-prompt ugly"
+    done = called(*words.split(), "--output-dir", tmp_path, pipeline="ip-adapter")
+    assert done.exit_code == 0, done.output
+    assert "views: 3 kept\n" in done.output
+    diffusion = DiffusionSettings(
+        pipeline="ip-adapter", model="nobody/nothing", revision="r", variant="fp16", adapter="a/b",
+        adapter_revision="q", adapter_subfolder="s", adapter_weight="w.safetensors", safety_model="c/d",
+        dtype="float16", steps=9, guidance=2, strength=0.4, image_size=64, negative_prompt="ugly",
+    )  # fmt: skip
+    assert seen == [
+        PortraitSettings(
+            diffusion=diffusion, num_personas=3, num_views=4, seed=5, populations=("target",),
+            face_model="arcface_mnet", threshold=0.3, max_attempts=6, batch_size=7,
+        )
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "The face model 'arcface_resnet' needs a threshold"),
+        ([*SMALL, "--batch-size", "99"], "batch_size=99"),
+        ([*SMALL, "--adapter", "a/b"], "is for the pipeline 'ip-adapter', not 'img2img'"),
+    ],
+)
+def test_mistakes_are_one_line(tmp_path, words, said):
+    done = called("--output-dir", tmp_path / "out", *words)
+    assert done.exit_code == 2
+    assert said in " ".join(done.output.split())
+    assert "Traceback" not in done.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_diffusers_it_says_what_to_install(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "diffusers", None)
+    done = called("--output-dir", tmp_path / "out", *SMALL)
+    assert done.exit_code == 2
+    assert "pip install 'crossmem_hf[diffusion]'" in " ".join(done.output.split())
+
+
+def test_from_a_model_to_a_dataset(tmp_path):
+    pytest.importorskip("diffusers", reason="diffusers is not installed (extra diffusion)")
+    from datasets import load_dataset
+
+    from tests.rendering.tiny_pipelines import save_pipeline
+
+    album, model = tmp_path / "album", save_pipeline(tmp_path / "model")
+    done = called("--output-dir", album, *SMALL, *QUICK, model=model)
+    assert done.exit_code == 0, done.output
+    assert "anchors: 2 kept" in done.output
+    about = json.loads((album / "portraits.json").read_text())
+    assert (about["complete"], about["num_portraits"]) == (True, 2 * (1 + 4 + 4))
+    words = ["--num-personas", "2", "--num-views", "1", "--image-size", "48", "--forget-fraction", "0.5"]
+    failed = CliRunner().invoke(app, ["materialize", str(tmp_path / "w"), *words, "--portraits", str(album)])
+    assert failed.exit_code == 2, "captions need background people"
+    assert "no portrait of 'b0-00000'" in " ".join(failed.output.split())
+    both = [word if word != "target" else "target,background" for word in SMALL]
+    assert called("--output-dir", tmp_path / "both", *both, *QUICK, model=model).exit_code == 0
+    made = CliRunner().invoke(
+        app,
+        ["materialize", str(tmp_path / "w"), *words, "--portraits", str(tmp_path / "both"), "--qa-per-persona", "2"],
+    )
+    assert made.exit_code == 0, made.output
+    rows = load_dataset(str(tmp_path / "w/crossmem/personas"), "recall_image", split="test")
+    assert rows[0]["images"][0].size == (48, 48)
+    assert str(tmp_path) not in (tmp_path / "w/crossmem/personas/README.md").read_text()
+
+
+def test_a_model_that_does_not_exist_is_one_line(tmp_path):
+    pytest.importorskip("diffusers", reason="diffusers is not installed (extra diffusion)")
+    done = called("--output-dir", tmp_path / "out", *SMALL)
+    assert done.exit_code == 2
+    assert "Could not load an image model from 'nobody/nothing'" in " ".join(done.output.split())
