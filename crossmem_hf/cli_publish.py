@@ -82,6 +82,20 @@ def publish_metrics(
         push(names_in(only), namespace=namespace, private=private, create_pr=create_pr, tell=_tell)
 
 
+@publish_app.command("space")
+def publish_space(
+    folder: Annotated[Path, typer.Argument(help="Folder of a Gradio Space, such as spaces/explorer.")],
+    repo_id: Annotated[str | None, typer.Option(help="Space (default: the folder's name under crossmem).")] = None,
+    private: _Private = None,
+    create_pr: _CreatePr = False,
+) -> None:
+    """Push any other Space of this repository, or of your own. An equal one is left alone."""
+    with clear_errors():
+        from crossmem_hf.publishing.spaces import publish_space as push
+
+        _tell(push(folder, repo_id, private=private, create_pr=create_pr))
+
+
 @publish_app.command("results")
 def publish_results(
     run_dir: Annotated[Path, typer.Argument(help="What crossmem run, score or compare left.")],

@@ -37,6 +37,7 @@ def main(arguments: list[str] | None = None) -> None:
     from crossmem_hf.training.guard import StopUnlessFinite
     from crossmem_hf.training.preferences import answered, refusal_rows
     from crossmem_hf.training.processes import check_processes
+    from crossmem_hf.training.pushing import check_push
     from crossmem_hf.training.reference import drop_reference, let_adapter_train
     from crossmem_hf.training.resuming import OwnCheckpoints, resume_point
     from crossmem_hf.training.saving import save_adapter
@@ -45,6 +46,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = TrlParser((RowArguments, UnlearnArguments, VisionDPOConfig, ModelArguments))
     data, start, config, choice = parser.parse_args_and_config(with_default_config(__file__, arguments))
     check_processes(config)
+    check_push(config)
     point = resume_point(config)
     rows = data.rows()
     pairs = rows if "chosen" in rows.column_names else None

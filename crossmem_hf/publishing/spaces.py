@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The metrics as Spaces, from the files that `crossmem materialize` copies. It does not know what a metric means.
+"""The metrics as Spaces, from the files that `crossmem materialize` copies, and other folders. It knows no contents.
 
 Spaces are never tagged: `evaluate` looks for a tag of its own version first, which would hide ``main`` for good.
 """
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from crossmem_hf.data.materialize import NAMESPACE, metric_files
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.publishing.repositories import Place, Published, publish, ready
+from crossmem_hf.publishing.repositories import Contents, Place, Published, publish, ready
 
-_CODE = ("*.py", "requirements.txt")
+_CODE = ("*.py", "*.css", "requirements.txt")
 MESSAGE = "Publish the metric"
 
 
@@ -71,3 +72,49 @@ def publish_metrics(
         done.append(publish(place, address, files, MESSAGE))
         tell(done[-1])
     return tuple(done)
+
+
+def publish_space(
+    folder: Path, repo_id: str | None = None, *, private: bool | None = None, create_pr: bool = False
+) -> Published:
+    """Push a folder of one's own as a Space; links are followed, hidden files and caches left out.
+
+    Args:
+        repo_id: None for the folder's name in NAMESPACE.
+        private: True asks for a private Space; None takes the account's default.
+        create_pr: Propose the changes in a pull request.
+
+    Raises:
+        CrossmemError: The folder is no Gradio Space, no right to write, or the Hub refuses or fails.
+    """
+    files, app = _folder_files(folder)
+    place = Place(
+        repo_id=repo_id or f"{NAMESPACE}/{folder.resolve().name}",
+        repo_type="space",
+        marker=app,
+        replaced=_CODE,
+        private=private,
+        create_pr=create_pr,
+    )
+    return publish(place, ready(place), files, "Publish the Space")
+
+
+def _folder_files(folder: Path) -> tuple[dict[str, Contents], str]:
+    """(path in the Space -> file, name of its app)."""
+    from huggingface_hub import RepoCard
+
+    card = folder / "README.md"
+    front = RepoCard.load(card, ignore_metadata_errors=True).data.to_dict() if card.is_file() else {}
+    app = str(front.get("app_file", "app.py"))
+    if front.get("sdk") != "gradio" or not (folder / app).is_file():
+        raise CrossmemError(
+            f"{str(folder)!r} is no Gradio Space: its README.md must say 'sdk: gradio' and {app!r} must be there.",
+            "Name a folder such as spaces/explorer.",
+        )
+    names = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    kept = {name: path for name, path in names.items() if not _is_hidden(name)}
+    return dict(kept), app
+
+
+def _is_hidden(name: str) -> bool:
+    return any(part.startswith(".") or part == "__pycache__" for part in name.split("/"))

@@ -67,7 +67,8 @@ def refusal(doing: str, error: BaseException) -> CrossmemError:
     """The error to show instead of what a client of the Hub raised."""
     status = status_of(error)
     named = f" (HTTP {status})" if status else f" ({type(_root(error)).__name__})"
-    return CrossmemError(f"Could not {doing}: {_said(error)}{named}.", _REMEDIES.get(status or 0, _AGAIN))
+    remedy = _REMEDIES.get(400 if _is_turned_down(error) else status or 0, _AGAIN)
+    return CrossmemError(f"Could not {doing}: {_said(error)}{named}.", remedy)
 
 
 def status_of(error: BaseException) -> int | None:
@@ -87,10 +88,11 @@ def _is_of_the_hub(error: BaseException) -> bool:
     kinds = (HfHubHTTPError, LocalTokenNotFoundError, httpx2.HTTPError, ConnectionError, TimeoutError)
     if any(isinstance(each, kinds) for each in _chain(error)):
         return True
-    # Uploads through Xet are compiled code called by huggingface_hub, and fail with whatever they like.
+    # Uploads through Xet are compiled code called by huggingface_hub and fail with whatever they like. A ValueError is
+    # how it turns down what a repository asks of it, such as a file name that climbs out of the cache.
     frames = list(walk_tb(error.__traceback__))
     inside = bool(frames) and str(frames[-1][0].f_globals.get("__name__")).startswith("huggingface_hub.")
-    return inside and isinstance(error, OSError | RuntimeError)
+    return inside and isinstance(error, OSError | RuntimeError | ValueError)
 
 
 def _may_pass(error: BaseException) -> bool:
@@ -98,10 +100,16 @@ def _may_pass(error: BaseException) -> bool:
 
     if any(isinstance(each, LocalTokenNotFoundError | OfflineModeIsEnabled) for each in _chain(error)):
         return False
+    if _is_turned_down(error):
+        return False
     status = status_of(error)
     # RuntimeError is how huggingface_hub says which file did not arrive: one damaged on its way is refused with
     # 400, and one that came after its address had expired with 403; the next attempt gets another address.
     return status is None or status in _PASSING or (status in (400, 403) and isinstance(error, RuntimeError))
+
+
+def _is_turned_down(error: BaseException) -> bool:
+    return isinstance(error, ValueError) and status_of(error) is None
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -46,7 +46,7 @@ def publish(clients, folder, *arguments, **how):
     return clients.script(SCRIPT, "--input_dir", str(folder), "--push_to_hub", "crossmem/personas", *arguments, **how)
 
 
-def test_it_is_made_published_loaded_and_streamed(hub, clients):
+def test_it_is_made_published_loaded_and_streamed(hub, clients, written):
     done = clients.script(SCRIPT, "--push_to_hub", "crossmem/personas", "--tag", "v1.0", *SMALL, timeout=600)
     assert done.returncode == 0, done.stderr
     repository = hub.store.find("dataset", "crossmem/personas")
@@ -57,6 +57,8 @@ def test_it_is_made_published_loaded_and_streamed(hub, clients):
         assert loaded["first"] == loaded["answers"][0]
         assert loaded["size"] == [48, 48]
         assert {"images", "prompt", "completion", "persona_id"} <= set(loaded["columns"])
+    again = publish(clients, written, "--tag", "v1.0")
+    assert "Nothing to change" in again.stdout, "two processes made different bytes of one spec"
     ranges = [each for each in hub.requests if each.asked_range and "qa/forget" in each.path]
     assert ranges, "streaming asks for pieces"
     assert hub.count("unknown") == 0

@@ -61,3 +61,25 @@ def test_a_card_that_cannot_be_read_is_not_taken_on_trust(hub, clients):
     said = clients.afresh("home2").python(LOAD.replace("NAMES", repr(["evil/python"])), timeout=300)
     assert "Could not read the card of 'evil/python'" in said["evil/python"]
     assert hub.count("resolve", about=".parquet") == 0
+
+
+def test_a_file_name_that_climbs_out_of_the_cache_is_refused(hub, clients):
+    """No Hub should keep such a name; one that does gets an error, and nothing is written outside the cache."""
+    name = "retain_only/../../../../../../../work/climbed.json"
+    repository = hub.store.create("model", "evil/run")
+    made = hub.store.commit(repository, "main", changed={"record.json": hub.store.file(b"{}")})
+    made.files[name] = hub.store.file(b"{}")
+    code = """
+import json
+from crossmem_hf.errors import CrossmemError
+from crossmem_hf.publishing.records import located_record
+
+try:
+    said = located_record("evil/run").source
+except CrossmemError as error:
+    said = str(error)
+print(json.dumps(said))
+"""
+    said = clients.python(code, timeout=300)
+    assert "Could not fetch the record of 'evil/run'" in said
+    assert not list(clients.folder.parent.rglob("climbed.json"))

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.publishing.spaces import metric_names, publish_metrics, space_files
+from crossmem_hf.publishing.spaces import metric_names, publish_metrics, publish_space, space_files
 from tests.hub.accounts import READ_TOKEN, SCOPED_TOKEN, STRANGER_TOKEN, WRITE_TOKEN
 from tests.hub.here import client_of, contents, write
 
@@ -141,3 +141,19 @@ def test_somebody_else_writing_meanwhile_is_told(hub, log_in):
     hub.fail("commit", status=412, message="A commit has happened since. Please refresh and try again.")
     with pytest.raises(CrossmemError, match="Somebody else changed the repository meanwhile"):
         publish_metrics(["exposure"])
+
+
+def test_any_folder_that_is_a_space_can_go_there(hub, log_in, tmp_path):
+    folder = tmp_path / "explorer"
+    folder.mkdir()
+    (folder / "README.md").write_text("---\nsdk: gradio\napp_file: app.py\n---\n")
+    (folder / "app.py").write_text("print('page')\n")
+    (tmp_path / "look.css").write_text("body {}\n")
+    (folder / "look.css").symlink_to("../look.css")
+    (folder / "__pycache__").mkdir()
+    (folder / "__pycache__/app.pyc").write_bytes(b"x")
+    (folder / ".env").write_text("SECRET=1\n")
+    assert publish_space(folder).changed
+    assert set(space(hub, "explorer")) == {"README.md", "app.py", "look.css"}
+    assert space(hub, "explorer")["look.css"] == b"body {}\n"
+    assert not publish_space(folder).changed

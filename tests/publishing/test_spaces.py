@@ -4,7 +4,7 @@
 import pytest
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.publishing.spaces import metric_names, publish_metrics, space_files
+from crossmem_hf.publishing.spaces import metric_names, publish_metrics, publish_space, space_files
 
 
 def test_every_metric_has_a_space(root):
@@ -29,3 +29,11 @@ def test_in_another_namespace_the_card_names_that_one():
 def test_an_unknown_metric_is_refused_before_anybody_is_asked():
     with pytest.raises(CrossmemError, match="no metric 'bleu'"):
         publish_metrics(["exposure", "bleu"])
+
+
+@pytest.mark.parametrize("card", [None, "no front matter\n", "---\nsdk: static\n---\n", "---\nsdk: gradio\n---\n"])
+def test_a_folder_that_is_no_space_is_refused_before_anybody_is_asked(card, tmp_path):
+    if card is not None:
+        (tmp_path / "README.md").write_text(card)
+    with pytest.raises(CrossmemError, match="is no Gradio Space"):
+        publish_space(tmp_path)
