@@ -12,7 +12,7 @@ from crossmem_hf.cli_portraits import _settings
 from crossmem_hf.rendering.diffusion_settings import DiffusionSettings
 from crossmem_hf.studies.portrait_settings import PortraitSettings
 
-SMALL = ["--face-model", "none", "--num-personas", "2", "--views", "1", "--populations", "target"]
+SMALL = ["--face-model", "none", "--num-personas", "2", "--views", "2", "--populations", "target"]
 QUICK = ["--image-size", "48", "--steps", "2"]
 
 
@@ -85,8 +85,8 @@ def test_from_a_model_to_a_dataset(tmp_path):
     assert done.exit_code == 0, done.output
     assert "anchors: 2 kept" in done.output
     about = json.loads((album / "portraits.json").read_text())
-    assert (about["complete"], about["num_portraits"]) == (True, 2 * (1 + 4 + 4))
-    words = ["--num-personas", "2", "--num-views", "1", "--image-size", "48", "--forget-fraction", "0.5"]
+    assert (about["complete"], about["num_portraits"]) == (True, 2 * (2 + 4 + 4))
+    words = ["--num-personas", "2", "--num-views", "2", "--image-size", "48", "--forget-fraction", "0.5"]
     failed = CliRunner().invoke(app, ["materialize", str(tmp_path / "w"), *words, "--portraits", str(album)])
     assert failed.exit_code == 2, "captions need background people"
     assert "no portrait of 'b0-00000'" in " ".join(failed.output.split())
