@@ -99,7 +99,17 @@ def test_from_a_model_to_a_dataset(tmp_path):
     assert made.exit_code == 0, made.output
     rows = load_dataset(str(tmp_path / "w/crossmem/personas"), "recall_image", split="test")
     assert rows[0]["images"][0].size == (48, 48)
-    assert str(tmp_path) not in (tmp_path / "w/crossmem/personas/README.md").read_text()
+    card = (tmp_path / "w/crossmem/personas/README.md").read_text()
+    assert str(tmp_path) not in card
+    assert (
+        f"by image models, which learnt from photographs of real people: model ({about['made_by']['model_commit']})"
+        in card
+    )
+    assert "license: other" in card
+    assert "drawn by a" not in card
+    told = [path.read_text() for path in (tmp_path / "w/crossmem/personas").rglob("*.json")]
+    assert told
+    assert not [text for text in told if str(tmp_path) in text], "what is published names no folder"
 
 
 def test_a_model_that_does_not_exist_is_one_line(tmp_path):

@@ -150,7 +150,15 @@ def finish(
 
 def _head(mark: str, settings: PortraitSettings, made_by: Mapping[str, Any]) -> dict[str, Any]:
     decisive = settings.decisive()
-    return {"fingerprint": mark, "people": decisive["people"], "settings": decisive, "made_by": dict(made_by)}
+    head = {"fingerprint": mark, "people": decisive["people"], "settings": decisive, "made_by": dict(made_by)}
+    return {**head, "models": _models(settings, made_by)}
+
+
+def _models(settings: PortraitSettings, made_by: Mapping[str, Any]) -> list[str]:
+    """Name and commit of each image model, as a card may say them: a folder without the way to it."""
+    names = {name: getattr(settings.diffusion, name) for name in ("model", "anchor_model", "adapter")}
+    shown = {name: Path(found).name if Path(found).is_dir() else found for name, found in names.items() if found}
+    return [f"{found} ({made_by.get(f'{name}_commit')})" for name, found in shown.items()]
 
 
 def _check_files(folder: Path, made: Sequence[Made]) -> None:

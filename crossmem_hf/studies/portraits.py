@@ -58,7 +58,7 @@ def run_portraits(
         return renderer or DiffusionRenderer(settings.diffusion, state.device), embedder or _embedder(settings)
 
     def download() -> None:
-        if state.is_local_main_process:
+        if state.num_processes > 1 and state.is_local_main_process:
             models()
 
     together(download)  # by one process of each machine; the others find what it downloaded
