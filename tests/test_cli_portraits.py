@@ -12,7 +12,7 @@ from crossmem_hf.cli_portraits import _settings
 from crossmem_hf.rendering.diffusion_settings import DiffusionSettings
 from crossmem_hf.studies.portrait_settings import PortraitSettings
 
-SMALL = ["--face-model", "none", "--num-personas", "2", "--views", "1", "--populations", "target"]
+SMALL = ["--face-model", "none", "--num-personas", "2", "--views", "2", "--populations", "target"]
 QUICK = ["--image-size", "48", "--steps", "2"]
 
 
@@ -85,8 +85,8 @@ def test_from_a_model_to_a_dataset(tmp_path):
     assert done.exit_code == 0, done.output
     assert "anchors: 2 kept" in done.output
     about = json.loads((album / "portraits.json").read_text())
-    assert (about["complete"], about["num_portraits"]) == (True, 2 * (1 + 4 + 4))
-    words = ["--num-personas", "2", "--num-views", "1", "--image-size", "48", "--forget-fraction", "0.5"]
+    assert (about["complete"], about["num_portraits"]) == (True, 2 * (2 + 4 + 4))
+    words = ["--num-personas", "2", "--num-views", "2", "--image-size", "48", "--forget-fraction", "0.5"]
     failed = CliRunner().invoke(app, ["materialize", str(tmp_path / "w"), *words, "--portraits", str(album)])
     assert failed.exit_code == 2, "captions need background people"
     assert "no portrait of 'b0-00000'" in " ".join(failed.output.split())
@@ -99,7 +99,17 @@ def test_from_a_model_to_a_dataset(tmp_path):
     assert made.exit_code == 0, made.output
     rows = load_dataset(str(tmp_path / "w/crossmem/personas"), "recall_image", split="test")
     assert rows[0]["images"][0].size == (48, 48)
-    assert str(tmp_path) not in (tmp_path / "w/crossmem/personas/README.md").read_text()
+    card = (tmp_path / "w/crossmem/personas/README.md").read_text()
+    assert str(tmp_path) not in card
+    assert (
+        f"by image models, which learnt from photographs of real people: model ({about['made_by']['model_commit']})"
+        in card
+    )
+    assert "license: other" in card
+    assert "drawn by a" not in card
+    told = [path.read_text() for path in (tmp_path / "w/crossmem/personas").rglob("*.json")]
+    assert told
+    assert not [text for text in told if str(tmp_path) in text], "what is published names no folder"
 
 
 def test_a_model_that_does_not_exist_is_one_line(tmp_path):

@@ -60,6 +60,15 @@ def album_fingerprint(folder: str) -> str:
     return _album(folder).fingerprint
 
 
+def models_of_album(folder: str) -> list[str]:
+    """What made an album's pictures, by name and commit.
+
+    Raises:
+        CrossmemError: The folder is no album.
+    """
+    return list(_album(folder).models)
+
+
 def layout_in_album(person: Photographed, split: ViewSplit, index: int) -> str:
     """What view number `index` shows behind a person; layouts of different splits never meet.
 
@@ -106,6 +115,7 @@ def _png(path: Path, digest: str, size: int) -> bytes:
 @dataclass(frozen=True, slots=True)
 class _Album:
     seed: int
+    models: Sequence[str]
     fingerprint: str
     entries: Mapping[tuple[str, str, int], Mapping[str, Any]]
 
@@ -126,7 +136,8 @@ def _album(folder: str) -> _Album:
 def _read(folder: str, _changed: int, _size: int) -> _Album:
     where = f"{ABOUT} in {folder!r}"
     try:
-        seed = int(json.loads((Path(folder) / ABOUT).read_text())["people"]["seed"])
+        about = json.loads((Path(folder) / ABOUT).read_text())
+        seed, models = int(about["people"]["seed"]), [str(name) for name in about["models"]]
         stored, entries = (Path(folder) / LISTING).read_bytes(), {}
         for number, line in enumerate(stored.splitlines(), start=1):
             where = f"Line {number} of {LISTING} in {folder!r}"
@@ -142,7 +153,7 @@ def _read(folder: str, _changed: int, _size: int) -> _Album:
             f"{where} cannot be read: {type(error).__name__}: {error}.",
             "Name a folder that crossmem portraits has finished.",
         ) from error
-    return _Album(seed, hashlib.sha256(stored).hexdigest()[:16], entries)
+    return _Album(seed, models, hashlib.sha256(stored).hexdigest()[:16], entries)
 
 
 def _check_inside(folder: str, name: str) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from crossmem_hf.data.albums import models_of_album
 from crossmem_hf.data.contents import QUESTIONS_PER_FACT_IN_TEST, num_questions_by_hops
 from crossmem_hf.data.quality import CHECKS, QualityReport, stage_of
 from crossmem_hf.data.rows import FACT_QUESTIONS
@@ -43,12 +44,15 @@ def dataset_card(
     )
     environment.filters["cell"] = cell
     by_hops = num_questions_by_hops(spec)
+    models = [] if spec.portraits is None else models_of_album(spec.portraits)
     return environment.get_template("dataset_card.md.j2").render(
-        front_matter=_front_matter(infos, report.content),
+        front_matter=_front_matter(infos, report.content, drawn=not models),
         repo_id=repo_id,
         fingerprint=report.content,
         version=version("crossmem_hf"),
         spec=spec,
+        models=models,
+        album=spec.shown().get("portraits"),
         spec_items=sorted(spec.shown().items()),
         held_out=NUM_HELD_OUT_VIEWS,
         qa_single=by_hops[1],
@@ -64,14 +68,15 @@ def dataset_card(
     )
 
 
-def _front_matter(infos: Mapping[str, "datasets.DatasetInfo"], fingerprint: str) -> str:
+def _front_matter(infos: Mapping[str, "datasets.DatasetInfo"], fingerprint: str, *, drawn: bool) -> str:
     from datasets.info import DatasetInfosDict
     from datasets.utils.metadata import MetadataConfigs
     from huggingface_hub import DatasetCardData
 
     num_rows = sum(split.num_examples for info in infos.values() for split in info.splits.values())
     data = DatasetCardData(
-        license="cc0-1.0",
+        license="cc0-1.0" if drawn else "other",
+        license_name=None if drawn else "words CC0-1.0, portraits under the terms of the image models",
         language=["en"],
         pretty_name="crossmem personas",
         annotations_creators=["machine-generated"],

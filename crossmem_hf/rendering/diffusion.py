@@ -153,7 +153,7 @@ class DiffusionRenderer:
         flags = getattr(output, "nsfw_content_detected", None)
         if flags is None:
             flags = self._checked(output.images)
-        return [Picture(image.convert("RGB"), bool(flag)) for image, flag in zip(output.images, flags, strict=True)]
+        return [_picture(image, bool(flag)) for image, flag in zip(output.images, flags, strict=True)]
 
     @cached_property
     def _text_to_image(self) -> Any:
@@ -209,6 +209,12 @@ class DiffusionRenderer:
                 "Pass --safety-model, such as CompVis/stable-diffusion-safety-checker.",
             )
         return self._safety(images)
+
+
+def _picture(image: "Image.Image", refused: bool) -> Picture:
+    from PIL import Image
+
+    return Picture(Image.new("RGB", image.size) if refused else image.convert("RGB"), refused)
 
 
 def _check_lengths(pipeline: Any, prompts: Sequence[str]) -> None:

@@ -43,6 +43,30 @@ class Made:
         return {**asked, "negative_prompt": settings.diffusion.negative_prompt, **came, **model}
 
 
+@dataclass(frozen=True, slots=True)
+class Tries:
+    """What all attempts came to, accepted or not.
+
+    Attributes:
+        counts: Stage -> verdict -> how many.
+        cosines: Which -> that of every view with a face.
+    """
+
+    counts: Mapping[str, Counter[str]]
+    cosines: Mapping[str, Sequence[float]]
+
+    def spread(self) -> dict[str, list[float]]:
+        """Lowest, lower quartile, median, upper quartile and highest of each kind of cosine there is."""
+        from numpy import quantile
+
+        shares = (0, 0.25, 0.5, 0.75, 1)
+        return {
+            name: [round(float(value), 4) for value in quantile(found, shares)]
+            for name, found in self.cosines.items()
+            if found
+        }
+
+
 def claim(folder: Path, mark: str, settings: PortraitSettings, made_by: Mapping[str, Any]) -> None:
     """Make the folder this run's, if it is nobody's; nothing if it is this run's already.
 
@@ -85,7 +109,7 @@ def finish(
     mark: str,
     settings: PortraitSettings,
     made_by: Mapping[str, Any],
-    counts: Mapping[str, Counter[str]],
+    tries: Tries,
     anchors: Sequence[Made],
     views: Sequence[Made | None],
 ) -> dict[str, Any]:
@@ -97,12 +121,13 @@ def finish(
     wanted = [f"{person.id}/{split}/{index}" for person, split, index in settings.views()]
     missing = [name for name, made in zip(wanted, views, strict=True) if made is None]
     made = [*anchors, *(view for view in views if view is not None)]
-    told = {stage: {verdict: count[verdict] for verdict in VERDICTS} for stage, count in counts.items()}
+    told = {stage: {verdict: count[verdict] for verdict in VERDICTS} for stage, count in tries.counts.items()}
     about = {
         **_head(mark, settings, made_by),
         "complete": not missing,
         "num_portraits": len(made) - len(anchors),
         "attempts": told,
+        "similarities": tries.spread(),
         "max_attempts": settings.max_attempts,
         "missing": missing,
     }
@@ -115,7 +140,8 @@ def finish(
     if missing:
         raise CrossmemError(
             f"{len(missing)} of {len(wanted)} portraits were not accepted in {settings.max_attempts} attempts each, "
-            f"first {missing[0]!r} (views tried: {told['views']}).",
+            f"first {missing[0]!r} (views tried: {told['views']}; cosines from lowest over quartiles to highest: "
+            f"{tries.spread() or 'none'}).",
             "All others are in the folder. Raise --max-attempts to go on from there; if most are 'unlike', lower "
             "--strength (img2img) or raise it (ip-adapter), in another folder.",
         )
@@ -124,7 +150,15 @@ def finish(
 
 def _head(mark: str, settings: PortraitSettings, made_by: Mapping[str, Any]) -> dict[str, Any]:
     decisive = settings.decisive()
-    return {"fingerprint": mark, "people": decisive["people"], "settings": decisive, "made_by": dict(made_by)}
+    head = {"fingerprint": mark, "people": decisive["people"], "settings": decisive, "made_by": dict(made_by)}
+    return {**head, "models": _models(settings, made_by)}
+
+
+def _models(settings: PortraitSettings, made_by: Mapping[str, Any]) -> list[str]:
+    """Name and commit of each image model, as a card may say them: a folder without the way to it."""
+    names = {name: getattr(settings.diffusion, name) for name in ("model", "anchor_model", "adapter")}
+    shown = {name: Path(found).name if Path(found).is_dir() else found for name, found in names.items() if found}
+    return [f"{found} ({made_by.get(f'{name}_commit')})" for name, found in shown.items()]
 
 
 def _check_files(folder: Path, made: Sequence[Made]) -> None:

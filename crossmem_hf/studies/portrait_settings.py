@@ -26,6 +26,7 @@ class PortraitSettings:
         diffusion: Which models, and how.
         num_personas: People a population.
         num_views: Training views a person; target people have four validation and four test views more.
+            The config ``multi_image`` shows two training views even of people who have one.
         seed: Which world the people come from; noise follows from it.
         populations: ``"background"`` people occur in captions only.
         face_model: Who compares faces; ``"none"`` keeps every picture that the safety checker lets pass.

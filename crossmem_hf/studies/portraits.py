@@ -22,7 +22,7 @@ from crossmem_hf.scoring.inputs import Row
 from crossmem_hf.scoring.sharding import in_shards, joined_state, together
 from crossmem_hf.seeding import seed_for
 from crossmem_hf.storage import fingerprint, source_fingerprint, write_atomic
-from crossmem_hf.studies.portrait_folder import Made, claim, finish
+from crossmem_hf.studies.portrait_folder import Made, Tries, claim, finish
 from crossmem_hf.studies.portrait_settings import UNIT, PortraitSettings
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def run_portraits(
         return renderer or DiffusionRenderer(settings.diffusion, state.device), embedder or _embedder(settings)
 
     def download() -> None:
-        if state.is_local_main_process:
+        if state.num_processes > 1 and state.is_local_main_process:
             models()
 
     together(download)  # by one process of each machine; the others find what it downloaded
@@ -66,7 +66,8 @@ def run_portraits(
     together(lambda: claim(folder, run.mark, settings, run.made_by) if state.is_main_process else None)
     anchors = run.anchors()
     views = run.views(anchors)
-    return together(lambda: finish(folder, run.mark, settings, run.made_by, run.counts, anchors, views))[0]
+    tries = Tries(counts=run.counts, cosines=run.cosines)
+    return together(lambda: finish(folder, run.mark, settings, run.made_by, tries, anchors, views))[0]
 
 
 def _embedder(settings: PortraitSettings) -> Embedder | None:
@@ -83,6 +84,7 @@ class _Run:
         self.made_by = {**renderer.provenance, "face_model": embedder.name if embedder else None}
         self.mark = fingerprint([settings.decisive(), self.made_by, source_fingerprint(*_CODE)])
         self.counts: dict[str, Counter[str]] = {"anchors": Counter(), "views": Counter()}
+        self.cosines: dict[str, list[float]] = {"own_similarity": [], "other_similarity": []}
         self._people = {person.id: person for person in settings.people()}
 
     def anchors(self) -> list[Made]:
@@ -136,6 +138,9 @@ class _Run:
             made = self._round("views", attempt, items, outcomes)
             for place, item, outcome in zip(places, items, made, strict=True):
                 self.counts["views"][outcome["verdict"]] += 1
+                for name, found in self.cosines.items():
+                    if outcome.get(name) is not None:
+                        found.append(outcome[name])
                 if outcome["verdict"] == "kept":
                     kept[place] = Made(item, outcome)
         return [kept.get(place) for place in range(len(wanted))]

@@ -39,7 +39,7 @@ def make_album(folder, *, seed=0, background=True, size=SIZE):
                 about = {"persona_id": person.id, "split": split, "view": index, "layout": PLACES[split]}
                 lines.append({"file_name": name, "sha256": digest, **about})
     write_listing(folder, lines)
-    (folder / "portraits.json").write_text(json.dumps({"people": {"seed": seed}}))
+    (folder / "portraits.json").write_text(json.dumps({"people": {"seed": seed}, "models": ["a/b (abc)"]}))
     return str(folder)
 
 

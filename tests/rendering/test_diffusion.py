@@ -132,7 +132,9 @@ def test_a_pipeline_without_a_safety_checker_needs_one(saved):
     with pytest.raises(CrossmemError, match=r"comes without a safety checker\. Pass --safety-model"):
         anchors(DiffusionRenderer(chosen(saved, model="unchecked")))
     renderer = DiffusionRenderer(chosen(saved, model="unchecked", safety_model=str(saved["checker"])))
-    assert [one.refused for one in anchors(renderer)] == [True] * 3
+    made = anchors(renderer)
+    assert [one.refused for one in made] == [True] * 3
+    assert not pixels(made).any()
     renderer = DiffusionRenderer(chosen(saved, model="unchecked", safety_model=str(saved["plain"])))
     with pytest.raises(CrossmemError, match="Could not load an image model"):
         anchors(renderer)

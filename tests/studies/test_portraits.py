@@ -4,6 +4,7 @@
 import hashlib
 import json
 import math
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -104,6 +105,15 @@ def test_rejected_attempts_are_counted_by_reason_and_none_is_left_behind(album):
     }
 
 
+def test_cosines_of_all_attempts_are_told(album):
+    """Also of views that were not kept: this is what a threshold is chosen by."""
+    own, other = (album[1]["similarities"][name] for name in ("own_similarity", "other_similarity"))
+    assert own == sorted(own)
+    assert own[0] == pytest.approx(math.cos(math.radians(66)), abs=0.05), "some were unlike"
+    assert own[-1] == pytest.approx(math.cos(math.radians(10)), abs=1e-3)
+    assert other[0] <= other[-1] <= 1
+
+
 def test_the_seed_of_an_attempt_is_its_own(album):
     seeds = [line["seed"] for line in listed(album[0])]
     assert len(set(seeds)) == len(seeds)
@@ -130,6 +140,30 @@ def test_killed_it_goes_on_and_makes_the_same(album, tmp_path, stop_after):
     assert killed.seeds + rest.seeds == whole.seeds, "finished units are not made again"
 
 
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from crossmem_hf.studies.portraits import run_portraits
+from tests.studies.darkroom import Embedder, Renderer, settings
+class Doomed(Renderer):
+    def _picture(self, request):
+        if len(self.seeds) > 25 and request.seed == self.seeds[-3]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super()._picture(request)
+run_portraits(settings(), Path(sys.argv[1]), renderer=Doomed(), embedder=Embedder())
+"""
+
+
+def test_killed_without_warning_it_goes_on(album, tmp_path, root):
+    done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "again")], cwd=root, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert list(tmp_path.glob("again/images/*/*.png")), "it was killed in the middle"
+    rest = Renderer()
+    run(tmp_path / "again", rest)
+    assert 0 < len(rest.seeds) < sum(sum(count.values()) for count in album[1]["attempts"].values())
+    assert contents(tmp_path / "again") == contents(album[0])
+
+
 def test_batches_decide_nothing(album, tmp_path):
     run(tmp_path / "single", chosen=settings(batch_size=1))
     assert contents(tmp_path / "single") == contents(album[0])
@@ -141,6 +175,7 @@ def test_what_is_never_accepted_is_told_and_more_attempts_go_on_from_there(tmp_p
     with pytest.raises(CrossmemError, match=r"1 of 30 portraits were not accepted in 40 attempts each, first") as told:
         run(tmp_path, Renderer(never=[never]))
     assert f"'{person.id}/test/2'" in str(told.value)
+    assert "cosines from lowest over quartiles to highest: {'own_similarity': [" in str(told.value)
     about = json.loads((tmp_path / "portraits.json").read_text())
     assert (about["complete"], about["missing"]) == (False, [f"{person.id}/test/2"])
     assert about["attempts"]["views"]["refused"] >= 40
@@ -167,6 +202,7 @@ def test_without_a_face_model_only_the_safety_checker_decides(tmp_path):
     tried = {verdict for verdict, count in about["attempts"]["views"].items() if count}
     assert tried == {"kept", "refused"}
     assert about["made_by"]["face_model"] is None
+    assert about["similarities"] == {}
     assert all("own_similarity" not in line for line in listed(tmp_path))
 
 
