@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -79,11 +80,11 @@ def parts_of_folder(folder: str | os.PathLike[str]) -> list[Part]:
     root = Path(folder)
     inner = root / "crossmem" / "personas"
     root = inner if inner.is_dir() else root
-    parts = [
-        Part(found["config"], found["split"], lambda path=path: path)
-        for path in sorted(root.rglob("*.parquet"))
-        if (found := _FILE.search(path.relative_to(root).as_posix()))
-    ]
+    parts = []
+    for path in sorted(root.rglob("*.parquet")):
+        found = _FILE.search(path.relative_to(root).as_posix())
+        if found is not None:
+            parts.append(Part(found["config"], found["split"], partial(Path, path)))
     if not any(part.config == "profiles" for part in parts):
         raise ValueError(f"No people in {str(folder)!r}; expected profiles/*.parquet. Run crossmem materialize there.")
     return parts
@@ -105,7 +106,9 @@ def parts_of_repo(repo: str) -> list[Part]:
         raise ValueError(f"{repo}: {type(error).__name__}; expected a public data set. Check its name.") from None
     parts = []
     for entry in tree:
-        found = _FILE.search(entry.path) if isinstance(entry, RepoFile) else None
+        if not isinstance(entry, RepoFile):
+            continue
+        found = _FILE.search(entry.path)
         if found is None:
             continue
         if entry.size > MAX_FILE_BYTES:
