@@ -14,7 +14,8 @@ from crossmem_hf.studies.settings import FirstLightSettings
 from crossmem_hf.studies.stages import Done, run_stage
 
 _DEPENDS_ON = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "tokenizers", "numpy")
-_CODE = ("*.py", "[!r]*/*.py", "metrics/*/*.py")  # not report/: how results are shown changes none
+# Not the command line, report/, publishing/ and uploading/: how results are shown and sent changes none.
+_CODE = ("[!c]*.py", "chat.py", "[!rpu]*/*.py", "personas/*.py", "metrics/*/*.py")
 _MEMORISE = ("lora_target_modules", "memorise_steps", "memorise_batch_size", "memorise_learning_rate")
 _UNLEARN = (
     *("unlearn_steps", "unlearn_batch_size", "unlearn_learning_rate", "forget_beta", "retain_weight"),
