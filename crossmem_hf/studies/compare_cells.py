@@ -24,16 +24,8 @@ BASE, MEMORISED, RETRAINED = ANCHORS = ("base", "memorised", "retrained")
 
 _DEPENDS_ON = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "tokenizers", "numpy")
 _CODE = (  # no report, no settings (those of a cell are among its inputs), and of the studies what makes answers
-    *(
-        "[!c]*.py",
-        "chat.py",
-        "[!prstu]*/*.py",
-        "personas/*.py",
-        "scoring/*.py",
-        "training/[!m]*.py",
-        "training/me*.py",
-        "metrics/*/*.py",
-    ),
+    *("[!c]*.py", "chat.py", "[!prstu]*/*.py", "personas/*.py", "scoring/*.py"),
+    *("training/[!m]*.py", "training/me*.py", "metrics/*/*.py"),
     *("studies/compare_asking.py", "studies/compare_cells.py", "studies/groups.py"),
 )
 
