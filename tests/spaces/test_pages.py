@@ -178,7 +178,7 @@ def test_a_cell_can_be_changed_and_a_file_loaded(root, address, open_tab, tmp_pa
 
     path = tmp_path / "table.json"
     path.write_text(json.dumps([{"nll": [0.1, 2.0], "truth": 1, "persona_id": "ada"}]))
-    tab.driver.find_element("css selector", "input[type=file]").send_keys(str(path))
+    tab.driver.find_element("css selector", "input[type=file][accept*=json]").send_keys(str(path))
     wanted = direct(root, "exposure", {"predictions": [[0.1, 2.0]], "references": [1], "persona_id": ["ada"]})
     tab.wait("return document.querySelector('#cm-value')?.innerText === arguments[0]", number(wanted["exposure"]))
 
