@@ -78,30 +78,3 @@ def test_card_explains_every_result(root):
     card = (root / "metrics/extraction_strength/README.md").read_text(encoding="utf-8")
     for key in strength_summary(ITEMS) | ITEMS.as_lists():
         assert f"`{re.sub('_ci_(low|high)$', '', key)}`" in card
-
-
-def test_form_is_parsed(app):
-    text = "# a comment\n\n5 6 7 : 5 0 7 # the middle is wrong\n8,9: 8, 9\n"
-    assert app("extraction_strength").parse_items(text) == ([[5, 0, 7], [8, 9]], [[5, 6, 7], [8, 9]])
-
-
-@pytest.mark.parametrize("line", ["1 2 3", "1 2 : 1 b", "1 : 1 : 1", "1 2 : 1", "1.5 : 1"])
-def test_form_names_the_line(app, line):
-    with pytest.raises(ValueError, match="Line 2: "):
-        app("extraction_strength").parse_items(f"1 2 : 1 2\n{line}\n")
-
-
-def test_page_answers_its_example(evaluate, app):
-    module = app("extraction_strength")
-    result = module.score(module.EXAMPLE)
-    assert result["item_extraction_strength"] == [1.0, 0.5, 0.0]
-    assert result["item_token_match"] == pytest.approx([1.0, 0.75, 1 / 3])
-
-
-def test_page_is_built_and_shows_errors(evaluate, app):
-    gradio = pytest.importorskip("gradio")
-    module = app("extraction_strength")
-    page = module.page()
-    assert page.fn(module.EXAMPLE)
-    with pytest.raises(gradio.Error, match="expected"):
-        page.fn("nonsense")

@@ -106,31 +106,3 @@ def test_card_explains_every_result(root):
     scores = token_scores(LISTS, MEANS, STDS)
     for key in membership_summary(scores, LABELS) | scores.as_lists():
         assert f"`{re.sub('_ci_(low|high)$', '', key)}`" in card
-
-
-def test_form_is_parsed(app):
-    text = "# a comment\n\n1: -1.5, -2, -3e-1 # trained on\n 0 : -4 -5\n"
-    assert app("min_k_prob").parse_items(text) == ([[-1.5, -2.0, -0.3], [-4.0, -5.0]], [1, 0])
-
-
-@pytest.mark.parametrize("line", ["-1.5, -2", "yes: -1, -2", "1: -1, two", "0.5: -1"])
-def test_form_names_the_line(app, line):
-    with pytest.raises(ValueError, match="Line 2: "):
-        app("min_k_prob").parse_items(f"1: -1, -2\n{line}\n")
-
-
-def test_page_answers_its_example(evaluate, app):
-    module = app("min_k_prob")
-    assert module.score(module.EXAMPLE, 0.2)["item_min_k"] == [-0.31, -1.2, -3.4, -1.05]
-    result = module.score(module.EXAMPLE, 1.0)
-    assert result["item_min_k"] == pytest.approx([-0.49 / 4, -1.67 / 3, -9.04 / 5, -2.64 / 3])
-    assert result["auroc_min_k"] == 1.0
-
-
-def test_page_is_built_and_shows_errors(evaluate, app):
-    gradio = pytest.importorskip("gradio")
-    module = app("min_k_prob")
-    page = module.page()
-    assert page.fn(module.EXAMPLE, 0.2)
-    with pytest.raises(gradio.Error, match="expected"):
-        page.fn("nonsense", 0.2)

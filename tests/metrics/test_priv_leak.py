@@ -104,31 +104,3 @@ def test_card_explains_every_result(root):
     items = priv_leak_items([-1.0, -2.0], [1, 0], retrain_score=[-2.0, -1.0])
     keys = priv_leak_summary(items) | items.as_lists()
     assert not [key for key in keys if f"`{key}`" not in card]
-
-
-def test_form_is_parsed(app):
-    text = "# a comment\n\nforget: -1.5, -2, -3e1 # learnt\n Holdout : -4 -inf\n"
-    assert app("priv_leak").parse_rows(text) == ([[-1.5, -2.0, -30.0], [-4.0, -math.inf]], [1, 0])
-
-
-@pytest.mark.parametrize("line", ["-1.5, -2", "retain: -1, -2", "forget: -1, two", "1: -1"])
-def test_form_names_the_line(app, line):
-    with pytest.raises(ValueError, match="Line 2: "):
-        app("priv_leak").parse_rows(f"forget: -1, -2\n{line}\n")
-
-
-def test_page_answers_its_example(evaluate, app):
-    module = app("priv_leak")
-    result = module.score(module.EXAMPLE, 0.5)
-    assert result["item_score"] == [-0.9, -2.6, -0.5, -2.4, -3.1, -1.5]
-    assert result["auc"] == pytest.approx(2 / 9)
-    assert module.score(module.EXAMPLE, 0.25)["priv_leak"] == pytest.approx(100 * (2 / 9 - 0.25) / 0.25)
-
-
-def test_page_is_built_and_shows_errors(evaluate, app):
-    gradio = pytest.importorskip("gradio")
-    module = app("priv_leak")
-    page = module.page()
-    assert page.fn(module.EXAMPLE, 0.5)
-    with pytest.raises(gradio.Error, match="expected"):
-        page.fn("nonsense", 0.5)

@@ -87,33 +87,3 @@ def test_card_explains_every_result(root):
     items = truth_ratio_items([[1.0]], [1.0])
     keys = truth_ratio_summary(items, retain_only=[1.0]) | items.as_lists()
     assert not [key for key in keys if f"`{key}`" not in card]
-
-
-def test_form_is_parsed(app):
-    text = "# a comment\n\n0.5: 1.5, 2, 3e1 # the truth first\n 2 : 4 inf\n"
-    assert app("truth_ratio").parse_items(text) == ([[1.5, 2.0, 30.0], [4.0, float("inf")]], [0.5, 2.0])
-
-
-@pytest.mark.parametrize("line", ["1.5, 2, 3", "a: 1, 2", "0.5: 1, two"])
-def test_form_names_the_line(app, line):
-    with pytest.raises(ValueError, match="Line 2: "):
-        app("truth_ratio").parse_items(f"0: 1, 2\n{line}\n")
-
-
-def test_page_answers_its_example(evaluate, app):
-    module = app("truth_ratio")
-    result = module.score(module.EXAMPLE, module.RETAIN_ONLY)
-    assert result["item_ratio"] == pytest.approx([math.exp(0.4 - 6.5 / 3), 1.0, math.e])
-    assert result["n_retain_only"] == 3
-    assert "forget_quality" not in module.score(module.EXAMPLE, " ")
-    with pytest.raises(ValueError, match=r"'0\.9, x'; expected numbers"):
-        module.score(module.EXAMPLE, "0.9, x")
-
-
-def test_page_is_built_and_shows_errors(evaluate, app):
-    gradio = pytest.importorskip("gradio")
-    module = app("truth_ratio")
-    page = module.page()
-    assert page.fn(module.EXAMPLE, "")
-    with pytest.raises(gradio.Error, match="expected"):
-        page.fn("nonsense", "")
