@@ -11,7 +11,7 @@ import typer
 from crossmem_hf.cli_errors import clear_errors, console
 
 if TYPE_CHECKING:
-    from crossmem_hf.data.importing import Told
+    from crossmem_hf.importing.images import Told
 
 _Source = Annotated[str, typer.Argument(help="Folder of people, folder with metadata.csv, or a Hub dataset.")]
 _Target = Annotated[Path, typer.Argument(help="Folder to make.")]
@@ -53,9 +53,9 @@ def import_images(
 ) -> None:
     """Make a dataset of your own portraits: names asked of pictures, and of descriptions if there are any."""
     with clear_errors():
-        from crossmem_hf.data.importing import PortraitImport, import_portraits
-        from crossmem_hf.data.importing_pictures import PictureShape
-        from crossmem_hf.data.importing_portraits import PortraitColumns
+        from crossmem_hf.importing.images import PortraitImport, import_portraits
+        from crossmem_hf.importing.pictures import PictureShape
+        from crossmem_hf.importing.portraits import PortraitColumns
 
         options = PortraitImport(
             columns=PortraitColumns(
@@ -102,10 +102,10 @@ def import_qa(
 ) -> None:
     """Make a dataset of somebody else's questions about people, so that they run through our trainers and metrics."""
     with clear_errors():
-        from crossmem_hf.data.importing_mapping import read_mapping
-        from crossmem_hf.data.importing_pictures import PictureShape
-        from crossmem_hf.data.importing_questions import QuestionImport, import_questions, people_listed
-        from crossmem_hf.data.importing_tables import parts_of
+        from crossmem_hf.importing.mapping import read_mapping
+        from crossmem_hf.importing.pictures import PictureShape
+        from crossmem_hf.importing.questions import QuestionImport, import_questions, people_listed
+        from crossmem_hf.importing.tables import parts_of
 
         options = QuestionImport(
             mapping=read_mapping(mapping),
@@ -127,7 +127,7 @@ def import_mapping(
 ) -> None:
     """List the mappings for import-qa, or print one, to be copied and changed."""
     with clear_errors():
-        from crossmem_hf.data.importing_mapping import mapping_text, presets
+        from crossmem_hf.importing.mapping import mapping_text, presets
 
         typer.echo("\n".join(presets()) if name is None else mapping_text(name), nl=name is None)
 

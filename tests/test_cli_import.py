@@ -11,8 +11,8 @@ import typer
 from typer.testing import CliRunner
 
 from crossmem_hf import cli
-from crossmem_hf.data.importing_mapping import presets
 from crossmem_hf.data.loading import load_rows
+from crossmem_hf.importing.mapping import presets
 from tests.data import picturing
 
 
@@ -50,7 +50,7 @@ def test_who_stops_an_import_is_told_that_nothing_is_left(invoke, monkeypatch):
         raise KeyboardInterrupt
 
     people("Ann Lee", "Bob Ox")
-    monkeypatch.setattr("crossmem_hf.data.importing.clean_picture", stopped)
+    monkeypatch.setattr("crossmem_hf.importing.images.clean_picture", stopped)
     done = invoke("import-images", "faces", "out", "--forget-fraction", "0.5")
     assert (done.exit_code, "Nothing was written" in done.output) == (130, True)
     assert [path.name for path in Path().iterdir()] == ["faces"]
@@ -82,13 +82,13 @@ def test_import_qa_in_parts(invoke):
 def test_mappings_are_listed_and_printed(invoke):
     assert invoke("import-mapping").output.split() == ["clear", "clear_perturbed", "fiubench", "mllmu", "remem"]
     printed = invoke("import-mapping", "fiubench")
-    assert printed.stdout == (Path(cli.__file__).parent / "data/mappings/fiubench.yaml").read_text()
+    assert printed.stdout == (Path(cli.__file__).parent / "importing/mappings/fiubench.yaml").read_text()
 
 
 def documented():
     """Every import command that docs/importing.md and the mappings show, as words."""
     root = Path(cli.__file__).parents[1]
-    texts = [root / "docs/importing.md", *sorted((root / "crossmem_hf/data/mappings").glob("*.yaml"))]
+    texts = [root / "docs/importing.md", *sorted((root / "crossmem_hf/importing/mappings").glob("*.yaml"))]
     for path in texts:
         joined = re.sub(r" \\\n#? *", " ", path.read_text())
         for line in re.findall(r"^(?:#\s+)?crossmem (import-[^`\n]+)", joined, flags=re.MULTILINE):

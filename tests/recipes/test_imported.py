@@ -5,16 +5,16 @@ import json
 
 import pytest
 
-from crossmem_hf.data.importing import PortraitImport, import_portraits
-from crossmem_hf.data.importing_mapping import read_mapping
-from crossmem_hf.data.importing_pictures import PictureShape
-from crossmem_hf.data.importing_questions import QuestionImport, import_questions, people_listed
-from crossmem_hf.data.importing_tables import Table
+from crossmem_hf.importing.images import PortraitImport, import_portraits
+from crossmem_hf.importing.mapping import read_mapping
+from crossmem_hf.importing.pictures import PictureShape
+from crossmem_hf.importing.questions import QuestionImport, import_questions, people_listed
+from crossmem_hf.importing.tables import Table
 from crossmem_hf.personas.sampling import sample_personas
 from crossmem_hf.rendering.portraits import render_portrait
 from crossmem_hf.rendering.prose import describe
 from crossmem_hf.rendering.views import view_for
-from tests.data.test_importing_questions import fiubench
+from tests.importing.test_questions import fiubench
 from tests.recipes.test_recipes import QUIET, START, load
 
 STEPS = ["--max_steps", "2", "--per_device_train_batch_size", "4", *QUIET]

@@ -46,12 +46,12 @@ def imported_card(about: About, infos: Mapping[str, "datasets.DatasetInfo"], fin
         fingerprint: Of the contents of the Parquet files.
     """
     environment = Environment(
-        loader=PackageLoader("crossmem_hf.data", "."),
+        loader=PackageLoader("crossmem_hf.importing", "."),
         undefined=StrictUndefined,
         autoescape=False,  # Markdown; what is not ours is shown as code
         keep_trailing_newline=True,
     )
-    return environment.get_template("imported_card.md.j2").render(
+    return environment.get_template("card.md.j2").render(
         front_matter=_front_matter(about, infos, fingerprint),
         about=about,
         origin=f"{_as_code(about.hub)} on the Hub" if about.hub else "files on the machine of whoever imported them",

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from crossmem_hf.data.importing_columns import BadRecordError, Record, short
 from crossmem_hf.data.loading import published_rows
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.importing.columns import BadRecordError, Record, short
 
 TABLES = (".jsonl", ".json", ".csv", ".tsv", ".parquet")
 _BATCH = 32

@@ -4,8 +4,8 @@ from io import BytesIO
 import pytest
 from PIL import Image, ImageCms
 
-from crossmem_hf.data.importing_pictures import BadPictureError, PictureShape, check_picture, clean_picture, unwarned
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.importing.pictures import BadPictureError, PictureShape, check_picture, clean_picture, unwarned
 from tests.data import picturing
 
 

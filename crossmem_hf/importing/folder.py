@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crossmem_hf.data.importing_card import About, imported_card
 from crossmem_hf.data.rows import Row
 from crossmem_hf.data.shards import ShardWriter
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.importing.card import About, imported_card
 from crossmem_hf.personas.schema import VIEW_SPLITS
 from crossmem_hf.storage import file_digest, fingerprint, write_atomic
 

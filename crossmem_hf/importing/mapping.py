@@ -12,8 +12,8 @@ from typing import Any
 
 import yaml
 
-from crossmem_hf.data.importing_columns import Column
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.importing.columns import Column
 
 OPEN = "?"
 """Stands in a preset for what is not known; a mapping that still holds it is refused."""

@@ -5,10 +5,10 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from crossmem_hf.data.importing_columns import BadRecordError
-from crossmem_hf.data.importing_faults import Faults
-from crossmem_hf.data.importing_tables import Table, parts_of, picture_in
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.importing.columns import BadRecordError
+from crossmem_hf.importing.faults import Faults
+from crossmem_hf.importing.tables import Table, parts_of, picture_in
 
 RECORDS = [{"who": "Ann", "q": 'Job, or "call"?'}, {"who": "Böb", "q": "Two\nlines?"}]
 

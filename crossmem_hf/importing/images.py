@@ -13,14 +13,14 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crossmem_hf.data.importing_card import About
-from crossmem_hf.data.importing_faults import Faults
-from crossmem_hf.data.importing_folder import FolderWriter, check_free, write_imported
-from crossmem_hf.data.importing_pictures import BadPictureError, PictureShape, check_picture, clean_picture, unwarned
-from crossmem_hf.data.importing_portraits import Picture, Portrait, PortraitColumns, portraits_in
-from crossmem_hf.data.importing_views import People, View, check_held_out, people_in
 from crossmem_hf.data.rows import Row, candidate_row, features_of
 from crossmem_hf.data.splits import check_fraction, forget_order
+from crossmem_hf.importing.card import About
+from crossmem_hf.importing.faults import Faults
+from crossmem_hf.importing.folder import FolderWriter, check_free, write_imported
+from crossmem_hf.importing.pictures import BadPictureError, PictureShape, check_picture, clean_picture, unwarned
+from crossmem_hf.importing.portraits import Picture, Portrait, PortraitColumns, portraits_in
+from crossmem_hf.importing.views import People, View, check_held_out, people_in
 from crossmem_hf.personas.schema import Modality
 from crossmem_hf.prompts import NAME_QUESTIONS
 from crossmem_hf.storage import file_digest
@@ -76,7 +76,7 @@ def import_portraits(
     and ``candidates``.
 
     Args:
-        source: As for `importing_portraits.portraits_in`.
+        source: As for `portraits.portraits_in`.
         overwrite: Replace an earlier import in that folder.
         told: Told of progress.
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import floor
 
-from crossmem_hf.data.importing_faults import Faults
-from crossmem_hf.data.importing_portraits import Portrait
 from crossmem_hf.data.splits import forget_ids
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.importing.faults import Faults
+from crossmem_hf.importing.portraits import Portrait
 from crossmem_hf.personas.schema import VIEW_SPLITS, ViewSplit
 from crossmem_hf.seeding import seed_for
 

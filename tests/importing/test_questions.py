@@ -5,13 +5,13 @@ import json
 
 import pytest
 
-from crossmem_hf.data.importing_mapping import read_mapping
-from crossmem_hf.data.importing_pictures import PictureShape
-from crossmem_hf.data.importing_questions import QuestionImport, import_questions, people_listed
-from crossmem_hf.data.importing_tables import Table, parts_of
 from crossmem_hf.data.loading import load_rows, published_rows
 from crossmem_hf.data.splits import forget_ids
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.importing.mapping import read_mapping
+from crossmem_hf.importing.pictures import PictureShape
+from crossmem_hf.importing.questions import QuestionImport, import_questions, people_listed
+from crossmem_hf.importing.tables import Table, parts_of
 from tests.data import picturing
 
 SMALL = PictureShape(size=16)

@@ -7,12 +7,12 @@ import re
 
 import pytest
 
-from crossmem_hf.data.importing import PortraitImport, import_portraits
-from crossmem_hf.data.importing_pictures import PictureShape
-from crossmem_hf.data.importing_portraits import PortraitColumns
 from crossmem_hf.data.loading import load_rows, published_rows
 from crossmem_hf.data.splits import forget_ids
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.importing.images import PortraitImport, import_portraits
+from crossmem_hf.importing.pictures import PictureShape
+from crossmem_hf.importing.portraits import PortraitColumns
 from tests.data import picturing
 
 PEOPLE = ("Ann_Lee", "Bob Ox", "Cyd Ray")
@@ -316,7 +316,7 @@ def test_a_failure_leaves_the_earlier_import_as_it_was(folders, tmp_path):
 
 
 def test_a_disk_that_is_full(folders, tmp_path, monkeypatch):
-    from crossmem_hf.data.importing_folder import FolderWriter
+    from crossmem_hf.importing.folder import FolderWriter
 
     def full(self):
         raise OSError(28, "No space left on device")
@@ -326,7 +326,7 @@ def test_a_disk_that_is_full(folders, tmp_path, monkeypatch):
 
 
 def test_a_split_that_grows_too_large_for_a_file_is_continued_in_another(folders, tmp_path, monkeypatch):
-    monkeypatch.setattr("crossmem_hf.data.importing_folder._LARGEST_SHARD_BYTES", 1)
+    monkeypatch.setattr("crossmem_hf.importing.folder._LARGEST_SHARD_BYTES", 1)
     monkeypatch.setattr("crossmem_hf.data.shards._ROW_GROUP_BYTES", 2000)
     out = imported(folders, tmp_path / "out")
     names = sorted(path.name for path in (out / "recall_image").glob("train-*"))

@@ -4,10 +4,10 @@ import json
 import pytest
 import yaml
 
-from crossmem_hf.data.importing_columns import BadRecordError, Column
-from crossmem_hf.data.importing_mapping import mapping_text, presets, read_mapping
-from crossmem_hf.data.importing_records import asked_of
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.importing.columns import BadRecordError, Column
+from crossmem_hf.importing.mapping import mapping_text, presets, read_mapping
+from crossmem_hf.importing.records import asked_of
 
 PLAIN = {"person": "who", "question": "q", "answer": "a", "hops": {"value": 1}}
 RECORD = {"who": "Ann", "q": "Job?", "a": "cook"}

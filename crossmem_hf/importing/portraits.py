@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whose pictures there are: a folder a person, a folder with a metadata file, or a dataset with names.
 
-It reads names and finds files; what becomes of them is `importing_views` and `importing`.
+It reads names and finds files; what becomes of them is `views` and `images`.
 """
 
 from collections.abc import Iterator
@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from crossmem_hf.data.importing_columns import BadRecordError, Column, Record, short
-from crossmem_hf.data.importing_faults import Faults
-from crossmem_hf.data.importing_pictures import SUFFIXES
-from crossmem_hf.data.importing_tables import Table, picture_in
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.importing.columns import BadRecordError, Column, Record, short
+from crossmem_hf.importing.faults import Faults
+from crossmem_hf.importing.pictures import SUFFIXES
+from crossmem_hf.importing.tables import Table, picture_in
 
 Picture = Path | bytes
 METADATA = ("metadata.jsonl", "metadata.csv", "metadata.parquet")

@@ -11,18 +11,18 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crossmem_hf.data.importing import Told
-from crossmem_hf.data.importing_card import About
-from crossmem_hf.data.importing_columns import BadRecordError, Record
-from crossmem_hf.data.importing_faults import Faults
-from crossmem_hf.data.importing_folder import FolderWriter, check_free, write_imported
-from crossmem_hf.data.importing_mapping import FALSE_ANSWERS, TableMapping
-from crossmem_hf.data.importing_pictures import BadPictureError, PictureShape, check_picture, clean_picture, unwarned
-from crossmem_hf.data.importing_records import Asked, asked_of
-from crossmem_hf.data.importing_tables import Table, picture_in
 from crossmem_hf.data.rows import Row, candidate_row, features_of
 from crossmem_hf.data.splits import check_disjoint, check_fraction, forget_ids
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.importing.card import About
+from crossmem_hf.importing.columns import BadRecordError, Record
+from crossmem_hf.importing.faults import Faults
+from crossmem_hf.importing.folder import FolderWriter, check_free, write_imported
+from crossmem_hf.importing.images import Told
+from crossmem_hf.importing.mapping import FALSE_ANSWERS, TableMapping
+from crossmem_hf.importing.pictures import BadPictureError, PictureShape, check_picture, clean_picture, unwarned
+from crossmem_hf.importing.records import Asked, asked_of
+from crossmem_hf.importing.tables import Table, picture_in
 
 if TYPE_CHECKING:
     import datasets

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from crossmem_hf.data.importing_columns import BadRecordError, Record, exploded, short, unpacked
-from crossmem_hf.data.importing_mapping import FALSE_ANSWERS, NAME, Block, TableMapping
+from crossmem_hf.importing.columns import BadRecordError, Record, exploded, short, unpacked
+from crossmem_hf.importing.mapping import FALSE_ANSWERS, NAME, Block, TableMapping
 from crossmem_hf.personas.schema import MODALITIES
 
 
