@@ -71,7 +71,7 @@ def test_without_diffusers_it_says_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "diffusers", None)
     done = called("--output-dir", tmp_path / "out", *SMALL)
     assert done.exit_code == 2
-    assert "pip install 'crossmem_hf[diffusion]'" in " ".join(done.output.split())
+    assert "pip install -e '.[diffusion]'" in " ".join(done.output.split())
 
 
 def test_from_a_model_to_a_dataset(tmp_path):

@@ -26,6 +26,9 @@ def check_dataset_card(dataset_name: str) -> None:
         CrossmemError: It is too large, no plain YAML, grows without measure when its aliases are followed, or names
             data files outside the dataset.
     """
+    aside = Path(dataset_name) / ".huggingface.yaml"  # datasets reads it as a second card; from the Hub it refuses
+    if aside.is_file():
+        raise _hostile_card(dataset_name, f"has {aside.name!r} beside it, which overrides it")
     path = Path(dataset_name) / "README.md" if Path(dataset_name).is_dir() else _fetched_card(dataset_name)
     if path is None or not path.is_file():
         return

@@ -20,6 +20,7 @@ from crossmem_hf.personas.schema import VIEW_SPLITS
 from crossmem_hf.storage import file_digest, fingerprint
 
 FILE_NAME = "quality.json"
+_BESIDE = ("README.md", "eval.yaml", "samples.png", ".gitattributes")
 NEAR_DUPLICATE_BITS = 2
 """Portraits of two people that differ in no more bits of 192 count as the same picture."""
 
@@ -30,8 +31,8 @@ CHECKS = {
     "leakage": "no retain row says what only a forgotten person has",
     "names": "no description, caption or question to be answered from looks holds a word of anybody's name",
     "families": "no portrait and no described question is met in two families of views",
-    "templates": "no layout, sentence frame or wording is met both in training and in held-out splits",
-    "duplicates": "no two people have portraits that look the same",
+    "templates": "no template (layout, sentence frame or question number) is both in training and in held-out splits",
+    "duplicates": "no two people have first portraits that look the same",
 }
 """Check -> what holds once it has passed."""
 
@@ -215,7 +216,7 @@ def check_written(folder: Path) -> str:
     """The content fingerprint of a written dataset, once its Parquet files are seen to be those that passed.
 
     Raises:
-        CrossmemError: There is no quality report, or it is about other files.
+        CrossmemError: There is no quality report, it is about other files, or other files lie beside them.
     """
     try:
         content = str(json.loads((folder / FILE_NAME).read_text())["content"])
@@ -225,6 +226,13 @@ def check_written(folder: Path) -> str:
             "Write the dataset anew; nothing is published without the report.",
         ) from error
     files = sorted(folder.rglob("*.parquet"))
+    own = {*files, *(folder / name for name in (FILE_NAME, *_BESIDE))}
+    strangers = sorted(path for path in folder.rglob("*") if path.is_file() and path not in own)
+    if strangers:
+        raise CrossmemError(
+            f"{str(strangers[0])!r} is no part of the dataset ({len(strangers)} such files), and would be published.",
+            "Move it away.",
+        )
     found = content_fingerprint({path.relative_to(folder).as_posix(): file_digest(path) for path in files})
     if found != content:
         raise CrossmemError(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from crossmem_hf.data.blocks import RECORDS, Block, Build, Shard, Tell, finished_block, write_block
 from crossmem_hf.data.card import dataset_card, evaluation_tasks
+from crossmem_hf.data.contents import check_questions
 from crossmem_hf.data.quality import FILE_NAME, QualityReport, check_people, content_fingerprint, quality_report
 from crossmem_hf.data.rows import features_of
 from crossmem_hf.data.samples import contact_sheet
@@ -66,6 +67,7 @@ def write_dataset(
         raise CrossmemError(f"num_proc={num_proc!r}; expected at least 1 process.", "Pass the number of cores.")
     build = Build(folder, spec, people_per_shard)
     plan = build.plan
+    check_questions(spec)
     check_people(spec)
     _begin(build)
     done = {number: finished_block(build, number) for number in range(plan.num_blocks)}

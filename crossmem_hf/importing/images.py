@@ -151,11 +151,13 @@ def _digest(picture: Picture) -> str:
 def _write_pictures(
     writer: FolderWriter, source: str, portraits: list[Portrait], people: People, options: PortraitImport, told: Told
 ) -> None:
-    faults = Faults("pictures")
+    faults, first = Faults("pictures"), dict[str, str]()
     again = zip(_cleaned(_pictures(source, options), options.shape), people.views, strict=True)
     for number, ((portrait, made), view) in enumerate(again, start=1):
         if isinstance(made, BadPictureError):  # cut off in the middle, which its head does not tell
             faults.add(portrait.where, made)
+        elif (other := first.setdefault(_digest(made), portrait.where)) != portrait.where:  # in another file format
+            faults.add(portrait.where, f"it shows the same picture as {other}")
         else:
             _add(writer, people, name_row(made, "", portrait.person, portrait.name, view), view)
         told("Writing pictures", number, len(portraits))

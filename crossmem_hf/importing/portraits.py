@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.importing.columns import BadRecordError, Column, Record, short
@@ -89,7 +90,7 @@ def _holds_dataset(folder: Path) -> bool:
 
 
 def _in_folders(root: Path) -> Iterator[tuple[Portrait, Picture]]:
-    faults, seen = Faults("pictures"), 0
+    faults, seen, people = Faults("pictures"), 0, set[str]()
     for path in sorted(path for path in root.iterdir() if not path.name.startswith(".")):
         if path.is_file() and path.suffix.lower() in SUFFIXES:
             seen += 1
@@ -100,22 +101,27 @@ def _in_folders(root: Path) -> Iterator[tuple[Portrait, Picture]]:
         seen += len(pictures) or 1
         if not pictures:
             faults.add(f"{path.name}/", f"there is no picture in it; known are {', '.join(sorted(SUFFIXES))}")
-        name = " ".join(path.name.replace("_", " ").split())
+        person, name = _said(path.name), _said(path.name.replace("_", " "))
+        if person in people:  # told apart by bytes, not by readers
+            faults.add(f"{path.name}/", f"person {person!r} has another folder")
+        people.add(person)
         for picture in pictures:
             where = f"{path.name}/{picture.name}"
             try:
-                said = Portrait(where=where, person=path.name, name=name, description=_beside(picture))
+                said = Portrait(where=where, person=person, name=name, description=_beside(picture, root))
                 yield said, picture_in(where, root)
             except BadRecordError as error:
                 faults.add(where, error)
     faults.check(seen)
 
 
-def _beside(picture: Path) -> str:
+def _beside(picture: Path, root: Path) -> str:
     """The description in a text file of the same name, as tools for captions write them."""
     path = picture.with_suffix(".txt")
+    if path.exists() and not path.resolve().is_relative_to(root.resolve()):
+        raise BadRecordError(f"its description {path.name!r} is a link to a file outside of {root.name!r}")
     try:
-        return " ".join(path.read_text(encoding="utf-8").split()) if path.is_file() else ""
+        return _said(path.read_text(encoding="utf-8")) if path.is_file() else ""
     except (OSError, UnicodeDecodeError) as error:
         raise BadRecordError(f"its description {path.name!r} cannot be read: {error}") from error
 
@@ -160,4 +166,4 @@ def _optional(record: Record, column: str | None, usual: str) -> str:
 def _said(value: Any) -> str:
     if isinstance(value, list | dict | bytes):
         raise BadRecordError(f"{short(value)} is no text")
-    return "" if value is None else " ".join(str(value).split())
+    return "" if value is None else " ".join(normalize("NFC", str(value)).split())  # macOS names files in NFD

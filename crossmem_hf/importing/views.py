@@ -107,6 +107,8 @@ def _names(portraits: Iterable[Portrait]) -> dict[str, str]:
         person = portrait.person
         if person not in names:
             names[person] = portrait.name
+            if not re.search(r"[^\W\d_]", portrait.name) or re.search(r"[<>|{}]", portrait.name):
+                faults.add(portrait.where, f"{portrait.name!r} is no name: expected letters, and none of <>|{{}}")
             other = folded.setdefault(_folded(portrait.name), person)
             if other != person:
                 faults.add(portrait.where, f"person {person!r} has the name of person {other!r}, {portrait.name!r}")
@@ -203,7 +205,7 @@ def _check_texts(texts: Sequence[str], name: str) -> None:
         )
     words = {word for word in re.findall(r"\w+", name) if len(word) > 1 and not word.islower()}
     for text in texts:
-        told = sorted(words & set(re.findall(r"\w+", text)))
+        told = sorted({*words, *map(str.upper, words)} & set(re.findall(r"\w+", text)))
         if told or name.casefold() in text.casefold():
             raise ValueError(f"the description {text[:60]!r} says {(told or [name])[0]!r}, which is to be recalled")
 

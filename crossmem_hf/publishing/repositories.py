@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Named contents as a commit of a repository that is empty or ours. It does not know what they are."""
 
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from crossmem_hf.uploading.patience import patiently
 from crossmem_hf.uploading.rights import ready_repository
 
 Contents = bytes | Path
+_TOKEN = re.compile(rb"\b(?:(?:hf|api_org|ghp|gho|github_pat)_\w{16,}|sk-[\w-]{20,}|AKIA[0-9A-Z]{16})\b")
 _OF_THE_HUB = {".gitattributes", "README.md"}  # what a repository may begin with
 
 
@@ -95,6 +97,19 @@ def publish(place: Place, address: str, contents: Mapping[str, Contents], messag
         address=pushed.pull_request or address,
         changed=pushed.num_changed > 0,
     )
+
+
+def check_no_token(contents: Mapping[str, Contents]) -> None:
+    """Accept contents without anything that looks like a token.
+
+    Raises:
+        CrossmemError: There is one; its file is named, the token is not.
+    """
+    for name, content in contents.items():
+        if Path(name).suffix in (".safetensors", ".png"):
+            continue
+        if _TOKEN.search(content if isinstance(content, bytes) else content.read_bytes()):
+            raise CrossmemError(f"{name!r} holds what looks like a token.", "Remove it there, and publish again.")
 
 
 def account_name() -> str:

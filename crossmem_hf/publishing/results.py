@@ -4,16 +4,23 @@
 Everything goes in one commit, so that nobody meets a card without its weights. Equal results are not pushed again.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.publishing.adapters import CONFIG, WEIGHTS, Adapter, adapter_files, adapters_of
 from crossmem_hf.publishing.cards import adapter_card, results_card
-from crossmem_hf.publishing.eval_results import FILE, eval_results
+from crossmem_hf.publishing.eval_results import FOLDER, eval_results
 from crossmem_hf.publishing.portable import RETAIN_ONLY, portable
-from crossmem_hf.publishing.repositories import Contents, Place, Published, account_name, publish, ready
+from crossmem_hf.publishing.repositories import (
+    Contents,
+    Place,
+    Published,
+    account_name,
+    check_no_token,
+    publish,
+    ready,
+)
 from crossmem_hf.report.checked import to_json
 from crossmem_hf.report.lines import Record, kind_of, read_record, record_file
 from crossmem_hf.report.score_record import ScoreRecord
@@ -28,10 +35,9 @@ _LEFT = {
 _SINGLE_ANSWERS = ("answers.jsonl", "items.jsonl", "holdout.jsonl", "report.html")
 _FIGURES = ("figures/matrix.png", "compare.png")
 _REPLACED = (
-    *("adapters/*", "figures/*", f"{RETAIN_ONLY}/*", FILE, CONFIG, WEIGHTS),
+    *("adapters/*", "figures/*", f"{RETAIN_ONLY}/*", f"{FOLDER}/*", CONFIG, WEIGHTS),
     *("answers.jsonl", "items.jsonl", "holdout.jsonl", "report.html", "compare.csv", "compare.md", "compare.svg"),
 )
-_SECRET = re.compile(rb"\b(?:hf|api_org)_[A-Za-z0-9]{16,}")
 
 
 def publish_results(
@@ -100,7 +106,7 @@ def result_files(
         files |= adapter_files(adapter)
         if adapter.place:
             files[adapter.file("README.md")] = adapter_card(public, repo_id, adapter).encode()
-    files[FILE] = eval_results(public, repo_id)
+    files |= eval_results(public, repo_id)
     figures = [name for name in _FIGURES if name in files]
     files["README.md"] = results_card(public, repo_id, adapters, figures=figures, shares_items=shared).encode()
     _check_fit_to_share(files, folder, adapters)
@@ -127,12 +133,11 @@ def _retain_only(folder: Path) -> dict[str, Contents]:
 
 def _check_fit_to_share(files: Mapping[str, Contents], folder: Path, adapters: tuple[Adapter, ...]) -> None:
     """Refuse a token, and a folder's name that would tell how this machine is laid out."""
+    check_no_token(files)
     places = {str(place.resolve()).encode() for place in (folder, *(adapter.folder for adapter in adapters))}
     for name, content in files.items():
         if Path(name).suffix in (".safetensors", ".png"):
             continue
         text = content if isinstance(content, bytes) else content.read_bytes()
-        if _SECRET.search(text):
-            raise CrossmemError(f"{name!r} holds what looks like a token.", "Remove it there, and publish again.")
         if any(place in text for place in places):
             raise CrossmemError(f"{name!r} names a folder of this machine.", "Remove it there, and publish again.")

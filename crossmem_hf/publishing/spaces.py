@@ -9,7 +9,7 @@ from pathlib import Path
 
 from crossmem_hf.data.materialize import NAMESPACE, metric_files
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.publishing.repositories import Contents, Place, Published, publish, ready
+from crossmem_hf.publishing.repositories import Contents, Place, Published, check_no_token, publish, ready
 
 _CODE = ("*.py", "*.css", "requirements.txt")
 MESSAGE = "Publish the metric"
@@ -85,7 +85,8 @@ def publish_space(
         create_pr: Propose the changes in a pull request.
 
     Raises:
-        CrossmemError: The folder is no Gradio Space, no right to write, or the Hub refuses or fails.
+        CrossmemError: The folder is no Gradio Space, a file holds what looks like a token, no right to write, or
+            the Hub refuses or fails.
     """
     files, app = _folder_files(folder)
     place = Place(
@@ -96,6 +97,7 @@ def publish_space(
         private=private,
         create_pr=create_pr,
     )
+    check_no_token(files)
     return publish(place, ready(place), files, "Publish the Space")
 
 

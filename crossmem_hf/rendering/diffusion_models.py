@@ -158,7 +158,7 @@ def imported() -> Any:
     except ImportError as error:
         raise CrossmemError(
             f"Portraits by image models need diffusers, which cannot be imported: {error}.",
-            "Run: pip install 'crossmem_hf[diffusion]'",
+            "In a clone of this repository, run: pip install -e '.[diffusion]'",
         ) from error
     return diffusers
 

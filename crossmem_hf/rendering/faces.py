@@ -38,7 +38,7 @@ class FaceEmbedder:
         except ImportError as error:
             raise CrossmemError(
                 f"Comparing faces needs uniface, which cannot be imported: {error}.",
-                "Run: pip install 'crossmem_hf[diffusion]', or pass --face-model none to keep pictures uncompared.",
+                "In a clone of this repository, run: pip install -e '.[diffusion]'; or pass --face-model none.",
             ) from error
         self.name = f"uniface {uniface.__version__} {model}"
         # the same numbers in every process, whatever else is installed

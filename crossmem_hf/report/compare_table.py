@@ -11,6 +11,7 @@ from crossmem_hf.personas.schema import MODALITIES
 from crossmem_hf.report.compare_record import (
     EXPOSURE,
     OUTCOMES,
+    PARTIAL,
     RECALL,
     ROUGE,
     CompareArm,
@@ -20,6 +21,7 @@ from crossmem_hf.report.compare_record import (
 
 _MEASURED = (
     ("forgotten: recall", RECALL, "forget"),
+    ("forgotten: a word of it", PARTIAL, "forget"),
     ("forgotten: Exposure", EXPOSURE, "forget"),
     ("retained: recall", RECALL, "retain"),
     ("retained: ROUGE-L", ROUGE, "retain"),
@@ -43,7 +45,7 @@ def legend(record: CompareRecord) -> Iterator[str]:
     yield (
         f"Percent, [95 % interval] clustered by person, {seeds} pooled; asked with new portraits (image) and new "
         f"descriptions (text). Guessing: recall {_percent(first.chance or 0)}, Exposure {exposure.chance or 0:.0f} "
-        "(0 to 100, higher = more memorised)."
+        "(0 to 100, higher = more memorised). A word of it: a first or last name, or any word of a fact, is said."
     )
     yield (
         "What became of forgotten facts: forgotten / refused / collapsed / still known, in percent of answers. "

@@ -91,7 +91,7 @@ def load_vllm(
         from vllm.lora.request import LoRARequest
     except ImportError as error:
         raise CrossmemError(
-            f"vLLM cannot be imported ({error}).", 'Install it with pip install "crossmem_hf[vllm]".'
+            f"vLLM cannot be imported ({error}).", 'In a clone of this repository, run: pip install -e ".[vllm]"'
         ) from error
     request = None
     if adapter is not None:

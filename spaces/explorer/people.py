@@ -17,6 +17,9 @@ from typing import Any
 TOKEN = False if os.environ.get("SPACE_ID") else None  # a public Space must not lend its rights to visitors
 MAX_FILE_BYTES = 500_000_000
 MAX_PEOPLE = 20_000
+MAX_FILE_ROWS = 2_000_000
+BATCH_ROWS = 512  # of a file, unfolded at a time: a few bytes of Parquet can stand for gigabytes
+MAX_BATCH_BYTES = 500_000_000
 MAX_IMAGE_BYTES = 5_000_000
 MAX_SIDE = 2_048
 MAX_VIEWS = 12
@@ -39,6 +42,10 @@ _NOT_FACTS = {"persona_id", "full_name", "portrait", "description", "forget_rank
 _FIRST = ("qa", "qa_test")  # of the questions: what is most asked for
 _FILE = re.compile(r"(?:^|/)(?P<config>\w+)/(?P<split>\w+)-\d+-of-\d+\.parquet$")
 _REPO = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
+
+
+class TooLargeError(ValueError):
+    """A file holds more than this page can show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,13 +204,27 @@ def _rows(part: Part, columns: list[str] | None, persona_ids: Sequence[str] | No
         ValueError: It cannot be fetched or read, or has no such columns.
     """
     import pyarrow
+    import pyarrow.compute
     import pyarrow.parquet
 
-    where = None if persona_ids is None else [("persona_id", "in", list(persona_ids))]
+    rows: list[dict[str, Any]] = []
+    most = MAX_PEOPLE if part.config == "profiles" else MAX_FILE_ROWS
     try:
-        table = pyarrow.parquet.read_table(part.fetch(), columns=columns, filters=where)
-        rows: list[dict[str, Any]] = table.to_pylist()
-    except (pyarrow.ArrowException, OSError, KeyError, ValueError) as error:
+        with pyarrow.parquet.ParquetFile(part.fetch()) as file:
+            if file.metadata.num_rows > most:
+                raise TooLargeError(f"{part.config}/{part.split}: {file.metadata.num_rows:,} rows; at most {most:,}.")
+            if not {"persona_id", *(columns or ())} <= set(file.schema_arrow.names):
+                raise KeyError
+            for batch in file.iter_batches(BATCH_ROWS, columns=columns):
+                if batch.nbytes > MAX_BATCH_BYTES:
+                    raise TooLargeError(f"{part.config}/{part.split}: {BATCH_ROWS} rows take {batch.nbytes:,} bytes.")
+                if persona_ids is not None:
+                    wanted = pyarrow.compute.is_in(batch["persona_id"], pyarrow.array(persona_ids, pyarrow.string()))
+                    batch = batch.filter(wanted)
+                rows += batch.to_pylist()
+    except TooLargeError:
+        raise
+    except (pyarrow.ArrowException, OSError, KeyError, ValueError, MemoryError) as error:
         wanted = f"Parquet with {', '.join(columns or ['persona_id'])}"
         raise ValueError(
             f"{part.config}/{part.split}: {type(error).__name__}; expected {wanted}. Build the data set again."

@@ -77,7 +77,7 @@ def test_what_is_published_is_what_was_laid_out_and_again_costs_nothing(hub, log
     wanted = result_files(read_record(run_folder), run_folder, "ada/results")
     read = {name: content if isinstance(content, bytes) else content.read_bytes() for name, content in wanted.items()}
     assert model(hub) == read
-    assert ".eval_results/crossmem.yaml" in read
+    assert ".eval_results/recall_unlearned_image_forget.yaml" in read
     assert hub.store.find("model", "ada/results").at("main").files[WEIGHTS].lfs
     commits = hub.count("commit")
     assert not publish_results(run_folder, "ada/results").changed

@@ -14,22 +14,9 @@ from crossmem_hf.importing.images import PortraitImport, import_portraits
 from crossmem_hf.importing.pictures import PictureShape
 from crossmem_hf.importing.portraits import PortraitColumns
 from tests.data import picturing
+from tests.importing.conftest import PEOPLE
 
-PEOPLE = ("Ann_Lee", "Bob Ox", "Cyd Ray")
 SMALL = PictureShape(size=16)
-
-
-@pytest.fixture
-def folders(tmp_path):
-    """Three people with five pictures each."""
-    root = tmp_path / "source"
-    for place, person in enumerate(PEOPLE):
-        (root / person).mkdir(parents=True)
-        for number in range(5):
-            (root / person / f"{number}.png").write_bytes(picturing.numbered(10 * place + number))
-    (root / ".cache").mkdir()
-    (root / "notes.txt").write_text("not a picture")
-    return root
 
 
 def described(root):

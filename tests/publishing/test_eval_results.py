@@ -15,7 +15,11 @@ NUMBERS = {"value": 0.5, "ci_low": 0.4, "ci_high": 0.6, "n": 8, "chance": 0.1, "
 
 
 def entries(record):
-    return parse_eval_result_entries(yaml.safe_load(eval_results(record, "you/results")))
+    files = [parse_eval_result_entries(yaml.safe_load(text)) for text in eval_results(record, "you/results").values()]
+    for entries in files:
+        tasks = [entry.task_id for entry in entries]
+        assert len(set(tasks)) == len(tasks), "a variant has one number a task"
+    return [entry for entries in files for entry in entries]
 
 
 def test_a_run_tells_recall_and_exposure_over_all_seeds(root):

@@ -19,6 +19,13 @@ from tests.publishing.conftest import lay_adapter
 
 NUMBERS = {"value": 0.5, "ci_low": 0.4, "ci_high": 0.6, "n": 8, "chance": 0.1, "unit": "proportion", "higher_is": "x"}
 
+EVALUATED = {
+    f".eval_results/{metric}_{who}.yaml"
+    for metric in ("recall", "exposure")
+    for source in ("image", "text")
+    for who in (f"memorised_{source}_all", f"unlearned_{source}_forget", f"unlearned_{source}_retain")
+}
+
 
 def files_of(folder, **how):
     return result_files(read_record(folder), folder, "you/results", **how)
@@ -48,11 +55,11 @@ def test_everything_of_a_run_is_there(run_folder):
     of_adapters = ("README.md", "adapter_config.json", "adapter_model.safetensors", "tokenizer.json")
     assert set(files) == {
         *("README.md", "record.json", "answers.jsonl", "report.html", "figures/matrix.png"),
-        ".eval_results/crossmem.yaml",
+        *EVALUATED,
         *(f"{place}/{name}" for place in places for name in of_adapters),
     }
     assert json.loads(text(files["record.json"])) == json.loads((run_folder / "record.json").read_text())
-    assert yaml.safe_load(text(files[".eval_results/crossmem.yaml"]))
+    assert all(yaml.safe_load(text(files[name])) for name in EVALUATED)
     assert files["adapters/seed1_image/memorised/adapter_model.safetensors"] == (
         run_folder / "jobs/seed1_image/memorised/adapter_model.safetensors"
     )
@@ -67,7 +74,7 @@ def test_the_same_results_give_the_same_bytes(run_folder):
 
 def test_adapters_and_answers_can_stay_at_home(run_folder):
     files = files_of(run_folder, with_adapters=False, with_items=False)
-    assert set(files) == {"README.md", "record.json", "figures/matrix.png", ".eval_results/crossmem.yaml"}
+    assert set(files) == {"README.md", "record.json", "figures/matrix.png", *EVALUATED}
 
 
 def test_answers_about_somebodys_own_rows_stay_at_home_unless_asked_for(tmp_path):
@@ -125,6 +132,9 @@ def test_a_token_or_a_place_of_this_machine_is_not_shared(run_folder):
     with pytest.raises(CrossmemError, match=r"'answers\.jsonl' holds what looks like a token") as caught:
         files_of(run_folder)
     assert "aaaa" not in str(caught.value)
+    answers.write_text(json.dumps({"answer": "ghp_" + "b" * 36}))
+    with pytest.raises(CrossmemError, match=r"'answers\.jsonl' holds what looks like a token"):
+        files_of(run_folder)
     answers.write_text(json.dumps({"answer": str(run_folder.resolve() / "x")}))
     with pytest.raises(CrossmemError, match=r"'answers\.jsonl' names a folder of this machine"):
         files_of(run_folder)

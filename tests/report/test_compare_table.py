@@ -4,7 +4,7 @@
 import csv
 import io
 
-from crossmem_hf.report.compare_record import EXPOSURE, OUTCOMES, RECALL, ROUGE
+from crossmem_hf.report.compare_record import EXPOSURE, OUTCOMES, PARTIAL, RECALL, ROUGE
 from crossmem_hf.report.compare_table import csv_text, markdown
 from tests.report.test_compare_record import arm, line
 from tests.report.test_compare_record import record as record_of
@@ -15,6 +15,7 @@ def record(**changes):
     for place, door in enumerate(("image", "text"), start=1):
         lines += [
             line(door=door, value=0.1 * place, ci_high=0.4),
+            line(door=door, metric=PARTIAL, value=0.3, ci_high=0.4, chance=None),
             line(door=door, metric=EXPOSURE, unit="0-100", value=50.0 + place, ci_low=40.0, ci_high=60.0, chance=24.1),
             line(door=door, metric=RECALL, group="retain", value=0.9, ci_low=0.8, ci_high=1.0),
             line(door=door, metric=ROUGE, group="retain", value=0.95, ci_low=0.8, ci_high=1.0, chance=None),
@@ -30,7 +31,7 @@ def test_markdown_has_a_row_an_arm_with_intervals_and_costs():
     assert head.count("|") == rule.count("|") == row.count("|")
     cells = [cell.strip() for cell in row.strip("|").split("|")]
     assert cells[:2] == ["npo", "both"]
-    assert cells[2:6] == ["10 [0, 40]", "20 [0, 40]", "51 [40, 60]", "52 [40, 60]"]
+    assert cells[2:8] == ["10 [0, 40]", "20 [0, 40]", "30 [0, 40]", "30 [0, 40]", "51 [40, 60]", "52 [40, 60]"]
     assert cells[-6:] == ["70 / 20 / 10 / 0", "70 / 20 / 10 / 0", "40", "12", "11", "700"]
     assert "Guessing: recall 2 %, Exposure 24" in text
 

@@ -77,6 +77,30 @@ def test_a_table_of_something_else_is_named(explorer, tmp_path):
         explorer.people_tab.People(explorer.people.parts_of_folder(tmp_path))
 
 
+@pytest.mark.parametrize(("rows", "letters"), [(30_000, 3), (512, 2_000_000)], ids=["many", "long"])
+def test_a_small_file_that_stands_for_much_is_refused_before_it_unfolds(explorer, tmp_path, rows, letters):
+    import pyarrow
+    import pyarrow.parquet
+
+    folder = tmp_path / "profiles"
+    folder.mkdir()
+    said = pyarrow.DictionaryArray.from_arrays(pyarrow.array([0] * rows, pyarrow.int32()), ["x" * letters])
+    path = folder / "forget-00000-of-00001.parquet"
+    pyarrow.parquet.write_table(
+        pyarrow.table({"persona_id": said, "full_name": said}).cast(
+            pyarrow.schema(
+                [(name, pyarrow.dictionary(pyarrow.int32(), pyarrow.string())) for name in ("persona_id", "full_name")]
+            )
+        ),
+        path,
+        compression="zstd",
+        store_schema=False,
+    )
+    assert path.stat().st_size < 1_000_000
+    with pytest.raises(explorer.people.TooLargeError, match="profiles/forget: "):
+        explorer.people_tab.People(explorer.people.parts_of_folder(tmp_path))
+
+
 def stored(image, **options):
     buffer = io.BytesIO()
     image.save(buffer, **options)
