@@ -20,6 +20,7 @@ from crossmem_hf.data.publish import push_dataset
 from crossmem_hf.data.spec import PRESETS, DatasetSpec
 from crossmem_hf.data.writing import REPO_ID, write_dataset
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.uploading.folders import check_tag_name
 from crossmem_hf.uploading.rights import ready_repository
 
 
@@ -51,6 +52,8 @@ def main(arguments: list[str] | None = None) -> None:
     parsed = parse_arguments(arguments)
     names = [*DatasetSpec().as_dict(), "portraits"]
     spec = DatasetSpec.preset(parsed.preset, **{name: getattr(parsed, name) for name in names})
+    if parsed.tag is not None:
+        check_tag_name(parsed.tag)
     address, repo_id = None, parsed.push_to_hub or REPO_ID
     if parsed.push_to_hub is not None:
         address = ready_repository(repo_id, "dataset", private=parsed.private, create_pr=parsed.create_pr)

@@ -62,6 +62,8 @@ def reproduce(
         CrossmemError: The record cannot be rerun by this version, the part is none of it, or anything that the
             rerun refuses.
     """
+    if not lines_of(then):
+        raise CrossmemError(f"The record {source!r} has no numbers.", "Name one that a finished command left.")
     chosen, console = part or Part(), console or Console()
     if isinstance(then, RunRecord):
         made = _run(then, folder, chosen, workers, console)

@@ -2,6 +2,7 @@
 """A folder as one commit of a repository, checked on arrival, then tagged. It does not know what the files hold."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -69,6 +70,8 @@ def push_folder(
             "A pull request cannot be tagged and goes to 'main'.",
             "Leave tag and revision out, or create_pr.",
         )
+    if tag is not None:
+        check_tag_name(tag)
     push = _Push(repo_id, repo_type, _local_files(folder, hidden=hidden), tuple(replaced), message)
     tagged = None if tag is None else push.check_tag(tag)
     if create_pr:
@@ -82,6 +85,23 @@ def push_folder(
     if tag is not None and tagged is None:
         push.set_tag(tag, pushed.commit)
     return pushed
+
+
+def check_tag_name(tag: str) -> str:
+    """The tag, if git and the Hub can have one of that name.
+
+    Raises:
+        CrossmemError: They cannot.
+
+    Example:
+        >>> check_tag_name("v1.0")
+        'v1.0'
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][\w.+-]{0,99}", tag) or ".." in tag or tag.endswith((".", ".lock")):
+        raise CrossmemError(
+            f"{tag!r} is no name for a version.", "Write it like v1.0: letters, digits, dots, - and _."
+        )
+    return tag
 
 
 class _Push:

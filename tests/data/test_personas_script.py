@@ -102,3 +102,9 @@ def test_a_preset_sets_what_no_option_does(script, tmp_path, monkeypatch):
     script.main(["--output_dir", str(tmp_path / "a"), "--preset", "remem", "--num_views", "3"])
     script.main(["--output_dir", str(tmp_path / "b")])
     assert written == [DatasetSpec.remem(num_views=3), DatasetSpec()]
+
+
+def test_a_version_that_cannot_be_stops_it_before_anything_is_made(script, published):
+    with pytest.raises(CrossmemError, match="is no name for a version"):
+        script.main(["--push_to_hub", "someone/people", "--tag", "v 1", *SMALL])
+    assert not published

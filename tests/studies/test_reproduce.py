@@ -61,6 +61,13 @@ def test_the_same_again_is_equal_in_every_line(shipped, comes_out, tmp_path):
     assert Reproduction.read(tmp_path / "reproduction.json") == found
 
 
+def test_a_record_without_numbers_is_not_run(shipped, comes_out, tmp_path):
+    told = comes_out(shipped)
+    with pytest.raises(CrossmemError, match="has no numbers"):
+        again(replace(shipped, measurements=(), cast=(), examples=(), exposure_items=()), tmp_path, tmp_path)
+    assert not told
+
+
 def test_some_seeds_are_compared_with_their_own_lines(shipped, comes_out, tmp_path):
     first = replace(
         shipped, seeds=(0,), measurements=tuple(m for m in shipped.measurements if m.seed == 0), cast=(), examples=()

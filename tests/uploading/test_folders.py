@@ -8,7 +8,7 @@ import pytest
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.uploading import folders
-from crossmem_hf.uploading.folders import push_folder
+from crossmem_hf.uploading.folders import check_tag_name, push_folder
 
 
 @pytest.fixture
@@ -54,3 +54,10 @@ def test_hidden_files_and_folders_stay_at_home(tmp_path):
 def test_a_pull_request_has_no_tag_and_no_branch(tmp_path, how):
     with pytest.raises(CrossmemError, match="A pull request cannot be tagged"):
         push_folder(tmp_path, "a/b", "dataset", message="Push", create_pr=True, **how)
+
+
+@pytest.mark.parametrize("tag", ["v 1", "../x", "", "-v", "v1..2", "v.lock", "v1."])
+def test_what_cannot_be_a_version_is_refused_before_anything_is_sent(tmp_path, tag):
+    with pytest.raises(CrossmemError, match="is no name for a version"):
+        push_folder(tmp_path, "a/b", "dataset", message="Push", tag=tag)
+    assert check_tag_name("v1.0-rc_1") == "v1.0-rc_1"
