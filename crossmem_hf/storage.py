@@ -44,6 +44,22 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def swap_folder(new: Path, target: Path, old: Path) -> None:
+    """Put `new` in the place of `target`; if that fails, whatever was there is put back.
+
+    Args:
+        old: Where the earlier folder is kept; it is left to the caller.
+    """
+    if target.exists():
+        target.rename(old)
+    try:
+        new.rename(target)
+    except BaseException:
+        if old.exists():
+            old.rename(target)
+        raise
+
+
 def fingerprint(value: object) -> str:
     """Sixteen hex digits that change whenever the JSON form of `value` does.
 

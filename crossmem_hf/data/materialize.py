@@ -16,7 +16,7 @@ from typing import Any
 from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.data.writing import write_dataset
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.storage import file_digest, fingerprint, write_atomic
+from crossmem_hf.storage import file_digest, fingerprint, swap_folder, write_atomic
 
 NAMESPACE = "crossmem"
 MARKER = "materialized.json"
@@ -57,7 +57,7 @@ def materialize(
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{NAMESPACE}-"))
         _fill(temporary / "new", metrics, made_from, spec, num_proc)
-        _swap(temporary / "new", target, temporary / "old")
+        swap_folder(temporary / "new", target, temporary / "old")
     except OSError as error:
         raise CrossmemError(
             f"Could not write {str(target)!r}: {error.strerror or error}; an earlier one there is unchanged.",
@@ -75,18 +75,6 @@ def _fill(folder: Path, metrics: dict[str, Path], made_from: str, spec: DatasetS
         write_atomic(folder / name, source.read_bytes())
     marker = {"fingerprint": made_from, "spec": spec.as_dict(), "files": _digests(folder)}
     write_atomic(folder / MARKER, json.dumps(marker, indent=2, sort_keys=True) + "\n")
-
-
-def _swap(new: Path, target: Path, old: Path) -> None:
-    """Put `new` in the place of `target`; if that fails, whatever was there is put back."""
-    if target.exists():
-        target.rename(old)
-    try:
-        new.rename(target)
-    except BaseException:
-        if old.exists():
-            old.rename(target)
-        raise
 
 
 def metric_files() -> Iterator[tuple[str, Path]]:

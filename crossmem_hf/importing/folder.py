@@ -17,7 +17,7 @@ from crossmem_hf.data.shards import ShardWriter
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.importing.card import About, imported_card
 from crossmem_hf.personas.schema import VIEW_SPLITS
-from crossmem_hf.storage import file_digest, fingerprint, write_atomic
+from crossmem_hf.storage import file_digest, fingerprint, swap_folder, write_atomic
 
 if TYPE_CHECKING:
     import datasets
@@ -119,7 +119,7 @@ def write_imported(
         temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
         (temporary / "new").mkdir()
         _fill(temporary / "new", features, fill)
-        _swap(temporary / "new", target, temporary / "old")
+        swap_folder(temporary / "new", target, temporary / "old")
     except OSError as error:
         raise CrossmemError(
             f"Could not write {str(target)!r}: {error.strerror or error}; an earlier one there is unchanged.",
@@ -196,15 +196,3 @@ def _fill(folder: Path, features: Mapping[str, "datasets.Features"], fill: Calla
         "files": {**digests, "README.md": file_digest(folder / "README.md")},
     }
     write_atomic(folder / MARKER, json.dumps(marker, indent=2, sort_keys=True) + "\n")
-
-
-def _swap(new: Path, target: Path, old: Path) -> None:
-    """Put `new` in the place of `target`; if that fails, whatever was there is put back."""
-    if target.exists():
-        target.rename(old)
-    try:
-        new.rename(target)
-    except BaseException:
-        if old.exists():
-            old.rename(target)
-        raise
