@@ -206,5 +206,5 @@ def test_other_weights_are_another_model(saved):
 
 def test_without_diffusers_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "diffusers", None)
-    with pytest.raises(CrossmemError, match=r"pip install 'crossmem_hf\[diffusion\]'"):
+    with pytest.raises(CrossmemError, match=r"pip install -e '\.\[diffusion\]'"):
         DiffusionRenderer(DiffusionSettings(pipeline="img2img", model="a/b"))

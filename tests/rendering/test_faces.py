@@ -97,5 +97,5 @@ def test_an_unknown_model_is_refused():
 
 def test_without_the_library_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "uniface", None)
-    with pytest.raises(CrossmemError, match=r"pip install 'crossmem_hf\[diffusion\]', or pass --face-model none"):
+    with pytest.raises(CrossmemError, match=r"pip install -e '\.\[diffusion\]'; or pass --face-model none"):
         FaceEmbedder()

@@ -269,7 +269,7 @@ def test_options_reach_vllm(seeing):
 
 def test_without_vllm(monkeypatch):
     monkeypatch.setitem(sys.modules, "vllm", None)
-    with pytest.raises(CrossmemError, match=r'pip install "crossmem_hf\[vllm\]"'):
+    with pytest.raises(CrossmemError, match=r'pip install -e "\.\[vllm\]"'):
         load_vllm("llava-hf/llava-1.5-7b-hf")
     assert not is_vllm(llava())
 
