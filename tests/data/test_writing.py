@@ -109,6 +109,18 @@ from pathlib import Path
 from crossmem_hf.data import blocks, writing
 from crossmem_hf.data.spec import DatasetSpec
 
+fill = blocks._fill
+
+
+def filled_and_waiting(writers, build, number, tell):
+    audit = fill(writers, build, number, tell)
+    if number:
+        time.sleep(600)  # until the kill, with the files of the second block unfinished
+    return audit
+
+
+blocks._fill = filled_and_waiting  # in workers too: they import this script
+
 if __name__ == "__main__":
     writing.write_dataset(Path(sys.argv[1]), DatasetSpec(**{spec}), people_per_shard=2, num_proc=int(sys.argv[2]))
 """

@@ -49,7 +49,7 @@ pytestmark = pytest.mark.usefixtures("direct", "quick")
 )
 def test_trouble_that_passes_costs_one_request(trouble):
     with JudgeServer(lambda asked: trouble if about(asked) == 1 and asked.times == 0 else verdict(0.5)) as server:
-        found = judged(server, 3, timeout=1.5 if trouble.delay else 5.0)
+        found = judged(server, 3, timeout=3.0 if trouble.delay else 5.0)
     assert found.scores.tolist() == [0.5] * 3
     assert found.num_requests == len(server.asked) == 4
     assert found.failures == {}
@@ -65,15 +65,15 @@ def test_trouble_that_does_not_pass_is_a_failure_of_its_item_alone():
 
 
 @pytest.mark.parametrize(
-    ("trouble", "reason"),
+    ("trouble", "timeout", "reason"),
     [
-        (Reply(drop=True), r"the connection failed \(RemoteProtocolError\)"),
-        (Reply(delay=30.0), "silence for 0.2 s"),
+        (Reply(drop=True), 5.0, r"the connection failed \(RemoteProtocolError\)"),
+        (Reply(delay=30.0), 0.2, "silence for 0.2 s"),
     ],
 )
-def test_reasons_say_what_happened(trouble, reason):
+def test_reasons_say_what_happened(trouble, timeout, reason):
     with JudgeServer(lambda asked: trouble) as server, pytest.raises(CrossmemError, match=reason):
-        judged(server, retries=0, timeout=0.2)
+        judged(server, retries=0, timeout=timeout)
 
 
 def test_waits_grow(monkeypatch):
