@@ -4,7 +4,10 @@
 import hashlib
 import json
 import os
+import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
@@ -44,12 +47,34 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def swap_folder(new: Path, target: Path, old: Path) -> None:
-    """Put `new` in the place of `target`; if that fails, whatever was there is put back.
+@contextmanager
+def replaced_folder(target: Path) -> Iterator[Path]:
+    """A new, empty folder that takes the place of `target` when the block ends well; else what was there stays.
 
-    Args:
-        old: Where the earlier folder is kept; it is left to the caller.
+    Everything is written into a hidden folder beside it. Whether an earlier one may go is for the caller to know.
+
+    Raises:
+        CrossmemError: Something could not be written; the system's reason is in it.
     """
+    temporary: Path | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
+        (temporary / "new").mkdir()
+        yield temporary / "new"
+        _swap(temporary / "new", target, temporary / "old")
+    except OSError as error:
+        raise CrossmemError(
+            f"Could not write {str(target)!r}: {error.strerror or error}; an earlier one there is unchanged.",
+            "Free some space or choose another folder, and run again.",
+        ) from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _swap(new: Path, target: Path, old: Path) -> None:
+    """Put `new` in the place of `target`, which goes to `old`; if that fails, it is put back."""
     if target.exists():
         target.rename(old)
     try:

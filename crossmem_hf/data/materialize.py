@@ -7,8 +7,6 @@ folder that holds ``crossmem/personas`` and ``crossmem/exposure`` both work offl
 
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,7 @@ from typing import Any
 from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.data.writing import write_dataset
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.storage import file_digest, fingerprint, swap_folder, write_atomic
+from crossmem_hf.storage import file_digest, fingerprint, replaced_folder, write_atomic
 
 NAMESPACE = "crossmem"
 MARKER = "materialized.json"
@@ -52,20 +50,8 @@ def materialize(
     target = Path(directory) / NAMESPACE
     if target.exists() and _is_current(target, made_from, spec, overwrite=overwrite):
         return target
-    temporary: Path | None = None
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{NAMESPACE}-"))
-        _fill(temporary / "new", metrics, made_from, spec, num_proc)
-        swap_folder(temporary / "new", target, temporary / "old")
-    except OSError as error:
-        raise CrossmemError(
-            f"Could not write {str(target)!r}: {error.strerror or error}; an earlier one there is unchanged.",
-            "Free some space or choose another folder, and run again.",
-        ) from error
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
+    with replaced_folder(target) as folder:
+        _fill(folder, metrics, made_from, spec, num_proc)
     return target
 
 

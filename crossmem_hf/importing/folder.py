@@ -5,8 +5,6 @@ It does not know where rows come from.
 """
 
 import json
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +15,7 @@ from crossmem_hf.data.shards import ShardWriter
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.importing.card import About, imported_card
 from crossmem_hf.personas.schema import VIEW_SPLITS
-from crossmem_hf.storage import file_digest, fingerprint, swap_folder, write_atomic
+from crossmem_hf.storage import file_digest, fingerprint, replaced_folder, write_atomic
 
 if TYPE_CHECKING:
     import datasets
@@ -113,21 +111,8 @@ def write_imported(
             whatever `fill` raises.
     """
     check_free(target, overwrite=overwrite)
-    temporary: Path | None = None
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
-        (temporary / "new").mkdir()
-        _fill(temporary / "new", features, fill)
-        swap_folder(temporary / "new", target, temporary / "old")
-    except OSError as error:
-        raise CrossmemError(
-            f"Could not write {str(target)!r}: {error.strerror or error}; an earlier one there is unchanged.",
-            "Free some space or choose another folder, and run again.",
-        ) from error
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
+    with replaced_folder(target) as folder:
+        _fill(folder, features, fill)
     return target
 
 
