@@ -28,7 +28,7 @@ class Clients:
     folder: Path
 
     def run(
-        self, *command: str, token: str | None = WRITE_TOKEN, timeout: float = 120, **variables: str
+        self, *command: str, token: str | None = WRITE_TOKEN, timeout: float = 600, **variables: str
     ) -> subprocess.CompletedProcess:
         """A finished command; its output is text, and no token is in it."""
         done = subprocess.run(

@@ -34,7 +34,7 @@ def ask(
     headers: dict[str, str] | None = None,
 ) -> Said:
     """The answer to one request, sent as it is: nothing in `target` is cleaned up or quoted."""
-    connection = http.client.HTTPConnection("127.0.0.1", urlsplit(hub.url).port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", urlsplit(hub.url).port, timeout=60)
     data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
     content = {} if isinstance(body, bytes) or body is None else {"Content-Type": "application/json"}
     authorization = {"Authorization": f"Bearer {token}"} if token else {}

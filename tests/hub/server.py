@@ -93,7 +93,7 @@ class Hub:
     def requests(self) -> list[Request]:
         """The log so far; a request whose answer is on its way is waited for."""
         with self._served:
-            self._served.wait_for(lambda: self._serving == 0, timeout=2)
+            self._served.wait_for(lambda: self._serving == 0, timeout=30)
             return list(self._log)
 
     def log(self) -> list[Request]:

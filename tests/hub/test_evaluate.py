@@ -63,7 +63,7 @@ def fill(hub, name):
 
 
 def say(clients, python: Path, code: str):
-    done = clients.run(str(python), "-c", code, PYTHONPATH="", timeout=600)
+    done = clients.run(str(python), "-c", code, PYTHONPATH="")
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -73,7 +73,7 @@ def test_two_metrics_need_no_more_than_evaluate_and_numpy(hub, clients, bare):
         fill(hub, name)
     said = clients.read(say(clients, bare, USED))
     assert said["absent"] == ["torch", "scipy", "crossmem_hf", "sklearn"]
-    here = clients.read(clients.run(sys.executable, "-c", USED, timeout=600).stdout)
+    here = clients.read(clients.run(sys.executable, "-c", USED).stdout)
     assert said["exposure"] == here["exposure"]
     assert said["recall"] == here["recall"]
     assert hub.count("resolve", method="GET", about="spaces/crossmem/exposure/resolve/main/exposure.py") > 0

@@ -36,7 +36,7 @@ def test_hostile_cards_are_refused(hub, clients):
         card = hub.store.file(f"---\n{front_matter}\n---\n".encode())
         hub.store.commit(repository, "main", changed={"README.md": card, "qa/forget.parquet": hub.store.file(b"PAR1")})
     names = [*(f"evil/{name}" for name in CARDS), "evil/../../etc", "evil/none"]
-    said = clients.python(LOAD.replace("NAMES", repr(names)), timeout=300)
+    said = clients.python(LOAD.replace("NAMES", repr(names)))
     assert "is no plain YAML" in said["evil/python"]
     assert "outside the dataset: '/etc/*'" in said["evil/outside"]
     assert "stands for more than" in said["evil/laughs"]
@@ -54,11 +54,11 @@ def test_a_card_that_cannot_be_read_is_not_taken_on_trust(hub, clients):
     card = hub.store.file(f"---\n{CARDS['python']}\n---\n".encode())
     hub.store.commit(repository, "main", changed={"README.md": card, "qa/forget.parquet": hub.store.file(b"PAR1")})
     hub.fail("resolve", about="README.md", status=500)
-    said = clients.python(LOAD.replace("NAMES", repr(["evil/python"])), timeout=300)
+    said = clients.python(LOAD.replace("NAMES", repr(["evil/python"])))
     assert "is no plain YAML" in said["evil/python"]
     hub.faults.clear()
     hub.fail("resolve", about="README.md", drop=True, times=None)
-    said = clients.afresh("home2").python(LOAD.replace("NAMES", repr(["evil/python"])), timeout=300)
+    said = clients.afresh("home2").python(LOAD.replace("NAMES", repr(["evil/python"])))
     assert "Could not read the card of 'evil/python'" in said["evil/python"]
     assert hub.count("resolve", about=".parquet") == 0
 
@@ -80,6 +80,6 @@ except CrossmemError as error:
     said = str(error)
 print(json.dumps(said))
 """
-    said = clients.python(code, timeout=300)
+    said = clients.python(code)
     assert "Could not fetch the record of 'evil/run'" in said
     assert not list(clients.folder.parent.rglob("climbed.json"))

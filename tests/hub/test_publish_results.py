@@ -178,12 +178,12 @@ def test_a_run_goes_to_the_hub_is_loaded_by_peft_and_made_again(hub, clients):
     run = [*crossmem, "run", "--config", "short.yaml", "--num-personas", "5", "--seeds", "1", "--output-dir", "run"]
     ran = clients.run(*run, timeout=1800)
     assert ran.returncode == 0, ran.stderr
-    pushed = clients.run(*crossmem, *["publish", "results", "run", "--repo-id", "ada/short"], timeout=600)
+    pushed = clients.run(*crossmem, *["publish", "results", "run", "--repo-id", "ada/short"])
     assert pushed.returncode == 0, pushed.stderr
     assert f"published  {hub.url}/ada/short" in pushed.stderr
     afresh = clients.afresh("elsewhere")
     shutil.rmtree(clients.folder / "run")
-    num_held, num_loaded, same, has_words = afresh.python(LOAD, timeout=600)
+    num_held, num_loaded, same, has_words = afresh.python(LOAD)
     assert num_held == num_loaded > 0
     assert same
     assert has_words

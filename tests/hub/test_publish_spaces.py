@@ -56,13 +56,13 @@ def test_every_metric_becomes_a_space_with_the_bytes_of_its_folder(hub, log_in):
 
 def test_evaluate_loads_what_was_published(hub, log_in, clients):
     publish_metrics(["exposure"])
-    *found, wanted = clients.python(LOAD, timeout=600)
+    *found, wanted = clients.python(LOAD)
     assert found == pytest.approx(wanted)
 
 
 def test_the_command_says_what_it_did_and_no_token(hub, clients):
     command = [sys.executable, "-m", "crossmem_hf.cli", "publish", "metrics", "--only", "exposure,min_k_prob"]
-    first, second = (clients.run(*command, timeout=600) for _ in range(2))
+    first, second = (clients.run(*command) for _ in range(2))
     assert (first.returncode, second.returncode) == (0, 0), first.stderr
     assert first.stderr.count("published  ") == 2
     assert second.stderr.count("unchanged  ") == 2

@@ -66,7 +66,7 @@ def test_a_recipe_reads_from_the_hub_and_its_adapter_comes_back_from_there(publi
     held = repository.at("main").files
     assert {"adapter_config.json", "adapter_model.safetensors", "README.md", "chat_template.jinja"} <= set(held)
     assert not [name for name in held if name.endswith((".bin", ".pkl", ".pt"))]
-    said = clients.afresh("home2").python(RELOADED, timeout=600)
+    said = clients.afresh("home2").python(RELOADED)
     assert said["adapted"] == pytest.approx(said["local"], abs=1e-5)
     assert said["adapted"] == pytest.approx(said["named"], abs=1e-5)
     assert said["adapted"] != pytest.approx(said["base"], abs=1e-5)

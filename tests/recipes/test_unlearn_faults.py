@@ -73,7 +73,7 @@ def processes(root, launcher, learnt, folder, *options):
     script = [str(root / "recipes" / "unlearn.py"), *OPTIONS, "--adapter_name_or_path", str(learnt)]
     environment = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", *launcher, *script, "--output_dir", str(folder), *options]
-    return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=300)
+    return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=600)
 
 
 @pytest.mark.slow

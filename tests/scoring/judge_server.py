@@ -162,7 +162,7 @@ def quick(monkeypatch):
 
 def judged(server, number=1, **settings):
     """Judge items 0 to number - 1; each answer is its number."""
-    given = {"model": "the-judge", "base_url": server.url, "token": TOKEN, "timeout": 5.0, **settings}
+    given = {"model": "the-judge", "base_url": server.url, "token": TOKEN, "timeout": 20.0, **settings}
     numbers = range(number)
     return judge_answers(
         [f"question {n}" for n in numbers], [f"truth {n}" for n in numbers], [str(n) for n in numbers], **given

@@ -196,7 +196,7 @@ def test_the_bar_counts_rows_and_says_what_is_left(tmp_path, monkeypatch, capsys
 def torchrun(root, *words):
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", *words]
     return subprocess.run(
-        launch, cwd=root, env=os.environ | {"PYTHONPATH": str(root)}, capture_output=True, text=True, timeout=120
+        launch, cwd=root, env=os.environ | {"PYTHONPATH": str(root)}, capture_output=True, text=True, timeout=600
     )
 
 

@@ -152,7 +152,7 @@ def command(root, *words, launch=()):
         env=os.environ | {"PYTHONPATH": str(root), "PYTHONFAULTHANDLER": "1"},
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=600,
     )
 
 

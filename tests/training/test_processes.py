@@ -49,7 +49,7 @@ def test_what_accelerate_launch_leaves_on_a_machine_without_gpus(options, asked,
     script.write_text("import json, os; print('ENV', json.dumps(dict(os.environ)))")
     environment = {key: value for key, value in os.environ.items() if key not in ("MASTER_ADDR", "WORLD_SIZE")}
     launch = [sys.executable, "-m", "accelerate.commands.launch", *options, str(script)]
-    done = subprocess.run(launch, cwd=root, env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(launch, cwd=root, env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr[-2000:]
     left = json.loads(done.stdout.split("ENV ")[1])
     if not asked:

@@ -211,7 +211,7 @@ def test_two_processes_share_the_work_and_its_faults(tmp_path, root, monkeypatch
         env=os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     monkeypatch.setattr(reference_cache, "UNIT_ROWS", 1)

@@ -30,7 +30,7 @@ def runs(tmp_path_factory, root):
     """A folder of killed runs."""
     folder = tmp_path_factory.mktemp("killed")
     command = [sys.executable, "-m", "tests.training.killed", str(folder), *POINTS]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr[-2000:]
     return folder
 

@@ -36,7 +36,7 @@ def torchrun(root, *arguments):
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m"]
     environment = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
     return subprocess.run(
-        [*launch, *map(str, arguments)], cwd=root, env=environment, capture_output=True, text=True, timeout=300
+        [*launch, *map(str, arguments)], cwd=root, env=environment, capture_output=True, text=True, timeout=600
     )
 
 
