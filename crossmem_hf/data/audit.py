@@ -150,7 +150,11 @@ class Audit:
             raise quality_fault("roles", "a person is both forgotten and retained", [_told(place, row)])
 
     def _check_family(self, place: Place, row: Row, person: _Person, question: str) -> None:
-        """No portrait and no full question is met in two families of views."""
+        """No portrait and no question is met in two families of views, but for the words that stand under portraits.
+
+        Whose name a portrait is asked for, and whether two portraits show one person, is asked in the protocol's words
+        in every family.
+        """
         template = row.get("template")
         if template is None:
             return
@@ -165,7 +169,8 @@ class Audit:
         for picture in pictures:
             if person.pictures.setdefault(picture, family) != family:
                 raise quality_fault("families", "a portrait is met in two families", [_told(place, row)])
-        if not pictures and person.questions.setdefault(question, family) != family:
+        same_words = bool(pictures) and (row.get("attribute") == "full_name" or row.get("hops") == 0)
+        if not same_words and person.questions.setdefault(question, family) != family:
             raise quality_fault("families", "a question is met in two families", [_told(place, row, [question])])
 
     def _measure(self, place: Place, row: Row, question: str) -> None:

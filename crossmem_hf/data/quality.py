@@ -30,7 +30,7 @@ CHECKS = {
     "roles": "nobody is both in a forget and in a retain split",
     "leakage": "no retain row says what only a forgotten person has",
     "names": "no description, caption or question to be answered from looks holds a word of anybody's name",
-    "families": "no portrait and no described question is met in two families of views",
+    "families": "no portrait, no description and no question about a fact is met in two families of views",
     "templates": "no template (layout, sentence frame or question number) is both in training and in held-out splits",
     "duplicates": "no two people have first portraits that look the same",
 }

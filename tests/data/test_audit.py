@@ -151,6 +151,23 @@ def test_a_description_met_in_training_and_in_the_test(audit, rows):
         audit.add(("recall_text", "test"), faulty)
 
 
+@pytest.mark.parametrize("modality", ["image", "text"])
+def test_a_question_about_a_fact_met_in_training_and_held_out(audit, modality):
+    trained, held_out = (
+        next(
+            row
+            for row in rows_of(config, "forget", people_of(config, "forget", SPEC), SPEC)
+            if row["modality"] == modality
+        )
+        for config in ("qa", "qa_test")
+    )
+    audit.add(("qa", "forget"), trained)
+    audit.add(("qa_test", "forget"), held_out)
+    for config in ("qa_test", "robust"):
+        with pytest.raises(CrossmemError, match="'families' failed: a question is met in two families"):
+            audit.add((config, "forget"), {**held_out, "prompt": trained["prompt"]})
+
+
 def test_people_are_forgotten_after_their_group(audit, rows):
     audit.add(("recall_image", "train"), rows["recall_image", "train"])
     audit.end_of_group()
