@@ -151,8 +151,15 @@ def picture_in(value: Any, folder: Path | None) -> Path | bytes:
 def _lines(path: Path) -> Iterator[tuple[str, Record]]:
     with path.open(encoding="utf-8-sig") as stream:
         for number, line in enumerate(stream, start=1):
-            if line.strip():
-                yield f"line {number} of {path.name}", _record(json.loads(line), f"line {number}", path)
+            if not line.strip():
+                continue
+            try:
+                value = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise CrossmemError(
+                    f"Line {number} of {path.name!r} is not JSON: {error.msg} at column {error.colno}.", "Correct it."
+                ) from error
+            yield f"line {number} of {path.name}", _record(value, f"line {number}", path)
 
 
 def _array(path: Path) -> Iterator[tuple[str, Record]]:

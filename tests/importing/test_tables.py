@@ -49,7 +49,7 @@ def test_a_json_file_of_lines(tmp_path):
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        ("t.jsonl", '{"a": 1}\n{"a": ', "'t.jsonl' cannot be read"),
+        ("t.jsonl", '{"a": 1}\n{"a": ', "Line 2 of 't.jsonl' is not JSON: Expecting value at column 7"),
         ("t.jsonl", '{"a": 1}\n[1]', r"Line 2 of 't.jsonl' is \[1\]"),
         ("t.json", '[{"a": 1}, 2]', "Record 1 of 't.json' is 2"),
         ("t.csv", "a,b\n1,2,3\n", "Line 2 of 't.csv' has not as many cells"),
