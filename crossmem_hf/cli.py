@@ -142,13 +142,13 @@ def score(
         given["batch_size"] = int(batch_size) if batch_size.isdigit() else batch_size
         chosen = chosen_metrics(metrics, judge=judge_model is not None, holdout=holdout_split is not None)
         settings = ScoreSettings(metrics=chosen, **given)
-        from crossmem_hf.scoring.sharding import joined_state
+        from crossmem_hf.scoring.sharding import leave
         from crossmem_hf.studies.score import run_score
 
         record = run_score(settings, output_dir, overwrite=overwrite)
         if record is not None:
             console.print(f"record  {(output_dir / 'record.json').resolve()}", highlight=False, soft_wrap=True)
-        joined_state().destroy_process_group()
+        leave()
 
 
 _Methods = Annotated[

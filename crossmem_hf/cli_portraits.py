@@ -68,14 +68,14 @@ def portraits(
     """
     given = dict(locals())
     with clear_errors():
-        from crossmem_hf.scoring.sharding import joined_state
+        from crossmem_hf.scoring.sharding import joined_state, leave
         from crossmem_hf.studies.portraits import run_portraits
 
         settings = _settings(given)
         about = run_portraits(settings, output_dir)
         if joined_state().is_main_process:
             _tell(about, output_dir)
-        joined_state().destroy_process_group()
+        leave()
 
 
 def _settings(given: dict[str, Any]) -> "PortraitSettings":

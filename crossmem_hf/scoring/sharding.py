@@ -144,6 +144,16 @@ def joined_state() -> Any:
     return PartialState(cpu="LOCAL_RANK" in os.environ and not torch.accelerator.is_available())
 
 
+def leave() -> None:
+    """Part from the other processes; each must call, as the last thing it does.
+
+    A process that just ends may be aborted while it is taken down, and its launcher then reports a failure.
+    """
+    state = joined_state()
+    state.wait_for_everyone()
+    state.destroy_process_group()
+
+
 def work_units(rows: Sequence[Row], unit_rows: int = 64) -> list[list[int]]:
     """Places of the rows of each unit; all rows that show the same pictures are in one unit, and text rows apart.
 

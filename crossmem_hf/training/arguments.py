@@ -17,6 +17,7 @@ from crossmem_hf.data.loading import load_rows
 from crossmem_hf.data.splits import forget_ids
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.models.loading import load_model_and_processor
+from crossmem_hf.scoring.sharding import leave
 from crossmem_hf.storage import fingerprint, source_fingerprint, write_atomic
 from crossmem_hf.training.config import arg
 from crossmem_hf.training.gate import spread
@@ -312,5 +313,6 @@ def run_recipe(main: Callable[[], None]) -> None:
     logging.getLogger("crossmem_hf").setLevel(logging.INFO)
     try:
         main()
+        leave()
     except CrossmemError as error:
         sys.exit(f"error: {error}")

@@ -321,6 +321,8 @@ class UnlearnTrainer(SFTTrainer):
         if not is_peft_model(model):
             super()._save(output_dir, state_dict)
             return
+        if not self.args.should_save:  # transformers calls this in every process
+            return
         folder = output_dir or self.args.output_dir
         save_adapter(model, self.processing_class, folder, state_dict=state_dict, **self._card())
 

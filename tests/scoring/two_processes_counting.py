@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.scoring.sharding import in_shards, joined_state
+from crossmem_hf.scoring.sharding import in_shards, joined_state, leave
 
 
 def main(folder: Path, ledger: str, failing: str) -> None:
@@ -32,7 +32,7 @@ def main(folder: Path, ledger: str, failing: str) -> None:
         said["error"] = f"{type(error).__name__}: {error}"
     said["calls"] = calls
     (folder / f"said{os.environ['RANK']}.json").write_text(json.dumps(said))
-    state.destroy_process_group()
+    leave()
 
 
 if __name__ == "__main__":

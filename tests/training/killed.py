@@ -13,6 +13,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import Trainer, TrainerCallback
 
+from crossmem_hf.scoring.sharding import leave
 from crossmem_hf.training.memorise import LANGUAGE_LINEARS
 from crossmem_hf.training.unlearn import unlearn
 from tests.training import world
@@ -104,6 +105,7 @@ def together(folder: Path, point: str, again: str = "") -> None:
     resumed = run(folder / point, *losses, resume_from_checkpoint="last")
     whole = run(folder / "whole", *losses)
     assert all(torch.equal(whole[name], resumed[name]) for name in whole), "resumed, the adapter is another"
+    leave()
 
 
 if __name__ == "__main__":

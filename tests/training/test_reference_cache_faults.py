@@ -169,7 +169,7 @@ def test_other_errors_are_not_taken_for_a_full_disk(tmp_path, monkeypatch):
 
 ON_TWO = """
 import sys, json, pathlib
-from crossmem_hf.scoring.sharding import joined_state, together
+from crossmem_hf.scoring.sharding import joined_state, leave, together
 from crossmem_hf.training import reference_cache
 from crossmem_hf.errors import CrossmemError
 from tests.training import caching as here
@@ -197,6 +197,7 @@ state = joined_state()
 told = {"processes": state.num_processes, "first": first, "again": again, "done": done, "said": said, "rest": rest,
         "passes": together(lambda: sum(counted))}
 (folder / f"said_{state.process_index}.json").write_text(json.dumps(told))
+leave()
 """
 
 

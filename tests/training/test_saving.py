@@ -65,3 +65,14 @@ def test_trainers_save_through_it(tmp_path, monkeypatch):
     monkeypatch.setattr("peft.PeftModel.save_pretrained", lambda *args, **kwargs: (_ for _ in ()).throw(FULL))
     with pytest.raises(CrossmemError, match="Could not save the adapter"):
         trainer.save_model(str(tmp_path / "out"))
+
+
+def test_a_process_that_is_not_the_first_writes_nothing(tmp_path, monkeypatch):
+    """transformers calls `_save` in every process; two that write in one folder tear it from each other."""
+    trainer = world.trainer_for(tmp_path)
+    monkeypatch.setattr(type(trainer.args), "should_save", False)
+    trainer.save_model(str(tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+    monkeypatch.undo()
+    trainer.save_model(str(tmp_path / "out"))
+    assert (tmp_path / "out" / "adapter_model.safetensors").exists()

@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import save_file
 
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.scoring.sharding import leave
 from crossmem_hf.training.watching import MemorizationCallback
 from tests.training import knowing as toy
 from tests.training import world
@@ -81,6 +82,7 @@ def main(folder: Path, *names: str) -> None:
         trained(folder / "nan", "ga-nll", batch=4, poison=True)
     except CrossmemError as error:
         (folder / f"nan_{rank}.txt").write_text(str(error))
+    leave()
 
 
 if __name__ == "__main__":
