@@ -107,7 +107,7 @@ def floor(model: Any, inputs: dict[str, Tensor], answers: Sequence[list[int]]) -
         input_ids=torch.tensor([[token for ids in answers for token in ids[:-1]]], device=model.device),
         attention_mask=mask[None, None].to(model.device),
         position_ids=(width + depth)[None].to(model.device),
-        past_key_values=prompt.past_key_values,
+        cache=prompt.cache,
         use_cache=True,
     ).logits[0]
     first = prompt.logits[0, -1].float().log_softmax(-1)[[ids[0] for ids in answers]]

@@ -130,7 +130,7 @@ def _tokens(
         for members in _branches(batch, room.prompts, by_length=windowed):
             places, numbers, tails = zip(*members, strict=True)
             inputs = {name: batch.inputs[name][list(places)] for name in ("input_ids", "attention_mask")}
-            write(numbers, extended(inputs, tails, side="left"), past_key_values=_branched(start, places))
+            write(numbers, extended(inputs, tails, side="left"), cache=_branched(start, places))
 
     share = _may_share(model, processor, rows)
     windowed = getattr(model.config.get_text_config(), "sliding_window", None) is not None

@@ -90,7 +90,7 @@ def packed_pass(model: Any, start: Prefilled, trees: Sequence[TokenTree], measur
             input_ids=torch.from_numpy(fed).to(device),
             attention_mask=_masks(model, start, trees, depth),
             position_ids=start.next_B1 + depth,
-            past_key_values=start.cache,
+            cache=start.cache,
             use_cache=True,
         ).logits
         start.cache.crop(-size)

@@ -269,6 +269,6 @@ def prefilled(model: Any, inputs: dict[str, Any]) -> Prefilled:
     mask, own = inputs["attention_mask"], own_positions(model, inputs)
     given = {} if own is not None else {"position_ids": positions(mask)}
     # A plain cache keeps all of the prompt also where a layer looks back through a window only; masks do the rest.
-    out = model(**inputs, **given, past_key_values=DynamicCache(), use_cache=True, logits_to_keep=1)
+    out = model(**inputs, **given, cache=DynamicCache(), use_cache=True, logits_to_keep=1)
     shift = own.rope_deltas.to(mask.device) if own is not None else 0
-    return Prefilled(out.past_key_values, out.logits[:, -1], mask, mask.sum(-1, keepdim=True) + shift)
+    return Prefilled(out.cache, out.logits[:, -1], mask, mask.sum(-1, keepdim=True) + shift)

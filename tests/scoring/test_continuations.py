@@ -220,10 +220,10 @@ def test_want_of_memory_is_no_verdict(monkeypatch):
     """A trial that fails for want of memory, once, leaves no model in the slow way for good."""
     model, forward, left = llama(), LlamaForCausalLM.forward, [NO_MEMORY]
 
-    def once_short(*given, past_key_values=None, **named):
-        if past_key_values is not None and left:
+    def once_short(*given, cache=None, **named):
+        if cache is not None and left:
             raise left.pop()
-        return forward(model, *given, past_key_values=past_key_values, **named)
+        return forward(model, *given, cache=cache, **named)
 
     monkeypatch.setattr(model, "forward", once_short)
     assert_as_the_oracle(model, TEXTS, tokenizer())
