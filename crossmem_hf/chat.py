@@ -1,13 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How an answer ends, and who can be shown pictures: what training and scoring must agree on about a conversation.
-It does not know rows, models' weights or what is asked."""
+"""A conversation through a processor's chat template: words, pictures' places, special tokens. It knows no answer's
+tokens and no model's weights."""
 
 from typing import Any
+
+from crossmem_hf.data.forms import Row
+from crossmem_hf.errors import CrossmemError
 
 
 def is_tokenizer(processing_class: Any) -> bool:
     """Whether this is a plain tokenizer, as text-only models have one, and no processor."""
     return not hasattr(processing_class, "tokenizer")
+
+
+def tokenizer_of(processing_class: Any) -> Any:
+    """The tokenizer of a processor, or the tokenizer that it is."""
+    return processing_class if is_tokenizer(processing_class) else processing_class.tokenizer
 
 
 def sees_images(model_config: Any) -> bool:
@@ -17,19 +25,75 @@ def sees_images(model_config: Any) -> bool:
 
 def special_tokens(processing_class: Any) -> set[str]:
     """The texts that become a token of their own which is not said, such as `<eos>` and `<image>`."""
-    tokenizer = processing_class if is_tokenizer(processing_class) else processing_class.tokenizer
+    tokenizer = tokenizer_of(processing_class)
     special = {str(token) for token in tokenizer.added_tokens_decoder.values() if token.special}
     return special | set(tokenizer.all_special_tokens)
 
 
-def ended(processing_class: Any, completion: str) -> str:
-    """`completion`, as a chat template wrote it, with an end that a model can learn to stop at.
+def placeholders(processor: Any) -> set[str]:
+    """What processors put a picture in the place of: most their image token, Gemma the one that begins a picture."""
+    named = {getattr(processor, name, None) for name in ("image_token", "boi_token")}
+    return {str(token) for token in named if token}
 
-    A template that ends its turns with a special token (`<eos>`, `<|im_end|>`, `<end_of_turn>`), followed by
-    white space at most, is left alone. Others, such as that of LLaVA-1.5, get the tokenizer's `eos_token`. A tokenizer
-    without one leaves the text as it is.
+
+def written(processor: Any, row: Row, answer: str | None) -> str:
+    """The conversation of a row through the template, with an answer as its last turn, or ready for one.
+
+    Args:
+        answer: None for the template's own generation prompt. Where the row's prompt ends in a turn of the assistant,
+            the answer is written behind its words.
+
+    Raises:
+        CrossmemError: There is no template, or it refuses the conversation.
     """
-    tokenizer = processing_class if is_tokenizer(processing_class) else processing_class.tokenizer
-    if tokenizer.eos_token is None or completion.rstrip().endswith(tuple(special_tokens(processing_class))):
-        return completion
-    return completion + str(tokenizer.eos_token)
+    from jinja2 import TemplateError
+
+    tokenizer = tokenizer_of(processor)
+    if not (getattr(processor, "chat_template", None) or getattr(tokenizer, "chat_template", None)):
+        raise CrossmemError(
+            f"{type(processor).__name__} has no chat template, so nothing says how a question is put.",
+            "Use the model's chat or instruct version, or save a chat_template.jinja beside the tokenizer.",
+        )
+    try:
+        text: str = processor.apply_chat_template(
+            turns_of(processor, row, answer), tokenize=False, add_generation_prompt=answer is None
+        )
+    except TemplateError as error:
+        roles = [turn["role"] for turn in row["prompt"]]
+        raise CrossmemError(
+            f"The chat template refuses a conversation of {roles!r} and an answer: {error}.",
+            "Write the prompt in turns that this model knows.",
+        ) from error
+    return text
+
+
+def turns_of(processor: Any, row: Row, answer: str | None) -> list[dict[str, Any]]:
+    """The conversation as the processor's template expects it: lists of parts, or strings for a plain tokenizer.
+
+    Pictures that the prompt does not place come before the first words of the user.
+    """
+    turns = [dict(turn) for turn in row["prompt"]]
+    if answer is not None and turns[-1]["role"] == "assistant":
+        turns[-1]["content"] = worded(turns[-1]["content"]) + answer
+    elif answer is not None:
+        turns.append({"role": "assistant", "content": answer})
+    if is_tokenizer(processor):
+        return [{**turn, "content": worded(turn["content"])} for turn in turns]
+    placed = any(_pictures(turn["content"]) for turn in turns)
+    waiting = 0 if placed else len(row["images"] or ())
+    for turn in turns:
+        if isinstance(turn["content"], str):
+            turn["content"] = [{"type": "text", "text": turn["content"]}]
+        if turn["role"] == "user" and waiting:
+            turn["content"] = [{"type": "image"}] * waiting + turn["content"]
+            waiting = 0
+    return turns
+
+
+def worded(content: Any) -> str:
+    """The words of a turn's content, whether a string or a list of parts."""
+    return content if isinstance(content, str) else "".join(part.get("text") or "" for part in content)
+
+
+def _pictures(content: Any) -> int:
+    return 0 if isinstance(content, str) else sum(part.get("type") == "image" for part in content)

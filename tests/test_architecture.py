@@ -26,6 +26,7 @@ ORDER = (
     {"data"},
     {"importing"},
     {"models", "logprobs", "chat", "evaluation"},
+    {"turns"},
     {"scoring"},
     {"training"},
     {"report"},
@@ -51,7 +52,8 @@ ALLOWED = {
     "data": {"datasets", "huggingface_hub", "PIL", "numpy", "pandas", "pyarrow", "yaml", "jinja2", "rich"},
     "importing": {"datasets", "huggingface_hub", "PIL", "pyarrow", "yaml", "jinja2"},
     "logprobs": {"torch"},
-    "chat": set(),
+    "chat": {"jinja2"},
+    "turns": set(),
     "evaluation": {"torch"},
     "models": {
         "torch",

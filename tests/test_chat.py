@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every answer ends in a token that generation stops at, once, in training and in scoring alike."""
+"""Conversations through templates: every answer ends in one token that generation stops at; pictures have places."""
 
 from copy import deepcopy
 from types import SimpleNamespace
 
 import pytest
 
-from crossmem_hf.chat import ended, sees_images
-from crossmem_hf.scoring.inputs import answer_text, prompt_text
+from crossmem_hf.chat import sees_images, special_tokens, tokenizer_of, turns_of, written
 from crossmem_hf.training.collate import RowEncoder
+from crossmem_hf.turns import answer_tokens, prompt_text, turn_of
 from tests.training import world
 
 # The template of llava-hf/llava-1.5-7b-hf.
@@ -23,43 +23,80 @@ LLAVA = (
 )
 
 
-def llava_processor():
+def test_llava_learns_to_stop_and_is_scored_on_the_same_tokens():
     processor = deepcopy(world.processor())
     processor.chat_template = LLAVA
-    return processor
-
-
-def test_llava_learns_to_stop_and_is_scored_on_the_same_tokens():
-    processor = llava_processor()
-    eos = processor.tokenizer.eos_token_id
     answers = []
     for modality in ("image", "text"):
         row = world.row("p0", modality)
         batch = RowEncoder(processor).encode(row)
         labels = batch["labels"][0][batch["labels"][0] != -100].tolist()
-        scored = processor.tokenizer(answer_text(processor, row, row["answer"]), add_special_tokens=False)["input_ids"]
-        assert labels == scored
-        assert "ASSISTANT:" in prompt_text(processor, row)
+        assert labels == answer_tokens(processor, row, [row["answer"]])[0][0]
+        assert prompt_text(processor, row).endswith("ASSISTANT:")
         answers.append(labels)
     assert answers[0] == answers[1]
-    assert answers[0][-1] == eos
-    assert answers[0].count(eos) == 1
-    assert processor.tokenizer.decode(answers[0]) == " Ada Moss <eos>"
+    assert processor.tokenizer.decode(answers[0]) == " Ada Moss<eos>"
 
 
-@pytest.mark.parametrize("ending", ["<eos>", "<eos>\n", "<|end|>", "<|end|>\n"])
-def test_a_template_that_ends_its_turns_is_left_alone(ending):
-    processor = deepcopy(world.processor())
-    processor.tokenizer.add_special_tokens({"additional_special_tokens": ["<|end|>"]})
-    assert ended(processor, f"Ada Moss{ending}") == f"Ada Moss{ending}"
-    assert ended(processor.tokenizer, f"Ada Moss{ending}") == f"Ada Moss{ending}"
+@pytest.mark.parametrize(("ending", "expected"), [
+    ("<eos>", "<eos>"), ("<eos>\n", "<eos>"), ("<|end|>", "<|end|>"), ("<|end|>\n<|user|>", "<|end|>"), ("", "<eos>"),
+    (" \n", "<eos>"), ("\n###", "\n###<eos>"), (" <|end|>", " <|end|>"),
+])  # fmt: skip
+def test_what_ends_a_turn(ending, expected):
+    """The template's own token, or the tokenizer's; nothing that is written behind it."""
+    tokenizer = deepcopy(world.processor().tokenizer)
+    tokenizer.add_tokens(["<|end|>"])  # one that decoding would not drop
+    said = "{{ message['content'] }}{% if message['role'] == 'assistant' %}{{ " + repr(ending) + " }}{% endif %}"
+    tokenizer.chat_template = "{% for message in messages %}" + said + "{% endfor %}"
+    turn = turn_of(tokenizer, world.row("p0", "text"))
+    assert turn.end == expected
+    assert tokenizer.convert_ids_to_tokens(turn.stop) == ("<|end|>" if "<|end|>" in ending else "<eos>")
 
 
-def test_a_tokenizer_alone_ends_answers_too():
-    tokenizer = world.processor().tokenizer
-    assert ended(tokenizer, "Ada Moss ") == "Ada Moss <eos>"
-    without = SimpleNamespace(eos_token=None, added_tokens_decoder={}, all_special_tokens=[])
-    assert ended(without, "Ada Moss") == "Ada Moss"
+def test_a_tokenizer_without_an_end():
+    tokenizer = deepcopy(world.processor().tokenizer)
+    tokenizer.chat_template = "{% for message in messages %}{{ message['content'] }}\n{% endfor %}"
+    tokenizer.eos_token = None
+    turn = turn_of(tokenizer, world.row("p0", "text"))
+    assert (turn.end, turn.stop) == ("", None)
+
+
+def contents(row, processor=None):
+    return [turn["content"] for turn in turns_of(processor or world.processor(), row, "Ann")]
+
+
+def test_pictures_come_first_unless_the_prompt_places_them():
+    image, text = {"type": "image"}, {"type": "text", "text": "Who?"}
+    said = [{"type": "text", "text": "Ann"}]
+    row = {
+        "images": [1, 2],
+        "prompt": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Who?"}],
+    }
+    assert contents(row) == [[{"type": "text", "text": "Be brief."}], [image, image, text], said]
+    row["prompt"] = [{"role": "user", "content": [text, image, image]}]
+    assert contents(row) == [[text, image, image], said]
+    row["prompt"] = [{"role": "user", "content": [text]}]
+    assert contents(row) == [[image, image, text], said]
+
+
+def test_a_tokenizer_is_given_strings():
+    tokenizer = tokenizer_of(world.processor())
+    row = {"images": [], "prompt": [{"role": "user", "content": [{"type": "text", "text": "Who?"}]}]}
+    assert contents(row, tokenizer) == ["Who?", "Ann"]
+    assert tokenizer_of(tokenizer) is tokenizer
+
+
+def test_an_answer_continues_a_turn_that_was_begun():
+    turns = [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "It is"}]
+    text = written(world.processor(), {"images": [], "prompt": turns}, " Ann")
+    assert text == "<|user|>Who?<|assistant|>It is Ann<eos>"
+    assert turns[1]["content"] == "It is"
+
+
+def test_special_tokens_are_those_that_are_not_said():
+    found = special_tokens(world.processor())
+    assert {"<eos>", "<pad>", "<image>"} <= found
+    assert "a" not in found
 
 
 @pytest.mark.parametrize(

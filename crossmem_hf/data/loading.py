@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crossmem_hf.data.distrust import check_dataset_card, picture_fault
+from crossmem_hf.data.forms import conversational
 from crossmem_hf.data.rows import features_of
 from crossmem_hf.data.spec import SPLITS, DatasetSpec, check_split
 from crossmem_hf.errors import CrossmemError
@@ -75,8 +76,10 @@ def load_rows(
         return built_rows(config, split, spec)
     data = published_rows(dataset_name, config, split)
     where = f"{dataset_name!r} ({config}, {split})"
-    _check_columns(data, config, where)
     _check_images(data, dataset_name, where)
+    with silent_progress():
+        data = conversational(data, where)
+    _check_columns(data, config, where)
     return data
 
 

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from crossmem_hf.data.forms import Row
 from crossmem_hf.scoring.batches import Auto
 from crossmem_hf.scoring.continuations import details, scored
-from crossmem_hf.scoring.inputs import Row, answer_of, answer_tokens, check_rows
+from crossmem_hf.scoring.inputs import answer_of, check_rows
+from crossmem_hf.turns import tokens_of_answers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,11 +69,12 @@ def score_answers(
         True
     """
     rows = check_rows(rows, model, processor)
-    texts = [answer_of(row, index) for index, row in enumerate(rows)]
-    tokens, num_end = answer_tokens(processor, rows[0], texts)
+    texts = [[answer_of(row, index)] for index, row in enumerate(rows)]
+    tokens, ends = tokens_of_answers(processor, rows, texts)
     found: dict[int, AnswerTokens] = {}
     sizes = {"batch_size": batch_size, "tokens_per_pass": tokens_per_pass}
-    for part in scored(model, processor, rows, [[ids] for ids in tokens], details, **sizes):
+    for part in scored(model, processor, rows, tokens, details, **sizes):
         logprobs, means, stds, matches = part.values.T
-        found[part.row] = AnswerTokens(logprobs=logprobs, means=means, stds=stds, matches=matches > 0, num_end=num_end)
+        about = {"logprobs": logprobs, "means": means, "stds": stds, "matches": matches > 0}
+        found[part.row] = AnswerTokens(**about, num_end=ends[part.row][0])
     return [found[index] for index in range(len(rows))]

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from numbers import Integral
 from typing import Any, Literal, TypeVar
 
+from crossmem_hf.data.forms import Row
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation import evaluating
-from crossmem_hf.scoring.inputs import Row
 from crossmem_hf.scoring.prefill import PromptBatch, PromptQueue
 
 T = TypeVar("T")

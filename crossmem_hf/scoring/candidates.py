@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from crossmem_hf.data.forms import Row
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.metrics.exposure.exposure_math import exposure_items
 from crossmem_hf.scoring.batches import Auto
 from crossmem_hf.scoring.continuations import logprobs, scored
-from crossmem_hf.scoring.inputs import Row, answer_tokens, check_rows
+from crossmem_hf.scoring.inputs import check_rows
+from crossmem_hf.turns import tokens_of_answers
 
 _REMEDY = "Give each candidate as a full answer."
 
@@ -91,12 +93,9 @@ def score_candidates(
     """
     rows = check_rows(rows, model, processor)
     lists = _one_a_row(candidates, len(rows))
-    known: dict[int, list[list[int]]] = {}
-    for row, texts in zip(rows, lists, strict=True):
-        if id(texts) not in known:
-            _check_candidates(texts)
-            known[id(texts)] = answer_tokens(processor, row, texts)[0]
-    tokens = [known[id(texts)] for texts in lists]
+    for texts in {id(texts): texts for texts in lists}.values():
+        _check_candidates(texts)
+    tokens, _ = tokens_of_answers(processor, rows, lists)
     most = max(map(len, lists))
     nll, counts = np.full((len(rows), most), np.nan), np.zeros((len(rows), most), dtype=np.int64)
     for index, several in enumerate(tokens):
@@ -106,7 +105,7 @@ def score_candidates(
         sums = -np.bincount(part.owners, weights=part.values[:, 0])
         nll[part.row, part.first : part.first + len(sums)] = sums
     places: dict[int, dict[str, int]] = {id(texts): {text: at for at, text in enumerate(texts)} for texts in lists}
-    truths = [places[id(texts)].get(row.get("answer", ""), -1) for row, texts in zip(rows, lists, strict=True)]
+    truths = [places[id(texts)].get(row.get("answer") or "", -1) for row, texts in zip(rows, lists, strict=True)]
     return Scores(nll_nats=nll, num_tokens=counts, truth_index=np.array(truths, dtype=np.int64))
 
 

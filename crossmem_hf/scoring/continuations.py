@@ -23,8 +23,8 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from crossmem_hf.data.forms import Row
 from crossmem_hf.scoring.batches import Auto, Room, in_batches
-from crossmem_hf.scoring.inputs import Row
 from crossmem_hf.scoring.packed import ROOM_IN_A_ROW, Forest, Measure, Scored, can_pack, packed
 from crossmem_hf.scoring.prefill import PromptBatch, prefilled
 from crossmem_hf.scoring.whole import whole

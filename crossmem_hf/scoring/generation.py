@@ -6,10 +6,11 @@ from itertools import groupby
 from math import inf
 from typing import Any
 
+from crossmem_hf.data.forms import Row
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.scoring.batches import Auto, Room, check_size, in_batches
 from crossmem_hf.scoring.continuations import shares_cache
-from crossmem_hf.scoring.inputs import Row, answer_tokens, check_rows, prompt_text
+from crossmem_hf.scoring.inputs import check_rows
 from crossmem_hf.scoring.prefill import (
     Prefilled,
     PromptBatch,
@@ -20,6 +21,7 @@ from crossmem_hf.scoring.prefill import (
 )
 from crossmem_hf.scoring.vllm_backend import described, is_vllm, tokens_from_vllm
 from crossmem_hf.seeding import seed_for
+from crossmem_hf.turns import Turn, answer_tokens, said, turn_of
 
 UNKNOWN_LENGTH = 32  # tokens, where rows have no answers of their own
 _SPARE_TOKENS = 8
@@ -56,8 +58,9 @@ def generate_answers(
 
     A picture is encoded once for all questions about it, and so is what prompts share at their start. Rows are padded
     and sorted inside; the answer to a row does not depend on its neighbours, nor does its sample. An answer ends at
-    any end-of-turn token that the tokenizer or the model's generation settings name; their other settings (sampling,
-    beams, penalties) are not used.
+    the token that ends a turn in the chat template, or any that the tokenizer or the model's generation settings
+    name; their other settings (sampling, beams, penalties) are not used. What the template itself puts around answers,
+    such as an empty block of thoughts, is no part of them.
 
     Args:
         model: A causal or image-text-to-text model, with or without adapter; or a `vllm.LLM`, as `load_vllm` makes it.
@@ -80,10 +83,13 @@ def generate_answers(
     held = described(model) if is_vllm(model) else model
     rows = check_rows(rows, held, processor)
     tokenizer = getattr(processor, "tokenizer", processor)
-    seeds = [seed_for(seed, prompt_text(processor, row), pictures_key(row["images"] or ()).hex()) for row in rows]
+    turns = [turn_of(processor, row) for row in rows]
+    keys = [pictures_key(row["images"]).hex() for row in rows]
+    seeds = [seed_for(seed, turn.prompt, key) for turn, key in zip(turns, keys, strict=True)]
+    ends = _ends(held, tokenizer, turns)
     wanted: dict[str, Any] = {
         "max_new_tokens": _longest(processor, rows) if max_new_tokens is None else max_new_tokens,
-        "ends": _ends(held, tokenizer),
+        "ends": ends,
         "temperature": temperature,
         "seeds": seeds,
     }
@@ -91,7 +97,9 @@ def generate_answers(
         made = tokens_from_vllm(model, processor, rows, **wanted)
     else:
         made = _tokens(model, processor, rows, batch_size=batch_size, **wanted)
-    return [text.strip() for text in tokenizer.batch_decode(made, skip_special_tokens=True)]
+    spoken = [_up_to(ends, turn.stop, tokens) for turn, tokens in zip(turns, made, strict=True)]
+    texts = tokenizer.batch_decode(spoken, skip_special_tokens=True)
+    return [said(turn, text) for turn, text in zip(turns, texts, strict=True)]
 
 
 def _tokens(
@@ -148,11 +156,18 @@ def _longest(processor: Any, rows: Sequence[Row]) -> int:
     return max(map(len, tokens)) + _SPARE_TOKENS
 
 
-def _ends(model: Any, tokenizer: Any) -> list[int]:
-    """Chat models often end a turn with another token than their tokenizer's end of text."""
+def _ends(model: Any, tokenizer: Any, turns: Sequence[Turn]) -> list[int]:
+    """What the chat template ends a turn with, and what tokenizer and model name: they are often different tokens."""
     named = model.generation_config.eos_token_id
     several = named if isinstance(named, list) else [named]
-    return sorted({token for token in (tokenizer.eos_token_id, *several) if token is not None})
+    written = {turn.stop for turn in turns}
+    return sorted({token for token in (tokenizer.eos_token_id, *several, *written) if token is not None})
+
+
+def _up_to(ends: Sequence[int], stop: int | None, tokens: Sequence[int]) -> Sequence[int]:
+    """The tokens up to the first at which generation ends, without it if it is the template's own end of turn."""
+    last = next((place for place, token in enumerate(tokens) if token in ends), len(tokens) - 1)
+    return tokens[: last + (not tokens or tokens[last] != stop)]
 
 
 def _may_share(model: Any, processor: Any, rows: Sequence[Row]) -> bool:

@@ -9,8 +9,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from crossmem_hf.data.forms import Row
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.scoring.inputs import Row, encode, prompt_text
+from crossmem_hf.scoring.inputs import encode
+from crossmem_hf.turns import prompt_text
 
 PER_TOKEN = ("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids")
 _WORTH_SHARING = 0.5  # of a text prompt; below, a start is not worth a group

@@ -4,9 +4,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+from crossmem_hf.data.forms import Row, as_row
 from crossmem_hf.metrics.cross_modal_recall.recall_math import row_matches
 from crossmem_hf.scoring.generation import generate_answers
-from crossmem_hf.scoring.inputs import Row
+from crossmem_hf.scoring.inputs import answer_of
 
 
 def answered(model: Any, processor: Any, rows: Sequence[Row]) -> list[bool]:
@@ -15,9 +16,9 @@ def answered(model: Any, processor: Any, rows: Sequence[Row]) -> list[bool]:
     Raises:
         CrossmemError: As `generate_answers`.
     """
-    rows = list(rows)
-    answers = generate_answers(model, processor, rows)
-    return [bool(right) for right in row_matches(answers, [row["answer"] for row in rows])]
+    rows = [as_row(row, index) for index, row in enumerate(rows)]
+    truths = [row.get("answer") or answer_of(row, index) for index, row in enumerate(rows)]
+    return [bool(right) for right in row_matches(generate_answers(model, processor, rows), truths)]
 
 
 def recall(model: Any, processor: Any, rows: Sequence[Row]) -> float:

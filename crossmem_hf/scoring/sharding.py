@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from crossmem_hf.data.forms import Row
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.scoring.inputs import Row
 from crossmem_hf.scoring.ledger import JSON, Ledger, Results
 from crossmem_hf.scoring.prefill import pictures_key
 from crossmem_hf.storage import fingerprint

@@ -13,12 +13,12 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crossmem_hf.data.forms import Row
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.schema import Persona
 from crossmem_hf.rendering.diffusion import DiffusionRenderer, Picture, Request
 from crossmem_hf.rendering.identity import Anchors, Embedder, apart
 from crossmem_hf.rendering.scenes import anchor_scene, scene_for
-from crossmem_hf.scoring.inputs import Row
 from crossmem_hf.scoring.sharding import in_shards, joined_state, together
 from crossmem_hf.seeding import seed_for
 from crossmem_hf.storage import fingerprint, source_fingerprint, write_atomic

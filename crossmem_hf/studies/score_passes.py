@@ -11,16 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from crossmem_hf.chat import is_tokenizer
+from crossmem_hf.data.forms import Row
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.scoring.answers import score_answers
 from crossmem_hf.scoring.candidates import score_candidates
 from crossmem_hf.scoring.generation import generate_answers
-from crossmem_hf.scoring.inputs import Row, answer_tokens, check_rows, encode, prompt_text
+from crossmem_hf.scoring.inputs import check_rows, encode
 from crossmem_hf.scoring.ledger import JSON
 from crossmem_hf.scoring.sharding import in_shards
 from crossmem_hf.storage import fingerprint
 from crossmem_hf.studies.score_rows import Questions
 from crossmem_hf.studies.score_settings import ScoreSettings
+from crossmem_hf.turns import answer_tokens, prompt_text
 
 Item = dict[str, Any]
 SPARE_TOKENS = 8  # that an answer may be longer than the longest truth
@@ -155,14 +157,8 @@ def check_askable(model: Any, processor: Any, rows: Sequence[Row]) -> None:
         CrossmemError: No chat template, pictures for a model without an image tower, a processor without an image
             token, or one that cannot put picture and prompt together.
     """
-    check_rows(rows, model, processor)
-    tokenizer = getattr(processor, "tokenizer", processor)
-    if not (getattr(processor, "chat_template", None) or getattr(tokenizer, "chat_template", None)):
-        raise CrossmemError(
-            f"{type(processor).__name__} has no chat template, so nothing says how a question is put.",
-            "Use the model's chat or instruct version, or save a chat_template.jinja beside the tokenizer.",
-        )
-    for row in rows:
+    for row in check_rows(rows, model, processor):
+        prompt_text(processor, row)  # names what is wrong with the template
         _check_pictures(model, processor, row)
 
 

@@ -4,7 +4,7 @@
 from typing import Any
 
 import pyarrow.compute
-from datasets import Dataset
+from datasets import Dataset, Value
 
 from crossmem_hf.chat import sees_images
 from crossmem_hf.errors import CrossmemError
@@ -50,6 +50,8 @@ def check_lengths(rows: EncodedRows) -> None:
 def _first_with_images(dataset: Dataset) -> int | None:
     """Read from list lengths, so that no image is decoded."""
     start = 0
+    if dataset.features["images"] == Value("null"):
+        return None
     for table in dataset.select_columns(["images"]).with_format("arrow").iter(batch_size=1000):
         for offset, length in enumerate(pyarrow.compute.list_value_length(table["images"]).to_pylist()):
             if length:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From dataset rows to batches: each row is encoded once, as `trl` would, with an end to every answer, and padded when
-it is used. Nothing here knows a model or a loss."""
+"""From dataset rows to batches: each row is encoded once, into the tokens that are also scored, and padded when it is
+used. Nothing here knows a model or a loss."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,13 +9,15 @@ import torch
 from datasets import Dataset
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase, ProcessorMixin
-from trl.data_utils import apply_chat_template, prepare_multimodal_messages
-from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
-from crossmem_hf.chat import ended
+from crossmem_hf.chat import tokenizer_of
+from crossmem_hf.data.forms import as_row
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.logprobs import NOT_AN_ANSWER
+from crossmem_hf.scoring.inputs import answer_of, check_words, encode
+from crossmem_hf.scoring.prefill import extended
 from crossmem_hf.seeding import rng_for
+from crossmem_hf.turns import answer_tokens, turn_of
 
 Batch = dict[str, Tensor]
 
@@ -24,7 +26,7 @@ SEQUENCE_KEYS = ("input_ids", "attention_mask", "labels", "token_type_ids", "mm_
 
 
 class RowEncoder:
-    """Encodes single rows, with labels on the completion only.
+    """Encodes single rows, with labels on the answer and its end only: the tokens that scoring asks about.
 
     Args:
         processing_class: A processor, or for text-only models a tokenizer.
@@ -36,54 +38,30 @@ class RowEncoder:
     ) -> None:
         self.processing_class = processing_class
         self.max_length = max_length
-        self._vision: DataCollatorForVisionLanguageModeling | None = None
-        tokenizer: Any = processing_class
-        if isinstance(processing_class, ProcessorMixin):
-            self._vision = DataCollatorForVisionLanguageModeling(processing_class, completion_only_loss=True)
-            tokenizer = processing_class.tokenizer
-        self.pad_token_id = int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0)
+        pad = tokenizer_of(processing_class).pad_token_id
+        self.pad_token_id = int(pad if pad is not None else 0)
 
     def encode(self, row: Mapping[str, Any], name: str = "row") -> Batch:
         """A batch of this one row.
 
         Raises:
-            CrossmemError: The answer is empty or would be cut; `name` says which row it is.
+            CrossmemError: The row cannot be read (see `as_row` and `answer_tokens`), its answer is empty or would be
+                cut; `name` says which row it is.
         """
-        example = {key: row[key] for key in ("prompt", "completion")}
-        batch = self._text(example) if self._vision is None else self._seen(self._vision, example, list(row["images"]))
+        read = as_row(row, name)
+        check_words(read, self.processing_class, name)
+        turn = turn_of(self.processing_class, read)
+        ((answer,), _) = answer_tokens(self.processing_class, read, [answer_of(read, name)], turn)
+        batch: Batch = extended(encode(self.processing_class, [turn.prompt], [read["images"]]), [answer])
         length = batch["input_ids"].shape[1]
         if self.max_length is not None and length > self.max_length:
             raise CrossmemError(
-                f"{name} has {length} tokens, more than max_length={self.max_length}, which would cut its answer.",
+                f"Row {name} has {length} tokens, more than max_length={self.max_length}, which would cut its answer.",
                 "Raise max_length, or set it to null for no limit.",
             )
-        if not (batch["labels"][:, 1:] != NOT_AN_ANSWER).any():
-            raise CrossmemError(f"{name} has no answer token.", "Give it a completion that is not empty.")
+        batch["labels"] = torch.full_like(batch["input_ids"], NOT_AN_ANSWER)
+        batch["labels"][0, -len(answer) :] = torch.tensor(answer)
         return batch
-
-    def _seen(self, vision: Any, example: Mapping[str, Any], images: list[Any]) -> Batch:
-        """Templated here and not by `trl`, whose collator for pictures gives an answer no end."""
-        prompt = prepare_multimodal_messages(example["prompt"], images=images)
-        completion = prepare_multimodal_messages(example["completion"])
-        texts = self._templated({"prompt": prompt, "completion": completion})
-        return dict(vision([{**texts, "images": images}]))
-
-    def _templated(self, example: Mapping[str, Any]) -> dict[str, str]:
-        texts: dict[str, str] = apply_chat_template(dict(example), self.processing_class)
-        return {**texts, "completion": ended(self.processing_class, texts["completion"])}
-
-    def _text(self, example: Mapping[str, Any]) -> Batch:
-        """The same layout from a plain tokenizer."""
-        texts = self._templated(example)
-        prompt, completion = (
-            self.processing_class(texts[key], add_special_tokens=False)["input_ids"]
-            for key in ("prompt", "completion")
-        )
-        return {
-            "input_ids": torch.tensor([prompt + completion]),
-            "attention_mask": torch.ones(1, len(prompt) + len(completion), dtype=torch.long),
-            "labels": torch.tensor([[NOT_AN_ANSWER] * len(prompt) + completion]),
-        }
 
 
 class EncodedRows:
@@ -101,7 +79,7 @@ class EncodedRows:
         if index in self._kept:
             return self._kept[index]
         row = self.dataset[index]
-        batch = self.encoder.encode(row, f"Row {index} of the {self.name} set (persona {row.get('persona_id')!r})")
+        batch = self.encoder.encode(row, f"{index} of the {self.name} set (persona {row.get('persona_id')!r})")
         self._room -= sum(tensor.nbytes for tensor in batch.values())
         if self._room > 0:
             self._kept[index] = batch

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from datasets import Dataset
 
+from crossmem_hf.data.forms import Row
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.metrics.cross_modal_recall.recall_math import chance_recall
 from crossmem_hf.metrics.exposure.exposure_math import ExposureItems
 from crossmem_hf.scoring.candidates import score_candidates
-from crossmem_hf.scoring.inputs import Row
 from crossmem_hf.scoring.recall import answered
 from crossmem_hf.scoring.sharding import in_shards
 from crossmem_hf.training.gate import check_askable

@@ -21,6 +21,7 @@ from transformers import (
 )
 from trl import SFTTrainer
 
+from crossmem_hf.data.forms import conversational
 from crossmem_hf.data.splits import check_disjoint
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.logprobs import AnswerScores, answer_scores
@@ -87,7 +88,8 @@ class UnlearnTrainer(SFTTrainer):
         **kwargs: Any,
     ) -> None:
         self._choose_losses(args, has_adapter=is_peft_model(model) or peft_config is not None)
-        forget_dataset = through(forget_dataset, args.forget_modality)
+        forget_dataset = through(conversational(forget_dataset, "the forget set"), args.forget_modality)
+        retain_dataset = None if retain_dataset is None else conversational(retain_dataset, "the retain set")
         sides = self._checked_sides(model, args, forget_dataset, retain_dataset)
         encoder = RowEncoder(processing_class, max_length=args.max_length)
         self.rows = {name: EncodedRows(side, encoder, name=name) for name, side in sides.items()}

@@ -28,8 +28,9 @@ from crossmem_hf.prompts import FEATURE_QUESTIONS, NAME_QUESTIONS, features_answ
 from crossmem_hf.rendering.portraits import render_portrait
 from crossmem_hf.rendering.prose import describe
 from crossmem_hf.rendering.views import view_for
-from crossmem_hf.scoring.inputs import answer_tokens, encode, prompt_text
+from crossmem_hf.scoring.inputs import encode
 from crossmem_hf.seeding import rng_for
+from crossmem_hf.turns import answer_tokens, prompt_text
 
 TARGET_SEEDS = (0, 1, 2, 5)
 

@@ -301,7 +301,7 @@ def followed(inputs: dict[str, torch.Tensor], tokens: list[int]) -> dict[str, to
 def answer_tokens(family: Family, answer: str) -> list[int]:
     """The tokens of an answer as the family writes it, with what ends the turn."""
     ended = family.stops & set(family.tokenizer(family.manner.tail, add_special_tokens=False)["input_ids"])
-    whole = f"{family.manner.lead}{answer}{family.manner.tail}{'' if ended else '<eos>'}"
+    whole = f"{family.manner.lead}{answer}{family.manner.tail.rstrip()}{'' if ended else '<eos>'}"
     return family.tokenizer(whole, add_special_tokens=False)["input_ids"]
 
 

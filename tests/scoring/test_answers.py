@@ -122,7 +122,7 @@ def test_all_from_one_pass_behind_each_batch():
 
 
 @pytest.mark.parametrize(("tail", "ended", "num_end"), [
-    ("<eos>", "<eos>", 1), ("<eos>\n", "<eos>\n", 2), (" ", " <eos>", 2), ("", "<eos>", 1),
+    ("<eos>", "<eos>", 1), ("<eos>\n", "<eos>", 1), (" ", "<eos>", 1), ("", "<eos>", 1), (":\n<eos>", ":\n<eos>", 3),
 ])  # fmt: skip
 def test_the_end_of_the_turn(tail, ended, num_end):
     words = PreTrainedTokenizerFast(

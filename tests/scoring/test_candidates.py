@@ -25,9 +25,9 @@ from crossmem_hf.data.rows import features_of, recall_row
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.scoring import continuations as module
 from crossmem_hf.scoring.candidates import score_candidates
-from crossmem_hf.scoring.inputs import answer_tokens
 from crossmem_hf.seeding import rng_for
 from crossmem_hf.training.collate import RowEncoder
+from crossmem_hf.turns import answer_tokens
 from tests.scoring.world import (
     CANDIDATES,
     NAMES,
@@ -206,7 +206,7 @@ def test_the_tokens_are_those_that_training_sees():
             {**row, "completion": [{"role": "assistant", "content": candidate}]}
         )["labels"]  # fmt: skip
         trained = labels[labels != -100].tolist()
-        assert answer_tokens(processor(), row, [candidate]) == ([trained], 1)
+        assert answer_tokens(processor(), row, [candidate]) == ([trained], [1])
         assert trained[-1] == processor().tokenizer.eos_token_id
 
 
