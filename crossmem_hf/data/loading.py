@@ -76,10 +76,12 @@ def load_rows(
         return built_rows(config, split, spec)
     data = published_rows(dataset_name, config, split)
     where = f"{dataset_name!r} ({config}, {split})"
-    _check_images(data, dataset_name, where)
+    wanted = features_of(config if config in SPLITS else "recall_image")
+    _check_columns(data, wanted, where)
     with silent_progress():
-        data = conversational(data, where)
-    _check_columns(data, config, where)
+        data = conversational(data, where)  # decodes no picture
+    _check_types(data, wanted, where)
+    _check_images(data, dataset_name, where)
     return data
 
 
@@ -160,14 +162,17 @@ def _broken_parquet(folder: Path) -> Path | None:
     return None
 
 
-def _check_columns(data: "datasets.Dataset", config: str, where: str) -> None:
-    wanted = features_of(config if config in SPLITS else "recall_image")
-    missing = [name for name in wanted if name not in data.features]
+def _check_columns(data: "datasets.Dataset", wanted: "datasets.Features", where: str) -> None:
+    known = {*data.features, *(["images"] if "image" in data.features else [])}  # one picture a row
+    missing = [name for name in wanted if name not in known]
     if missing:
         raise CrossmemError(
             f"{where} lacks the column(s) {', '.join(missing)}; it has {', '.join(data.features)}.",
             "Rename or add them; the row schema is in crossmem_hf/data/rows.py.",
         )
+
+
+def _check_types(data: "datasets.Dataset", wanted: "datasets.Features", where: str) -> None:
     for name, feature in wanted.items():
         if not _fits(data.features[name], feature, exactly=name in _TYPED_COLUMNS):
             raise CrossmemError(

@@ -66,10 +66,7 @@ def memorise(
     if config is not None and overrides:
         raise CrossmemError(f"Both config and overrides {sorted(overrides)!r} were passed.", "Pass one of them.")
     config = config or VisionSFTConfig(output_dir=str(output_dir), **(MEMORISING | overrides))
-    rows = conversational(rows, "the training set")
-    check_rows(rows, "training", model_config=model.config)
-    encoded = EncodedRows(rows, RowEncoder(processor, max_length=config.max_length), name="training")
-    check_lengths(encoded)
+    encoded = _encoded(model, processor, rows, config)
     if not isinstance(model, PeftModel):
         seed_everything(config.seed)
         model = _adapted(model, lora or language_lora())
@@ -99,6 +96,14 @@ def memorise(
     elif config.should_save:
         save(output_dir)
     return model
+
+
+def _encoded(model: Any, processor: Any, rows: Dataset, config: VisionSFTConfig) -> EncodedRows:
+    rows = conversational(rows, "the training set")
+    check_rows(rows, "training", model_config=model.config)
+    encoded = EncodedRows(rows, RowEncoder(processor, max_length=config.max_length), name="training")
+    check_lengths(encoded)
+    return encoded
 
 
 def _adapted(model: PreTrainedModel, lora: LoraConfig) -> PeftModel:

@@ -6,7 +6,7 @@ from datasets import Dataset, Image, List, load_dataset
 from pyarrow import parquet
 
 from crossmem_hf.data.loading import built_rows, load_rows
-from crossmem_hf.data.rows import features_of
+from crossmem_hf.data.rows import features_of, recall_row
 from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.errors import CrossmemError
 
@@ -98,7 +98,7 @@ def test_missing_columns_are_named(tmp_path):
 def test_a_mistyped_column_is_named(tmp_path, person):
     columns = {name: ["x"] for name in features_of("qa")}
     Dataset.from_dict(columns | {"images": [[]]}).to_parquet(tmp_path / "train.parquet")
-    with pytest.raises(CrossmemError, match=r"Column 'images' of .* is List"):
+    with pytest.raises(CrossmemError, match=r"Column 'hops' of .* is Value\('string'\); expected Value\('int64'\)"):
         load_rows(str(tmp_path), "default", "train")
 
 
@@ -163,3 +163,25 @@ def test_files_that_changed_since_they_were_cached_are_read_again(copied):
     rows = load_dataset("parquet", data_files=str(path), split="train")
     rows.map(lambda _: {"answer": "Somebody Else"}).to_parquet(path)
     assert load_rows(str(copied), "recall_text", "train")[0]["answer"] == "Somebody Else"
+
+
+def test_rows_in_other_forms_are_read(tmp_path, person):
+    """Strings in the place of turns, no pictures, one list of an answer: what they plainly mean."""
+    row = recall_row(person, "text", "train", 0)
+    answer, question = row["answer"], row["prompt"][0]["content"]
+    plain = {"prompt": question, "completion": answer, "images": None, "answer": [answer]}
+    Dataset.from_list([{**row, **plain}]).to_parquet(tmp_path / "train.parquet")
+    (read,) = load_rows(str(tmp_path), "default", "train")
+    assert read == row
+
+
+def test_a_stored_picture_elsewhere_is_not_opened(tmp_path, person):
+    """Bytes and a path as plain columns become pictures; those outside the dataset are refused as ever."""
+    row = recall_row(person, "image", "train", 0)
+    stored = {"bytes": None, "path": "/etc/hostname"}
+    Dataset.from_list([{**row, "images": [stored]}]).to_parquet(tmp_path / "train.parquet")
+    with pytest.raises(CrossmemError, match="points to '/etc/hostname', outside the dataset"):
+        load_rows(str(tmp_path), "default", "train")
+    Dataset.from_list([row]).to_parquet(tmp_path / "train.parquet")
+    (read,) = load_rows(str(tmp_path), "default", "train")
+    assert read["images"][0].size == (64, 64)
