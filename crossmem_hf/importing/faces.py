@@ -78,7 +78,7 @@ class FaceCheck:
         doubts = list(_doubts(report))
         if self._strict and doubts:
             raise CrossmemError(
-                f"Names and faces do not agree in {len(doubts)} places: "
+                f"Names and faces do not agree (doubts: {len(doubts)}): "
                 f"{'; '.join(doubts[:_SHOWN])}{'; ...' if len(doubts) > _SHOWN else ''}.",
                 "Correct or remove these pictures, or leave out --strict-faces; nothing was written.",
             )
@@ -105,8 +105,8 @@ def write_report(target: Path, report: dict[str, Any]) -> None:
 def summary(report: dict[str, Any]) -> Iterator[str]:
     """What a report says, in lines."""
     doubts = list(_doubts(report))
-    said = "names and faces agree" if not doubts else f"{len(doubts)} doubts about names and faces"
-    yield f"{said}: {report['num_pictures']} pictures, cosine above {report['threshold']:.4g}, {report['face_model']}"
+    said = f"doubts about names and faces: {len(doubts)}" if doubts else "names and faces agree"
+    yield f"{said}; {report['num_pictures']} pictures, cosine above {report['threshold']:.4g}, {report['face_model']}"
     yield from (f"  {doubt}" for doubt in doubts[:_SHOWN])
     if len(doubts) > _SHOWN:
         yield f"  and {len(doubts) - _SHOWN} more"

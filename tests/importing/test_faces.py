@@ -30,12 +30,13 @@ def test_nobody_is_accused_where_all_agree(tmp_path):
     assert doubts(report) == {name: [] for name in doubts(report)}
     assert (report["num_pictures"], report["face_model"], report["face_model_sha256"]) == (9, "planted 1", "abc")
     assert report["threshold"] == PlantedFaces.threshold
-    assert list(summary(report)) == ["names and faces agree: 9 pictures, cosine above 0.9397, planted 1"]
+    assert list(summary(report)) == ["names and faces agree; 9 pictures, cosine above 0.9397, planted 1"]
 
 
 def planted(tmp_path):
     source = folder_of(
-        tmp_path / "in", {**AGREEING, "Dee Poe": [2, 6, 10], "Eve Sun": [40, 110, 44, 112, 42], "Fay Tor": [None, 140, 142]}
+        tmp_path / "in",
+        {**AGREEING, "Dee Poe": [2, 6, 10], "Eve Sun": [40, 110, 44, 112, 42], "Fay Tor": [None, 140, 142]},
     )
     (source / "Fay Tor" / "3.png").write_bytes(png(140, faces=2))
     return source
@@ -49,7 +50,7 @@ def test_two_names_with_one_face_and_one_with_two_are_told(tmp_path):
     assert torn == {"person": "Eve Sun", "faces": eve}
     assert (report["no_face"], report["several_faces"]) == (["Fay Tor/0.png"], ["Fay Tor/3.png"])
     told = "\n".join(summary(report))
-    assert "4 doubts about names and faces: 21 pictures" in told
+    assert "doubts about names and faces: 4; 21 pictures" in told
     assert "two names with one face: 'Ann Lee' and 'Dee Poe' (cosine 0.99" in told
     assert "one name with 2 faces: 'Eve Sun' (3 pictures such as Eve Sun/0.png apart from 2 pictures such as" in told
 
@@ -68,7 +69,9 @@ def test_rows_are_the_same_whether_or_not_faces_are_looked_at(tmp_path):
 
 def test_strict_refuses_and_leaves_nothing(tmp_path):
     source = planted(tmp_path)
-    with pytest.raises(CrossmemError, match=r"do not agree in 4 places: two names with one face: 'Ann Lee' and 'Dee"):
+    with pytest.raises(
+        CrossmemError, match=r"do not agree \(doubts: 4\): two names with one face: 'Ann Lee' and 'Dee"
+    ):
         checked(source, tmp_path / "out", strict=True)
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
 

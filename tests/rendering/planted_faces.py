@@ -30,7 +30,11 @@ def folder_of(root, people):
     for place, (person, directions) in enumerate(people.items()):
         (root / person).mkdir(parents=True)
         for number, degrees in enumerate(directions):
-            shown = png(0, faces=0, mark=20 * place + number) if degrees is None else png(degrees, mark=20 * place + number)
+            shown = (
+                png(0, faces=0, mark=20 * place + number)
+                if degrees is None
+                else png(degrees, mark=20 * place + number)
+            )
             (root / person / f"{number}.png").write_bytes(shown)
     return root
 
