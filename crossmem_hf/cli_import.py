@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from crossmem_hf.cli_errors import clear_errors, console
+from crossmem_hf.errors import CrossmemError
 
 if TYPE_CHECKING:
+    from crossmem_hf.importing.faces import FaceCheck
     from crossmem_hf.importing.images import Told
 
 _Source = Annotated[str, typer.Argument(help="Folder of people, folder with metadata.csv, or a Hub dataset.")]
@@ -24,6 +26,15 @@ _Licence = Annotated[str | None, typer.Option(help="Licence of the source, as th
 _Overwrite = Annotated[bool, typer.Option(help="Replace an earlier import.")]
 _Config = Annotated[str | None, typer.Option(help="Config of a Hub dataset.")]
 _Split = Annotated[str, typer.Option(help="Split of a Hub dataset.")]
+_Embedder = Annotated[
+    str | None, typer.Option(help="Compare faces by dlib (offline, extra faces) or uniface (default: nobody looks).")
+]
+_Threshold = Annotated[
+    float | None, typer.Option(help="Cosine above which two faces are one person's (default: the embedder's own).")
+]
+_StrictFaces = Annotated[
+    bool, typer.Option("--strict-faces", help="Refuse if names and faces do not agree, or a picture has not one face.")
+]
 
 
 def import_images(
@@ -50,6 +61,9 @@ def import_images(
     seed: _Seed = 0,
     licence: _Licence = None,
     overwrite: _Overwrite = False,
+    embedder: _Embedder = None,
+    threshold: _Threshold = None,
+    strict_faces: _StrictFaces = False,
 ) -> None:
     """Make a dataset of your own portraits: names asked of pictures, and of descriptions if there are any."""
     with clear_errors():
@@ -73,9 +87,11 @@ def import_images(
             seed=seed,
             licence=licence,
         )
+        faces = _face_check(embedder, threshold, strict_faces)
         with _progress() as told:
-            import_portraits(source, target, options, overwrite=overwrite, told=told)
+            import_portraits(source, target, options, overwrite=overwrite, told=told, faces=faces)
         _written(target, "recall_image", "test")
+        _faces_told(target, faces)
 
 
 def import_qa(
@@ -130,6 +146,27 @@ def import_mapping(
         from crossmem_hf.importing.mapping import mapping_text, presets
 
         typer.echo("\n".join(presets()) if name is None else mapping_text(name), nl=name is None)
+
+
+def _face_check(embedder: str | None, threshold: float | None, strict: bool) -> "FaceCheck | None":
+    from crossmem_hf.importing.faces import FaceCheck
+    from crossmem_hf.rendering.faces import load_face_model
+
+    if embedder is not None:
+        return FaceCheck(load_face_model(embedder), threshold, strict=strict)
+    if strict or threshold is not None:
+        given = "--strict-faces" if strict else f"--threshold {threshold!r}"
+        raise CrossmemError(f"{given} without an embedder: nobody looks at faces.", "Pass --embedder dlib or uniface.")
+    return None
+
+
+def _faces_told(target: Path, faces: "FaceCheck | None") -> None:
+    from crossmem_hf.importing.faces import report_path, summary
+
+    if faces is not None:
+        for line in summary(faces.report()):
+            console.print(line, highlight=False, soft_wrap=True, markup=False)
+        console.print(f"  all of it: {report_path(target)}", highlight=False, soft_wrap=True, markup=False)
 
 
 @contextmanager

@@ -1,32 +1,53 @@
 # SPDX-License-Identifier: Apache-2.0
 """`crossmem portraits`: it parses, calls and prints. Heavy imports wait until needed."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from crossmem_hf.cli_errors import clear_errors, console
+from crossmem_hf.errors import CrossmemError
 
 if TYPE_CHECKING:
     from crossmem_hf.studies.portrait_settings import PortraitSettings
 
 _Pipeline = Annotated[
-    str,
+    str | None,
     typer.Option(help="How views follow the anchor: img2img, ip-adapter, or edit (InstructPix2Pix and the like)."),
 ]
-_Model = Annotated[str, typer.Option(help="Diffusers pipeline, Hub name or folder; with edit, the one that edits.")]
+_Model = Annotated[
+    str | None, typer.Option(help="Diffusers pipeline, Hub name or folder; with edit, the one that edits.")
+]
+_OutputDir = Annotated[Path | None, typer.Option(help="Gets images/, metadata.jsonl, portraits.json; resumed from.")]
 _Strength = Annotated[
     float,
     typer.Option(help="img2img: share of noise, 1 forgets the anchor; ip-adapter: how much the anchor counts."),
 ]
 _FaceModel = Annotated[
-    str, typer.Option(help="arcface_resnet, arcface_mnet, or none: every picture that is safe is kept.")
+    str,
+    typer.Option(
+        "--embedder",
+        "--face-model",
+        help="Who compares faces: dlib (offline, extra faces), uniface (its arcface_resnet), arcface_mnet, or none: "
+        "every picture that is safe is kept.",
+    ),
 ]
 _Threshold = Annotated[
     float | None,
-    typer.Option(help="Cosine above which two pictures are one person; needed unless the face model is none."),
+    typer.Option(
+        help="Cosine above which two pictures are one person (default: the embedder's own; uniface has none)."
+    ),
 ]
+_Calibrate = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="Make nothing: measure the embedder's cosines on a folder of people, or an album; suggest a threshold.",
+    ),
+]
+_Output = Annotated[Path | None, typer.Option(metavar="FILE", help="With --calibrate: gets the numbers, as JSON.")]
 _SafetyModel = Annotated[
     str | None, typer.Option(help="Stable Diffusion safety checker, for pipelines that come without one.")
 ]
@@ -34,9 +55,10 @@ _NegativePrompt = Annotated[str | None, typer.Option(help="What is not wanted (d
 
 
 def portraits(
-    pipeline: _Pipeline,
-    model: _Model,
-    output_dir: Annotated[Path, typer.Option(help="Gets images/, metadata.jsonl, portraits.json; resumed from.")],
+    context: typer.Context,
+    pipeline: _Pipeline = None,
+    model: _Model = None,
+    output_dir: _OutputDir = None,
     revision: Annotated[str | None, typer.Option(help="Commit, tag or branch of the model.")] = None,
     variant: Annotated[str | None, typer.Option(help="Which of the model's weights, such as fp16.")] = None,
     anchor_model: Annotated[str | None, typer.Option(help="edit: text-to-image pipeline for the anchors.")] = None,
@@ -60,6 +82,8 @@ def portraits(
     strength: _Strength = 0.6,
     image_size: Annotated[int, typer.Option(help="Side of a picture in pixels, a multiple of 8.")] = 512,
     negative_prompt: _NegativePrompt = None,
+    calibrate: _Calibrate = None,
+    output: _Output = None,
 ) -> None:
     """Make photograph-like portraits by an image model: an anchor a person, then views of it. Resumes if killed.
 
@@ -68,14 +92,69 @@ def portraits(
     """
     given = dict(locals())
     with clear_errors():
+        if calibrate is not None:
+            _only_calibrated(context)
+            _calibrate(calibrate, face_model, threshold, output)
+            return
         from crossmem_hf.scoring.sharding import joined_state, leave
         from crossmem_hf.studies.portraits import run_portraits
 
-        settings = _settings(given)
-        about = run_portraits(settings, output_dir)
+        folder = _checked(given)
+        about = run_portraits(_settings(given), folder)
         if joined_state().is_main_process:
-            _tell(about, output_dir)
+            _tell(about, folder)
         leave()
+
+
+def _checked(given: dict[str, Any]) -> Path:
+    """The folder to fill, if all is there that making portraits needs."""
+    for name in ("pipeline", "model", "output_dir"):
+        if given[name] is None:
+            option = f"--{name.replace('_', '-')}"
+            raise CrossmemError(
+                f"Missing option {option!r}.", f"Pass {option}, or --calibrate to measure a threshold."
+            )
+    if given["output"] is not None:
+        raise CrossmemError(
+            f"--output {str(given['output'])!r} is for --calibrate.", "Leave it out; portraits go to --output-dir."
+        )
+    return Path(given["output_dir"])
+
+
+def _only_calibrated(context: typer.Context) -> None:
+    used = ("calibrate", "face_model", "threshold", "output")
+    for name in context.params:
+        source = context.get_parameter_source(name)
+        if name not in used and source is not None and source.name == "COMMANDLINE":
+            raise CrossmemError(
+                f"--{name.replace('_', '-')} says how to make portraits, and --calibrate makes none.",
+                "Pass one of them.",
+            )
+
+
+def _calibrate(folder: Path, embedder: str, threshold: float | None, output: Path | None) -> None:
+    from crossmem_hf.rendering.faces import load_face_model
+    from crossmem_hf.report.calibration_text import calibration_text
+    from crossmem_hf.storage import write_atomic
+    from crossmem_hf.studies.calibrate import run_calibration
+
+    if embedder == "none":
+        raise CrossmemError("--embedder 'none' compares no faces.", "Pass --embedder dlib or uniface.")
+    with console.status("Looking at pictures") as status:
+        record = run_calibration(
+            str(folder),
+            load_face_model(embedder),
+            threshold=threshold,
+            told=lambda done: status.update(f"Looking at pictures: {done}"),
+        )
+    typer.echo(calibration_text(record))
+    if output is not None:
+        write_atomic(output, json.dumps(record, indent=2) + "\n")
+    if record["missing"]:
+        raise CrossmemError(
+            f"No threshold can be suggested: there are {record['missing']}.",
+            "Give a folder with a subfolder a person and at least two pictures in some, or an album.",
+        )
 
 
 def _settings(given: dict[str, Any]) -> "PortraitSettings":

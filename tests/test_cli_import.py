@@ -14,6 +14,7 @@ from crossmem_hf import cli
 from crossmem_hf.data.loading import load_rows
 from crossmem_hf.importing.mapping import presets
 from tests.data import picturing
+from tests.rendering.planted_faces import PlantedFaces, folder_of
 
 
 @pytest.fixture
@@ -43,6 +44,37 @@ def test_import_images(invoke):
     assert done.exit_code == 0, done.output
     assert "crossmem score --dataset out --config recall_image --split test" in done.output
     assert load_rows("out", "recall_image", "train")[0]["images"][0].size == (32, 32)
+
+
+@pytest.fixture
+def planted(monkeypatch):
+    monkeypatch.setattr("crossmem_hf.rendering.faces.load_face_model", lambda _: PlantedFaces())
+
+
+def test_faces_are_compared_where_it_is_asked_for(invoke, planted):
+    folder_of(Path("faces"), {"Ann Lee": [0, 2, 4], "Bob Ox": [1, 3, 5], "Cyd Ray": [90, 92, 94]})
+    words = ["import-images", "faces", "out", "--image-size", "32", "--forget-fraction", "0.5"]
+    refused = invoke(*words, "--embedder", "dlib", "--strict-faces")
+    assert (refused.exit_code, "do not agree (doubts: 1)" in refused.output) == (2, True)
+    assert [path.name for path in Path().iterdir()] == ["faces"]
+    done = invoke(*words, "--embedder", "dlib")
+    assert done.exit_code == 0, done.output
+    assert "doubts about names and faces: 1; 9 pictures" in done.output
+    assert "two names with one face: 'Ann Lee' and 'Bob Ox' (cosine 0.999; 3 pictures such as" in done.output
+    assert json.loads(Path("out.faces.json").read_text())["one_name_two_faces"] == []
+    apart = invoke(*words, "--embedder", "dlib", "--threshold", "0.9999", "--overwrite")
+    assert "two names" not in apart.output
+    quiet = invoke(*words, "--overwrite")
+    assert (quiet.exit_code, "faces:" in quiet.output) == (0, False)
+
+
+@pytest.mark.parametrize("words", [["--strict-faces"], ["--threshold", "0.5"]])
+def test_options_about_faces_need_an_embedder(invoke, words):
+    people("Ann Lee", "Bob Ox")
+    done = invoke("import-images", "faces", "out", "--forget-fraction", "0.5", *words)
+    assert (done.exit_code, f"{words[0]}" in done.output) == (2, True)
+    assert "Pass --embedder dlib or uniface" in done.output
+    assert not Path("out").exists()
 
 
 def test_who_stops_an_import_is_told_that_nothing_is_left(invoke, monkeypatch):

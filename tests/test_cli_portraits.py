@@ -11,6 +11,7 @@ from crossmem_hf.cli import app
 from crossmem_hf.cli_portraits import _settings
 from crossmem_hf.rendering.diffusion_settings import DiffusionSettings
 from crossmem_hf.studies.portrait_settings import PortraitSettings
+from tests.rendering.planted_faces import PlantedFaces, folder_of
 
 SMALL = ["--face-model", "none", "--num-personas", "2", "--views", "2", "--populations", "target"]
 QUICK = ["--image-size", "48", "--steps", "2"]
@@ -21,7 +22,8 @@ def called(*words, model="nobody/nothing", pipeline="img2img"):
     return CliRunner().invoke(app, ["portraits", *options, *map(str, words)])
 
 
-def test_every_option_reaches_the_settings(monkeypatch, tmp_path):
+@pytest.mark.parametrize("option", ["--embedder", "--face-model"])
+def test_every_option_reaches_the_settings(monkeypatch, tmp_path, option):
     seen = []
     monkeypatch.setattr("crossmem_hf.cli_portraits._settings", lambda given: seen.append(_settings(given)) or seen[0])
 
@@ -34,7 +36,7 @@ def test_every_option_reaches_the_settings(monkeypatch, tmp_path):
         "w.safetensors --safety-model c/d --num-personas 3 --views 4 --seed 5 --populations target --threshold .3 "
     )
     words += "--max-attempts 6 --batch-size 7 --dtype float16 --steps 9 --guidance 2 --strength .4 --image-size 64 "
-    words += "--face-model arcface_mnet --negative-prompt ugly"
+    words += f"{option} arcface_mnet --negative-prompt ugly"
     done = called(*words.split(), "--output-dir", tmp_path, pipeline="ip-adapter")
     assert done.exit_code == 0, done.output
     assert "views: 3 kept\n" in done.output
@@ -65,6 +67,67 @@ def test_mistakes_are_one_line(tmp_path, words, said):
     assert said in " ".join(done.output.split())
     assert "Traceback" not in done.output
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def planted(monkeypatch, tmp_path):
+    """A folder of people, and a face model that reads their colours."""
+    asked = []
+    monkeypatch.setattr(
+        "crossmem_hf.rendering.faces.load_face_model", lambda name: asked.append(name) or PlantedFaces()
+    )
+    return asked, folder_of(tmp_path / "in", {"Ann Lee": [0, 10], "Bob Ox": [90, 100]})
+
+
+def calibrated(folder, *words):
+    return CliRunner().invoke(app, ["portraits", "--calibrate", str(folder), *map(str, words)])
+
+
+def test_calibrating_tells_and_writes_and_makes_nothing(planted, tmp_path):
+    asked, folder = planted
+    done = calibrated(folder, "--embedder", "dlib", "--threshold", 0.5, "--output", tmp_path / "found.json")
+    assert (done.exit_code, asked) == (0, ["dlib"]), done.output
+    assert "cosines of one person: 2 pairs" in done.stdout
+    assert "threshold in use 0.5000" in done.stdout
+    record = json.loads((tmp_path / "found.json").read_text())
+    assert f"suggested threshold {record['suggested']['threshold']:.4f}" in done.stdout
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["found.json", "in"]
+
+
+def test_calibrating_too_little_tells_what_there_is_and_refuses(planted, tmp_path):
+    alone = folder_of(tmp_path / "alone", {"Ann Lee": [0, 10]})
+    done = calibrated(alone, "--embedder", "dlib", "--output", tmp_path / "found.json")
+    assert done.exit_code == 2
+    assert "cosines of one person: 1 pairs" in done.stdout
+    assert "No threshold can be suggested: there are faces of 1 people" in done.output
+    assert json.loads((tmp_path / "found.json").read_text())["suggested"] is None
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--embedder", "none"], "--embedder 'none' compares no faces"),
+        (["--embedder", "dlib", "--num-personas", "3"], "--num-personas says how to make portraits"),
+        (["--embedder", "dlib", "--output-dir", "x"], "--output-dir says how to make portraits"),
+    ],
+)
+def test_calibrating_takes_no_other_options(planted, words, said):
+    done = calibrated(planted[1], *words)
+    assert (done.exit_code, said in done.output) == (2, True), done.output
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--model", "m", "--output-dir", "x"], "Missing option '--pipeline'"),
+        (["--pipeline", "img2img", "--output-dir", "x"], "Missing option '--model'"),
+        (["--pipeline", "img2img", "--model", "m"], "Missing option '--output-dir'"),
+        (["--pipeline", "img2img", "--model", "m", "--output-dir", "x", "--output", "y"], "'y' is for --calibrate"),
+    ],
+)
+def test_making_portraits_needs_what_it_needed(words, said):
+    done = CliRunner().invoke(app, ["portraits", *words])
+    assert (done.exit_code, said in done.output) == (2, True), done.output
 
 
 def test_without_diffusers_it_says_what_to_install(monkeypatch, tmp_path):

@@ -60,6 +60,16 @@ def album_fingerprint(folder: str) -> str:
     return _album(folder).fingerprint
 
 
+def pictures_of_album(folder: str) -> list[tuple[str, Path]]:
+    """Persona id and file of every picture of an album, anchors too, in the album's order.
+
+    Raises:
+        CrossmemError: The folder is no album.
+    """
+    entries = _album(folder).entries
+    return [(person, Path(folder) / entry["file_name"]) for (person, _, _), entry in entries.items()]
+
+
 def models_of_album(folder: str) -> list[str]:
     """What made an album's pictures, by name and commit.
 

@@ -11,11 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from crossmem_hf.data.rows import Row, candidate_row, features_of
 from crossmem_hf.data.splits import check_fraction, forget_order
+from crossmem_hf.errors import CrossmemError
 from crossmem_hf.importing.card import About
+from crossmem_hf.importing.faces import FaceCheck, report_path, write_report
 from crossmem_hf.importing.faults import Faults
 from crossmem_hf.importing.folder import FolderWriter, check_free, write_imported
 from crossmem_hf.importing.pictures import BadPictureError, PictureShape, check_picture, clean_picture, unwarned
@@ -67,7 +69,13 @@ class PortraitImport:
 
 
 def import_portraits(
-    source: str, target: Path, options: PortraitImport, *, overwrite: bool = False, told: Told | None = None
+    source: str,
+    target: Path,
+    options: PortraitImport,
+    *,
+    overwrite: bool = False,
+    told: Told | None = None,
+    faces: FaceCheck | None = None,
 ) -> Path:
     """The folder `target`, which `load_dataset`, `load_rows`, the recipes and ``crossmem score`` take.
 
@@ -79,12 +87,18 @@ def import_portraits(
         source: As for `portraits.portraits_in`.
         overwrite: Replace an earlier import in that folder.
         told: Told of progress.
+        faces: Looks at every picture; its report lies beside the folder, at `faces.report_path`. None looks at none.
 
     Raises:
-        CrossmemError: Anything wrong with the source, before anything is written; a folder that may not be replaced.
+        CrossmemError: Anything wrong with the source, before anything is written; a folder that may not be replaced;
+            strict `faces` that do not agree with the names.
     """
     told = told or (lambda *_: None)
     check_free(target, overwrite=overwrite)
+    if report_path(target).exists() and not overwrite:
+        raise CrossmemError(
+            f"{str(report_path(target))!r} holds an earlier report on faces.", "Pass --overwrite, or move it away."
+        )
     portraits, people = _checked(source, options, told)
     row_features = features_of("recall_image")
     features = {
@@ -93,13 +107,21 @@ def import_portraits(
         "candidates": features_of("candidates"),
     }
 
+    reports: list[dict[str, Any]] = []
+
     def fill(writer: FolderWriter) -> About:
-        _write_pictures(writer, source, portraits, people, options, told)
+        _write_pictures(writer, source, portraits, people, options, told, faces)
+        if faces is not None:
+            reports.append(faces.report())  # here, so that nothing is left if it refuses
         _write_descriptions(writer, people)
         _write_people(writer, people, options.seed)
         return _about(source, people, options)
 
-    return write_imported(target, features, fill, overwrite=overwrite)
+    write_imported(target, features, fill, overwrite=overwrite)
+    report_path(target).unlink(missing_ok=True)  # that of the import that was replaced
+    for report in reports:
+        write_report(target, report)
+    return target
 
 
 def name_row(picture: bytes | None, description: str, person: str, name: str, view: View) -> Row:
@@ -149,7 +171,13 @@ def _digest(picture: Picture) -> str:
 
 
 def _write_pictures(
-    writer: FolderWriter, source: str, portraits: list[Portrait], people: People, options: PortraitImport, told: Told
+    writer: FolderWriter,
+    source: str,
+    portraits: list[Portrait],
+    people: People,
+    options: PortraitImport,
+    told: Told,
+    faces: FaceCheck | None,
 ) -> None:
     faults, first = Faults("pictures"), dict[str, str]()
     again = zip(_cleaned(_pictures(source, options), options.shape), people.views, strict=True)
@@ -160,6 +188,8 @@ def _write_pictures(
             faults.add(portrait.where, f"it shows the same picture as {other}")
         else:
             _add(writer, people, name_row(made, "", portrait.person, portrait.name, view), view)
+            if faces is not None:
+                faces.look(portrait, made)
         told("Writing pictures", number, len(portraits))
     faults.check(len(portraits))
 

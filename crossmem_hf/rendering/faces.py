@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Face embeddings by a library of face models (uniface, ArcFace after SCRFD). It decides nothing.
+"""Face models behind one interface, and ArcFace by a library of them (uniface, after SCRFD). It decides nothing.
 
-The library downloads weights once and checks their sha256; the weights have licences of their own.
+That library downloads weights once and checks their sha256; the weights have licences of their own. dlib's model,
+which needs no network, is in `faces_dlib`.
 """
 
 import os
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from crossmem_hf.errors import CrossmemError
@@ -14,33 +16,86 @@ from crossmem_hf.rendering.identity import Vector
 if TYPE_CHECKING:
     from PIL import Image
 
-FACE_MODELS = ("arcface_resnet", "arcface_mnet")
+UNIFACE_MODELS = ("arcface_resnet", "arcface_mnet")
+FACE_MODELS = (*UNIFACE_MODELS, "dlib")
+THRESHOLDS: Mapping[str, float] = {"dlib": 0.93}
+"""Face model -> cosine above which two pictures show one person, measured by us: docs/portraits.md says on what.
+
+ArcFace has none: its weights could not be had here, and no value of its publisher is known to us.
+"""
+_ALSO_CALLED = {"uniface": "arcface_resnet"}
 
 
-class FaceEmbedder:
-    """An ArcFace model behind a face detector, as an `Embedder`.
+class FaceModel(ABC):
+    """Finds the faces of a picture and says whose they are, as directions; an `identity.Embedder`.
+
+    Attributes:
+        name: What it is, with its version; part of what a folder of portraits depends on.
+        version: SHA-256 of the weights of the embedding, in hex, which were compared with it.
+        threshold: Cosine above which two faces are one person's, from -1 to 1; None if nobody measured it.
+    """
+
+    name: str
+    version: str
+    threshold: float | None
+
+    @abstractmethod
+    def embed(self, picture: "Image.Image") -> list[Vector]:
+        """A unit vector a face of the picture, the surest face first; empty if there is none."""
+
+    def __call__(self, images: "Sequence[Image.Image]") -> list[Vector | None]:
+        """A unit vector a picture, in their order; None where there is no face, or several."""
+        return [found[0] if len(found) == 1 else None for found in map(self.embed, images)]
+
+
+def known_as(name: str) -> str:
+    """The face model that a name stands for: ``"uniface"`` is its ``"arcface_resnet"``, others are themselves."""
+    return _ALSO_CALLED.get(name, name)
+
+
+def load_face_model(name: str) -> FaceModel:
+    """A face model, ready.
 
     Args:
-        model: One of `FACE_MODELS`.
+        name: One of `FACE_MODELS`, or ``"uniface"``.
+
+    Raises:
+        CrossmemError: An unknown name, a package that is not installed, or weights that are missing or others.
+    """
+    if known_as(name) == "dlib":
+        from crossmem_hf.rendering.faces_dlib import DlibFaces
+
+        return DlibFaces()
+    return FaceEmbedder(known_as(name))
+
+
+class FaceEmbedder(FaceModel):
+    """An ArcFace model behind a face detector.
+
+    Args:
+        model: One of `UNIFACE_MODELS`.
 
     Raises:
         CrossmemError: An unknown model, uniface is not installed, or its weights cannot be had.
     """
 
+    threshold = None
+
     def __init__(self, model: str = "arcface_resnet") -> None:
-        if model not in FACE_MODELS:
+        if model not in UNIFACE_MODELS:
             raise CrossmemError(
                 f"Unknown face model {model!r}; expected one of {', '.join(FACE_MODELS)}.", "Pick one of them."
             )
         try:
             import uniface
-            from uniface.constants import ArcFaceWeights
+            from uniface.constants import MODEL_REGISTRY, ArcFaceWeights
         except ImportError as error:
             raise CrossmemError(
                 f"Comparing faces needs uniface, which cannot be imported: {error}.",
                 "In a clone of this repository, run: pip install -e '.[diffusion]'; or pass --face-model none.",
             ) from error
         self.name = f"uniface {uniface.__version__} {model}"
+        self.version = str(MODEL_REGISTRY[ArcFaceWeights(model)].sha256)
         # the same numbers in every process, whatever else is installed
         providers = ["CPUExecutionProvider"]
         try:
@@ -53,16 +108,11 @@ class FaceEmbedder:
                 f"Check the network, or put them into {folder!r} (UNIFACE_CACHE_DIR names another folder).",
             ) from error
 
-    def __call__(self, images: "Sequence[Image.Image]") -> list[Vector | None]:
-        """A unit vector a picture; None where the detector finds no face, or several."""
-        return [self._embedded(image) for image in images]
-
-    def _embedded(self, image: "Image.Image") -> Vector | None:
+    def embed(self, picture: "Image.Image") -> list[Vector]:
+        """A unit vector a face of the picture; empty if there is none."""
         import numpy
 
-        pixels = numpy.ascontiguousarray(numpy.asarray(image.convert("RGB"))[:, :, ::-1])  # it reads BGR
+        pixels = numpy.ascontiguousarray(numpy.asarray(picture.convert("RGB"))[:, :, ::-1])  # it reads BGR
         faces = self._detector.detect(pixels)
-        if len(faces) != 1:
-            return None
-        vector = self._recognizer.get_normalized_embedding(pixels, faces[0].landmarks)
-        return [float(number) for number in vector]
+        vectors = [self._recognizer.get_normalized_embedding(pixels, face.landmarks) for face in faces]
+        return [[float(number) for number in vector] for vector in vectors]

@@ -71,11 +71,11 @@ class Anchors:
     def __init__(self, vectors: Mapping[str, Vector]) -> None:
         self._ids = list(vectors)
         self._places = {name: place for place, name in enumerate(self._ids)}
-        self._matrix = _stacked(list(vectors.values()))
+        self._matrix = unit_matrix(list(vectors.values()))
 
     def compare(self, persona_id: str, vector: Vector, threshold: float) -> Likeness:
         """How a picture of a person compares with all anchors."""
-        cosines = self._matrix @ _stacked([vector])[0]
+        cosines = self._matrix @ unit_matrix([vector])[0]
         place = self._places[persona_id]
         own, most, nearest = float(cosines[place]), None, None
         if len(self._ids) > 1:
@@ -104,7 +104,7 @@ def apart(kept: Mapping[str, Vector], candidates: Mapping[str, Vector], threshol
     """
     if not candidates:
         return {}
-    vectors = _stacked([*kept.values(), *candidates.values()])
+    vectors = unit_matrix([*kept.values(), *candidates.values()])
     ids, stay = [*kept, *candidates], list(range(len(kept)))
     found: dict[str, str | None] = {}
     for place, name in enumerate(candidates, start=len(kept)):
@@ -127,11 +127,38 @@ def check_threshold(threshold: float) -> None:
     if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not -1 < threshold < 1:
         raise CrossmemError(
             f"threshold={threshold!r}; expected a cosine above -1 and below 1.",
-            "Pass the value at which the face model's publisher calls two pictures the same person.",
+            "Pass the value above which the face model takes two pictures for one person; "
+            "crossmem portraits --calibrate FOLDER measures it.",
         )
 
 
-def _stacked(vectors: Sequence[Vector]) -> Any:
+def chosen_threshold(given: float | None, own: float | None, model: str) -> float:
+    """The cosine to decide by: the given one, or else the face model's own.
+
+    Args:
+        own: None if nobody measured one.
+        model: The face model's name, for the error.
+
+    Raises:
+        CrossmemError: There is neither, or it is out of range.
+    """
+    threshold = own if given is None else given
+    if threshold is None:
+        raise CrossmemError(
+            f"The face model {model!r} needs a threshold: above which cosine is it the same person?",
+            "Pass --threshold; crossmem portraits --calibrate FOLDER measures one on pictures of known people; "
+            "or choose a face model that has one (dlib), or none.",
+        )
+    check_threshold(threshold)
+    return threshold
+
+
+def unit_matrix(vectors: Sequence[Vector]) -> Any:
+    """Vectors as the rows of a float64 array.
+
+    Raises:
+        CrossmemError: There are none, or their lengths differ or are not 1.
+    """
     import numpy
 
     lengths = {len(vector) for vector in vectors}

@@ -10,7 +10,8 @@ from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.sampling import capacity, sample_personas
 from crossmem_hf.personas.schema import Persona, Population, ViewSplit
 from crossmem_hf.rendering.diffusion_settings import DiffusionSettings
-from crossmem_hf.rendering.identity import check_threshold
+from crossmem_hf.rendering.faces import THRESHOLDS, known_as
+from crossmem_hf.rendering.identity import chosen_threshold
 
 UNIT = 16
 """Pictures a unit of work; a batch is part of a unit, so that memory decides about batches and about nothing else."""
@@ -29,9 +30,10 @@ class PortraitSettings:
             The config ``multi_image`` shows two training views even of people who have one.
         seed: Which world the people come from; noise follows from it.
         populations: ``"background"`` people occur in captions only.
-        face_model: Who compares faces; ``"none"`` keeps every picture that the safety checker lets pass.
-        threshold: Cosine above which two pictures show one person. The face model decides what is a good value, and
-            ReMem's is not known, so there is no default; ``"none"`` takes none.
+        face_model: Who compares faces, as for `faces.load_face_model`; ``"none"`` keeps every picture that the safety
+            checker lets pass.
+        threshold: Cosine above which two pictures show one person. None is the face model's own; where nobody has
+            measured one (`faces.THRESHOLDS`), it must be given. ``"none"`` takes none.
         max_attempts: Pictures tried for each that is wanted, each with a seed of its own.
         batch_size: Pictures made at a time, up to `UNIT`.
 
@@ -66,13 +68,10 @@ class PortraitSettings:
             raise CrossmemError(
                 f"threshold={self.threshold!r} without a face model.", "Leave it out, or choose a face model."
             )
+        object.__setattr__(self, "face_model", known_as(self.face_model))
         if self.face_model != "none":
-            if self.threshold is None:
-                raise CrossmemError(
-                    f"The face model {self.face_model!r} needs a threshold: above which cosine is it the same person?",
-                    "Pass --threshold, as the face model's publisher advises; or --face-model none.",
-                )
-            check_threshold(self.threshold)
+            threshold = chosen_threshold(self.threshold, THRESHOLDS.get(self.face_model), self.face_model)
+            object.__setattr__(self, "threshold", threshold)
 
     def people(self) -> list[Persona]:
         """Everybody, targets first."""

@@ -17,6 +17,7 @@ from crossmem_hf.data.forms import Row
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.schema import Persona
 from crossmem_hf.rendering.diffusion import DiffusionRenderer, Picture, Request
+from crossmem_hf.rendering.faces import load_face_model
 from crossmem_hf.rendering.identity import Anchors, Embedder, apart
 from crossmem_hf.rendering.scenes import anchor_scene, scene_for
 from crossmem_hf.scoring.sharding import in_shards, joined_state, together
@@ -28,7 +29,10 @@ from crossmem_hf.studies.portrait_settings import UNIT, PortraitSettings
 if TYPE_CHECKING:
     from PIL import Image
 
-_CODE = ("seeding.py", "prompts_portraits.py", "personas/*.py", "rendering/scenes.py", "rendering/diffusion*.py")
+_CODE = (
+    *("seeding.py", "prompts_portraits.py", "personas/*.py"),
+    *("rendering/scenes.py", "rendering/diffusion*.py", "rendering/faces*.py", "rendering/identity.py"),
+)
 
 Item = dict[str, Any]
 Outcome = dict[str, Any]
@@ -71,9 +75,7 @@ def run_portraits(
 
 
 def _embedder(settings: PortraitSettings) -> Embedder | None:
-    from crossmem_hf.rendering.faces import FaceEmbedder
-
-    return None if settings.face_model == "none" else FaceEmbedder(settings.face_model)
+    return None if settings.face_model == "none" else load_face_model(settings.face_model)
 
 
 class _Run:

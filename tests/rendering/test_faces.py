@@ -2,6 +2,7 @@
 """The face library behind our protocol: what it is given, what is made of its answers, what happens without it."""
 
 import importlib.util
+import re
 import sys
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from PIL import Image
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.rendering.faces import FACE_MODELS, FaceEmbedder
+from crossmem_hf.rendering.faces import FACE_MODELS, THRESHOLDS, UNIFACE_MODELS, FaceEmbedder, load_face_model
 
 needs_uniface = pytest.mark.skipif(
     importlib.util.find_spec("uniface") is None, reason="uniface is not installed (extra diffusion)"
@@ -37,7 +38,7 @@ def seen(monkeypatch):
 
     class Recognizer:
         def __init__(self, *, model_name, providers):
-            assert model_name.value in FACE_MODELS
+            assert model_name.value in UNIFACE_MODELS
 
         def get_normalized_embedding(self, image, landmarks):
             assert landmarks is Face.landmarks
@@ -56,11 +57,14 @@ def portrait(num_faces):
 
 
 @needs_uniface
-@pytest.mark.parametrize("model", FACE_MODELS)
+@pytest.mark.parametrize("model", UNIFACE_MODELS)
 def test_one_face_is_embedded_and_none_or_several_are_not(seen, model):
     embedder = FaceEmbedder(model)
     assert embedder([portrait(0), portrait(1), portrait(2)]) == [None, pytest.approx([0.6, 0.8]), None]
+    assert [len(embedder.embed(portrait(number))) for number in range(3)] == [0, 1, 2]
     assert embedder.name.startswith("uniface 4")
+    assert re.fullmatch("[0-9a-f]{64}", embedder.version)
+    assert embedder.threshold is None, "nobody has measured one"
     assert embedder.name.endswith(model)
     assert seen[0][4, 4].tolist() == [30, 20, 10], "the library reads blue first"
 
@@ -91,8 +95,17 @@ def test_weights_that_cannot_be_had_are_an_error(monkeypatch, tmp_path):
 
 
 def test_an_unknown_model_is_refused():
-    with pytest.raises(CrossmemError, match="Unknown face model 'facenet'"):
-        FaceEmbedder("facenet")
+    for load in (FaceEmbedder, load_face_model):
+        with pytest.raises(
+            CrossmemError, match=r"Unknown face model 'facenet'; expected one of arcface_resnet, .*dlib"
+        ):
+            load("facenet")
+
+
+def test_uniface_is_its_larger_model(monkeypatch):
+    monkeypatch.setattr("crossmem_hf.rendering.faces.FaceEmbedder", lambda model: model)
+    assert [load_face_model(name) for name in ("uniface", "arcface_mnet")] == list(UNIFACE_MODELS)
+    assert set(THRESHOLDS) < set(FACE_MODELS)
 
 
 def test_without_the_library_the_error_says_what_to_install(monkeypatch):

@@ -7,6 +7,7 @@ import pytest
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.rendering.diffusion_settings import DiffusionSettings
+from crossmem_hf.rendering.faces import THRESHOLDS
 from tests.studies.darkroom import settings
 
 ADAPTER = {"pipeline": "ip-adapter", "adapter": "a/b", "adapter_weight": "x.safetensors"}
@@ -79,6 +80,16 @@ def test_mistakes_are_named(changed, said):
 def test_mistakes_about_models_are_named(changed, said):
     with pytest.raises(CrossmemError, match=said):
         diffusion(**changed)
+
+
+def test_each_face_model_has_its_own_threshold_or_must_be_given_one():
+    """Nobody has measured one of uniface's here."""
+    assert settings(face_model="dlib", threshold=None).threshold == THRESHOLDS["dlib"] == 0.93
+    assert settings(face_model="dlib", threshold=0.5).decisive()["identity"]["threshold"] == 0.5
+    assert settings(face_model="uniface") == settings(face_model="arcface_resnet")
+    with pytest.raises(CrossmemError, match=r"'arcface_resnet' needs a threshold.*--calibrate FOLDER"):
+        settings(face_model="uniface", threshold=None)
+    assert settings(face_model="none").threshold is None
 
 
 def test_settings_that_fit_are_taken():
