@@ -32,6 +32,7 @@ def main(arguments: list[str] | None = None) -> None:
     from trl import DPOTrainer, TrlParser
 
     from crossmem_hf.training.arguments import ModelArguments, RowArguments, UnlearnArguments, with_default_config
+    from crossmem_hf.training.collate import PreferenceCollator, RowEncoder
     from crossmem_hf.training.config import VisionDPOConfig
     from crossmem_hf.training.gate import check_memorised
     from crossmem_hf.training.guard import StopUnlessFinite
@@ -65,6 +66,7 @@ def main(arguments: list[str] | None = None) -> None:
         model,
         args=config,
         train_dataset=refusal_rows(forget, config.seed) if pairs is None else pairs,
+        data_collator=PreferenceCollator(RowEncoder(processor, max_length=config.max_length)),
         processing_class=processor,
         callbacks=[StopUnlessFinite(save), OwnCheckpoints()],
     )

@@ -189,3 +189,24 @@ class PairedCollator:
             paired[side] = merge_batches([rows[number] for number in numbers], pad_token_id=pad)
             paired[side]["row"] = torch.tensor(numbers)
         return paired
+
+
+class PreferenceCollator:
+    """Turns pairs of answers into a batch as `trl.DPOTrainer` reads it: all chosen rows, then all rejected ones, with
+    `completion_mask` on answers and their ends. Trained tokens are those of `RowEncoder`, where trl's own collators
+    cut prompt and answer apart, and write no end behind answers of templates without one.
+
+    Args:
+        encoder: Encodes each answer behind its prompt.
+    """
+
+    def __init__(self, encoder: RowEncoder) -> None:
+        self.encoder = encoder
+
+    def __call__(self, examples: Sequence[Mapping[str, Any]]) -> Batch:
+        """The padded batch of pairs with the columns images, prompt, chosen and rejected."""
+        rows = [{**pair, "completion": pair[side]} for side in ("chosen", "rejected") for pair in examples]
+        encoded = [self.encoder.encode(row, "of the pairs") for row in rows]
+        batch = merge_batches(encoded, pad_token_id=self.encoder.pad_token_id)
+        batch["completion_mask"] = (batch.pop("labels") != NOT_AN_ANSWER).long()
+        return batch

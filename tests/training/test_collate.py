@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 import torch
+from trl.trainer.dpo_trainer import DataCollatorForVisionPreference
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
 from crossmem_hf.errors import CrossmemError
@@ -8,6 +9,7 @@ from crossmem_hf.training.collate import (
     EncodedRows,
     PairedCollator,
     PairedRows,
+    PreferenceCollator,
     RowCollator,
     RowEncoder,
     merge_batches,
@@ -159,3 +161,21 @@ def test_two_pictures_of_one_prompt_are_both_encoded():
     assert (two["input_ids"] == place).sum() == 2 * (one["input_ids"] == place).sum() > 0
     assert two["pixel_values"].shape[0] == 2 * one["pixel_values"].shape[0]
     assert processor.tokenizer.decode(two["labels"][two["labels"] >= 0]).startswith(double["answer"])
+
+
+def test_pairs_are_those_of_trl_where_both_are_right():
+    """On a template that ends its turns, with answers of equal length, so that padding is on no side."""
+    row = world.row("p0")
+    turns = [[{"role": "assistant", "content": content}] for content in (row["answer"], row["answer"][::-1])]
+    pairs = [{"images": row["images"], "prompt": row["prompt"], "chosen": turns[0], "rejected": turns[1]}] * 2
+    ours = PreferenceCollator(RowEncoder(world.processor()))(pairs)
+    theirs = DataCollatorForVisionPreference(world.processor())([dict(pair) for pair in pairs])
+    for number in range(4):
+        one, other = (
+            (batch["input_ids"][number][batch["attention_mask"][number] == 1].tolist(),
+             batch["input_ids"][number][batch["completion_mask"][number] == 1].tolist())
+            for batch in (ours, theirs)
+        )  # fmt: skip
+        assert one == other
+    assert torch.equal(ours["pixel_values"], theirs["pixel_values"])
+    assert set(ours) == set(theirs)
