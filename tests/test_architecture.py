@@ -17,7 +17,7 @@ VAGUE_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "base"}
 
 # From left to right; a part may import itself and what stands to its left.
 ORDER = (
-    {"errors", "seeding", "storage", "metrics"},  # metrics import nothing of ours: maths that anybody may use
+    {"errors", "seeding", "storage", "metrics", "pictures"},  # metrics import nothing of ours: maths that anybody may use
     {"uploading"},
     {"personas"},
     {"prompts"},
@@ -41,6 +41,7 @@ ALLOWED = {
     "errors": set(),
     "seeding": {"numpy", "torch"},
     "storage": set(),
+    "pictures": {"PIL", "numpy", "pillow_heif"},
     "uploading": {"huggingface_hub", "httpx2"},
     "personas": {"faker"},
     "prompts": set(),

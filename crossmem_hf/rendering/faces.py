@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.pictures import as_seen
 from crossmem_hf.rendering.identity import Vector
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class FaceEmbedder:
     def _embedded(self, image: "Image.Image") -> Vector | None:
         import numpy
 
-        pixels = numpy.ascontiguousarray(numpy.asarray(image.convert("RGB"))[:, :, ::-1])  # it reads BGR
+        pixels = numpy.ascontiguousarray(numpy.asarray(as_seen(image))[:, :, ::-1])  # it reads BGR
         faces = self._detector.detect(pixels)
         if len(faces) != 1:
             return None

@@ -15,6 +15,7 @@ from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 from crossmem_hf.chat import ended
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.logprobs import NOT_AN_ANSWER
+from crossmem_hf.pictures import as_seen
 from crossmem_hf.seeding import rng_for
 
 Batch = dict[str, Tensor]
@@ -47,10 +48,14 @@ class RowEncoder:
         """A batch of this one row.
 
         Raises:
-            CrossmemError: The answer is empty or would be cut; `name` says which row it is.
+            CrossmemError: The answer is empty or would be cut, or a picture cannot be shown; `name` says which row it is.
         """
         example = {key: row[key] for key in ("prompt", "completion")}
-        batch = self._text(example) if self._vision is None else self._seen(self._vision, example, list(row["images"]))
+        if self._vision is None:
+            batch = self._text(example)
+        else:
+            images = [as_seen(image, f"A picture of {name}") for image in row["images"]]
+            batch = self._seen(self._vision, example, images)
         length = batch["input_ids"].shape[1]
         if self.max_length is not None and length > self.max_length:
             raise CrossmemError(
