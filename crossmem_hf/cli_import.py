@@ -74,7 +74,7 @@ def import_images(
             licence=licence,
         )
         with _progress() as told:
-            import_portraits(source, target, options, overwrite=overwrite, told=told)
+            import_portraits(source, target, options, overwrite=overwrite, told=told, noted=_noted)
         _written(target, "recall_image", "test")
 
 
@@ -118,7 +118,7 @@ def import_qa(
             licence=licence,
         )
         with _progress() as told:
-            import_questions(target, options, overwrite=overwrite, told=told)
+            import_questions(target, options, overwrite=overwrite, told=told, noted=_noted)
         _written(target, options.mapping.blocks[0].config, next(iter(options.parts)) or "forget")
 
 
@@ -151,6 +151,10 @@ def _progress() -> "Iterator[Told]":
     except KeyboardInterrupt:
         console.print("Stopped. Nothing was written.")
         raise typer.Exit(130) from None
+
+
+def _noted(sentence: str) -> None:
+    console.print(sentence, highlight=False, soft_wrap=True, markup=False)
 
 
 def _written(target: Path, config: str, split: str) -> None:

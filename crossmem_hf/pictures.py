@@ -162,16 +162,14 @@ def _told(what: str) -> Iterator[None]:
 
 
 def is_picture(path: Path) -> bool:
-    """Whether a file says that it is a picture, by its name or else by its contents; it may be a broken one."""
+    """Whether a file says by its name that it is a picture, be it a broken one, or can be shown, whatever its name."""
     if path.suffix.lower() in SUFFIXES:
         return True
     try:
-        with Image.open(path, formats=_formats()):
+        with opened(path):
             return True
-    except UnidentifiedImageError:
-        return _is_heic(_head(path))
-    except _BROKEN:
-        return False
+    except BadPictureError:
+        return path.is_file() and _is_heic(_head(path))
 
 
 def not_shown(picture: Image.Image) -> str:
@@ -181,7 +179,7 @@ def not_shown(picture: Image.Image) -> str:
         >>> not_shown(Image.new("L", (2, 2)))
         ''
     """
-    count = 1 if picture.format == "TIFF" else getattr(picture, "n_frames", 1)  # copies of one page are no loss
+    count = 1 if picture.format == "TIFF" else getattr(picture, "n_frames", 1)  # smaller copies are no loss
     if count < 2:
         return ""
     moves = picture.format in ("GIF", "WEBP", "PNG", "AVIF") or "duration" in picture.info

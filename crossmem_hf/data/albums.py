@@ -107,7 +107,9 @@ def _png(path: Path, digest: str, size: int) -> bytes:
                 )
             shown = as_seen(picture).resize((size, size), Image.Resampling.LANCZOS)
     except BadPictureError as error:
-        raise CrossmemError(f"The portrait {str(path)!r} cannot be read: {error.reason}.", _AGAIN) from error
+        raise CrossmemError(
+            f"The portrait {str(path)!r} cannot be read: {error.__cause__ or error.reason}.", _AGAIN
+        ) from error
     except OSError as error:
         raise CrossmemError(f"The portrait {str(path)!r} cannot be read: {error}.", _AGAIN) from error
     buffer = BytesIO()

@@ -5,6 +5,7 @@ Sources are read twice: first everything is checked, then pictures are made and 
 """
 
 import hashlib
+import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,8 +19,9 @@ from crossmem_hf.data.splits import check_fraction, forget_order
 from crossmem_hf.importing.card import About
 from crossmem_hf.importing.faults import Faults
 from crossmem_hf.importing.folder import FolderWriter, check_free, write_imported
+from crossmem_hf.importing.leftovers import left_in_files
 from crossmem_hf.importing.pictures import BadPictureError, PictureShape, check_picture, clean_picture, unwarned
-from crossmem_hf.importing.portraits import Picture, Portrait, PortraitColumns, portraits_in
+from crossmem_hf.importing.portraits import Picture, Portrait, PortraitColumns, portraits_in, skipped_in
 from crossmem_hf.importing.views import People, View, check_held_out, people_in
 from crossmem_hf.personas.schema import Modality
 from crossmem_hf.prompts import NAME_QUESTIONS
@@ -30,8 +32,12 @@ if TYPE_CHECKING:
 
 _TOGETHER = 64  # pictures; Pillow leaves other threads alone while it decodes, scales and compresses
 
+logger = logging.getLogger(__name__)
+
 Told = Callable[[str, int, int | None], None]
 """Told of progress: what is being done, how many are done, of how many (None while that is not known)."""
+Noted = Callable[[str], None]
+"""Told in sentences what of the source is left out: files that are skipped, pictures in files that hold several."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +73,13 @@ class PortraitImport:
 
 
 def import_portraits(
-    source: str, target: Path, options: PortraitImport, *, overwrite: bool = False, told: Told | None = None
+    source: str,
+    target: Path,
+    options: PortraitImport,
+    *,
+    overwrite: bool = False,
+    told: Told | None = None,
+    noted: Noted | None = None,
 ) -> Path:
     """The folder `target`, which `load_dataset`, `load_rows`, the recipes and ``crossmem score`` take.
 
@@ -79,13 +91,14 @@ def import_portraits(
         source: As for `portraits.portraits_in`.
         overwrite: Replace an earlier import in that folder.
         told: Told of progress.
+        noted: Told what is left out; None logs it as warnings.
 
     Raises:
         CrossmemError: Anything wrong with the source, before anything is written; a folder that may not be replaced.
     """
     told = told or (lambda *_: None)
     check_free(target, overwrite=overwrite)
-    portraits, people = _checked(source, options, told)
+    portraits, people = _checked(source, options, told, noted or logger.warning)
     row_features = features_of("recall_image")
     features = {
         **dict.fromkeys(("recall_image", "recall_text", "recall_image_test", "recall_text_test"), row_features),
@@ -122,17 +135,20 @@ def name_row(picture: bytes | None, description: str, person: str, name: str, vi
     }
 
 
-def _checked(source: str, options: PortraitImport, told: Told) -> tuple[list[Portrait], People]:
-    faults, portraits, digests = Faults("pictures"), [], []
+def _checked(source: str, options: PortraitImport, told: Told, noted: Noted) -> tuple[list[Portrait], People]:
+    faults, portraits, digests, several = Faults("pictures"), list[Portrait](), list[str](), dict[str, str]()
     for portrait, picture in _pictures(source, options):
         try:
             with unwarned():
-                check_picture(picture)
+                if note := check_picture(picture):
+                    several[portrait.where] = note
         except BadPictureError as error:
             faults.add(portrait.where, error)
         portraits.append(portrait)
         digests.append(_digest(picture))
         told("Looking at pictures", len(portraits), None)
+    for note in filter(None, [skipped_in(source, portraits), left_in_files(several)]):
+        noted(note)
     faults.check(len(portraits))
     people = people_in(
         portraits, digests, held_out=options.held_out, forget_fraction=options.forget_fraction, seed=options.seed

@@ -188,9 +188,8 @@ def encode(processor: Any, texts: Sequence[str], images: Sequence[Sequence[Any]]
     """Left-padded model inputs of some prompts, all of them with pictures or all without."""
     # Plain tokenizers add token types by default, which causal models refuse.
     extra = {"return_token_type_ids": False} if is_tokenizer(processor) else {}
-    pictures = (
-        {"images": [[as_seen(image) for image in several] for several in images]} if images and images[0] else {}
-    )
+    shown = [[as_seen(image) for image in several] for several in images]
+    pictures = {"images": shown} if shown and shown[0] else {}
     inputs = processor(
         text=list(texts),
         **pictures,

@@ -48,7 +48,8 @@ class RowEncoder:
         """A batch of this one row.
 
         Raises:
-            CrossmemError: The answer is empty or would be cut, or a picture cannot be shown; `name` says which row it is.
+            CrossmemError: The answer is empty or would be cut, or a picture cannot be shown; `name` says which row
+                it is.
         """
         example = {key: row[key] for key in ("prompt", "completion")}
         if self._vision is None:
