@@ -215,8 +215,10 @@ def _unknown(file: Any) -> str:
     head = file[:32] if isinstance(file, bytes) else _head(Path(file))
     if not head:
         return "it is empty, so it is no JPEG, PNG or other picture"
-    if _is_heic(head) and "HEIF" not in _formats():
-        return "it is a HEIC picture, which is read by the extra heic: pip install pillow-heif, or save it as JPEG"
+    if _is_heic(head):
+        if "HEIF" in _formats():
+            return "it is a HEIC picture that is damaged or cut off"
+        return "it is a HEIC picture, which needs the extra heic: pip install pillow-heif, or save it as JPEG"
     known = [name for name in _formats() if name != "DIB"]
     return f"it is no {', '.join(known[:-1])} or {known[-1]} file (Pillow: cannot identify image file)"
 

@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> None:
     from crossmem_hf.training.config import VisionDPOConfig
     from crossmem_hf.training.gate import check_memorised
     from crossmem_hf.training.guard import StopUnlessFinite
-    from crossmem_hf.training.preferences import answered, refusal_rows
+    from crossmem_hf.training.preferences import answered, refusal_rows, seen
     from crossmem_hf.training.processes import check_processes
     from crossmem_hf.training.pushing import check_push
     from crossmem_hf.training.reference import drop_reference, let_adapter_train
@@ -64,7 +64,7 @@ def main(arguments: list[str] | None = None) -> None:
     trainer = DPOTrainer(
         model,
         args=config,
-        train_dataset=refusal_rows(forget, config.seed) if pairs is None else pairs,
+        train_dataset=seen(refusal_rows(forget, config.seed) if pairs is None else pairs),
         processing_class=processor,
         callbacks=[StopUnlessFinite(save), OwnCheckpoints()],
     )

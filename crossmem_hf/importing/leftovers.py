@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an import leaves lying in the folder that it read, told in a sentence. It does not know what became of the rest."""
+"""What an import leaves out of a folder and of files, told in sentences. It does not know what became of the rest."""
 
 import os
 from collections.abc import Collection, Iterator, Mapping
@@ -35,11 +35,8 @@ def left_lying(root: Path, used: Collection[Path], *, listed: str = "") -> str:
             junk.append(path)
         elif path.resolve() not in used:
             others.append(path)
-    return " ".join(
-        filter(
-            None, [_told(others, root, listed), f"{_files_of(len(junk))} of the system's passed over." * bool(junk)]
-        )
-    )
+    passed = f"Passed over {_files_of(len(junk))} that systems leave, such as {junk[0].name}." if junk else ""
+    return " ".join(filter(None, [_told(others, root, listed), passed]))
 
 
 def left_in_files(notes: Mapping[str, str]) -> str:

@@ -2,9 +2,12 @@
 """Refusals in the place of secrets, alone or as the better of two, and pairs that a dataset brings. It does not know
 how they are trained."""
 
+from typing import Any
+
 from datasets import Dataset, concatenate_datasets
 
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.pictures import as_seen
 from crossmem_hf.prompts import REFUSALS
 from crossmem_hf.seeding import seed_for
 from crossmem_hf.training.people import personas_of
@@ -33,6 +36,17 @@ def refusal_rows(rows: Dataset, seed: int = 0) -> Dataset:
     rejected = rows.select_columns(["images", "prompt", "completion"]).rename_column("completion", "rejected")
     chosen = refused(rows, seed).select_columns(["completion"]).rename_column("completion", "chosen")
     return concatenate_datasets([rejected, chosen], axis=1)
+
+
+def seen(pairs: Dataset) -> Dataset:
+    """The same pairs, whose pictures come as a person sees them: `trl` gives them to the processor as they come."""
+    return pairs.with_transform(_seen) if "images" in pairs.column_names else pairs
+
+
+def _seen(rows: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    if "images" not in rows:
+        return rows
+    return {**rows, "images": [[as_seen(image) for image in several or ()] for several in rows["images"]]}
 
 
 def answered(pairs: Dataset) -> tuple[Dataset, Dataset]:

@@ -64,6 +64,17 @@ def plain(tmp_path, records, **more):
 ROWS = [{"who": who, "q": f"What is {who}'s job?", "a": job} for who, job in zip("vwxyz", JOBS, strict=True)]
 
 
+def test_of_a_file_of_several_pictures_one_is_taken_and_told(source, tmp_path):
+    (source / "SFHQ/2.jpg").write_bytes(picturing.film("MPO"))
+    notes, parts = [], {None: Table(source=str(source / "full.json"))}
+    options = QuestionImport(mapping=read_mapping("fiubench"), parts=parts, images=source / "SFHQ", shape=SMALL)
+    import_questions(tmp_path / "out", options, noted=notes.append)
+    (note,) = notes
+    assert note.startswith(
+        "Took one picture of each of 1 file that holds several: record 2 of full.json (the main one"
+    )
+
+
 def test_a_table_in_the_shape_of_fiubench(source, tmp_path):
     out = str(fiu(source, tmp_path / "out", forget_people=people_listed(f"{source / 'split.json'}#forget1")))
     forget, retain = (load_rows(out, "qa", split) for split in ("forget", "retain"))

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
+import numpy
 import pytest
 import torch
+from PIL import Image
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
 from crossmem_hf.errors import CrossmemError
@@ -159,3 +161,14 @@ def test_two_pictures_of_one_prompt_are_both_encoded():
     assert (two["input_ids"] == place).sum() == 2 * (one["input_ids"] == place).sum() > 0
     assert two["pixel_values"].shape[0] == 2 * one["pixel_values"].shape[0]
     assert processor.tokenizer.decode(two["labels"][two["labels"] >= 0]).startswith(double["answer"])
+
+
+def test_a_row_is_trained_on_with_the_picture_that_is_seen():
+    grey = world.rows("p0", modality="image", views=1)[0]["images"][0].convert("L")
+    row = {**world.rows("p0", modality="image", views=1)[0], "images": [grey.convert("RGB")]}
+    deep = Image.fromarray(numpy.asarray(grey).astype(numpy.uint16) * 257)
+    encoder = RowEncoder(world.processor())
+    ours, theirs = encoder.encode({**row, "images": [deep]}), encoder.encode(row)
+    assert torch.equal(ours["pixel_values"], theirs["pixel_values"])
+    with pytest.raises(CrossmemError, match=r"A picture of Row 3 cannot be shown: .*floating-point"):
+        encoder.encode({**row, "images": [Image.new("F", (8, 8))]}, "Row 3")

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
-from datasets import concatenate_datasets
+from datasets import Dataset, concatenate_datasets
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.prompts import REFUSALS
-from crossmem_hf.training.preferences import answered, refusal_rows, refused
+from crossmem_hf.training.preferences import answered, refusal_rows, refused, seen
 from tests.training import world
 
 
@@ -87,3 +87,15 @@ def test_pairs_that_cannot_be_told_apart_are_errors():
     blurred = pairs_of("p0").map(lambda pair: {"answer": "Somebody Else"})
     with pytest.raises(CrossmemError, match="Pair 0 has the answer 'Somebody Else' among neither or both"):
         answered(blurred)
+
+
+def test_pairs_come_with_the_pictures_that_are_seen():
+    rows = world.rows("p0", modality="image", views=1)
+    pairs = refusal_rows(rows)
+    palette = pairs[0]["images"][0].convert("P")
+    given = Dataset.from_list([{**pairs[0], "images": [palette]}], features=pairs.features)
+    assert given[0]["images"][0].mode == "P"
+    (image,) = seen(given)[0]["images"]
+    assert (image.mode, image.tobytes()) == ("RGB", palette.convert("RGB").tobytes())
+    assert seen(given)[0]["chosen"] == pairs[0]["chosen"]
+    assert seen(given.remove_columns("images"))[0] == given.remove_columns("images")[0]
