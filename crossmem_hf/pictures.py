@@ -24,10 +24,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image, ImageCms, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.pictures_colors import MODES, on_white_page
 
 SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff"}
@@ -42,13 +42,7 @@ _BROKEN = (
     *(OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, EOFError, MemoryError, struct.error),
     *(zlib.error, RuntimeError, Image.DecompressionBombError),
 )
-_SIXTEEN = ("I;16", "I;16L", "I;16B", "I;16N")
-# Mode -> the mode of 8 bits with the same colours, its alpha apart from them.
-_EIGHT: dict[str, str] = {mode: mode for mode in ("L", "LA", "RGB", "RGBA", "CMYK", "LAB")}
-_EIGHT |= {"1": "L", "La": "LA", "P": "RGBA", "PA": "RGBA", "RGBa": "RGBA"}
-_EIGHT |= {"RGBX": "RGB", "YCbCr": "RGB", "HSV": "RGB"}
-_SPACES = {"L": b"GRAY", "RGB": b"RGB ", "CMYK": b"CMYK", "LAB": b"Lab "}
-_ORIENTATION, _SUBFILE, _OLD_SUBFILE, _BITS, _PHOTOMETRIC, _SUB_IFDS, _DNG = 274, 254, 255, 258, 262, 330, 50706
+_ORIENTATION, _SUBFILE, _OLD_SUBFILE, _SUB_IFDS, _DNG = 274, 254, 255, 330, 50706
 _REDUCED_OR_MASK = 0b101  # bits of _SUBFILE
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -59,7 +53,6 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_WHITE = (255, 255, 255)
 _REMEDY = "Save it as an 8-bit PNG or JPEG, or leave it out."
 
 
@@ -243,8 +236,8 @@ def _refusal(picture: Image.Image) -> str:
         return "its pixels are floating-point numbers (mode 'F'), of which nothing says what is white"
     if picture.mode == "I" and picture.format not in ("PNG", "PPM"):  # whose integers have 16 bits
         return "its pixels are 32-bit integers (mode 'I'), of which nothing says what is white"
-    if picture.mode not in (*_EIGHT, *_SIXTEEN, "I"):
-        return f"its mode is {picture.mode!r}; expected one of {', '.join((*_EIGHT, *_SIXTEEN))}"
+    if picture.mode not in MODES:
+        return f"its mode is {picture.mode!r}; expected one of {', '.join(MODES)}"
     if picture.format == "PNG" and _coarse_key(picture):
         return "it declares a colour transparent that is not one of 8 bits a channel"
     if picture.format == "TIFF":
@@ -288,7 +281,7 @@ def _seen(picture: Image.Image) -> Image.Image:
     turn = _turn(picture)
     if turn is None and picture.mode == "RGB" and not {"icc_profile", "transparency"} & set(picture.info):
         return picture
-    shown = _on_white(_in_srgb(_in_eight_bits(picture), picture.info.get("icc_profile")))
+    shown = on_white_page(picture)
     return shown if turn is None else shown.transpose(turn)
 
 
@@ -297,68 +290,3 @@ def _turn(picture: Image.Image) -> Image.Transpose | None:
         return _TURNS.get(picture.getexif().get(_ORIENTATION, 1))  # a TIFF is turned when it is read, and forgets it
     except _BROKEN:  # notes that cannot be read turn nothing
         return None
-
-
-def _in_eight_bits(picture: Image.Image) -> Image.Image:
-    """The same colours in one of the modes L, LA, RGB, RGBA, CMYK and LAB."""
-    key = picture.info.get("transparency")
-    if picture.mode in (*_SIXTEEN, "I"):
-        return _halved(picture, key)
-    if key is not None and picture.mode in ("1", "L", "RGB"):
-        return picture.convert("RGBA" if picture.mode == "RGB" else "LA")
-    if picture.mode == "La":  # Pillow converts it to nothing but LA
-        return picture.convert("LA")
-    mode = _EIGHT[picture.mode]
-    return picture.copy().convert(mode) if mode != picture.mode else picture  # a palette takes alphas when it is read
-
-
-def _halved(picture: Image.Image, key: Any) -> Image.Image:
-    """Greys of 16 bits as 8."""
-    tags = getattr(picture, "tag_v2", {}) if picture.format == "TIFF" else {}
-    white = 2 ** int(tags.get(_BITS, (16,))[0]) - 1
-    deep = np.asarray(picture).astype(np.int64)
-    shown = np.clip(white - deep if tags.get(_PHOTOMETRIC) == 0 else deep, 0, white)  # 0: TIFF counts from white
-    grey = Image.fromarray(((shown * 510 + white) // (2 * white)).astype(np.uint8))
-    if key is not None:
-        grey.putalpha(Image.fromarray(np.where(deep == key, 0, 255).astype(np.uint8)))
-    return grey
-
-
-def _in_srgb(picture: Image.Image, profile: Any) -> Image.Image:
-    """RGB or RGBA, by the embedded profile where it says what this picture's numbers mean."""
-    bare = {"LA": "L", "RGBA": "RGB"}.get(picture.mode, picture.mode)
-    alpha = picture.getchannel("A") if bare != picture.mode else None
-    colours = picture.convert(bare) if alpha is not None else picture
-    transform = _to_srgb(profile, bare) if isinstance(profile, bytes) else None
-    if transform is None and bare == "LAB":
-        transform = ImageCms.buildTransform(ImageCms.createProfile("LAB"), _srgb(), "LAB", "RGB")
-    shown = colours.convert("RGB") if transform is None else ImageCms.applyTransform(colours, transform)
-    assert shown is not None  # it is new, since none of these transforms is done in place
-    if alpha is not None:
-        shown.putalpha(alpha)
-    return shown
-
-
-@lru_cache(maxsize=16)
-def _to_srgb(profile: bytes, mode: str) -> Any:
-    """What brings pixels of a mode to sRGB; None for a profile that is broken or for other pixels."""
-    if profile[16:20] != _SPACES[mode]:
-        return None
-    try:
-        return ImageCms.buildTransform(ImageCms.ImageCmsProfile(BytesIO(profile)), _srgb(), mode, "RGB")
-    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-        return None
-
-
-def _srgb() -> Any:
-    return ImageCms.createProfile("sRGB")
-
-
-def _on_white(picture: Image.Image) -> Image.Image:
-    """Nothing but pixels: neither profile nor notes are left."""
-    if picture.mode == "RGBA":
-        page = Image.new("RGBA", picture.size, (*_WHITE, 255))
-        picture = Image.alpha_composite(page, picture).convert("RGB")
-    seen = picture.copy()
-    seen.info = {}
-    return seen
