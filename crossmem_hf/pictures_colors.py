@@ -46,8 +46,6 @@ def _in_eight_bits(picture: Image.Image) -> Image.Image:
         return _halved(picture, key)
     if key is not None and picture.mode in ("1", "L", "RGB"):
         return picture.convert("RGBA" if picture.mode == "RGB" else "LA")
-    if picture.mode == "La":  # Pillow converts it to nothing but LA
-        return picture.convert("LA")
     mode = _EIGHT[picture.mode]
     return picture.copy().convert(mode) if mode != picture.mode else picture  # a palette takes alphas when it is read
 

@@ -17,13 +17,8 @@ VAGUE_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "base"}
 
 # From left to right; a part may import itself and what stands to its left.
 ORDER = (
-    {
-        "errors",
-        "seeding",
-        "storage",
-        "metrics",
-        "pictures",
-    },  # metrics import nothing of ours: maths that anybody may use
+    {"errors", "seeding", "storage", "metrics"},  # metrics import nothing of ours: maths that anybody may use
+    {"pictures", "pictures_colors"},
     {"uploading"},
     {"personas"},
     {"prompts"},
