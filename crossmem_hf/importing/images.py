@@ -140,8 +140,7 @@ def _checked(source: str, options: PortraitImport, told: Told, noted: Noted) -> 
     for portrait, picture in _pictures(source, options):
         try:
             with unwarned():
-                if note := check_picture(picture):
-                    several[portrait.where] = note
+                several[portrait.where] = check_picture(picture)
         except BadPictureError as error:
             faults.add(portrait.where, error)
         portraits.append(portrait)

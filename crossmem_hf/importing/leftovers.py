@@ -43,27 +43,28 @@ def left_in_files(notes: Mapping[str, str]) -> str:
     """A sentence on the pictures that files hold besides the one that was taken; empty if there are none.
 
     Args:
-        notes: File -> what was taken of it, as `crossmem_hf.importing.pictures.check_picture` says.
+        notes: File -> what was taken of it, as `crossmem_hf.importing.pictures.check_picture` says; empty if all.
 
     Example:
         >>> left_in_files({"ann/1.gif": "the first of 9 frames"})
         'Took one picture of each of 1 file that holds several: ann/1.gif (the first of 9 frames).'
     """
-    if not notes:
+    parts = [f"{where} ({note})" for where, note in notes.items() if note]
+    if not parts:
         return ""
-    shown = [f"{where} ({note})" for where, note in list(notes.items())[:_SHOWN]]
-    held = "holds" if len(notes) == 1 else "hold"
-    return (
-        f"Took one picture of each of {_files_of(len(notes))} that {held} several: "
-        f"{', '.join(shown)}{', ...' * (len(notes) > _SHOWN)}."
-    )
+    held = "holds" if len(parts) == 1 else "hold"
+    return f"Took one picture of each of {_files_of(len(parts))} that {held} several: {_listed(parts)}."
 
 
 def _told(paths: list[Path], root: Path, listed: str) -> str:
     if not paths:
         return ""
-    shown = [f"{path.relative_to(root).as_posix()} ({_why(path, root, listed)})" for path in paths[:_SHOWN]]
-    return f"Skipped {_files_of(len(paths))}: {', '.join(shown)}{', ...' * (len(paths) > _SHOWN)}."
+    shown = [f"{path.relative_to(root).as_posix()} ({_why(path, root, listed)})" for path in paths[: _SHOWN + 1]]
+    return f"Skipped {_files_of(len(paths))}: {_listed(shown)}."
+
+
+def _listed(parts: list[str]) -> str:
+    return ", ".join([*parts[:_SHOWN], *(["..."] if len(parts) > _SHOWN else [])])
 
 
 def _why(path: Path, root: Path, listed: str) -> str:

@@ -20,7 +20,7 @@ from crossmem_hf.importing.columns import BadRecordError, Record
 from crossmem_hf.importing.faults import Faults
 from crossmem_hf.importing.folder import FolderWriter, check_free, write_imported
 from crossmem_hf.importing.images import Noted, Told
-from crossmem_hf.importing.leftovers import left_in_files
+from crossmem_hf.importing.leftovers import left_in_files, left_lying
 from crossmem_hf.importing.mapping import FALSE_ANSWERS, TableMapping
 from crossmem_hf.importing.pictures import BadPictureError, PictureShape, check_picture, clean_picture, unwarned
 from crossmem_hf.importing.records import Asked, asked_of
@@ -159,23 +159,25 @@ def _surveyed(options: QuestionImport, told: Told, noted: Noted) -> Surveyed:
     faults, num_records, num_rows = Faults("records"), 0, 0
     splits: dict[str, set[str]] = {}
     candidates: dict[str, dict[str, None]] = {}
-    several: dict[str, str] = {}
+    several, used = dict[str, str](), set[Path]()
     looked = lru_cache(maxsize=_CACHED_PICTURES)(check_picture)
     for where, split, record, table in _questions(options):
         num_records += 1
         try:
             for asked in asked_of(options.mapping, record):
                 for value in asked.pictures:
-                    if note := looked(picture_in(value, _folder(options, table))):
-                        several[where] = note
+                    picture = picture_in(value, _folder(options, table))
+                    if isinstance(picture, Path):
+                        used.add(picture)
+                    several[where] = several.get(where) or looked(picture)
                 num_rows += 1
                 splits.setdefault(asked.person, set()).update(filter(None, [asked.split or split]))
                 candidates.setdefault(asked.attribute, {})[asked.answer] = None
         except (BadRecordError, BadPictureError) as error:
             faults.add(where, error)
         told("Looking at questions", num_records, None)
-    if several:
-        noted(left_in_files(several))
+    for note in filter(None, [_skipped(options, used), left_in_files(several)]):
+        noted(note)
     faults.check(num_records)
     if not num_rows:
         raise CrossmemError(f"The table holds no questions ({num_records} records).", "Check the mapping.")
@@ -186,6 +188,10 @@ def _surveyed(options: QuestionImport, told: Told, noted: Noted) -> Surveyed:
         forgotten=_forgotten(splits, options),
         candidates={attribute: list(answers) for attribute, answers in candidates.items()},
     )
+
+
+def _skipped(options: QuestionImport, used: set[Path]) -> str:
+    return "" if options.images is None else left_lying(options.images, used, listed="the table")
 
 
 def _forgotten(splits: Mapping[str, set[str]], options: QuestionImport) -> frozenset[str]:

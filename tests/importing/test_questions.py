@@ -64,15 +64,18 @@ def plain(tmp_path, records, **more):
 ROWS = [{"who": who, "q": f"What is {who}'s job?", "a": job} for who, job in zip("vwxyz", JOBS, strict=True)]
 
 
-def test_of_a_file_of_several_pictures_one_is_taken_and_told(source, tmp_path):
+def test_what_is_not_taken_of_the_pictures_is_told(source, tmp_path):
     (source / "SFHQ/2.jpg").write_bytes(picturing.film("MPO"))
+    (source / "SFHQ/99.jpg").write_bytes(picturing.photo())
+    (source / "SFHQ/._2.jpg").write_bytes(b"\0")
     notes, parts = [], {None: Table(source=str(source / "full.json"))}
     options = QuestionImport(mapping=read_mapping("fiubench"), parts=parts, images=source / "SFHQ", shape=SMALL)
     import_questions(tmp_path / "out", options, noted=notes.append)
-    (note,) = notes
-    assert note.startswith(
-        "Took one picture of each of 1 file that holds several: record 2 of full.json (the main one"
+    skipped, several = notes
+    assert (
+        skipped == "Skipped 1 file: 99.jpg (not in the table). Passed over 1 file that systems leave, such as ._2.jpg."
     )
+    assert "1 file that holds several: record 2 of full.json (the main one of 2 pictures)." in several
 
 
 def test_a_table_in_the_shape_of_fiubench(source, tmp_path):
