@@ -89,7 +89,7 @@ def import_images(
         )
         faces = _face_check(embedder, threshold, strict_faces)
         with _progress() as told:
-            import_portraits(source, target, options, overwrite=overwrite, told=told, faces=faces)
+            import_portraits(source, target, options, overwrite=overwrite, told=told, faces=faces, noted=_noted)
         _written(target, "recall_image", "test")
         _faces_told(target, faces)
 
@@ -134,7 +134,7 @@ def import_qa(
             licence=licence,
         )
         with _progress() as told:
-            import_questions(target, options, overwrite=overwrite, told=told)
+            import_questions(target, options, overwrite=overwrite, told=told, noted=_noted)
         _written(target, options.mapping.blocks[0].config, next(iter(options.parts)) or "forget")
 
 
@@ -188,6 +188,10 @@ def _progress() -> "Iterator[Told]":
     except KeyboardInterrupt:
         console.print("Stopped. Nothing was written.")
         raise typer.Exit(130) from None
+
+
+def _noted(sentence: str) -> None:
+    console.print(sentence, highlight=False, soft_wrap=True, markup=False)
 
 
 def _written(target: Path, config: str, split: str) -> None:

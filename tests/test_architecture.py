@@ -18,6 +18,7 @@ VAGUE_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "base"}
 # From left to right; a part may import itself and what stands to its left.
 ORDER = (
     {"errors", "seeding", "storage", "metrics"},  # metrics import nothing of ours: maths that anybody may use
+    {"pictures", "pictures_colors"},
     {"uploading"},
     {"personas"},
     {"prompts"},
@@ -42,6 +43,8 @@ ALLOWED = {
     "errors": set(),
     "seeding": {"numpy", "torch"},
     "storage": set(),
+    "pictures": {"PIL", "pillow_heif"},
+    "pictures_colors": {"PIL", "numpy"},
     "uploading": {"huggingface_hub", "httpx2"},
     "personas": {"faker"},
     "prompts": set(),

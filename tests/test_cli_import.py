@@ -77,6 +77,14 @@ def test_options_about_faces_need_an_embedder(invoke, words):
     assert not Path("out").exists()
 
 
+def test_what_is_left_out_of_an_import_is_printed(invoke):
+    people("Ann Lee", "Bob Ox")
+    Path("faces/Ann Lee/clip[1].mov").write_bytes(b"film")
+    done = invoke("import-images", "faces", "out", "--image-size", "32", "--forget-fraction", "0.5")
+    assert done.exit_code == 0, done.output
+    assert "Skipped 1 file: Ann Lee/clip[1].mov (no picture that can be shown)." in done.output
+
+
 def test_who_stops_an_import_is_told_that_nothing_is_left(invoke, monkeypatch):
     def stopped(*_):
         raise KeyboardInterrupt

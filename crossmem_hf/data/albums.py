@@ -16,6 +16,7 @@ from typing import Any
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.schema import Persona, ViewSplit
+from crossmem_hf.pictures import BadPictureError, as_seen, opened
 
 LISTING = "metadata.jsonl"
 ABOUT = "portraits.json"
@@ -106,7 +107,7 @@ def _png(path: Path, digest: str, size: int) -> bytes:
         stored = path.read_bytes()
         if hashlib.sha256(stored).hexdigest() != digest:
             raise CrossmemError(f"The portrait {str(path)!r} was changed since it was made.", _AGAIN)
-        with Image.open(BytesIO(stored)) as picture:
+        with opened(stored) as picture:
             if max(picture.size) > _LARGEST_SIDE:
                 raise CrossmemError(f"The portrait {str(path)!r} has {picture.size} pixels.", "Use smaller portraits.")
             if min(picture.size) < size:
@@ -114,7 +115,11 @@ def _png(path: Path, digest: str, size: int) -> bytes:
                     f"The portrait {str(path)!r} has {picture.size} pixels, fewer than image_size={size}.",
                     "Lower image_size: portraits are not enlarged.",
                 )
-            shown = picture.convert("RGB").resize((size, size), Image.Resampling.LANCZOS)
+            shown = as_seen(picture).resize((size, size), Image.Resampling.LANCZOS)
+    except BadPictureError as error:
+        raise CrossmemError(
+            f"The portrait {str(path)!r} cannot be read: {error.__cause__ or error.reason}.", _AGAIN
+        ) from error
     except OSError as error:
         raise CrossmemError(f"The portrait {str(path)!r} cannot be read: {error}.", _AGAIN) from error
     buffer = BytesIO()

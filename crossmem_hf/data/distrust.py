@@ -4,18 +4,16 @@
 import re
 import warnings
 from collections.abc import Iterator, Mapping
-from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.pictures import BadPictureError, opened
 from crossmem_hf.uploading.patience import patiently
 
 LARGEST_CARD_BYTES = 5_000_000
 LARGEST_PICTURE_PIXELS = 50_000_000
 _LARGEST_CARD_NODES = 500_000
-_PICTURE_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
-"""Pillow would also hand files to other programs, such as PostScript to Ghostscript."""
 _FRONT_MATTER = re.compile(r"\A\s*---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(?:\r?\n|\Z)", re.DOTALL)
 
 
@@ -156,15 +154,14 @@ def picture_fault(stored: Mapping[str, Any] | None, places: tuple[Path, ...]) ->
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is lower
-            source = BytesIO(stored["bytes"]) if stored["bytes"] else stored["path"]
-            with Image.open(source, formats=_PICTURE_FORMATS) as picture:
+            with opened(stored) as picture:
                 width, height = picture.size
                 if width * height > LARGEST_PICTURE_PIXELS:
                     return f"it has {width} x {height} pixels; at most {LARGEST_PICTURE_PIXELS} in all are shown"
                 # verify() reads the checksums of a PNG without decoding it; other formats have none.
                 picture.verify() if picture.format == "PNG" else picture.load()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        return " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    except BadPictureError as error:
+        return error.reason
     return ""
 
 

@@ -2,10 +2,11 @@
 """How alike two portraits are, by a perceptual hash of our own. It does not know who is on them."""
 
 from collections.abc import Sequence
-from io import BytesIO
 
 import numpy as np
 from PIL import Image
+
+from crossmem_hf.pictures import as_seen
 
 _SIDE = 8
 _FLAT = 4  # grey levels; without it, noise and compression would decide the bits of plain backgrounds
@@ -25,8 +26,7 @@ def picture_hash(picture: bytes) -> bytes:
     Reference:
         The difference hash (dHash) of image search, for each colour channel.
     """
-    with Image.open(BytesIO(picture)) as image:
-        small = np.asarray(image.convert("RGB").resize((_SIDE + 1, _SIDE), Image.Resampling.BOX), dtype=np.int16)
+    small = np.asarray(as_seen(picture).resize((_SIDE + 1, _SIDE), Image.Resampling.BOX), dtype=np.int16)
     return np.packbits(small[:, 1:] > small[:, :-1] + _FLAT).tobytes()
 
 

@@ -185,5 +185,7 @@ def check_split(config: str, split: str) -> None:
 
 def rows_fingerprint() -> str:
     """Sixteen hex digits of what decides a row's bytes besides the knobs: our code, and Faker's and Pillow's."""
-    code = source_fingerprint("seeding.py", "prompts*.py", "personas/*.py", "rendering/*.py", "data/*.py", "data/*.j2")
+    code = source_fingerprint(
+        "seeding.py", "pictures*.py", "prompts*.py", "personas/*.py", "rendering/*.py", "data/*.py", "data/*.j2"
+    )
     return fingerprint([code, version("faker"), version("pillow")])

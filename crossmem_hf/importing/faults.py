@@ -25,8 +25,8 @@ class Faults:
         self._found: list[str] = []
 
     def add(self, where: str, why: object) -> None:
-        """Note one fault."""
-        self._found.append(f"{where}: {why}")
+        """Note one fault: a text, or an error, of a picture its bare reason."""
+        self._found.append(f"{where}: {getattr(why, 'reason', why)}")
 
     def check(self, total: int) -> None:
         """Go on only if there are none.

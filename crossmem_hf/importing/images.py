@@ -5,6 +5,7 @@ Sources are read twice: first everything is checked, then pictures are made and 
 """
 
 import hashlib
+import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,8 +21,9 @@ from crossmem_hf.importing.card import About
 from crossmem_hf.importing.faces import FaceCheck, report_path, write_report
 from crossmem_hf.importing.faults import Faults
 from crossmem_hf.importing.folder import FolderWriter, check_free, write_imported
+from crossmem_hf.importing.leftovers import left_in_files
 from crossmem_hf.importing.pictures import BadPictureError, PictureShape, check_picture, clean_picture, unwarned
-from crossmem_hf.importing.portraits import Picture, Portrait, PortraitColumns, portraits_in
+from crossmem_hf.importing.portraits import Picture, Portrait, PortraitColumns, portraits_in, skipped_in
 from crossmem_hf.importing.views import People, View, check_held_out, people_in
 from crossmem_hf.personas.schema import Modality
 from crossmem_hf.prompts import NAME_QUESTIONS
@@ -32,8 +34,12 @@ if TYPE_CHECKING:
 
 _TOGETHER = 64  # pictures; Pillow leaves other threads alone while it decodes, scales and compresses
 
+logger = logging.getLogger(__name__)
+
 Told = Callable[[str, int, int | None], None]
 """Told of progress: what is being done, how many are done, of how many (None while that is not known)."""
+Noted = Callable[[str], None]
+"""Told in sentences what of the source is left out: files that are skipped, pictures in files that hold several."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +82,7 @@ def import_portraits(
     overwrite: bool = False,
     told: Told | None = None,
     faces: FaceCheck | None = None,
+    noted: Noted | None = None,
 ) -> Path:
     """The folder `target`, which `load_dataset`, `load_rows`, the recipes and ``crossmem score`` take.
 
@@ -88,6 +95,7 @@ def import_portraits(
         overwrite: Replace an earlier import in that folder.
         told: Told of progress.
         faces: Looks at every picture; its report lies beside the folder, at `faces.report_path`. None looks at none.
+        noted: Told what is left out; None logs it as warnings.
 
     Raises:
         CrossmemError: Anything wrong with the source, before anything is written; a folder that may not be replaced;
@@ -99,7 +107,7 @@ def import_portraits(
         raise CrossmemError(
             f"{str(report_path(target))!r} holds an earlier report on faces.", "Pass --overwrite, or move it away."
         )
-    portraits, people = _checked(source, options, told)
+    portraits, people = _checked(source, options, told, noted or logger.warning)
     row_features = features_of("recall_image")
     features = {
         **dict.fromkeys(("recall_image", "recall_text", "recall_image_test", "recall_text_test"), row_features),
@@ -144,17 +152,19 @@ def name_row(picture: bytes | None, description: str, person: str, name: str, vi
     }
 
 
-def _checked(source: str, options: PortraitImport, told: Told) -> tuple[list[Portrait], People]:
-    faults, portraits, digests = Faults("pictures"), [], []
+def _checked(source: str, options: PortraitImport, told: Told, noted: Noted) -> tuple[list[Portrait], People]:
+    faults, portraits, digests, several = Faults("pictures"), list[Portrait](), list[str](), dict[str, str]()
     for portrait, picture in _pictures(source, options):
         try:
             with unwarned():
-                check_picture(picture)
+                several[portrait.where] = check_picture(picture)
         except BadPictureError as error:
             faults.add(portrait.where, error)
         portraits.append(portrait)
         digests.append(_digest(picture))
         told("Looking at pictures", len(portraits), None)
+    for note in filter(None, [skipped_in(source, portraits), left_in_files(several)]):
+        noted(note)
     faults.check(len(portraits))
     people = people_in(
         portraits, digests, held_out=options.held_out, forget_fraction=options.forget_fraction, seed=options.seed

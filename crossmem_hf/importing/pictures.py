@@ -5,9 +5,7 @@ Cameras write places, times, serial numbers and names into pictures; none of tha
 picture it is.
 """
 
-import struct
 import warnings
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,27 +13,17 @@ from io import BytesIO
 from pathlib import Path
 from typing import Literal, get_args
 
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.pictures import BadPictureError as BadPictureError
+from crossmem_hf.pictures import as_seen, not_shown, opened
 
 Fit = Literal["crop", "pad"]
 Kind = Literal["png", "jpeg"]
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
-_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
-_MODES = ("RGB", "RGBA", "L", "LA", "P", "PA", "1", "CMYK", "YCbCr")
-# What Pillow's decoders raise on files that are damaged, cut off or made to do harm.
-_BROKEN = (
-    *(OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, EOFError, MemoryError, struct.error),
-    *(zlib.error, Image.DecompressionBombError),
-)
 _SMALLEST, _LARGEST = 16, 2048
 _WHITE = (255, 255, 255)
-
-
-class BadPictureError(ValueError):
-    """Why a picture cannot be shown; whoever knows where it is from says so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,29 +53,31 @@ class PictureShape:
                 raise CrossmemError(f"picture {name} {value!r}; expected one of {known}.", "Choose one of them.")
 
 
-def check_picture(source: Path | bytes) -> None:
+def check_picture(source: Path | bytes) -> str:
     """Look at the head of a picture; pixels are not read, so one cut off in the middle passes.
 
+    Returns:
+        What else the file holds, which is left out: "the first of 12 frames"; empty if there is nothing.
+
     Raises:
-        BadPictureError: No picture, a format or mode that portraits do not come in, several frames, or more pixels
-            than Pillow takes for harmless (89 million).
+        BadPictureError: As for `crossmem_hf.pictures.opened`.
     """
-    with _opened(source):
-        pass
+    with opened(source) as picture:
+        return not_shown(picture)
 
 
 def clean_picture(source: Path | bytes, shape: PictureShape) -> bytes:
     """The file of the picture as a row holds it. The same picture and shape give the same bytes.
 
-    The camera's orientation is applied, colours are brought from the file's profile to sRGB, and what is see-through
-    becomes white; then all of the file but its pixels is dropped.
+    It shows what `crossmem_hf.pictures.as_seen` does; all of the file but its pixels is dropped.
 
     Raises:
         BadPictureError: As for `check_picture`, or its pixels cannot be read.
     """
-    with _opened(source) as picture:
-        picture.draft(None, (2 * shape.size, 2 * shape.size))  # a JPEG is decoded no larger than is of use
-        upright = _rgb(ImageOps.exif_transpose(picture))
+    with opened(source) as picture:
+        if picture.format in ("JPEG", "MPO"):  # decoded no larger than is of use; others would give a thumbnail
+            picture.draft(None, (2 * shape.size, 2 * shape.size))
+        upright = as_seen(picture)
         side = (shape.size, shape.size)
         if shape.fit == "crop":
             square = ImageOps.fit(upright, side, Image.Resampling.LANCZOS)
@@ -108,41 +98,3 @@ def unwarned() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="PIL")
         yield
-
-
-@contextmanager
-def _opened(source: Path | bytes) -> Iterator[Image.Image]:
-    try:
-        with Image.open(BytesIO(source) if isinstance(source, bytes) else source, formats=_FORMATS) as picture:
-            most = Image.MAX_IMAGE_PIXELS or 2**63
-            if picture.width * picture.height > most:  # Pillow only warns, up to twice as many
-                raise BadPictureError(
-                    f"it has {picture.width:,} x {picture.height:,} pixels; expected at most {most:,}"
-                )
-            if picture.mode not in _MODES:
-                raise BadPictureError(f"its mode is {picture.mode!r}; expected one of {', '.join(_MODES)}")
-            if getattr(picture, "n_frames", 1) > 1:
-                raise BadPictureError(f"it has {picture.n_frames} frames; expected one")  # type: ignore[attr-defined]
-            yield picture
-    except UnidentifiedImageError as error:
-        raise BadPictureError(f"it is no {', '.join(_FORMATS[:-1])} or {_FORMATS[-1]} file") from error
-    except BadPictureError:
-        raise
-    except _BROKEN as error:
-        raise BadPictureError(" ".join(str(error).split()).rstrip(".") or type(error).__name__) from error
-
-
-def _rgb(picture: Image.Image) -> Image.Image:
-    if picture.mode in ("RGBA", "LA", "P", "PA"):
-        opaque = picture.convert("RGBA")
-        flat = Image.new("RGBA", opaque.size, (*_WHITE, 255))
-        return Image.alpha_composite(flat, opaque).convert("RGB")
-    profile = picture.info.get("icc_profile")
-    if picture.mode == "RGB" and profile:
-        try:
-            there = ImageCms.createProfile("sRGB")
-            converted = ImageCms.profileToProfile(picture, BytesIO(profile), there, outputMode="RGB")
-        except ImageCms.PyCMSError:  # a broken profile says nothing about colours
-            converted = None
-        return converted or picture
-    return picture.convert("RGB")

@@ -4,8 +4,8 @@
 It reads names and finds files; what becomes of them is `views` and `images`.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from unicodedata import normalize
@@ -13,8 +13,9 @@ from unicodedata import normalize
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.importing.columns import BadRecordError, Column, Record, short
 from crossmem_hf.importing.faults import Faults
-from crossmem_hf.importing.pictures import SUFFIXES
+from crossmem_hf.importing.leftovers import is_junk, left_lying
 from crossmem_hf.importing.tables import Table, picture_in
+from crossmem_hf.pictures import is_picture
 
 Picture = Path | bytes
 METADATA = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
@@ -49,6 +50,7 @@ class Portrait:
         name: The person's name.
         description: Empty if there is none.
         split: Empty if it is to be chosen.
+        files: What it was read from, links resolved; empty if it is in a table.
     """
 
     where: str
@@ -56,6 +58,7 @@ class Portrait:
     name: str
     description: str = ""
     split: str = ""
+    files: tuple[Path, ...] = ()
 
 
 def portraits_in(
@@ -75,7 +78,7 @@ def portraits_in(
     folder = Path(source)
     if folder.is_file():
         raise CrossmemError(f"{source!r} is a file; expected a folder of pictures.", "Give the folder it is in.")
-    metadata = next((folder / name for name in METADATA if (folder / name).is_file()), None)
+    metadata = _metadata(folder)
     if metadata is not None:
         yield from _in_records(Table(source=str(metadata)), columns, columns.image or "file_name", folder)
     elif folder.is_dir() and not _holds_dataset(folder):
@@ -85,22 +88,43 @@ def portraits_in(
         yield from _in_records(table, columns, columns.image or "image", folder if folder.is_dir() else None)
 
 
+def skipped_in(source: str, portraits: Iterable[Portrait]) -> str:
+    """A sentence on the files of a folder that none of its portraits was read from; empty if there are none.
+
+    Args:
+        source: As for `portraits_in`; of a dataset nothing is skipped.
+        portraits: All that were found in it.
+    """
+    folder = Path(source)
+    metadata = _metadata(folder)
+    if not folder.is_dir() or (metadata is None and _holds_dataset(folder)):
+        return ""
+    used = {file for portrait in portraits for file in portrait.files}
+    if metadata is None:
+        return left_lying(folder, used)
+    return left_lying(folder, {*used, metadata.resolve()}, listed=metadata.name)
+
+
+def _metadata(folder: Path) -> Path | None:
+    return next((folder / name for name in METADATA if (folder / name).is_file()), None)
+
+
 def _holds_dataset(folder: Path) -> bool:
     return (folder / "README.md").is_file() or next(folder.rglob("*.parquet"), None) is not None
 
 
 def _in_folders(root: Path) -> Iterator[tuple[Portrait, Picture]]:
     faults, seen, people = Faults("pictures"), 0, set[str]()
-    for path in sorted(path for path in root.iterdir() if not path.name.startswith(".")):
-        if path.is_file() and path.suffix.lower() in SUFFIXES:
+    for path in _visible(root):
+        if path.is_file() and is_picture(path):
             seen += 1
             faults.add(path.name, "it lies beside the folders of people, so it is nobody's")
         if not path.is_dir():
             continue
-        pictures = [inner for inner in sorted(path.iterdir()) if inner.suffix.lower() in SUFFIXES]
+        pictures = [inner for inner in _visible(path) if is_picture(inner)]
         seen += len(pictures) or 1
         if not pictures:
-            faults.add(f"{path.name}/", f"there is no picture in it; known are {', '.join(sorted(SUFFIXES))}")
+            faults.add(f"{path.name}/", "there is no picture in it")
         person, name = _said(path.name), _said(path.name.replace("_", " "))
         if person in people:  # told apart by bytes, not by readers
             faults.add(f"{path.name}/", f"person {person!r} has another folder")
@@ -108,16 +132,26 @@ def _in_folders(root: Path) -> Iterator[tuple[Portrait, Picture]]:
         for picture in pictures:
             where = f"{path.name}/{picture.name}"
             try:
-                said = Portrait(where=where, person=person, name=name, description=_beside(picture, root))
-                yield said, picture_in(where, root)
+                found, beside = picture_in(where, root), picture.with_suffix(".txt")
+                said = Portrait(
+                    where=where,
+                    person=person,
+                    name=name,
+                    description=_described(beside, root),
+                    files=(picture.resolve(), beside.resolve()),
+                )
+                yield said, found
             except BadRecordError as error:
                 faults.add(where, error)
     faults.check(seen)
 
 
-def _beside(picture: Path, root: Path) -> str:
-    """The description in a text file of the same name, as tools for captions write them."""
-    path = picture.with_suffix(".txt")
+def _visible(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if not path.name.startswith(".") and not is_junk(path))
+
+
+def _described(path: Path, root: Path) -> str:
+    """The description in a text file beside a picture, as tools for captions write them."""
     if path.exists() and not path.resolve().is_relative_to(root.resolve()):
         raise BadRecordError(f"its description {path.name!r} is a link to a file outside of {root.name!r}")
     try:
@@ -133,7 +167,9 @@ def _in_records(
     for where, record in table.records():
         seen += 1
         try:
-            yield _portrait(where, record, columns), picture_in(Column(column=image).of(record), root)
+            said = _portrait(where, record, columns)
+            picture = picture_in(Column(column=image).of(record), root)
+            yield replace(said, files=(picture,) if isinstance(picture, Path) else ()), picture
         except BadRecordError as error:
             faults.add(where, error)
     faults.check(seen)

@@ -5,6 +5,7 @@ Tables are read twice: first everything is checked, then pictures are made and r
 """
 
 import json
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -18,7 +19,8 @@ from crossmem_hf.importing.card import About
 from crossmem_hf.importing.columns import BadRecordError, Record
 from crossmem_hf.importing.faults import Faults
 from crossmem_hf.importing.folder import FolderWriter, check_free, write_imported
-from crossmem_hf.importing.images import Told
+from crossmem_hf.importing.images import Noted, Told
+from crossmem_hf.importing.leftovers import left_in_files, left_lying
 from crossmem_hf.importing.mapping import FALSE_ANSWERS, TableMapping
 from crossmem_hf.importing.pictures import BadPictureError, PictureShape, check_picture, clean_picture, unwarned
 from crossmem_hf.importing.records import Asked, asked_of
@@ -27,6 +29,7 @@ from crossmem_hf.importing.tables import Table, picture_in
 if TYPE_CHECKING:
     import datasets
 
+logger = logging.getLogger(__name__)
 _CACHED_PICTURES = 64  # questions about a picture stand together, or nearly so
 
 
@@ -75,7 +78,12 @@ class Surveyed:
 
 
 def import_questions(
-    target: Path, options: QuestionImport, *, overwrite: bool = False, told: Told | None = None
+    target: Path,
+    options: QuestionImport,
+    *,
+    overwrite: bool = False,
+    told: Told | None = None,
+    noted: Noted | None = None,
 ) -> Path:
     """The folder `target`, which `load_dataset`, `load_rows`, the recipes and ``crossmem score`` take.
 
@@ -85,6 +93,7 @@ def import_questions(
     Args:
         overwrite: Replace an earlier import in that folder.
         told: Told of progress.
+        noted: Told what is left out; None logs it as warnings.
 
     Raises:
         CrossmemError: A record, picture or column that is wrong, all of them before anything is written; somebody both
@@ -93,7 +102,7 @@ def import_questions(
     told = told or (lambda *_: None)
     check_free(target, overwrite=overwrite)
     with unwarned():
-        surveyed = _surveyed(options, told)
+        surveyed = _surveyed(options, told, noted or logger.warning)
     features = {block.config: _features(block.config, options.mapping) for block in options.mapping.blocks}
     features["candidates"] = features_of("candidates")
 
@@ -145,24 +154,30 @@ def _questions(options: QuestionImport) -> Iterator[tuple[str, str | None, Recor
             yield where, split, record, table
 
 
-def _surveyed(options: QuestionImport, told: Told) -> Surveyed:
+def _surveyed(options: QuestionImport, told: Told, noted: Noted) -> Surveyed:
     """Look at every question and at the head of every picture."""
     faults, num_records, num_rows = Faults("records"), 0, 0
     splits: dict[str, set[str]] = {}
     candidates: dict[str, dict[str, None]] = {}
+    several, used = dict[str, str](), set[Path]()
     looked = lru_cache(maxsize=_CACHED_PICTURES)(check_picture)
     for where, split, record, table in _questions(options):
         num_records += 1
         try:
             for asked in asked_of(options.mapping, record):
                 for value in asked.pictures:
-                    looked(picture_in(value, _folder(options, table)))
+                    picture = picture_in(value, _folder(options, table))
+                    if isinstance(picture, Path):
+                        used.add(picture)
+                    several[where] = several.get(where) or looked(picture)
                 num_rows += 1
                 splits.setdefault(asked.person, set()).update(filter(None, [asked.split or split]))
                 candidates.setdefault(asked.attribute, {})[asked.answer] = None
         except (BadRecordError, BadPictureError) as error:
             faults.add(where, error)
         told("Looking at questions", num_records, None)
+    for note in filter(None, [_skipped(options, used), left_in_files(several)]):
+        noted(note)
     faults.check(num_records)
     if not num_rows:
         raise CrossmemError(f"The table holds no questions ({num_records} records).", "Check the mapping.")
@@ -173,6 +188,10 @@ def _surveyed(options: QuestionImport, told: Told) -> Surveyed:
         forgotten=_forgotten(splits, options),
         candidates={attribute: list(answers) for attribute, answers in candidates.items()},
     )
+
+
+def _skipped(options: QuestionImport, used: set[Path]) -> str:
+    return "" if options.images is None else left_lying(options.images, used, listed="the table")
 
 
 def _forgotten(splits: Mapping[str, set[str]], options: QuestionImport) -> frozenset[str]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.pictures import as_seen
 from crossmem_hf.rendering.identity import Vector
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ class FaceEmbedder(FaceModel):
         """A unit vector a face of the picture; empty if there is none."""
         import numpy
 
-        pixels = numpy.ascontiguousarray(numpy.asarray(picture.convert("RGB"))[:, :, ::-1])  # it reads BGR
+        pixels = numpy.ascontiguousarray(numpy.asarray(as_seen(picture))[:, :, ::-1])  # it reads BGR
         faces = self._detector.detect(pixels)
         vectors = [self._recognizer.get_normalized_embedding(pixels, face.landmarks) for face in faces]
         return [[float(number) for number in vector] for vector in vectors]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.pictures import as_seen
 from crossmem_hf.rendering.faces import THRESHOLDS, FaceModel
 from crossmem_hf.rendering.identity import Vector
 from crossmem_hf.storage import file_digest
@@ -59,7 +60,7 @@ class DlibFaces(FaceModel):
         """A unit vector of 128 numbers a face, the surest face first; empty if none looks ahead."""
         import numpy
 
-        pixels = numpy.ascontiguousarray(numpy.asarray(_sized(picture.convert("RGB"))))
+        pixels = numpy.ascontiguousarray(numpy.asarray(_sized(as_seen(picture))))
         boxes, _, _ = self._detector.run(pixels, 0, _SURE)
         vectors: list[Vector] = []
         for box in boxes:

@@ -7,6 +7,7 @@ from typing import Any
 from crossmem_hf.chat import is_tokenizer, placeholders, sees_images, worded
 from crossmem_hf.data.forms import ROW_REMEDY, Row, as_row
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.pictures import as_seen, check_pictures
 
 
 def check_rows(rows: Iterable[Row], model: Any, processor: Any) -> list[Row]:
@@ -28,6 +29,7 @@ def check_rows(rows: Iterable[Row], model: Any, processor: Any) -> list[Row]:
                 f"Row {index} has {len(row['images'])} image(s), but {type(model).__name__} has no image tower.",
                 "Load a vision-language model, or use the text rows.",
             )
+        check_pictures(row["images"] or (), f"Row {index}: A picture")
     return asked
 
 
@@ -65,7 +67,8 @@ def encode(processor: Any, texts: Sequence[str], images: Sequence[Sequence[Any]]
     """Left-padded model inputs of some prompts, all of them with pictures or all without."""
     # Plain tokenizers add token types by default, which causal models refuse.
     extra = {"return_token_type_ids": False} if is_tokenizer(processor) else {}
-    pictures = {"images": [list(several) for several in images]} if images and images[0] else {}
+    shown = [[as_seen(image) for image in several] for several in images]
+    pictures = {"images": shown} if shown and shown[0] else {}
     inputs = processor(
         text=list(texts),
         **pictures,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from crossmem_hf.data.forms import Row
-from crossmem_hf.errors import CrossmemError
+from crossmem_hf.pictures import as_seen
 from crossmem_hf.scoring.inputs import encode
 from crossmem_hf.turns import prompt_text
 
@@ -92,7 +92,10 @@ class PromptQueue:
         self._waiting.extendleft(group.rows for group in reversed(batch.groups))
 
     def _images(self, indices: Sequence[int]) -> list[list[Any]]:
-        return [list(self.rows[index]["images"] or ()) for index in indices]
+        return [
+            [as_seen(image, f"Row {index}: A picture") for image in self.rows[index]["images"] or ()]
+            for index in indices
+        ]
 
     def _about_one_picture(self, chosen: Sequence[int]) -> Iterator[tuple[int, ...]]:
         by_picture: dict[bytes, list[int]] = {}
@@ -134,22 +137,18 @@ class PromptQueue:
 
 
 def pictures_key(images: Sequence[Any]) -> bytes:
-    """Equal for equal pictures in the same order: PIL images, or files and bytes as `datasets` gives them undecoded.
+    """Equal for pictures that look equal, in the same order, whatever files they come from.
+
+    Args:
+        images: As `as_seen` takes them.
 
     Raises:
-        CrossmemError: A picture is neither.
+        CrossmemError: A picture is none, or cannot be shown.
     """
     digest = hashlib.blake2b(digest_size=16)
-    for image in images:
-        if isinstance(image, dict):
-            digest.update(image["bytes"] or str(image["path"]).encode())
-        elif hasattr(image, "tobytes"):
-            digest.update(repr((getattr(image, "mode", None), getattr(image, "size", None))).encode())
-            digest.update(image.tobytes())
-        else:
-            raise CrossmemError(
-                f"A picture is a {type(image).__name__}; expected a PIL image.", "Cast the images column to Image()."
-            )
+    for image in map(as_seen, images):
+        digest.update(repr((image.mode, image.size)).encode())
+        digest.update(image.tobytes())
     return digest.digest()
 
 

@@ -6,6 +6,7 @@ for any number of processes. Processes take units from one queue; each writes wh
 own before it takes the next.
 """
 
+import hashlib
 import json
 import os
 from collections import Counter
@@ -193,7 +194,18 @@ def picture_keys(rows: Sequence[Row]) -> list[str | None]:
     if hasattr(rows, "with_format"):  # a Dataset: its stored bytes will do, and need not be decoded
         tables = stored.select_columns(["images"]).with_format("arrow").iter(256)
         stored = (row for table in tables for row in table.to_pylist())
-    return [pictures_key(row["images"]).hex() if row["images"] else None for row in stored]
+    known: dict[bytes, str] = {}
+    return [_picture_key(row["images"], known) if row["images"] else None for row in stored]
+
+
+def _picture_key(images: Sequence[Any], known: dict[bytes, str]) -> str:
+    """Many rows show one picture, which need not be decoded for each of them."""
+    if not all(isinstance(image, dict) and image["bytes"] for image in images):
+        return pictures_key(images).hex()
+    files = hashlib.blake2b(b"".join(hashlib.blake2b(image["bytes"]).digest() for image in images)).digest()
+    if files not in known:
+        known[files] = pictures_key(images).hex()
+    return known[files]
 
 
 def _checked(results: Sequence[JSON], num_rows: int, label: str) -> list[JSON]:

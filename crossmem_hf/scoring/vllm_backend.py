@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 from crossmem_hf.chat import sees_images
 from crossmem_hf.data.forms import Row
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.pictures import as_seen
 from crossmem_hf.turns import prompt_text
 
 COLDEST, HOTTEST = 0.01, 2.0  # vLLM draws no colder, whatever it is asked, and refuses what is hotter
@@ -191,13 +192,5 @@ def _prompt(processor: Any, row: Row) -> dict[str, Any]:
     """The prompt as tokens, one for each picture. Before a text, vLLM would put another beginning-of-text."""
     tokenizer = getattr(processor, "tokenizer", processor)
     ids = tokenizer(prompt_text(processor, row), add_special_tokens=False)["input_ids"]
-    pictures = {"multi_modal_data": {"image": [_rgb(image) for image in row["images"]]}} if row["images"] else {}
+    pictures = {"multi_modal_data": {"image": [as_seen(image) for image in row["images"]]}} if row["images"] else {}
     return {"prompt_token_ids": ids, **pictures}
-
-
-def _rgb(image: Any) -> Any:
-    if not hasattr(image, "convert"):
-        raise CrossmemError(
-            f"A picture is a {type(image).__name__}; expected a PIL image.", "Cast the images column to Image()."
-        )
-    return image if image.mode == "RGB" else image.convert("RGB")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from crossmem_hf.data.forms import Row
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.schema import Persona
+from crossmem_hf.pictures import BadPictureError, as_seen
 from crossmem_hf.rendering.diffusion import DiffusionRenderer, Picture, Request
 from crossmem_hf.rendering.faces import load_face_model
 from crossmem_hf.rendering.identity import Anchors, Embedder, apart
@@ -241,14 +242,11 @@ def _listed(vector: Any) -> list[float] | None:
 
 
 def _opened(path: Path) -> "Image.Image":
-    from PIL import Image
-
     try:
-        with Image.open(path) as picture:
-            return picture.convert("RGB")
-    except OSError as error:
+        return as_seen(path)
+    except BadPictureError as error:
         raise CrossmemError(
-            f"The anchor {str(path)!r}, which was made before, cannot be read: {error}.",
+            f"The anchor {str(path)!r}, which was made before, cannot be read: {error.reason}.",
             "Put it back, or start in another folder.",
         ) from error
 

@@ -34,7 +34,10 @@ JUDGE_TOKEN = "CROSSMEM_JUDGE_TOKEN"
 """Environment variable with the token of the judge's server, if it wants one."""
 
 _VERSIONS = ("crossmem_hf", "torch", "transformers", "tokenizers", "peft", "datasets", "accelerate", "numpy", "scipy")
-_CODE = ("[!c]*.py", "chat.py", "scoring/*.py", "models/*.py", "studies/score_rows.py", "studies/score_passes.py")
+_CODE = (
+    *("[!c]*.py", "chat.py", "data/forms.py", "scoring/*.py", "models/*.py"),
+    *("studies/score_rows.py", "studies/score_passes.py"),
+)
 _LEDGERS = "jobs"  # what `claim_folder` clears for another run
 
 

@@ -294,7 +294,10 @@ def _origin(choice: ModelArguments, rows: Dataset, config: Any) -> str:
     digest = hashlib.sha256()
     for table in rows.with_format("arrow").iter(batch_size=256):
         digest.update(repr(table.to_pylist()).encode())
-    code = source_fingerprint("training/*.py", "models/*.py", "models/micro_base/*", "chat.py", "logprobs.py")
+    code = source_fingerprint(
+        *("training/*.py", "models/*.py", "models/micro_base/*", "chat.py", "turns.py", "logprobs.py", "pictures*.py"),
+        *("data/forms.py", "scoring/inputs.py", "scoring/prefill.py"),
+    )
     settings = [asdict(choice), _memorising(rows), config.seed, config.world_size]
     return fingerprint([digest.hexdigest(), settings, code, torch.__version__])
 

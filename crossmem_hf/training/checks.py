@@ -8,6 +8,7 @@ from datasets import Dataset, Value
 
 from crossmem_hf.chat import sees_images
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.pictures import check_pictures
 from crossmem_hf.training.collate import EncodedRows
 
 NEEDED_COLUMNS = ("images", "prompt", "completion", "persona_id")
@@ -17,7 +18,8 @@ def check_rows(dataset: Dataset, name: str, *, model_config: Any) -> None:
     """Nothing, if `dataset` can be trained on by a model with this config.
 
     Raises:
-        CrossmemError: It is empty, lacks a column, or shows images to a model without an image tower.
+        CrossmemError: It is empty, lacks a column, shows images to a model without an image tower, or holds one that
+            cannot be shown.
     """
     missing = [column for column in NEEDED_COLUMNS if column not in dataset.column_names]
     if missing:
@@ -27,7 +29,9 @@ def check_rows(dataset: Dataset, name: str, *, model_config: Any) -> None:
         )
     if len(dataset) == 0:
         raise CrossmemError(f"The {name} set is empty.", "Pass at least one row, or choose another split or fraction.")
-    if not sees_images(model_config):
+    if sees_images(model_config):
+        _check_heads(dataset, name)
+    else:
         first = _first_with_images(dataset)
         if first is not None:
             raise CrossmemError(
@@ -45,6 +49,13 @@ def check_lengths(rows: EncodedRows) -> None:
     if rows.encoder.max_length is not None:
         for index in range(len(rows)):
             rows[index]
+
+
+def _check_heads(dataset: Dataset, name: str) -> None:
+    """Look at the stored files, so that no image is decoded."""
+    tables = dataset.select_columns(["images"]).with_format("arrow").iter(batch_size=256)
+    for index, row in enumerate(row for table in tables for row in table.to_pylist()):
+        check_pictures(row["images"] or (), f"Row {index} of the {name} set: A picture")
 
 
 def _first_with_images(dataset: Dataset) -> int | None:

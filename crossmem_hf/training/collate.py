@@ -14,6 +14,7 @@ from crossmem_hf.chat import tokenizer_of
 from crossmem_hf.data.forms import as_row
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.logprobs import NOT_AN_ANSWER
+from crossmem_hf.pictures import as_seen
 from crossmem_hf.scoring.inputs import answer_of, check_words, encode
 from crossmem_hf.scoring.prefill import extended
 from crossmem_hf.seeding import rng_for
@@ -46,13 +47,14 @@ class RowEncoder:
 
         Raises:
             CrossmemError: The row cannot be read (see `as_row` and `answer_tokens`), its answer is empty or would be
-                cut; `name` says which row it is.
+                cut, or a picture cannot be shown; `name` says which row it is.
         """
         read = as_row(row, name)
         check_words(read, self.processing_class, name)
         turn = turn_of(self.processing_class, read)
         ((answer,), _) = answer_tokens(self.processing_class, read, [answer_of(read, name)], turn)
-        batch: Batch = extended(encode(self.processing_class, [turn.prompt], [read["images"]]), [answer])
+        images = [as_seen(image, f"A picture of row {name}") for image in read["images"]]
+        batch: Batch = extended(encode(self.processing_class, [turn.prompt], [images]), [answer])
         length = batch["input_ids"].shape[1]
         if self.max_length is not None and length > self.max_length:
             raise CrossmemError(

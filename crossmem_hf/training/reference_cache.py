@@ -34,7 +34,18 @@ _SAYS_NOTHING = {"_name_or_path", "name_or_path", "base_model_name_or_path", "re
     "transformers_version",
     "use_cache",  # of a model: trainers switch it, and nothing is generated here
 }
-_CODE = ("logprobs.py", "training/reference.py", "training/reference_cache.py", "training/collate.py")
+_CODE = (
+    *(
+        "logprobs.py",
+        "pictures*.py",
+        "chat.py",
+        "turns.py",
+        "data/forms.py",
+        "scoring/inputs.py",
+        "scoring/prefill.py",
+    ),
+    *("training/reference.py", "training/reference_cache.py", "training/collate.py"),
+)
 _LIBRARIES = ("torch", "transformers", "peft", "trl")
 
 

@@ -39,12 +39,15 @@ def bomb(side=40_000):
     )
 
 
-def film():
+def film(kind="PNG", colours=("red", "blue")):
     """An animated picture."""
-    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
-    buffer = BytesIO()
-    frames[0].save(buffer, "PNG", save_all=True, append_images=frames[1:])
-    return buffer.getvalue()
+    frames = [Image.new("RGB", (8, 8), colour) for colour in colours]
+    return _saved(frames[0], kind, save_all=True, append_images=frames[1:])
+
+
+def pages():
+    """A scan of two pages."""
+    return film("TIFF")
 
 
 def _chunk(name, body):

@@ -167,3 +167,24 @@ def test_parquet_that_is_not_what_the_card_says_is_refused(materialized, tmp_pat
     load_dataset("parquet", data_files=str(path), split="train").rename_column("answer", "reply").to_parquet(path)
     with pytest.raises(CrossmemError, match=r"Could not load split 'forget' of config 'qa'"):
         load_rows(str(folder), "qa", "forget")
+
+
+@pytest.mark.parametrize(
+    ("picture", "said"),
+    [
+        (Pictures.new("F", (8, 8)), "floating-point"),
+        (Pictures.new("I", (8, 8)), "32-bit integers"),
+        (Pictures.new("L", (8, 8)), None),
+        (Pictures.new("I;16", (8, 8)), None),
+    ],
+)
+def test_a_picture_that_nobody_could_see_is_named_by_its_row(tmp_path, picture, said):
+    held = BytesIO()
+    picture.save(held, "TIFF")
+    rows = [a_row(), a_row(images=[{"bytes": held.getvalue(), "path": None}])]
+    Dataset.from_list(rows, features=features_of("qa")).to_parquet(tmp_path / "train.parquet")
+    if said is None:
+        assert len(load_rows(str(tmp_path), "default", "train")) == 2
+        return
+    with pytest.raises(CrossmemError, match=rf"Row 1 of .* has a corrupt image in 'images': .*{said}"):
+        load_rows(str(tmp_path), "default", "train")

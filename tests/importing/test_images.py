@@ -155,11 +155,11 @@ def test_a_dataset_with_labels(tmp_path):
 def test_pictures_that_cannot_be_shown_are_all_named_before_anything_is_written(folders, tmp_path):
     (folders / "Ann_Lee/0.png").write_bytes(b"no picture")
     (folders / "Bob Ox/1.png").write_bytes(picturing.bomb())
-    (folders / "Bob Ox/2.png").write_bytes(picturing.film())
+    (folders / "Bob Ox/2.png").write_bytes(picturing.pages())
     said = refused(folders, tmp_path, "3 of 15 pictures cannot be imported: Ann_Lee/0.png: it is no JPEG")
     assert "Bob Ox/1.png" in said
     assert "decompression bomb" in said
-    assert "Bob Ox/2.png: it has 2 frames" in said
+    assert "Bob Ox/2.png: it has 2 pages" in said
 
 
 def test_a_picture_that_is_cut_off_leaves_nothing(folders, tmp_path):

@@ -52,7 +52,7 @@ def test_crop_keeps_the_middle_and_pad_keeps_all():
     assert pad.getpixel((2, 16)) == (0, 0, 255)
 
 
-@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "L", "1", "CMYK"])
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "L", "1", "I;16", "CMYK"])
 def test_every_usual_mode_becomes_rgb(mode):
     kind = "TIFF" if mode == "CMYK" else "PNG"
     source = picturing.painting(0, kind=kind, mode=mode)
@@ -74,16 +74,22 @@ def test_the_same_picture_gives_the_same_bytes():
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "no JPEG, PNG"),
         (picturing.bomb(), "decompression bomb"),
         (picturing.bomb(10_000), "it has 10,000 x 10,000 pixels; expected at most 89,478,485"),
-        (picturing.film(), "2 frames"),
-        (picturing.painting(7, mode="I;16"), "I;16"),
+        (picturing.pages(), "2 pages"),
+        (picturing.painting(7, kind="TIFF", mode="F"), "floating-point"),
     ],
-    ids=["nothing", "gif", "postscript", "bomb", "large", "film", "deep"],
+    ids=["nothing", "gif", "postscript", "bomb", "large", "pages", "float"],
 )
 def test_what_is_no_portrait_is_told_from_its_head(source, said):
     with pytest.raises(BadPictureError, match=said), unwarned():
         check_picture(source)
     with pytest.raises(BadPictureError, match=said), unwarned():
         clean_picture(source, PictureShape())
+
+
+def test_of_several_pictures_one_is_taken_and_told():
+    assert check_picture(picturing.film()) == "the first of 2 frames"
+    assert cleaned(picturing.film()).getpixel((9, 9)) == (255, 0, 0)
+    assert check_picture(picturing.photo()) == ""
 
 
 def test_a_picture_that_is_cut_off_is_told_when_it_is_read():

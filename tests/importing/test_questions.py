@@ -64,6 +64,20 @@ def plain(tmp_path, records, **more):
 ROWS = [{"who": who, "q": f"What is {who}'s job?", "a": job} for who, job in zip("vwxyz", JOBS, strict=True)]
 
 
+def test_what_is_not_taken_of_the_pictures_is_told(source, tmp_path):
+    (source / "SFHQ/2.jpg").write_bytes(picturing.film("MPO"))
+    (source / "SFHQ/99.jpg").write_bytes(picturing.photo())
+    (source / "SFHQ/._2.jpg").write_bytes(b"\0")
+    notes, parts = [], {None: Table(source=str(source / "full.json"))}
+    options = QuestionImport(mapping=read_mapping("fiubench"), parts=parts, images=source / "SFHQ", shape=SMALL)
+    import_questions(tmp_path / "out", options, noted=notes.append)
+    skipped, several = notes
+    assert (
+        skipped == "Skipped 1 file: 99.jpg (not in the table). Passed over 1 file that systems leave, such as ._2.jpg."
+    )
+    assert "1 file that holds several: record 2 of full.json (the main one of 2 pictures)." in several
+
+
 def test_a_table_in_the_shape_of_fiubench(source, tmp_path):
     out = str(fiu(source, tmp_path / "out", forget_people=people_listed(f"{source / 'split.json'}#forget1")))
     forget, retain = (load_rows(out, "qa", split) for split in ("forget", "retain"))

@@ -224,7 +224,7 @@ def test_temperatures_that_vllm_would_change_or_refuse(seeing, temperature, said
     ([], "There are no rows to ask"),
     ([{"prompt": []}], r"Row 0 has no column \['images'\]"),
     ([{**image_row(0), "images": [[0, 0]]}], "A picture is a list; expected a PIL image"),
-    ([{**image_row(0), "images": [{"path": "x.png", "bytes": None}]}], "A picture is a dict; expected a PIL image"),
+    ([{**image_row(0), "images": [{"path": "x.png", "bytes": None}]}], "Row 0: A picture cannot be shown: .*'x.png'"),
 ])  # fmt: skip
 def test_bad_rows(seeing, rows, said):
     llm, processing = load_vllm(str(seeing))

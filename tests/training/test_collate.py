@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
+import numpy
 import pytest
 import torch
+from PIL import Image
 from trl.trainer.dpo_trainer import DataCollatorForVisionPreference
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
@@ -179,3 +181,14 @@ def test_pairs_are_those_of_trl_where_both_are_right():
         assert one == other
     assert torch.equal(ours["pixel_values"], theirs["pixel_values"])
     assert set(ours) == set(theirs)
+
+
+def test_a_row_is_trained_on_with_the_picture_that_is_seen():
+    grey = world.rows("p0", modality="image", views=1)[0]["images"][0].convert("L")
+    row = {**world.rows("p0", modality="image", views=1)[0], "images": [grey.convert("RGB")]}
+    deep = Image.fromarray(numpy.asarray(grey).astype(numpy.uint16) * 257)
+    encoder = RowEncoder(world.processor())
+    ours, theirs = encoder.encode({**row, "images": [deep]}), encoder.encode(row)
+    assert torch.equal(ours["pixel_values"], theirs["pixel_values"])
+    with pytest.raises(CrossmemError, match=r"A picture of row 3 cannot be shown: .*floating-point"):
+        encoder.encode({**row, "images": [Image.new("F", (8, 8))]}, "3")

@@ -3,7 +3,9 @@
 
 import pytest
 import torch
+from datasets import Dataset
 from peft import LoraConfig, PeftModel
+from PIL import Image
 from transformers import TrainerCallback
 
 from crossmem_hf.errors import CrossmemError
@@ -69,6 +71,12 @@ def test_the_last_step_may_not_leave_bad_weights(tmp_path):
     assert all(torch.isfinite(value).all() for value in weights(model).values())
 
 
+def floating(person):
+    """Rows whose picture nobody could see."""
+    rows = world.rows(person)
+    return Dataset.from_list([{**row, "images": [Image.new("F", (8, 8))]} for row in rows], features=rows.features)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -76,6 +84,7 @@ def test_the_last_step_may_not_leave_bad_weights(tmp_path):
         ({"retain": world.rows("p0").select([])}, "The retain set is empty"),
         ({"forget": world.rows("p0", "p2")}, "both the forget and the retain set: 'p2'"),
         ({"forget": world.rows("p0").remove_columns(["completion"])}, r"lacks the columns \['completion'\]"),
+        ({"retain": floating("p1")}, "Row 0 of the retain set: A picture cannot be shown: .*floating-point"),
         ({"max_length": 8}, "would cut its answer"),
         ({"cls": NPOTrainer, "config": GAConfig}, "NPOTrainer got forget_loss='ga'; it does 'npo' only"),
     ],
