@@ -74,7 +74,11 @@ def load_rows(
             portraits=None if portraits is None else os.fspath(portraits),
         )
         return built_rows(config, split, spec)
-    data = published_rows(dataset_name, config, split)
+    return _read(published_rows(dataset_name, config, split), dataset_name, config, split)
+
+
+def _read(data: "datasets.Dataset", dataset_name: str, config: str, split: str) -> "datasets.Dataset":
+    """Somebody's rows in our form, once they are seen to be whole."""
     where = f"{dataset_name!r} ({config}, {split})"
     wanted = features_of(config if config in SPLITS else "recall_image")
     _check_columns(data, wanted, where)

@@ -13,9 +13,10 @@ from crossmem_hf.errors import CrossmemError
 from crossmem_hf.pictures import as_seen
 from crossmem_hf.scoring.candidates import score_candidates
 from crossmem_hf.scoring.generation import generate_answers
-from crossmem_hf.scoring.inputs import encode, prompt_text
+from crossmem_hf.scoring.inputs import encode
 from crossmem_hf.scoring.prefill import PromptQueue, pictures_key
 from crossmem_hf.scoring.sharding import picture_keys
+from crossmem_hf.turns import prompt_text
 from tests.data import profiles
 from tests.scoring.world import CANDIDATES, NAMES, image_row, llava, naive, processor
 
