@@ -137,7 +137,7 @@ def _shown(record: RunRecord | ScoreRecord) -> list[Line]:
     """The lines that a card has room for."""
     lines = lines_of(record)
     if isinstance(record, ScoreRecord):
-        return [line for line in lines if not line.where.startswith("attribute=")]
+        return [line for line in lines if "attribute=" not in line.where]
     whole = None if len(record.seeds) > 1 else record.seeds[0]
     return [
         line
