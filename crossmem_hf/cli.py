@@ -181,6 +181,9 @@ def compare(
     model_name_or_path: Annotated[str | None, typer.Option(help="A VLM (default: the embedded one).")] = None,
     memorise_steps: Annotated[int | None, typer.Option(help="Optimizer steps of memorising.")] = None,
     allow_unmemorised: Annotated[bool, typer.Option(help="Compare even below the gate.")] = False,
+    choosing: Annotated[
+        bool, typer.Option(help="Compare to choose settings, on any seed; such numbers are not to be reported.")
+    ] = False,
     output_dir: Annotated[Path, typer.Option(help="Where everything goes; cells there are used again.")] = _COMPARED,
     workers: Annotated[int | None, typer.Option(min=1, help="Cells at a time (default: one a core).")] = None,
 ) -> None:
@@ -198,6 +201,7 @@ def compare(
             dataset_config=dataset_config,
             model_name_or_path=model_name_or_path,
             allow_unmemorised=allow_unmemorised,
+            choosing=choosing,
             **chosen,
         )
         from crossmem_hf.report.compare_table import legend
