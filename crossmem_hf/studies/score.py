@@ -251,8 +251,8 @@ def _notes(settings: ScoreSettings, questions: Questions) -> Iterator[str]:
         yield from _exposure_notes(settings)
     if "extraction_strength" in settings.metrics:
         yield (
-            f"extraction_probability: at least one of {settings.extraction_samples} samples at temperature 1 begins with "
-            f"the answer; discoverable: with a probability of {DISCOVERABLE} or more."
+            f"extraction_probability: at least one of {settings.extraction_samples} samples at temperature 1 begins "
+            f"with the answer; discoverable: with a probability of {DISCOVERABLE} or more."
         )
     if settings.needs("generation"):
         drawn = f"drawn at temperature {settings.temperature} with seed {settings.seed}"
@@ -279,8 +279,8 @@ def _exposure_notes(settings: ScoreSettings) -> Iterator[str]:
     if missing:
         flags = ", ".join(f"--baseline {name}=FOLDER" for name in missing)
         yield (
-            f"No {' and no '.join(missing)} model is here to read Exposure against ({flags}): a value above chance alone "
-            "does not say that the rows are remembered."
+            f"No {' and no '.join(missing)} model is here to read Exposure against ({flags}): a value above chance "
+            "alone does not say that the rows are remembered."
         )
 
 
@@ -304,8 +304,9 @@ def _judged(settings: ScoreSettings, items: Sequence[Item], cache: Path, console
     most_often = f"; most often: {reasons[0][0]}" if reasons else ""
     num_judged = len(items) - found.num_failed
     if 2 * num_judged < len(items):
+        who = f"Only {num_judged} of {len(items)} answers" if num_judged else "No answer"
         raise CrossmemError(
-            f"{f'Only {num_judged} of {len(items)} answers' if num_judged else 'No answer'} got a verdict{most_often}.",
+            f"{who} got a verdict{most_often}.",
             "Check the judge and its server, and run again: only the missing ones are asked about.",
         )
     for item, verdict in zip(items, found.items, strict=True):

@@ -14,7 +14,9 @@ from crossmem_hf.studies.score_rows import Questions
 Item = Mapping[str, Any]
 ITEMS, HOLDOUT = "items.jsonl", "holdout.jsonl"
 _REMEDY = "Score the retain-only model with the same rows and metrics first, and pass its folder as --retain-only."
-_BASELINE_REMEDY = "Score that model with the same rows and --metrics exposure first, and pass its folder as --baseline."
+_BASELINE_REMEDY = (
+    "Score that model with the same rows and --metrics exposure first, and pass its folder as --baseline."
+)
 
 
 def write_items(path: Path, items: Sequence[Item]) -> None:

@@ -119,10 +119,10 @@ def strength(items: Sequence[Item], against: Against) -> Found:
     """From the tokens of the right answer; a sample extracts it if it begins with it."""
     found = strength_items([_content(item, "token_matches") for item in items])
     sampled = extraction_items([_content(item, "token_logprobs") for item in items])
-    sampling = {"num_samples": against.num_samples, "probability": DISCOVERABLE}
-    summary = extraction_summary(sampled, persona_id=_people(items), **sampling) | strength_summary(
-        found, persona_id=_people(items)
+    summary = extraction_summary(
+        sampled, num_samples=against.num_samples, probability=DISCOVERABLE, persona_id=_people(items)
     )
+    summary |= strength_summary(found, persona_id=_people(items))
     columns: dict[str, list[Any]] = {**found.as_lists()}
     columns["item_extraction_probability"] = sampled.extraction_probability(against.num_samples).tolist()
     return summary, columns

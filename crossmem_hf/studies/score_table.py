@@ -44,7 +44,9 @@ def _baselines(record: ScoreRecord, line: ScoreLine) -> Iterator[tuple[str, Scor
 
 def _cells(line: ScoreLine) -> tuple[str, ...]:
     whole = line.group == ALL
-    interval = "" if line.ci_low is None or line.ci_high is None else f"{_short(line.ci_low)} to {_short(line.ci_high)}"
+    interval = (
+        "" if line.ci_low is None or line.ci_high is None else f"{_short(line.ci_low)} to {_short(line.ci_high)}"
+    )
     chance = "" if line.chance is None else f"{line.chance:.3g}"
     meaning = _MEANINGS.get(line.higher_is, line.higher_is.removeprefix("more_").replace("_", " ")) if whole else ""
     unit = _UNITS.get(line.unit, line.unit) if whole else ""

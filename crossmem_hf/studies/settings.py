@@ -106,8 +106,8 @@ def check_not_chosen_on(seeds: Iterable[int]) -> None:
     both = sorted(CHOSEN_ON.intersection(seeds))
     if both:
         raise CrossmemError(
-            f"Persona seed {both[0]} is one that the settings of this package were chosen on; numbers about its people "
-            "would be too good.",
+            f"Persona seed {both[0]} is one that the settings of this package were chosen on; numbers about its "
+            "people would be too good.",
             "Choose seeds below it or above it.",
         )
 

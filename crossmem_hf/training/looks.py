@@ -157,8 +157,8 @@ def check_not_reported(sets: Mapping[str, Dataset]) -> None:
         for row, template in enumerate(rows["template"] if "template" in rows.column_names else ()):
             if str(template).partition("-")[0] == REPORTED:
                 raise CrossmemError(
-                    f"Row {row} of the {name!r} rows is a test row (template {template!r}): the best checkpoint or the "
-                    "step to stop at would be chosen by what is reported afterwards.",
+                    f"Row {row} of the {name!r} rows is a test row (template {template!r}): the best checkpoint or "
+                    "the step to stop at would be chosen by what is reported afterwards.",
                     "Watch validation rows, or pass keep_best=False and no stop_at.",
                 )
 

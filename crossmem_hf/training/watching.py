@@ -41,8 +41,8 @@ class MemorizationCallback(TrainerCallback):
     It looks when training begins, every `every_steps`, and after the last step, and logs through the trainer, so that
     whatever ``report_to`` names gets ``memorization/forget_image_recall``, ``memorization/retain_text_exposure`` and
     so on (see `looks.Watched.look`), and ``memorization/harmonic_mean`` of (1 - forget recall) and retain recall, each
-    averaged over doors. Beside each Exposure stands what guessing gives, ``memorization/forget_image_exposure_chance``;
-    the look at step 0 is that of the model before this training, for unlearning the memorized one.
+    averaged over doors. Beside each Exposure stands what guessing gives, as
+    ``memorization/forget_image_exposure_chance``; the look at step 0 is that of the model before this training, for unlearning the memorized one.
 
     The model, its modes and all random numbers are afterwards as they were: watched or not, a training ends with the
     same weights, bit for bit. Rows are shared between processes.
@@ -70,7 +70,8 @@ class MemorizationCallback(TrainerCallback):
     Raises:
         CrossmemError: Rows or candidates that cannot be used (see `looks.Watched`), a number out of range, "chance"
             without candidates, test rows that would choose what is kept or when to stop, or a trainer without a
-            processor; when training begins, weights in shards (FSDP, DeepSpeed ZeRO-3), which no process can ask alone.
+            processor; when training begins, weights in shards (FSDP, DeepSpeed ZeRO-3), which no process can ask
+            alone.
 
     Example:
         ``trainer.add_callback(MemorizationCallback(trainer, {"forget": forget, "retain": retain}, candidates=names))``

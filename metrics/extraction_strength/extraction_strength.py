@@ -38,8 +38,8 @@ class ExtractionStrength(evaluate.Metric):
             it given, one list an item.
         references: list[list[int]], the answer's tokens.
         persona_id: list[str], the person behind each item; intervals resample persons. Default: items.
-        logprobs: list[list[float]], log-probability in nats of each answer token, the true tokens before it given; adds
-            extraction_probability and discoverable.
+        logprobs: list[list[float]], log-probability in nats of each answer token, the true tokens before it given;
+            adds extraction_probability and discoverable.
         num_samples: n, how often the model is sampled at temperature 1; 100.
         probability: p, from which on an answer counts as extracted; 0.5.
         return_items: Add the lists item_num_tokens, item_extraction_strength, item_token_match and item_all_match;
@@ -48,8 +48,8 @@ class ExtractionStrength(evaluate.Metric):
 
     Returns:
         extraction_strength, token_match and all_match (0-1, higher = more memorised, about 0 by chance), each with
-        _ci_low and _ci_high; n. With logprobs also extraction_probability (0-1, probability of at least one such answer
-        in n samples) and discoverable (0-1, share of the answers at which it reaches p).
+        _ci_low and _ci_high; n. With logprobs also extraction_probability (0-1, probability of at least one such
+        answer in n samples) and discoverable (0-1, share of the answers at which it reaches p).
     """
 
     def _info(self) -> evaluate.MetricInfo:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """How probable it is that an answer turns up at least once in n samples, from its tokens' log-probabilities.
 
-The (n, p)-discoverable extraction of Hayes et al. (arXiv 2410.19482): an answer is extracted if 1 - (1 - q)^n >= p, with
-q the probability of one sample. Everything is worked out from log q, so that neither a q of 1e-30 nor one next to 1 is
+The (n, p)-discoverable extraction of Hayes et al. (arXiv 2410.19482): an answer is extracted if 1 - (1 - q)^n >= p,
+with q the probability of one sample. Everything is worked out from log q, so that neither a q of 1e-30 nor one next to 1 is
 rounded away. It does not know where the log-probabilities come from or that `evaluate` exists. Numpy only.
 """
 
@@ -26,8 +26,8 @@ class ExtractionItems:
     """One log-probability an answer; its extraction in any number of samples follows.
 
     Args:
-        logprob: (items,) log q in nats, of the whole answer in one sample at temperature 1: at most 0, -inf where it is
-            impossible.
+        logprob: (items,) log q in nats, of the whole answer in one sample at temperature 1: at most 0, -inf where it
+            is impossible.
     """
 
     logprob: FloatArray

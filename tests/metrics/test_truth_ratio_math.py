@@ -61,7 +61,8 @@ def test_the_arithmetic_mean_is_that_of_probabilities_and_never_below_the_geomet
     false, true = random_rows(21)
     got = truth_ratio_items(false, true, mean="arithmetic")
     wanted = [
-        sum(math.exp(-nll) for nll in row) / len(row) / math.exp(-truth) for row, truth in zip(false, true, strict=True)
+        sum(math.exp(-nll) for nll in row) / len(row) / math.exp(-truth)
+        for row, truth in zip(false, true, strict=True)
     ]
     np.testing.assert_allclose(got.ratio, wanted)
     geometric = truth_ratio_items(false, true, mean="geometric")

@@ -37,7 +37,9 @@ def test_a_run_tells_recall_and_exposure_over_all_seeds(root):
     assert (entry.value, entry.task_id) == (cell.value, "recall_text_test")
     assert f"95 % interval {cell.ci_low:.4g} to {cell.ci_high:.4g}; n 600; chance 0.02" in entry.notes
     assert entry.source_url == "https://huggingface.co/you/results"
-    exposed = [each for each in found if each.notes.startswith("exposure") and "unlearned, image to text, fo" in each.notes]
+    exposed = [
+        each for each in found if each.notes.startswith("exposure") and "unlearned, image to text, fo" in each.notes
+    ]
     base, memorised = (record.cell("exposure", stage, "image", "text", "forget") for stage in ("base", "memorised"))
     wanted = f"; chance 24.09; base model {base.value:.4g}; memorized model {memorised.value:.4g}"
     assert [each.notes.endswith(wanted) for each in exposed] == [True]

@@ -102,7 +102,7 @@ def test_baseline_lines_say_whose_they_are():
 
 def test_a_retained_fact_that_is_remembered_scores_near_one():
     sure = [item("p0", "text", 1, "", [12.0, 0.1, 12.0, 24.0], [-0.1])]
-    found, columns = lines("truth_ratio", items=sure)
+    found, _ = lines("truth_ratio", items=sure)
     assert found["truth_ratio_retain", "all"].value == pytest.approx(1 - math.exp(0.05 - 6.0))
     assert found["truth_ratio_retain", "all"].higher_is == "more_memorised"
 

@@ -17,11 +17,11 @@ from crossmem_hf.metrics.truth_ratio.truth_ratio_math import truth_ratio_items, 
 from crossmem_hf.prompts import REFUSALS
 from crossmem_hf.scoring.answers import score_answers
 from crossmem_hf.scoring.generation import generate_answers
+from crossmem_hf.studies.score_measures import Against
+from crossmem_hf.studies.score_metrics import score_lines
 from crossmem_hf.training.collate import RowEncoder, merge_batches
 from crossmem_hf.training.losses import kl, npo, simnpo
 from crossmem_hf.training.preferences import refused
-from crossmem_hf.studies.score_measures import Against
-from crossmem_hf.studies.score_metrics import score_lines
 from tests.training import world
 from tests.training.world import recalled, trainer_for
 
