@@ -154,12 +154,13 @@ def check_not_reported(sets: Mapping[str, Dataset]) -> None:
         CrossmemError: A row is a test row, by its `template`; set and row are named.
     """
     for name, rows in sets.items():
-        for row, template in enumerate(rows["template"] if "template" in rows.column_names else ()):
+        named = "template" in (rows.column_names or ())
+        for row, template in enumerate(rows["template"] if named else ()):
             if str(template).partition("-")[0] == REPORTED:
                 raise CrossmemError(
                     f"Row {row} of the {name!r} rows is a test row (template {template!r}): the best checkpoint or "
                     "the step to stop at would be chosen by what is reported afterwards.",
-                    "Watch validation rows, or pass keep_best=False and no stop_at.",
+                    "Take validation rows, or choose nothing by them: no metric_for_best_model, keep_best or stop_at.",
                 )
 
 

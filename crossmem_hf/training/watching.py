@@ -42,7 +42,8 @@ class MemorizationCallback(TrainerCallback):
     whatever ``report_to`` names gets ``memorization/forget_image_recall``, ``memorization/retain_text_exposure`` and
     so on (see `looks.Watched.look`), and ``memorization/harmonic_mean`` of (1 - forget recall) and retain recall, each
     averaged over doors. Beside each Exposure stands what guessing gives, as
-    ``memorization/forget_image_exposure_chance``; the look at step 0 is that of the model before this training, for unlearning the memorized one.
+    ``memorization/forget_image_exposure_chance``; the look at step 0 is that of the model before this training, for
+    unlearning the memorized one.
 
     The model, its modes and all random numbers are afterwards as they were: watched or not, a training ends with the
     same weights, bit for bit. Rows are shared between processes.

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from crossmem_hf.errors import CrossmemError
 from crossmem_hf.logprobs import answer_logprobs, score_logits
 from crossmem_hf.metrics.extraction_strength.sampling_math import extraction_items
 from crossmem_hf.metrics.extraction_strength.strength_math import strength_items
@@ -270,6 +271,24 @@ def test_a_judge_that_fails_is_no_score_of_zero():
     assert (line.value, line.n) == (pytest.approx(0.9), 2)
     faulty = sum(score or 0.0 for score in scores) / len(scores)
     assert faulty == 0.45
+
+
+def test_the_best_checkpoint_is_not_chosen_by_the_rows_that_are_reported(tmp_path):
+    """16. Open-MMUnlearning chooses hyperparameters on the split that it reports."""
+
+    def shown(family):
+        rows = world.rows("p0", "p1").remove_columns(
+            ["template"] if "template" in world.rows("p0").column_names else []
+        )
+        return rows.add_column("template", [f"{family}-stripes"] * len(rows))
+
+    best = {"metric_for_best_model": "eval_loss", "eval_strategy": "steps", "eval_steps": 1}
+    with pytest.raises(CrossmemError, match="Row 0 of the 'eval' rows is a test row"):
+        trainer_for(tmp_path, eval_dataset=shown("test"), **best)
+    with pytest.raises(CrossmemError, match="Row 0 of the 'late' rows is a test row"):
+        trainer_for(tmp_path, eval_dataset={"early": shown("validation"), "late": shown("test")}, **best)
+    trainer_for(tmp_path, eval_dataset=shown("validation"), **best)
+    trainer_for(tmp_path, eval_dataset=shown("test"))  # to look at them is no choice
 
 
 def test_one_success_in_a_million_tries_does_not_underflow():
