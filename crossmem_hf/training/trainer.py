@@ -63,8 +63,8 @@ class UnlearnTrainer(SFTTrainer):
 
     Raises:
         CrossmemError: Before training, if the sets are unusable (see `checks`), or `metric_for_best_model` would
-            choose by rows that are there to be reported (see `looks.check_not_reported`). During training, if a loss is
-            not finite: the weights are set back to the last good ones and saved in ``output_dir/last_good``.
+            choose by rows that are there to be reported (see `looks.check_not_reported`). During training, if a loss
+            is not finite: the weights are set back to the last good ones and saved in ``output_dir/last_good``.
     """
 
     loss_is_scaled_for_ga = False  # our loss is a mean over the rows of one micro-batch
