@@ -147,13 +147,17 @@ class Watched:
         return [float(value) for value in items.exposure]
 
 
-def check_not_reported(sets: Mapping[str, Dataset]) -> None:
+def check_not_reported(sets: Mapping[str, Dataset] | Dataset | None) -> None:
     """Refuse to choose a checkpoint, or the step to stop at, by rows that are there to be reported.
+
+    Args:
+        sets: Rows by name; one set is called "eval", as `transformers` does.
 
     Raises:
         CrossmemError: A row is a test row, by its `template`; set and row are named.
     """
-    for name, rows in sets.items():
+    by_name = sets if isinstance(sets, Mapping) else {} if sets is None else {"eval": sets}
+    for name, rows in by_name.items():
         named = "template" in (rows.column_names or ())
         for row, template in enumerate(rows["template"] if named else ()):
             if str(template).partition("-")[0] == REPORTED:
