@@ -88,8 +88,7 @@ class UnlearnTrainer(SFTTrainer):
         peft_config: PeftConfig | None = None,
         **kwargs: Any,
     ) -> None:
-        if args.metric_for_best_model is not None:
-            check_not_reported(eval_dataset)
+        check_not_reported(eval_dataset if args.metric_for_best_model is not None else None)
         self._choose_losses(args, has_adapter=is_peft_model(model) or peft_config is not None)
         forget_dataset = through(forget_dataset, args.forget_modality)
         sides = self._checked_sides(model, args, forget_dataset, retain_dataset)
