@@ -97,6 +97,13 @@ _RetainOnly = Annotated[
         help="Output folder of this command for a model that never saw the rows; adds forget_quality, priv_leak."
     ),
 ]
+_Baseline = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="base=FOLDER or memorized=FOLDER: output folder of this command for the model to read Exposure against; "
+        "may be given twice."
+    ),
+]
 _JudgeUrl = Annotated[
     str | None, typer.Option(help="OpenAI-compatible server; its token is read from CROSSMEM_JUDGE_TOKEN.")
 ]
@@ -121,6 +128,8 @@ def score(
     true_answers: _TrueAnswers = None,
     k: Annotated[float, typer.Option(help="Share of the tokens in min_k_prob.")] = 0.2,
     retain_only: _RetainOnly = None,
+    baseline: _Baseline = None,
+    extraction_samples: Annotated[int, typer.Option(help="Samples in extraction_probability.")] = 100,
     holdout_split: Annotated[str | None, typer.Option(help="Rows that no model saw; adds priv_leak.")] = None,
     judge_model: Annotated[str | None, typer.Option(help="Who judges, on the Hub or at --judge-url.")] = None,
     judge_url: _JudgeUrl = None,
@@ -139,6 +148,7 @@ def score(
     with clear_errors():
         from crossmem_hf.studies.score_settings import ScoreSettings, chosen_metrics
 
+        given["baseline"] = tuple(baseline or ())
         given["batch_size"] = int(batch_size) if batch_size.isdigit() else batch_size
         chosen = chosen_metrics(metrics, judge=judge_model is not None, holdout=holdout_split is not None)
         settings = ScoreSettings(metrics=chosen, **given)
@@ -171,6 +181,9 @@ def compare(
     model_name_or_path: Annotated[str | None, typer.Option(help="A VLM (default: the embedded one).")] = None,
     memorise_steps: Annotated[int | None, typer.Option(help="Optimizer steps of memorising.")] = None,
     allow_unmemorised: Annotated[bool, typer.Option(help="Compare even below the gate.")] = False,
+    choosing: Annotated[
+        bool, typer.Option(help="Compare to choose settings, on any seed; such numbers are not to be reported.")
+    ] = False,
     output_dir: Annotated[Path, typer.Option(help="Where everything goes; cells there are used again.")] = _COMPARED,
     workers: Annotated[int | None, typer.Option(min=1, help="Cells at a time (default: one a core).")] = None,
 ) -> None:
@@ -188,6 +201,7 @@ def compare(
             dataset_config=dataset_config,
             model_name_or_path=model_name_or_path,
             allow_unmemorised=allow_unmemorised,
+            choosing=choosing,
             **chosen,
         )
         from crossmem_hf.report.compare_table import legend

@@ -2,15 +2,15 @@
 """The adapters that a run left: where they lie, what they are, and which of their files are fit to be shared."""
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.models.loading import EMBEDDED, EMBEDDED_NAME
 from crossmem_hf.personas.schema import MODALITIES
-from crossmem_hf.report.lines import Line, Record, lines_of
+from crossmem_hf.report.lines import Line, Record, lines_of, read_against
 from crossmem_hf.report.record import RunRecord
 from crossmem_hf.report.score_record import ScoreRecord
 
@@ -32,6 +32,7 @@ class Adapter:
         words: What it is, in a sentence without a full stop.
         stage: ``"memorised"`` or ``"unlearned"``.
         lines: The numbers about it.
+        against: Exposure of the base and the memorized model, to read its own against.
     """
 
     place: str
@@ -39,6 +40,7 @@ class Adapter:
     words: str
     stage: str
     lines: tuple[Line, ...]
+    against: tuple[Line, ...] = ()
 
     def file(self, name: str) -> str:
         """A file's path in the repository."""
@@ -56,7 +58,15 @@ def adapters_of(record: Record, folder: Path) -> tuple[Adapter, ...]:
         found = _of_score(record)
     else:
         found = _of_comparison(record, folder)
-    return tuple(adapter for adapter in found if (adapter.folder / CONFIG).is_file())
+    others = read_against(record)
+    return tuple(_beside(adapter, others) for adapter in found if (adapter.folder / CONFIG).is_file())
+
+
+def _beside(adapter: Adapter, others: Mapping[tuple[str, str], Mapping[str, Line]]) -> Adapter:
+    """The adapter with the lines that its own are read against and do not hold themselves."""
+    own = {line.key for line in adapter.lines}
+    found = {one.key: one for line in adapter.lines for one in others.get(line.key, {}).values()}
+    return replace(adapter, against=tuple(line for key, line in found.items() if key not in own))
 
 
 def _of_run(record: RunRecord, folder: Path) -> Iterator[Adapter]:

@@ -20,6 +20,7 @@ from crossmem_hf.report.text import headline
 
 _TAGS = ("crossmem", "memorization", "machine-unlearning", "privacy", "synthetic-data")
 _SHOWN_STAGES = (("base", "all"), ("memorised", "all"), ("unlearned", "forget"), ("unlearned", "retain"))
+_READ_AGAINST = (("base", "forget"), ("base", "retain"), ("memorised", "forget"), ("memorised", "retain"))
 
 
 def results_card(
@@ -68,7 +69,8 @@ def adapter_card(record: Record, repo_id: str, adapter: Adapter) -> str:
         repo_id=repo_id,
         adapter=adapter,
         pooled=isinstance(record, CompareRecord) and len(record.seeds) > 1,
-        table=_table(adapter.lines),
+        table=_table([*adapter.lines, *adapter.against]),
+        against=bool(adapter.against),
         load=_load(repo_id, adapter, base),
         record_name="compare.json" if isinstance(record, CompareRecord) else "record.json",
         **_made_of(record),
@@ -137,12 +139,16 @@ def _shown(record: RunRecord | ScoreRecord) -> list[Line]:
     """The lines that a card has room for."""
     lines = lines_of(record)
     if isinstance(record, ScoreRecord):
-        return [line for line in lines if not line.where.startswith("attribute=")]
+        return [line for line in lines if "attribute=" not in line.where]
     whole = None if len(record.seeds) > 1 else record.seeds[0]
     return [
         line
         for m, line in zip(record.measurements, lines, strict=True)
-        if m.metric in (RECALL, EXPOSURE) and m.seed == whole and (m.stage, m.group) in _SHOWN_STAGES
+        if m.seed == whole
+        and (
+            (m.metric in (RECALL, EXPOSURE) and (m.stage, m.group) in _SHOWN_STAGES)
+            or (m.metric == EXPOSURE and (m.stage, m.group) in _READ_AGAINST)
+        )
     ]
 
 

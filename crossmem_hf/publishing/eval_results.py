@@ -2,14 +2,14 @@
 """The headline numbers in the format that the Hub shows on model pages: ``.eval_results/*.yaml``."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import yaml
 from huggingface_hub import EvalResultEntry, constants, eval_result_entries_to_yaml
 
 from crossmem_hf.data.writing import REPO_ID
 from crossmem_hf.report.compare_record import EXPOSURE, RECALL, CompareRecord
-from crossmem_hf.report.lines import Line, Record, lines_of
+from crossmem_hf.report.lines import Line, Record, lines_of, read_against
 from crossmem_hf.report.record import RunRecord
 from crossmem_hf.report.score_record import ALL
 
@@ -22,9 +22,11 @@ def eval_results(record: Record, repo_id: str) -> dict[str, bytes]:
 
     The Hub wants each variant in a file of its own: here a metric of a model, stage and group of people. A task is a
     split of a config, as in the dataset's ``eval.yaml``: `recall_image_test` asks with portraits. Values keep the unit
-    that their notes name. There is no date: the commit has one, and equal results must be equal files.
+    that their notes name; those of Exposure also tell it of the base and of the memorized model. There is no date: the
+    commit has one, and equal results must be equal files.
     """
     variants: dict[str, list[EvalResultEntry]] = {}
+    against = read_against(record)
     for task, variant, line in _headlines(record):
         entry = EvalResultEntry(
             dataset_id=dataset_of(record),
@@ -32,7 +34,7 @@ def eval_results(record: Record, repo_id: str) -> dict[str, bytes]:
             value=line.value,
             source_url=f"{constants.ENDPOINT}/{repo_id}",
             source_name="crossmem_hf record",
-            notes=_notes(line),
+            notes=_notes(line, against.get(line.key, {})),
         )
         variants.setdefault(variant, []).append(entry)
     return {
@@ -75,7 +77,9 @@ def _headlines(record: Record) -> Iterator[tuple[str, str, Line]]:
 _STAGES = (("memorised", "all"), ("unlearned", "forget"), ("unlearned", "retain"))
 
 
-def _notes(line: Line) -> str:
+def _notes(line: Line, against: Mapping[str, Line]) -> str:
     interval = "" if line.ci_low is None else f"; 95 % interval {line.ci_low:.4g} to {line.ci_high:.4g}"
     chance = "" if line.chance is None else f"; chance {line.chance:.4g}"
-    return f"{line.metric} ({line.unit}, higher is {line.higher_is}): {line.where}{interval}; n {line.n}{chance}"
+    others = "".join(f"; {name} model {other.value:.4g}" for name, other in against.items())
+    what = f"{line.metric} ({line.unit}, higher is {line.higher_is}): {line.where}"
+    return f"{what}{interval}; n {line.n}{chance}{others}"

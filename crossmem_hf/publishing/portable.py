@@ -11,6 +11,9 @@ from crossmem_hf.report.lines import Record
 RETAIN_ONLY = "retain_only"
 """Folder, beside a published score, with the scores of the model that never saw the forgotten."""
 
+BASELINE = "baseline_"
+"""Begins the name of a folder, beside a published score, with the scores of a model that Exposure is read against."""
+
 HERE = "."
 """What a published score calls the adapter that lies beside it."""
 
@@ -27,9 +30,17 @@ def portable(record: Record) -> Record:
         config["adapter"] = HERE
     if config.get("retain_only") is not None:
         config["retain_only"] = RETAIN_ONLY
+    if config.get("baseline"):
+        config["baseline"] = [f"{name}={BASELINE}{name}" for name in baselines(record)]
     if "judge_url" in config and config["judge_url"] is not None:
         config["judge_url"] = None  # somebody's server, perhaps with a name or a key in it
     return replace(record, config=config)
+
+
+def baselines(record: Record) -> dict[str, Path]:
+    """Name -> folder of the scores that Exposure is read against."""
+    pairs = (str(entry).partition("=") for entry in record.config.get("baseline") or ())
+    return {name: Path(folder) for name, _, folder in pairs}
 
 
 def _is_folder(name: Any) -> bool:

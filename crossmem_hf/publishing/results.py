@@ -11,7 +11,7 @@ from crossmem_hf.errors import CrossmemError
 from crossmem_hf.publishing.adapters import CONFIG, WEIGHTS, Adapter, adapter_files, adapters_of
 from crossmem_hf.publishing.cards import adapter_card, results_card
 from crossmem_hf.publishing.eval_results import FOLDER, eval_results
-from crossmem_hf.publishing.portable import RETAIN_ONLY, portable
+from crossmem_hf.publishing.portable import BASELINE, RETAIN_ONLY, baselines, portable
 from crossmem_hf.publishing.repositories import (
     Contents,
     Place,
@@ -35,7 +35,7 @@ _LEFT = {
 _SINGLE_ANSWERS = ("answers.jsonl", "items.jsonl", "holdout.jsonl", "report.html")
 _FIGURES = ("figures/matrix.png", "compare.png")
 _REPLACED = (
-    *("adapters/*", "figures/*", f"{RETAIN_ONLY}/*", f"{FOLDER}/*", CONFIG, WEIGHTS),
+    *("adapters/*", "figures/*", f"{RETAIN_ONLY}/*", f"{BASELINE}*/*", f"{FOLDER}/*", CONFIG, WEIGHTS),
     *("answers.jsonl", "items.jsonl", "holdout.jsonl", "report.html", "compare.csv", "compare.md", "compare.svg"),
 )
 
@@ -100,8 +100,8 @@ def result_files(
     adapters = adapters_of(record, folder) if with_adapters else ()
     files: dict[str, Contents] = {record_file(folder).name: to_json(public).encode()}
     files |= {name: path for name, path in _left(kind_of(record), folder) if shared or name not in _SINGLE_ANSWERS}
-    if isinstance(record, ScoreRecord) and record.config.get("retain_only") and shared:
-        files |= _retain_only(Path(str(record.config["retain_only"])))
+    if isinstance(record, ScoreRecord) and shared:
+        files |= _compared_with(record)
     for adapter in adapters:
         files |= adapter_files(adapter)
         if adapter.place:
@@ -124,11 +124,16 @@ def _left(kind: str, folder: Path) -> Iterator[tuple[str, Path]]:
             yield path.relative_to(folder).as_posix(), path
 
 
-def _retain_only(folder: Path) -> dict[str, Contents]:
+def _compared_with(record: ScoreRecord) -> dict[str, Contents]:
     """The scores that this one was compared with, which anybody needs to make it again."""
-    theirs = ScoreRecord.read(folder / "record.json")
-    files: dict[str, Contents] = {f"{RETAIN_ONLY}/record.json": to_json(portable(theirs)).encode()}
-    return files | {f"{RETAIN_ONLY}/{name}": path for name, path in _left("score", folder)}
+    folders = {f"{BASELINE}{name}": folder for name, folder in baselines(record).items()}
+    if record.config.get("retain_only"):
+        folders[RETAIN_ONLY] = Path(str(record.config["retain_only"]))
+    files: dict[str, Contents] = {}
+    for place, folder in folders.items():
+        files[f"{place}/record.json"] = to_json(portable(ScoreRecord.read(folder / "record.json"))).encode()
+        files |= {f"{place}/{name}": path for name, path in _left("score", folder)}
+    return files
 
 
 def _check_fit_to_share(files: Mapping[str, Contents], folder: Path, adapters: tuple[Adapter, ...]) -> None:

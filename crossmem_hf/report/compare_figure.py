@@ -30,7 +30,7 @@ def compare_figure(record: CompareRecord) -> Figure:
     """A row for each way of forgetting, a panel for each of PANELS, a mark with its interval for each door asked by.
 
     A mark is full where the facts were unlearnt through that door, and hollow where they were not. Dotted lines are
-    where the model stands that was never taught the forgotten.
+    where the model stands that was never taught the forgotten, dashed ones where guessing does.
     """
     height = 1.5 + 0.235 * len(record.arms)
     layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08, wspace=0.03)
@@ -40,13 +40,22 @@ def compare_figure(record: CompareRecord) -> Figure:
     for ax, (metric, group, title, better, top) in zip(axes, PANELS, strict=True):
         for row, arm in enumerate(record.arms):
             _marks(ax, record, arm, row, metric, group)
+        for chance in _chances(record, metric, group):
+            ax.axvline(chance, color=MUTED, linestyle=(0, (4, 3)), linewidth=0.9, zorder=0)
         ax.set_title(f"{title}\n({better})", fontsize=9.5)
         ax.set_xlim(-0.04 * top, 1.04 * top)
         ax.set_xticks([0, top / 2, top], ["0", "50", "100"] if metric == EXPOSURE else ["0%", "50%", "100%"])
         ax.tick_params(axis="y", length=0)
     _rows(axes[0], record)
-    figure.legend(handles=_legend(), loc="outside lower center", ncols=5, frameon=False, fontsize=8.5)
+    figure.legend(handles=_legend(), loc="outside lower center", ncols=3, frameon=False, fontsize=8.5)
     return figure
+
+
+def _chances(record: CompareRecord, metric: str, group: str) -> list[float]:
+    """The levels of guessing about all questions of a panel, usually one."""
+    about = (metric, group, None)
+    lines = [line for line in record.lines if (line.metric, line.group, line.hops) == about]
+    return sorted({line.chance for line in lines if line.chance is not None})
 
 
 def _marks(ax: Axes, record: CompareRecord, arm: CompareArm, row: int, metric: str, group: str) -> None:
@@ -82,7 +91,8 @@ def _legend() -> list[Line2D]:
     hollow = Line2D([], [], marker="o", linestyle="", color=MUTED, markerfacecolor="white", label="the other door")
     full = Line2D([], [], marker="o", linestyle="", color=MUTED, label="unlearnt through this door")
     dotted = Line2D([], [], linestyle=":", color=MUTED, label="retrained without them")
-    return [*marks, full, hollow, dotted]
+    dashed = Line2D([], [], linestyle=(0, (4, 3)), color=MUTED, label="guessing")
+    return [*marks, full, hollow, dotted, dashed]
 
 
 def compare_svg(record: CompareRecord) -> bytes:

@@ -33,19 +33,23 @@ def markdown(record: CompareRecord) -> str:
     """The table with intervals, and a legend under it."""
     heads = ["method", "through", *_heads(record), "steps", "s", "CPU s", "MiB"]
     rows = [[*who(arm), *_cells(record, arm), *costs(arm)] for arm in record.arms]
+    rows.append(["guessing", "–", *_guesses(record), *["–"] * 4])
     lines = [_row(heads), _row(["---"] * 2 + ["---:"] * (len(heads) - 2)), *map(_row, rows)]
     return "\n".join([*lines, "", *legend(record)]) + "\n"
 
 
 def legend(record: CompareRecord) -> Iterator[str]:
     """What the columns mean, a line each."""
-    first = next(line for line in record.lines if line.metric == RECALL)
-    exposure = next(line for line in record.lines if line.metric == EXPOSURE)
     seeds = f"{len(record.seeds)} seed{'s' if len(record.seeds) > 1 else ''}"
     yield (
         f"Percent, [95 % interval] clustered by person, {seeds} pooled; asked with new portraits (image) and new "
-        f"descriptions (text). Guessing: recall {_percent(first.chance or 0)}, Exposure {exposure.chance or 0:.0f} "
+        f"descriptions (text). Guessing: recall {_chances(record, RECALL)} %, Exposure {_chances(record, EXPOSURE)} "
         "(0 to 100, higher = more memorised). A word of it: a first or last name, or any word of a fact, is said."
+    )
+    yield (
+        "Exposure is the rank of the truth among all values on a log scale, to be read beside guessing, base and "
+        "memorised. answers.jsonl has each rank and number of candidates. On which scale ReMem (arXiv "
+        "2605.03759) reports it is not known."
     )
     yield (
         "What became of forgotten facts: forgotten / refused / collapsed / still known, in percent of answers. "
@@ -81,6 +85,28 @@ def _cells(record: CompareRecord, arm: CompareArm) -> Iterator[str]:
     yield from (shares(record, arm, door) for door in MODALITIES)
 
 
+def _guesses(record: CompareRecord) -> Iterator[str]:
+    for hops in record.hops:
+        for _, metric, group in _MEASURED:
+            yield from (guess(record, metric, group, door, hops) for door in MODALITIES)
+    yield from ("–" for _ in MODALITIES)
+
+
+def _chances(record: CompareRecord, metric: str) -> str:
+    """The chance level, or the lowest and the highest where kinds of questions differ."""
+    found = sorted({_scaled(line, line.chance) for line in record.lines if line.metric == metric and line.chance})
+    return " to ".join(dict.fromkeys(f"{value:.0f}" for value in (found[0], found[-1]))) if found else "–"
+
+
+def guess(record: CompareRecord, metric: str, group: str, door: str, hops: int | None = None) -> str:
+    """What guessing would give in a column; a dash where the notion has no meaning."""
+    where = (metric, group, door, hops)
+    for line in record.lines:
+        if (line.metric, line.group, line.door, line.hops) == where and line.chance is not None:
+            return f"{_scaled(line, line.chance):.0f}"
+    return "–"
+
+
 def who(arm: CompareArm) -> tuple[str, str]:
     """Method and door."""
     return arm.arm, arm.through or "–"
@@ -114,10 +140,6 @@ def short(line: CompareLine | None) -> str:
 
 def _scaled(line: CompareLine, value: float) -> float:
     return value if line.unit == "0-100" else 100 * value
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -4,15 +4,15 @@ what is done with it."""
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.report.compare_record import CompareLine, CompareRecord
-from crossmem_hf.report.record import GAP, TRANSFER, Measurement, RunRecord
-from crossmem_hf.report.score_record import ScoreLine, ScoreRecord
+from crossmem_hf.report.record import EXPOSURE, GAP, TRANSFER, Measurement, RunRecord
+from crossmem_hf.report.score_record import ALL, MODEL, ScoreLine, ScoreRecord
 
 Record = RunRecord | ScoreRecord | CompareRecord
 Kind = Literal["run", "score", "compare"]
@@ -25,6 +25,11 @@ _MARKS: Final[dict[Kind, frozenset[str]]] = {
     "score": frozenset({"lines", "model_fingerprint"}),
     "compare": frozenset({"lines", "arms"}),
 }
+EXPOSURES: Final = (EXPOSURE, "exposure_bits", "exposure_linear", "mrr")
+"""The rank of the truth on its four scales."""
+
+_BASE, _MEMORIZED = "base", "memorized"
+_NAMES: Final[Mapping[str, str]] = {"base": _BASE, "memorised": _MEMORIZED}
 _REMEDY = "Pass a record.json or compare.json that `crossmem run`, `crossmem score` or `crossmem compare` wrote."
 
 
@@ -72,6 +77,43 @@ def lines_of(record: Record) -> tuple[Line, ...]:
     if isinstance(record, ScoreRecord):
         return tuple(_of_score(line) for line in record.lines)
     return tuple(map(of_comparison, record.lines))
+
+
+def read_against(record: Record) -> dict[tuple[str, str], dict[str, Line]]:
+    """Key of each Exposure line -> the same people asked in the same way of the ``"base"`` model and, of an unlearned
+    one, of the ``"memorized"`` model too, as far as they are in the record."""
+    found: dict[tuple[str, str], dict[str, Line]] = {}
+    for line, about, model in _exposures(record):
+        found.setdefault(about, {})[model] = line
+    return {
+        line.key: {
+            name: found[about][name]
+            for name in (_BASE, _MEMORIZED)[: 1 if model == _MEMORIZED else 2]
+            if name in found[about]
+        }
+        for line, about, model in _exposures(record)
+        if model != _BASE
+    }
+
+
+def _exposures(record: Record) -> Iterator[tuple[Line, Any, str]]:
+    """Each Exposure line, what it shares with those it is read against, and whose it is."""
+    lines = lines_of(record)
+    if isinstance(record, RunRecord):
+        for m, line in zip(record.measurements, lines, strict=True):
+            if m.metric == EXPOSURE:
+                yield line, (m.source, m.target, m.group, m.seed), _NAMES.get(m.stage, m.stage)
+    elif isinstance(record, CompareRecord):
+        for one, line in zip(record.lines, lines, strict=True):
+            if one.metric == EXPOSURE:
+                yield line, (one.group, one.door, one.hops), _NAMES.get(one.arm, one.arm)
+    else:
+        for line in lines:
+            whose, _, group = line.where.partition(", ")
+            theirs = whose.startswith(f"{MODEL}=")
+            model = whose.removeprefix(f"{MODEL}=") if theirs else ""
+            if line.metric in EXPOSURES:
+                yield line, (line.metric, (group or ALL) if theirs else line.where), model
 
 
 def read_record(path: str | os.PathLike[str]) -> Record:

@@ -14,7 +14,7 @@ from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.schema import MODALITIES
 from crossmem_hf.report import text
 from crossmem_hf.report.figures import FIGURES, figure_png, figure_svg, recall_colour, recall_ink
-from crossmem_hf.report.record import RECALL, STAGES, CastMember, Example, Measurement, RunRecord
+from crossmem_hf.report.record import EXPOSURE, RECALL, STAGES, CastMember, Example, Measurement, RunRecord
 from crossmem_hf.storage import write_atomic
 
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
@@ -94,7 +94,8 @@ def _findings(record: RunRecord) -> dict[str, Any]:
         "interpretable": record.is_interpretable,
         "matrix": _matrix(record),
         "chance": next((m.chance for m in recall if m.chance is not None), None),
-        "base": _base(record),
+        "base": _base(record, RECALL),
+        "exposure_base": _base(record, EXPOSURE),
         "gaps": [
             {"m": gap, "claim": text.gap_claim(gap), "seeds": text.seeds_that_agree(record, source)}
             for source, gap in text.pooled_gaps(record).items()
@@ -134,10 +135,10 @@ def _cell(m: Measurement | None) -> dict[str, Any]:
     return {"m": m, "colour": f"rgb({red} {green} {blue})", "ink": recall_ink(m.value)}
 
 
-def _base(record: RunRecord) -> list[Measurement]:
-    """Recall before learning, one number a modality asked in."""
+def _base(record: RunRecord, metric: str) -> list[Measurement]:
+    """A metric before learning, one number a modality asked in."""
     found = [
-        next(filter(None, (record.cell(RECALL, "base", source, target) for source in MODALITIES)), None)
+        next(filter(None, (record.cell(metric, "base", source, target) for source in MODALITIES)), None)
         for target in MODALITIES
     ]
     return [m for m in found if m is not None]

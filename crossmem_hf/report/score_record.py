@@ -15,6 +15,8 @@ from crossmem_hf.storage import write_atomic
 
 SCHEMA_VERSION: Final = 1
 ALL: Final = "all"
+MODEL: Final = "model"
+"""Begins the group of a line about another model that the scored one is read against."""
 
 _SLACK = 1e-9
 _FOREIGN = "Pass a record.json that `crossmem score` wrote, or score again into an empty folder."
@@ -26,7 +28,8 @@ class ScoreLine(Checked):
 
     Attributes:
         metric: E.g. ``"exposure"``, ``"rouge_l_recall"``.
-        group: The rows it is about: ``"all"``, or ``"<column>=<value>"`` such as ``"modality=image"``.
+        group: The rows it is about: ``"all"``, or ``"<column>=<value>"`` such as ``"modality=image"``; after
+            ``"model=base"`` or ``"model=memorized"`` the same of the base or the memorized model.
         value: The estimate, with its 95 % interval `ci_low` to `ci_high`, clustered by persona; the interval is None
             for a test or where resampling sets no bound.
         n: Rows behind the value.

@@ -173,21 +173,35 @@ class DoorAfter:
     @property
     def trace(self) -> Trace:
         """What is left, as far as intervals tell: whole names or parts of them said above guessing, or else Exposure
-        above guessing and above where it was before learning, or below guessing."""
+        above guessing and above where it was before learning, or below guessing. Where learning had not raised
+        Exposure, a high one says nothing."""
         if self.recall_after is None and self.exposure_after is None:
             return "unmeasured"
         if _above_chance(self.recall_after):
             return "named"
         if _above_chance(self.partial_after):
             return "partly"
-        if _above_chance(self.exposure_after) and self._is_above_base:
+        learnt, left = (self._is_above_base(m) for m in (self.exposure_before, self.exposure_after))
+        if _above_chance(self.exposure_after) and learnt and left:
             return "ranked"
         return "avoided" if _below_chance(self.exposure_after) else "none"
 
+    def _is_above_base(self, m: Measurement | None) -> bool:
+        return self.exposure_base is None or m is None or m.ci_low > self.exposure_base.value
+
     @property
-    def _is_above_base(self) -> bool:
-        before, after = self.exposure_base, self.exposure_after
-        return before is None or after is None or after.ci_low > before.value
+    def exposure_words(self) -> str:
+        """Exposure after unlearning beside all it is read against; empty without it.
+
+        E.g. ``"Exposure 60; memorized 98, base 32, guessing 24"``.
+        """
+        after = self.exposure_after
+        if after is None:
+            return ""
+        levels = {"memorized": self.exposure_before, "base": self.exposure_base}
+        against = [f"{name} {'not measured' if m is None else amount(m)}" for name, m in levels.items()]
+        against += [] if after.chance is None else [f"guessing {_short(after.chance, 0)}"]
+        return f"Exposure {amount(after)}; {', '.join(against)}"
 
 
 def _above_chance(m: Measurement | None) -> bool:
@@ -237,9 +251,9 @@ def residue(record: RunRecord, source: Modality) -> str:
         "partly": f"From {behind} their full names can no longer be told from guessing in the answers, "
         f"but a first or last name is still said above guessing{_partly(there)}.",
         "ranked": f"From {behind} their names can no longer be told from guessing in the answers, "
-        "yet the model still ranks them higher than guessing would.",
-        "avoided": f"From {behind} their names are not said, and they rank lower than guessing would put them: "
-        "the model now avoids them, which is a trace of its own.",
+        f"yet the model still ranks them higher than guessing would ({there.exposure_words}).",
+        "avoided": f"From {behind} their names are not said, and they rank lower than guessing would put them "
+        f"({there.exposure_words}): the model now avoids them, which is a trace of its own.",
         "none": "Neither answers nor ranks behind the other door can be told from guessing.",
         "unmeasured": "",
     }

@@ -27,6 +27,8 @@ class Asked:
         target: Modality asked in.
         correct: The answer is the full name.
         exposure: 0 to 100 among all names of the run, per-token likelihoods; 100 = the truth is likeliest.
+        rank: Of the truth among them, 1 = likeliest, in halves where it ties.
+        num_candidates: How many names there are.
     """
 
     stage: str
@@ -40,6 +42,8 @@ class Asked:
     truth: str
     correct: bool
     exposure: float
+    rank: float
+    num_candidates: int
 
     def as_json(self) -> dict[str, Any]:
         """The fields as plain JSON types."""
@@ -56,9 +60,10 @@ def asked_names(
         rows = list(built_rows(f"recall_{target}", "test", spec))
         answers = generate_answers(model, processor, rows, max_new_tokens=ANSWER_TOKENS, batch_size=128)
         scores = score_candidates(model, processor, rows, names)
-        exposures = exposure_items(scores.nll_per_token, scores.truth_index).exposure
+        ranked = exposure_items(scores.nll_per_token, scores.truth_index)
         correct = row_matches(answers, [row["answer"] for row in rows])
-        for row, answer, right, exposure in zip(rows, answers, correct, exposures, strict=True):
+        columns = zip(rows, answers, correct, ranked.exposure, ranked.rank, strict=True)
+        for row, answer, right, exposure, rank in columns:
             asked.append(
                 Asked(
                     stage=stage,
@@ -72,6 +77,8 @@ def asked_names(
                     truth=row["answer"],
                     correct=bool(right),
                     exposure=float(exposure),
+                    rank=float(rank),
+                    num_candidates=len(names),
                 )
             )
     return asked

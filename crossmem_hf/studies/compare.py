@@ -151,6 +151,8 @@ def _notes(settings: CompareSettings, results: Sequence[Result]) -> Iterator[str
         yield "Unlearning stops once recall on validation views of the forgotten, through the doors unlearnt, is low."
     else:
         yield "Unlearning stops once recall of the very rows being unlearnt is low: qa has no validation rows."
+    if settings.choosing:
+        yield "Made to choose settings: not to be reported, since what is best here was picked by these very people."
     limit = fluent_perplexity(results)
     if limit is not None:
         yield (

@@ -8,6 +8,7 @@ from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.data.splits import forget_ids
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.sampling import sample_personas
+from crossmem_hf.studies.settings import check_not_chosen_on
 from crossmem_hf.training.micro import ADAPTED, MEMORISING, MEMORISING_BOTH, TUNED, UNLEARNING
 
 THROUGH = ("image", "text", "both")
@@ -39,6 +40,7 @@ class CompareSettings:
     memorise_steps: int = _arg(MEMORISING_BOTH["max_steps"], "Optimizer steps of memorising, both doors together.")
     gate: float = _arg(0.9, "Least recall through each door before unlearning starts.")
     allow_unmemorised: bool = _arg(False, "Compare even below the gate.")
+    choosing: bool = _arg(False, "Compare to choose settings, on any seed; such numbers are not to be reported.")
 
     def __post_init__(self) -> None:
         for name, known in (("methods", tuple(TUNED)), ("forget_modality", THROUGH)):
@@ -53,6 +55,8 @@ class CompareSettings:
             raise CrossmemError(f"dataset_config={self.dataset_config!r} does not exist.", "Choose recall or qa.")
         if not 1 <= self.seeds <= 100:
             raise CrossmemError(f"seeds={self.seeds!r}; expected 1 to 100.", "Pass how many persona seeds to run.")
+        if not self.choosing:
+            check_not_chosen_on(self.all_seeds)
         if self.memorise_steps < 1:
             raise CrossmemError(f"memorise_steps={self.memorise_steps!r}; expected at least 1.", "Choose 1 or more.")
         if not 0 <= self.gate <= 1:

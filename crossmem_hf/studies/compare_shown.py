@@ -5,7 +5,7 @@ from rich.table import Table
 
 from crossmem_hf.personas.schema import MODALITIES
 from crossmem_hf.report.compare_record import EXPOSURE, RECALL, CompareRecord
-from crossmem_hf.report.compare_table import costs, shares, short, who
+from crossmem_hf.report.compare_table import costs, guess, shares, short, who
 
 
 def terminal(record: CompareRecord) -> Table:
@@ -17,11 +17,13 @@ def terminal(record: CompareRecord) -> Table:
         table.add_column(f"{group}\n{name}", justify="right", no_wrap=True)
     for name in ("kept\nimg", "kept\ntxt", "forgotten/refused/\ncollapsed/known img", "\ntxt", "steps", "s"):
         table.add_column(name, justify="right", no_wrap=True)
+    shown = [
+        (metric, group, door)
+        for metric, group in ((RECALL, "forget"), (EXPOSURE, "forget"), (RECALL, "retain"))
+        for door in MODALITIES
+    ]
     for arm in record.arms:
-        numbers = [
-            short(record.line(arm, metric, group, door))
-            for metric, group in ((RECALL, "forget"), (EXPOSURE, "forget"), (RECALL, "retain"))
-            for door in MODALITIES
-        ]
+        numbers = [short(record.line(arm, *where)) for where in shown]
         table.add_row(*who(arm), *numbers, *(shares(record, arm, door) for door in MODALITIES), *costs(arm)[:2])
+    table.add_row("guessing", "–", *(guess(record, *where) for where in shown), *["–"] * 4)
     return table

@@ -81,4 +81,7 @@ def _best(output_dir: str, watched: bool) -> list[str]:
         return []
     best = json.loads(record.read_text())
     shown = ", ".join(f"{name} {best[name]:.2f}" for name in sorted(best) if name.endswith(("_recall", "_exposure")))
-    return [f"step {best['step']:>4}: the best look ({shown}) is in {record.parent}"]
+    return [
+        f"step {best['step']:>4}: the best look ({shown}) is in {record.parent}",
+        "Exposure is read beside its chance level and beside step 0, the memorized model: memorization/* in the logs.",
+    ]

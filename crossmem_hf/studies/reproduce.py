@@ -35,7 +35,7 @@ REPRODUCTION = "reproduction.json"
 ANSWERS = "answers.jsonl"
 _CHOSEN = (  # by the part that is run again and the place where that is done
     *("seeds", "methods", "metrics", "unlearning", "allow_unmemorised", "model", "model_name_or_path", "adapter"),
-    *("retain_only", "device", "judge_model", "judge_url", "judge_requests_per_minute"),
+    *("retain_only", "baseline", "device", "judge_model", "judge_url", "judge_requests_per_minute"),
 )
 
 

@@ -88,6 +88,9 @@ def score_settings(record: ScoreRecord, part: Part, folder: Path) -> ScoreSettin
     config["adapter"] = _beside(folder, config.get("adapter"))
     retain_only = _beside(folder, config.get("retain_only"))
     config["retain_only"] = None if retain_only is None else Path(retain_only)
+    named = (str(entry).partition("=") for entry in record.config.get("baseline") or ())
+    kept = [f"{name}={_beside(folder, place)}" for name, _, place in named]
+    config["baseline"] = kept if "exposure" in metrics else []
     return _settings(ScoreSettings, config)
 
 

@@ -6,6 +6,7 @@ Every process of a launch calls `run_score` with the same settings; they share t
 
 import os
 import platform
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -21,12 +22,19 @@ from crossmem_hf.personas.schema import MODALITIES
 from crossmem_hf.report.score_record import ScoreRecord
 from crossmem_hf.scoring.sharding import joined_state, together
 from crossmem_hf.storage import fingerprint, source_fingerprint
-from crossmem_hf.studies.score_items import HOLDOUT, ITEMS, retain_only_holdout, retain_only_items, write_items
-from crossmem_hf.studies.score_measures import Against
-from crossmem_hf.studies.score_metrics import score_lines
+from crossmem_hf.studies.score_items import (
+    HOLDOUT,
+    ITEMS,
+    baseline_items,
+    retain_only_holdout,
+    retain_only_items,
+    write_items,
+)
+from crossmem_hf.studies.score_measures import DISCOVERABLE, Against
+from crossmem_hf.studies.score_metrics import baseline_lines, score_lines
 from crossmem_hf.studies.score_passes import Item, Passes, check_askable
 from crossmem_hf.studies.score_rows import Questions, load_questions, row_keys, rows_of, spread, without_pictures
-from crossmem_hf.studies.score_settings import ScoreSettings
+from crossmem_hf.studies.score_settings import BASELINES, ScoreSettings
 from crossmem_hf.studies.score_table import score_table
 from crossmem_hf.studies.stages import claim_folder, locked
 
@@ -59,6 +67,7 @@ class _Prepared:
     model: str
     retain_only: Sequence[Item] | None
     retain_only_holdout: Sequence[Item] | None
+    baselines: Mapping[str, Sequence[Item]]
 
 
 def run_score(
@@ -121,6 +130,7 @@ def _prepared(settings: ScoreSettings) -> _Prepared:
         model=of_model if settings.adapter is None else f"{of_model}+{_adapter_fingerprint(settings.adapter)}",
         retain_only=None if theirs is None else retain_only_items(theirs, questions, settings.metrics),
         retain_only_holdout=None if theirs is None or holdout is None else retain_only_holdout(theirs, holdout.keys),
+        baselines=baseline_items(settings.baseline_folders, questions),
     )
 
 
@@ -199,11 +209,14 @@ def _finish(
     against = Against(
         source=settings.source,
         k=settings.k,
+        num_samples=settings.extraction_samples,
         holdout=holdout,
         retain_only=prepared.retain_only,
         retain_only_holdout=prepared.retain_only_holdout,
     )
     lines, columns = score_lines(metrics, items, against)
+    for name, theirs in prepared.baselines.items():
+        lines += baseline_lines(name, theirs)
     measured = [
         {**item, **{name: values[place] for name, values in columns.items()}} for place, item in enumerate(items)
     ]
@@ -237,6 +250,13 @@ def _notes(settings: ScoreSettings, questions: Questions) -> Iterator[str]:
         true = questions.true_column or "the row's own answer (TOFU: a paraphrase)"
         yield f"The truth ratio sets {true} against {false}."
     yield "Candidates are scored with the end of the turn; Min-K, perplexity and extraction strength go without it."
+    if "exposure" in settings.metrics:
+        yield from _exposure_notes(settings)
+    if "extraction_strength" in settings.metrics:
+        yield (
+            f"extraction_probability: at least one of {settings.extraction_samples} samples at temperature 1 begins "
+            f"with the answer; discoverable: with a probability of {DISCOVERABLE} or more."
+        )
     if settings.needs("generation"):
         drawn = f"drawn at temperature {settings.temperature} with seed {settings.seed}"
         yield f"Free answers are {drawn if settings.temperature else 'greedy'}."
@@ -251,6 +271,20 @@ def _notes(settings: ScoreSettings, questions: Questions) -> Iterator[str]:
     if settings.retain_only and not {"truth_ratio", "priv_leak"} & set(settings.metrics):
         yield "The retain-only model is not used: only truth_ratio and priv_leak compare with it."
     yield "Intervals are 95 % percentile bootstraps over personas."
+
+
+def _exposure_notes(settings: ScoreSettings) -> Iterator[str]:
+    yield (
+        "Exposure is the rank of the truth among its candidates on four scales: exposure (log), exposure_bits, "
+        "exposure_linear and mrr (1 / rank); which of them ReMem (arXiv 2605.03759) reports is not known."
+    )
+    missing = [name for name in BASELINES if name not in settings.baseline_folders]
+    if missing:
+        flags = ", ".join(f"--baseline {name}=FOLDER" for name in missing)
+        yield (
+            f"No {' and no '.join(missing)} model is here to read Exposure against ({flags}): a value above chance "
+            "alone does not say that the rows are remembered."
+        )
 
 
 def _judged(settings: ScoreSettings, items: Sequence[Item], cache: Path, console: Console) -> str:
@@ -269,10 +303,17 @@ def _judged(settings: ScoreSettings, items: Sequence[Item], cache: Path, console
         max_failed_share=1.0,
         cache=cache,
     )
-    if found.num_failed == len(found.items):
-        raise CrossmemError(f"No answer got a verdict: {found.items[0].failure}.", "Check the judge and its server.")
+    reasons = Counter(verdict.failure for verdict in found.items if verdict.failure is not None).most_common(1)
+    most_often = f"; most often: {reasons[0][0]}" if reasons else ""
+    num_judged = len(items) - found.num_failed
+    if 2 * num_judged < len(items):
+        who = f"Only {num_judged} of {len(items)} answers" if num_judged else "No answer"
+        raise CrossmemError(
+            f"{who} got a verdict{most_often}.",
+            "Check the judge and its server, and run again: only the missing ones are asked about.",
+        )
     for item, verdict in zip(items, found.items, strict=True):
-        item |= {"judge_score": verdict.score, "judge_verdict": verdict.verdict}
+        item |= {"judge_score": verdict.score, "judge_verdict": verdict.verdict, "judge_failure": verdict.failure}
     console.print(
         f"judge: {found.num_requests} requests, {found.num_cached} verdicts from an earlier run; as far as the server "
         f"said, {found.prompt_tokens} tokens read and {found.completion_tokens} written",
@@ -280,7 +321,7 @@ def _judged(settings: ScoreSettings, items: Sequence[Item], cache: Path, console
     )
     return (
         f"Judged by {found.model} under prompt {found.prompt}; without a verdict: {found.num_failed} of "
-        f"{len(items)} answers."
+        f"{len(items)} answers, which are in no mean{most_often}."
     )
 
 

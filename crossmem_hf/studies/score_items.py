@@ -14,6 +14,9 @@ from crossmem_hf.studies.score_rows import Questions
 Item = Mapping[str, Any]
 ITEMS, HOLDOUT = "items.jsonl", "holdout.jsonl"
 _REMEDY = "Score the retain-only model with the same rows and metrics first, and pass its folder as --retain-only."
+_BASELINE_REMEDY = (
+    "Score that model with the same rows and --metrics exposure first, and pass its folder as --baseline."
+)
 
 
 def write_items(path: Path, items: Sequence[Item]) -> None:
@@ -25,7 +28,7 @@ def write_items(path: Path, items: Sequence[Item]) -> None:
     write_atomic(path, "".join(json.dumps(item) + "\n" for item in items))
 
 
-def read_items(path: Path) -> list[dict[str, Any]]:
+def read_items(path: Path, remedy: str = _REMEDY) -> list[dict[str, Any]]:
     """The items that `write_items` put at `path`.
 
     Raises:
@@ -34,7 +37,54 @@ def read_items(path: Path) -> list[dict[str, Any]]:
     try:
         return [json.loads(line) for line in path.read_bytes().splitlines()]
     except (OSError, ValueError) as error:
-        raise CrossmemError(f"Could not read the items of {str(path)!r}: {error}.", _REMEDY) from error
+        raise CrossmemError(f"Could not read the items of {str(path)!r}: {error}.", remedy) from error
+
+
+def _same_rows(folder: Path, questions: Questions, remedy: str) -> tuple[ScoreRecord, list[dict[str, Any]]]:
+    """Record and items of a score, checked to be about the same rows."""
+    record = ScoreRecord.read(folder / "record.json")
+    theirs, ours = record.data_fingerprint, questions.fingerprint
+    if theirs != ours:
+        raise CrossmemError(
+            f"{str(folder)!r} has scores of other rows (fingerprint {theirs}; these are {ours}).", remedy
+        )
+    items = read_items(folder / ITEMS, remedy)
+    if len(items) != len(questions.keys):
+        raise CrossmemError(
+            f"{str(folder / ITEMS)!r} has {len(items)} items of {len(questions.keys)} rows, perhaps cut short.", remedy
+        )
+    return record, items
+
+
+def baseline_items(folders: Mapping[str, Path], questions: Questions) -> dict[str, list[dict[str, Any]]]:
+    """The items of models that Exposure is read against, checked to be about the same questions.
+
+    Args:
+        folders: Name -> output of `crossmem score` for that model.
+
+    Raises:
+        CrossmemError: A folder holds no scores, scores of other rows or other candidates, or two hold the same model.
+    """
+    found: dict[str, list[dict[str, Any]]] = {}
+    whose: dict[str, str] = {}
+    for name, folder in folders.items():
+        record, items = _same_rows(folder, questions, _BASELINE_REMEDY)
+        twin = whose.setdefault(record.model_fingerprint, name)
+        if twin != name:
+            raise CrossmemError(
+                f"The baselines {twin!r} and {name!r} are the same model ({record.model_fingerprint}).",
+                "Pass the folder of the base model as base=, and of the model before unlearning as memorized=.",
+            )
+        for place, (item, row) in enumerate(zip(items, questions.about, strict=True)):
+            ranked = item.get("candidates", [])[: item.get("num_candidates", 0)]
+            if sorted(ranked) != sorted(questions.by_attribute[row["attribute"]]):
+                raise CrossmemError(
+                    f"Row {place}: {str(folder)!r} ranked {len(ranked)} other candidates or none, so its Exposure is "
+                    "not comparable.",
+                    _BASELINE_REMEDY,
+                )
+        found[name] = items
+    return found
 
 
 def retain_only_items(folder: Path, questions: Questions, metrics: Sequence[str]) -> list[dict[str, Any]]:
@@ -47,12 +97,7 @@ def retain_only_items(folder: Path, questions: Questions, metrics: Sequence[str]
     Raises:
         CrossmemError: The folder holds no scores, scores of other rows or of other false answers, or lacks a pass.
     """
-    theirs, ours = ScoreRecord.read(folder / "record.json").data_fingerprint, questions.fingerprint
-    if theirs != ours:
-        raise CrossmemError(
-            f"{str(folder)!r} has scores of other rows (fingerprint {theirs}; these are {ours}).", _REMEDY
-        )
-    items = read_items(folder / ITEMS)
+    _, items = _same_rows(folder, questions, _REMEDY)
     for metric, column in (("truth_ratio", "false_indices"), ("priv_leak", "token_logprobs")):
         if metric in metrics and not all(item.get(column) for item in items):
             raise CrossmemError(f"The items in {str(folder)!r} have no {column}, which {metric} needs.", _REMEDY)

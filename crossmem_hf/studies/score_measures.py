@@ -15,6 +15,7 @@ import numpy as np
 
 from crossmem_hf.metrics.cross_modal_recall.recall_math import MODALITIES, chance_recall, recall_summary, row_matches
 from crossmem_hf.metrics.exposure.exposure_math import ExposureItems, exposure_items, exposure_summary
+from crossmem_hf.metrics.extraction_strength.sampling_math import extraction_items, extraction_summary
 from crossmem_hf.metrics.extraction_strength.strength_math import strength_items, strength_summary
 from crossmem_hf.metrics.forget_diagnosis.diagnosis_math import diagnose_items, diagnosis_summary
 from crossmem_hf.metrics.intervals import cluster_codes, mean_interval
@@ -28,6 +29,8 @@ Item = Mapping[str, Any]
 Found = tuple[dict[str, float], dict[str, list[Any]]]
 """A summary, and columns with a value an item."""
 
+DISCOVERABLE: Final = 0.5
+"""From which probability on an answer counts as extracted."""
 LEAK_K: Final = 0.4
 """Share of the tokens in the Min-K of PrivLeak: MUSE takes Min-40%."""
 
@@ -39,6 +42,7 @@ class Against:
     Attributes:
         source: The modality people were learnt through; None if that is not known.
         k: Share of the tokens in Min-K.
+        num_samples: How often a model is sampled for its probability of extraction.
         holdout: Items that no model saw.
         retain_only: The items of a model that never saw them, in the same order.
         retain_only_holdout: That model's holdout items.
@@ -46,6 +50,7 @@ class Against:
 
     source: str | None = None
     k: float = 0.2
+    num_samples: int = 100
     holdout: Sequence[Item] = ()
     retain_only: Sequence[Item] | None = None
     retain_only_holdout: Sequence[Item] | None = None
@@ -85,7 +90,7 @@ def _chance(items: Sequence[Item]) -> dict[str, float]:
 
 
 def exposure(items: Sequence[Item], against: Against) -> Found:
-    """From the likelihoods of candidates."""
+    """From the likelihoods of candidates: all four normalizations of the rank."""
     found = _ranks(items)
     return exposure_summary(found, persona_id=_people(items)), found.as_lists()
 
@@ -111,9 +116,16 @@ def min_k(items: Sequence[Item], against: Against) -> Found:
 
 
 def strength(items: Sequence[Item], against: Against) -> Found:
-    """From the tokens of the right answer."""
+    """From the tokens of the right answer; a sample extracts it if it begins with it."""
     found = strength_items([_content(item, "token_matches") for item in items])
-    return strength_summary(found, persona_id=_people(items)), found.as_lists()
+    sampled = extraction_items([_content(item, "token_logprobs") for item in items])
+    summary = extraction_summary(
+        sampled, num_samples=against.num_samples, probability=DISCOVERABLE, persona_id=_people(items)
+    )
+    summary |= strength_summary(found, persona_id=_people(items))
+    columns: dict[str, list[Any]] = {**found.as_lists()}
+    columns["item_extraction_probability"] = sampled.extraction_probability(against.num_samples).tolist()
+    return summary, columns
 
 
 def _ratios(items: Sequence[Item]) -> TruthRatioItems:

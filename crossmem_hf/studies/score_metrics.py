@@ -9,7 +9,7 @@ from typing import Any
 
 from crossmem_hf.data.robust import robust_kind
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.report.score_record import ALL, ScoreLine
+from crossmem_hf.report.score_record import ALL, MODEL, ScoreLine
 from crossmem_hf.studies import score_measures as measures
 from crossmem_hf.studies.score_measures import Against, Found, Item
 
@@ -71,6 +71,14 @@ def score_lines(
     return lines, columns
 
 
+def baseline_lines(name: str, items: Sequence[Item]) -> list[ScoreLine]:
+    """Exposure of another model on the same rows; the group says whose: ``"model=base"``, ``"model=base,
+    modality=image"``."""
+    lines, _ = score_lines(("exposure",), items, Against())
+    whose = f"{MODEL}={name}"
+    return [replace(line, group=whose if line.group == ALL else f"{whose}, {line.group}") for line in lines]
+
+
 def _groups(items: Sequence[Item], by: Sequence[str]) -> Iterator[tuple[str, list[Item]]]:
     yield ALL, list(items)
     for column in by:
@@ -103,7 +111,14 @@ _EVERYTHING = (*_DOORS, "attribute")
 MEASURES: Mapping[str, Measure] = MappingProxyType(
     {
         "exposure": Measure(
-            measures.exposure, _EVERYTHING, (Reading("exposure", "0-100", _MORE, chance="chance_exposure"),)
+            measures.exposure,
+            _EVERYTHING,
+            (
+                Reading("exposure", "0-100", _MORE, chance="chance_exposure"),
+                Reading("exposure_bits", "bits", _MORE, chance="chance_exposure_bits"),
+                Reading("exposure_linear", "0-100", _MORE, chance="chance_exposure_linear"),
+                Reading("mrr", "proportion", _MORE, chance="chance_mrr"),
+            ),
         ),
         "cross_modal_recall": Measure(
             measures.recall,
@@ -127,13 +142,19 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
         "extraction_strength": Measure(
             measures.strength,
             _DOORS,
-            (Reading("extraction_strength", "proportion", _MORE), Reading("token_match", "proportion", _MORE)),
+            (
+                Reading("extraction_strength", "proportion", _MORE),
+                Reading("token_match", "proportion", _MORE),
+                Reading("extraction_probability", "proportion", _MORE),
+                Reading("discoverable", "proportion", _MORE),
+            ),
         ),
         "truth_ratio": Measure(
             measures.truth_ratio,
             _DOORS,
             (
                 Reading("truth_ratio", "proportion", _LESS),
+                Reading("truth_ratio_retain", "proportion", _MORE),
                 Reading("truth_probability", "proportion", _MORE, chance="no_difference"),
                 Reading("forget_quality", "p-value", "closer_to_retain_only"),
             ),

@@ -32,6 +32,9 @@ METRICS: Final[Mapping[str, tuple[Pass, ...]]] = MappingProxyType(
 DEFAULT_METRICS: Final = tuple(name for name in METRICS if name not in ("priv_leak", "judge"))
 ALIASES: Final[Mapping[str, str]] = MappingProxyType({"min_k": "min_k_prob"})
 
+BASELINES: Final = ("base", "memorized")
+"""What Exposure is read against: the model that never saw the rows, and the one before unlearning."""
+
 _ROWS = ("dataset", "config", "split", "num_personas", "persona_seed", "max_rows")
 _MODEL = ("model", "adapter", "dtype")
 
@@ -56,6 +59,9 @@ class ScoreSettings:
             ``perturbed_paraphrase``; None takes the answer itself.
         k: Share of the tokens in `min_k_prob`.
         retain_only: Output folder of the same command for a model that never saw the rows.
+        baseline: ``"base=FOLDER"`` and ``"memorized=FOLDER"``: output folders of the same command, whose Exposure is
+            shown beside this model's.
+        extraction_samples: How often the model is sampled for `extraction_probability`.
         holdout_split: Rows that no model saw, for `priv_leak`.
         temperature: 0 answers greedily.
         seed: Of answers that are drawn.
@@ -82,6 +88,8 @@ class ScoreSettings:
     true_answers: str | None = None
     k: float = 0.2
     retain_only: Path | None = None
+    baseline: tuple[str, ...] = ()
+    extraction_samples: int = 100
     holdout_split: str | None = None
     judge_model: str | None = None
     judge_url: str | None = None
@@ -108,6 +116,14 @@ class ScoreSettings:
             raise CrossmemError(f"k={self.k!r}; expected a share above 0 and at most 1.", "Pass 0.2 for 20 %.")
         if not 0 <= self.temperature < inf:
             raise CrossmemError(f"temperature={self.temperature!r}; expected at least 0.", "0 answers greedily.")
+        samples = self.extraction_samples
+        if not isinstance(samples, int) or isinstance(samples, bool) or samples < 1:
+            raise CrossmemError(f"extraction_samples={samples!r}; expected at least 1.", "Pass a positive number.")
+        if self.baseline_folders and "exposure" not in self.metrics:
+            raise CrossmemError(
+                "--baseline is for Exposure, which is not among the metrics.",
+                "Add exposure to --metrics, or leave --baseline out.",
+            )
         self._need("priv_leak", "holdout_split", "a split of rows that no model saw, to compare with")
         self._need("judge", "judge_model", "who judges, e.g. a model that --judge-url serves")
         if self.judge_url is not None and self.judge_model is None:
@@ -117,6 +133,24 @@ class ScoreSettings:
         if metric in self.metrics and getattr(self, option) is None:
             flag = "--" + option.replace("_", "-")
             raise CrossmemError(f"{metric} needs {flag}: {what}.", f"Pass {flag}, or leave {metric} out of --metrics.")
+
+    @property
+    def baseline_folders(self) -> dict[str, Path]:
+        """Baseline -> folder of its scores.
+
+        Raises:
+            CrossmemError: An entry is not NAME=FOLDER with one of BASELINES, or a name is there twice.
+        """
+        folders: dict[str, Path] = {}
+        for entry in self.baseline:
+            name, _, folder = entry.partition("=")
+            if name not in BASELINES or not folder or name in folders:
+                raise CrossmemError(
+                    f"baseline {entry!r}; expected {' and '.join(f'{one}=FOLDER' for one in BASELINES)}, each once.",
+                    "Pass e.g. --baseline base=scores/base, a folder that crossmem score left.",
+                )
+            folders[name] = Path(folder)
+        return folders
 
     def needs(self, wanted: Pass) -> bool:
         """Whether a metric is made from this pass."""
@@ -130,6 +164,7 @@ class ScoreSettings:
         """All settings by name, JSON types only."""
         return asdict(self) | {
             "metrics": list(self.metrics),
+            "baseline": list(self.baseline),
             "retain_only": None if self.retain_only is None else str(self.retain_only),
         }
 

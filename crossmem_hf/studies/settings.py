@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What can be set for the main job, and how a YAML file sets it. It does not know what a setting does."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from math import inf
 from pathlib import Path
@@ -11,7 +11,7 @@ from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.data.splits import forget_ids
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.sampling import sample_personas
-from crossmem_hf.training.micro import ADAPTED, MEMORISING, UNLEARNING
+from crossmem_hf.training.micro import ADAPTED, CHOSEN_ON, MEMORISING, UNLEARNING
 
 
 def _arg(default: Any, text: str) -> Any:
@@ -60,6 +60,7 @@ class FirstLightSettings:
     def __post_init__(self) -> None:
         if not 1 <= self.seeds <= 100:
             raise CrossmemError(f"seeds={self.seeds!r}; expected 1 to 100.", "Pass how many persona seeds to run.")
+        check_not_chosen_on(self.all_seeds)
         for name in _RECALLS:
             if not 0 <= getattr(self, name) <= 1:
                 raise CrossmemError(f"{name}={getattr(self, name)!r} is no recall.", "Choose a number from 0 to 1.")
@@ -94,6 +95,21 @@ class FirstLightSettings:
     def as_dict(self) -> dict[str, Any]:
         """All settings by name, JSON types only."""
         return asdict(self)
+
+
+def check_not_chosen_on(seeds: Iterable[int]) -> None:
+    """Refuse to report on people that settings were chosen on.
+
+    Raises:
+        CrossmemError: One of the persona seeds is such a seed.
+    """
+    both = sorted(CHOSEN_ON.intersection(seeds))
+    if both:
+        raise CrossmemError(
+            f"Persona seed {both[0]} is one that the settings of this package were chosen on; numbers about its "
+            "people would be too good.",
+            "Choose seeds below it or above it.",
+        )
 
 
 def settings_from(path: Path | None, overrides: Mapping[str, Any]) -> FirstLightSettings:

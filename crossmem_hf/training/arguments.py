@@ -223,7 +223,10 @@ class UnlearnArguments:
         """
         if not self.watch_every_steps:
             return None
+        from crossmem_hf.training.looks import check_not_reported
+
         sets = data.watched_rows(forget, retain)
+        check_not_reported(sets)
         answers: dict[str, set[str]] = {}
         for rows in (forget, retain, *sets.values()):
             for attribute, answer in zip(rows["attribute"], rows["answer"], strict=True):

@@ -14,7 +14,7 @@ from datasets import Dataset
 from crossmem_hf.data.forms import Row
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.metrics.cross_modal_recall.recall_math import chance_recall
-from crossmem_hf.metrics.exposure.exposure_math import ExposureItems
+from crossmem_hf.metrics.exposure.exposure_math import ExposureItems, chance_exposure
 from crossmem_hf.scoring.candidates import score_candidates
 from crossmem_hf.scoring.recall import answered
 from crossmem_hf.scoring.sharding import in_shards
@@ -22,6 +22,8 @@ from crossmem_hf.training.gate import check_askable
 
 Candidates = Sequence[str] | Mapping[str, Sequence[str]]
 
+REPORTED = "test"
+"""Begins the templates of rows that are kept for reporting."""
 UNIT_ROWS = 32  # what a process asks at a time: few enough to share, enough to fill a batch
 
 
@@ -85,10 +87,22 @@ class Watched:
 
     def chance(self) -> dict[str, float]:
         """Recall of a guesser among the candidates, by door."""
+        return {door: chance_recall(several, len(several)) for door, several in self._counts().items()}
+
+    def chance_exposures(self) -> dict[str, float]:
+        """``<name>_<door>_exposure_chance``: Exposure of a guesser among the candidates; empty without candidates."""
+        if self.candidates is None:
+            return {}
+        return {
+            f"{self.name}_{door}_exposure_chance": float(np.mean([chance_exposure(count) for count in several]))
+            for door, several in self._counts().items()
+        }
+
+    def _counts(self) -> dict[str, list[int]]:
+        """How many candidates each row has, by door."""
         own = self.rows.select_columns([name for name in ("modality", "attribute") if name in self.rows.column_names])
         counts = [(row["modality"], len(self._candidates_of(row))) for row in own]
-        chosen = {door: [count for other, count in counts if other == door] for door in self.doors}
-        return {door: chance_recall(several, len(several)) for door, several in chosen.items()}
+        return {door: [count for other, count in counts if other == door] for door in self.doors}
 
     def look(self, model: Any, processor: Any) -> dict[str, float]:
         """``<name>_<door>_recall`` (0 to 1: the full right answer and nothing else) and ``<name>_<door>_exposure``
@@ -131,6 +145,27 @@ class Watched:
             return [None] * len(rows)
         items = ExposureItems(rank=scores.truth_rank, num_candidates=(scores.num_tokens > 0).sum(1))
         return [float(value) for value in items.exposure]
+
+
+def check_not_reported(sets: Mapping[str, Dataset] | Dataset | None) -> None:
+    """Refuse to choose a checkpoint, or the step to stop at, by rows that are there to be reported.
+
+    Args:
+        sets: Rows by name; one set is called "eval", as `transformers` does.
+
+    Raises:
+        CrossmemError: A row is a test row, by its `template`; set and row are named.
+    """
+    by_name = sets if isinstance(sets, Mapping) else {} if sets is None else {"eval": sets}
+    for name, rows in by_name.items():
+        named = "template" in (rows.column_names or ())
+        for row, template in enumerate(rows["template"] if named else ()):
+            if str(template).partition("-")[0] == REPORTED:
+                raise CrossmemError(
+                    f"Row {row} of the {name!r} rows is a test row (template {template!r}): the best checkpoint or "
+                    "the step to stop at would be chosen by what is reported afterwards.",
+                    "Take validation rows, or choose nothing by them: no metric_for_best_model, keep_best or stop_at.",
+                )
 
 
 @contextmanager

@@ -31,6 +31,9 @@ UNLEARNING: dict[str, Any] = {
 MEMORISING_BOTH: dict[str, Any] = MEMORISING | {"max_steps": 160}
 """For `memorise.memorise` on rows of both modalities, twice as many."""
 
+CHOSEN_ON = frozenset({100})
+"""Persona seeds whose people settings were chosen on; nothing is reported about them."""
+
 TUNED: dict[str, dict[str, Any]] = {
     "ga": {},
     "gd": {"learning_rate": 1e-3},

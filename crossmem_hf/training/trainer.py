@@ -33,6 +33,7 @@ from crossmem_hf.training.doors import through
 from crossmem_hf.training.frozen import NoGradientsIntoFrozenTower
 from crossmem_hf.training.guard import LastGoodWeights, are_finite, bad_rows
 from crossmem_hf.training.hidden import check_reached, checked_layer, random_direction, scores_with_hidden
+from crossmem_hf.training.looks import check_not_reported
 from crossmem_hf.training.objectives import FORGET_TERMS, RETAIN_TERMS, Dials, Side, Term
 from crossmem_hf.training.pairing import NextRetainRows
 from crossmem_hf.training.people import personas_of
@@ -62,8 +63,9 @@ class UnlearnTrainer(SFTTrainer):
         retain_dataset: Rows of people to keep; may be None when `retain_loss` is "none".
 
     Raises:
-        CrossmemError: Before training, if the sets are unusable (see `checks`). During training, if a loss is not
-            finite: the weights are set back to the last good ones and saved in ``output_dir/last_good``.
+        CrossmemError: Before training, if the sets are unusable (see `checks`), or `metric_for_best_model` would
+            choose by rows that are there to be reported (see `looks.check_not_reported`). During training, if a loss
+            is not finite: the weights are set back to the last good ones and saved in ``output_dir/last_good``.
     """
 
     loss_is_scaled_for_ga = False  # our loss is a mean over the rows of one micro-batch
@@ -87,6 +89,7 @@ class UnlearnTrainer(SFTTrainer):
         peft_config: PeftConfig | None = None,
         **kwargs: Any,
     ) -> None:
+        check_not_reported(eval_dataset if args.metric_for_best_model is not None else None)
         self._choose_losses(args, has_adapter=is_peft_model(model) or peft_config is not None)
         forget_dataset = through(conversational(forget_dataset, "the forget set"), args.forget_modality)
         retain_dataset = None if retain_dataset is None else conversational(retain_dataset, "the retain set")

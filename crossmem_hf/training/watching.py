@@ -15,7 +15,7 @@ from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation import in_eval_mode
 from crossmem_hf.training.best import BestCheckpoint
 from crossmem_hf.training.guard import are_finite
-from crossmem_hf.training.looks import Candidates, Watched, random_state_kept
+from crossmem_hf.training.looks import Candidates, Watched, check_not_reported, random_state_kept
 from crossmem_hf.training.remembering import remember, remembered
 
 logger = logging.getLogger(__name__)
@@ -41,8 +41,12 @@ class MemorizationCallback(TrainerCallback):
     It looks when training begins, every `every_steps`, and after the last step, and logs through the trainer, so that
     whatever ``report_to`` names gets ``memorization/forget_image_recall``, ``memorization/retain_text_exposure`` and
     so on (see `looks.Watched.look`), and ``memorization/harmonic_mean`` of (1 - forget recall) and retain recall, each
-    averaged over doors. The model, its modes and all random numbers are afterwards as they were: watched or not, a
-    training ends with the same weights, bit for bit. Rows are shared between processes.
+    averaged over doors. Beside each Exposure stands what guessing gives, as
+    ``memorization/forget_image_exposure_chance``; the look at step 0 is that of the model before this training, for
+    unlearning the memorized one.
+
+    The model, its modes and all random numbers are afterwards as they were: watched or not, a training ends with the
+    same weights, bit for bit. Rows are shared between processes.
 
     After each look behind the first step that has the highest harmonic mean so far, the model is saved in
     ``output_dir/best`` (see `best.BestCheckpoint`). What was seen goes into checkpoints, and is taken up again by a
@@ -51,7 +55,8 @@ class MemorizationCallback(TrainerCallback):
     Args:
         trainer: The trainer that this is added to.
         sets: Rows by name; "forget" and "retain" are those that the harmonic mean speaks of, and without either there
-            is no best. To choose a checkpoint by rows is to fit them: report others.
+            is no best. To choose a checkpoint by rows is to fit them: report others. Test rows of our datasets
+            (their `template` begins with "test") are watched only with neither `keep_best` nor `stop_at`.
         candidates: What the answers of all sets are ranked among for Exposure: one list, or one an attribute.
         every_steps: Optimizer steps between two looks, at least 1.
         keep_best: Whether to save the best.
@@ -65,8 +70,9 @@ class MemorizationCallback(TrainerCallback):
 
     Raises:
         CrossmemError: Rows or candidates that cannot be used (see `looks.Watched`), a number out of range, "chance"
-            without candidates, or a trainer without a processor; when training begins, weights in shards (FSDP,
-            DeepSpeed ZeRO-3), which no process can ask alone.
+            without candidates, test rows that would choose what is kept or when to stop, or a trainer without a
+            processor; when training begins, weights in shards (FSDP, DeepSpeed ZeRO-3), which no process can ask
+            alone.
 
     Example:
         ``trainer.add_callback(MemorizationCallback(trainer, {"forget": forget, "retain": retain}, candidates=names))``
@@ -91,6 +97,8 @@ class MemorizationCallback(TrainerCallback):
         self.trainer: Any = trainer
         self.every_steps, self.keep_best = every_steps, keep_best
         self.watched = [Watched(name=name, rows=rows, candidates=candidates) for name, rows in sets.items()]
+        if keep_best or stop_at is not None:
+            check_not_reported(sets)
         self.floor = self._floor(stop_at)
         self.history: list[dict[str, float]] = []
         self.best: dict[str, float] = {}
@@ -147,7 +155,13 @@ class MemorizationCallback(TrainerCallback):
         with in_eval_mode(model), random_state_kept():
             numbers = self._numbers(model)
             # Inside, since trl's trainers add what they have gathered in training to a log made in that mode.
-            self.trainer.log({f"{PREFIX}{name}": value for name, value in numbers.items()})
+            beside = {
+                name: chance
+                for watched in self.watched
+                for name, chance in watched.chance_exposures().items()
+                if name.removesuffix("_chance") in numbers
+            }
+            self.trainer.log({f"{PREFIX}{name}": value for name, value in (numbers | beside).items()})
             control.should_log = should_log  # logging takes the wish as fulfilled; it was for the loss
             self.history.append({"step": step, **numbers})
             if step and self.keep_best and numbers.get(MEAN, -math.inf) > self.best.get(MEAN, -math.inf):

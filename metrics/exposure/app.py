@@ -4,11 +4,12 @@
 Owns the table's columns and the figures. The numbers come from the metric beside it, loaded as anybody would load it.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from drawing import LEFT, RIGHT, WIDTH, Axis, bottom_axis, dot, left_axis, line, number, span, svg, words
+from drawing import LEFT, RIGHT, WIDTH, Axis, Bar, bars, bottom_axis, dot, left_axis, line, number, span, svg, words
 from look import Page, Shown, build, compared, compute, interval_of, launch
 from tables import Column, column, filled, numbers, optional_column
 
@@ -47,14 +48,19 @@ EXAMPLES = {
     ),
 }
 MEANINGS = {
-    "exposure": "100 = the truth is likelier than all rivals, 0 = last",
+    "exposure": "log: 100 = the truth is likelier than all rivals, 0 = last",
     "chance_exposure": "what a model that knows nothing would get with as many candidates",
     "exposure_bits": "log2 of the candidates minus log2 of the rank, as Carlini et al. count",
-    "exposure_linear": "the same without logarithms: 50 by chance",
-    "rank": "mean rank, 1 = likeliest",
+    "chance_exposure_bits": "the bits of a model that knows nothing",
+    "exposure_linear": "the same without logarithms, 0 to 100",
+    "chance_exposure_linear": "50, with any number of candidates",
     "mrr": "mean of 1 / rank",
+    "chance_mrr": "the mean of 1 / rank of a model that knows nothing",
+    "rank": "mean rank, 1 = likeliest",
+    "chance_rank": "the middle rank",
     "n": "items",
 }
+NORMALIZATIONS = {"exposure": "log", "exposure_bits": "bits", "exposure_linear": "linear", "mrr": "reciprocal rank"}
 
 
 def arguments(rows: Sequence[Sequence[str]], ties: str = "mid") -> dict[str, Any]:
@@ -96,11 +102,12 @@ def score(rows: Sequence[Sequence[str]], ties: str = "mid") -> Shown:
             "is a trace too.",
             "The interval holds the chance level: these items do not show that the truth is preferred or avoided.",
             "Above chance: the model still prefers the truth to its rivals. After unlearning, lower is better, as far "
-            "as chance.",
+            "as chance. Compare with the base model and the memorized model on the same items.",
         ),
         figures=(
             ("Where the truth stands among its candidates", strips(call["predictions"], call["references"], ranks)),
             ("Rank plot: items by Exposure", rank_plot(exposures, chance)),
+            ("Four normalizations of the same ranks", normalizations(result)),
         ),
         meanings=MEANINGS,
         headers=("row", "rank", "candidates", "exposure", "chance"),
@@ -142,6 +149,20 @@ def rank_plot(exposures: Sequence[float], chance: float) -> str:
     body.append(line(across.start, up(0), across.end, up(0), "cm-rule"))
     body.append(words((across.start + across.end) / 2, 198, "items, the most exposed first", anchor="middle"))
     return svg(204, "".join(body), f"{len(ordered)} items sorted by Exposure; chance is {number(chance)}")
+
+
+def normalizations(result: Mapping[str, Any]) -> str:
+    """Each normalization as a share of its range, its chance level marked."""
+    tops = {"exposure": 100.0, "exposure_linear": 100.0, "mrr": 1.0}
+    tops["exposure_bits"] = math.log2(max(result["item_num_candidates"]))
+    drawn = []
+    for name, said in NORMALIZATIONS.items():
+        value, chance, top = result[name], result[f"chance_{name}"], tops[name]
+        low, high = result[f"{name}_ci_low"], result[f"{name}_ci_high"]
+        label = f"{said}: {number(value)}, chance {number(chance)}"
+        drawn.append(Bar(label, value / top, (low / top, high / top), "cm-a", chance / top))
+    said = "; ".join(bar.name for bar in drawn)
+    return bars(drawn, 1.0, "share of the range (dashed: chance)", said)
 
 
 def options(gr: Any) -> list[Any]:

@@ -36,12 +36,13 @@ class Exposure(evaluate.Metric):
         persona_id: list[str], the person behind each item; intervals resample persons. Default: items.
         ties: "mid" (default), "best" or "worst" rank for a truth that ties with rivals.
         return_items: Add the lists item_rank, item_num_candidates, item_exposure, item_exposure_bits,
-            item_exposure_linear and item_chance_exposure.
+            item_exposure_linear, item_reciprocal_rank and item_chance_exposure.
         seed, confidence, num_resamples: of the bootstrap interval; 0, 0.95 and 2000.
 
     Returns:
-        exposure (0-100, higher = more memorised), exposure_ci_low, exposure_ci_high, chance_exposure,
-        exposure_bits, exposure_linear, rank, mrr, n.
+        Four normalizations of the rank, higher = more memorised, each with _ci_low, _ci_high and its chance level as
+        chance_<name>: exposure (log, 0-100), exposure_bits (0 to log2 K), exposure_linear (0-100), mrr (0-1);
+        rank and chance_rank; n.
     """
 
     def _info(self) -> evaluate.MetricInfo:

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Exposure: how far up its candidate list a secret has risen, from the candidates' negative log-likelihoods.
 
-Owns ranks, their normalisations and their chance levels. Does not know where the likelihoods come from, what a
-persona is beyond a cluster id, or that `evaluate` exists. Numpy only.
+Owns ranks, their four normalizations (log, bits, linear, reciprocal rank) and the chance level of each. Does not know
+where the likelihoods come from, what a persona is beyond a cluster id, or that `evaluate` exists. Numpy only.
 """
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from .intervals import DEFAULT_RESAMPLING, FloatArray, Resampling, cluster_codes, mean_interval
 
 Ties = Literal["mid", "best", "worst"]
+CHANCE_LINEAR = 50.0
+"""Expected linear Exposure of a scorer that knows nothing, whatever the number of candidates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,21 @@ class ExposureItems:
     @property
     def chance_exposure(self) -> FloatArray:
         """Expected exposure of each item if every rank were equally likely."""
+        return self._chance(chance_exposure)
+
+    @property
+    def chance_exposure_bits(self) -> FloatArray:
+        """The same of `exposure_bits`."""
+        return self._chance(chance_exposure_bits)
+
+    @property
+    def chance_reciprocal_rank(self) -> FloatArray:
+        """The same of `reciprocal_rank`."""
+        return self._chance(chance_reciprocal_rank)
+
+    def _chance(self, level: Callable[[int], float]) -> FloatArray:
         counts, places = np.unique(self.num_candidates, return_inverse=True)
-        return np.asarray([chance_exposure(int(count)) for count in counts])[places.reshape(-1)]
+        return np.asarray([level(int(count)) for count in counts])[places.reshape(-1)]
 
     def as_lists(self) -> dict[str, list[float]]:
         """Plain lists, one entry an item, ready for JSON."""
@@ -62,6 +77,7 @@ class ExposureItems:
             "item_exposure": self.exposure,
             "item_exposure_bits": self.exposure_bits,
             "item_exposure_linear": self.exposure_linear,
+            "item_reciprocal_rank": self.reciprocal_rank,
             "item_rank": self.rank,
             "item_num_candidates": self.num_candidates,
             "item_chance_exposure": self.chance_exposure,
@@ -79,10 +95,41 @@ def chance_exposure(num_candidates: int) -> float:
         >>> round(chance_exposure(20), 2)
         29.34
     """
+    logs = np.log(_ranks(num_candidates))
+    return float(100.0 * (1.0 - logs.mean() / logs[-1]))
+
+
+def chance_exposure_bits(num_candidates: int) -> float:
+    """Expected `ExposureItems.exposure_bits` of a scorer that knows nothing: log2 K - log2(K!) / K, exactly.
+
+    Returns:
+        0.5 bits at K = 2, 1.27 at K = 20; nears log2 e = 1.44 as candidates are added.
+
+    Example:
+        >>> round(chance_exposure_bits(20), 2)
+        1.27
+    """
+    logs = np.log2(_ranks(num_candidates))
+    return float(logs[-1] - logs.mean())
+
+
+def chance_reciprocal_rank(num_candidates: int) -> float:
+    """Expected `ExposureItems.reciprocal_rank` of a scorer that knows nothing: (1 + 1/2 + ... + 1/K) / K, exactly.
+
+    Returns:
+        0-1; 0.75 at K = 2, 0.18 at K = 20.
+
+    Example:
+        >>> round(chance_reciprocal_rank(20), 2)
+        0.18
+    """
+    return float((1.0 / _ranks(num_candidates)).mean())
+
+
+def _ranks(num_candidates: int) -> FloatArray:
     if num_candidates < 2:
         raise ValueError(f"num_candidates={num_candidates!r}; expected at least 2. Give the item a rival to rank.")
-    logs = np.log(np.arange(1, num_candidates + 1, dtype=np.float64))
-    return float(100.0 * (1.0 - logs.mean() / logs[-1]))
+    return np.arange(1, num_candidates + 1, dtype=np.float64)
 
 
 def exposure_items(
@@ -126,16 +173,20 @@ def exposure_items(
 def exposure_summary(
     items: ExposureItems, *, persona_id: Sequence[Any] | None = None, resampling: Resampling = DEFAULT_RESAMPLING
 ) -> dict[str, float]:
-    """Means over items of exposure and its relatives, with an interval clustered by persona.
+    """Means over items of the four normalizations, each with an interval clustered by persona and its chance level.
+
+    A chance level is the mean over items of the expectation under a uniform rank from 1 to K. A truth in the middle of
+    tied rivals changes nothing in rank and linear Exposure; the other three, which are convex in the rank, then lie
+    below their chance level.
 
     Args:
         persona_id: Cluster of each item. Left out, every item is its own cluster, which is too narrow an interval
             when one persona has several items.
 
     Returns:
-        exposure (0-100, higher = more memorised), exposure_bits (0 to log2 K), exposure_linear (0-100),
-        rank (1 to K, lower = more memorised), mrr (0-1), chance_exposure (0-100), exposure_ci_low and
-        exposure_ci_high around exposure, n = number of items. Never NaN.
+        exposure (log, 0-100), exposure_bits (0 to log2 K), exposure_linear (0-100) and mrr (0-1), higher = more
+        memorised, each with _ci_low and _ci_high; rank (1 to K, lower = more memorised); chance_exposure,
+        chance_exposure_bits, chance_exposure_linear, chance_mrr and chance_rank; n = number of items. Never NaN.
 
     Raises:
         ValueError: persona_id does not fit the items.
@@ -147,16 +198,21 @@ def exposure_summary(
     """
     num_items = len(items.rank)
     codes = np.arange(num_items) if persona_id is None else cluster_codes(persona_id, num_items)
-    low, high = mean_interval(items.exposure, codes, bounds=(0.0, 100.0), resampling=resampling)
-    return {
-        "exposure": float(items.exposure.mean()),
-        "exposure_ci_low": low,
-        "exposure_ci_high": high,
-        "chance_exposure": float(items.chance_exposure.mean()),
-        "exposure_bits": float(items.exposure_bits.mean()),
-        "exposure_linear": float(items.exposure_linear.mean()),
+    most_bits = float(np.log2(items.num_candidates.max()))
+    normalizations = {
+        "exposure": (items.exposure, items.chance_exposure, 100.0),
+        "exposure_bits": (items.exposure_bits, items.chance_exposure_bits, most_bits),
+        "exposure_linear": (items.exposure_linear, np.asarray([CHANCE_LINEAR]), 100.0),
+        "mrr": (items.reciprocal_rank, items.chance_reciprocal_rank, 1.0),
+    }
+    summary: dict[str, float] = {}
+    for name, (values, chances, most) in normalizations.items():
+        low, high = mean_interval(values, codes, bounds=(0.0, most), resampling=resampling)
+        summary |= {name: float(values.mean()), f"{name}_ci_low": low, f"{name}_ci_high": high}
+        summary[f"chance_{name}"] = float(chances.mean())
+    return summary | {
         "rank": float(items.rank.mean()),
-        "mrr": float(items.reciprocal_rank.mean()),
+        "chance_rank": float((items.num_candidates.mean() + 1.0) / 2.0),
         "n": num_items,
     }
 

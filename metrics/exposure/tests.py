@@ -11,7 +11,15 @@ test_cases = [
     {  # the truth first of two, and last of two; the mean over both ranks is chance
         "predictions": [[0.1, 0.2], [0.1, 0.2]],
         "references": [0, 1],
-        "result": {"exposure": 50.0, "chance_exposure": 50.0, "exposure_linear": 50.0, "n": 2},
+        "result": {
+            "exposure": 50.0,
+            "chance_exposure": 50.0,
+            "exposure_linear": 50.0,
+            "exposure_bits": 0.5,
+            "mrr": 0.75,
+            "chance_mrr": 0.75,
+            "n": 2,
+        },
     },
     {  # a tie has the middle rank, unless told otherwise
         "predictions": [[1.0, 1.0]],

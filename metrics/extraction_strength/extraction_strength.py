@@ -7,6 +7,7 @@ import datasets
 import evaluate
 
 from .intervals import Resampling
+from .sampling_math import extraction_items, extraction_summary
 from .strength_math import strength_items, strength_summary, token_matches
 
 CITATION = """\
@@ -16,6 +17,14 @@ CITATION = """\
     and Kolter, J. Zico and Maini, Pratyush},
   year = {2025},
   eprint = {2506.12618},
+  archivePrefix = {arXiv}
+}
+@misc{hayes2024measuring,
+  title = {Measuring memorization in language models via probabilistic extraction},
+  author = {Hayes, Jamie and Swanberg, Marika and Chaudhari, Harsh and Yona, Itay and Shumailov, Ilia and Nasr, Milad
+    and Choquette-Choo, Christopher A. and Lee, Katherine and Cooper, A. Feder},
+  year = {2024},
+  eprint = {2410.19482},
   archivePrefix = {arXiv}
 }
 """
@@ -29,12 +38,18 @@ class ExtractionStrength(evaluate.Metric):
             it given, one list an item.
         references: list[list[int]], the answer's tokens.
         persona_id: list[str], the person behind each item; intervals resample persons. Default: items.
-        return_items: Add the lists item_num_tokens, item_extraction_strength, item_token_match and item_all_match.
+        logprobs: list[list[float]], log-probability in nats of each answer token, the true tokens before it given;
+            adds extraction_probability and discoverable.
+        num_samples: n, how often the model is sampled at temperature 1; 100.
+        probability: p, from which on an answer counts as extracted; 0.5.
+        return_items: Add the lists item_num_tokens, item_extraction_strength, item_token_match and item_all_match;
+            with logprobs item_extraction_probability.
         seed, confidence, num_resamples: of the bootstrap intervals; 0, 0.95 and 2000.
 
     Returns:
         extraction_strength, token_match and all_match (0-1, higher = more memorised, about 0 by chance), each with
-        _ci_low and _ci_high; n.
+        _ci_low and _ci_high; n. With logprobs also extraction_probability (0-1, probability of at least one such
+        answer in n samples) and discoverable (0-1, share of the answers at which it reaches p).
     """
 
     def _info(self) -> evaluate.MetricInfo:
@@ -48,7 +63,7 @@ class ExtractionStrength(evaluate.Metric):
                     "references": datasets.List(datasets.Value("int64")),
                 }
             ),
-            reference_urls=["https://arxiv.org/abs/2506.12618"],
+            reference_urls=["https://arxiv.org/abs/2506.12618", "https://arxiv.org/abs/2410.19482"],
         )
 
     def _compute(
@@ -57,6 +72,9 @@ class ExtractionStrength(evaluate.Metric):
         references: list[list[int]],
         *,
         persona_id: list[str] | None = None,
+        logprobs: list[list[float]] | None = None,
+        num_samples: int = 100,
+        probability: float = 0.5,
         return_items: bool = False,
         seed: int = 0,
         confidence: float = 0.95,
@@ -65,6 +83,17 @@ class ExtractionStrength(evaluate.Metric):
         items = strength_items(token_matches(predictions, references))
         resampling = Resampling(seed=seed, confidence=confidence, num_resamples=num_resamples)
         summary: dict[str, Any] = dict(strength_summary(items, persona_id=persona_id, resampling=resampling))
+        lists: dict[str, Any] = items.as_lists()
+        if logprobs is not None:
+            sampled = extraction_items(logprobs, num_tokens=items.num_tokens)
+            summary |= extraction_summary(
+                sampled,
+                num_samples=num_samples,
+                probability=probability,
+                persona_id=persona_id,
+                resampling=resampling,
+            )
+            lists["item_extraction_probability"] = sampled.extraction_probability(num_samples).tolist()
         if return_items:
-            summary.update(items.as_lists())
+            summary.update(lists)
         return summary

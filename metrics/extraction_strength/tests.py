@@ -8,4 +8,12 @@ test_cases = [
         "persona_id": ["ada", "bo", "caro"],
         "result": {"extraction_strength": 0.5, "token_match": 0.75, "all_match": 1 / 3, "n": 3},
     },
+    {  # likely half of the time, so in one of two samples with 3 / 4
+        "predictions": [[512, 87]],
+        "references": [[512, 87]],
+        "logprobs": [[-0.6931471805599453, 0.0]],
+        "num_samples": 2,
+        "probability": 0.8,
+        "result": {"extraction_probability": 0.75, "discoverable": 0.0},
+    },
 ]

@@ -14,4 +14,10 @@ test_cases = [
         "references": [1.0],
         "result": {"truth_ratio": 0.36787944117144233, "truth_probability": 0.7310585786300049},
     },
+    {  # false answers with 1/2 and 1/4, the truth with 1/2: R = 3/4, not sqrt(1/2)
+        "predictions": [[0.6931471805599453, 1.3862943611198906]],
+        "references": [0.6931471805599453],
+        "mean": "arithmetic",
+        "result": {"truth_ratio": 0.75, "truth_ratio_retain": 0.25},
+    },
 ]

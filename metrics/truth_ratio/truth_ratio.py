@@ -7,7 +7,7 @@ import datasets
 import evaluate
 
 from .intervals import Resampling
-from .truth_ratio_math import truth_ratio_items, truth_ratio_summary
+from .truth_ratio_math import Mean, truth_ratio_items, truth_ratio_summary
 
 CITATION = """\
 @inproceedings{maini2024tofu,
@@ -28,6 +28,7 @@ class TruthRatio(evaluate.Metric):
         persona_id: list[str], the person behind each item; intervals resample persons. Default: items.
         retain_only: list[float], ratios R (item_ratio) of a model trained without the forget set; adds the
             forget quality.
+        mean: "geometric" (default) or "arithmetic" mean of the false answers' probabilities.
         return_items: Add the lists item_ratio, item_truth_ratio, item_truth_ratio_retain, item_truth_probability.
         seed, confidence, num_resamples: of the bootstrap intervals; 0, 0.95 and 2000.
 
@@ -59,12 +60,13 @@ class TruthRatio(evaluate.Metric):
         *,
         persona_id: list[str] | None = None,
         retain_only: list[float] | None = None,
+        mean: Mean = "geometric",
         return_items: bool = False,
         seed: int = 0,
         confidence: float = 0.95,
         num_resamples: int = 2_000,
     ) -> dict[str, Any]:
-        items = truth_ratio_items(predictions, references)
+        items = truth_ratio_items(predictions, references, mean=mean)
         resampling = Resampling(seed=seed, confidence=confidence, num_resamples=num_resamples)
         summary: dict[str, Any] = dict(
             truth_ratio_summary(items, persona_id=persona_id, retain_only=retain_only, resampling=resampling)

@@ -8,13 +8,15 @@ the likelihoods come from or that `evaluate` exists. Numpy and scipy only.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, logsumexp
 from scipy.stats import ks_2samp
 
 from .intervals import DEFAULT_RESAMPLING, FloatArray, Resampling, cluster_codes, mean_interval
+
+Mean = Literal["geometric", "arithmetic"]
 
 _ROUNDING = 1e-3  # an NLL may fall this far below 0 where log-probabilities were computed in half precision
 _LARGEST_LOG = 700.0  # e^700 is still a float
@@ -25,7 +27,7 @@ class TruthRatioItems:
     """One log ratio an item; every reading of it follows.
 
     Args:
-        log_ratio: (items,) ln R in nats: NLL of the truth - mean NLL of the false answers. Below 0 the truth is
+        log_ratio: (items,) ln R in nats: NLL of the truth - that of the false answers' mean. Below 0 the truth is
             likelier; infinite where one side is impossible; never NaN.
     """
 
@@ -63,9 +65,9 @@ class TruthRatioItems:
 
 
 def truth_ratio_items(
-    false_nlls: Sequence[Any] | FloatArray, true_nlls: Sequence[Any] | FloatArray
+    false_nlls: Sequence[Any] | FloatArray, true_nlls: Sequence[Any] | FloatArray, *, mean: Mean = "geometric"
 ) -> TruthRatioItems:
-    """Truth ratio of each item from its own false answers: TOFU's R, R = exp(-mean false NLL) / exp(-true NLL).
+    """Truth ratio of each item from its own false answers: R = mean of exp(-false NLL) / exp(-true NLL).
 
     Computed in logs, without the 1e-10 that TOFU's code adds to the denominator. No item is ever dropped, so the
     i-th ratio belongs to the i-th row.
@@ -74,15 +76,20 @@ def truth_ratio_items(
         false_nlls: One list an item: the mean NLL per token of each false (perturbed) answer, in nats. Lists may
             differ in length. +inf means impossible.
         true_nlls: The mean NLL per token of the true answer, in TOFU a paraphrase of the one that was trained on.
+        mean: Of the false answers' probabilities (per token): "geometric", exp(-mean NLL), as in TOFU's newer script;
+            or "arithmetic", as in its older one, which the likeliest false answer decides. It is never below the
+            geometric mean, so R is never lower.
 
     Raises:
-        ValueError: No items, lengths that differ, no false answer, NaN, a negative number (a log-probability), or
-            impossible answers on both sides; the row is named.
+        ValueError: An unknown mean, no items, lengths that differ, no false answer, NaN, a negative number (a
+            log-probability), or impossible answers on both sides; the row is named.
 
     Example:
         >>> truth_ratio_items([[1.0, 3.0], [0.5]], [2.0, 0.5]).truth_ratio
         array([1., 1.])
     """
+    if mean not in get_args(Mean):
+        raise ValueError(f"mean={mean!r}; expected one of {list(get_args(Mean))}. Pass one of them.")
     if len(true_nlls) == 0:
         raise ValueError("No items; expected at least one true answer. Check that the rows were selected.")
     if len(false_nlls) != len(true_nlls):
@@ -91,7 +98,7 @@ def truth_ratio_items(
             "Pass both in full."
         )
     log_ratios = [
-        _log_ratio(_checked(false, row, "false"), _checked([true], row, "true"), row)
+        _log_ratio(_checked(false, row, "false"), _checked([true], row, "true"), row, mean)
         for row, (false, true) in enumerate(zip(false_nlls, true_nlls, strict=True))
     ]
     return TruthRatioItems(log_ratio=np.asarray(log_ratios, dtype=np.float64))
@@ -177,9 +184,13 @@ def truth_ratio_summary(
     return summary | {"n": num_items}
 
 
-def _log_ratio(false_nlls: FloatArray, true_nll: FloatArray, row: int) -> float:
+def _log_ratio(false_nlls: FloatArray, true_nll: FloatArray, row: int, mean: Mean) -> float:
     """Ln R of one item."""
-    false, true = float(false_nlls.mean()), float(true_nll[0])
+    true = float(true_nll[0])
+    if mean == "geometric":
+        false = float(false_nlls.mean())
+    else:
+        false = math.log(len(false_nlls)) - float(logsumexp(-false_nlls))
     if math.isinf(false) and math.isinf(true):
         raise ValueError(
             f"Row {row}: the true answer and a false one have an NLL of inf; expected one of them to be possible. "

@@ -140,7 +140,10 @@ def _compare_line(entry: Mapping[str, Any]) -> Line:
 
 
 def _score_line(entry: Mapping[str, Any]) -> Line:
-    return _line(entry, f"scored, {_text(entry, 'group')}", "all", "", "")
+    whose, _, rest = _text(entry, "group").partition(", ")
+    if not whose.startswith("model="):
+        return _line(entry, f"scored, {_text(entry, 'group')}", "all", "", "")
+    return _line(entry, f"{whose.removeprefix('model=')} model, {rest or 'all'}", "all", "", "")
 
 
 def _line(entry: Mapping[str, Any], what: str, group: str, source: str, target: str) -> Line:

@@ -11,7 +11,13 @@ import pytest
 import yaml
 
 from crossmem_hf.metrics.cross_modal_recall.recall_math import recall_summary
-from crossmem_hf.metrics.exposure.exposure_math import chance_exposure, exposure_items, exposure_summary
+from crossmem_hf.metrics.exposure.exposure_math import (
+    chance_exposure,
+    chance_exposure_bits,
+    chance_reciprocal_rank,
+    exposure_items,
+    exposure_summary,
+)
 from tests.metrics.conftest import NAMES
 
 PAGE_FILES = {"app.py", "look.py", "drawing.py", "tables.py"}  # only a page needs gradio and its own neighbours
@@ -52,6 +58,17 @@ def test_chance_levels_of_the_card(root):
         card(root, "exposure")[1],
     )
     assert [float(value) for value in listed.groups()] == [round(chance_exposure(k), 1) for k in (2, 10, 20, 50)]
+    levels = {"exposure": (chance_exposure, 1), "exposure_bits": (chance_exposure_bits, 3)}
+    for key, (chance, digits) in {**levels, "mrr": (chance_reciprocal_rank, 3)}.items():
+        (row,) = re.findall(rf"\n\|[^|]*\| `{key}` \|.*\| ([\d., ]+) \|\n", card(root, "exposure")[1])
+        assert [float(value) for value in row.split(",")] == [round(chance(k), digits) for k in (2, 10, 20, 50)]
+
+
+def test_the_card_claims_no_equality_with_remem(root):
+    body = card(root, "exposure")[1]
+    assert "2608.30649" in body
+    assert "is our reading" not in body
+    assert "most probable" not in body
 
 
 @pytest.mark.parametrize("name", NAMES)

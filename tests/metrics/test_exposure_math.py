@@ -2,11 +2,18 @@
 """Exposure against hand values and brute force, its invariances, and its refusals."""
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
 
-from crossmem_hf.metrics.exposure.exposure_math import chance_exposure, exposure_items, exposure_summary
+from crossmem_hf.metrics.exposure.exposure_math import (
+    chance_exposure,
+    chance_exposure_bits,
+    chance_reciprocal_rank,
+    exposure_items,
+    exposure_summary,
+)
 
 
 def random_lists(seed, items=40, ties=False):
@@ -99,6 +106,35 @@ def test_chance_is_the_mean_over_all_places(candidates):
     assert summary["exposure"] == pytest.approx(by_hand)
     assert summary["chance_exposure"] == pytest.approx(by_hand)
     assert summary["exposure_linear"] == pytest.approx(50.0)
+    for name in ("exposure_bits", "exposure_linear", "mrr", "rank"):
+        assert summary[f"chance_{name}"] == pytest.approx(summary[name]), name
+
+
+@pytest.mark.parametrize("candidates", [2, 7, 20, 1000])
+def test_chance_levels_of_bits_and_reciprocal_rank_are_exact(candidates):
+    harmonic = sum(Fraction(1, rank) for rank in range(1, candidates + 1)) / candidates
+    assert chance_reciprocal_rank(candidates) == pytest.approx(float(harmonic), rel=1e-13)
+    factorial = math.lgamma(candidates + 1) / math.log(2)
+    assert chance_exposure_bits(candidates) == pytest.approx(math.log2(candidates) - factorial / candidates, rel=1e-12)
+
+
+def test_a_model_that_prefers_nothing_is_at_chance_on_the_linear_scale_alone():
+    summary = exposure_summary(exposure_items([[1.0] * 20, [2.0] * 5], [3, 0]))
+    assert summary["rank"] == summary["chance_rank"] == (10.5 + 3.0) / 2
+    assert summary["exposure_linear"] == summary["chance_exposure_linear"] == 50.0
+    for name in ("exposure", "exposure_bits", "mrr"):
+        assert summary[name] < summary[f"chance_{name}"]
+
+
+@pytest.mark.parametrize(("name", "most"), [("exposure_bits", 3.0), ("exposure_linear", 100.0), ("mrr", 1.0)])
+def test_every_normalization_has_an_interval_of_people(name, most):
+    """All first: what 97.5 % of the population, unseen, may hold lies between 0 and the top of the scale."""
+    summary = exposure_summary(exposure_items([np.arange(8.0) + 1] * 10, [0] * 10))
+    assert summary[name] == summary[f"{name}_ci_high"] == most
+    assert summary[f"{name}_ci_low"] == pytest.approx(most * 0.025 ** (1 / 10))
+    lists, truths = random_lists(15)
+    mixed = exposure_summary(exposure_items(lists, truths))
+    assert mixed[f"{name}_ci_low"] < mixed[name] < mixed[f"{name}_ci_high"]
 
 
 def test_chance_averages_over_the_items_own_counts():
@@ -120,7 +156,9 @@ def test_summary_is_the_mean_of_the_items():
     summary, lists_of_items = exposure_summary(items), items.as_lists()
     assert set(summary) == {
         *("exposure", "exposure_ci_low", "exposure_ci_high", "chance_exposure"),
-        *("exposure_bits", "exposure_linear", "rank", "mrr", "n"),
+        *("exposure_bits", "exposure_bits_ci_low", "exposure_bits_ci_high", "chance_exposure_bits"),
+        *("exposure_linear", "exposure_linear_ci_low", "exposure_linear_ci_high", "chance_exposure_linear"),
+        *("mrr", "mrr_ci_low", "mrr_ci_high", "chance_mrr", "rank", "chance_rank", "n"),
     }
     for name in ("exposure", "exposure_bits", "exposure_linear", "rank"):
         assert summary[name] == pytest.approx(sum(lists_of_items[f"item_{name}"]) / 40)
@@ -189,5 +227,6 @@ def test_bad_options_are_named():
         exposure_items([[1.0, 2.0]], [0], ties="average")
     with pytest.raises(ValueError, match="persona_id has 1 entries for 2 rows"):
         exposure_summary(exposure_items([[1.0, 2.0]] * 2, [0, 1]), persona_id=["a"])
-    with pytest.raises(ValueError, match="num_candidates=1"):
-        chance_exposure(1)
+    for chance in (chance_exposure, chance_exposure_bits, chance_reciprocal_rank):
+        with pytest.raises(ValueError, match="num_candidates=1"):
+            chance(1)

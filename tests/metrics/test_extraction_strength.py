@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 
+from crossmem_hf.metrics.extraction_strength.sampling_math import extraction_items, extraction_summary
 from crossmem_hf.metrics.extraction_strength.strength_math import strength_items, strength_summary, token_matches
 from crossmem_hf.metrics.intervals import Resampling
 
@@ -35,6 +36,20 @@ def test_options_reach_the_library(metric):
     wanted = strength_summary(ITEMS, persona_id=PERSONS, resampling=Resampling(**options)) | ITEMS.as_lists()
     assert got == wanted
     assert json.loads(json.dumps(got, allow_nan=False)) == got
+
+
+def test_logprobs_add_extraction_by_sampling(metric):
+    logprobs = [(-RNG.exponential(1.0, n)).tolist() for n in LENGTHS]
+    options = {"num_samples": 7, "probability": 0.25}
+    got = metric.compute(
+        predictions=CHOSEN, references=ANSWERS, logprobs=logprobs, persona_id=PERSONS, return_items=True, **options
+    )
+    sampled = extraction_items(logprobs)
+    wanted = extraction_summary(sampled, persona_id=PERSONS, **options)
+    assert {name: got[name] for name in wanted} == wanted
+    assert got["item_extraction_probability"] == sampled.extraction_probability(7).tolist()
+    with pytest.raises(ValueError, match="Row 2: "):
+        metric.compute(predictions=CHOSEN, references=ANSWERS, logprobs=[*logprobs[:2], [-1.0] * 20, *logprobs[3:]])
 
 
 def test_added_in_pieces_equals_at_once(metric):
@@ -76,5 +91,6 @@ def test_a_copied_space_loads_alone(evaluate, spaces, monkeypatch):
 
 def test_card_explains_every_result(root):
     card = (root / "metrics/extraction_strength/README.md").read_text(encoding="utf-8")
-    for key in strength_summary(ITEMS) | ITEMS.as_lists():
+    sampled = extraction_summary(extraction_items([[-1.0]]), num_samples=1, probability=0.5)
+    for key in (*strength_summary(ITEMS), *ITEMS.as_lists(), *sampled, "item_extraction_probability"):
         assert f"`{re.sub('_ci_(low|high)$', '', key)}`" in card

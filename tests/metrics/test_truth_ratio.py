@@ -34,10 +34,11 @@ def test_options_reach_the_library(metric):
         references=TRUE,
         persona_id=PERSONS,
         retain_only=[0.5, 1.0, 2.0],
+        mean="arithmetic",
         return_items=True,
         **options,
     )
-    items = truth_ratio_items(FALSE, TRUE)
+    items = truth_ratio_items(FALSE, TRUE, mean="arithmetic")
     wanted = truth_ratio_summary(
         items, persona_id=PERSONS, retain_only=[0.5, 1.0, 2.0], resampling=Resampling(**options)
     )

@@ -57,6 +57,25 @@ def test_hand_values():
     assert items.truth_probability == pytest.approx([1 / (1 + e**-2), 0.5, 1 / (1 + e)])
 
 
+def test_the_arithmetic_mean_is_that_of_probabilities_and_never_below_the_geometric():
+    false, true = random_rows(21)
+    got = truth_ratio_items(false, true, mean="arithmetic")
+    wanted = [
+        sum(math.exp(-nll) for nll in row) / len(row) / math.exp(-truth)
+        for row, truth in zip(false, true, strict=True)
+    ]
+    np.testing.assert_allclose(got.ratio, wanted)
+    geometric = truth_ratio_items(false, true, mean="geometric")
+    assert (got.log_ratio >= geometric.log_ratio - 1e-12).all()
+    assert (got.log_ratio > geometric.log_ratio + 0.1).any()
+    far = truth_ratio_items([[900.0, 902.0]], [900.0], mean="arithmetic")  # e^-900 is no float
+    assert far.log_ratio == pytest.approx([math.log((1 + math.exp(-2)) / 2)])
+    possible = truth_ratio_items([[math.inf, 1.0]], [1.0], mean="arithmetic")
+    assert possible.log_ratio == pytest.approx([math.log(1 / 2)])
+    with pytest.raises(ValueError, match="mean='median'"):
+        truth_ratio_items(false, true, mean="median")
+
+
 def test_equals_tofus_formula_item_by_item():
     false, true = random_rows(1)
     items = truth_ratio_items(false, true)

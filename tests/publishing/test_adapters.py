@@ -51,6 +51,10 @@ def test_adapters_of_a_comparison(tmp_path):
     (adapter,) = adapters_of(record, tmp_path)
     assert (adapter.place, adapter.stage) == ("adapters/npo_both_7", "unlearned")
     assert [line.where for line in adapter.lines] == ["npo through both, forget, asked in text"]
+    assert adapter.against == (), "recall is read by itself"
+    shown = tuple(replace(line, metric="exposure") for line in record.lines)
+    (adapter,) = adapters_of(replace(record, lines=shown), tmp_path)
+    assert [line.where for line in adapter.against] == ["base, forget, asked in text"]
 
 
 def test_the_adapter_of_a_score_lies_where_its_settings_say(tmp_path):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cards say what the record says, and how to load and repeat it."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 import yaml
@@ -74,8 +74,24 @@ def test_the_card_of_an_adapter_has_its_own_numbers(record, run_folder):
     front, body = parts(adapter_card(record, "you/first-light", adapter))
     assert front["library_name"] == "peft"
     assert body.count("\n| recall | unlearned, image to") == 6
-    assert "memorised, image" not in body
+    assert "| recall | memorised, image" not in body
+    for stage in ("base", "memorised"):
+        where = {"source": "image", "target": "text", "group": "forget", "seed": 1}
+        (cell,) = (m for m in record.find(metric="exposure", stage=stage) if where.items() <= asdict(m).items())
+        row = f"| exposure | {stage}, image to text, forget, seed 1 | {cell.value:.3g} |"
+        assert body.count(row) == 1, "Exposure is read against the model before learning and before unlearning"
+        assert f"| {cell.n} | 24.1 |" in body
+    assert "and of the memorized one" in body
+    _, learnt = parts(adapter_card(record, "you/first-light", adapters_of(record, run_folder)[0]))
+    assert "| exposure | base, image to text, all, seed 1 |" in learnt
+    assert "and of the memorized one" not in learnt
     assert 'adapter="you/first-light/adapters/seed1_image/unlearned"' in body
+
+
+def test_exposure_on_the_card_of_a_run_stands_beside_base_and_memorised_of_the_same_people(record):
+    _, body = parts(results_card(record, "you/x", ()))
+    for stage in ("base", "memorised", "unlearned"):
+        assert f"| exposure | {stage}, image to text, forget, all seeds |" in body
 
 
 def test_an_adapter_of_a_model_from_the_hub_is_loaded_with_peft(record, run_folder):

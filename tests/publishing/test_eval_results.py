@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The headline numbers in the Hub's own format."""
 
+from dataclasses import replace
+
 import pytest
 import yaml
 from huggingface_hub import parse_eval_result_entries
@@ -35,6 +37,12 @@ def test_a_run_tells_recall_and_exposure_over_all_seeds(root):
     assert (entry.value, entry.task_id) == (cell.value, "recall_text_test")
     assert f"95 % interval {cell.ci_low:.4g} to {cell.ci_high:.4g}; n 600; chance 0.02" in entry.notes
     assert entry.source_url == "https://huggingface.co/you/results"
+    exposed = [
+        each for each in found if each.notes.startswith("exposure") and "unlearned, image to text, fo" in each.notes
+    ]
+    base, memorised = (record.cell("exposure", stage, "image", "text", "forget") for stage in ("base", "memorised"))
+    wanted = f"; chance 24.09; base model {base.value:.4g}; memorized model {memorised.value:.4g}"
+    assert [each.notes.endswith(wanted) for each in exposed] == [True]
     assert entry.date is None, "equal results must be equal files"
 
 
@@ -61,5 +69,9 @@ def test_a_score_tells_what_is_about_all_rows():
         lines=tuple(lines),
     )
     first, second = entries(record)
+    assert "model 0" not in first.notes
+    theirs = ScoreLine(metric="exposure", group="model=base", **(NUMBERS | {"value": 0.41}))
+    noted, _ = entries(replace(record, lines=(*lines, theirs)))
+    assert noted.notes.endswith("chance 0.1; base model 0.41")
     assert (first.dataset_id, first.task_id, first.value) == ("you/people", "qa_forget", 0.5)
     assert "interval" not in second.notes

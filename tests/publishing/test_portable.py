@@ -30,6 +30,9 @@ def test_models_and_datasets_keep_their_names_on_the_hub(given, shared):
 def test_folders_are_named_as_they_lie_beside_the_record(tmp_path):
     given = {"adapter": str(tmp_path), "retain_only": str(tmp_path / "theirs"), "k": 0.2}
     assert published(**given) == {"adapter": ".", "retain_only": "retain_only", "k": 0.2}
+    shared = published(baseline=[f"base={tmp_path}", f"memorized={tmp_path / 'a=b'}"])
+    assert shared == {"baseline": ["base=baseline_base", "memorized=baseline_memorized"]}
+    assert published(baseline=[]) == {"baseline": []}
     assert published(adapter="you/npo", retain_only=None) == {"adapter": "you/npo", "retain_only": None}
 
 

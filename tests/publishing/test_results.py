@@ -96,6 +96,9 @@ def test_a_score_brings_its_adapter_and_what_it_was_compared_with(tmp_path):
     assert "retain_only/items.jsonl" in files
     config = json.loads(text(files["record.json"]))["config"]
     assert (config["adapter"], config["retain_only"]) == (".", "retain_only")
+    read_against = files_of(scored(tmp_path, baseline=[f"base={theirs}"]))
+    assert {"baseline_base/record.json", "baseline_base/items.jsonl"} <= set(read_against)
+    assert json.loads(text(read_against["record.json"]))["config"]["baseline"] == ["base=baseline_base"]
     assert "the trainer's own card" not in text(files["README.md"])
 
 
@@ -111,14 +114,17 @@ def test_a_published_score_of_an_adapter_is_made_again_from_what_was_published(t
     model, _ = load_model_and_processor()
     lora = LoraConfig(r=2, target_modules=r".*language_model.*\.up_proj", init_lora_weights=False)
     get_peft_model(model, lora).save_pretrained(tmp_path / "npo")
-    settings = ScoreSettings(adapter=str(tmp_path / "npo"), num_personas=5, max_rows=6, metrics=("exposure",))
+    rows = ScoreSettings(num_personas=5, max_rows=6, metrics=("exposure",))
     quiet = Console(file=StringIO())
+    run_score(rows, tmp_path / "base", console=quiet)
+    settings = replace(rows, adapter=str(tmp_path / "npo"), baseline=(f"base={tmp_path / 'base'}",))
     record = run_score(settings, tmp_path / "score", console=quiet)
     for name, content in files_of(tmp_path / "score").items():
         place = tmp_path / "fetched" / name
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(content if isinstance(content, bytes) else content.read_bytes())
     shutil.rmtree(tmp_path / "npo")
+    shutil.rmtree(tmp_path / "base")
     fetched = read_record(tmp_path / "fetched")
     assert fetched.config["adapter"] == "."
     found = reproduce(fetched, tmp_path / "fetched", tmp_path / "again", source="you/npo", console=quiet)

@@ -41,6 +41,13 @@ def test_the_retrained_model_is_a_line_through_all_rows():
     assert dotted == [value for value, _, _ in points(figure.axes[0])]
 
 
+def test_guessing_is_a_dashed_line_where_it_has_a_meaning():
+    made = record()
+    figure = compare_figure(made)
+    dashed = [[line.get_xdata()[0] for line in ax.lines if line.get_linestyle() == "--"] for ax in figure.axes]
+    assert dashed == [[0.02], [24.1], [0.02]]
+
+
 def test_an_arm_without_numbers_has_a_row_and_no_mark():
     made = record(arms=[arm(), arm(arm="ga", steps=(), failed=("seed 0: NaN",))])
     figure = compare_figure(made)

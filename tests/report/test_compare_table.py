@@ -34,6 +34,23 @@ def test_markdown_has_a_row_an_arm_with_intervals_and_costs():
     assert cells[2:8] == ["10 [0, 40]", "20 [0, 40]", "30 [0, 40]", "30 [0, 40]", "51 [40, 60]", "52 [40, 60]"]
     assert cells[-6:] == ["70 / 20 / 10 / 0", "70 / 20 / 10 / 0", "40", "12", "11", "700"]
     assert "Guessing: recall 2 %, Exposure 24" in text
+    guesses = [cell.strip() for cell in text.splitlines()[3].strip("|").split("|")]
+    assert guesses == ["guessing", "–", "2", "2", "–", "–", "24", "24", "2", "2", *["–"] * 8]
+
+
+def test_guessing_is_told_for_each_kind_of_question():
+    kinds = [(1, 24.1), (2, 29.3)]
+    own = [
+        line(metric=EXPOSURE, unit="0-100", value=50.0, ci_low=40.0, ci_high=60.0, chance=chance, hops=hops)
+        for hops, chance in kinds
+    ]
+    text = markdown(record_of([*record().lines, *own]))
+    head, *_, last = [row.split("|") for row in text.splitlines() if row.startswith("|")]
+    told = {name.strip(): cell.strip() for name, cell in zip(head, last, strict=True)}
+    assert told["forgotten: Exposure, image, one hop"] == "24"
+    assert told["forgotten: Exposure, image, two hops"] == "29"
+    assert told["forgotten: Exposure, text, two hops"] == "–", "nobody was asked"
+    assert "Exposure 24 to 29" in text
 
 
 def test_a_seed_that_did_not_reach_the_floor_is_starred_and_failures_are_named():

@@ -69,6 +69,9 @@ def test_the_main_cells_are_told_with_value_interval_and_n(record, read):
         gap = record.cell("gap", "memorised", source, text.other(source))
         told = f"{text.amount(gap)} [{text.interval(gap)}], {text.gap_claim(gap)}"
         assert told.replace("\u00a0", " ") in read.text
+    shown, told = (text.amount(record.cell("exposure", "base", "image", door)) for door in ("image", "text"))
+    means = f"{shown} with portraits and {told} with descriptions."
+    assert f"Before learning, the mean over everyone was {means}" in read.text
     assert text.headline(record) in read.text
     assert all(sentence.replace("\u00a0", " ") in read.text for sentence in text.summary(record))
 

@@ -2,6 +2,7 @@
 """Sentences follow the numbers: each claim appears when an interval supports it and is gone when it does not."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -118,6 +119,18 @@ def test_half_names_and_where_ranks_started_count(make_record, make_measurement,
     run = unlearned_run(make_record, make_measurement, partial=partial, base=base)
     assert text.doors_after(run, "image")[1].trace == trace
     assert words in text.residue(run, "image")
+
+
+def test_exposure_that_stays_is_told_beside_base_and_memorized(make_record, make_measurement):
+    run = unlearned_run(make_record, make_measurement, partial=(0.0, 0.0, 0.1), base=25)
+    assert "(Exposure 40; memorized not measured, base 25, guessing 24)" in text.residue(run, "image")
+    learnt = {"metric": "exposure", "unit": "0-100", "chance": 24.0, "group": "forget", "stage": "memorised"}
+    traces = []
+    for value in (98.0, 27.0):
+        memorised = make_measurement(**learnt, value=value, ci_low=value - 8, ci_high=100.0)
+        anchored = replace(run, measurements=(*run.measurements, memorised))
+        traces.append(text.doors_after(anchored, "image")[1].trace)
+    assert traces == ["ranked", "none"], "where learning had not raised Exposure, a high one is no trace"
 
 
 def test_what_is_not_seen_is_not_said_to_be_gone(make_record, make_measurement):

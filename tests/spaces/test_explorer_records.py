@@ -2,6 +2,7 @@
 """The explorer's reading of records: the three kinds that we write, and what strangers may hand in."""
 
 import json
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
@@ -69,8 +70,9 @@ def score_json(tmp_path):
         unit="0-100",
         higher_is="more_memorised",
     )
+    lines = (line, replace(line, group="model=base"), replace(line, group="model=memorized, modality=image"))
     record = ScoreRecord(
-        config={}, versions={}, model_fingerprint="m", data_fingerprint="d", seeds={"personas": 0}, lines=(line,)
+        config={}, versions={}, model_fingerprint="m", data_fingerprint="d", seeds={"personas": 0}, lines=lines
     )
     return record.write(tmp_path / "record.json").read_bytes()
 
@@ -99,6 +101,7 @@ def test_comparisons_and_scores_are_read(explorer, compare_json, score_json):
     assert (run.kind, len(run.lines), run.lines[0].way, run.lines[0].value) == ("compare", 8, "image → image", 0.1)
     run = explorer.records.read_record(score_json, "s")
     assert (run.kind, run.lines[0].what, run.lines[0].chance) == ("score", "scored, all", 29.3)
+    assert [line.what for line in run.lines[1:]] == ["base model, all", "memorized model, modality=image"]
 
 
 @pytest.mark.parametrize(

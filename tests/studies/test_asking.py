@@ -32,4 +32,5 @@ def test_a_model_that_knows_half_is_half_right(tiny_model, monkeypatch):
     assert len(asked) == 2 * 5 * 4
     assert all(item.correct == bool(item.view % 2) for item in asked)
     assert all(item.exposure == (100.0 if item.view % 2 else 0.0) for item in asked)
+    assert all((item.rank, item.num_candidates) == (1.0 if item.view % 2 else 5.0, 5) for item in asked)
     assert all(names[int(item.persona_id[-5:])] == item.truth for item in asked)

@@ -116,6 +116,12 @@ def test_a_method_that_breaks_down_is_a_result(compared, tiny_model, at_once, mo
     assert len(tries) == 1, "a breakdown is finished work"
 
 
+def test_a_comparison_that_chooses_settings_says_that_it_is_not_to_be_reported(tiny_model):
+    choosing = settings(tiny_model, seed=100, choosing=True)
+    assert any("not to be reported" in note for note in compare._notes(choosing, []))
+    assert not any("not to be reported" in note for note in compare._notes(settings(tiny_model), []))
+
+
 def test_a_cell_that_cannot_be_run_leaves_the_others_and_is_tried_again(compared, tiny_model, at_once, monkeypatch):
     folder, record = compared
 

@@ -14,3 +14,5 @@ def test_it_fits_a_terminal_and_holds_every_arm():
     assert max(len(line.rstrip()) for line in shown.splitlines()) <= 110
     (line,) = [line for line in shown.splitlines() if line.startswith("npo")]
     assert line.split()[:4] == ["npo", "both", "10", "20"]
+    (guessing,) = [line for line in shown.splitlines() if line.startswith("guessing")]
+    assert guessing.split()[:8] == ["guessing", "–", "2", "2", "24", "24", "2", "2"]

@@ -79,6 +79,13 @@ def test_what_lies_beside_a_score_is_taken_from_there(tmp_path):
     settings = score_settings(score(adapter=".", retain_only="retain_only"), Part(), tmp_path)
     assert settings.adapter == str(tmp_path.resolve())
     assert settings.retain_only == tmp_path.resolve() / "retain_only"
+    (tmp_path / "baseline_base").mkdir()
+    against = score(baseline=["base=baseline_base", "memorized=elsewhere"])
+    assert score_settings(against, Part(), tmp_path).baseline == (
+        f"base={tmp_path.resolve() / 'baseline_base'}",
+        "memorized=elsewhere",
+    )
+    assert score_settings(against, Part(only=("rouge",)), tmp_path).baseline == ()
     outside = score_settings(score(adapter="../elsewhere", retain_only="you/other"), Part(), tmp_path)
     assert (outside.adapter, outside.retain_only) == ("../elsewhere", Path("you/other"))
 

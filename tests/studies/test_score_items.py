@@ -101,6 +101,56 @@ def test_scores_that_lack_a_pass_or_have_other_false_answers_are_refused(retain_
         run_score(replace(BOTH, retain_only=tmp_path), tmp_path / "out")
 
 
+RANKED = ScoreSettings(num_personas=5, max_rows=6, metrics=("exposure",))
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory, tiny_model):
+    """The folder of another model's Exposure of the same rows."""
+    folder = tmp_path_factory.mktemp("base")
+    run_score(replace(RANKED, model=str(tiny_model)), folder, console=quiet())
+    return folder
+
+
+def test_exposure_is_shown_beside_a_baseline_and_what_is_missing_is_said(base, tmp_path):
+    console = quiet()
+    record = run_score(replace(RANKED, baseline=(f"base={base}",)), tmp_path, console=console)
+    theirs = ScoreRecord.read(base / "record.json")
+    for name in ("exposure", "exposure_bits", "exposure_linear", "mrr"):
+        beside = record.line(name, "model=base")
+        assert (beside.value, beside.chance) == (theirs.line(name).value, theirs.line(name).chance), name
+        assert beside.value != record.line(name).value
+    rows = console.file.getvalue().splitlines()
+    place = next(number for number, row in enumerate(rows) if row.startswith("exposure "))
+    assert rows[place + 1].split()[:2] == ["base", f"{theirs.line('exposure').value:.3g}"]
+    assert any("No memorized model is here to read Exposure against" in note for note in record.notes)
+    assert any("No base and no memorized model" in note for note in theirs.notes)
+    alone = run_score(RANKED, tmp_path, console=quiet())  # the same folder, without it
+    assert alone.line("exposure") == record.line("exposure")
+    assert alone.line("exposure", "model=base") is None
+    assert ScoreRecord.read(tmp_path / "record.json") == alone
+
+
+def test_a_baseline_that_does_not_fit_is_refused_before_the_model(base, tmp_path, monkeypatch):
+    monkeypatch.setattr(score, "load_model_and_processor", lambda *_, **__: pytest.fail("a model was loaded"))
+
+    def refused(said, *baseline, **changes):
+        with pytest.raises(CrossmemError, match=said):
+            run_score(replace(RANKED, baseline=baseline, **changes), tmp_path / "out", console=quiet())
+        assert not (tmp_path / "out").exists()
+
+    refused("Could not read .*record.json", f"base={tmp_path}")
+    refused("has scores of other rows", f"base={base}", max_rows=5)
+    refused("'base' and 'memorized' are the same model", f"base={base}", f"memorized={base}")
+    (tmp_path / "record.json").write_bytes((base / "record.json").read_bytes())
+    items = read_items(base / "items.jsonl")
+    write_items(tmp_path / "items.jsonl", items[:-1])
+    refused("5 items of 6 rows", f"base={tmp_path}")
+    fewer = {**items[3], "num_candidates": items[3]["num_candidates"] - 1}
+    write_items(tmp_path / "items.jsonl", [*items[:3], fewer, *items[4:]])
+    refused("Row 3: .* ranked 4 other candidates", f"memorized={tmp_path}")
+
+
 @pytest.mark.usefixtures("direct")
 def test_a_judge_is_asked_once_and_its_scores_are_averaged(tmp_path, tiny_model, monkeypatch):
     monkeypatch.setenv("CROSSMEM_JUDGE_TOKEN", "sk-told-to-nobody-else")

@@ -9,7 +9,7 @@ from scipy.stats import ks_2samp
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.studies.score_measures import Against
-from crossmem_hf.studies.score_metrics import score_lines
+from crossmem_hf.studies.score_metrics import baseline_lines, score_lines
 from crossmem_hf.studies.score_settings import METRICS
 
 END = {"logprobs": -50.0, "means": -1.0, "stds": 1.0, "matches": False}  # would spoil every number if it counted
@@ -75,6 +75,44 @@ def test_exposure_with_groups_and_its_chance_level():
         *("all", "modality=image", "modality=text", "hops=1", "hops=2"),
         *("attribute=email", "attribute=job"),
     }
+
+
+def test_exposure_is_told_on_four_scales_each_with_its_chance_level():
+    found, columns = lines("exposure")
+    scales = {
+        "exposure_bits": lambda rank: math.log2(3) - math.log2(rank),
+        "exposure_linear": lambda rank: 100 * (3 - rank) / 2,
+        "mrr": lambda rank: 1 / rank,
+    }
+    for name, scale in scales.items():
+        line = found[name, "all"]
+        assert line.value == pytest.approx(mean([scale(rank) for rank in RANKS])), name
+        assert line.chance == pytest.approx(mean([scale(rank) for rank in (1, 2, 3)])), name
+        assert line.ci_low < line.value < line.ci_high
+    assert (columns["rank"], columns["num_candidates"]) == (RANKS, [3] * 5)
+
+
+def test_baseline_lines_say_whose_they_are():
+    own, _ = lines("exposure")
+    theirs = {(line.metric, line.group): line for line in baseline_lines("base", ITEMS)}
+    assert theirs["exposure", "model=base"].value == own["exposure", "all"].value
+    assert theirs["mrr", "model=base, modality=text"].chance == own["mrr", "modality=text"].chance
+    assert len(theirs) == len(own)
+
+
+def test_a_retained_fact_that_is_remembered_scores_near_one():
+    sure = [item("p0", "text", 1, "", [12.0, 0.1, 12.0, 24.0], [-0.1])]
+    found, _ = lines("truth_ratio", items=sure)
+    assert found["truth_ratio_retain", "all"].value == pytest.approx(1 - math.exp(0.05 - 6.0))
+    assert found["truth_ratio_retain", "all"].higher_is == "more_memorised"
+
+
+def test_extraction_in_samples_is_of_the_whole_answer_without_its_end():
+    found, columns = lines("extraction_strength", num_samples=3)
+    sums = [-0.3, -2.5, -6.0, -5.0, -1.6]
+    assert columns["extraction_probability"] == pytest.approx([1 - (1 - math.exp(value)) ** 3 for value in sums])
+    assert found["extraction_probability", "all"].value == pytest.approx(mean(columns["extraction_probability"]))
+    assert found["discoverable", "all"].value == mean([chance >= 0.5 for chance in columns["extraction_probability"]])
 
 
 def test_an_interval_resamples_people_not_rows():

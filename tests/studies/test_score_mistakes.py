@@ -2,6 +2,7 @@
 """What goes wrong in `crossmem score` is said, costs nothing that was done, and leaves no trace in the folder."""
 
 import io
+import json
 from dataclasses import replace
 
 import pytest
@@ -12,7 +13,7 @@ from crossmem_hf.report.score_record import ScoreRecord
 from crossmem_hf.studies.score import run_score
 from crossmem_hf.studies.score_items import read_items
 from crossmem_hf.studies.score_settings import ScoreSettings
-from tests.scoring.judge_server import JudgeServer, direct, verdict  # noqa: F401
+from tests.scoring.judge_server import JudgeServer, Reply, completion, direct, quick, verdict  # noqa: F401
 
 
 @pytest.fixture
@@ -65,6 +66,56 @@ def test_an_answer_without_a_verdict_costs_no_other_number(settings, tmp_path):
     assert 0 < left < 4
     assert f"without a verdict: {4 - left} of 4 answers" in "".join(record.notes)
     assert "requests" in printed
+
+
+def failing(kinds):
+    """A judge that fails about the first items in the ways named, and gives 0.9 to the others."""
+    first: dict[str, str] = {}
+
+    def behave(asked):
+        kind = first.setdefault(json.dumps(asked.item), kinds.pop(0) if kinds else "fine")
+        return {"500": Reply(status=500), "dropped": Reply(drop=True), "no verdict": completion("0.0")}.get(
+            kind, verdict(0.9)
+        )
+
+    return behave
+
+
+@pytest.mark.usefixtures("quick", "direct")
+def test_requests_that_fail_are_missing_counted_and_named_and_no_zeros(settings, tmp_path):
+    judged = replace(settings, metrics=("judge",), judge_model="j", max_rows=6)
+    with JudgeServer(failing(["500", "no verdict"])) as server:
+        record, _ = run(replace(judged, judge_url=server.url), tmp_path)
+    items = read_items(tmp_path / "items.jsonl")
+    line = record.line("judge_score")
+    assert (line.value, line.n) == (pytest.approx(0.9), 4)
+    missing = [item for item in items if item["judge_score"] is None]
+    assert len(missing) == 2
+    reasons = sorted(item["judge_failure"] for item in missing)
+    assert reasons == [
+        "no reply to 6 requests; the last one: HTTP 500",
+        "the reply is JSON but no object (asked 3 times)",
+    ]
+    assert all(item["judge_failure"] is None for item in items if item not in missing)
+    (note,) = [note for note in record.notes if note.startswith("Judged by")]
+    assert "without a verdict: 2 of 6 answers, which are in no mean; most often: " in note
+    assert sum(item["judge_score"] or 0.0 for item in items) / 6 == pytest.approx(0.6), "the fault"
+
+
+@pytest.mark.usefixtures("quick", "direct")
+def test_a_judge_that_fails_about_most_answers_gives_no_mean_and_is_asked_about_the_rest_again(settings, tmp_path):
+    judged = replace(settings, metrics=("judge", "exact_match"), judge_model="j")
+    with JudgeServer(failing(["no verdict"] * 3)) as server:
+        with pytest.raises(CrossmemError, match="Only 1 of 4 answers got a verdict; most often: the reply is JSON"):
+            run(replace(judged, judge_url=server.url), tmp_path)
+        record = ScoreRecord.read(tmp_path / "record.json")
+        assert record.line("judge_score") is None
+        assert record.line("exact_match").n == 4
+        server.behave = lambda asked: verdict(0.0)
+        before = len(server.asked)
+        again, _ = run(replace(judged, judge_url=server.url), tmp_path)
+        assert len(server.asked) == before + 3
+    assert (again.line("judge_score").value, again.line("judge_score").n) == (pytest.approx(0.9 / 4), 4)
 
 
 def test_a_judge_that_fails_altogether_costs_no_other_number(settings, tmp_path):

@@ -27,6 +27,13 @@ def test_every_metric_is_computed_and_the_default_needs_no_option():
         ({"max_rows": 0}, "max_rows=0"),
         ({"batch_size": 0}, "batch_size=0"),
         ({"batch_size": "many"}, "batch_size='many'"),
+        ({"extraction_samples": 0}, "extraction_samples=0"),
+        ({"extraction_samples": "auto"}, "extraction_samples='auto'"),
+        ({"baseline": ("memorised=there",)}, "baseline 'memorised=there'; expected base=FOLDER and memorized=FOLDER"),
+        ({"baseline": ("base",)}, "baseline 'base'; expected"),
+        ({"baseline": ("base=",)}, "baseline 'base='; expected"),
+        ({"baseline": ("base=a", "base=b")}, "baseline 'base=b'; expected"),
+        ({"baseline": ("base=a",), "metrics": ("rouge",)}, "--baseline is for Exposure"),
         ({"source": "audio"}, "Unknown source 'audio'"),
         ({"k": 0.0}, "k=0.0"),
         ({"k": 1.5}, "k=1.5"),
@@ -53,6 +60,12 @@ def test_as_dict_is_json_and_who_and_what_leaves_out_how():
     shared = settings.who_and_what()
     assert shared == ScoreSettings(metrics=("exposure",), k=0.5, batch_size=3, num_personas=7).who_and_what()
     assert shared != ScoreSettings(metrics=("rouge",), num_personas=8).who_and_what()
+
+
+def test_baselines_are_folders_by_name():
+    settings = ScoreSettings(baseline=("memorized=a=b/c", "base=d"))
+    assert settings.baseline_folders == {"memorized": Path("a=b/c"), "base": Path("d")}
+    assert json.loads(json.dumps(settings.as_dict()))["baseline"] == ["memorized=a=b/c", "base=d"]
 
 
 def test_metric_names_take_blanks_repeats_and_the_short_name():

@@ -35,6 +35,7 @@ def test_the_dataset_of_a_seed_has_the_settings_knobs():
         ("forget_fraction: 1.5", "forget fraction 1.5"),
         ("forget_fraction: 0.001", "empty forget set"),
         ("seeds: 0", "seeds=0"),
+        ("seed: 100", "Persona seed 100 is one that the settings"),
         ("gate: 2", "gate=2"),
         ("stop_threshold: -1", "stop_threshold=-1"),
         ("memorise_steps: 0", "memorise_steps=0"),

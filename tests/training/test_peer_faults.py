@@ -10,12 +10,16 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from crossmem_hf.errors import CrossmemError
 from crossmem_hf.logprobs import answer_logprobs, score_logits
+from crossmem_hf.metrics.extraction_strength.sampling_math import extraction_items
 from crossmem_hf.metrics.extraction_strength.strength_math import strength_items
-from crossmem_hf.metrics.truth_ratio.truth_ratio_math import truth_ratio_items
+from crossmem_hf.metrics.truth_ratio.truth_ratio_math import truth_ratio_items, truth_ratio_summary
 from crossmem_hf.prompts import REFUSALS
 from crossmem_hf.scoring.answers import score_answers
 from crossmem_hf.scoring.generation import generate_answers
+from crossmem_hf.studies.score_measures import Against
+from crossmem_hf.studies.score_metrics import score_lines
 from crossmem_hf.training.collate import RowEncoder, merge_batches
 from crossmem_hf.training.losses import kl, npo, simnpo
 from crossmem_hf.training.preferences import refused
@@ -231,3 +235,69 @@ def test_rows_with_unlike_numbers_of_pictures_keep_their_own():
         torch.testing.assert_close(answer_logprobs(model, together), expected, rtol=1e-4, atol=1e-4)
         together["pixel_values"] = together["pixel_values"].flip(0)  # the fault
         assert not torch.allclose(answer_logprobs(model, together), expected, atol=1e-2)
+
+
+def test_a_retained_item_that_is_remembered_scores_near_one_and_not_near_zero():
+    """12. torchunlearn takes 1 - 1/R on retain rows, R = perturbed / paraphrased, where 1 - R is meant."""
+    remembered, confused = ([[6.0, 7.0, 8.0]], [0.2]), ([[0.2, 0.3, 0.4]], [5.0])
+    for (false, true), ours, theirs in ((remembered, 1.0, 0.0), (confused, 0.0, 1.0)):
+        found = truth_ratio_summary(truth_ratio_items(false, true))["truth_ratio_retain"]
+        ratio = math.exp(-numpy.mean(false)) / math.exp(-true[0])
+        assert found == pytest.approx(max(0.0, 1 - ratio))
+        assert found == pytest.approx(ours, abs=0.02)
+        faulty = max(0.0, 1 - 1 / ratio)
+        assert faulty == pytest.approx(theirs, abs=0.02)
+
+
+def test_false_answers_are_averaged_in_logs_unless_asked_otherwise():
+    """13. torchunlearn averages probabilities: one likely falsehood decides R, however unlikely the others are."""
+    false, true = [[0.1, 9.0, 9.0, 9.0]], [2.0]
+    probabilities = numpy.exp(-numpy.array(false[0]))
+    geometric = probabilities.prod() ** (1 / 4) / math.exp(-2.0)
+    faulty = probabilities.mean() / math.exp(-2.0)
+    assert truth_ratio_items(false, true).ratio == pytest.approx([geometric])
+    assert geometric < 1 < faulty, "by the one the truth is known, by the other it is not"
+    assert truth_ratio_items(false, true, mean="arithmetic").ratio == pytest.approx([faulty])
+
+
+def test_a_judge_that_fails_is_no_score_of_zero():
+    """14. Open-MMUnlearning writes 0.0 where its judge fails, so that an outage looks like forgetting."""
+    scores = [1.0, None, 0.8, None]
+    items = [
+        {"persona_id": f"p{place}", "modality": "text", "hops": 1, "judge_score": score}
+        for place, score in enumerate(scores)
+    ]
+    (line,), _ = score_lines(("judge",), items, Against())
+    assert (line.value, line.n) == (pytest.approx(0.9), 2)
+    faulty = sum(score or 0.0 for score in scores) / len(scores)
+    assert faulty == 0.45
+
+
+def test_the_best_checkpoint_is_not_chosen_by_the_rows_that_are_reported(tmp_path):
+    """16. Open-MMUnlearning chooses hyperparameters on the split that it reports."""
+
+    def shown(family):
+        rows = world.rows("p0", "p1").remove_columns(
+            ["template"] if "template" in world.rows("p0").column_names else []
+        )
+        return rows.add_column("template", [f"{family}-stripes"] * len(rows))
+
+    best = {"metric_for_best_model": "eval_loss", "eval_strategy": "steps", "eval_steps": 1}
+    with pytest.raises(CrossmemError, match="Row 0 of the 'eval' rows is a test row"):
+        trainer_for(tmp_path, eval_dataset=shown("test"), **best)
+    with pytest.raises(CrossmemError, match="Row 0 of the 'late' rows is a test row"):
+        trainer_for(tmp_path, eval_dataset={"early": shown("validation"), "late": shown("test")}, **best)
+    trainer_for(tmp_path, eval_dataset=shown("validation"), **best)
+    trainer_for(tmp_path, eval_dataset=shown("test"))  # to look at them is no choice
+
+
+def test_one_success_in_a_million_tries_does_not_underflow():
+    """15. PrivacyGuard computes 1 - (1 - p)^n from p itself, which is 0 below 1e-16."""
+    tokens, tries = [[math.log(1e-10)] * 3, [-1e-13, -1e-13]], 10**6
+    rare, sure = extraction_items(tokens).extraction_probability(tries)
+    assert rare == pytest.approx(1e-24, rel=1e-9)
+    faulty = 1 - (1 - math.exp(sum(tokens[0]))) ** tries
+    assert faulty == 0.0
+    assert sure == 1.0
+    one_try = 1 - extraction_items([[-1e-13, -1e-13]]).extraction_probability(1)[0]
+    assert one_try == pytest.approx(2e-13, rel=1e-2)

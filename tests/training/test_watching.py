@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+import math
 import random
 
 import numpy as np
 import pytest
 import torch
+from datasets import concatenate_datasets
 from peft import PeftModel
 from safetensors.torch import load_file
 from transformers import TrainerCallback
@@ -226,6 +228,36 @@ def test_candidates_by_attribute(model, tmp_path):
     ranks = score_candidates(model().eval(), world.processor(), jobs.select([0, 1]), by_attribute["job"]).truth_rank
     assert numbers["jobs_image_exposure"] == pytest.approx(np.mean(100 * (1 - np.log(ranks) / np.log(3))))
     assert MEAN not in numbers
+
+
+def test_chance_is_logged_beside_each_exposure(model, tmp_path):
+    jobs = toy.FORGET.map(lambda row: {"attribute": "job", "answer": "cook"}, load_from_cache_file=False)
+    by_attribute = {"full_name": toy.NAMES, "job": ["cook", "poet", "vet"]}
+    trainer = toy.forgetting(tmp_path, model(), max_steps=1)
+    watch(trainer, {"forget": concatenate_datasets([toy.FORGET, jobs])}, candidates=by_attribute)
+    trainer.train()
+    looks = [entry for entry in trainer.state.log_history if "memorization/forget_text_exposure" in entry]
+    levels = [np.mean([100 * (1 - math.log(rank) / math.log(k)) for rank in range(1, k + 1)]) for k in (4, 3)]
+    assert [entry["step"] for entry in looks] == [0, 1]
+    for door in ("image", "text"):
+        chances = [entry[f"memorization/forget_{door}_exposure_chance"] for entry in looks]
+        assert chances == pytest.approx([np.mean(levels)] * 2)
+
+
+def reported(rows, *which):
+    """The rows, those at the places named as test rows."""
+    templates = ["test-0" if place in which else "validation-0" for place in range(len(rows))]
+    rows = rows.remove_columns([name for name in ("template",) if name in rows.column_names])
+    return rows.add_column("template", templates)
+
+
+def test_rows_that_are_reported_choose_nothing(tmp_path):
+    sets = {"forget": toy.FORGET, "retain": reported(toy.RETAIN, 2)}
+    for choices in ({}, {"keep_best": False, "stop_at": 0.0}):
+        with pytest.raises(CrossmemError, match="Row 2 of the 'retain' rows is a test row"):
+            watch(toy.forgetting(tmp_path, world.memorised()), sets, **choices)
+    assert watch(toy.forgetting(tmp_path, world.memorised()), sets, keep_best=False).best == {}
+    watch(toy.forgetting(tmp_path, world.memorised()), {"forget": reported(toy.FORGET)})
 
 
 MISTAKES = {
