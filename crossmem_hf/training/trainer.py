@@ -92,7 +92,6 @@ class UnlearnTrainer(SFTTrainer):
         check_not_reported(eval_dataset if args.metric_for_best_model is not None else None)
         self._choose_losses(args, has_adapter=is_peft_model(model) or peft_config is not None)
         forget_dataset = through(conversational(forget_dataset, "the forget set"), args.forget_modality)
-        retain_dataset = None if retain_dataset is None else conversational(retain_dataset, "the retain set")
         sides = self._checked_sides(model, args, forget_dataset, retain_dataset)
         encoder = RowEncoder(processing_class, max_length=args.max_length)
         self.rows = {name: EncodedRows(side, encoder, name=name) for name, side in sides.items()}
@@ -152,6 +151,7 @@ class UnlearnTrainer(SFTTrainer):
                 f"retain_loss={args.retain_loss!r} needs a retain set, and there is none.",
                 "Pass retain_dataset, or set retain_loss to 'none'.",
             )
+        retain = conversational(retain, "the retain set")
         check_rows(retain, "retain", model_config=model.config)
         check_disjoint(personas_of(forget), personas_of(retain))
         return {**sides, "retain": retain}

@@ -4,6 +4,7 @@
 import io
 import json
 from dataclasses import replace
+from threading import Lock
 
 import pytest
 from rich.console import Console
@@ -71,9 +72,14 @@ def test_an_answer_without_a_verdict_costs_no_other_number(settings, tmp_path):
 def failing(kinds):
     """A judge that fails about the first items in the ways named, and gives 0.9 to the others."""
     first: dict[str, str] = {}
+    alone = Lock()  # the server answers in threads
 
     def behave(asked):
-        kind = first.setdefault(json.dumps(asked.item), kinds.pop(0) if kinds else "fine")
+        item = json.dumps(asked.item)
+        with alone:
+            if item not in first:
+                first[item] = kinds.pop(0) if kinds else "fine"
+        kind = first[item]
         return {"500": Reply(status=500), "dropped": Reply(drop=True), "no verdict": completion("0.0")}.get(
             kind, verdict(0.9)
         )
