@@ -8,7 +8,8 @@ import datasets
 import evaluate
 
 from .intervals import Resampling
-from .recall_math import Match, Names, accepted_names, checked_answers, recall_summary
+from .matching import Match, Names, accepted_names, checked_answers
+from .recall_math import recall_summary
 
 CITATION = """\
 @misc{wen2025quantifying,
