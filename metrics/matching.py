@@ -140,7 +140,7 @@ def _quote(sign: str, before: str, after: str, opened: set[str]) -> str:
             opened.discard(sign)
         return nothing
     if sign == "*":
-        return sign if not before.isspace() else " "
+        return sign if _is_word(before) or category(before)[0] == "S" else " "
     return sign if before.isdecimal() and category(after)[0] != "L" else nothing  # 6'2" are feet and inches
 
 
@@ -300,9 +300,10 @@ def row_matches(predictions: Sequence[str], references: Sequence[Names], match: 
     answers = checked_answers(predictions)
     names = [accepted_names(reference, row) for row, reference in enumerate(references)]
     if match == "exact":
-        normal = [(normalise_name(answer), set(map(normalise_name, own))) for answer, own in zip(answers, names)]
-        return np.asarray([answer in own for answer, own in normal], dtype=np.bool_)
-    found = [any(says(answer, name) for name in own) for answer, own in zip(answers, names, strict=True)]
+        normal = map(normalise_name, answers)
+        found = [answer in map(normalise_name, own) for answer, own in zip(normal, names, strict=True)]
+    else:
+        found = [any(says(answer, name) for name in own) for answer, own in zip(answers, names, strict=True)]
     return np.asarray(found, dtype=np.bool_)
 
 

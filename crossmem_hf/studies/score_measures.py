@@ -2,8 +2,8 @@
 """Each metric of a set of items, by its own maths: a summary with intervals, and columns with a value an item.
 
 `rouge` is the rouge-score library (ROUGE-L, stemmed, as TOFU has it) with words of any script: evaluate's module of
-that name has it without them, and is a script on the Hub, which cannot be loaded offline. `exact_match` is the matching
-rule of `cross_modal_recall`. It does not know groups, units or directions.
+that name has those of English alone, and is a script on the Hub, which cannot be loaded offline. `exact_match` is the
+matching rule of `cross_modal_recall`. It does not know groups, units or directions.
 """
 
 from collections.abc import Mapping, Sequence

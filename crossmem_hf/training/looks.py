@@ -12,8 +12,8 @@ import torch
 from datasets import Dataset
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.metrics.matching import chance_recall
 from crossmem_hf.metrics.exposure.exposure_math import ExposureItems
+from crossmem_hf.metrics.matching import chance_recall
 from crossmem_hf.scoring.candidates import score_candidates
 from crossmem_hf.scoring.inputs import Row
 from crossmem_hf.scoring.recall import answered
