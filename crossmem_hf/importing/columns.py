@@ -51,7 +51,7 @@ class Column:
             value = _options(value, found(record, self.at), self)[0]
         elif self.not_at is not None:
             value = _options(value, found(record, self.not_at), self)[1]
-        if self.values is not None:
+        if self.values is not None and value is not None:
             if str(value) not in self.values:
                 raise BadRecordError(f"{self.column!r} is {short(value)}; the mapping lists {', '.join(self.values)}")
             return self.values[str(value)]

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import yaml
 
@@ -135,9 +136,11 @@ def _block(name: str, given: Mapping[str, Any]) -> Block:
                 "Name its column, or write {value: ...} for all rows"
                 + ("; with 'name' given, hops is 1 where the question says it and else 2." if key == "hops" else "."),
             )
-    config, lists = str(given.get("config", "qa")), given.get("explode") or []
+    config, lists = normalize("NFC", str(given.get("config", "qa"))), given.get("explode") or []
     if not NAME.fullmatch(config):
-        raise CrossmemError(f"Mapping {name!r} has the config {config!r}.", "Use letters, digits and '_'.")
+        raise CrossmemError(
+            f"Mapping {name!r} has the config {config!r}.", "Use letters, digits and '_', no combining signs."
+        )
     return Block(
         config=config,
         explode=(lists,) if isinstance(lists, str) else tuple(str(path) for path in lists),
