@@ -22,7 +22,7 @@ _LOOKED_AT = 100  # rows, to see what separates cells
 _LARGEST_CELL = 2**30  # characters; the limit of csv is 131,072, less than some pictures and lists
 _HINT = re.compile(r'"?sep=(.)"?\s*')  # by which Excel is told what separates cells
 _EMPTY = frozenset({"", "NaN", "nan", *ERRORS})
-_FLOAT = re.compile(r"-?(0|[1-9]\d*)\.0")
+_FLOAT = re.compile(r"-?(0|[1-9]\d*)[.,]0", re.ASCII)
 
 
 def cells(path: Path) -> Iterator[tuple[str, Record]]:
@@ -47,7 +47,7 @@ def cells(path: Path) -> Iterator[tuple[str, Record]]:
             record = {name: _value(cell) for name, cell in zip(names, row, strict=True) if name}
             yield f"line {number} of {path.name}", record
     if num_empty:
-        tell_once(f"{num_empty} lines of {path.name!r} hold empty cells only and were passed over.")
+        tell_once(path, f"{num_empty} lines of {path.name!r} hold empty cells only and were passed over.")
 
 
 @contextmanager

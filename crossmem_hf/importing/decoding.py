@@ -58,8 +58,8 @@ def text_of(path: Path, *, windows: bool = True) -> str:
 
 
 @lru_cache(maxsize=1024)
-def tell_once(message: str) -> None:
-    """Log a warning; files are read twice, and nobody is told twice."""
+def tell_once(path: Path, message: str) -> None:
+    """Log a warning about a file; files are read twice, and nobody is told twice."""
     logger.warning("%s", message)
 
 
@@ -114,6 +114,7 @@ def _tell_windows(path: Path, line: int) -> None:
     with path.open("rb") as stream:
         shown = next(text for number, text in enumerate(stream) if number == line)
     tell_once(
+        path,
         f"{path.name!r} is not UTF-8 and is read as Windows-1252. Its line {line + 1} is then "
-        f"{shown.decode(_WINDOWS, 'replace').strip()[:60]!r}; if that is wrong, save the file as UTF-8."
+        f"{shown.decode(_WINDOWS, 'replace').strip()[:60]!r}; if that is wrong, save the file as UTF-8.",
     )

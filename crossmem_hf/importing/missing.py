@@ -18,7 +18,7 @@ ERRORS = ("#N/A", "#VALUE!", "#REF!", "#DIV/0!", "#NUM!", "#NAME?", "#NULL!", "#
 
 
 class Written(float):
-    """A number that remembers how it was written.
+    """A number that remembers how it was written, with a decimal point or comma.
 
     Example:
         >>> str(Written("3.50")), int(Written("2.0"))
@@ -29,7 +29,7 @@ class Written(float):
 
     def __new__(cls, digits: str) -> "Written":
         """The number that `digits` stand for."""
-        number = super().__new__(cls, digits)
+        number = super().__new__(cls, digits.replace(",", "."))
         number.digits = digits
         return number
 
@@ -78,7 +78,7 @@ def _kind(value: Any) -> str:
     if is_missing(value):
         return "missing"
     if isinstance(value, Written):
-        return "written" if value.digits.endswith(".0") and abs(value) < _LARGEST_WHOLE else "other"
+        return "written" if value.digits.endswith((".0", ",0")) and abs(value) < _LARGEST_WHOLE else "other"
     return "float" if isinstance(value, float) and value.is_integer() and abs(value) < _LARGEST_WHOLE else "other"
 
 
