@@ -8,7 +8,8 @@ from crossmem_hf.metrics.forget_diagnosis.answer_rules import REASONS, diagnose
 from crossmem_hf.metrics.matching import folded, is_match, normalise_name, pieces, row_matches, says, says_part
 
 VERBATIM = [
-    *("王小明", "山田 太郎", "やまだ たろう", "김철수", "สมชาย ใจดี", "ສົມໄຊ", "សុខា", "အောင်ဆန်း", "བསྟན་འཛིན"),
+    *("王小明", "山田 太郎", "やまだ たろう", "김철수"),
+    *("สมชาย ใจดี", "ສົມໄຊ", "សុខា", "အောင်ဆန်း", "བསྟན་འཛིན"),
     *(
         "محمد علي",
         "משה כהן",
@@ -22,7 +23,8 @@ VERBATIM = [
     ),
 ]
 DIFFERENT = [
-    *[("A-", "A+"), ("A", "A+"), ("A", "A-"), ("A*", "A"), ("O+", "O-"), ("5", "-5"), ("5", "\u22125"), ("$-5", "$5")],
+    *[("A-", "A+"), ("A", "A+"), ("A", "A-"), ("A*", "A")],
+    *[("O+", "O-"), ("5", "-5"), ("5", "\u22125"), ("$-5", "$5")],
     *[("C", "C++"), ("C", "C#"), ("F#", "F"), ("AT&T", "ATT"), ("a@b.com", "a b com"), ("+", "-"), ("-x", "x")],
     *[
         ("5", "5%"),
@@ -34,7 +36,8 @@ DIFFERENT = [
         ("x<5", "x>5"),
         ("\U0001f44d", "\U0001f44e"),
     ],
-    *[("1.5", "15"), ("1.5", "1,5"), ("1.5", "1 5"), (".5", "5"), ("1/2", "12"), ("10:30", "1030"), ("1-2", "12")],
+    *[("1.5", "15"), ("1.5", "1,5"), ("1.5", "1 5")],
+    *[(".5", "5"), ("1/2", "12"), ("10:30", "1030"), ("1-2", "12")],
     *[("m²", "m2"), ("½", "12"), ("5'10", "510"), ("6'", '6"'), ("6'", "6")],
     *[
         ("José", "Jose"),
@@ -47,7 +50,8 @@ DIFFERENT = [
     ],
 ]
 SAME = [
-    *[("O'Brien", "O\u2019Brien"), ("O`Brien", "OBrien"), ("Hawai\u02bbi", "Hawai'i"), ("Мар\u02bcяна", "Мар'яна")],
+    *[("O'Brien", "O\u2019Brien"), ("O`Brien", "OBrien")],
+    *[("Hawai\u02bbi", "Hawai'i"), ("Мар\u02bcяна", "Мар'яна")],
     *[
         ("Mary-Jane", "Mary\u2011Jane"),
         ("Mary\u2013Jane", "mary jane"),
@@ -65,7 +69,8 @@ SAME = [
         ("№ 5", "No 5"),
     ],
     *[("1987", "１９８７"), ("1987", "١٩٨٧"), ("1987", "१९८७"), ("㎡", "m²"), ("5\u203210\u2033", "5'10\"")],
-    *[("Jos\u00e9", "Jose\u0301"), ("İstanbul", "istanbul"), ("Straße", "STRASSE"), ("Σοφός", "ΣΟΦΌΣ"), ("ﬁn", "fin")],
+    *[("Jos\u00e9", "Jose\u0301"), ("İstanbul", "istanbul")],
+    *[("Straße", "STRASSE"), ("Σοφός", "ΣΟΦΌΣ"), ("ﬁn", "fin")],
     *[
         ("ｶﾀｶﾅ", "カタカナ"),
         ("\ufeb3\ufefc\ufee1", "سلام"),
@@ -95,7 +100,8 @@ SAME = [
         ("Ann_Lee", "ann lee"),
         ("- Ada", "Ada"),
     ],
-    *[("# Ada", "Ada"), ("+1 (555) 010-0199", "+1 555 010 0199"), ("Ada™", "Ada"), ("❤\ufe0f", "❤"), ("\u2014", "-")],
+    *[("# Ada", "Ada"), ("+1 (555) 010-0199", "+1 555 010 0199")],
+    *[("Ada™", "Ada"), ("❤\ufe0f", "❤"), ("\u2014", "-")],
 ]
 
 
@@ -122,7 +128,7 @@ def test_a_verbatim_answer_is_one_in_every_script(name):
 @pytest.mark.parametrize("text", ["", "?!", "...", "()", "\u3002", "।", "\u200b\u2060", "“”"])
 def test_of_what_is_only_punctuation_nothing_is_left(text):
     assert normalise_name(text) == ""
-    with pytest.raises(ValueError, match="Row 1: reference .*; expected a text that is not only punctuation"):
+    with pytest.raises(ValueError, match=r"Row 1: reference .*; expected a text that is not only punctuation"):
         row_matches(["a", "a"], ["a", text])
 
 
@@ -155,7 +161,8 @@ def test_an_answer_in_a_sentence_says_the_name(answer, name):
 @pytest.mark.parametrize(
     ("answer", "name"),
     [
-        *[("It is C++", "C"), ("It is -5", "5"), ("Visual C++", "Visual C"), ("grade A+", "A"), ("1.50", "1.5")],
+        *[("It is C++", "C"), ("It is -5", "5")],
+        *[("Visual C++", "Visual C"), ("grade A+", "A"), ("1.50", "1.5")],
         *[
             ("15.5", "15"),
             ("v3.11.7", "3.11"),
