@@ -30,7 +30,7 @@ _SAME_SIGN = str.maketrans(
 )
 """Characters that differ in looks alone -> the one they are taken for, or nothing."""
 
-_SMALL = ("<super>", "<sub>", "<fraction>")  # m2 is not m², 12 is not ½
+_SMALL = ("<super>", "<fraction>")  # m2 is not m², 12 is not ½
 _SPOKEN_SIGNS = frozenset("#%&@*/\\§¶†‡‰‱")  # punctuation to Unicode, part of a value to readers
 _MONEY = "$¢£¤¥֏؋৲৳฿₠-⃀"
 _APART = re.compile(
@@ -51,8 +51,8 @@ _HANGUL_LETTER = re.compile(f"[{_HANGUL}]")
 def folded(text: str) -> str:
     """A text without what only changes its looks: case, width, ligatures, presentation forms, invisible characters.
 
-    Canonically equal spellings become one, decimal digits of all scripts those of ASCII, i with any dot i. Raised,
-    lowered and fraction numbers stay what they are, and so do accents, vowel signs and all other combining marks.
+    Canonically equal spellings become one, decimal digits of all scripts those of ASCII, and i with a dot i. Raised
+    signs and fractions stay what they are, and so do accents, vowel signs and all other combining marks.
 
     Example:
         >>> folded("Ａnn ﬁt, ٣ m²")
@@ -66,7 +66,7 @@ def folded(text: str) -> str:
 
 
 def _compatible(text: str) -> str:
-    """Form NFKC, but for raised, lowered and fraction numbers."""
+    """Form NFKC, but for raised signs and fractions."""
     runs = groupby(text, lambda sign: decomposition(sign).startswith(_SMALL))
     return normalize("NFC", "".join("".join(run) if small else normalize("NFKC", "".join(run)) for small, run in runs))
 

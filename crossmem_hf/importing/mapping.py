@@ -15,6 +15,7 @@ import yaml
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.importing.columns import Column
+from crossmem_hf.importing.decoding import text_of
 
 OPEN = "?"
 """Stands in a preset for what is not known; a mapping that still holds it is refused."""
@@ -84,7 +85,7 @@ def read_mapping(name: str) -> TableMapping:
     if name in presets():
         return _mapping(name, mapping_text(name))
     try:
-        text = Path(name).read_text(encoding="utf-8")
+        text = text_of(Path(name))
     except (OSError, UnicodeDecodeError) as error:
         raise CrossmemError(
             f"There is no mapping {name!r}: it is neither a file that can be read nor one of {', '.join(presets())}.",

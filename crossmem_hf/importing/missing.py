@@ -7,6 +7,7 @@ A column of whole numbers in which some are missing leaves pandas as 1987.0 and 
 from collections.abc import Iterable, Mapping
 from math import isnan
 from typing import Any
+from unicodedata import normalize
 
 _LARGEST_WHOLE = 2**53  # from here on a float is not every whole number
 
@@ -85,12 +86,14 @@ def _kind(value: Any) -> str:
 def settled(value: Any, whole: frozenset[Place], place: Place = ()) -> Any:
     """A value, or a record, with None for all that is missing and whole numbers where they are `whole_places`.
 
+    Names of columns are in Unicode form NFC.
+
     Example:
         >>> settled({"year": 1987.0, "job": float("nan")}, frozenset({("year",)}))
         {'year': 1987, 'job': None}
     """
     if isinstance(value, Mapping):
-        return {name: settled(inner, whole, (*place, name)) for name, inner in value.items()}
+        return {normalize("NFC", name): settled(inner, whole, (*place, name)) for name, inner in value.items()}
     if isinstance(value, list | tuple):
         return [settled(inner, whole, place) for inner in value]
     if is_missing(value):
