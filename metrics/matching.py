@@ -44,8 +44,7 @@ _UNSPACED = re.compile(
     "\u4e00-\u9fff\ua000-\ua4cf\uf900-\ufaff\U0001aff0-\U0001b16f\U00020000-\U0003ffff"  # Han, Kana, Bopomofo, Yi
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u1950-\u19df\u1a20-\u1aaf\u1b00-\u1b7f\ua980-\ua9ff\uaa60-\uaa7f]"
 )  # and Thai, Lao, Myanmar, Khmer, Tai, Balinese, Javanese
-_HANGUL = "\uac00-\ud7a3"
-_HANGUL_LETTER = re.compile(f"[{_HANGUL}]")
+_HANGUL = re.compile("[\uac00-\ud7a3]")
 
 
 def folded(text: str) -> str:
@@ -180,7 +179,7 @@ def says(answer: str, name: str) -> bool:
     """Whether an answer holds a name as whole words in a row, after `normalise_name` on both sides.
 
     In scripts without spaces (Han, Kana, Thai, Lao, Khmer, Myanmar and their kin) any characters in a row are words; a
-    Korean name may be followed by a particle. Signs that join words (and/or), the parts of a date and what follows the
+    name may be followed by a Korean particle. Signs that join words (and/or), the parts of a date and what follows the
     last apostrophe of a word (Ada's) are words of their own here.
 
     Example:
@@ -190,8 +189,11 @@ def says(answer: str, name: str) -> bool:
     wanted = _wanted(name)
     if not wanted.strip():
         return False
-    followed = rf"{re.escape(wanted[:-1])}[{_HANGUL}]" if _HANGUL_LETTER.match(wanted[-2]) else None
-    return any(wanted in said or (followed and re.search(followed, said)) for said in _sayings(answer))
+    return any(wanted in said or _has_particle(said, wanted[:-1]) for said in _sayings(answer))
+
+
+def _has_particle(said: str, wanted: str) -> bool:
+    return any(said.endswith(wanted, 0, found.start()) for found in _HANGUL.finditer(said))
 
 
 @lru_cache(maxsize=4096)  # the same phrases are looked for in every answer

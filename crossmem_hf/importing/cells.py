@@ -47,7 +47,7 @@ def cells(path: Path) -> Iterator[tuple[str, Record]]:
             record = {name: _value(cell) for name, cell in zip(names, row, strict=True) if name}
             yield f"line {number} of {path.name}", record
     if num_empty:
-        tell_once(path, f"{num_empty} lines of {path.name!r} hold empty cells only and were passed over.")
+        tell_once(path, f"{path.name!r} has {num_empty} line(s) of empty cells only, which were passed over.")
 
 
 @contextmanager
@@ -84,7 +84,7 @@ def _separator(path: Path) -> str:
         hinted = _HINT.fullmatch(stream.readline())
     if hinted:
         return hinted[1]
-    usual = _USUAL[path.suffix]
+    usual = _USUAL[path.suffix.lower()]
     widths = {separator: _widths(path, separator) for separator in dict.fromkeys((usual, "\t", ";", ","))}
     even = [separator for separator, found in widths.items() if len(set(found)) == 1 and found[0] > 1]
     if "\t" in even:  # nobody writes tabs into names

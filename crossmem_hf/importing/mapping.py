@@ -24,7 +24,8 @@ _PRESETS = Path(__file__).parent / "mappings"
 _NEEDED = ("person", "question", "answer")
 _COLUMNS = (*_NEEDED, "name", "images", "attribute", "modality", "hops", "split", "view", "template")
 FALSE_ANSWERS = "perturbed_answer"
-NAME = re.compile(r"\w+")
+NAME = re.compile(r"\w{1,50}")
+"""What may be a config or a split: what `datasets` takes, and short enough for the name of a file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +141,8 @@ def _block(name: str, given: Mapping[str, Any]) -> Block:
     config, lists = normalize("NFC", str(given.get("config", "qa"))), given.get("explode") or []
     if not NAME.fullmatch(config):
         raise CrossmemError(
-            f"Mapping {name!r} has the config {config!r}.", "Use letters, digits and '_', no combining signs."
+            f"Mapping {name!r} has the config {config!r}.",
+            "Use at most 50 letters, digits and '_', without combining signs.",
         )
     return Block(
         config=config,

@@ -59,7 +59,9 @@ def _asked(block: Block, record: Record) -> Asked:
         raise BadRecordError("its modality is 'image', and it has no picture")
     split = None if given.get("split") is None else normalize("NFC", str(given["split"]))
     if split is not None and not NAME.fullmatch(split):
-        raise BadRecordError(f"its split is {short(split)}; expected letters, digits and '_', without combining signs")
+        raise BadRecordError(
+            f"its split is {short(split)}; expected at most 50 letters, digits and '_', without combining signs"
+        )
     return Asked(
         config=block.config,
         person=person,
@@ -109,9 +111,9 @@ def _hops(given: Mapping[str, Any], question: str) -> int:
 
 def _whole(value: Any, key: str, most: int) -> int:
     try:
-        number = int(value)
-    except (TypeError, ValueError, OverflowError):
-        number = -1
-    if not 0 <= number <= most or (isinstance(value, float) and value != number):
+        number = float(str(value))  # "2.0", too
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= most or not number.is_integer():
         raise BadRecordError(f"its {key} is {short(value)}; expected a whole number, 0 to {most}")
-    return number
+    return int(number)

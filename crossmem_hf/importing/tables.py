@@ -67,16 +67,17 @@ class Table:
             yield from self._loaded()
             return
         path = Path(self.source)
-        if path.suffix not in TABLES:
+        kind = path.suffix.lower()
+        if kind not in TABLES:
             raise CrossmemError(
                 f"{path.name!r} is none of {', '.join(TABLES)}.", "Convert it, or give a folder or Hub name."
             )
         try:
             state = path.stat()
             whole = _whole_places(path, state.st_mtime_ns, state.st_size)
-            for where, record in _READERS[path.suffix](path):
+            for where, record in _READERS[kind](path):
                 found = settled(record, whole)
-                yield where, _as_text(found) if path.suffix in _OF_CELLS else found
+                yield where, _as_text(found) if kind in _OF_CELLS else found
         except (OSError, ValueError, RecursionError) as error:
             if isinstance(error, CrossmemError):
                 raise
@@ -127,10 +128,10 @@ def parts_of(
     found: dict[str | None, Table] = {}
     for part in parts:
         name, sign, where = part.partition("=")
-        if not sign or not where or not re.fullmatch(r"\w+", name) or name in found:
+        if not sign or not where or not re.fullmatch(r"\w{1,50}", name) or name in found:
             raise CrossmemError(
-                f"The part {part!r} is not SPLIT=WHERE, each split once, of letters, digits and '_' without combining "
-                "signs.",
+                f"The part {part!r} is not SPLIT=WHERE, each split once, of at most 50 letters, digits and '_', "
+                "without combining signs.",
                 "Write for instance forget=forget_5.",
             )
         file = Path(source) / where
@@ -185,9 +186,9 @@ def _as_spelled(folder: Path, name: str) -> Path:
 
 @lru_cache(maxsize=64)  # a table is read twice
 def _whole_places(path: Path, _changed: int, _size: int) -> frozenset[Place]:
-    if path.suffix != ".parquet":
-        return whole_places(record for _, record in _READERS[path.suffix](path))
-    return whole_places(record for _, record in _parquet(path, only_floats=True))
+    if path.suffix.lower() == ".parquet":
+        return whole_places(record for _, record in _parquet(path, only_floats=True))
+    return whole_places(record for _, record in _READERS[path.suffix.lower()](path))
 
 
 def _as_text(record: Record) -> Record:

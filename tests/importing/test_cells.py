@@ -36,7 +36,7 @@ def test_one_table_in_many_dresses(name, text, encoding, tmp_path):
 def test_lines_of_empty_cells_are_told(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         assert records(tmp_path, "who,a\nAnn,x\n,\n ,\n\n") == [{"who": "Ann", "a": "x"}]
-    assert caplog.messages == ["2 lines of 't.csv' hold empty cells only and were passed over."]
+    assert caplog.messages == ["'t.csv' has 2 line(s) of empty cells only, which were passed over."]
 
 
 def test_cells_may_be_long_and_hold_line_breaks(tmp_path):
