@@ -278,14 +278,8 @@ def _names(listing: Callable[..., list[str]], *of: str) -> list[str]:
 def _check(questions: Questions, metrics: Sequence[str], *, needed: bool) -> None:
     spelled = {name: set(map(_spelled, values)) for name, values in questions.by_attribute.items()}
     for number, row in enumerate(questions.about):
-        if not str(row["answer"] or "").strip():
-            raise CrossmemError(f"Row {number} has the answer {row['answer']!r}.", "Give each row an answer.")
+        check_about(number, row)
         _check_matchable(number, row["answer"], metrics)
-        if row["persona_id"] is None or row["modality"] not in MODALITIES:
-            raise CrossmemError(
-                f"Row {number} has the persona_id {row['persona_id']!r} and the modality {row['modality']!r}.",
-                f"Give each row a persona_id and one of the modalities {', '.join(MODALITIES)}.",
-            )
         values = questions.by_attribute[row["attribute"]]
         if needed and len(values) < 2:
             raise CrossmemError(
@@ -301,6 +295,21 @@ def _check(questions: Questions, metrics: Sequence[str], *, needed: bool) -> Non
                 "Add it to them, or name another config as --candidates-from.",
             )
         questions.compared(row)
+
+
+def check_about(number: int, row: Mapping[str, Any]) -> None:
+    """Accept a row that has an answer, a person and a modality.
+
+    Raises:
+        CrossmemError: One is missing; the row is named.
+    """
+    if not str(row["answer"] or "").strip():
+        raise CrossmemError(f"Row {number} has the answer {row['answer']!r}.", "Give each row an answer.")
+    if row["persona_id"] is None or row["modality"] not in MODALITIES:
+        raise CrossmemError(
+            f"Row {number} has the persona_id {row['persona_id']!r} and the modality {row['modality']!r}.",
+            f"Give each row a persona_id and one of the modalities {', '.join(MODALITIES)}.",
+        )
 
 
 def _check_matchable(number: int, answer: str, metrics: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ from datasets import Dataset, Features, List, Value
 from crossmem_hf.data.loading import load_rows
 from crossmem_hf.data.rows import features_of
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.studies.score_rows import load_questions, rows_of
+from crossmem_hf.studies.score_rows import check_about, load_questions, rows_of
 from crossmem_hf.studies.score_settings import ScoreSettings
 
 SETTINGS = ScoreSettings(num_personas=5)
@@ -243,3 +243,16 @@ def test_a_false_answer_that_is_the_truth_in_another_spelling(published):
     settings = published(qa=(rows, with_column("lies", Value("string"))))
     with pytest.raises(CrossmemError, match="expected at least one other text"):
         load_questions(replace(settings, false_answers="lies", metrics=("truth_ratio",)))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [({"answer": None}, "has the answer None"), ({"persona_id": None}, "has the persona_id None"), ({}, "")],
+)
+def test_a_row_says_who_what_and_through_which_door(change, said):
+    row = facts()[0] | change
+    if said:
+        with pytest.raises(CrossmemError, match=f"Row 7 {said}"):
+            check_about(7, row)
+    else:
+        check_about(7, row)
