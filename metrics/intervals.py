@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
+from unicodedata import normalize
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +61,7 @@ DEFAULT_RESAMPLING = Resampling()
 def cluster_codes(cluster_ids: Sequence[Any], num_rows: int) -> NDArray[np.intp]:
     """Cluster number of each row, 0 to clusters - 1, in the order of the sorted ids.
 
-    Sorted, so that the order of the rows changes no interval.
+    Sorted, so that the order of the rows changes no interval. Composed and decomposed spellings are one id.
 
     Raises:
         ValueError: The ids do not fit the rows, or one is missing; the row is named.
@@ -71,11 +72,12 @@ def cluster_codes(cluster_ids: Sequence[Any], num_rows: int) -> NDArray[np.intp]
             "Pass the persona of every row."
         )
     for row, cluster_id in enumerate(cluster_ids):
-        if cluster_id is None:
-            raise ValueError(f"Row {row}: persona_id is None; expected a persona. Give the row its persona's id.")
-    _, codes = np.unique(
-        np.asarray([str(cluster_id) for cluster_id in cluster_ids], dtype=object), return_inverse=True
-    )
+        if cluster_id is None or cluster_id != cluster_id:
+            raise ValueError(
+                f"Row {row}: persona_id is {cluster_id}; expected a persona. Give the row its persona's id."
+            )
+    named = [normalize("NFC", str(cluster_id)) for cluster_id in cluster_ids]
+    _, codes = np.unique(np.asarray(named, dtype=object), return_inverse=True)
     return codes.astype(np.intp).reshape(-1)
 
 

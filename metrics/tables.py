@@ -102,7 +102,7 @@ def _json_records(text: str) -> list[dict[str, Any]]:
 
 def _cell(value: Any) -> str:
     """A JSON value as a visitor would type it."""
-    if value is None:
+    if value is None or value != value:  # NaN is how pandas writes an empty cell
         return ""
     if isinstance(value, list):
         between = " | " if any(isinstance(item, str) for item in value) else ", "

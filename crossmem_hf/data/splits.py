@@ -1,11 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who is forgotten and who is retained. It knows ids only, not people, rows or questions."""
 
+from collections import Counter
 from collections.abc import Sequence
 from math import floor
+from unicodedata import normalize
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.seeding import seed_for
+
+
+def person_key(persona_id: str) -> str:
+    """What tells people apart: the id in Unicode form NFC, so that composed and decomposed spellings are one person.
+
+    Example:
+        >>> person_key("Jose\u0301") == person_key("Jos\u00e9") != person_key("Jose")
+        True
+    """
+    return normalize("NFC", persona_id)
 
 
 def check_fraction(fraction: float) -> None:
@@ -24,19 +36,21 @@ def check_fraction(fraction: float) -> None:
 def forget_order(persona_ids: Sequence[str], seed: int = 0) -> list[str]:
     """The ids in the order in which they are forgotten: every forget set is a prefix of this list.
 
-    The order depends on the ids and the seed alone, not on how they are listed; adding people leaves the
+    The order depends on the ids and the seed alone, not on how they are listed or composed; adding people leaves the
     relative order of the others as it was.
 
     Raises:
-        CrossmemError: An id occurs twice.
+        CrossmemError: An id occurs twice, be it in two Unicode spellings.
     """
-    if len(set(persona_ids)) != len(persona_ids):
-        twice = sorted({name for name in persona_ids if list(persona_ids).count(name) > 1})
+    counts = Counter(map(person_key, persona_ids))
+    if len(counts) != len(persona_ids):
+        twice = sorted(name for name, count in counts.items() if count > 1)
         raise CrossmemError(
             f"Persona ids {twice[:3]!r} occur more than once among {len(persona_ids)}; expected each once.",
             "Pass each person once.",
         )
-    return sorted(persona_ids, key=lambda persona_id: (seed_for(seed, "forget-order", persona_id), persona_id))
+    keys = {persona_id: person_key(persona_id) for persona_id in persona_ids}
+    return sorted(persona_ids, key=lambda one: (seed_for(seed, "forget-order", keys[one]), keys[one]))
 
 
 def forget_ids(persona_ids: Sequence[str], fraction: float, seed: int = 0) -> frozenset[str]:
@@ -77,7 +91,7 @@ def check_disjoint(forget: Sequence[str], retain: Sequence[str]) -> None:
     for name, ids in (("forget", forget), ("retain", retain)):
         if not ids:
             raise CrossmemError(f"The {name} set is empty; expected at least one row.", f"Give it some {name} rows.")
-    both = sorted(set(forget) & set(retain))
+    both = sorted(set(map(person_key, forget)) & set(map(person_key, retain)))
     if both:
         shown = ", ".join(map(repr, both[:3])) + (", ..." if len(both) > 3 else "")
         raise CrossmemError(

@@ -10,6 +10,7 @@ import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from unicodedata import normalize
 
 Record = Mapping[str, Any]
 
@@ -51,7 +52,7 @@ class Column:
             value = _options(value, found(record, self.at), self)[0]
         elif self.not_at is not None:
             value = _options(value, found(record, self.not_at), self)[1]
-        if self.values is not None:
+        if self.values is not None and value is not None:
             if str(value) not in self.values:
                 raise BadRecordError(f"{self.column!r} is {short(value)}; the mapping lists {', '.join(self.values)}")
             return self.values[str(value)]
@@ -62,6 +63,7 @@ class Column:
 
 def found(record: Record, path: str) -> Any:
     """What a column holds; a name with dots is looked for as it is before it is taken apart."""
+    path = normalize("NFC", path)  # as the records have it
     if path in record:
         return record[path]
     for place, sign in enumerate(path):
@@ -110,6 +112,7 @@ def exploded(record: Record, paths: Sequence[str]) -> Iterator[tuple[str, Record
 
 
 def _with(record: Record, path: str, item: Any) -> Record:
+    path = normalize("NFC", path)
     if path in record:
         return {**record, path: item}
     for place, sign in enumerate(path):

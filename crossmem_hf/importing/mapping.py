@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import yaml
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.importing.columns import Column
+from crossmem_hf.importing.decoding import text_of
 
 OPEN = "?"
 """Stands in a preset for what is not known; a mapping that still holds it is refused."""
@@ -22,7 +24,8 @@ _PRESETS = Path(__file__).parent / "mappings"
 _NEEDED = ("person", "question", "answer")
 _COLUMNS = (*_NEEDED, "name", "images", "attribute", "modality", "hops", "split", "view", "template")
 FALSE_ANSWERS = "perturbed_answer"
-NAME = re.compile(r"\w+")
+NAME = re.compile(r"\w{1,50}")
+"""What may be a config or a split: what `datasets` takes, and short enough for the name of a file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +86,7 @@ def read_mapping(name: str) -> TableMapping:
     if name in presets():
         return _mapping(name, mapping_text(name))
     try:
-        text = Path(name).read_text(encoding="utf-8")
+        text = text_of(Path(name))
     except (OSError, UnicodeDecodeError) as error:
         raise CrossmemError(
             f"There is no mapping {name!r}: it is neither a file that can be read nor one of {', '.join(presets())}.",
@@ -135,9 +138,12 @@ def _block(name: str, given: Mapping[str, Any]) -> Block:
                 "Name its column, or write {value: ...} for all rows"
                 + ("; with 'name' given, hops is 1 where the question says it and else 2." if key == "hops" else "."),
             )
-    config, lists = str(given.get("config", "qa")), given.get("explode") or []
+    config, lists = normalize("NFC", str(given.get("config", "qa"))), given.get("explode") or []
     if not NAME.fullmatch(config):
-        raise CrossmemError(f"Mapping {name!r} has the config {config!r}.", "Use letters, digits and '_'.")
+        raise CrossmemError(
+            f"Mapping {name!r} has the config {config!r}.",
+            "Use at most 50 letters, digits and '_', without combining signs.",
+        )
     return Block(
         config=config,
         explode=(lists,) if isinstance(lists, str) else tuple(str(path) for path in lists),

@@ -12,6 +12,7 @@ from unicodedata import normalize
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.importing.columns import BadRecordError, Column, Record, short
+from crossmem_hf.importing.decoding import text_of
 from crossmem_hf.importing.faults import Faults
 from crossmem_hf.importing.leftovers import is_junk, left_lying
 from crossmem_hf.importing.tables import Table, picture_in
@@ -106,7 +107,12 @@ def skipped_in(source: str, portraits: Iterable[Portrait]) -> str:
 
 
 def _metadata(folder: Path) -> Path | None:
-    return next((folder / name for name in METADATA if (folder / name).is_file()), None)
+    listings = [folder / name for name in METADATA if (folder / name).is_file()]
+    if len(listings) > 1:
+        raise CrossmemError(
+            f"{folder.name!r} has {' and '.join(path.name for path in listings)}.", "Keep the one that holds."
+        )
+    return next(iter(listings), None)
 
 
 def _holds_dataset(folder: Path) -> bool:
@@ -155,8 +161,8 @@ def _described(path: Path, root: Path) -> str:
     if path.exists() and not path.resolve().is_relative_to(root.resolve()):
         raise BadRecordError(f"its description {path.name!r} is a link to a file outside of {root.name!r}")
     try:
-        return _said(path.read_text(encoding="utf-8")) if path.is_file() else ""
-    except (OSError, UnicodeDecodeError) as error:
+        return _said(text_of(path, windows=False)) if path.is_file() else ""
+    except (OSError, UnicodeDecodeError, CrossmemError) as error:
         raise BadRecordError(f"its description {path.name!r} cannot be read: {error}") from error
 
 

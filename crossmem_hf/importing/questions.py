@@ -4,7 +4,6 @@
 Tables are read twice: first everything is checked, then pictures are made and rows written. Nothing is uploaded.
 """
 
-import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crossmem_hf.data.rows import Row, candidate_row, features_of
-from crossmem_hf.data.splits import check_disjoint, check_fraction, forget_ids
+from crossmem_hf.data.splits import check_disjoint, check_fraction, forget_ids, person_key
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.importing.card import About
 from crossmem_hf.importing.columns import BadRecordError, Record
+from crossmem_hf.importing.decoding import text_of
 from crossmem_hf.importing.faults import Faults
 from crossmem_hf.importing.folder import FolderWriter, check_free, write_imported
 from crossmem_hf.importing.images import Noted, Told
@@ -24,7 +24,7 @@ from crossmem_hf.importing.leftovers import left_in_files, left_lying
 from crossmem_hf.importing.mapping import FALSE_ANSWERS, TableMapping
 from crossmem_hf.importing.pictures import BadPictureError, PictureShape, check_picture, clean_picture, unwarned
 from crossmem_hf.importing.records import Asked, asked_of
-from crossmem_hf.importing.tables import Table, picture_in
+from crossmem_hf.importing.tables import Table, json_of, picture_in
 
 if TYPE_CHECKING:
     import datasets
@@ -120,14 +120,17 @@ def import_questions(
 def people_listed(where: str) -> frozenset[str]:
     """The people whom a file lists: one a line, or a JSON list; ``FILE#KEY`` takes one list of a JSON mapping.
 
+    They are `person_key`s; entries that are missing are nobody.
+
     Raises:
         CrossmemError: The file cannot be read, or has no such list.
     """
     name, _, key = where.partition("#")
     try:
-        text = Path(name).read_text(encoding="utf-8-sig")
-        given = json.loads(text) if name.endswith(".json") else text.split("\n")
-    except (OSError, ValueError) as error:
+        given = json_of(Path(name)) if name.endswith(".json") else text_of(Path(name)).split("\n")
+    except (OSError, ValueError, RecursionError) as error:
+        if isinstance(error, CrossmemError):
+            raise
         raise CrossmemError(f"The list of people {name!r} cannot be read: {error}.", "Check the file.") from error
     listed = given.get(key) if key and isinstance(given, dict) else given
     if not isinstance(listed, list):
@@ -135,7 +138,7 @@ def people_listed(where: str) -> frozenset[str]:
         raise CrossmemError(
             f"{where!r} is no list of people{known}.", "Give a list, or with FILE.json#KEY the key of one."
         )
-    people = frozenset(str(person).strip() for person in listed if str(person).strip())
+    people = frozenset(person_key(str(person).strip()) for person in listed if str(person or "").strip())
     if not people:
         raise CrossmemError(f"The list of people {where!r} is empty.", "Name somebody.")
     return people
@@ -214,14 +217,15 @@ def _forgotten(splits: Mapping[str, set[str]], options: QuestionImport) -> froze
         return frozenset(forget)
     if options.forget_people is None:
         return forget_ids(list(splits), options.forget_fraction, options.seed)
-    strangers = sorted(options.forget_people - splits.keys())
+    wanted = frozenset(map(person_key, options.forget_people))
+    strangers = sorted(wanted - splits.keys())
     if strangers:
         raise CrossmemError(
             f"{strangers[0]!r} is to be forgotten and is not in the table ({len(strangers)} such people).",
             "Check the list, and the mapping's person.",
         )
-    check_disjoint(sorted(options.forget_people), sorted(splits.keys() - options.forget_people))
-    return options.forget_people
+    check_disjoint(sorted(wanted), sorted(splits.keys() - wanted))
+    return wanted
 
 
 def _write_rows(writer: FolderWriter, options: QuestionImport, surveyed: Surveyed, told: Told) -> None:

@@ -4,9 +4,11 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from unicodedata import normalize
 
 from crossmem_hf.importing.columns import BadRecordError, Record, exploded, short, unpacked
 from crossmem_hf.importing.mapping import FALSE_ANSWERS, NAME, Block, TableMapping
+from crossmem_hf.metrics.matching import says
 from crossmem_hf.personas.schema import MODALITIES
 
 
@@ -45,7 +47,8 @@ def asked_of(mapping: TableMapping, record: Record) -> Iterator[Asked]:
 def _asked(block: Block, record: Record) -> Asked:
     given = {key: column.of(record) for key, column in block.columns.items()}
     person, answer = _words(given, "person"), _words(given, "answer")
-    question = _words({"question": str(given["question"] or "").replace("<image>", "")}, "question")
+    asked = given["question"]
+    question = _words({"question": asked.replace("<image>", "") if isinstance(asked, str) else asked}, "question")
     pictures = given.get("images")
     listed = pictures if isinstance(pictures, list | tuple) else [pictures]
     shown = tuple(picture for picture in listed if picture not in (None, ""))
@@ -54,9 +57,11 @@ def _asked(block: Block, record: Record) -> Asked:
         raise BadRecordError(f"its modality is {short(modality)}; expected one of {', '.join(MODALITIES)}")
     if modality == "image" and not shown:
         raise BadRecordError("its modality is 'image', and it has no picture")
-    split = given.get("split")
-    if split is not None and not NAME.fullmatch(str(split)):
-        raise BadRecordError(f"its split is {short(split)}; expected letters, digits and '_'")
+    split = None if given.get("split") is None else normalize("NFC", str(given["split"]))
+    if split is not None and not NAME.fullmatch(split):
+        raise BadRecordError(
+            f"its split is {short(split)}; expected at most 50 letters, digits and '_', without combining signs"
+        )
     return Asked(
         config=block.config,
         person=person,
@@ -66,8 +71,8 @@ def _asked(block: Block, record: Record) -> Asked:
         attribute=_words(given, "attribute") if given.get("attribute") is not None else block.config,
         modality=modality,
         hops=_hops(given, question),
-        split=None if split is None else str(split),
-        view=_whole(given.get("view", 0), "view", 10**9),
+        split=split,
+        view=0 if given.get("view") is None else _whole(given["view"], "view", 10**9),
         template=None if given.get("template") is None else str(given["template"]),
         pictures=shown if modality == "image" else (),
     )
@@ -77,7 +82,7 @@ def _words(given: Mapping[str, Any], key: str) -> str:
     value = given[key]
     if isinstance(value, list | tuple | Mapping | bytes):
         raise BadRecordError(f"its {key} is {short(value)}; expected a text")
-    text = "" if value is None else str(value).strip()
+    text = "" if value is None else normalize("NFC", str(value)).strip()
     if not text:
         raise BadRecordError(f"its {key} is empty")
     return text
@@ -99,14 +104,16 @@ def _false(given: Mapping[str, Any], answer: str) -> tuple[str, ...]:
 def _hops(given: Mapping[str, Any], question: str) -> int:
     if given.get("hops") is not None:
         return _whole(given["hops"], "hops", 2)
-    return 1 if _words(given, "name").casefold() in question.casefold() else 2
+    if "name" not in given:
+        raise BadRecordError("its hops is empty, and no column has the name that the question may say")
+    return 1 if says(question, _words(given, "name")) else 2
 
 
 def _whole(value: Any, key: str, most: int) -> int:
     try:
-        number = int(value)
-    except (TypeError, ValueError):
-        number = -1
-    if not 0 <= number <= most:
+        number = float(str(value))  # "2.0", too
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= most or not number.is_integer():
         raise BadRecordError(f"its {key} is {short(value)}; expected a whole number, 0 to {most}")
-    return number
+    return int(number)

@@ -5,11 +5,13 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import floor
+from unicodedata import category
 
 from crossmem_hf.data.splits import forget_ids
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.importing.faults import Faults
 from crossmem_hf.importing.portraits import Portrait
+from crossmem_hf.metrics.matching import normalise_name, says
 from crossmem_hf.personas.schema import VIEW_SPLITS, ViewSplit
 from crossmem_hf.seeding import seed_for
 
@@ -119,8 +121,8 @@ def _names(portraits: Iterable[Portrait]) -> dict[str, str]:
 
 
 def _folded(name: str) -> str:
-    """Equal for names that people take for the same."""
-    return "".join(re.findall(r"\w", name.casefold().replace("_", " ")))
+    """Equal for names that people, or the metrics, take for the same."""
+    return normalise_name(name.replace("_", " ")).replace(" ", "")
 
 
 def _check_pictures(portraits: Sequence[Portrait], digests: Sequence[str]) -> None:
@@ -203,11 +205,16 @@ def _check_texts(texts: Sequence[str], name: str) -> None:
             f"there are {len(texts)} different descriptions; expected at least {_FEWEST}, one each for "
             f"{', '.join(VIEW_SPLITS)}, or none of anybody"
         )
-    words = {word for word in re.findall(r"\w+", name) if len(word) > 1 and not word.islower()}
+    words = {word for word in _written_words(name) if len(word) > 1 and not word.islower()}
     for text in texts:
-        told = sorted({*words, *map(str.upper, words)} & set(re.findall(r"\w+", text)))
-        if told or name.casefold() in text.casefold():
+        told = sorted({*words, *map(str.upper, words)} & _written_words(text))
+        if told or says(text, name) or name.casefold() in text.casefold():
             raise ValueError(f"the description {text[:60]!r} says {(told or [name])[0]!r}, which is to be recalled")
+
+
+def _written_words(text: str) -> set[str]:
+    """The words of a text as they are written: runs of letters and numbers with all their marks."""
+    return set("".join(sign if category(sign)[0] in "LNM" else " " for sign in text).split())
 
 
 def _chosen(splits: Mapping[str, set[str]]) -> list[View]:

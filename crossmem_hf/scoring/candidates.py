@@ -4,6 +4,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from unicodedata import normalize
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,8 +105,10 @@ def score_candidates(
     for part in scored(model, processor, rows, tokens, logprobs, **sizes):
         sums = -np.bincount(part.owners, weights=part.values[:, 0])
         nll[part.row, part.first : part.first + len(sums)] = sums
-    places: dict[int, dict[str, int]] = {id(texts): {text: at for at, text in enumerate(texts)} for texts in lists}
-    truths = [places[id(texts)].get(row.get("answer") or "", -1) for row, texts in zip(rows, lists, strict=True)]
+    places: dict[int, dict[str, int]] = {
+        id(texts): {_key(text): at for at, text in enumerate(texts)} for texts in lists
+    }
+    truths = [places[id(texts)].get(_key(row.get("answer") or ""), -1) for row, texts in zip(rows, lists, strict=True)]
     return Scores(nll_nats=nll, num_tokens=counts, truth_index=np.array(truths, dtype=np.int64))
 
 
@@ -131,6 +134,11 @@ def _one_a_row(candidates: Sequence[str] | Sequence[Sequence[str]], num_rows: in
     return [same.setdefault(tuple(item), item) for item in candidates]
 
 
+def _key(text: Any) -> Any:
+    """The same for composed and decomposed spellings of a text."""
+    return normalize("NFC", text) if isinstance(text, str) else text
+
+
 def _check_candidates(texts: Sequence[str]) -> None:
     odd = [text for text in texts if not isinstance(text, str)]
     if odd:
@@ -140,7 +148,7 @@ def _check_candidates(texts: Sequence[str]) -> None:
         raise CrossmemError(
             f"Candidate {blank[0]} is blank." if blank else "There are no candidates; expected at least one.", _REMEDY
         )
-    if len(set(texts)) != len(texts):
-        seen: set[str] = set()
-        twice = next(text for text in texts if text in seen or seen.add(text))  # type: ignore[func-returns-value]
+    keys = list(map(_key, texts))
+    if len(set(keys)) != len(keys):
+        twice = next(text for place, text in enumerate(keys) if text in keys[:place])
         raise CrossmemError(f"Candidate {twice!r} occurs twice; expected each once.", "Drop the duplicates.")

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from crossmem_hf.data.forms import Row, as_row
-from crossmem_hf.metrics.cross_modal_recall.recall_math import row_matches
+from crossmem_hf.metrics.matching import row_matches
 from crossmem_hf.scoring.generation import generate_answers
 from crossmem_hf.scoring.inputs import answer_of
 
 
 def answered(model: Any, processor: Any, rows: Sequence[Row]) -> list[bool]:
-    """For each row, whether the model's likeliest answer is the full right one (`recall_math.row_matches`).
+    """For each row, whether the model's likeliest answer is the full right one (`matching.row_matches`).
 
     Raises:
         CrossmemError: As `generate_answers`.

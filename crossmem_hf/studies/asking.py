@@ -7,8 +7,8 @@ from typing import Any
 
 from crossmem_hf.data.loading import built_rows
 from crossmem_hf.data.spec import DatasetSpec
-from crossmem_hf.metrics.cross_modal_recall.recall_math import row_matches
 from crossmem_hf.metrics.exposure.exposure_math import exposure_items
+from crossmem_hf.metrics.matching import row_matches
 from crossmem_hf.personas.sampling import sample_personas
 from crossmem_hf.personas.schema import Modality
 from crossmem_hf.scoring.candidates import score_candidates

@@ -9,8 +9,8 @@ import numpy as np
 from crossmem_hf.data.forms import Row
 from crossmem_hf.data.loading import built_rows
 from crossmem_hf.data.spec import DatasetSpec
-from crossmem_hf.metrics.cross_modal_recall.recall_math import row_matches
 from crossmem_hf.metrics.exposure.exposure_math import ExposureItems
+from crossmem_hf.metrics.matching import row_matches
 from crossmem_hf.scoring.answers import score_answers
 from crossmem_hf.scoring.candidates import score_candidates
 from crossmem_hf.scoring.generation import generate_answers

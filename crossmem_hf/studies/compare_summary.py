@@ -6,14 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from crossmem_hf.metrics.cross_modal_recall.recall_math import normalise_name
 from crossmem_hf.metrics.exposure.exposure_math import chance_exposure
 from crossmem_hf.metrics.forget_diagnosis.diagnosis_math import diagnose_items
 from crossmem_hf.metrics.intervals import cluster_codes, mean_interval
+from crossmem_hf.metrics.matching import says_part
 from crossmem_hf.personas.schema import MODALITIES
 from crossmem_hf.prompts import REFUSALS
 from crossmem_hf.report.compare_record import EXPOSURE, OUTCOMES, PARTIAL, RECALL, ROUGE, CompareArm, CompareLine
 from crossmem_hf.studies.compare_cells import RETRAINED
+from crossmem_hf.studies.rouge import rouge_l
 
 Result = Mapping[str, Any]
 Answer = Mapping[str, Any]
@@ -104,7 +105,7 @@ def _recalls(answers: Sequence[Answer]) -> Iterator[Column]:
     counts = [answer["num_candidates"] for answer in answers]
     guess = float(np.mean([1 / count for count in counts]))
     yield RECALL, [answer["correct"] for answer in answers], guess, "proportion", "more_memorised"
-    partly = [_shares_a_word(answer["answer"], answer["truth"]) for answer in answers]
+    partly = [says_part(answer["answer"], answer["truth"]) for answer in answers]
     yield PARTIAL, partly, None, "proportion", "more_memorised"
     yield ROUGE, _rouge(answers), None, "proportion", "more_memorised"
     chance = float(np.mean([chance_exposure(count) for count in counts]))
@@ -130,12 +131,5 @@ def _outcomes(answers: Sequence[Answer], limit: float | None) -> Iterator[Column
         yield outcome, shown, None, "proportion", directions.get(outcome, f"more_{outcome}")
 
 
-def _shares_a_word(answer: str, truth: str) -> bool:
-    return bool(set(normalise_name(answer).split()) & set(normalise_name(truth).split()))
-
-
 def _rouge(answers: Sequence[Answer]) -> list[float]:
-    from rouge_score.rouge_scorer import RougeScorer
-
-    scorer = RougeScorer(["rougeL"], use_stemmer=True)
-    return [scorer.score(answer["truth"], answer["answer"])["rougeL"].recall for answer in answers]
+    return [rouge_l(answer["truth"], answer["answer"]).recall for answer in answers]

@@ -33,7 +33,15 @@ from crossmem_hf.studies.score_items import (
 from crossmem_hf.studies.score_measures import DISCOVERABLE, Against
 from crossmem_hf.studies.score_metrics import baseline_lines, score_lines
 from crossmem_hf.studies.score_passes import Item, Passes, check_askable
-from crossmem_hf.studies.score_rows import Questions, load_questions, row_keys, rows_of, spread, without_pictures
+from crossmem_hf.studies.score_rows import (
+    Questions,
+    check_about,
+    load_questions,
+    row_keys,
+    rows_of,
+    spread,
+    without_pictures,
+)
 from crossmem_hf.studies.score_settings import BASELINES, ScoreSettings
 from crossmem_hf.studies.score_table import score_table
 from crossmem_hf.studies.stages import claim_folder, locked
@@ -144,6 +152,8 @@ def _holdout(settings: ScoreSettings, questions: Questions) -> _Holdout:
         )
     rows = spread(every, settings.max_rows)
     about = without_pictures(rows)
+    for number, row in enumerate(about):
+        check_about(number, row)
     return _Holdout(rows, about, row_keys(rows, about))
 
 

@@ -1,29 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each metric of a set of items, by its own maths: a summary with intervals, and columns with a value an item.
 
-`rouge` is the rouge-score library itself (ROUGE-L, stemmed, as TOFU has it): evaluate's module of that name wraps it
-but is a script on the Hub, which cannot be loaded offline. `exact_match` is the matching rule of `cross_modal_recall`:
-case, punctuation and spaces do not count. It does not know groups, units or directions.
+`rouge` is the rouge-score library (ROUGE-L, stemmed, as TOFU has it) with words of any script: evaluate's module of
+that name has those of English alone, and is a script on the Hub, which cannot be loaded offline. `exact_match` is the
+matching rule of `cross_modal_recall`. It does not know groups, units or directions.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
 
-from crossmem_hf.metrics.cross_modal_recall.recall_math import MODALITIES, chance_recall, recall_summary, row_matches
+from crossmem_hf.metrics.cross_modal_recall.recall_math import MODALITIES, recall_summary
 from crossmem_hf.metrics.exposure.exposure_math import ExposureItems, exposure_items, exposure_summary
 from crossmem_hf.metrics.extraction_strength.sampling_math import extraction_items, extraction_summary
 from crossmem_hf.metrics.extraction_strength.strength_math import strength_items, strength_summary
 from crossmem_hf.metrics.forget_diagnosis.diagnosis_math import diagnose_items, diagnosis_summary
 from crossmem_hf.metrics.intervals import cluster_codes, mean_interval
+from crossmem_hf.metrics.matching import chance_recall, row_matches
 from crossmem_hf.metrics.min_k_prob.membership_math import membership_summary
 from crossmem_hf.metrics.min_k_prob.min_k_math import token_scores
 from crossmem_hf.metrics.priv_leak.priv_leak_math import priv_leak_items, priv_leak_summary
 from crossmem_hf.metrics.truth_ratio.truth_ratio_math import TruthRatioItems, truth_ratio_items, truth_ratio_summary
 from crossmem_hf.prompts_refusals import every_wording
+from crossmem_hf.studies.rouge import rouge_l
 
 Item = Mapping[str, Any]
 Found = tuple[dict[str, float], dict[str, list[Any]]]
@@ -143,16 +144,9 @@ def truth_ratio(items: Sequence[Item], against: Against) -> Found:
     return {**summary, "no_difference": 0.5}, found.as_lists()
 
 
-@lru_cache
-def _rouge_scorer() -> Any:
-    from rouge_score.rouge_scorer import RougeScorer
-
-    return RougeScorer(["rougeL"], use_stemmer=True)
-
-
 def rouge(items: Sequence[Item], against: Against) -> Found:
     """From free answers."""
-    scores = [_rouge_scorer().score(item["truth"], item["answer"])["rougeL"] for item in items]
+    scores = [rouge_l(item["truth"], item["answer"]) for item in items]
     columns = {"rouge_l": [one.fmeasure for one in scores], "rouge_l_recall": [one.recall for one in scores]}
     summaries = [_mean(name, values, items) for name, values in columns.items()]
     return summaries[0] | summaries[1], columns

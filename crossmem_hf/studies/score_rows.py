@@ -4,17 +4,21 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from unicodedata import normalize
 
 from crossmem_hf.data.loading import load_rows, published_rows, silent_progress
 from crossmem_hf.data.spec import SPLITS, check_config
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.metrics.matching import normalise_name
 from crossmem_hf.personas.schema import MODALITIES
 from crossmem_hf.scoring.sharding import picture_keys
 from crossmem_hf.storage import fingerprint
+from crossmem_hf.studies.rouge import rouge_words
 from crossmem_hf.studies.score_settings import ScoreSettings
 
 PERTURBED = "perturbed_answer"
 _CANDIDATES = "candidates"
+_MATCHING = ("cross_modal_recall", "exact_match", "forget_diagnosis")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,8 @@ class Questions:
         Raises:
             CrossmemError: Its false answers are none, blank or the truth itself, or its truth in other words is blank.
         """
-        truth, rivals = row["answer"], self.by_attribute[row["attribute"]]
+        truth = row["answer"]
+        rivals = [truth if _same(text, truth) else text for text in self.by_attribute[row["attribute"]]]
         told = row[self.true_column] if self.falsified and self.true_column else truth
         false = self._false(row, told) if self.falsified else ()
         texts = tuple(dict.fromkeys([*(rivals if self.ranked else ()), truth, told, *false]))
@@ -98,11 +103,13 @@ class Questions:
                 "Correct the column, or leave --true-answers out to take the answer itself.",
             )
         if self.false_column is None:
-            return tuple(text for text in self.by_attribute[row["attribute"]] if text != row["answer"])
+            return tuple(text for text in self.by_attribute[row["attribute"]] if not _same(text, row["answer"]))
         given = row[self.false_column]
         texts = (given,) if isinstance(given, str) else tuple(given or ())
         true = (row["answer"], told)
-        if not texts or any(not isinstance(text, str) or not text.strip() or text in true for text in texts):
+        if not texts or any(
+            not isinstance(text, str) or not text.strip() or any(_same(text, one) for one in true) for text in texts
+        ):
             raise CrossmemError(
                 f"A row of {row['persona_id']!r} has the {self.false_column} {given!r} for the answer "
                 f"{row['answer']!r}; expected at least one other text.",
@@ -147,7 +154,7 @@ def load_questions(settings: ScoreSettings) -> Questions:
         ranked=ranked,
         falsified=falsified,
     )
-    _check(questions, needed=ranked or (falsified and column is None))
+    _check(questions, settings.metrics, needed=ranked or (falsified and column is None))
     return questions
 
 
@@ -203,8 +210,25 @@ def _candidates(
         origins.append(f"the values in config {settings.candidates_from or _CANDIDATES!r}")
     if set(asked) - listed.keys():
         origins.append("all different answers of the split")
-    values = {attribute: tuple(dict.fromkeys(listed.get(attribute) or answered[attribute])) for attribute in asked}
+    values = {attribute: _different(listed.get(attribute) or answered[attribute]) for attribute in asked}
     return values, " or else ".join(origins)
+
+
+def _different(texts: Sequence[Any]) -> tuple[Any, ...]:
+    """Each text once, in the first of its Unicode spellings."""
+    first: dict[Any, Any] = {}
+    for text in texts:
+        first.setdefault(_spelled(text), text)
+    return tuple(first.values())
+
+
+def _spelled(text: Any) -> Any:
+    return normalize("NFC", text) if isinstance(text, str) else text
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two texts are one, composed or decomposed."""
+    return bool(one == other or _spelled(one) == _spelled(other))
 
 
 def _listed(settings: ScoreSettings) -> dict[str, list[str]]:
@@ -251,15 +275,11 @@ def _names(listing: Callable[..., list[str]], *of: str) -> list[str]:
         ) from error
 
 
-def _check(questions: Questions, *, needed: bool) -> None:
+def _check(questions: Questions, metrics: Sequence[str], *, needed: bool) -> None:
+    spelled = {name: set(map(_spelled, values)) for name, values in questions.by_attribute.items()}
     for number, row in enumerate(questions.about):
-        if not str(row["answer"] or "").strip():
-            raise CrossmemError(f"Row {number} has the answer {row['answer']!r}.", "Give each row an answer.")
-        if row["persona_id"] is None or row["modality"] not in MODALITIES:
-            raise CrossmemError(
-                f"Row {number} has the persona_id {row['persona_id']!r} and the modality {row['modality']!r}.",
-                f"Give each row a persona_id and one of the modalities {', '.join(MODALITIES)}.",
-            )
+        check_about(number, row)
+        _check_matchable(number, row["answer"], metrics)
         values = questions.by_attribute[row["attribute"]]
         if needed and len(values) < 2:
             raise CrossmemError(
@@ -268,10 +288,37 @@ def _check(questions: Questions, *, needed: bool) -> None:
                 "expected at least 2 to rank.",
                 "Name a config with candidates as --candidates-from, or leave out the metrics that rank.",
             )
-        if needed and row["answer"] not in values:
+        if needed and _spelled(row["answer"]) not in spelled[row["attribute"]]:
             raise CrossmemError(
                 f"The answer {row['answer']!r} of row {number} is not among the {len(values)} candidates for "
                 f"{row['attribute']!r}.",
                 "Add it to them, or name another config as --candidates-from.",
             )
         questions.compared(row)
+
+
+def check_about(number: int, row: Mapping[str, Any]) -> None:
+    """Accept a row that has an answer, a person and a modality.
+
+    Raises:
+        CrossmemError: One is missing; the row is named.
+    """
+    if not str(row["answer"] or "").strip():
+        raise CrossmemError(f"Row {number} has the answer {row['answer']!r}.", "Give each row an answer.")
+    if row["persona_id"] is None or row["modality"] not in MODALITIES:
+        raise CrossmemError(
+            f"Row {number} has the persona_id {row['persona_id']!r} and the modality {row['modality']!r}.",
+            f"Give each row a persona_id and one of the modalities {', '.join(MODALITIES)}.",
+        )
+
+
+def _check_matchable(number: int, answer: str, metrics: Sequence[str]) -> None:
+    """Refuse a truth of which the metrics of free answers would find nothing to compare, before any pass."""
+    normal = {metric: normalise_name(answer) for metric in _MATCHING} | {"rouge": rouge_words(answer)}
+    lost = [metric for metric in metrics if metric in normal and not normal[metric]]
+    if lost:
+        raise CrossmemError(
+            f"Row {number} has the answer {answer!r}, of which {', '.join(lost)} would compare nothing: it is only "
+            "punctuation.",
+            f"Give it another answer, or leave {' and '.join(lost)} out of --metrics.",
+        )

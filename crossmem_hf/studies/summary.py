@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from crossmem_hf.metrics.cross_modal_recall.recall_math import normalise_name, recall_summary
+from crossmem_hf.metrics.cross_modal_recall.recall_math import recall_summary
 from crossmem_hf.metrics.exposure.exposure_math import chance_exposure
 from crossmem_hf.metrics.intervals import cluster_codes, mean_interval
+from crossmem_hf.metrics.matching import says_part
 from crossmem_hf.personas.naming import is_name
 from crossmem_hf.personas.schema import MODALITIES
 from crossmem_hf.report.record import (
@@ -90,7 +91,7 @@ def _means(
     """Exposure, partial recall and the share of answers that are names, in each modality asked in."""
     for (target,), part in _grouped(items, "target"):
         exposures = [item["exposure"] for item in part]
-        partly = [_says_part(item["answer"], item["truth"]) for item in part]
+        partly = [says_part(item["answer"], item["truth"]) for item in part]
         shaped = [is_name(item["answer"]) for item in part]
         guess = np.mean([_share_of_guesses(item["truth"], names[item["seed"]]) for item in part])
         columns: tuple[tuple[str, Sequence[float], float | None, str, str], ...] = (
@@ -116,14 +117,9 @@ def _means(
             )
 
 
-def _says_part(answer: str, truth: str) -> bool:
-    """Whether the first or the last name occurs in the answer."""
-    return bool(set(normalise_name(answer).split()) & set(normalise_name(truth).split()))
-
-
 def _share_of_guesses(truth: str, names: Sequence[str]) -> float:
     """How often a name drawn from `names` shares a word with the truth."""
-    return sum(_says_part(name, truth) for name in names) / len(names)
+    return sum(says_part(name, truth) for name in names) / len(names)
 
 
 def _with_every_base(items: Sequence[Item]) -> Iterator[Item]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unicodedata import normalize
 
 import torch
 from datasets import Dataset, concatenate_datasets
@@ -230,7 +231,7 @@ class UnlearnArguments:
         answers: dict[str, set[str]] = {}
         for rows in (forget, retain, *sets.values()):
             for attribute, answer in zip(rows["attribute"], rows["answer"], strict=True):
-                answers.setdefault(attribute, set()).add(answer)
+                answers.setdefault(attribute, set()).add(normalize("NFC", answer))
         candidates = {attribute: sorted(own) for attribute, own in answers.items()}
         ranked = all(len(own) > 1 for own in candidates.values())
         if self.stop_at_chance and not ranked:

@@ -5,6 +5,7 @@ from datasets import Dataset
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.schema import MODALITIES
+from crossmem_hf.training.people import personas_of
 
 
 def through(rows: Dataset, forget_modality: str | None) -> Dataset:
@@ -33,10 +34,10 @@ def through(rows: Dataset, forget_modality: str | None) -> Dataset:
             f"{rows.column_names!r}.",
             "Add them, or leave forget_modality out to forget through the rows as they are.",
         )
-    table = rows.select_columns(["modality", "persona_id", "attribute"]).with_format("arrow")[:]
-    doors, *facts = (table[name].to_pylist() for name in ("modality", "persona_id", "attribute"))
+    table = rows.select_columns(["modality", "attribute"]).with_format("arrow")[:]
+    doors, attributes = (table[name].to_pylist() for name in ("modality", "attribute"))
     by_door = {door: set() for door in MODALITIES} | {door: set() for door in doors}
-    for door, *fact in zip(doors, *facts, strict=True):
+    for door, *fact in zip(doors, personas_of(rows), attributes, strict=True):
         by_door[door].add(tuple(fact))
     for door in MODALITIES if forget_modality == "both" else (forget_modality,):
         lacking = sorted(set().union(*by_door.values()) - by_door[door])

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.metrics.matching import accepted_names
+from crossmem_hf.training.people import personas_of
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -114,7 +116,7 @@ def check_askable(rows: "Dataset", name: str, *, also: Sequence[str] = ()) -> No
         also: Columns needed on top of ASKED_COLUMNS.
 
     Raises:
-        CrossmemError: There are no rows, a column is missing, or a row has no door.
+        CrossmemError: There are no rows, a column is missing, or a row has no door or no answer that can be matched.
     """
     missing = sorted({*ASKED_COLUMNS, *also} - set(rows.column_names))
     if missing:
@@ -127,6 +129,13 @@ def check_askable(rows: "Dataset", name: str, *, also: Sequence[str] = ()) -> No
     without = [index for index, door in enumerate(rows["modality"]) if not door]
     if without:
         raise CrossmemError(f"Row {without[0]} of the {name} rows has no modality.", "Say image or text in each row.")
+    for index, answer in enumerate(rows["answer"]):
+        try:
+            accepted_names(answer, index)
+        except ValueError as error:
+            raise CrossmemError(
+                f"The {name} rows cannot be asked: {error}", "Give each row an answer that says something."
+            ) from error
 
 
 def spread(rows: "Dataset", most: int) -> "Dataset":
@@ -139,7 +148,7 @@ def spread(rows: "Dataset", most: int) -> "Dataset":
     """
     if len(rows) <= most:
         return rows
-    doors, people = list(rows["modality"]), list(rows["persona_id"])
+    doors, people = list(rows["modality"]), personas_of(rows)
     kinds = sorted(set(doors))
     if most < len(kinds):
         raise CrossmemError(f"max_rows={most!r} is below the {len(kinds)} doors {kinds!r}.", "Ask more rows.")

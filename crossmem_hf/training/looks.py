@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from unicodedata import normalize
 
 import numpy as np
 import torch
@@ -13,8 +14,8 @@ from datasets import Dataset
 
 from crossmem_hf.data.forms import Row
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.metrics.cross_modal_recall.recall_math import chance_recall
 from crossmem_hf.metrics.exposure.exposure_math import ExposureItems, chance_exposure
+from crossmem_hf.metrics.matching import chance_recall
 from crossmem_hf.scoring.candidates import score_candidates
 from crossmem_hf.scoring.recall import answered
 from crossmem_hf.scoring.sharding import in_shards
@@ -51,11 +52,14 @@ class Watched:
             self._check_candidates()
 
     def _check_candidates(self) -> None:
-        attributes = set(self.rows["attribute"]) if isinstance(self.candidates, Mapping) else {""}
+        by_attribute = isinstance(self.candidates, Mapping)
+        attributes = set(self.rows["attribute"]) if by_attribute else {""}
+        known: dict[str, set[str]] = {}
         for attribute in sorted(attributes):
             own = list(self._candidates_of({"attribute": attribute}))
             odd = [text for text in own if not isinstance(text, str) or not text.strip()]
-            if len(own) < 2 or odd or len(set(own)) != len(own):
+            known[attribute] = {normalize("NFC", text) for text in own if isinstance(text, str)}
+            if len(own) < 2 or odd or len(known[attribute]) != len(own):
                 raise CrossmemError(
                     f"The candidates {f'of {attribute!r} ' if attribute else ''}are {own[:5]!r}; expected at least "
                     "two texts, each once.",
@@ -63,7 +67,7 @@ class Watched:
                 )
         rows = self.rows.select_columns([name for name in ("answer", "attribute") if name in self.rows.column_names])
         for index, row in enumerate(rows):
-            if row["answer"] not in self._candidates_of(row):
+            if normalize("NFC", row["answer"]) not in known[row["attribute"] if by_attribute else ""]:
                 raise CrossmemError(
                     f"Row {index} of the {self.name!r} rows has the answer {row['answer']!r}, which is no candidate.",
                     "Add it: Exposure is the rank of the true answer among them.",

@@ -8,7 +8,8 @@ import datasets
 import evaluate
 
 from .intervals import Resampling
-from .recall_math import Match, Names, accepted_names, checked_answers, recall_summary
+from .matching import Match, Names, accepted_names, checked_answers
+from .recall_math import recall_summary
 
 CITATION = """\
 @misc{wen2025quantifying,
@@ -30,7 +31,7 @@ class CrossModalRecall(evaluate.Metric):
         source: list of "image" or "text", the modality each name was learnt in.
         target: list of "image" or "text", the modality each question was asked in.
         persona_id: list[str], the person behind each row; intervals resample persons.
-        match: "exact" (default) or "contains", after lower-casing and dropping punctuation.
+        match: "exact" (default) or "contains", in any script; see the card for what does not count.
         num_candidates: int or list[int], the names a guesser could choose from; adds chance.
         seed, confidence, num_resamples: of the bootstrap intervals; 0, 0.95 and 2000.
 

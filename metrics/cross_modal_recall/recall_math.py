@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Recall of names by the modality they were learnt in (source) and the one they are asked in (target).
 
-Owns the matching rule, the 2 x 2 matrix, its gaps and transfer ratios. Does not know what produced the answers or
-that `evaluate` exists. Numpy only.
+Owns the 2 x 2 matrix, its gaps and transfer ratios; the matching rule is `matching`. Does not know what produced the
+answers or that `evaluate` exists. Numpy only.
 """
 
 import math
-import unicodedata
 from collections.abc import Sequence
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,128 +21,12 @@ from .intervals import (
     cluster_codes,
     column_mean,
 )
+from .matching import Match, Names, chance_recall, is_match, normalise_name, row_matches
 
-Match = Literal["exact", "contains"]
-Names = str | Sequence[str]
+__all__ = ["CELLS", "MODALITIES", "chance_recall", "is_match", "normalise_name", "recall_summary", "row_matches"]
 
 MODALITIES = ("image", "text")
 CELLS = tuple((source, target) for source in MODALITIES for target in MODALITIES)
-_APOSTROPHES = "'`\u00b4\u2018\u2019\u02bc"
-
-
-def normalise_name(text: str) -> str:
-    r"""The form in which names are compared: lower case, no punctuation, single spaces.
-
-    Unicode compatibility forms are unified first. Apostrophes vanish (O'Neil = ONeil); every other character that
-    is no letter, digit or accent becomes a space (Mary-Jane = Mary Jane). Accents count (José is not Jose).
-
-    Example:
-        >>> normalise_name("  Dr. Mary-Jane O'NEIL.\n")
-        'dr mary jane oneil'
-    """
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    kept = (
-        "" if character in _APOSTROPHES else character if unicodedata.category(character)[0] in "LNM" else " "
-        for character in folded
-    )
-    return " ".join("".join(kept).split())
-
-
-def accepted_names(reference: Names, row: int = 0) -> list[str]:
-    """The accepted spellings of one row as a list; `row` is named in errors.
-
-    Raises:
-        ValueError: Neither a string nor a non-empty list of strings, or a name without a letter or digit.
-    """
-    names = [reference] if isinstance(reference, str) else reference
-    if isinstance(names, bytes) or not isinstance(names, Sequence | np.ndarray):
-        raise ValueError(f"Row {row}: reference {reference!r}; expected a name or a list of names. Pass a string.")
-    if len(names) == 0:
-        raise ValueError(f"Row {row}: no accepted name; expected at least one. Pass the full name.")
-    for name in names:
-        if not isinstance(name, str) or not normalise_name(name):
-            raise ValueError(f"Row {row}: reference {name!r}; expected a name with letters. Pass the full name.")
-    return list(names)
-
-
-def checked_answers(predictions: Sequence[Any]) -> list[str]:
-    """The answers as a list of strings; an empty string is an answer.
-
-    Raises:
-        ValueError: One is no string; the row is named.
-    """
-    for row, prediction in enumerate(predictions):
-        if not isinstance(prediction, str):
-            raise ValueError(f"Row {row}: prediction {prediction!r}; expected a string. Pass the decoded answer.")
-    return list(predictions)
-
-
-def is_match(prediction: str, reference: Names, match: Match = "exact") -> bool:
-    """Whether an answer names the person, after `normalise_name` on both sides.
-
-    Args:
-        reference: The full name, or all accepted spellings of it.
-        match: "exact" = the answer is the name and nothing else; "contains" = the name occurs in the answer as whole
-            words in a row, which a rambling answer also satisfies.
-
-    Raises:
-        ValueError: An unknown `match`, an answer that is no string, no name to compare with.
-
-    Example:
-        >>> is_match("It is ada okoye!", "Ada Okoye"), is_match("It is ada okoye!", "Ada Okoye", "contains")
-        (False, True)
-    """
-    return bool(row_matches([prediction], [reference], match)[0])
-
-
-def row_matches(predictions: Sequence[str], references: Sequence[Names], match: Match = "exact") -> NDArray[np.bool_]:
-    """`is_match` of every row: (rows,).
-
-    Raises:
-        ValueError: No rows, lengths that differ, or a row that is no string or has no name; the row is named.
-    """
-    if match not in get_args(Match):
-        raise ValueError(f"match={match!r}; expected one of {list(get_args(Match))}. Pass one of them.")
-    if len(predictions) == 0:
-        raise ValueError("No rows; expected at least one answer. Check that the rows were selected.")
-    if len(references) != len(predictions):
-        raise ValueError(
-            f"{len(references)} references for {len(predictions)} predictions; expected one a row. Pass both in full."
-        )
-    answers = [normalise_name(answer) for answer in checked_answers(predictions)]
-    names = [
-        [normalise_name(name) for name in accepted_names(reference, row)] for row, reference in enumerate(references)
-    ]
-    if match == "exact":
-        found = [answer in accepted for answer, accepted in zip(answers, names, strict=True)]
-    else:
-        found = [
-            any(f" {name} " in f" {answer} " for name in accepted)
-            for answer, accepted in zip(answers, names, strict=True)
-        ]
-    return np.asarray(found, dtype=np.bool_)
-
-
-def chance_recall(num_candidates: int | Sequence[int], num_rows: int) -> float:
-    """Expected recall of someone who picks one of the candidate names at random: the mean of 1 / candidates.
-
-    Args:
-        num_candidates: One number for all rows, or one a row.
-
-    Raises:
-        ValueError: A number below 1, or not one a row; the row is named.
-    """
-    per_row = [num_candidates] * num_rows if isinstance(num_candidates, int | np.integer) else list(num_candidates)
-    if len(per_row) != num_rows:
-        raise ValueError(
-            f"{len(per_row)} num_candidates for {num_rows} rows; expected one a row. Pass a single number."
-        )
-    for row, number in enumerate(per_row):
-        if not isinstance(number, int | np.integer) or number < 1:
-            raise ValueError(
-                f"Row {row}: num_candidates {number!r}; expected a whole number of at least 1. Count names."
-            )
-    return math.fsum(1.0 / number for number in per_row) / num_rows
 
 
 def recall_summary(

@@ -20,4 +20,12 @@ test_cases = [
             "chance": 0.25,
         },
     },
+    {  # any script, and signs that are part of a value: five of eight
+        "predictions": ["王小明。", "राधिका", "Jose\u0301", "A-", "-5", "C", "«+»", "５ ％"],
+        "references": ["王小明", "राधिका", "Jos\u00e9", "A+", "5", "C++", "+", "5%"],
+        "source": ["text"] * 8,
+        "target": ["text"] * 8,
+        "persona_id": [f"p{number}" for number in range(8)],
+        "result": {"text_to_text": 0.625},
+    },
 ]

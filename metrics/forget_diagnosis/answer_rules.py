@@ -7,10 +7,9 @@ Owns the rules, their order and their thresholds. Does not know of other answers
 import math
 import unicodedata
 from collections.abc import Sequence
-from functools import cache
 from itertools import pairwise
 
-from .recall_math import Names, accepted_names, normalise_name
+from .matching import Names, accepted_names, normalise_name, says, words_said
 
 OUTCOMES = ("still_known", "refused", "collapsed", "forgotten")
 REASONS = {
@@ -69,13 +68,14 @@ def diagnose(
         >>> REASONS[diagnose("Bo Lindqvist", "Ada Okoye", rank=1)]
         'still_known'
     """
-    words = normalise_name(answer)
+    truths = accepted_names(reference)
+    worded = not all(_only_signs(name) for name in truths)  # the truth + is told from the wrong answer -
     rules = {
-        "said": any(_says(words, normalise_name(name)) for name in accepted_names(reference)),
+        "said": any(_says(answer, name) for name in truths),
         "ranked_first": rank is not None and rank <= 1.0,
-        "refusal": any(f" {marker} " in f" {words} " for marker in _markers(tuple(refusals))),
-        "empty": not words,
-        "symbols": symbol_share(answer) > MOSTLY,
+        "refusal": any(says(answer, phrase) for phrase in (*REFUSAL_MARKERS, *refusals)),
+        "empty": _only_signs(answer) if worded else not normalise_name(answer),
+        "symbols": worded and symbol_share(answer) > MOSTLY,
         "repetition": repetition(answer) >= MOSTLY,
         "perplexity": perplexity is not None and perplexity > perplexity_limit,
         "other_answer": True,
@@ -90,8 +90,8 @@ def symbol_share(answer: str) -> float:
         >>> symbol_share("?!?! ok"), symbol_share("a@b.org")
         (0.6666666666666666, 0.2857142857142857)
     """
-    visible = [character for character in answer if not character.isspace()]
-    symbols = sum(unicodedata.category(character)[0] not in "LNM" for character in visible)
+    visible = [sign for sign in answer if not sign.isspace() and unicodedata.category(sign) != "Cf"]
+    symbols = sum(unicodedata.category(sign)[0] not in "LNM" for sign in visible)
     return symbols / len(visible) if visible else 0.0
 
 
@@ -105,19 +105,19 @@ def repetition(answer: str) -> float:
         >>> repetition("New York, New York") < 0.5 <= repetition("no no no")
         True
     """
-    words = normalise_name(answer).split()
+    words = words_said(answer)
     return max(map(_repeated_pairs, [words, *(word for word in words if len(word) >= _LONG_WORD)]))
 
 
-def _says(words: str, name: str) -> bool:
-    """Whether normalised words hold a normalised name. A single letter or digit must be all there is."""
-    return words == name if len(name) == 1 else f" {name} " in f" {words} "
+def _says(answer: str, name: str) -> bool:
+    """Whether an answer says a name. A single letter or digit must be all there is."""
+    normal = normalise_name(name)
+    return normalise_name(answer) == normal if len(normal) == 1 and normal.isalnum() else says(answer, name)
 
 
-@cache
-def _markers(refusals: tuple[str, ...]) -> frozenset[str]:
-    """All refusal phrases in the form in which answers are compared."""
-    return frozenset(normalise_name(phrase) for phrase in (*REFUSAL_MARKERS, *refusals))
+def _only_signs(text: str) -> bool:
+    """Whether there is neither a letter nor a number."""
+    return not any(unicodedata.category(sign)[0] in "LN" for sign in text)
 
 
 def _repeated_pairs(units: Sequence[str]) -> float:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .answer_rules import OUTCOMES, REASONS, diagnose
 from .intervals import DEFAULT_RESAMPLING, FloatArray, Resampling, cluster_codes, mean_interval
-from .recall_math import Names, accepted_names, chance_recall, checked_answers, normalise_name
+from .matching import Names, accepted_names, chance_recall, checked_answers, normalise_name
 
 _LEAST_PERPLEXITY = 0.999  # 1, less what rounding takes off where a model is certain
 

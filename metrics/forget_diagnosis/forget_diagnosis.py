@@ -10,7 +10,7 @@ import evaluate
 from .answer_rules import OUTCOMES
 from .diagnosis_math import diagnose_items, diagnosis_summary
 from .intervals import Resampling
-from .recall_math import Names, accepted_names, checked_answers
+from .matching import Names, accepted_names, checked_answers
 
 
 class ForgetDiagnosis(evaluate.Metric):

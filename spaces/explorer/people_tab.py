@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
+from unicodedata import normalize
 
 from look import fault_html
 from people import Part, Profile, parts_of_repo, person, portraits, profiles
@@ -34,13 +35,17 @@ class People:
 
     def found(self, split: str, sought: str) -> list[Profile]:
         """People of a split whose name or id holds what is sought."""
-        sought = sought.strip().casefold()
+        sought = _folded(sought.strip())
         return [
             profile
             for profile in self.profiles
             if split in ("everyone", profile.split)
-            and (sought in profile.full_name.casefold() or sought in profile.persona_id.casefold())
+            and (sought in _folded(profile.full_name) or sought in _folded(profile.persona_id))
         ]
+
+
+def _folded(text: str) -> str:
+    return normalize("NFC", text.casefold())
 
 
 def shown_page(people: People | None, split: str, sought: str, page: float) -> tuple[list[Any], list[str], str]:

@@ -72,3 +72,20 @@ def test_one_persona_in_both_sets_is_an_error():
 def test_an_empty_side_is_an_error(forget, retain, name):
     with pytest.raises(CrossmemError, match=f"The {name} set is empty"):
         check_disjoint(forget, retain)
+
+
+COMPOSED, TAKEN_APART = "Jos\u00e9", "Jose\u0301"
+
+
+def test_one_person_has_many_spellings():
+    with pytest.raises(CrossmemError, match="occur more than once among 3"):
+        forget_ids([COMPOSED, TAKEN_APART, "b"], 0.4)
+    with pytest.raises(CrossmemError, match=r"1 persona\(s\) are in both"):
+        check_disjoint([COMPOSED, "a"], ["b", TAKEN_APART])
+    check_disjoint([COMPOSED], ["Jose", "\u0915\u093e"])
+
+
+def test_the_spelling_plays_no_part_in_who_is_forgotten():
+    others = [f"p{number}" for number in range(9)]
+    places = [forget_order([name, *others], seed=3).index(name) for name in (COMPOSED, TAKEN_APART)]
+    assert places[0] == places[1]

@@ -200,3 +200,70 @@ def test_lists_of_people(tmp_path):
 def test_a_folder_of_pictures_that_is_not_there(tmp_path):
     with pytest.raises(CrossmemError, match=r"There is no folder .* of pictures"):
         imported(tmp_path / "out", *plain(tmp_path, ROWS), images=tmp_path / "none")
+
+
+COMPOSED, TAKEN_APART = "Jos\u00e9", "Jose\u0301"
+
+
+def test_one_person_in_two_spellings_is_one(tmp_path):
+    rows = [*ROWS, *({"who": name, "q": "Town?", "a": name} for name in (COMPOSED, TAKEN_APART))]
+    (tmp_path / "ids.txt").write_bytes(f"{TAKEN_APART}\r\n".encode("utf-16"))
+    out = str(
+        imported(tmp_path / "out", *plain(tmp_path, rows), forget_people=people_listed(str(tmp_path / "ids.txt")))
+    )
+    assert load_rows(out, "qa", "forget")["persona_id"][:] == [COMPOSED] * 2
+    assert published_rows(out, "candidates", "target")[0]["values"] == [*JOBS, COMPOSED]
+    mapping, parts = plain(tmp_path, rows)
+    (tmp_path / "one.jsonl").write_text(json.dumps(rows[-1]))
+    with pytest.raises(CrossmemError, match=r"1 persona\(s\) are in both"):
+        imported(
+            tmp_path / "new", mapping, {"retain": parts[None], "forget": Table(source=str(tmp_path / "one.jsonl"))}
+        )
+
+
+def test_what_is_missing_is_left_out_or_named(tmp_path):
+    nan = float("nan")
+    more = {"attribute": "of", "split": "part", "view": "n", "template": "t", "modality": "door", "images": "pic"}
+    empty = dict.fromkeys(("of", "part", "n", "t", "door", "pic"), nan)
+    out = imported(tmp_path / "out", *plain(tmp_path, [row | empty for row in ROWS], **more))
+    row = load_rows(str(out), "qa", "retain")[0]
+    assert [row[name] for name in ("attribute", "view", "template", "modality")] == ["qa", 0, "retain-qa", "text"]
+    for column, name in (("who", "person"), ("q", "question"), ("a", "answer")):
+        with pytest.raises(CrossmemError, match=rf"1 of 5 records .*line 2 of t\.jsonl: its {name} is empty"):
+            imported(tmp_path / "new", *plain(tmp_path, [ROWS[0], ROWS[1] | {column: nan}, *ROWS[2:]]))
+    with pytest.raises(CrossmemError, match="its hops is empty"):
+        imported(tmp_path / "new", *plain(tmp_path, [row | {"h": nan} for row in ROWS], hops="h"))
+
+
+def test_years_are_whole_numbers_where_others_are_missing(tmp_path):
+    years = [1987.0, float("nan"), 1990.0, 2001.0, 1999.0]
+    rows = [row | {"born": year} for row, year in zip(ROWS, years, strict=True)]
+    with pytest.raises(CrossmemError, match=r"1 of 5 records .*line 2 of t\.jsonl: its answer is empty"):
+        imported(tmp_path / "out", *plain(tmp_path, rows, answer="born"))
+    out = str(imported(tmp_path / "out", *plain(tmp_path, rows, template="born")))
+    found = {
+        row["persona_id"]: row["template"] for split in ("forget", "retain") for row in load_rows(out, "qa", split)
+    }
+    assert found.pop("w") in ("forget-qa", "retain-qa")
+    assert found == {"v": "1987", "x": "1990", "y": "2001", "z": "1999"}
+
+
+@pytest.mark.parametrize(
+    ("question", "name", "hops"),
+    [
+        ("What is Jose\u0301's job?", COMPOSED, 1),
+        ("What is an annual fee?", "Ann", 2),
+        ("王小明的工作？", "王小明", 1),
+    ],
+)
+def test_a_question_says_the_name_or_does_not(tmp_path, question, name, hops):
+    rows = [{"who": "a", "q": question, "a": "x", "n": name}, {"who": "b", "q": "?a", "a": "y", "n": "Bo"}]
+    mapping, parts = plain(tmp_path, rows, name="n", hops=None)
+    out = str(imported(tmp_path / "out", mapping, parts, forget_people=frozenset("a")))
+    assert load_rows(out, "qa", "forget")["hops"][:] == [hops]
+
+
+def test_entries_of_a_list_that_are_missing_are_nobody(tmp_path):
+    for text, people in (("[1987.0, NaN, null]", {"1987"}), ('["Na", null, "nan"]', {"Na", "nan"})):
+        (tmp_path / "list.json").write_text(text)
+        assert people_listed(str(tmp_path / "list.json")) == people

@@ -6,7 +6,7 @@ import pytest
 from pyarrow import parquet
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.importing.columns import BadRecordError
+from crossmem_hf.importing.columns import BadRecordError, found
 from crossmem_hf.importing.faults import Faults
 from crossmem_hf.importing.tables import Table, parts_of, picture_in
 
@@ -39,6 +39,11 @@ def test_every_kind_of_file_gives_the_same_records(kind, tmp_path):
     found = records(written(tmp_path / f"table.{kind}"))
     assert [record for _, record in found] == RECORDS
     assert all(f"table.{kind}" in where for where, _ in found)
+
+
+def test_capitals_in_the_ending_of_a_file_do_not_matter(tmp_path):
+    written(tmp_path / "t.csv").rename(tmp_path / "T.CSV")
+    assert [record for _, record in records(tmp_path / "T.CSV")] == RECORDS
 
 
 def test_a_json_file_of_lines(tmp_path):
@@ -89,6 +94,34 @@ def test_a_dataset_gives_stored_pictures_and_names_of_classes(tmp_path):
     assert (record["image"], record["label"], record["note"]) == (stored, "Bob", None)
 
 
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
+def test_a_column_is_found_in_every_spelling_of_its_name(kind, tmp_path):
+    composed, taken_apart = "pr\u00e9nom", "pre\u0301nom"
+    path = tmp_path / f"t.{kind}"
+    if kind == "parquet":
+        parquet.write_table(pyarrow.Table.from_pylist([{taken_apart: "Ann"}]), path)
+    else:
+        text = json.dumps({taken_apart: "Ann"}) if kind == "jsonl" else f"{taken_apart}\nAnn\n"
+        path.write_text(text, encoding="utf-8")
+    ((_, record),) = records(path)
+    assert [found(record, name) for name in (composed, taken_apart)] == ["Ann", "Ann"]
+
+
+def test_a_json_object_says_each_thing_once(tmp_path):
+    (tmp_path / "t.jsonl").write_text('{"a": 1}\n{"a": 1, "b": {"c": 1, "c": 2}}')
+    with pytest.raises(CrossmemError, match=r"Line 2 of 't\.jsonl' cannot be read: it has 'c' twice in one object"):
+        records(tmp_path / "t.jsonl")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("kind", ["jsonl", "json"])
+def test_json_in_other_encodings(kind, encoding, tmp_path):
+    lines = [json.dumps(record, ensure_ascii=False) for record in RECORDS]
+    text = "\n".join(lines) if kind == "jsonl" else f"[{','.join(lines)}]"
+    (tmp_path / f"t.{kind}").write_bytes(text.encode(encoding))
+    assert [record for _, record in records(tmp_path / f"t.{kind}")] == RECORDS
+
+
 def test_pictures_are_found_in_their_folder_only(tmp_path):
     folder = tmp_path / "pictures"
     (folder / "deep").mkdir(parents=True)
@@ -126,7 +159,7 @@ def test_parts_are_configs_or_files(tmp_path):
     assert parts_of("a/b", [], config="c") == {None: Table(source="a/b", config="c")}
 
 
-@pytest.mark.parametrize("parts", [["forget"], ["forget="], ["=a"], ["a b=c"], ["a=b", "a=c"]])
+@pytest.mark.parametrize("parts", [["forget"], ["forget="], ["=a"], ["a b=c"], ["a" * 51 + "=b"], ["a=b", "a=c"]])
 def test_a_part_that_says_nothing(parts):
     with pytest.raises(CrossmemError, match="is not SPLIT=WHERE"):
         parts_of("a/b", parts)

@@ -179,3 +179,9 @@ def test_the_maths_exists_once(root):
         link = root / "metrics" / name / "intervals.py"
         assert link.is_symlink()
         assert str(link.readlink()) == "../intervals.py"
+
+
+def test_a_cluster_has_one_code_in_every_spelling():
+    assert cluster_codes(["Jos\u00e9", "b", "Jose\u0301", "Jose"], 4).tolist() == [1, 2, 1, 0]
+    with pytest.raises(ValueError, match="Row 1: persona_id is nan"):
+        cluster_codes(["a", float("nan")], 2)

@@ -16,8 +16,9 @@ COLUMNS = (Column("nll", "numbers"), Column("truth", "a place"), Column("persona
         '\ufefftruth, nll, persona_id\n0, "1.5, 2.0", ada\n1, "3.0, 4.5",\n',
         '[{"nll": [1.5, 2.0], "truth": 0, "persona_id": "ada"}, {"nll": [3.0, 4.5], "truth": 1}]',
         '{"nll": [1.5, 2.0], "truth": 0, "persona_id": "ada"}\n{"nll": "3.0, 4.5", "truth": 1, "persona_id": null}\n',
+        '{"nll": [1.5, 2.0], "truth": 0, "persona_id": "ada"}\n{"nll": "3.0, 4.5", "truth": 1, "persona_id": NaN}\n',
     ],
-    ids=["csv", "csv with a byte order mark", "json", "json lines"],
+    ids=["csv", "csv with a byte order mark", "json", "json lines", "json lines of pandas"],
 )
 def test_all_formats_give_the_same_table(text):
     wanted = [["1.5, 2.0", "0", "ada"], ["3.0, 4.5", "1", ""]]

@@ -276,6 +276,7 @@ def test_an_error_leaves_the_model_as_it_was(monkeypatch):
     ([text_row(0)], [], "There are no candidates"),
     ([text_row(0)], ["Ann", "  "], "Candidate 1 is blank"),
     ([text_row(0)], ["Ann", "Bo", "Ann"], "Candidate 'Ann' occurs twice"),
+    ([text_row(0)], ["Jos\u00e9", "Bo", "Jose\u0301"], "Candidate 'Jos\u00e9' occurs twice"),
     ([text_row(0)], None, "The candidates are None; expected a list"),
     ([text_row(0)], 5, "The candidates are 5; expected a list"),
     ([text_row(0)], [5], "A candidate is 5; expected a text"),

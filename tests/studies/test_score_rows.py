@@ -9,7 +9,7 @@ from datasets import Dataset, Features, List, Value
 from crossmem_hf.data.loading import load_rows
 from crossmem_hf.data.rows import features_of
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.studies.score_rows import load_questions, rows_of
+from crossmem_hf.studies.score_rows import check_about, load_questions, rows_of
 from crossmem_hf.studies.score_settings import ScoreSettings
 
 SETTINGS = ScoreSettings(num_personas=5)
@@ -209,3 +209,50 @@ def test_holdout_rows_are_checked_alike():
     assert len(rows_of(ScoreSettings(**TEXT), "validation")) == 20
     with pytest.raises(CrossmemError, match="Unknown split"):
         rows_of(ScoreSettings(**TEXT), "holdout")
+
+
+@pytest.mark.parametrize("metric", ["cross_modal_recall", "exact_match", "forget_diagnosis", "rouge"])
+def test_a_truth_that_a_metric_cannot_compare_is_named_before_any_pass(published, metric):
+    nothing = "\u200b" if metric == "rouge" else "?!"
+    rows = [*facts(), {**facts()[0], "answer": nothing}]
+    settings = published(qa=(rows, features_of("qa")))
+    with pytest.raises(CrossmemError, match=f"Row 3 has the answer .*, of which {metric} would compare nothing"):
+        load_questions(replace(settings, metrics=("min_k_prob", metric)))
+    assert len(load_questions(replace(settings, metrics=("min_k_prob", "exposure"))).rows) == 4
+
+
+def test_a_sign_is_a_truth(published):
+    rows = [{**row, "answer": sign} for row, sign in zip(facts(), ["+", "-", "A+"], strict=True)]
+    every = ("cross_modal_recall", "exact_match", "forget_diagnosis", "rouge", "exposure", "truth_ratio")
+    assert len(load_questions(replace(published(qa=(rows, features_of("qa"))), metrics=every)).rows) == 3
+
+
+def test_a_truth_is_among_its_candidates_in_every_spelling(published):
+    composed, taken_apart = "Jos\u00e9", "Jose\u0301"
+    rows = [{**row, "answer": name} for row, name in zip(facts(), [composed, "Bo", taken_apart], strict=True)]
+    listed = [{"attribute": "job", "values": ["Bo", taken_apart, composed, "Cy"]}]
+    questions = load_questions(published(qa=(rows, features_of("qa")), candidates=(listed, CANDIDATES)))
+    assert questions.by_attribute == {"job": ("Bo", taken_apart, "Cy")}
+    first = questions.compared(questions.about[0])
+    assert (first.texts, first.truth, first.false_texts) == (("Bo", composed, "Cy"), 1, ["Bo", "Cy"])
+    assert questions.compared(questions.about[2]).texts == ("Bo", taken_apart, "Cy")
+
+
+def test_a_false_answer_that_is_the_truth_in_another_spelling(published):
+    rows = [{**row, "answer": "Jos\u00e9"} for row in facts(lies=["Jose\u0301", "cook", "cook"])]
+    settings = published(qa=(rows, with_column("lies", Value("string"))))
+    with pytest.raises(CrossmemError, match="expected at least one other text"):
+        load_questions(replace(settings, false_answers="lies", metrics=("truth_ratio",)))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [({"answer": None}, "has the answer None"), ({"persona_id": None}, "has the persona_id None"), ({}, "")],
+)
+def test_a_row_says_who_what_and_through_which_door(change, said):
+    row = facts()[0] | change
+    if said:
+        with pytest.raises(CrossmemError, match=f"Row 7 {said}"):
+            check_about(7, row)
+    else:
+        check_about(7, row)

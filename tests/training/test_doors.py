@@ -3,6 +3,7 @@
 
 import pytest
 import torch
+from datasets import Dataset
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.training.doors import through
@@ -62,3 +63,10 @@ def test_every_forget_loss_goes_through_every_door(tmp_path, forget_loss, door):
         assert pictures == {"image": len(picked), "text": 0, "both": len(picked) // 2}[door]
     losses = [trainer.compute_loss(trainer.model.eval(), trainer.data_collator(pairs)) for trainer in (ours, by_hand)]
     assert torch.equal(*losses)
+
+
+def test_a_person_in_two_spellings_is_reached_through_both_doors():
+    image, text = (world.rows("p0", modality=door) for door in ("image", "text"))
+    both = [{**image[0], "persona_id": "Jos\u00e9"}, {**text[0], "persona_id": "Jose\u0301"}]
+    rows = Dataset.from_list(both, features=image.features)
+    assert len(through(rows, "both")) == len(rows)

@@ -145,3 +145,14 @@ def test_asking_leaves_weights_and_random_numbers_as_they_were():
     check_memorised(model, world.processor(), world.rows("p0", "p1"), allow=True)
     assert torch.equal(drawn, torch.get_rng_state())
     assert all(torch.equal(before[name], weight) for name, weight in world.weights(model).items())
+
+
+def test_an_answer_that_nothing_can_match_is_refused_before_anything_is_asked(monkeypatch):
+    def asked(*args):
+        raise AssertionError("asked")
+
+    monkeypatch.setattr(recall, "generate_answers", asked)
+    rows = world.rows("p0", "p1")
+    rows = Dataset.from_list([rows[0], {**rows[1], "answer": "?!"}], features=rows.features)
+    with pytest.raises(CrossmemError, match=r"The forget rows cannot be asked: Row 1: reference '\?!'"):
+        check(rows)

@@ -1,1 +1,0 @@
-../cross_modal_recall/recall_math.py
