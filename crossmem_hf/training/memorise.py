@@ -8,13 +8,13 @@ from copy import copy
 from typing import Any
 
 from datasets import Dataset
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import LoraConfig, PeftModel
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixin, TrainerCallback
 from trl import SFTTrainer
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.models.loading import EMBEDDED, EMBEDDED_NAME
 from crossmem_hf.seeding import seed_everything
+from crossmem_hf.training.adapters import adapted, check_head
 from crossmem_hf.training.checks import check_lengths, check_rows
 from crossmem_hf.training.collate import EncodedRows, RowCollator, RowEncoder
 from crossmem_hf.training.config import VisionSFTConfig
@@ -70,10 +70,11 @@ def memorise(
     check_lengths(encoded)
     if not isinstance(model, PeftModel):
         seed_everything(config.seed)
-        model = _adapted(model, lora or language_lora())
+        model = adapted(model, lora or language_lora())
     elif lora is not None:
         raise CrossmemError("lora was passed with a model that has an adapter.", "Leave it out, or merge the adapter.")
     let_adapter_train(model)
+    check_head(model)
     logger.info("%s", describe_trainable(model))
     config = copy(config)  # the caller's stays as it is
     config.dataset_kwargs = {**(config.dataset_kwargs or {}), "skip_prepare_dataset": True}
@@ -97,15 +98,3 @@ def memorise(
     elif config.should_save:
         save(output_dir)
     return model
-
-
-def _adapted(model: PreTrainedModel, lora: LoraConfig) -> PeftModel:
-    try:
-        adapted = get_peft_model(model, lora)
-    except ValueError as error:
-        raise CrossmemError(
-            f"No adapter fits target_modules={lora.target_modules!r}: {error}", "Name modules that the model has."
-        ) from error
-    if model.name_or_path == str(EMBEDDED):
-        adapted.peft_config["default"].base_model_name_or_path = EMBEDDED_NAME
-    return adapted

@@ -24,6 +24,7 @@ from trl import SFTTrainer
 from crossmem_hf.data.splits import check_disjoint
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.logprobs import AnswerScores, answer_scores
+from crossmem_hf.training.adapters import check_head, newly_adapted
 from crossmem_hf.training.card import write_card
 from crossmem_hf.training.checks import check_lengths, check_rows
 from crossmem_hf.training.collate import Batch, EncodedRows, PairedCollator, PairedRows, RowEncoder, merge_batches
@@ -36,7 +37,7 @@ from crossmem_hf.training.objectives import FORGET_TERMS, RETAIN_TERMS, Dials, S
 from crossmem_hf.training.pairing import NextRetainRows
 from crossmem_hf.training.people import personas_of
 from crossmem_hf.training.preferences import refused
-from crossmem_hf.training.reference import ReferenceLogprobs, add_reference, as_reference
+from crossmem_hf.training.reference import ReferenceLogprobs, add_reference, as_reference, put_aside
 from crossmem_hf.training.reference_cache import kept_logprobs
 from crossmem_hf.training.saving import save_adapter
 from crossmem_hf.training.trainable import describe_trainable
@@ -94,8 +95,11 @@ class UnlearnTrainer(SFTTrainer):
         for rows in self.rows.values():
             check_lengths(rows)
         layer = checked_layer(model, args.rmu_layer) if self.steers else None
-        if isinstance(model, PeftModel):
-            add_reference(model)
+        if peft_config is not None:
+            model = newly_adapted(model, peft_config, args)
+        if is_peft_model(model):
+            check_head(model)
+            add_reference(model, new=peft_config is not None)
         args = copy(args)  # the caller's stay as they are
         args.dataset_kwargs = {**(args.dataset_kwargs or {}), "skip_prepare_dataset": True}
         args.remove_unused_columns = False
@@ -107,7 +111,6 @@ class UnlearnTrainer(SFTTrainer):
             eval_dataset=eval_dataset,
             processing_class=processing_class,
             callbacks=list(callbacks or []),
-            peft_config=peft_config,
             **kwargs,
         )
         seed = args.seed if args.data_seed is None else args.data_seed
@@ -129,6 +132,12 @@ class UnlearnTrainer(SFTTrainer):
                 "Weights in shards (FSDP, DeepSpeed) give no log-probabilities before training starts, and full "
                 "fine-tuning leaves no copy of them for later.",
                 "Train an adapter, or use a forget_loss without a reference.",
+            )
+        if self.is_sharded and has_adapter and put_aside(self.model):
+            raise CrossmemError(
+                f"Weights in shards (FSDP, DeepSpeed) cannot be set back, and {put_aside(self.model)[0]!r} trains "
+                "outside what PEFT keeps twice.",
+                "Train LoRA with bias='none', or use one device a process (ddp.yaml).",
             )
         self.last_good = LastGoodWeights(self.model.parameters()) if has_adapter and not self.is_sharded else None
         logger.info("%s", describe_trainable(self.model))
