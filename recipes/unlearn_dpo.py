@@ -31,6 +31,7 @@ def main(arguments: list[str] | None = None) -> None:
     from datasets import concatenate_datasets
     from trl import DPOTrainer, TrlParser
 
+    from crossmem_hf.training.adapters import check_copied_by_trl, check_head
     from crossmem_hf.training.arguments import ModelArguments, RowArguments, UnlearnArguments, with_default_config
     from crossmem_hf.training.config import VisionDPOConfig
     from crossmem_hf.training.gate import check_memorised
@@ -56,6 +57,8 @@ def main(arguments: list[str] | None = None) -> None:
     model, processor = start.memorised(choice, rows, config)
     check_memorised(model, processor, forget, least=start.min_memorisation, allow=start.allow_unmemorised)
     let_adapter_train(model)
+    check_copied_by_trl(model)
+    check_head(model)
 
     def save(folder: str) -> None:
         settings = {"beta": config.beta, "learning_rate": config.learning_rate, "steps": trainer.state.global_step}

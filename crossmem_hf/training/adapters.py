@@ -9,6 +9,7 @@ import torch
 from accelerate.utils import is_peft_model
 from peft import PeftConfig, PeftModel, get_peft_model, get_peft_model_state_dict
 from peft.tuners.tuners_utils import BaseTunerLayer
+from peft.utils.other import TrainableTokensWrapper
 from torch import nn
 from transformers import PreTrainedModel, set_seed
 
@@ -148,16 +149,17 @@ def check_copied_by_trl(model: PeftModel) -> None:
 
 
 def check_head(model: PreTrainedModel | PeftModel) -> None:
-    """Nothing, unless an adapter is on the output layer, which trl reads the weight of.
+    """Nothing, unless an adapter is on the output layer, whose own weight and bias trl's trainers read.
 
     Raises:
-        CrossmemError: One is.
+        CrossmemError: One is, be it by way of embeddings tied to the layer.
     """
-    if isinstance(model, PeftModel) and isinstance(model.get_output_embeddings(), BaseTunerLayer):
+    head = model.get_output_embeddings() if isinstance(model, PeftModel) else None
+    if isinstance(head, BaseTunerLayer | TrainableTokensWrapper):
         raise CrossmemError(
-            "The adapter is on the output layer (lm_head); trl's trainers read that layer's own weight and would "
-            "neither use nor train the adapter.",
-            "Leave it out of target_modules, or name it in modules_to_save.",
+            "The adapter is on the output layer (or on embeddings tied to it); trl's trainers read that layer's own "
+            "weight and would neither use nor train the adapter.",
+            "Leave it out of target_modules and trainable_token_indices, or name it in modules_to_save.",
         )
 
 
