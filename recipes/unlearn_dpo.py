@@ -42,16 +42,19 @@ def main(arguments: list[str] | None = None) -> None:
     from crossmem_hf.training.reference import drop_reference, let_adapter_train
     from crossmem_hf.training.resuming import OwnCheckpoints, resume_point
     from crossmem_hf.training.saving import save_adapter
+    from crossmem_hf.training.settings import PREFERRING, check_settings, check_steps
     from crossmem_hf.training.trainable import describe_trainable
 
     parser = TrlParser((RowArguments, UnlearnArguments, VisionDPOConfig, ModelArguments))
     data, start, config, choice = parser.parse_args_and_config(with_default_config(__file__, arguments))
+    check_settings(config, PREFERRING)
     check_processes(config)
     check_push(config)
     point = resume_point(config)
     rows = data.rows()
     pairs = rows if "chosen" in rows.column_names else None
     forget, retain = data.forget_and_retain(rows) if pairs is None else answered(pairs)
+    check_steps(config, len(forget if pairs is None else pairs))
     rows = rows if pairs is None else concatenate_datasets([forget, retain])
     watch = start.watcher(data, forget, retain)
     model, processor = start.memorised(choice, rows, config)

@@ -34,12 +34,14 @@ def unlearn_recipe(
     from crossmem_hf.training.processes import check_processes
     from crossmem_hf.training.pushing import check_push
     from crossmem_hf.training.resuming import resume_point
+    from crossmem_hf.training.settings import UNLEARNING, check_settings, check_steps
     from crossmem_hf.training.trainer import UnlearnTrainer
     from crossmem_hf.training.unlearn import unlearn
 
     trainer_class = trainer_class or UnlearnTrainer
     parser = TrlParser((RowArguments, UnlearnArguments, trainer_class.config_class, ModelArguments))
     data, start, config, choice = parser.parse_args_and_config(with_default_config(script, arguments))
+    check_settings(config, UNLEARNING)
     check_processes(config)
     check_push(config)
     config.resume_from_checkpoint = resume_point(config)  # a mistake in it costs nothing yet
@@ -47,6 +49,7 @@ def unlearn_recipe(
     rows = data.rows()
     forget, retain = data.forget_and_retain(rows)
     asked = through(forget, config.forget_modality)
+    check_steps(config, len(asked))
     stops = config.stop_threshold is not None
     stopping = list(data.stopping_rows(asked)) if stops else []
     watch = start.watcher(data, forget, retain)

@@ -24,6 +24,7 @@ from crossmem_hf.training.micro import MEMORISING
 from crossmem_hf.training.reference import let_adapter_train
 from crossmem_hf.training.resuming import OwnCheckpoints, resume_point
 from crossmem_hf.training.saving import save_adapter
+from crossmem_hf.training.settings import MEMORIZING, check_settings, check_steps
 from crossmem_hf.training.trainable import describe_trainable
 
 logger = logging.getLogger(__name__)
@@ -65,7 +66,9 @@ def memorise(
     if config is not None and overrides:
         raise CrossmemError(f"Both config and overrides {sorted(overrides)!r} were passed.", "Pass one of them.")
     config = config or VisionSFTConfig(output_dir=str(output_dir), **(MEMORISING | overrides))
+    check_settings(config, MEMORIZING)
     check_rows(rows, "training", model_config=model.config)
+    check_steps(config, len(rows))
     encoded = EncodedRows(rows, RowEncoder(processor, max_length=config.max_length), name="training")
     check_lengths(encoded)
     if not isinstance(model, PeftModel):

@@ -100,7 +100,7 @@ def drop_reference(model: PeftModel) -> None:
         model.delete_adapter(REFERENCE)
 
 
-def put_aside(model: PeftModel) -> list[str]:
+def put_aside(model: Any) -> list[str]:
     """The names of the weights whose values are put aside, which weights in shards cannot have."""
     return list(vars(model).get(_ASIDE, {}))
 
@@ -111,6 +111,30 @@ def reference_adapter(model: PeftModel) -> str | None:
         return REFERENCE
     name = trained_adapter(model)
     return name if any(is_of(key, name) for key in put_aside(model)) else None
+
+
+def check_in_shards(model: Any, *, needs_reference: bool) -> None:
+    """Nothing, if the reference of this model can be had while processes hold its weights in shards.
+
+    Args:
+        needs_reference: Whether reference log-probabilities are asked for.
+
+    Raises:
+        CrossmemError: It cannot.
+    """
+    if not isinstance(model, PeftModel) and needs_reference:
+        raise CrossmemError(
+            "Weights in shards (FSDP, DeepSpeed) give no log-probabilities before training starts, and full "
+            "fine-tuning leaves no copy of them for later.",
+            "Train an adapter, or use a forget_loss without a reference.",
+        )
+    aside = put_aside(model)
+    if aside:
+        raise CrossmemError(
+            f"Weights in shards (FSDP, DeepSpeed) cannot be set back, and {aside[0]!r} trains outside what PEFT keeps "
+            "twice.",
+            "Train LoRA with bias='none', or keep the whole model on each device (ddp.yaml).",
+        )
 
 
 @contextmanager

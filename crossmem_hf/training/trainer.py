@@ -37,9 +37,12 @@ from crossmem_hf.training.objectives import FORGET_TERMS, RETAIN_TERMS, Dials, S
 from crossmem_hf.training.pairing import NextRetainRows
 from crossmem_hf.training.people import personas_of
 from crossmem_hf.training.preferences import refused
-from crossmem_hf.training.reference import ReferenceLogprobs, add_reference, as_reference, put_aside
+from crossmem_hf.training.reference import ReferenceLogprobs, add_reference, as_reference, check_in_shards
 from crossmem_hf.training.reference_cache import kept_logprobs
+from crossmem_hf.training.resuming import resume_point
 from crossmem_hf.training.saving import save_adapter
+from crossmem_hf.training.settings import UNLEARNING, check_extras, check_settings, check_steps
+from crossmem_hf.training.stopping import check_rule
 from crossmem_hf.training.trainable import describe_trainable
 
 logger = logging.getLogger(__name__)
@@ -53,8 +56,8 @@ ON_THE_CARD = (
 class UnlearnTrainer(SFTTrainer):
     """Makes a model forget some people and keep the others.
 
-    The reference is the model as it is handed in: for a memorised adapter, a frozen copy of it; for a new adapter
-    (`peft_config`, or one whose B matrices are zero), the model without it. No second model is loaded.
+    The reference is the model as it is handed in: with a copy of all that trains, or for a new adapter (`peft_config`)
+    without it; see `reference`. No second model is loaded.
 
     Args:
         model: A memorised `PeftModel`, or a memorised model together with `peft_config`.
@@ -62,16 +65,15 @@ class UnlearnTrainer(SFTTrainer):
         retain_dataset: Rows of people to keep; may be None when `retain_loss` is "none".
 
     Raises:
-        CrossmemError: Before training, if the sets are unusable (see `checks`). During training, if a loss is not
-            finite: the weights are set back to the last good ones and saved in ``output_dir/last_good``.
+        CrossmemError: Before training, if sets (`checks`), adapter (`adapters`) or settings (`settings`) are unusable.
+            During training, if a loss is not finite: the weights are set back to the last good ones and saved in
+            ``output_dir/last_good``.
     """
 
     loss_is_scaled_for_ga = False  # our loss is a mean over the rows of one micro-batch
     _tag_names = ["crossmem", "unlearning"]  # noqa: RUF012 (trl's name and type)
     _name = "Unlearn"
-    _losses: tuple[
-        str, ...
-    ] = ()  # (forget_loss, retain_loss) that a subclass insists on; one alone leaves retain open
+    _losses: tuple[str, ...] = ()  # (forget_loss, retain_loss) of a subclass; one alone leaves retain open
     config_class: type[UnlearnConfig] = UnlearnConfig
 
     def __init__(
@@ -87,9 +89,12 @@ class UnlearnTrainer(SFTTrainer):
         peft_config: PeftConfig | None = None,
         **kwargs: Any,
     ) -> None:
+        check_settings(args, UNLEARNING, evaluates=eval_dataset is not None)
+        check_extras(kwargs)
         self._choose_losses(args, has_adapter=is_peft_model(model) or peft_config is not None)
         forget_dataset = through(forget_dataset, args.forget_modality)
         sides = self._checked_sides(model, args, forget_dataset, retain_dataset)
+        check_steps(args, len(forget_dataset))
         encoder = RowEncoder(processing_class, max_length=args.max_length)
         self.rows = {name: EncodedRows(side, encoder, name=name) for name, side in sides.items()}
         for rows in self.rows.values():
@@ -127,18 +132,8 @@ class UnlearnTrainer(SFTTrainer):
         self.lazy_reference = {name: ReferenceLogprobs() for name in sides}
         self.is_sharded = self.is_fsdp_enabled or self.is_deepspeed_enabled
         has_adapter = is_peft_model(self.model)
-        if self.is_sharded and self.forget_term.needs_reference and not has_adapter:
-            raise CrossmemError(
-                "Weights in shards (FSDP, DeepSpeed) give no log-probabilities before training starts, and full "
-                "fine-tuning leaves no copy of them for later.",
-                "Train an adapter, or use a forget_loss without a reference.",
-            )
-        if self.is_sharded and has_adapter and put_aside(self.model):
-            raise CrossmemError(
-                f"Weights in shards (FSDP, DeepSpeed) cannot be set back, and {put_aside(self.model)[0]!r} trains "
-                "outside what PEFT keeps twice.",
-                "Train LoRA with bias='none', or use one device a process (ddp.yaml).",
-            )
+        if self.is_sharded:
+            check_in_shards(self.model, needs_reference=self.forget_term.needs_reference)
         self.last_good = LastGoodWeights(self.model.parameters()) if has_adapter and not self.is_sharded else None
         logger.info("%s", describe_trainable(self.model))
 
@@ -308,18 +303,24 @@ class UnlearnTrainer(SFTTrainer):
             return
         for side in self.forget_term.sides:
             if side not in self.reference_sums:
-                self.reference_sums[side] = kept_logprobs(
-                    self.accelerator.unwrap_model(self.model),
-                    self.rows[side],
-                    folder=self.args.reference_cache and Path(self.args.reference_cache),
-                    batch_size=self.args.per_device_train_batch_size,
-                    fused=self._fused,
-                )
+                with self.accelerator.autocast():  # as in the steps
+                    self.reference_sums[side] = kept_logprobs(
+                        self.accelerator.unwrap_model(self.model),
+                        self.rows[side],
+                        folder=self.args.reference_cache and Path(self.args.reference_cache),
+                        batch_size=self.args.per_device_train_batch_size,
+                        fused=self._fused,
+                    )
 
-    def train(self, *args: Any, **kwargs: Any) -> Any:
-        """As `transformers.Trainer.train`; refuses to end with weights that are not finite."""
+    def train(self, resume_from_checkpoint: str | bool | None = None, *args: Any, **kwargs: Any) -> Any:
+        """As `transformers.Trainer.train`; refuses to end with weights that are not finite.
+
+        Args:
+            resume_from_checkpoint: None asks the setting of this name; see `resuming.resume_point`.
+        """
+        check_rule(self.args.stop_threshold, self.callback_handler.callbacks)
         self._remember_reference()
-        output = super().train(*args, **kwargs)
+        output = super().train(resume_from_checkpoint or resume_point(self.args), *args, **kwargs)
         if not self.is_sharded and not are_finite(self.model.parameters()):
             self._give_up("the last batch")
         return output
