@@ -26,6 +26,7 @@ ORDER = (
     {"data"},
     {"importing"},
     {"models", "logprobs", "chat", "evaluation"},
+    {"padding"},
     {"scoring"},
     {"training"},
     {"report"},
@@ -52,6 +53,7 @@ ALLOWED = {
     "importing": {"datasets", "huggingface_hub", "PIL", "pyarrow", "yaml", "jinja2"},
     "logprobs": {"torch"},
     "chat": set(),
+    "padding": set(),
     "evaluation": {"torch"},
     "models": {
         "torch",

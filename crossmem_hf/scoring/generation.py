@@ -7,6 +7,7 @@ from math import inf
 from typing import Any
 
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.padding import padding_id
 from crossmem_hf.scoring.batches import Auto, Room, check_size, in_batches
 from crossmem_hf.scoring.continuations import shares_cache
 from crossmem_hf.scoring.inputs import Row, answer_tokens, check_rows, prompt_text
@@ -110,7 +111,7 @@ def _tokens(
     settings = {
         **_PLAIN,
         "max_new_tokens": max_new_tokens,
-        "pad_token_id": getattr(processor, "tokenizer", processor).pad_token_id,
+        "pad_token_id": padding_id(processor),
         "eos_token_id": list(ends),
     }
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from crossmem_hf.chat import ended, is_tokenizer, sees_images, special_tokens
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.padding import able_to_pad
 
 Row = Mapping[str, Any]
 
@@ -187,13 +188,14 @@ def encode(processor: Any, texts: Sequence[str], images: Sequence[Sequence[Any]]
     # Plain tokenizers add token types by default, which causal models refuse.
     extra = {"return_token_type_ids": False} if is_tokenizer(processor) else {}
     pictures = {"images": [list(several) for several in images]} if images and images[0] else {}
-    inputs = processor(
-        text=list(texts),
-        **pictures,
-        **extra,
-        return_tensors="pt",
-        padding=True,
-        padding_side="left",
-        add_special_tokens=False,
-    )
+    with able_to_pad(processor):
+        inputs = processor(
+            text=list(texts),
+            **pictures,
+            **extra,
+            return_tensors="pt",
+            padding=True,
+            padding_side="left",
+            add_special_tokens=False,
+        )
     return dict(inputs)

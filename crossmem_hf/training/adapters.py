@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from accelerate.utils import is_peft_model
-from peft import PeftConfig, PeftModel, get_peft_model, get_peft_model_state_dict
+from peft import PeftConfig, PeftMixedModel, PeftModel, get_peft_model, get_peft_model_state_dict
 from peft.tuners.tuners_utils import BaseTunerLayer
 from peft.utils.other import TrainableTokensWrapper
 from torch import nn
@@ -42,12 +42,12 @@ _LORA_PARTS = {
     "kasa_config": "KaSA needs a term of its own in the loss",
     "monteclora_config": "MonteCLoRA needs a term of its own in the loss",
     "arrow_config": "Arrow chooses between other adapters and trains none",
-    "alora_invocation_tokens": "an activated LoRA does nothing before its invocation tokens, and prompts here have none",
+    "alora_invocation_tokens": "an activated LoRA does nothing before invocation tokens, which prompts lack",
 }
 _PLAIN = "Use LoRA with bias='none', the default, or another of PEFT's kinds that docs/unlearning.md lists."
 
 
-def adapted(model: PreTrainedModel, config: PeftConfig, **how: Any) -> PeftModel:
+def adapted(model: PreTrainedModel | PeftModel, config: PeftConfig, **how: Any) -> PeftModel:
     """The model with a new adapter of this kind, wrapped in place as PEFT does.
 
     Raises:
@@ -59,10 +59,11 @@ def adapted(model: PreTrainedModel, config: PeftConfig, **how: Any) -> PeftModel
             "Leave it out to train the one that is there, or merge that into the base first.",
         )
     _check_config(config)
-    if getattr(config, "init_lora_weights", None) in _INTO_THE_BASE:
+    init = getattr(config, "init_lora_weights", None)
+    if init in _INTO_THE_BASE:
         raise CrossmemError(
-            f"init_lora_weights={config.init_lora_weights!r} makes a new adapter out of the base model's weights, "  # type: ignore[attr-defined]
-            "so the model without it is no longer the one that was handed in.",
+            f"init_lora_weights={init!r} makes a new adapter out of the base model's weights, so "
+            "the model without it is no longer the one that was handed in.",
             "Use init_lora_weights=True, or hand in a PeftModel with this adapter.",
         )
     try:
@@ -74,10 +75,10 @@ def adapted(model: PreTrainedModel, config: PeftConfig, **how: Any) -> PeftModel
         ) from error
     if model.name_or_path == str(EMBEDDED):
         wrapped.peft_config["default"].base_model_name_or_path = EMBEDDED_NAME
-    return wrapped  # type: ignore[no-any-return]
+    return wrapped
 
 
-def newly_adapted(model: PreTrainedModel, config: PeftConfig, args: Any) -> PeftModel:
+def newly_adapted(model: PreTrainedModel | PeftModel, config: PeftConfig, args: Any) -> PeftModel:
     """`adapted`, with the seed and the dtype that trl's trainers would take, but before a trainer has the model."""
     set_seed(args.seed)
     sharded = args.deepspeed_plugin is not None and args.deepspeed_plugin.zero_stage == 3
@@ -140,7 +141,8 @@ def check_copied_by_trl(model: PeftModel) -> None:
     """
     config = model.peft_config["default"]
     outside = [key for key in trainable(model) if ".default." not in key]
-    if not can_be_doubled(config) or config.init_lora_weights in _INTO_THE_BASE or outside:  # type: ignore[attr-defined]
+    into_the_base = getattr(config, "init_lora_weights", None) in _INTO_THE_BASE
+    if not can_be_doubled(config) or into_the_base or outside:
         what = f"trains {outside[0]!r}" if outside else f"is {described(config)}"
         raise CrossmemError(
             f"The adapter {what}, of which trl.DPOTrainer keeps no true copy as its reference.",
@@ -152,8 +154,13 @@ def check_head(model: PreTrainedModel | PeftModel) -> None:
     """Nothing, unless an adapter is on the output layer, whose own weight and bias trl's trainers read.
 
     Raises:
-        CrossmemError: One is, be it by way of embeddings tied to the layer.
+        CrossmemError: One is, be it by way of embeddings tied to the layer; or the model mixes kinds of adapters.
     """
+    if isinstance(model, PeftMixedModel):
+        raise CrossmemError(
+            f"A {type(model).__name__} mixes adapters of several kinds; one adapter can be trained.",
+            "Use a PeftModel, such as of get_peft_model.",
+        )
     head = model.get_output_embeddings() if isinstance(model, PeftModel) else None
     if isinstance(head, BaseTunerLayer | TrainableTokensWrapper):
         raise CrossmemError(

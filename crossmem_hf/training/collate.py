@@ -15,6 +15,7 @@ from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 from crossmem_hf.chat import ended
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.logprobs import NOT_AN_ANSWER
+from crossmem_hf.padding import able_to_pad, padding_id
 from crossmem_hf.seeding import rng_for
 
 Batch = dict[str, Tensor]
@@ -37,11 +38,9 @@ class RowEncoder:
         self.processing_class = processing_class
         self.max_length = max_length
         self._vision: DataCollatorForVisionLanguageModeling | None = None
-        tokenizer: Any = processing_class
         if isinstance(processing_class, ProcessorMixin):
             self._vision = DataCollatorForVisionLanguageModeling(processing_class, completion_only_loss=True)
-            tokenizer = processing_class.tokenizer
-        self.pad_token_id = int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0)
+        self.pad_token_id = padding_id(processing_class)
 
     def encode(self, row: Mapping[str, Any], name: str = "row") -> Batch:
         """A batch of this one row.
@@ -66,7 +65,8 @@ class RowEncoder:
         prompt = prepare_multimodal_messages(example["prompt"], images=images)
         completion = prepare_multimodal_messages(example["completion"])
         texts = self._templated({"prompt": prompt, "completion": completion})
-        return dict(vision([{**texts, "images": images}]))
+        with able_to_pad(self.processing_class):
+            return dict(vision([{**texts, "images": images}]))
 
     def _templated(self, example: Mapping[str, Any]) -> dict[str, str]:
         texts: dict[str, str] = apply_chat_template(dict(example), self.processing_class)

@@ -157,7 +157,7 @@ class UnlearnConfig(RunConfig):
         check_settings(self, UNLEARNING, evaluates=True)
         if self.torch_compile and (self.forget_loss == "rmu" or self.retain_loss == "hidden"):
             raise CrossmemError(
-                f"torch_compile with forget_loss={self.forget_loss!r} and retain_loss={self.retain_loss!r}: a compiled "
-                "model does not tell its hidden states.",
+                f"torch_compile with forget_loss={self.forget_loss!r} and retain_loss={self.retain_loss!r}: "
+                "a compiled model does not tell its hidden states.",
                 "Leave torch_compile out, or choose losses other than 'rmu' and 'hidden'.",
             )

@@ -13,12 +13,7 @@ from accelerate.utils import is_peft_model
 from datasets import Dataset
 from peft import PeftConfig, PeftModel
 from torch import Tensor
-from transformers import (
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-    ProcessorMixin,
-    TrainerCallback,
-)
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixin, TrainerCallback
 from trl import SFTTrainer
 
 from crossmem_hf.data.splits import check_disjoint
@@ -102,8 +97,8 @@ class UnlearnTrainer(SFTTrainer):
         layer = checked_layer(model, args.rmu_layer) if self.steers else None
         if peft_config is not None:
             model = newly_adapted(model, peft_config, args)
-        if is_peft_model(model):
-            check_head(model)
+        check_head(model)
+        if isinstance(model, PeftModel):
             add_reference(model, new=peft_config is not None)
         args = copy(args)  # the caller's stay as they are
         args.dataset_kwargs = {**(args.dataset_kwargs or {}), "skip_prepare_dataset": True}

@@ -167,8 +167,13 @@ def test_new_adapters_that_are_refused(choices, message, tmp_path):
 
 
 def test_two_adapters_are_refused(tmp_path):
-    with pytest.raises(CrossmemError, match="A new adapter .* was passed with a model that has an adapter"):
+    with pytest.raises(CrossmemError, match=r"A new adapter .* was passed with a model that has an adapter"):
         world.trainer_for(tmp_path, peft_config=lora())
+
+
+def test_a_mixture_of_adapters_is_refused(tmp_path):
+    with pytest.raises(CrossmemError, match="A PeftMixedModel mixes adapters"):
+        world.trainer_for(tmp_path, model=get_peft_model(world.model(), lora(), mixed=True))
 
 
 def test_what_trains_outside_the_adapter_is_refused():
