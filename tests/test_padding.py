@@ -81,6 +81,5 @@ def test_the_first_token_there_is_stands_in():
 def test_the_tokenizer_is_given_back_after_an_error():
     processor = padding_with(world.processor(), None)
     with pytest.raises(RuntimeError, match="boom"), able_to_pad(processor):
-        assert processor.tokenizer.pad_token == "<eos>"
         raise RuntimeError("boom")
     assert processor.tokenizer.pad_token is None

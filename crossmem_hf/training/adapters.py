@@ -55,7 +55,7 @@ def adapted(model: PreTrainedModel | PeftModel, config: PeftConfig, **how: Any) 
     """
     if is_peft_model(model):
         raise CrossmemError(
-            "A new adapter (lora, peft_config) was passed with a model that has an adapter.",
+            "A new peft_config or lora was passed with a model that has an adapter.",
             "Leave it out to train the one that is there, or merge that into the base first.",
         )
     _check_config(config)

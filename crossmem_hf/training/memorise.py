@@ -4,7 +4,6 @@
 import logging
 import os
 from collections.abc import Sequence
-from copy import copy
 from typing import Any
 
 from datasets import Dataset
@@ -24,7 +23,7 @@ from crossmem_hf.training.micro import MEMORISING
 from crossmem_hf.training.reference import let_adapter_train
 from crossmem_hf.training.resuming import OwnCheckpoints, resume_point
 from crossmem_hf.training.saving import save_adapter
-from crossmem_hf.training.settings import MEMORIZING, check_settings, check_steps
+from crossmem_hf.training.settings import MEMORIZING, check_settings, check_steps, for_rows_encoded_here
 from crossmem_hf.training.trainable import describe_trainable
 
 logger = logging.getLogger(__name__)
@@ -71,17 +70,13 @@ def memorise(
     check_steps(config, len(rows))
     encoded = EncodedRows(rows, RowEncoder(processor, max_length=config.max_length), name="training")
     check_lengths(encoded)
-    if not isinstance(model, PeftModel):
+    if lora is not None or not isinstance(model, PeftModel):
         seed_everything(config.seed)
         model = adapted(model, lora or language_lora())
-    elif lora is not None:
-        raise CrossmemError("lora was passed with a model that has an adapter.", "Leave it out, or merge the adapter.")
     let_adapter_train(model)
     check_head(model)
     logger.info("%s", describe_trainable(model))
-    config = copy(config)  # the caller's stays as it is
-    config.dataset_kwargs = {**(config.dataset_kwargs or {}), "skip_prepare_dataset": True}
-    config.remove_unused_columns = False
+    config = for_rows_encoded_here(config)
 
     def save(folder: str | os.PathLike[str]) -> None:
         settings = {"learning_rate": config.learning_rate, "steps": trainer.state.global_step}

@@ -3,10 +3,14 @@
 what has no effect, not what the others do; the tests hold the list against the installed versions."""
 
 from collections.abc import Mapping
-from typing import Any
+from copy import copy
+from typing import Any, TypeVar
+
+from trl import SFTConfig
 
 from crossmem_hf.errors import CrossmemError
 
+Args = TypeVar("Args", bound=SFTConfig)
 Refusals = Mapping[str, tuple[tuple[Any, ...], str]]
 """Setting -> the values it may have, and what to do in the place of another."""
 
@@ -82,6 +86,14 @@ def check_settings(args: Any, refusals: Refusals, *, evaluates: bool = False) ->
                     "Pass eval_dataset to the trainer, or watch recall with MemorizationCallback "
                     "(--watch_every_steps in recipes).",
                 )
+
+
+def for_rows_encoded_here(args: Args) -> Args:
+    """A copy that tells trl's trainers to leave rows alone; the caller's stay as they are."""
+    args = copy(args)
+    args.dataset_kwargs = {**(args.dataset_kwargs or {}), "skip_prepare_dataset": True}
+    args.remove_unused_columns = False
+    return args
 
 
 def check_extras(given: Mapping[str, Any]) -> None:

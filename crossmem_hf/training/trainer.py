@@ -3,7 +3,6 @@
 
 import logging
 from collections.abc import Sequence
-from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -36,7 +35,13 @@ from crossmem_hf.training.reference import ReferenceLogprobs, add_reference, as_
 from crossmem_hf.training.reference_cache import kept_logprobs
 from crossmem_hf.training.resuming import resume_point
 from crossmem_hf.training.saving import save_adapter
-from crossmem_hf.training.settings import UNLEARNING, check_extras, check_settings, check_steps
+from crossmem_hf.training.settings import (
+    UNLEARNING,
+    check_extras,
+    check_settings,
+    check_steps,
+    for_rows_encoded_here,
+)
 from crossmem_hf.training.stopping import check_rule
 from crossmem_hf.training.trainable import describe_trainable
 
@@ -100,9 +105,7 @@ class UnlearnTrainer(SFTTrainer):
         check_head(model)
         if isinstance(model, PeftModel):
             add_reference(model, new=peft_config is not None)
-        args = copy(args)  # the caller's stay as they are
-        args.dataset_kwargs = {**(args.dataset_kwargs or {}), "skip_prepare_dataset": True}
-        args.remove_unused_columns = False
+        args = for_rows_encoded_here(args)
         super().__init__(
             model=model,
             args=args,
