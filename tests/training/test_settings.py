@@ -60,10 +60,10 @@ BY_TRL_SFT = {
     *("router_aux_loss_coef", "include_num_input_tokens_seen", "parallelism_config"),
 }
 BY_TRL_DPO = {  # read in trl's dpo_trainer.py, which encodes its rows itself
-    *("disable_dropout", "dataset_num_proc", "max_length", "truncation_mode", "padding_free", "pad_to_multiple_of"),
+    *("disable_dropout", "dataset_num_proc", "max_length", "truncation_mode", "pad_to_multiple_of"),
     *("precompute_ref_log_probs", "precompute_ref_batch_size", "loss_type", "loss_weights", "ld_alpha"),
     *("f_divergence_type", "f_alpha_divergence_coef", "label_smoothing", "beta", "use_weighting", "discopop_tau"),
-    *("sync_ref_model", "ref_model_mixup_alpha", "ref_model_sync_steps", "pad_token", "router_aux_loss_coef"),
+    *("pad_token", "router_aux_loss_coef"),
     *("include_num_input_tokens_seen", "parallelism_config"),
 }
 
