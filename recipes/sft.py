@@ -28,9 +28,11 @@ def main(arguments: list[str] | None = None) -> None:
     from crossmem_hf.training.memorise import memorise
     from crossmem_hf.training.processes import check_processes
     from crossmem_hf.training.pushing import check_push
+    from crossmem_hf.training.settings import MEMORIZING, check_settings
 
     parser = TrlParser((RowArguments, VisionSFTConfig, ModelArguments))
     data, config, model_choice = parser.parse_args_and_config(with_default_config(__file__, arguments))
+    check_settings(config, MEMORIZING)
     check_processes(config)
     check_push(config)
     rows = data.rows()

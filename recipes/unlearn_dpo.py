@@ -31,6 +31,7 @@ def main(arguments: list[str] | None = None) -> None:
     from datasets import concatenate_datasets
     from trl import DPOTrainer, TrlParser
 
+    from crossmem_hf.training.adapters import check_copied_by_trl, check_head
     from crossmem_hf.training.arguments import ModelArguments, RowArguments, UnlearnArguments, with_default_config
     from crossmem_hf.training.collate import PreferenceCollator, RowEncoder
     from crossmem_hf.training.config import VisionDPOConfig
@@ -42,21 +43,26 @@ def main(arguments: list[str] | None = None) -> None:
     from crossmem_hf.training.reference import drop_reference, let_adapter_train
     from crossmem_hf.training.resuming import OwnCheckpoints, resume_point
     from crossmem_hf.training.saving import save_adapter
+    from crossmem_hf.training.settings import PREFERRING, check_settings, check_steps
     from crossmem_hf.training.trainable import describe_trainable
 
     parser = TrlParser((RowArguments, UnlearnArguments, VisionDPOConfig, ModelArguments))
     data, start, config, choice = parser.parse_args_and_config(with_default_config(__file__, arguments))
+    check_settings(config, PREFERRING)
     check_processes(config)
     check_push(config)
     point = resume_point(config)
     rows = data.rows()
     pairs = rows if "chosen" in rows.column_names else None
     forget, retain = data.forget_and_retain(rows) if pairs is None else answered(pairs)
+    check_steps(config, len(forget if pairs is None else pairs))
     rows = rows if pairs is None else concatenate_datasets([forget, retain])
     watch = start.watcher(data, forget, retain)
     model, processor = start.memorised(choice, rows, config)
     check_memorised(model, processor, forget, least=start.min_memorisation, allow=start.allow_unmemorised)
     let_adapter_train(model)
+    check_copied_by_trl(model)
+    check_head(model)
 
     def save(folder: str) -> None:
         settings = {"beta": config.beta, "learning_rate": config.learning_rate, "steps": trainer.state.global_step}

@@ -27,7 +27,7 @@ ORDER = (
     {"data"},
     {"importing"},
     {"models", "logprobs", "chat", "evaluation"},
-    {"turns"},
+    {"turns", "padding"},
     {"scoring"},
     {"training"},
     {"report"},
@@ -67,6 +67,7 @@ ALLOWED = {
     "logprobs": {"torch"},
     "chat": {"jinja2"},
     "turns": set(),
+    "padding": set(),
     "evaluation": {"torch"},
     "models": {
         "torch",

@@ -8,6 +8,7 @@ from typing import Any
 
 from crossmem_hf.data.forms import Row
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.padding import padding_id
 from crossmem_hf.scoring.batches import Auto, Room, check_size, in_batches
 from crossmem_hf.scoring.continuations import shares_cache
 from crossmem_hf.scoring.inputs import check_rows
@@ -118,7 +119,7 @@ def _tokens(
     settings = {
         **_PLAIN,
         "max_new_tokens": max_new_tokens,
-        "pad_token_id": getattr(processor, "tokenizer", processor).pad_token_id,
+        "pad_token_id": padding_id(processor),
         "eos_token_id": list(ends),
     }
 

@@ -7,6 +7,7 @@ from typing import Any
 from crossmem_hf.chat import is_tokenizer, placeholders, sees_images, worded
 from crossmem_hf.data.forms import ROW_REMEDY, Row, as_row
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.padding import able_to_pad
 from crossmem_hf.pictures import as_seen, check_pictures
 
 
@@ -69,13 +70,14 @@ def encode(processor: Any, texts: Sequence[str], images: Sequence[Sequence[Any]]
     extra = {"return_token_type_ids": False} if is_tokenizer(processor) else {}
     shown = [[as_seen(image) for image in several] for several in images]
     pictures = {"images": shown} if shown and shown[0] else {}
-    inputs = processor(
-        text=list(texts),
-        **pictures,
-        **extra,
-        return_tensors="pt",
-        padding=True,
-        padding_side="left",
-        add_special_tokens=False,
-    )
+    with able_to_pad(processor):
+        inputs = processor(
+            text=list(texts),
+            **pictures,
+            **extra,
+            return_tensors="pt",
+            padding=True,
+            padding_side="left",
+            add_special_tokens=False,
+        )
     return dict(inputs)

@@ -4,7 +4,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from crossmem_hf.training.trainer import UnlearnTrainer
@@ -25,28 +25,20 @@ def unlearn_recipe(
     Raises:
         CrossmemError: A mistake in the settings, rows or model, before the first step; a loss that is not finite.
     """
-    from trl import TrlParser
-
     from crossmem_hf.scoring.recall import recall
-    from crossmem_hf.training.arguments import ModelArguments, RowArguments, UnlearnArguments, with_default_config
     from crossmem_hf.training.doors import through
     from crossmem_hf.training.gate import check_memorised
-    from crossmem_hf.training.processes import check_processes
-    from crossmem_hf.training.pushing import check_push
-    from crossmem_hf.training.resuming import resume_point
+    from crossmem_hf.training.settings import check_steps
     from crossmem_hf.training.trainer import UnlearnTrainer
     from crossmem_hf.training.unlearn import unlearn
 
     trainer_class = trainer_class or UnlearnTrainer
-    parser = TrlParser((RowArguments, UnlearnArguments, trainer_class.config_class, ModelArguments))
-    data, start, config, choice = parser.parse_args_and_config(with_default_config(script, arguments))
-    check_processes(config)
-    check_push(config)
-    config.resume_from_checkpoint = resume_point(config)  # a mistake in it costs nothing yet
+    data, start, config, choice = _told(script, trainer_class, arguments)
     data = data.wide_enough(config.forget_modality)
     rows = data.rows()
     forget, retain = data.forget_and_retain(rows)
     asked = through(forget, config.forget_modality)
+    check_steps(config, len(asked))
     stops = config.stop_threshold is not None
     stopping = list(data.stopping_rows(asked)) if stops else []
     watch = start.watcher(data, forget, retain)
@@ -70,6 +62,25 @@ def unlearn_recipe(
         for step, value in (rule.history if rule else [])
     ]
     return [*looks, *_best(config.output_dir, watch is not None), f"The unlearned adapter is in {config.output_dir}"]
+
+
+def _told(script: str, trainer_class: "type[UnlearnTrainer]", arguments: Sequence[str] | None) -> tuple[Any, ...]:
+    """Rows, start, config and model as the command line says; a mistake in them costs nothing yet."""
+    from trl import TrlParser
+
+    from crossmem_hf.training.arguments import ModelArguments, RowArguments, UnlearnArguments, with_default_config
+    from crossmem_hf.training.processes import check_processes
+    from crossmem_hf.training.pushing import check_push
+    from crossmem_hf.training.resuming import resume_point
+    from crossmem_hf.training.settings import UNLEARNING, check_settings
+
+    parser = TrlParser((RowArguments, UnlearnArguments, trainer_class.config_class, ModelArguments))
+    data, start, config, choice = parser.parse_args_and_config(with_default_config(script, arguments))
+    check_settings(config, UNLEARNING)
+    check_processes(config)
+    check_push(config)
+    config.resume_from_checkpoint = resume_point(config)
+    return data, start, config, choice
 
 
 def _best(output_dir: str, watched: bool) -> list[str]:

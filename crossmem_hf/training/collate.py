@@ -10,10 +10,10 @@ from datasets import Dataset
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase, ProcessorMixin
 
-from crossmem_hf.chat import tokenizer_of
 from crossmem_hf.data.forms import as_row
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.logprobs import NOT_AN_ANSWER
+from crossmem_hf.padding import padding_id
 from crossmem_hf.pictures import as_seen
 from crossmem_hf.scoring.inputs import answer_of, check_words, encode
 from crossmem_hf.scoring.prefill import extended
@@ -39,8 +39,7 @@ class RowEncoder:
     ) -> None:
         self.processing_class = processing_class
         self.max_length = max_length
-        pad = tokenizer_of(processing_class).pad_token_id
-        self.pad_token_id = int(pad if pad is not None else 0)
+        self.pad_token_id = padding_id(processing_class)
 
     def encode(self, row: Mapping[str, Any], name: str = "row") -> Batch:
         """A batch of this one row.

@@ -9,6 +9,7 @@ from trl import DPOConfig, SFTConfig
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.training.objectives import FORGET_TERMS
+from crossmem_hf.training.settings import UNLEARNING, check_settings
 
 ForgetLoss = Literal["npo", "ga", "simnpo", "idk", "dpo", "wga", "undial", "rmu"]
 RetainLoss = Literal["nll", "kl", "hidden", "none"]
@@ -112,7 +113,7 @@ class UnlearnConfig(RunConfig):
     weight are null, those of the forget loss's authors or of open-unlearning stand in; see `objectives.FORGET_TERMS`.
 
     Raises:
-        CrossmemError: A choice that does not exist, or a number out of range.
+        CrossmemError: A choice that does not exist, a number out of range, or a setting of trl without effect here.
 
     Reference:
         NPO, https://huggingface.co/papers/2404.05868 (beta 0.1, retain weight 1.0, learning rate 1e-5,
@@ -153,3 +154,10 @@ class UnlearnConfig(RunConfig):
         check_count("rmu_layer", self.rmu_layer, least=0)
         check_count("retain_per_forget", self.retain_per_forget)
         super().__post_init__()
+        check_settings(self, UNLEARNING, evaluates=True)
+        if self.torch_compile and (self.forget_loss == "rmu" or self.retain_loss == "hidden"):
+            raise CrossmemError(
+                f"torch_compile with forget_loss={self.forget_loss!r} and retain_loss={self.retain_loss!r}: "
+                "a compiled model does not tell its hidden states.",
+                "Leave torch_compile out, or choose losses other than 'rmu' and 'hidden'.",
+            )

@@ -65,6 +65,9 @@ def scores_with_hidden(model: nn.Module, batch: Mapping[str, Tensor], layer: nn.
 
     Args:
         model: May be wrapped (DDP); `layer` is one of its modules.
+
+    Raises:
+        CrossmemError: The layer told nothing, as in a compiled model.
     """
     seen: list[Tensor] = []
 
@@ -76,6 +79,10 @@ def scores_with_hidden(model: nn.Module, batch: Mapping[str, Tensor], layer: nn.
         scores = answer_scores(model, batch)
     finally:
         hook.remove()
+    if not seen:
+        raise CrossmemError(
+            "The model gave no hidden states; torch.compile takes no notice of hooks.", "Train without torch_compile."
+        )
     hidden_ND = seen[0][:, :-1][scores.mask_BT]
     half = hidden_ND.dtype in (torch.float16, torch.bfloat16)  # squares of differences need more
     return replace(scores, hidden_ND=hidden_ND.float() if half else hidden_ND)

@@ -4,18 +4,17 @@
 import logging
 import os
 from collections.abc import Sequence
-from copy import copy
 from typing import Any
 
 from datasets import Dataset
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import LoraConfig, PeftModel
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixin, TrainerCallback
 from trl import SFTTrainer
 
 from crossmem_hf.data.forms import conversational
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.models.loading import EMBEDDED, EMBEDDED_NAME
 from crossmem_hf.seeding import seed_everything
+from crossmem_hf.training.adapters import adapted, check_head
 from crossmem_hf.training.checks import check_lengths, check_rows
 from crossmem_hf.training.collate import EncodedRows, RowCollator, RowEncoder
 from crossmem_hf.training.config import VisionSFTConfig
@@ -25,6 +24,7 @@ from crossmem_hf.training.micro import MEMORISING
 from crossmem_hf.training.reference import let_adapter_train
 from crossmem_hf.training.resuming import OwnCheckpoints, resume_point
 from crossmem_hf.training.saving import save_adapter
+from crossmem_hf.training.settings import MEMORIZING, check_settings, check_steps, for_rows_encoded_here
 from crossmem_hf.training.trainable import describe_trainable
 
 logger = logging.getLogger(__name__)
@@ -66,17 +66,15 @@ def memorise(
     if config is not None and overrides:
         raise CrossmemError(f"Both config and overrides {sorted(overrides)!r} were passed.", "Pass one of them.")
     config = config or VisionSFTConfig(output_dir=str(output_dir), **(MEMORISING | overrides))
+    check_settings(config, MEMORIZING)
     encoded = _encoded(model, processor, rows, config)
-    if not isinstance(model, PeftModel):
+    if lora is not None or not isinstance(model, PeftModel):
         seed_everything(config.seed)
-        model = _adapted(model, lora or language_lora())
-    elif lora is not None:
-        raise CrossmemError("lora was passed with a model that has an adapter.", "Leave it out, or merge the adapter.")
+        model = adapted(model, lora or language_lora())
     let_adapter_train(model)
+    check_head(model)
     logger.info("%s", describe_trainable(model))
-    config = copy(config)  # the caller's stays as it is
-    config.dataset_kwargs = {**(config.dataset_kwargs or {}), "skip_prepare_dataset": True}
-    config.remove_unused_columns = False
+    config = for_rows_encoded_here(config)
 
     def save(folder: str | os.PathLike[str]) -> None:
         settings = {"learning_rate": config.learning_rate, "steps": trainer.state.global_step}
@@ -101,18 +99,7 @@ def memorise(
 def _encoded(model: Any, processor: Any, rows: Dataset, config: VisionSFTConfig) -> EncodedRows:
     rows = conversational(rows, "the training set")
     check_rows(rows, "training", model_config=model.config)
+    check_steps(config, len(rows))
     encoded = EncodedRows(rows, RowEncoder(processor, max_length=config.max_length), name="training")
     check_lengths(encoded)
     return encoded
-
-
-def _adapted(model: PreTrainedModel, lora: LoraConfig) -> PeftModel:
-    try:
-        adapted = get_peft_model(model, lora)
-    except ValueError as error:
-        raise CrossmemError(
-            f"No adapter fits target_modules={lora.target_modules!r}: {error}", "Name modules that the model has."
-        ) from error
-    if model.name_or_path == str(EMBEDDED):
-        adapted.peft_config["default"].base_model_name_or_path = EMBEDDED_NAME
-    return adapted

@@ -24,7 +24,7 @@ from crossmem_hf.scoring.ledger import Ledger
 from crossmem_hf.scoring.sharding import in_shards, joined_state, ledger_mark, together, work_units
 from crossmem_hf.storage import fingerprint, source_fingerprint
 from crossmem_hf.training.collate import EncodedRows, merge_batches
-from crossmem_hf.training.reference import REFERENCE, as_reference, is_of
+from crossmem_hf.training.reference import as_reference, is_of, reference_adapter
 
 logger = logging.getLogger(__name__)
 
@@ -35,18 +35,10 @@ _SAYS_NOTHING = {"_name_or_path", "name_or_path", "base_model_name_or_path", "re
     "use_cache",  # of a model: trainers switch it, and nothing is generated here
 }
 _CODE = (
-    *(
-        "logprobs.py",
-        "pictures*.py",
-        "chat.py",
-        "turns.py",
-        "data/forms.py",
-        "scoring/inputs.py",
-        "scoring/prefill.py",
-    ),
-    *("training/reference.py", "training/reference_cache.py", "training/collate.py"),
+    *("logprobs.py", "pictures*.py", "chat.py", "turns.py", "padding.py", "data/forms.py"),
+    *("scoring/inputs.py", "scoring/prefill.py"),
+    *("training/reference.py", "training/reference_cache.py", "training/adapters.py", "training/collate.py"),
 )
-_LIBRARIES = ("torch", "transformers", "peft", "trl")
 
 
 def kept_logprobs(
@@ -156,12 +148,12 @@ def _plan(model: Any, rows: EncodedRows, fused: bool) -> tuple[str, list[int]]:
 def _described(model: Any, fused: bool) -> dict[str, Any]:
     """What the reference is, apart from the rows."""
     base: Any = model.get_base_model() if isinstance(model, PeftModel) else model
-    adapters = getattr(model, "peft_config", {})
+    used = reference_adapter(model) if isinstance(model, PeftModel) else None
     parts = [base.config, *(getattr(base.config, name, None) for name in base.config.sub_configs)]
     device = model.device.type
     return {
         "weights": weights_digest(model),
-        "adapter": _plain(adapters[REFERENCE].to_dict()) if REFERENCE in adapters else None,
+        "adapter": None if used is None else _plain(model.peft_config[used].to_dict()),
         "model": f"{type(base).__module__}.{type(base).__qualname__}",
         "config": _plain(base.config.to_dict()),
         "attention": [getattr(part, "_attn_implementation", None) for part in parts],
@@ -179,11 +171,14 @@ def weights_digest(model: Any) -> str:
     Adapters other than the reference are not among them. XXH3 (https://github.com/Cyan4973/xxHash) is not for
     adversaries: it tells weights apart that differ by training or by accident.
     """
-    others = set(getattr(model, "peft_config", {})) - {REFERENCE}
-    digest, weights = xxhash.xxh3_128(), model.state_dict()
-    for name in sorted(weights):
-        if isinstance(weights[name], Tensor) and not any(is_of(name, other) for other in others):
-            _add(digest, name, weights[name])
+    adapted = isinstance(model, PeftModel)
+    others = set(model.peft_config) - {reference_adapter(model)} if adapted else set()
+    digest = xxhash.xxh3_128()
+    with _the_reference(model):
+        weights = model.state_dict()
+        for name in sorted(weights):
+            if isinstance(weights[name], Tensor) and not any(is_of(name, other) for other in others):
+                _add(digest, name, weights[name])
     return digest.hexdigest()
 
 

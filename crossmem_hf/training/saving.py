@@ -14,7 +14,7 @@ from torch import Tensor
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.training.card import write_card
-from crossmem_hf.training.reference import trained_adapter
+from crossmem_hf.training.reference import is_of, trained_adapter
 
 
 def save_adapter(
@@ -58,7 +58,8 @@ def save_adapter(
 def _check_finite(model: PeftModel, name: str, state_dict: Mapping[str, Tensor] | None) -> None:
     weights = dict(model.named_parameters()) if state_dict is None else state_dict
     for key, weight in weights.items():
-        if f".{name}." in key and not bool(torch.isfinite(weight).all()):
+        trained = is_of(key, name) or (state_dict is None and weight.requires_grad)
+        if trained and not bool(torch.isfinite(weight).all()):
             raise CrossmemError(
                 f"The adapter's weight {key!r} is NaN or infinite; it was not saved.",
                 "Train again with a lower learning rate.",

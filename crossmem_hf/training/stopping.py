@@ -2,7 +2,7 @@
 """When unlearning has gone far enough. It knows a number that falls, not how it is measured."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from accelerate import PartialState
@@ -80,3 +80,16 @@ class StopWhenForgotten(TrainerCallback):
                 f"The recall that decides when to stop is {recall!r}.", "Check the stopping rows: is the set empty?"
             )
         return recall
+
+
+def check_rule(threshold: float | None, callbacks: Iterable[Any]) -> None:
+    """Nothing, if the setting stop_threshold is null, or a `StopWhenForgotten` is among a trainer's callbacks.
+
+    Raises:
+        CrossmemError: Nothing would measure recall, and the setting have no effect.
+    """
+    if threshold is not None and not any(isinstance(callback, StopWhenForgotten) for callback in callbacks):
+        raise CrossmemError(
+            f"stop_threshold={threshold!r}, and nothing measures recall in training.",
+            "Add the callback StopWhenForgotten, or call unlearn(..., recall=...), or leave stop_threshold out.",
+        )

@@ -3,7 +3,6 @@
 
 import logging
 from collections.abc import Sequence
-from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,18 +12,14 @@ from accelerate.utils import is_peft_model
 from datasets import Dataset
 from peft import PeftConfig, PeftModel
 from torch import Tensor
-from transformers import (
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-    ProcessorMixin,
-    TrainerCallback,
-)
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixin, TrainerCallback
 from trl import SFTTrainer
 
 from crossmem_hf.data.forms import conversational
 from crossmem_hf.data.splits import check_disjoint
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.logprobs import AnswerScores, answer_scores
+from crossmem_hf.training.adapters import check_head, newly_adapted
 from crossmem_hf.training.card import write_card
 from crossmem_hf.training.checks import check_lengths, check_rows
 from crossmem_hf.training.collate import Batch, EncodedRows, PairedCollator, PairedRows, RowEncoder, merge_batches
@@ -38,9 +33,18 @@ from crossmem_hf.training.objectives import FORGET_TERMS, RETAIN_TERMS, Dials, S
 from crossmem_hf.training.pairing import NextRetainRows
 from crossmem_hf.training.people import personas_of
 from crossmem_hf.training.preferences import refused
-from crossmem_hf.training.reference import ReferenceLogprobs, add_reference, as_reference
+from crossmem_hf.training.reference import ReferenceLogprobs, add_reference, as_reference, check_in_shards
 from crossmem_hf.training.reference_cache import kept_logprobs
+from crossmem_hf.training.resuming import resume_point
 from crossmem_hf.training.saving import save_adapter
+from crossmem_hf.training.settings import (
+    UNLEARNING,
+    check_extras,
+    check_settings,
+    check_steps,
+    for_rows_encoded_here,
+)
+from crossmem_hf.training.stopping import check_rule
 from crossmem_hf.training.trainable import describe_trainable
 
 logger = logging.getLogger(__name__)
@@ -54,8 +58,8 @@ ON_THE_CARD = (
 class UnlearnTrainer(SFTTrainer):
     """Makes a model forget some people and keep the others.
 
-    The reference is the model as it is handed in: for a memorised adapter, a frozen copy of it; for a new adapter
-    (`peft_config`, or one whose B matrices are zero), the model without it. No second model is loaded.
+    The reference is the model as it is handed in: with a copy of all that trains, or for a new adapter (`peft_config`)
+    without it; see `reference`. No second model is loaded.
 
     Args:
         model: A memorised `PeftModel`, or a memorised model together with `peft_config`.
@@ -63,17 +67,15 @@ class UnlearnTrainer(SFTTrainer):
         retain_dataset: Rows of people to keep; may be None when `retain_loss` is "none".
 
     Raises:
-        CrossmemError: Before training, if the sets are unusable (see `checks`), or `metric_for_best_model` would
-            choose by rows that are there to be reported (see `looks.check_not_reported`). During training, if a loss
+        CrossmemError: Before training, if sets (`checks`), adapter (`adapters`) or settings (`settings`) are unusable,
+            or `metric_for_best_model` would choose by rows that are there to be reported. During training, if a loss
             is not finite: the weights are set back to the last good ones and saved in ``output_dir/last_good``.
     """
 
     loss_is_scaled_for_ga = False  # our loss is a mean over the rows of one micro-batch
     _tag_names = ["crossmem", "unlearning"]  # noqa: RUF012 (trl's name and type)
     _name = "Unlearn"
-    _losses: tuple[
-        str, ...
-    ] = ()  # (forget_loss, retain_loss) that a subclass insists on; one alone leaves retain open
+    _losses: tuple[str, ...] = ()  # (forget_loss, retain_loss) of a subclass; one alone leaves retain open
     config_class: type[UnlearnConfig] = UnlearnConfig
 
     def __init__(
@@ -90,19 +92,23 @@ class UnlearnTrainer(SFTTrainer):
         **kwargs: Any,
     ) -> None:
         check_not_reported(eval_dataset if args.metric_for_best_model is not None else None)
+        check_settings(args, UNLEARNING, evaluates=eval_dataset is not None)
+        check_extras(kwargs)
         self._choose_losses(args, has_adapter=is_peft_model(model) or peft_config is not None)
         forget_dataset = through(conversational(forget_dataset, "the forget set"), args.forget_modality)
         sides = self._checked_sides(model, args, forget_dataset, retain_dataset)
+        check_steps(args, len(forget_dataset))
         encoder = RowEncoder(processing_class, max_length=args.max_length)
         self.rows = {name: EncodedRows(side, encoder, name=name) for name, side in sides.items()}
         for rows in self.rows.values():
             check_lengths(rows)
         layer = checked_layer(model, args.rmu_layer) if self.steers else None
+        if peft_config is not None:
+            model = newly_adapted(model, peft_config, args)
+        check_head(model)
         if isinstance(model, PeftModel):
-            add_reference(model)
-        args = copy(args)  # the caller's stay as they are
-        args.dataset_kwargs = {**(args.dataset_kwargs or {}), "skip_prepare_dataset": True}
-        args.remove_unused_columns = False
+            add_reference(model, new=peft_config is not None)
+        args = for_rows_encoded_here(args)
         super().__init__(
             model=model,
             args=args,
@@ -111,7 +117,6 @@ class UnlearnTrainer(SFTTrainer):
             eval_dataset=eval_dataset,
             processing_class=processing_class,
             callbacks=list(callbacks or []),
-            peft_config=peft_config,
             **kwargs,
         )
         seed = args.seed if args.data_seed is None else args.data_seed
@@ -128,12 +133,8 @@ class UnlearnTrainer(SFTTrainer):
         self.lazy_reference = {name: ReferenceLogprobs() for name in sides}
         self.is_sharded = self.is_fsdp_enabled or self.is_deepspeed_enabled
         has_adapter = is_peft_model(self.model)
-        if self.is_sharded and self.forget_term.needs_reference and not has_adapter:
-            raise CrossmemError(
-                "Weights in shards (FSDP, DeepSpeed) give no log-probabilities before training starts, and full "
-                "fine-tuning leaves no copy of them for later.",
-                "Train an adapter, or use a forget_loss without a reference.",
-            )
+        if self.is_sharded:
+            check_in_shards(self.model, needs_reference=self.forget_term.needs_reference)
         self.last_good = LastGoodWeights(self.model.parameters()) if has_adapter and not self.is_sharded else None
         logger.info("%s", describe_trainable(self.model))
 
@@ -304,18 +305,24 @@ class UnlearnTrainer(SFTTrainer):
             return
         for side in self.forget_term.sides:
             if side not in self.reference_sums:
-                self.reference_sums[side] = kept_logprobs(
-                    self.accelerator.unwrap_model(self.model),
-                    self.rows[side],
-                    folder=self.args.reference_cache and Path(self.args.reference_cache),
-                    batch_size=self.args.per_device_train_batch_size,
-                    fused=self._fused,
-                )
+                with self.accelerator.autocast():  # as in the steps
+                    self.reference_sums[side] = kept_logprobs(
+                        self.accelerator.unwrap_model(self.model),
+                        self.rows[side],
+                        folder=self.args.reference_cache and Path(self.args.reference_cache),
+                        batch_size=self.args.per_device_train_batch_size,
+                        fused=self._fused,
+                    )
 
-    def train(self, *args: Any, **kwargs: Any) -> Any:
-        """As `transformers.Trainer.train`; refuses to end with weights that are not finite."""
+    def train(self, resume_from_checkpoint: str | bool | None = None, *args: Any, **kwargs: Any) -> Any:
+        """As `transformers.Trainer.train`; refuses to end with weights that are not finite.
+
+        Args:
+            resume_from_checkpoint: None asks the setting of this name; see `resuming.resume_point`.
+        """
+        check_rule(self.args.stop_threshold, self.callback_handler.callbacks)
         self._remember_reference()
-        output = super().train(*args, **kwargs)
+        output = super().train(resume_from_checkpoint or resume_point(self.args), *args, **kwargs)
         if not self.is_sharded and not are_finite(self.model.parameters()):
             self._give_up("the last batch")
         return output

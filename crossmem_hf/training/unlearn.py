@@ -39,7 +39,8 @@ def unlearn(
     memorised model, rows and settings, and ends with the weights it would have had.
 
     Args:
-        recall: Recall on stopping rows, 0 to 1; None trains for all steps. See `StopWhenForgotten`.
+        recall: Recall on stopping rows, 0 to 1; None trains for all steps, and stop_threshold must not be set then.
+            See `StopWhenForgotten`.
         config: Complete settings; None takes `micro.UNLEARNING`.
         watch: Makes a callback of the trainer, such as `watching.MemorizationCallback`.
         overrides: Fields of `trainer_class.config_class` that replace those of `micro.UNLEARNING`.
@@ -49,7 +50,8 @@ def unlearn(
     """
     if config is not None and overrides:
         raise CrossmemError(f"Both config and overrides {sorted(overrides)!r} were passed.", "Pass one of them.")
-    config = config or trainer_class.config_class(output_dir=str(output_dir), **(UNLEARNING | overrides))
+    chosen = UNLEARNING if recall is not None else UNLEARNING | {"stop_threshold": None}
+    config = config or trainer_class.config_class(output_dir=str(output_dir), **(chosen | overrides))
     rule = None
     if recall is not None and config.stop_threshold is not None:
         rule = StopWhenForgotten(recall, config.stop_threshold, config.stop_every_steps)

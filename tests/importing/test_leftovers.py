@@ -63,9 +63,9 @@ def test_what_is_not_imported_is_told(folders, tmp_path, caplog):
 def test_pictures_that_the_metadata_do_not_name_are_told(tmp_path):
     source = table(tmp_path / "in", listed(), "metadata.jsonl")
     (source / "6.png").write_bytes(picturing.numbered(6))
-    (source / "metadata.csv").write_text("file_name,name")
+    (source / "people.csv").write_text("file_name,name")
     said = notes_of(source, tmp_path, forget_fraction=0.5)
-    assert said == "Skipped 2 files: 6.png (not in metadata.jsonl), metadata.csv (no picture that can be shown)."
+    assert said == "Skipped 2 files: 6.png (not in metadata.jsonl), people.csv (no picture that can be shown)."
 
 
 def test_a_heic_without_its_extra_says_what_it_needs(folders, tmp_path, monkeypatch):

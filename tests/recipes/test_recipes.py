@@ -225,6 +225,60 @@ def test_dpo_that_blows_up_is_not_saved(tmp_path):
     assert (tmp_path / "dpo" / "last_good" / "adapter_model.safetensors").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("sft", ["--packing", "true"], "packing=True would have no effect"),
+        ("sft", ["--eval_strategy", "steps"], "no rows to evaluate on"),
+        ("unlearn", ["--label_smoothing_factor", "0.1"], r"label_smoothing_factor=0\.1 would have no effect"),
+        ("unlearn_npo", ["--eval_strategy", "steps"], "no rows to evaluate on"),
+        (
+            "unlearn_npo",
+            ["--dataloader_drop_last", "true"],
+            "2 rows in batches of 4: training would end after 0 steps",
+        ),
+        ("unlearn_dpo", ["--label_smoothing_factor", "0.1"], r"label_smoothing_factor=0\.1 would have no effect"),
+        ("unlearn_dpo", ["--max_steps", "0"], "max_steps=0 would end after 0 steps"),
+    ],
+)
+def test_settings_without_effect_cost_no_model(name, options, message, tmp_path, monkeypatch):
+    from crossmem_hf.errors import CrossmemError
+
+    monkeypatch.setattr(
+        "crossmem_hf.training.arguments.load_model_and_processor", lambda *_, **__: pytest.fail("a model was loaded")
+    )
+    with pytest.raises(CrossmemError, match=message):
+        load(name).main([*SMALL, *QUIET, *options, "--output_dir", str(tmp_path)])
+
+
+def test_dpo_refuses_an_adapter_that_it_would_keep_no_true_copy_of(tmp_path, monkeypatch):
+    from peft import LoraConfig
+
+    from crossmem_hf.errors import CrossmemError
+    from crossmem_hf.training.arguments import ModelArguments
+
+    layers = r".*language_model.*\.down_proj"
+    monkeypatch.setattr(ModelArguments, "lora", lambda self: LoraConfig(r=2, target_modules=layers, bias="all"))
+    load("sft").main([*SMALL, *QUIET, "--output_dir", str(tmp_path / "sft")])
+    start = ["--adapter_name_or_path", str(tmp_path / "sft"), *START]
+    with pytest.raises(CrossmemError, match=r"trl\.DPOTrainer keeps no true copy.*unlearn\.py with --forget_loss dpo"):
+        load("unlearn_dpo").main([*SMALL, *QUIET, *start, "--output_dir", str(tmp_path / "dpo")])
+    load("unlearn").main(
+        [
+            *SMALL,
+            *QUIET,
+            *start,
+            "--forget_loss",
+            "dpo",
+            "--stop_threshold",
+            "null",
+            "--output_dir",
+            str(tmp_path / "own"),
+        ]
+    )
+    assert any("bias" in name for name in weights_of(tmp_path / "own"))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["unlearn", "unlearn_npo", "unlearn_dpo"])
 def test_without_arguments_through_accelerate(name, tmp_path):
