@@ -39,6 +39,7 @@ _CODE = (
     *("scoring/inputs.py", "scoring/prefill.py"),
     *("training/reference.py", "training/reference_cache.py", "training/adapters.py", "training/collate.py"),
 )
+_LIBRARIES = ("torch", "transformers", "peft", "trl")
 
 
 def kept_logprobs(
