@@ -23,6 +23,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from crossmem_hf.models.families import reads_ahead
 from crossmem_hf.scoring.batches import Auto, Room, in_batches
 from crossmem_hf.scoring.inputs import Row
 from crossmem_hf.scoring.packed import ROOM_IN_A_ROW, Forest, Measure, Scored, can_pack, packed
@@ -66,8 +67,10 @@ def scored(
         start = prefilled(model, batch.inputs)
         return list(packed(model, start, batch.groups, forest, room.nodes(len(batch.groups)), measure))
 
+    # Where a prompt's tokens see those behind them, its start is not that of another prompt.
+    starts_alike = share and not reads_ahead(model.config)
     found = in_batches(
-        model, processor, rows, work, share=share, batch_size=batch_size, tokens_per_pass=tokens_per_pass
+        model, processor, rows, work, share=starts_alike, batch_size=batch_size, tokens_per_pass=tokens_per_pass
     )
     return chain.from_iterable(found)
 

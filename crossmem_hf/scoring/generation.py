@@ -7,6 +7,7 @@ from math import inf
 from typing import Any
 
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.models.families import reads_ahead
 from crossmem_hf.scoring.batches import Auto, Room, check_size, in_batches
 from crossmem_hf.scoring.continuations import shares_cache
 from crossmem_hf.scoring.inputs import Row, answer_tokens, check_rows, prompt_text
@@ -156,8 +157,9 @@ def _ends(model: Any, tokenizer: Any) -> list[int]:
 
 
 def _may_share(model: Any, processor: Any, rows: Sequence[Row]) -> bool:
-    """Whether answers may branch off one cached start: where pictures take one position a token."""
-    if positions_of_its_own(model) is not None:
+    """Whether answers may branch off one cached start: where pictures take one position a token, and prompts look
+    back only."""
+    if positions_of_its_own(model) is not None or reads_ahead(model.config):
         return False
     words = getattr(processor, "tokenizer", processor)(["Yes", "No"], add_special_tokens=False)["input_ids"]
     return shares_cache(model, processor, rows, [words] * len(rows))

@@ -6,6 +6,7 @@ from typing import Any
 
 from crossmem_hf.chat import ended, is_tokenizer, sees_images, special_tokens
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.models.families import check_family, check_pictures
 
 Row = Mapping[str, Any]
 
@@ -25,6 +26,7 @@ def check_rows(rows: Iterable[Row], model: Any, processor: Any) -> list[Row]:
     asked = list(rows)
     if not asked:
         raise CrossmemError("There are no rows to ask; expected at least one.", "Check the split and its filters.")
+    check_family(model.config)
     placeholders = _placeholders(processor)
     for index, row in enumerate(asked):
         if not isinstance(row, Mapping):
@@ -43,6 +45,7 @@ def check_rows(rows: Iterable[Row], model: Any, processor: Any) -> list[Row]:
                 f"Row {index} has {len(row['images'])} image(s), but {type(model).__name__} has no image tower.",
                 "Load a vision-language model, or use the text rows.",
             )
+        check_pictures(processor, row["images"], f"Row {index}")
     return asked
 
 
@@ -196,4 +199,5 @@ def encode(processor: Any, texts: Sequence[str], images: Sequence[Sequence[Any]]
         padding_side="left",
         add_special_tokens=False,
     )
+    inputs.pop("labels", None)  # of a prompt, which some processors make (PaliGemma)
     return dict(inputs)

@@ -8,6 +8,7 @@ from datasets import Dataset
 
 from crossmem_hf.chat import sees_images
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.models.families import check_family
 from crossmem_hf.training.collate import EncodedRows
 
 NEEDED_COLUMNS = ("images", "prompt", "completion", "persona_id")
@@ -19,6 +20,7 @@ def check_rows(dataset: Dataset, name: str, *, model_config: Any) -> None:
     Raises:
         CrossmemError: It is empty, lacks a column, or shows images to a model without an image tower.
     """
+    check_family(model_config)
     missing = [column for column in NEEDED_COLUMNS if column not in dataset.column_names]
     if missing:
         raise CrossmemError(

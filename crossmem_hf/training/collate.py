@@ -10,17 +10,20 @@ from datasets import Dataset
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase, ProcessorMixin
 from trl.data_utils import apply_chat_template, prepare_multimodal_messages
-from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
 from crossmem_hf.chat import ended
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.logprobs import NOT_AN_ANSWER
+from crossmem_hf.models.families import check_pictures, marks_answers
+from crossmem_hf.scoring.inputs import encode
+from crossmem_hf.scoring.prefill import extended
 from crossmem_hf.seeding import rng_for
 
 Batch = dict[str, Tensor]
 
 MAX_CACHED_BYTES = 2 * 1024**3
 SEQUENCE_KEYS = ("input_ids", "attention_mask", "labels", "token_type_ids", "mm_token_type_ids")
+SAY_WHAT_IS_PADDING = {"pixel_attention_mask", "image_sizes", "cross_attention_mask"}
 
 
 class RowEncoder:
@@ -36,12 +39,8 @@ class RowEncoder:
     ) -> None:
         self.processing_class = processing_class
         self.max_length = max_length
-        self._vision: DataCollatorForVisionLanguageModeling | None = None
-        tokenizer: Any = processing_class
-        if isinstance(processing_class, ProcessorMixin):
-            self._vision = DataCollatorForVisionLanguageModeling(processing_class, completion_only_loss=True)
-            tokenizer = processing_class.tokenizer
-        self.pad_token_id = int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0)
+        self.tokenizer: Any = getattr(processing_class, "tokenizer", processing_class)
+        self.pad_token_id = int(self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else 0)
 
     def encode(self, row: Mapping[str, Any], name: str = "row") -> Batch:
         """A batch of this one row.
@@ -50,7 +49,9 @@ class RowEncoder:
             CrossmemError: The answer is empty or would be cut; `name` says which row it is.
         """
         example = {key: row[key] for key in ("prompt", "completion")}
-        batch = self._text(example) if self._vision is None else self._seen(self._vision, example, list(row["images"]))
+        check_pictures(self.processing_class, row.get("images"), name)
+        seen = isinstance(self.processing_class, ProcessorMixin)
+        batch = self._seen(example, list(row["images"])) if seen else self._text(example)
         length = batch["input_ids"].shape[1]
         if self.max_length is not None and length > self.max_length:
             raise CrossmemError(
@@ -61,12 +62,16 @@ class RowEncoder:
             raise CrossmemError(f"{name} has no answer token.", "Give it a completion that is not empty.")
         return batch
 
-    def _seen(self, vision: Any, example: Mapping[str, Any], images: list[Any]) -> Batch:
+    def _seen(self, example: Mapping[str, Any], images: list[Any]) -> Batch:
         """Templated here and not by `trl`, whose collator for pictures gives an answer no end."""
         prompt = prepare_multimodal_messages(example["prompt"], images=images)
         completion = prepare_multimodal_messages(example["completion"])
         texts = self._templated({"prompt": prompt, "completion": completion})
-        return dict(vision([{**texts, "images": images}]))
+        inputs = encode(self.processing_class, [texts["prompt"]], [images])
+        answer = self.tokenizer(texts["completion"], add_special_tokens=False)["input_ids"]
+        batch = extended(inputs, [answer], token_type=int(marks_answers(self.processing_class)))
+        unseen = torch.full_like(inputs["input_ids"], NOT_AN_ANSWER)
+        return {**batch, "labels": torch.cat([unseen, torch.tensor([answer], dtype=torch.long)], dim=1)}
 
     def _templated(self, example: Mapping[str, Any]) -> dict[str, str]:
         texts: dict[str, str] = apply_chat_template(dict(example), self.processing_class)
@@ -109,21 +114,54 @@ class EncodedRows:
 
 
 def merge_batches(batches: Sequence[Mapping[str, Tensor]], *, pad_token_id: int) -> Batch:
-    """One batch of all rows, right-padded to the longest; rows without images simply add no pixels."""
-    longest = max(batch["input_ids"].shape[1] for batch in batches)
+    """One batch of all rows, right-padded to the longest.
+
+    Pictures are padded with zeros to the largest, as processors do, where masks or sizes beside them say what is
+    padding. Rows without pictures add none, or blank ones where pictures are laid out row by row (Mllama).
+
+    Raises:
+        CrossmemError: Pictures differ in size, and nothing beside them says what would be padding.
+    """
     fill = {"input_ids": pad_token_id, "labels": NOT_AN_ANSWER}
+    names = dict.fromkeys(key for batch in batches for key in batch)
+    sizes = {tuple(batch["pixel_values"].shape[1:]) for batch in batches if "pixel_values" in batch}
+    if len(sizes) > 1 and not names.keys() & SAY_WHAT_IS_PADDING:
+        raise CrossmemError(
+            f"Pictures of the sizes {sorted(sizes)} are in one batch, and the processor gives no mask for padding.",
+            "Let the processor resize pictures to one size, or train with a batch size of 1.",
+        )
+    by_row = "cross_attention_mask" in names
     merged: Batch = {}
-    for key in dict.fromkeys(key for batch in batches for key in batch):
+    for key in names:
         if key in SEQUENCE_KEYS:  # zeros where a row has none, as text has no picture's token types
             parts = [batch[key] if key in batch else torch.zeros_like(batch["input_ids"]) for batch in batches]
+        elif by_row:
+            parts = [batch[key] if key in batch else _blank(key, batch, batches) for batch in batches]
         else:
             parts = [batch[key] for batch in batches if key in batch]
-        if key in SEQUENCE_KEYS and any(part.shape[1] < longest for part in parts):
-            parts = [
-                torch.nn.functional.pad(part, (0, longest - part.shape[1]), value=fill.get(key, 0)) for part in parts
-            ]
-        merged[key] = torch.cat(parts)
+        merged[key] = torch.cat(_of_one_size(parts, fill.get(key, 0)))
+    if "aspect_ratio_mask" in merged:  # what is no picture has one tile, as Mllama's processor makes it
+        merged["aspect_ratio_mask"][..., 0] = 1
     return merged
+
+
+def _blank(key: str, batch: Mapping[str, Tensor], others: Sequence[Mapping[str, Tensor]]) -> Tensor:
+    """Nothing to see for each row of a batch, shaped as in another that has pictures."""
+    like = next(other[key] for other in others if key in other)
+    rows, length = batch["input_ids"].shape
+    shape = like.shape[2:] if key == "cross_attention_mask" else like.shape[1:]
+    return like.new_zeros((rows, length, *shape) if key == "cross_attention_mask" else (rows, *shape))
+
+
+def _of_one_size(parts: Sequence[Tensor], fill: int) -> list[Tensor]:
+    """All of them padded at the end of every dimension but the first, as far as the largest goes."""
+    largest = [max(sizes) for sizes in zip(*(part.shape[1:] for part in parts), strict=True)]
+    padded = []
+    for part in parts:
+        missing = [most - size for most, size in zip(largest, part.shape[1:], strict=True)]
+        ends = [end for size in reversed(missing) for end in (0, size)]
+        padded.append(torch.nn.functional.pad(part, ends, value=fill) if any(missing) else part)
+    return padded
 
 
 class PairedRows(torch.utils.data.Dataset[dict[str, list[int]]]):

@@ -13,6 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixi
 from trl import SFTTrainer
 
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.models.cross_attention import keep_rows_apart
 from crossmem_hf.models.loading import EMBEDDED, EMBEDDED_NAME
 from crossmem_hf.seeding import seed_everything
 from crossmem_hf.training.checks import check_lengths, check_rows
@@ -28,7 +29,7 @@ from crossmem_hf.training.trainable import describe_trainable
 
 logger = logging.getLogger(__name__)
 
-LANGUAGE_LINEARS = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
+LANGUAGE_LINEARS = r".*(?:language_model|text_model).*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
 """The linear layers of a Llama-like language model inside a VLM; bare names would hit the vision tower too."""
 
 
@@ -73,6 +74,7 @@ def memorise(
         model = _adapted(model, lora or language_lora())
     elif lora is not None:
         raise CrossmemError("lora was passed with a model that has an adapter.", "Leave it out, or merge the adapter.")
+    keep_rows_apart(model)
     let_adapter_train(model)
     logger.info("%s", describe_trainable(model))
     config = copy(config)  # the caller's stays as it is

@@ -24,6 +24,7 @@ from trl import SFTTrainer
 from crossmem_hf.data.splits import check_disjoint
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.logprobs import AnswerScores, answer_scores
+from crossmem_hf.models.cross_attention import keep_rows_apart
 from crossmem_hf.training.card import write_card
 from crossmem_hf.training.checks import check_lengths, check_rows
 from crossmem_hf.training.collate import Batch, EncodedRows, PairedCollator, PairedRows, RowEncoder, merge_batches
@@ -123,6 +124,7 @@ class UnlearnTrainer(SFTTrainer):
         self.reference_sums: dict[str, Tensor] = {}
         self.lazy_reference = {name: ReferenceLogprobs() for name in sides}
         self.is_sharded = self.is_fsdp_enabled or self.is_deepspeed_enabled
+        keep_rows_apart(self.model)
         has_adapter = is_peft_model(self.model)
         if self.is_sharded and self.forget_term.needs_reference and not has_adapter:
             raise CrossmemError(

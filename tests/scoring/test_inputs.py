@@ -15,7 +15,7 @@ from crossmem_hf.scoring.candidates import score_candidates
 from crossmem_hf.scoring.generation import generate_answers
 from crossmem_hf.scoring.inputs import answer_of, answer_text, answer_tokens, check_rows, encode, prompt_text
 from crossmem_hf.training.collate import RowEncoder
-from tests.scoring.families import Manner
+from tests.scoring.family import Manner
 from tests.scoring.world import NAMES, SHAPE, image_row, llama, llava, processor, text_row, tokenizer
 
 

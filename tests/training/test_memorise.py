@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+import re
 
 import pytest
 import torch
@@ -50,7 +51,12 @@ def test_only_the_language_model_is_adapted():
     assert {name.removesuffix(".base_layer") for name in linears} == adapted
     assert all("language_model" in name for name in adapted)
     assert len(adapted) == 7 * world.SHAPE.text_layers
-    assert LANGUAGE_LINEARS.startswith(".*language_model")
+    named = [
+        "model.language_model.layers.0.mlp.up_proj",
+        "model.text_model.layers.0.self_attn.q_proj",
+    ]  # Llava, Idefics
+    assert all(re.fullmatch(LANGUAGE_LINEARS, name) for name in named)
+    assert not re.fullmatch(LANGUAGE_LINEARS, "model.vision_model.encoder.layers.0.self_attn.q_proj")
 
 
 def test_training_goes_on_from_an_adapter(tmp_path):
