@@ -56,11 +56,9 @@ def keep_rows_apart(model: Any) -> list[RemovableHandle]:
     return handles
 
 
-def _reader(model: Any) -> nn.Module:
+def _reader(model: Any) -> Any:
     """The module that gets the pictures and the mask that says which token sees which."""
-    whole = model.get_base_model() if hasattr(model, "get_base_model") else model
-    inner: nn.Module = whole.model
-    return inner
+    return (model.get_base_model() if hasattr(model, "get_base_model") else model).model
 
 
 class _Padding:

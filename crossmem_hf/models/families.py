@@ -10,22 +10,22 @@ from typing import Any
 from crossmem_hf.errors import CrossmemError
 
 _ENCODER = "reads the prompt with an encoder of its own, so prompt and answer are no one sequence"
-_QUERIES = "its Q-Former reads the question apart from the prompt, so that pictures are no part of the token sequence"
-_AROUND = "puts pictures around the text and not among its tokens, so positions of logits are not those of tokens"
-_APART = "takes pictures through inputs laid out for one row at a time, which cannot be padded into a batch"
+_NO_PLACES = "takes neither positions nor a key-value cache in its forward pass"
+_VOCABULARY = "writes pictures as tokens of its own vocabulary and has no image tower"
+_OWN = "takes pictures through an input of its own, {}, which is not padded or made longer here"
 REFUSED = {
-    "blip": _AROUND,
-    "blip-2": _QUERIES,
-    "chameleon": "writes pictures as tokens of its own vocabulary, of which no image tower tells",
-    "diffusion_gemma": "fills in blocks of tokens and has no likelihood of the next one",
-    "emu3": "writes pictures as tokens of its own vocabulary, of which no image tower tells",
-    "fuyu": _APART,
-    "git": _AROUND,
-    "idefics": "looks at pictures through an attention mask that its processor makes for whole conversations only",
-    "instructblip": _QUERIES,
-    "instructblipvideo": _QUERIES,
-    "kosmos-2": _APART,
-    "kosmos-2.5": _APART,
+    "blip": _NO_PLACES,
+    "blip-2": _NO_PLACES,
+    "chameleon": _VOCABULARY,
+    "diffusion_gemma": "fills in blocks of tokens, and no token has a likelihood given those before it",
+    "emu3": _VOCABULARY,
+    "fuyu": _OWN.format("image_patches_indices"),
+    "git": "puts pictures before the text and not among its tokens, so logits have other places than tokens",
+    "idefics": _OWN.format("image_attention_mask"),
+    "instructblip": "reads the question a second time, in its Q-Former",
+    "instructblipvideo": "reads the question a second time, in its Q-Former",
+    "kosmos-2": _OWN.format("image_embeds_position_mask"),
+    "kosmos-2.5": _OWN.format("image_embeds_position_mask"),
     "pi0": "gives actions of a robot and no text",
 }
 """Model type -> why answers of this family cannot be scored or trained here."""
@@ -50,9 +50,8 @@ def check_family(config: Any) -> None:
         why = _ENCODER
     if why is not None:
         raise CrossmemError(
-            f"Models of type {kind!r} cannot be used: such a model {why}.",
-            f"Take a model of another family, such as {', '.join(HELD[:3])} or {HELD[6]}; "
-            "crossmem check-model says what holds for it.",
+            f"A model of type {kind!r} cannot be scored or trained: it {why}.",
+            f"Take a model of another family, such as {', '.join(HELD[:-1])} or {HELD[-1]}.",
         )
 
 
@@ -86,4 +85,19 @@ def check_pictures(processor: Any, images: Any, name: str) -> None:
         raise CrossmemError(
             f"{name} has no picture, and a {type(processor).__name__} takes no prompt without one.",
             "Use the image rows only, or a model of another family.",
+        )
+
+
+def check_template(processor: Any) -> None:
+    """Nothing, unless a processor or tokenizer has no chat template.
+
+    Raises:
+        CrossmemError: Names its class.
+    """
+    if hasattr(processor, "chat_template") and not processor.chat_template:
+        raise CrossmemError(
+            f"The {type(processor).__name__} has no chat template, so nothing says how questions and answers are "
+            "written.",
+            "Use the model's chat or instruct version, or set processor.chat_template; for PaliGemma see "
+            "docs/models.md.",
         )

@@ -6,7 +6,7 @@ from typing import Any
 
 from crossmem_hf.chat import ended, is_tokenizer, sees_images, special_tokens
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.models.families import check_family, check_pictures
+from crossmem_hf.models.families import check_family, check_pictures, check_template
 
 Row = Mapping[str, Any]
 
@@ -27,6 +27,7 @@ def check_rows(rows: Iterable[Row], model: Any, processor: Any) -> list[Row]:
     if not asked:
         raise CrossmemError("There are no rows to ask; expected at least one.", "Check the split and its filters.")
     check_family(model.config)
+    check_template(processor)
     placeholders = _placeholders(processor)
     for index, row in enumerate(asked):
         if not isinstance(row, Mapping):

@@ -48,4 +48,5 @@ def _answer_logits(model: Any, inputs: dict[str, Any], answers: Sequence[Sequenc
     longest = max(map(len, answers))
     if own_positions(model, inputs) is None:
         longer["position_ids"] = positions(torch.cat([mask, mask.new_ones((len(mask), longest))], dim=1))
-    return model(**longer, use_cache=False, logits_to_keep=longest + 1).logits[:, :-1]
+    # Some models keep the logits of the prompt all the same.
+    return model(**longer, use_cache=False, logits_to_keep=longest + 1).logits[:, -longest - 1 : -1]

@@ -156,12 +156,6 @@ def check_askable(model: Any, processor: Any, rows: Sequence[Row]) -> None:
             token, or one that cannot put picture and prompt together.
     """
     check_rows(rows, model, processor)
-    tokenizer = getattr(processor, "tokenizer", processor)
-    if not (getattr(processor, "chat_template", None) or getattr(tokenizer, "chat_template", None)):
-        raise CrossmemError(
-            f"{type(processor).__name__} has no chat template, so nothing says how a question is put.",
-            "Use the model's chat or instruct version, or save a chat_template.jinja beside the tokenizer.",
-        )
     for row in rows:
         _check_pictures(model, processor, row)
 

@@ -14,7 +14,7 @@ from trl.data_utils import apply_chat_template, prepare_multimodal_messages
 from crossmem_hf.chat import ended
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.logprobs import NOT_AN_ANSWER
-from crossmem_hf.models.families import check_pictures, marks_answers
+from crossmem_hf.models.families import check_pictures, check_template, marks_answers
 from crossmem_hf.scoring.inputs import encode
 from crossmem_hf.scoring.prefill import extended
 from crossmem_hf.seeding import rng_for
@@ -37,6 +37,7 @@ class RowEncoder:
     def __init__(
         self, processing_class: ProcessorMixin | PreTrainedTokenizerBase, *, max_length: int | None = None
     ) -> None:
+        check_template(processing_class)
         self.processing_class = processing_class
         self.max_length = max_length
         self.tokenizer: Any = getattr(processing_class, "tokenizer", processing_class)

@@ -70,8 +70,7 @@ def memorise(
     encoded = EncodedRows(rows, RowEncoder(processor, max_length=config.max_length), name="training")
     check_lengths(encoded)
     if not isinstance(model, PeftModel):
-        seed_everything(config.seed)
-        model = _adapted(model, lora or language_lora())
+        model = _adapted(model, lora or language_lora(), config.seed)
     elif lora is not None:
         raise CrossmemError("lora was passed with a model that has an adapter.", "Leave it out, or merge the adapter.")
     keep_rows_apart(model)
@@ -101,7 +100,8 @@ def memorise(
     return model
 
 
-def _adapted(model: PreTrainedModel, lora: LoraConfig) -> PeftModel:
+def _adapted(model: PreTrainedModel, lora: LoraConfig, seed: int) -> PeftModel:
+    seed_everything(seed)
     try:
         adapted = get_peft_model(model, lora)
     except ValueError as error:

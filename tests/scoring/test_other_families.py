@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Families whose pictures differ in tiles or sizes, that look across at them, see ahead or place them in two dimensions:
-likelihoods and answers are those of the plain forward pass."""
+"""Families whose pictures differ in tiles or sizes, that look across at them, see ahead or place them in two
+dimensions: likelihoods and answers are those of the plain forward pass."""
 
 from functools import lru_cache
 
@@ -101,7 +101,10 @@ def test_the_answer_of_mllama_sees_what_its_processor_lets_it_see():
     for row in few_rows(family):
         if row["images"]:
             inputs = prompt_inputs(family, row)
-            content = [*[{"type": "image"}] * len(row["images"]), {"type": "text", "text": row["prompt"][0]["content"]}]
+            content = [
+                *[{"type": "image"}] * len(row["images"]),
+                {"type": "text", "text": row["prompt"][0]["content"]},
+            ]
             turns = [{"role": "user", "content": content}]
             turns.append({"role": "assistant", "content": [{"type": "text", "text": "Ann Lee Kim"}]})
             text = family.processor.apply_chat_template(turns, tokenize=False)
