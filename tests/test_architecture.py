@@ -28,11 +28,12 @@ ORDER = (
     {"models", "logprobs", "chat", "evaluation"},
     {"scoring"},
     {"training"},
+    {"conformance"},
     {"report"},
     {"studies"},
     {"publishing"},
     {"cli_errors"},
-    {"cli_publish", "cli_import", "cli_portraits"},
+    {"cli_publish", "cli_import", "cli_portraits", "cli_check"},
     {"cli", "__main__"},
 )
 
