@@ -3,12 +3,14 @@
 it is used. Nothing here knows a model or a loss."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from copy import copy
+from typing import Any, TypeVar
 
 import torch
 from datasets import Dataset
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase, ProcessorMixin
+from trl import SFTConfig
 from trl.data_utils import apply_chat_template, prepare_multimodal_messages
 
 from crossmem_hf.chat import ended
@@ -20,6 +22,7 @@ from crossmem_hf.scoring.prefill import extended
 from crossmem_hf.seeding import rng_for
 
 Batch = dict[str, Tensor]
+Config = TypeVar("Config", bound=SFTConfig)
 
 MAX_CACHED_BYTES = 2 * 1024**3
 SEQUENCE_KEYS = ("input_ids", "attention_mask", "labels", "token_type_ids", "mm_token_type_ids")
@@ -112,6 +115,14 @@ class EncodedRows:
         if self._room > 0:
             self._kept[index] = batch
         return batch
+
+
+def for_encoded_rows(config: Config) -> Config:
+    """A copy of a trainer's settings under which it leaves rows to be encoded when they are used."""
+    config = copy(config)
+    config.dataset_kwargs = {**(config.dataset_kwargs or {}), "skip_prepare_dataset": True}
+    config.remove_unused_columns = False
+    return config
 
 
 def merge_batches(batches: Sequence[Mapping[str, Tensor]], *, pad_token_id: int) -> Batch:

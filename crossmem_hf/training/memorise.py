@@ -4,7 +4,6 @@
 import logging
 import os
 from collections.abc import Sequence
-from copy import copy
 from typing import Any
 
 from datasets import Dataset
@@ -17,10 +16,11 @@ from crossmem_hf.models.cross_attention import keep_rows_apart
 from crossmem_hf.models.loading import EMBEDDED, EMBEDDED_NAME
 from crossmem_hf.seeding import seed_everything
 from crossmem_hf.training.checks import check_lengths, check_rows
-from crossmem_hf.training.collate import EncodedRows, RowCollator, RowEncoder
+from crossmem_hf.training.collate import EncodedRows, RowCollator, RowEncoder, for_encoded_rows
 from crossmem_hf.training.config import VisionSFTConfig
 from crossmem_hf.training.frozen import NoGradientsIntoFrozenTower
 from crossmem_hf.training.guard import StopUnlessFinite
+from crossmem_hf.training.heads import unscaled_as_in_forward
 from crossmem_hf.training.micro import MEMORISING
 from crossmem_hf.training.reference import let_adapter_train
 from crossmem_hf.training.resuming import OwnCheckpoints, resume_point
@@ -76,22 +76,21 @@ def memorise(
     keep_rows_apart(model)
     let_adapter_train(model)
     logger.info("%s", describe_trainable(model))
-    config = copy(config)  # the caller's stays as it is
-    config.dataset_kwargs = {**(config.dataset_kwargs or {}), "skip_prepare_dataset": True}
-    config.remove_unused_columns = False
+    config = for_encoded_rows(config)
 
     def save(folder: str | os.PathLike[str]) -> None:
         settings = {"learning_rate": config.learning_rate, "steps": trainer.state.global_step}
         save_adapter(model, processor, folder, method="SFT", tags=["crossmem", "memorised"], settings=settings)
 
-    trainer = SFTTrainer(
-        model=model,
-        args=config,
-        data_collator=RowCollator(encoded),
-        train_dataset=Dataset.from_dict({"row": range(len(rows))}),
-        processing_class=processor,
-        callbacks=[StopUnlessFinite(save), OwnCheckpoints(), NoGradientsIntoFrozenTower(), *callbacks],
-    )
+    with unscaled_as_in_forward(model):
+        trainer = SFTTrainer(
+            model=model,
+            args=config,
+            data_collator=RowCollator(encoded),
+            train_dataset=Dataset.from_dict({"row": range(len(rows))}),
+            processing_class=processor,
+            callbacks=[StopUnlessFinite(save), OwnCheckpoints(), NoGradientsIntoFrozenTower(), *callbacks],
+        )
     trainer.train(resume_from_checkpoint=resume_point(config))
     if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
         trainer.save_model(str(output_dir))  # gathers the shards

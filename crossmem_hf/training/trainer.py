@@ -3,7 +3,6 @@
 
 import logging
 from collections.abc import Sequence
-from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,11 +26,20 @@ from crossmem_hf.logprobs import AnswerScores, answer_scores
 from crossmem_hf.models.cross_attention import keep_rows_apart
 from crossmem_hf.training.card import write_card
 from crossmem_hf.training.checks import check_lengths, check_rows
-from crossmem_hf.training.collate import Batch, EncodedRows, PairedCollator, PairedRows, RowEncoder, merge_batches
+from crossmem_hf.training.collate import (
+    Batch,
+    EncodedRows,
+    PairedCollator,
+    PairedRows,
+    RowEncoder,
+    for_encoded_rows,
+    merge_batches,
+)
 from crossmem_hf.training.config import UnlearnConfig
 from crossmem_hf.training.doors import through
 from crossmem_hf.training.frozen import NoGradientsIntoFrozenTower
 from crossmem_hf.training.guard import LastGoodWeights, are_finite, bad_rows
+from crossmem_hf.training.heads import unscaled_as_in_forward
 from crossmem_hf.training.hidden import check_reached, checked_layer, random_direction, scores_with_hidden
 from crossmem_hf.training.objectives import FORGET_TERMS, RETAIN_TERMS, Dials, Side, Term
 from crossmem_hf.training.pairing import NextRetainRows
@@ -97,20 +105,19 @@ class UnlearnTrainer(SFTTrainer):
         layer = checked_layer(model, args.rmu_layer) if self.steers else None
         if isinstance(model, PeftModel):
             add_reference(model)
-        args = copy(args)  # the caller's stay as they are
-        args.dataset_kwargs = {**(args.dataset_kwargs or {}), "skip_prepare_dataset": True}
-        args.remove_unused_columns = False
-        super().__init__(
-            model=model,
-            args=args,
-            data_collator=PairedCollator(self.rows),
-            train_dataset=forget_dataset.select_columns(["prompt", "completion"]),
-            eval_dataset=eval_dataset,
-            processing_class=processing_class,
-            callbacks=list(callbacks or []),
-            peft_config=peft_config,
-            **kwargs,
-        )
+        args = for_encoded_rows(args)
+        with unscaled_as_in_forward(model):
+            super().__init__(
+                model=model,
+                args=args,
+                data_collator=PairedCollator(self.rows),
+                train_dataset=forget_dataset.select_columns(["prompt", "completion"]),
+                eval_dataset=eval_dataset,
+                processing_class=processing_class,
+                callbacks=list(callbacks or []),
+                peft_config=peft_config,
+                **kwargs,
+            )
         seed = args.seed if args.data_seed is None else args.data_seed
         self.train_dataset = PairedRows(
             len(forget_dataset), len(sides.get("retain", ())), seed=seed, retain_per_forget=args.retain_per_forget
