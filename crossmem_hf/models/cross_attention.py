@@ -65,15 +65,21 @@ class _Padding:
     """Which pictures of a batch are padding, noted where the mask comes in and used in every layer that looks."""
 
     def __init__(self) -> None:
-        self.padded_BI: Tensor | None = None
+        self.padded_BI: Tensor | None = None  # None where there is no padding
+        self.blind_B: Tensor | None = None  # None where every row has a picture
 
     def note(self, module: nn.Module, args: Any, kwargs: dict[str, Any]) -> None:
+        """Which pictures no token looks at, and which rows have none."""
+        self.padded_BI = self.blind_B = None
         mask_BTIK = kwargs.get("cross_attention_mask")
-        self.padded_BI = None if mask_BTIK is None else ~mask_BTIK.bool().any(dim=(1, 3))
+        if mask_BTIK is not None:
+            padded_BI = ~mask_BTIK.bool().any(dim=3).any(dim=1)
+            self.padded_BI = padded_BI if padded_BI.any() else None
+            self.blind_B = padded_BI.all(dim=1) if padded_BI.all(dim=1).any() else None
 
     def hide(self, module: nn.Module, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]] | None:
         """Tokens before every picture look at the row's own ones."""
-        if self.padded_BI is None or not self.padded_BI.any():
+        if self.padded_BI is None:
             return None
         mask_B1TK, sees_B1T1 = kwargs["cross_attention_mask"], kwargs["full_text_row_masked_out_mask"]
         keys_BK = self.padded_BI.repeat_interleave(mask_B1TK.shape[-1] // self.padded_BI.shape[1], dim=1)
@@ -84,7 +90,7 @@ class _Padding:
 
     def skip(self, module: nn.Module, args: Any, kwargs: dict[str, Any], out: Any) -> Any:
         """A row without a picture leaves the layer as it came."""
-        if self.padded_BI is None or not self.padded_BI.all(dim=1).any():
+        if self.blind_B is None:
             return None
         came = args[0] if args else kwargs["hidden_states"]
-        return out.where(~self.padded_BI.all(dim=1)[:, None, None], came)
+        return out.where(~self.blind_B[:, None, None], came)

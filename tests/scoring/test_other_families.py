@@ -2,7 +2,10 @@
 """Families whose pictures differ in tiles or sizes, that look across at them, see ahead or place them in two
 dimensions: likelihoods and answers are those of the plain forward pass."""
 
+import copy
+import re
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +15,8 @@ from crossmem_hf.scoring.answers import score_answers
 from crossmem_hf.scoring.candidates import score_candidates
 from crossmem_hf.scoring.continuations import shares_cache
 from crossmem_hf.scoring.generation import generate_answers
+from crossmem_hf.scoring.inputs import answer_tokens as cut_answers
+from crossmem_hf.scoring.inputs import prompt_text
 from tests.scoring.families import (
     OTHERS,
     answer_tokens,
@@ -126,3 +131,14 @@ def test_the_answer_of_paligemma_is_its_suffix():
         longer = followed(family, inputs, tokens)
         assert torch.equal(longer["input_ids"], tuned["input_ids"])
         assert torch.equal(longer["token_type_ids"], tuned["token_type_ids"])
+
+
+def test_the_template_that_the_documentation_gives_for_paligemma():
+    """It writes rows as the template of these tests does."""
+    family = families()["paligemma"]
+    (given,) = re.findall(r'`processor.chat_template = "(.*)"`', Path("docs/models.md").read_text())
+    processor = copy.copy(family.processor)
+    processor.chat_template = given
+    for row in few_rows(family):
+        assert prompt_text(processor, row) == prompt_text(family.processor, row)
+        assert cut_answers(processor, row, ["Ann"]) == cut_answers(family.processor, row, ["Ann"])
