@@ -6,17 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import PeftModel, get_peft_model
 from transformers import PreTrainedConfig
 
-from crossmem_hf.chat import sees_images
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.models.cross_attention import rows_apart
 from crossmem_hf.seeding import seed_everything
-from crossmem_hf.training.memorise import LANGUAGE_LINEARS
+from crossmem_hf.training.memorise import default_lora
 from crossmem_hf.training.reference import drop_reference, let_adapter_train
-
-_IN_TEXT_MODELS = r".*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj|c_attn|c_proj|c_fc|query_key_value)"
 
 
 @contextmanager
@@ -68,11 +65,11 @@ def _is_small(name: str) -> bool:
 
 
 def _with_fresh(model: Any) -> PeftModel:
-    targets = LANGUAGE_LINEARS if sees_images(model.config) else _IN_TEXT_MODELS
-    if not any(re.fullmatch(targets, name) for name, _ in model.named_modules()):
+    lora = default_lora(model)
+    if not any(re.fullmatch(str(lora.target_modules), name) for name, _ in model.named_modules()):
         raise CrossmemError(
-            f"No module of {type(model).__name__} has a name like {targets}.",
+            f"No module of {type(model).__name__} has a name like {lora.target_modules}.",
             "Pass a regular expression of your own as lora_target_modules.",
         )
     seed_everything(0)
-    return get_peft_model(model, LoraConfig(r=2, lora_alpha=4, target_modules=targets))
+    return get_peft_model(model, lora)

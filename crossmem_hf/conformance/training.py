@@ -83,13 +83,16 @@ def gradients(subject: Subject) -> Finding:
 
 
 def adapter(subject: Subject) -> Finding:
-    """The default adapter reaches the language model alone, and each of its modules gets a gradient."""
+    """The default adapter reaches the language model alone, and each of its modules gets a gradient, but for experts
+    that are not chosen and cross-attention whose gate is shut."""
     name = "adapter"
     with adapted(subject.model) as lent, in_eval_mode(lent):
         counts = count_trainable(lent)
         found = _gradients(lent, _merged(subject, list(subject.rows)))
         learning = [key for key, part in lent.named_parameters() if part.requires_grad and ".lora_B" in key]
+    shut = _shut_layers(subject.model)
     still = [key for key in learning if key not in found or not found[key].any()]
+    still = [key for key in still if ".experts." not in key and not any(layer in key for layer in shut)]
     beside = {part: count for part, count in counts.items() if count and part != "language model"}
     text = f"{len(learning)} modules, {sum(counts.values()):,} parameters"
     faults = [f"it also trains {beside}"] if beside else []
@@ -138,6 +141,12 @@ def unlearning(subject: Subject) -> Finding:
     off = max(abs(loss - expected) / tokens, heads)
     told = f"nats a token from 2/beta ln 2 = {expected:.2f} and between trl's head and the model's"
     return within(name, off, subject.close, told, _REPORT)
+
+
+def _shut_layers(model: Any) -> list[str]:
+    """Layers of an untrained model that let nothing of pictures through yet."""
+    gates = {name: part for name, part in model.named_parameters() if name.endswith("cross_attn_attn_gate")}
+    return [name.removesuffix("cross_attn_attn_gate") for name, gate in gates.items() if not gate.any()]
 
 
 def _between_heads(model: Any, batch: dict[str, Tensor]) -> float:

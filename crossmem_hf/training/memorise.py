@@ -11,6 +11,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixin, TrainerCallback
 from trl import SFTTrainer
 
+from crossmem_hf.chat import sees_images
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.models.cross_attention import keep_rows_apart
 from crossmem_hf.models.loading import EMBEDDED, EMBEDDED_NAME
@@ -31,6 +32,14 @@ logger = logging.getLogger(__name__)
 
 LANGUAGE_LINEARS = r".*(?:language_model|text_model).*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
 """The linear layers of a Llama-like language model inside a VLM; bare names would hit the vision tower too."""
+
+TEXT_LINEARS = r".*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj|c_attn|c_proj|c_fc|query_key_value)"
+"""Those of a model without an image tower."""
+
+
+def default_lora(model: PreTrainedModel) -> LoraConfig:
+    """LoRA on the linear layers of the language model, which without an image tower is all of the model."""
+    return language_lora() if sees_images(model.config) else language_lora(target_modules=TEXT_LINEARS)
 
 
 def language_lora(r: int = 16, alpha: int = 32, target_modules: str = LANGUAGE_LINEARS) -> LoraConfig:
@@ -55,7 +64,7 @@ def memorise(
         model: Wrapped in place, as PEFT does. A `PeftModel` goes on training its active adapter.
         rows: See `crossmem_hf.data.rows`; any mixture of image and text rows.
         config: Complete settings; None takes `micro.MEMORISING`.
-        lora: None for `language_lora()`; not allowed with a `PeftModel`.
+        lora: None for `default_lora`; not allowed with a `PeftModel`.
         overrides: Fields of `VisionSFTConfig` that replace those of `micro.MEMORISING`, such as ``seed=1``.
 
     Raises:
@@ -70,7 +79,7 @@ def memorise(
     encoded = EncodedRows(rows, RowEncoder(processor, max_length=config.max_length), name="training")
     check_lengths(encoded)
     if not isinstance(model, PeftModel):
-        model = _adapted(model, lora or language_lora(), config.seed)
+        model = _adapted(model, lora or default_lora(model), config.seed)
     elif lora is not None:
         raise CrossmemError("lora was passed with a model that has an adapter.", "Leave it out, or merge the adapter.")
     keep_rows_apart(model)

@@ -62,3 +62,17 @@ def test_a_model_is_given_back_after_an_error():
     assert set(model.state_dict()) == names
     assert all(part.requires_grad for part in model.parameters())
     assert vars(model).keys() == before.keys()
+
+
+def test_cross_attention_that_is_shut_gets_no_gradient_and_that_is_no_fault():
+    """As in a model that was never trained; a layer that is cut off is one."""
+    family = families()["mllama"]
+    model = family.model()
+    with torch.no_grad():
+        for layer in (1, 3):
+            model.model.language_model.layers[layer].cross_attn_attn_gate.zero_()
+            model.model.language_model.layers[layer].cross_attn_mlp_gate.zero_()
+    report = check_model(model, family.processor)
+    assert report.holds, str(report)
+    model.model.language_model.layers[2].register_forward_hook(lambda module, given, out: out.detach())
+    assert check_model(model, family.processor).status_of("adapter") == "fails"

@@ -5,7 +5,6 @@ dimensions: likelihoods and answers are those of the plain forward pass."""
 import copy
 import re
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +16,7 @@ from crossmem_hf.scoring.continuations import shares_cache
 from crossmem_hf.scoring.generation import generate_answers
 from crossmem_hf.scoring.inputs import answer_tokens as cut_answers
 from crossmem_hf.scoring.inputs import prompt_text
+from tests import sources
 from tests.scoring.families import (
     OTHERS,
     answer_tokens,
@@ -136,7 +136,7 @@ def test_the_answer_of_paligemma_is_its_suffix():
 def test_the_template_that_the_documentation_gives_for_paligemma():
     """It writes rows as the template of these tests does."""
     family = families()["paligemma"]
-    (given,) = re.findall(r'`processor.chat_template = "(.*)"`', Path("docs/models.md").read_text())
+    (given,) = re.findall(r'`processor.chat_template = "(.*)"`', (sources.ROOT / "docs/models.md").read_text())
     processor = copy.copy(family.processor)
     processor.chat_template = given
     for row in few_rows(family):
