@@ -5,6 +5,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from crossmem_hf.conformance.check import check_model
     from crossmem_hf.data.loading import load_rows
     from crossmem_hf.errors import CrossmemError
     from crossmem_hf.models.loading import load_model_and_processor
@@ -74,6 +75,7 @@ __all__ = [
     "WGATrainer",
     "__version__",
     "check_memorised",
+    "check_model",
     "describe",
     "generate_answers",
     "load_model_and_processor",
@@ -112,6 +114,7 @@ _HOMES = {
     "WGAConfig": "crossmem_hf.training.methods",
     "WGATrainer": "crossmem_hf.training.methods",
     "check_memorised": "crossmem_hf.training.gate",
+    "check_model": "crossmem_hf.conformance.check",
     "describe": "crossmem_hf.rendering.prose",
     "generate_answers": "crossmem_hf.scoring.generation",
     "load_model_and_processor": "crossmem_hf.models.loading",

@@ -36,6 +36,21 @@ def placeholders(processor: Any) -> set[str]:
     return {str(token) for token in named if token}
 
 
+def check_template(processor: Any) -> None:
+    """Nothing, if a processor or its tokenizer has a chat template.
+
+    Raises:
+        CrossmemError: Neither has one; the processor's class is named.
+    """
+    tokenizer = tokenizer_of(processor)
+    if not (getattr(processor, "chat_template", None) or getattr(tokenizer, "chat_template", None)):
+        raise CrossmemError(
+            f"{type(processor).__name__} has no chat template, so nothing says how a question is put.",
+            "Use the model's chat or instruct version, or set processor.chat_template, or save a chat_template.jinja "
+            "beside the tokenizer; docs/models.md has one for PaliGemma.",
+        )
+
+
 def written(processor: Any, row: Row, answer: str | None) -> str:
     """The conversation of a row through the template, with an answer as its last turn, or ready for one.
 
@@ -48,12 +63,7 @@ def written(processor: Any, row: Row, answer: str | None) -> str:
     """
     from jinja2 import TemplateError
 
-    tokenizer = tokenizer_of(processor)
-    if not (getattr(processor, "chat_template", None) or getattr(tokenizer, "chat_template", None)):
-        raise CrossmemError(
-            f"{type(processor).__name__} has no chat template, so nothing says how a question is put.",
-            "Use the model's chat or instruct version, or save a chat_template.jinja beside the tokenizer.",
-        )
+    check_template(processor)
     try:
         text: str = processor.apply_chat_template(
             turns_of(processor, row, answer), tokenize=False, add_generation_prompt=answer is None

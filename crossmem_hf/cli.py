@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from crossmem_hf.cli_check import check_model
 from crossmem_hf.cli_errors import clear_errors, console
 from crossmem_hf.cli_import import import_images, import_mapping, import_qa
 from crossmem_hf.cli_portraits import portraits
@@ -27,6 +28,7 @@ app.command()(import_images)
 app.command()(import_qa)
 app.command()(import_mapping)
 app.command()(portraits)
+app.command()(check_model)
 _SCORES = Path("crossmem_runs/score")
 _COMPARED = Path("crossmem_runs/compare")
 

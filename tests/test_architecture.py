@@ -30,11 +30,12 @@ ORDER = (
     {"turns", "padding"},
     {"scoring"},
     {"training"},
+    {"conformance"},
     {"report"},
     {"studies"},
     {"publishing"},
     {"cli_errors"},
-    {"cli_publish", "cli_import", "cli_portraits"},
+    {"cli_publish", "cli_import", "cli_portraits", "cli_check"},
     {"cli", "__main__"},
 )
 

@@ -39,6 +39,7 @@ PUBLIC_NAMES = [
     "WGATrainer",
     "__version__",
     "check_memorised",
+    "check_model",
     "describe",
     "generate_answers",
     "load_model_and_processor",

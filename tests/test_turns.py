@@ -11,7 +11,8 @@ from crossmem_hf.errors import CrossmemError
 from crossmem_hf.seeding import rng_for
 from crossmem_hf.training.collate import RowEncoder
 from crossmem_hf.turns import answer_tokens, prompt_text, said, turn_of
-from tests.scoring.families import BLIND, CANDIDATES, SEEING, Manner, families, rows
+from tests.scoring.families import BLIND, OTHERS, SEEING, families, rows
+from tests.scoring.family import CANDIDATES, Manner
 from tests.scoring.world import NAMES, image_row, processor
 
 
@@ -276,7 +277,7 @@ def test_templates_that_cannot_be_used():
 LETTERS = ["a", "Ann", "7", "42", " ", "  ", "\n", *"王伟さกاé🙂\"'“-._", "e\u0301"]
 
 
-@pytest.mark.parametrize("name", [*SEEING, *BLIND])
+@pytest.mark.parametrize("name", [*SEEING, *OTHERS, *BLIND])
 def test_what_is_trained_is_what_is_scored(name):
     """For random words in random scripts: equal tokens, which are those of the whole conversation, or both refused."""
     family, draw = families()[name], rng_for(0, "letters")

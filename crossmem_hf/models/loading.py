@@ -11,6 +11,7 @@ from typing import Any
 
 from crossmem_hf.chat import sees_images
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.models.families import check_family
 
 EMBEDDED = Path(__file__).parent / "micro_base"
 EMBEDDED_NAME = "crossmem_hf/models/micro_base"  # for what is shared: a path on one machine means nothing on another
@@ -30,7 +31,8 @@ def load_model_and_processor(
         device: Where to put the model, e.g. ``"cuda"``; None leaves it where it was loaded.
 
     Raises:
-        CrossmemError: Unknown dtype, no such device, or a model or adapter that cannot be loaded.
+        CrossmemError: Unknown dtype, no such device, a model or adapter that cannot be loaded, or one of a family
+            that is refused (see `families`).
 
     Example:
         >>> model, processor = load_model_and_processor()
@@ -44,7 +46,9 @@ def load_model_and_processor(
         raise CrossmemError(f"Unknown dtype {dtype!r}; expected one of {_DTYPES}.", "Pick one of them.")
     place = _device(device)
     name = str(EMBEDDED) if name_or_path is None else name_or_path
-    sees = sees_images(_config(name))
+    config = _config(name)
+    check_family(config)
+    sees = sees_images(config)
     try:
         loader = AutoModelForImageTextToText if sees else AutoModelForCausalLM
         model: Any = loader.from_pretrained(name, dtype=dtype)

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar
 from crossmem_hf.data.forms import Row
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation import evaluating
+from crossmem_hf.models.cross_attention import rows_apart
 from crossmem_hf.scoring.prefill import PromptBatch, PromptQueue
 
 T = TypeVar("T")
@@ -118,7 +119,7 @@ def in_batches(
     room = Room(model.device, batch_size, tokens_per_pass, vocabulary=vocabulary)
     queue = PromptQueue(processor, rows, share=share, device=model.device, held_back=held_back)
     while queue:
-        with evaluating(model):
+        with evaluating(model), rows_apart(model):
             batch = queue.take(room.prompts)
             room.saw(batch.inputs["input_ids"].shape[1])
             if len(batch.groups) > room.prompts:  # they are longer than those before

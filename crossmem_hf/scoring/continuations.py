@@ -24,9 +24,10 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from crossmem_hf.data.forms import Row
+from crossmem_hf.models.families import reads_ahead
 from crossmem_hf.scoring.batches import Auto, Room, in_batches
 from crossmem_hf.scoring.packed import ROOM_IN_A_ROW, Forest, Measure, Scored, can_pack, packed
-from crossmem_hf.scoring.prefill import PromptBatch, prefilled
+from crossmem_hf.scoring.prefill import Group, PromptBatch, extended, prefilled
 from crossmem_hf.scoring.whole import whole
 
 logger = logging.getLogger(__name__)
@@ -66,8 +67,10 @@ def scored(
         start = prefilled(model, batch.inputs)
         return list(packed(model, start, batch.groups, forest, room.nodes(len(batch.groups)), measure))
 
+    # Where a prompt's tokens see those behind them, its start is not that of another prompt.
+    starts_alike = share and not reads_ahead(model.config)
     found = in_batches(
-        model, processor, rows, work, share=share, batch_size=batch_size, tokens_per_pass=tokens_per_pass
+        model, processor, rows, work, share=starts_alike, batch_size=batch_size, tokens_per_pass=tokens_per_pass
     )
     return chain.from_iterable(found)
 
@@ -98,13 +101,16 @@ def _agrees(model: Any, processor: Any, row: Row, tokens: Sequence[int]) -> bool
 
 
 def _difference(model: Any, processor: Any, row: Row, tokens: Sequence[int]) -> float:
-    """Nats a token between both ways; infinite where the packed one is refused."""
+    """Nats a token between both ways; infinite where the packed one is refused. The prompt's last token is no part of
+    the start, as where questions share one, or it would not show whether a start depends on what follows."""
     from accelerate.utils.memory import should_reduce_batch_size
 
     def work(batch: PromptBatch, room: Room) -> float:
-        last = int(batch.inputs["input_ids"][0, -1])
+        (group,) = batch.groups
+        prompt = PromptBatch((Group(group.rows, ((),)),), extended(batch.inputs, group.tails))
+        last = int(prompt.inputs["input_ids"][0, -1])
         branches = [[*tokens, last], [last, *tokens]]  # a single branch would not show whether branches see each other
-        plain = [part.values for part in whole(model, batch, [branches], logprobs)]
+        plain = [part.values for part in whole(model, prompt, [branches], logprobs)]
         try:
             start = prefilled(model, batch.inputs)
             parts = list(packed(model, start, batch.groups, Forest([branches]), ROOM_IN_A_ROW, logprobs))
@@ -114,7 +120,8 @@ def _difference(model: Any, processor: Any, row: Row, tokens: Sequence[int]) -> 
             return float("inf")
         return float(np.abs(np.concatenate([part.values for part in parts]) - np.concatenate(plain)).max())
 
-    (difference,) = in_batches(model, processor, [row], work, share=False, batch_size=1)
+    held_back = 0 if reads_ahead(model.config) else 1
+    (difference,) = in_batches(model, processor, [row], work, share=False, batch_size=1, held_back=held_back)
     return difference
 
 

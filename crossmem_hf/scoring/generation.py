@@ -8,6 +8,7 @@ from typing import Any
 
 from crossmem_hf.data.forms import Row
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.models.families import reads_ahead
 from crossmem_hf.padding import padding_id
 from crossmem_hf.scoring.batches import Auto, Room, check_size, in_batches
 from crossmem_hf.scoring.continuations import shares_cache
@@ -172,8 +173,9 @@ def _up_to(ends: Sequence[int], stop: int | None, tokens: Sequence[int]) -> Sequ
 
 
 def _may_share(model: Any, processor: Any, rows: Sequence[Row]) -> bool:
-    """Whether answers may branch off one cached start: where pictures take one position a token."""
-    if positions_of_its_own(model) is not None:
+    """Whether answers may branch off one cached start: where pictures take one position a token, and prompts look
+    back only."""
+    if positions_of_its_own(model) is not None or reads_ahead(model.config):
         return False
     words = getattr(processor, "tokenizer", processor)(["Yes", "No"], add_special_tokens=False)["input_ids"]
     return shares_cache(model, processor, rows, [words] * len(rows))

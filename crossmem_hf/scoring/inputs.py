@@ -7,6 +7,7 @@ from typing import Any
 from crossmem_hf.chat import is_tokenizer, placeholders, sees_images, worded
 from crossmem_hf.data.forms import ROW_REMEDY, Row, as_row
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.models.families import check_family, check_shown
 from crossmem_hf.padding import able_to_pad
 from crossmem_hf.pictures import as_seen, check_pictures
 
@@ -23,6 +24,7 @@ def check_rows(rows: Iterable[Row], model: Any, processor: Any) -> list[Row]:
     asked: list[Row] = [as_row(row, index) for index, row in enumerate(rows)]
     if not asked:
         raise CrossmemError("There are no rows to ask; expected at least one.", "Check the split and its filters.")
+    check_family(model.config)
     for index, row in enumerate(asked):
         check_words(row, processor, index)
         if row["images"] and not sees_images(model.config):
@@ -31,6 +33,7 @@ def check_rows(rows: Iterable[Row], model: Any, processor: Any) -> list[Row]:
                 "Load a vision-language model, or use the text rows.",
             )
         check_pictures(row["images"] or (), f"Row {index}: A picture")
+        check_shown(processor, row["images"], f"Row {index}")
     return asked
 
 
@@ -80,4 +83,5 @@ def encode(processor: Any, texts: Sequence[str], images: Sequence[Sequence[Any]]
             padding_side="left",
             add_special_tokens=False,
         )
+    inputs.pop("labels", None)  # of a prompt, which some processors make (PaliGemma)
     return dict(inputs)

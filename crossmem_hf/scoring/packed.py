@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from crossmem_hf.models.families import looks_across
 from crossmem_hf.scoring.prefill import Group, Prefilled
 from crossmem_hf.scoring.tree import TokenTree, token_trees
 
@@ -36,12 +37,14 @@ class Scored:
 
 
 def can_pack(model: Any) -> bool:
-    """Whether additive masks over a growing cache describe the model's attention: full or through a window."""
+    """Whether additive masks over a growing cache describe the model's attention: full or through a window, and not
+    across to pictures."""
     from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
     text = model.config.get_text_config()
     kinds = {type(layer) for layer in DynamicCache(config=text).layers}  # recurrent states have layers of their own
-    return text._attn_implementation in PACKED_ATTENTION and kinds <= {DynamicLayer, DynamicSlidingWindowLayer}
+    known = kinds <= {DynamicLayer, DynamicSlidingWindowLayer} and not looks_across(model.config)
+    return known and text._attn_implementation in PACKED_ATTENTION
 
 
 class Forest:

@@ -14,7 +14,7 @@ from crossmem_hf.pictures import as_seen
 from crossmem_hf.scoring.inputs import encode
 from crossmem_hf.turns import prompt_text
 
-PER_TOKEN = ("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids")
+PER_TOKEN = ("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids", "cross_attention_mask")
 _WORTH_SHARING = 0.5  # of a text prompt; below, a start is not worth a group
 
 
@@ -125,15 +125,28 @@ class PromptQueue:
         if len(members) == 1:
             return Group(members, (tuple(leader[len(leader) - self.held_back :]),)), ()
         (images,) = self._images(members[:1])
-        once = _preparing_once(self.processor, images) if images else self.processor
-        followers = encode(once, [self._texts[index] for index in members[1:]], [images] * (len(members) - 1))
-        prompts = [leader, *_unpadded(followers)]
+        prompts = self._tokens([self._texts[index] for index in members], leader, images)
         needed = _end_of_pictures(self.processor, leader) if images else 1
         shared = [_common([leader, prompt]) for prompt in prompts]
         kept = [place for place, length in enumerate(shared) if length >= needed > 0 or place == 0]
         start = min(*(shared[place] for place in kept), *(len(prompts[place]) - self.held_back for place in kept))
         group = Group(tuple(members[place] for place in kept), tuple(tuple(prompts[place][start:]) for place in kept))
         return group, tuple(index for place, index in enumerate(members) if place not in set(kept))
+
+    def _tokens(self, texts: Sequence[str], leader: list[int], images: list[Any]) -> list[list[int]]:
+        """The token ids of prompts about the same pictures, which are prepared once where the processor lets them.
+
+        Args:
+            leader: Those of the first prompt.
+        """
+        once = _preparing_once(self.processor, images) if images else self.processor
+        try:
+            prompts = _unpadded(encode(once, texts, [images] * len(texts)))
+        except (KeyError, IndexError, TypeError, ValueError):  # it goes on with what it made of them, as InternVL's
+            prompts = []
+        if prompts[:1] != [leader]:  # one by one, or there would be as many copies of the pictures as prompts
+            prompts = [leader, *(_unpadded(encode(self.processor, [text], [images]))[0] for text in texts[1:])]
+        return prompts
 
 
 def pictures_key(images: Sequence[Any]) -> bytes:
@@ -201,15 +214,21 @@ def _cut(inputs: dict[str, Any], lengths: Sequence[int]) -> dict[str, Any]:
     for name in PER_TOKEN:
         if name in inputs:
             parts = [row[real][:length] for row, real, length in zip(inputs[name], mask, lengths, strict=True)]
-            pad = int(inputs[name][~mask][0]) if not mask.all() else 0  # what is masked may hold anything
+            pad = int(inputs[name][~mask].flatten()[0]) if not mask.all() else 0  # what is masked may hold anything
             cut[name] = torch.nn.utils.rnn.pad_sequence(
                 parts, batch_first=True, padding_value=pad, padding_side="left"
             )
     return cut
 
 
-def extended(inputs: dict[str, Any], tails: Sequence[Sequence[int]], *, side: str = "right") -> dict[str, Any]:
-    """The inputs with a tail of tokens behind each row, padded on the given side where tails differ in length."""
+def extended(
+    inputs: dict[str, Any], tails: Sequence[Sequence[int]], *, side: str = "right", token_type: int = 0
+) -> dict[str, Any]:
+    """The inputs with a tail of tokens behind each row, padded on the given side where tails differ in length.
+
+    Args:
+        token_type: Of the tails, where there are token types.
+    """
     import torch
 
     longest = max(map(len, tails))
@@ -218,10 +237,12 @@ def extended(inputs: dict[str, Any], tails: Sequence[Sequence[int]], *, side: st
         here = slice(longest - len(tail), longest) if side == "left" else slice(len(tail))
         ids[place, here] = torch.tensor(tail, dtype=torch.long)
         real[place, here] = 1
-    added = {"input_ids": ids, "attention_mask": real}  # token types of text are zeros
+    added = {"input_ids": ids, "attention_mask": real, "token_type_ids": torch.full_like(ids, token_type)}
     longer = dict(inputs)
     for name in PER_TOKEN:
-        if name in inputs:
+        if name == "cross_attention_mask" and name in inputs:  # a tail looks at the pictures that the last token sees
+            longer[name] = torch.cat([inputs[name], inputs[name][:, -1:].expand(-1, longest, -1, -1)], dim=1)
+        elif name in inputs:
             tail = added.get(name, torch.zeros_like(ids)).to(inputs[name])
             longer[name] = torch.cat([inputs[name], tail], dim=1)
     return longer

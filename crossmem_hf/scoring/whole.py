@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from crossmem_hf.models.families import reads_ahead
 from crossmem_hf.scoring.packed import Measure, Scored
 from crossmem_hf.scoring.prefill import PromptBatch, extended, own_positions, positions
 
@@ -42,8 +43,10 @@ def _answer_logits(model: Any, inputs: dict[str, Any], answers: Sequence[Sequenc
     """(B, N, V) logits that predict the answers' tokens, from the first."""
     import torch
 
-    longer, mask = extended(inputs, answers), inputs["attention_mask"]
+    longer = extended(inputs, answers, token_type=int(reads_ahead(model.config)))
+    mask = inputs["attention_mask"]
     longest = max(map(len, answers))
     if own_positions(model, inputs) is None:
         longer["position_ids"] = positions(torch.cat([mask, mask.new_ones((len(mask), longest))], dim=1))
-    return model(**longer, use_cache=False, logits_to_keep=longest + 1).logits[:, :-1]
+    # Some models keep the logits of the prompt all the same.
+    return model(**longer, use_cache=False, logits_to_keep=longest + 1).logits[:, -longest - 1 : -1]

@@ -8,6 +8,7 @@ from datasets import Dataset, Value
 
 from crossmem_hf.chat import sees_images
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.models.families import check_family
 from crossmem_hf.pictures import check_pictures
 from crossmem_hf.training.collate import EncodedRows
 
@@ -21,6 +22,7 @@ def check_rows(dataset: Dataset, name: str, *, model_config: Any) -> None:
         CrossmemError: It is empty, lacks a column, shows images to a model without an image tower, or holds one that
             cannot be shown.
     """
+    check_family(model_config)
     missing = [column for column in NEEDED_COLUMNS if column not in dataset.column_names]
     if missing:
         raise CrossmemError(

@@ -10,9 +10,11 @@ from datasets import Dataset
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase, ProcessorMixin
 
+from crossmem_hf.chat import check_template
 from crossmem_hf.data.forms import as_row
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.logprobs import NOT_AN_ANSWER
+from crossmem_hf.models.families import check_shown, marks_answers
 from crossmem_hf.padding import padding_id
 from crossmem_hf.pictures import as_seen
 from crossmem_hf.scoring.inputs import answer_of, check_words, encode
@@ -24,6 +26,7 @@ Batch = dict[str, Tensor]
 
 MAX_CACHED_BYTES = 2 * 1024**3
 SEQUENCE_KEYS = ("input_ids", "attention_mask", "labels", "token_type_ids", "mm_token_type_ids")
+SAY_WHAT_IS_PADDING = {"pixel_attention_mask", "image_sizes", "cross_attention_mask"}
 
 
 class RowEncoder:
@@ -37,6 +40,7 @@ class RowEncoder:
     def __init__(
         self, processing_class: ProcessorMixin | PreTrainedTokenizerBase, *, max_length: int | None = None
     ) -> None:
+        check_template(processing_class)
         self.processing_class = processing_class
         self.max_length = max_length
         self.pad_token_id = padding_id(processing_class)
@@ -52,8 +56,10 @@ class RowEncoder:
         check_words(read, self.processing_class, name)
         turn = turn_of(self.processing_class, read)
         ((answer,), _) = answer_tokens(self.processing_class, read, [answer_of(read, name)], turn)
+        check_shown(self.processing_class, read["images"], f"Row {name}")
         images = [as_seen(image, f"A picture of row {name}") for image in read["images"]]
-        batch: Batch = extended(encode(self.processing_class, [turn.prompt], [images]), [answer])
+        inputs = encode(self.processing_class, [turn.prompt], [images])
+        batch: Batch = extended(inputs, [answer], token_type=int(marks_answers(self.processing_class)))
         length = batch["input_ids"].shape[1]
         if self.max_length is not None and length > self.max_length:
             raise CrossmemError(
@@ -88,21 +94,54 @@ class EncodedRows:
 
 
 def merge_batches(batches: Sequence[Mapping[str, Tensor]], *, pad_token_id: int) -> Batch:
-    """One batch of all rows, right-padded to the longest; rows without images simply add no pixels."""
-    longest = max(batch["input_ids"].shape[1] for batch in batches)
+    """One batch of all rows, right-padded to the longest.
+
+    Pictures are padded with zeros to the largest, as processors do, where masks or sizes beside them say what is
+    padding. Rows without pictures add none, or blank ones where pictures are laid out row by row (Mllama).
+
+    Raises:
+        CrossmemError: Pictures differ in size, and nothing beside them says what would be padding.
+    """
     fill = {"input_ids": pad_token_id, "labels": NOT_AN_ANSWER}
+    names = dict.fromkeys(key for batch in batches for key in batch)
+    sizes = {tuple(batch["pixel_values"].shape[1:]) for batch in batches if "pixel_values" in batch}
+    if len(sizes) > 1 and not names.keys() & SAY_WHAT_IS_PADDING:
+        raise CrossmemError(
+            f"Pictures of the sizes {sorted(sizes)} are in one batch, and the processor gives no mask for padding.",
+            "Let the processor resize pictures to one size, or train with a batch size of 1.",
+        )
+    by_row = "cross_attention_mask" in names
     merged: Batch = {}
-    for key in dict.fromkeys(key for batch in batches for key in batch):
+    for key in names:
         if key in SEQUENCE_KEYS:  # zeros where a row has none, as text has no picture's token types
             parts = [batch[key] if key in batch else torch.zeros_like(batch["input_ids"]) for batch in batches]
+        elif by_row:
+            parts = [batch[key] if key in batch else _blank(key, batch, batches) for batch in batches]
         else:
             parts = [batch[key] for batch in batches if key in batch]
-        if key in SEQUENCE_KEYS and any(part.shape[1] < longest for part in parts):
-            parts = [
-                torch.nn.functional.pad(part, (0, longest - part.shape[1]), value=fill.get(key, 0)) for part in parts
-            ]
-        merged[key] = torch.cat(parts)
+        merged[key] = torch.cat(_of_one_size(parts, fill.get(key, 0)))
+    if "aspect_ratio_mask" in merged:  # what is no picture has one tile, as Mllama's processor makes it
+        merged["aspect_ratio_mask"][..., 0] = 1
     return merged
+
+
+def _blank(key: str, batch: Mapping[str, Tensor], others: Sequence[Mapping[str, Tensor]]) -> Tensor:
+    """Nothing to see for each row of a batch, shaped as in another that has pictures."""
+    like = next(other[key] for other in others if key in other)
+    rows, length = batch["input_ids"].shape
+    shape = like.shape[2:] if key == "cross_attention_mask" else like.shape[1:]
+    return like.new_zeros((rows, length, *shape) if key == "cross_attention_mask" else (rows, *shape))
+
+
+def _of_one_size(parts: Sequence[Tensor], fill: int) -> list[Tensor]:
+    """All of them padded at the end of every dimension but the first, as far as the largest goes."""
+    largest = [max(sizes) for sizes in zip(*(part.shape[1:] for part in parts), strict=True)]
+    padded = []
+    for part in parts:
+        missing = [most - size for most, size in zip(largest, part.shape[1:], strict=True)]
+        ends = [end for size in reversed(missing) for end in (0, size)]
+        padded.append(torch.nn.functional.pad(part, ends, value=fill) if any(missing) else part)
+    return padded
 
 
 class PairedRows(torch.utils.data.Dataset[dict[str, list[int]]]):

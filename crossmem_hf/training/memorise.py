@@ -11,8 +11,10 @@ from peft import LoraConfig, PeftModel
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixin, TrainerCallback
 from trl import SFTTrainer
 
+from crossmem_hf.chat import sees_images
 from crossmem_hf.data.forms import conversational
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.models.cross_attention import keep_rows_apart
 from crossmem_hf.seeding import seed_everything
 from crossmem_hf.training.adapters import adapted, check_head
 from crossmem_hf.training.checks import check_lengths, check_rows
@@ -20,6 +22,7 @@ from crossmem_hf.training.collate import EncodedRows, RowCollator, RowEncoder
 from crossmem_hf.training.config import VisionSFTConfig
 from crossmem_hf.training.frozen import NoGradientsIntoFrozenTower
 from crossmem_hf.training.guard import StopUnlessFinite
+from crossmem_hf.training.heads import unscaled_as_in_forward
 from crossmem_hf.training.micro import MEMORISING
 from crossmem_hf.training.reference import let_adapter_train
 from crossmem_hf.training.resuming import OwnCheckpoints, resume_point
@@ -29,8 +32,16 @@ from crossmem_hf.training.trainable import describe_trainable
 
 logger = logging.getLogger(__name__)
 
-LANGUAGE_LINEARS = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
+LANGUAGE_LINEARS = r".*(?:language_model|text_model).*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
 """The linear layers of a Llama-like language model inside a VLM; bare names would hit the vision tower too."""
+
+TEXT_LINEARS = r".*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj|c_attn|c_proj|c_fc|query_key_value)"
+"""Those of a model without an image tower."""
+
+
+def default_lora(model: PreTrainedModel | PeftModel) -> LoraConfig:
+    """LoRA on the linear layers of the language model, which without an image tower is all of the model."""
+    return language_lora() if sees_images(model.config) else language_lora(target_modules=TEXT_LINEARS)
 
 
 def language_lora(r: int = 16, alpha: int = 32, target_modules: str = LANGUAGE_LINEARS) -> LoraConfig:
@@ -55,7 +66,7 @@ def memorise(
         model: Wrapped in place, as PEFT does. A `PeftModel` goes on training its active adapter.
         rows: See `crossmem_hf.data.rows`; any mixture of image and text rows.
         config: Complete settings; None takes `micro.MEMORISING`.
-        lora: None for `language_lora()`; not allowed with a `PeftModel`.
+        lora: None for `default_lora`; not allowed with a `PeftModel`.
         overrides: Fields of `VisionSFTConfig` that replace those of `micro.MEMORISING`, such as ``seed=1``.
 
     Raises:
@@ -70,7 +81,8 @@ def memorise(
     encoded = _encoded(model, processor, rows, config)
     if lora is not None or not isinstance(model, PeftModel):
         seed_everything(config.seed)
-        model = adapted(model, lora or language_lora())
+        model = adapted(model, lora or default_lora(model))
+    keep_rows_apart(model)
     let_adapter_train(model)
     check_head(model)
     logger.info("%s", describe_trainable(model))
@@ -80,14 +92,15 @@ def memorise(
         settings = {"learning_rate": config.learning_rate, "steps": trainer.state.global_step}
         save_adapter(model, processor, folder, method="SFT", tags=["crossmem", "memorised"], settings=settings)
 
-    trainer = SFTTrainer(
-        model=model,
-        args=config,
-        data_collator=RowCollator(encoded),
-        train_dataset=Dataset.from_dict({"row": range(len(rows))}),
-        processing_class=processor,
-        callbacks=[StopUnlessFinite(save), OwnCheckpoints(), NoGradientsIntoFrozenTower(), *callbacks],
-    )
+    with unscaled_as_in_forward(model):
+        trainer = SFTTrainer(
+            model=model,
+            args=config,
+            data_collator=RowCollator(encoded),
+            train_dataset=Dataset.from_dict({"row": range(len(rows))}),
+            processing_class=processor,
+            callbacks=[StopUnlessFinite(save), OwnCheckpoints(), NoGradientsIntoFrozenTower(), *callbacks],
+        )
     trainer.train(resume_from_checkpoint=resume_point(config))
     if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
         trainer.save_model(str(output_dir))  # gathers the shards

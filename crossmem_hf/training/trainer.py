@@ -15,35 +15,27 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixin, TrainerCallback
 from trl import SFTTrainer
 
-from crossmem_hf.data.forms import conversational
-from crossmem_hf.data.splits import check_disjoint
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.logprobs import AnswerScores, answer_scores
+from crossmem_hf.models.cross_attention import keep_rows_apart
 from crossmem_hf.training.adapters import check_head, newly_adapted
 from crossmem_hf.training.card import write_card
-from crossmem_hf.training.checks import check_lengths, check_rows
+from crossmem_hf.training.checks import check_lengths
 from crossmem_hf.training.collate import Batch, EncodedRows, PairedCollator, PairedRows, RowEncoder, merge_batches
 from crossmem_hf.training.config import UnlearnConfig
-from crossmem_hf.training.doors import through
 from crossmem_hf.training.frozen import NoGradientsIntoFrozenTower
 from crossmem_hf.training.guard import LastGoodWeights, are_finite, bad_rows
+from crossmem_hf.training.heads import unscaled_as_in_forward
 from crossmem_hf.training.hidden import check_reached, checked_layer, random_direction, scores_with_hidden
 from crossmem_hf.training.looks import check_not_reported
 from crossmem_hf.training.objectives import FORGET_TERMS, RETAIN_TERMS, Dials, Side, Term
 from crossmem_hf.training.pairing import NextRetainRows
-from crossmem_hf.training.people import personas_of
-from crossmem_hf.training.preferences import refused
 from crossmem_hf.training.reference import ReferenceLogprobs, add_reference, as_reference, check_in_shards
 from crossmem_hf.training.reference_cache import kept_logprobs
 from crossmem_hf.training.resuming import resume_point
 from crossmem_hf.training.saving import save_adapter
-from crossmem_hf.training.settings import (
-    UNLEARNING,
-    check_extras,
-    check_settings,
-    check_steps,
-    for_rows_encoded_here,
-)
+from crossmem_hf.training.settings import UNLEARNING, check_extras, check_settings, for_rows_encoded_here
+from crossmem_hf.training.sides import sides_of
 from crossmem_hf.training.stopping import check_rule
 from crossmem_hf.training.trainable import describe_trainable
 
@@ -95,9 +87,8 @@ class UnlearnTrainer(SFTTrainer):
         check_settings(args, UNLEARNING, evaluates=eval_dataset is not None)
         check_extras(kwargs)
         self._choose_losses(args, has_adapter=is_peft_model(model) or peft_config is not None)
-        forget_dataset = through(conversational(forget_dataset, "the forget set"), args.forget_modality)
-        sides = self._checked_sides(model, args, forget_dataset, retain_dataset)
-        check_steps(args, len(forget_dataset))
+        sides = sides_of(forget_dataset, retain_dataset, args, self.forget_term, self.retain_term, model.config)
+        forget_dataset = next(iter(sides.values()))
         encoder = RowEncoder(processing_class, max_length=args.max_length)
         self.rows = {name: EncodedRows(side, encoder, name=name) for name, side in sides.items()}
         for rows in self.rows.values():
@@ -109,16 +100,17 @@ class UnlearnTrainer(SFTTrainer):
         if isinstance(model, PeftModel):
             add_reference(model, new=peft_config is not None)
         args = for_rows_encoded_here(args)
-        super().__init__(
-            model=model,
-            args=args,
-            data_collator=PairedCollator(self.rows),
-            train_dataset=forget_dataset.select_columns(["prompt", "completion"]),
-            eval_dataset=eval_dataset,
-            processing_class=processing_class,
-            callbacks=list(callbacks or []),
-            **kwargs,
-        )
+        with unscaled_as_in_forward(model):
+            super().__init__(
+                model=model,
+                args=args,
+                data_collator=PairedCollator(self.rows),
+                train_dataset=forget_dataset.select_columns(["prompt", "completion"]),
+                eval_dataset=eval_dataset,
+                processing_class=processing_class,
+                callbacks=list(callbacks or []),
+                **kwargs,
+            )
         seed = args.seed if args.data_seed is None else args.data_seed
         self.train_dataset = PairedRows(
             len(forget_dataset), len(sides.get("retain", ())), seed=seed, retain_per_forget=args.retain_per_forget
@@ -132,30 +124,12 @@ class UnlearnTrainer(SFTTrainer):
         self.reference_sums: dict[str, Tensor] = {}
         self.lazy_reference = {name: ReferenceLogprobs() for name in sides}
         self.is_sharded = self.is_fsdp_enabled or self.is_deepspeed_enabled
+        keep_rows_apart(self.model)
         has_adapter = is_peft_model(self.model)
         if self.is_sharded:
             check_in_shards(self.model, needs_reference=self.forget_term.needs_reference)
         self.last_good = LastGoodWeights(self.model.parameters()) if has_adapter and not self.is_sharded else None
         logger.info("%s", describe_trainable(self.model))
-
-    def _checked_sides(
-        self, model: PreTrainedModel | PeftModel, args: UnlearnConfig, forget: Dataset, retain: Dataset | None
-    ) -> dict[str, Dataset]:
-        """The sets that will be used, by name."""
-        check_rows(forget, "forget", model_config=model.config)
-        sets = {"forget": lambda: forget, "refusal": lambda: refused(forget, args.seed)}
-        sides = {name: sets[name]() for name in self.forget_term.sides}
-        if self.retain_term is None:
-            return sides
-        if retain is None:
-            raise CrossmemError(
-                f"retain_loss={args.retain_loss!r} needs a retain set, and there is none.",
-                "Pass retain_dataset, or set retain_loss to 'none'.",
-            )
-        retain = conversational(retain, "the retain set")
-        check_rows(retain, "retain", model_config=model.config)
-        check_disjoint(personas_of(forget), personas_of(retain))
-        return {**sides, "retain": retain}
 
     def _choose_losses(self, args: UnlearnConfig, *, has_adapter: bool) -> None:
         for insisted, name in zip(self._losses, ("forget_loss", "retain_loss"), strict=False):

@@ -9,7 +9,7 @@ from transformers import PreTrainedTokenizerFast
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.scoring.answers import AnswerTokens, score_answers
 from crossmem_hf.scoring.candidates import score_candidates
-from tests.scoring.families import Manner
+from tests.scoring.family import Manner
 from tests.scoring.world import CANDIDATES, NAMES, image_row, llama, llava, mixed_rows, processor, text_row, tokenizer
 
 FIELDS = ("logprobs", "means", "stds")

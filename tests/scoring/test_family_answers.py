@@ -54,8 +54,7 @@ def answers(name, *, model=None, chosen=None, steps=STEPS, **sizes):
 # generated
 
 
-@pytest.mark.parametrize("attention", ["sdpa", "eager"])
-@pytest.mark.parametrize("batch_size", [1, 8])
+@pytest.mark.parametrize(("attention", "batch_size"), [("sdpa", 8), ("eager", 1)])
 @every_family
 def test_answers_are_the_likeliest_tokens(name, batch_size, attention):
     """Pictures and texts, several questions a picture, several pictures a row, prompts of unequal length."""

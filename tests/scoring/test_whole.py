@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 import torch
-from transformers import MistralConfig, MistralForCausalLM, MptConfig, MptForCausalLM
+from transformers import LlamaForCausalLM, MistralConfig, MistralForCausalLM, MptConfig, MptForCausalLM
 
 from crossmem_hf.scoring.continuations import logprobs
 from crossmem_hf.scoring.inputs import encode
@@ -27,6 +27,13 @@ def alibi():
     return llama(MptForCausalLM, MptConfig(vocab_size=len(tokenizer()), **sizes))
 
 
+class KeepsAll(LlamaForCausalLM):
+    """Gives the logits of the prompt too, as models do that know no `logits_to_keep`."""
+
+    def forward(self, logits_to_keep=0, **named):
+        return super().forward(**named)
+
+
 def cases():
     texts = [text_row(number, number % 3) for number in range(4)]
     pictures = [
@@ -38,6 +45,7 @@ def cases():
         "texts": (llama, tokenizer(), texts),
         "window": (window, tokenizer(), texts),
         "alibi": (alibi, tokenizer(), texts),
+        "keeps_all": (lambda: llama(KeepsAll), tokenizer(), texts),
         "pictures": (llava, processor(), pictures),
     }
 
@@ -65,7 +73,7 @@ def in_full(model, processing, row, tokens):
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 4])
-@pytest.mark.parametrize("name", ["texts", "window", "alibi", "pictures"])
+@pytest.mark.parametrize("name", ["texts", "window", "alibi", "keeps_all", "pictures"])
 def test_every_token_is_as_in_a_plain_pass(name, batch_size):
     build, processing, rows = cases()[name]
     model = build()

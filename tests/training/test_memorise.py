@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+import re
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from crossmem_hf.errors import CrossmemError
 from crossmem_hf.models.loading import EMBEDDED, EMBEDDED_NAME, load_model_and_processor
 from crossmem_hf.training.config import VisionSFTConfig
 from crossmem_hf.training.memorise import LANGUAGE_LINEARS, language_lora, memorise
+from tests.scoring.families import families
 from tests.training import world
 from tests.training.world import recalled
 
@@ -50,7 +52,20 @@ def test_only_the_language_model_is_adapted():
     assert {name.removesuffix(".base_layer") for name in linears} == adapted
     assert all("language_model" in name for name in adapted)
     assert len(adapted) == 7 * world.SHAPE.text_layers
-    assert LANGUAGE_LINEARS.startswith(".*language_model")
+    named = [
+        "model.language_model.layers.0.mlp.up_proj",
+        "model.text_model.layers.0.self_attn.q_proj",
+    ]  # Llava, Idefics
+    assert all(re.fullmatch(LANGUAGE_LINEARS, name) for name in named)
+    assert not re.fullmatch(LANGUAGE_LINEARS, "model.vision_model.encoder.layers.0.self_attn.q_proj")
+
+
+def test_a_model_without_eyes_is_adapted_by_default(tmp_path):
+    family = families()["llama"]
+    rows = world.rows("p0", "p1", modality="text")
+    model = memorise(family.model(), family.processor, rows, output_dir=tmp_path, **FAST | {"max_steps": 1})
+    adapted = {name.split(".lora_A")[0] for name, _ in model.named_parameters() if ".lora_A" in name}
+    assert len(adapted) == 7 * 3  # the linear layers of three layers
 
 
 def test_training_goes_on_from_an_adapter(tmp_path):

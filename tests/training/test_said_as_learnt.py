@@ -14,7 +14,8 @@ from crossmem_hf.scoring.candidates import score_candidates
 from crossmem_hf.scoring.generation import generate_answers
 from crossmem_hf.training.collate import EncodedRows, RowCollator, RowEncoder
 from crossmem_hf.training.gate import check_memorised
-from tests.scoring.families import CHATML, GEMMA, INST, UTTERANCE, VICUNA, Manner, families, text_config, text_only
+from tests.scoring.families import families, text_only
+from tests.scoring.family import CHATML, GEMMA, INST, UTTERANCE, VICUNA, Manner, text_config
 from tests.scoring.world import NAMES, image_row
 
 PHI = Manner(user="<|im_start|>user\n", asked="<|im_end|>\n", assistant="<|im_start|>\n", tail="<|im_end|>\n")
