@@ -54,9 +54,9 @@ def test_a_learning_rate_that_breaks_the_model(root, learnt, tmp_path):
 def test_a_poisoned_picture_is_named(root, learnt, tmp_path, monkeypatch):
     encode = RowEncoder.encode
 
-    def poisoned(self, row, name="row"):
+    def poisoned(self, row, name):
         batch = encode(self, row, name)
-        if name.startswith("Row 5 of the retain set"):
+        if name.startswith("5 of the retain set"):
             batch["pixel_values"][0, 0, 3, 3] = float("nan")
         return batch
 
