@@ -174,8 +174,8 @@ def conversational(data: "datasets.Dataset", name: str) -> "datasets.Dataset":
     wanted: dict[str, Any] = {"prompt": turns, **dict.fromkeys(_ANSWERS, turns), "answer": Value("string")}
     pictures = "images" if "images" in data.column_names else "image"
     kept = {column: wanted[column] for column in wanted if column in data.column_names}
-    if "answer" in kept and getattr(data.features["answer"], "dtype", None) in ("string", "large_string"):
-        del kept["answer"]
+    if "answer" in kept and not isinstance(data.features["answer"], List):
+        del kept["answer"]  # a column of one value a row is what it is
     odd = {column for column, feature in kept.items() if data.features[column] != feature}
     if pictures in data.column_names and data.features[pictures] != List(Image()):
         odd.add(pictures)

@@ -88,7 +88,7 @@ def _opened(picture: Path | bytes, where: str) -> "Image.Image":
             return opened.convert("RGB")
     except BadPictureError as error:
         raise CrossmemError(
-            f"The picture {where!r} cannot be read: {error}.", "Correct or remove it; nothing was written."
+            f"The picture {where!r} cannot be read: {error.reason}.", "Correct or remove it; nothing was written."
         ) from error
 
 

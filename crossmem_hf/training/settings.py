@@ -61,6 +61,7 @@ PREFERRING: Refusals = {
     "label_smoothing_factor": ((0, 0.0), "Use label_smoothing, which is DPO's."),
     "average_tokens_across_devices": ((True,), "Leave it out; the loss is a mean over pairs, not tokens."),
     "padding_free": ((False,), "Leave it out; trl's DPO switches it off."),
+    **{name: _ROWS_ARE_ENCODED_HERE[name] for name in ("pad_to_multiple_of", "truncation_mode", "dataset_num_proc")},
     "sync_ref_model": ((False,), "Leave it out; the reference is the memorised adapter, and stays so."),
     "ref_model_mixup_alpha": ((0.6,), "Leave it out; the reference is the memorised adapter, and stays so."),
     "ref_model_sync_steps": ((512,), "Leave it out; the reference is the memorised adapter, and stays so."),

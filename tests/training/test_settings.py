@@ -59,8 +59,8 @@ BY_TRL_SFT = {
     *("label_smoothing_factor", "loss_type", "average_tokens_across_devices"),  # the first two below
     *("router_aux_loss_coef", "include_num_input_tokens_seen", "parallelism_config"),
 }
-BY_TRL_DPO = {  # read in trl's dpo_trainer.py, which encodes its rows itself
-    *("disable_dropout", "dataset_num_proc", "max_length", "truncation_mode", "pad_to_multiple_of"),
+BY_TRL_DPO = {  # read in trl's dpo_trainer.py
+    *("disable_dropout", "max_length"),  # the second tested in test_checks
     *("precompute_ref_log_probs", "precompute_ref_batch_size", "loss_type", "loss_weights", "ld_alpha"),
     *("f_divergence_type", "f_alpha_divergence_coef", "label_smoothing", "beta", "use_weighting", "discopop_tau"),
     *("pad_token", "router_aux_loss_coef"),
