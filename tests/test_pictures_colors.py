@@ -194,7 +194,9 @@ def test_lab_is_brought_to_srgb():
 
 
 @pytest.mark.parametrize(
-    "profile", [b"", b"no profile", profiles.swapped()[:300], profiles.linear_grey(), profiles.black_cyan()]
+    "profile",
+    [b"", b"no profile", profiles.swapped()[:300], profiles.linear_grey(), profiles.black_cyan()],
+    ids=["empty", "none", "cut", "grey", "cmyk"],  # a profile holds the time at which it was made
 )
 def test_a_profile_that_is_broken_or_for_other_pixels_is_ignored(profile):
     assert np.array_equal(shown(file(Image.fromarray(COLOURS), icc_profile=profile)), COLOURS)
