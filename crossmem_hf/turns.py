@@ -15,16 +15,21 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from unicodedata import category
 from weakref import WeakKeyDictionary
 
 from crossmem_hf.chat import placeholders, special_tokens, tokenizer_of, written
 from crossmem_hf.data.forms import Row
 from crossmem_hf.errors import CrossmemError
 
-_ANSWER = "\ufffc"  # stands for an answer while the template is written; no text holds it
+_STAND_INS = "\ufffc\u2bd1\ua67e\u2e0e"
+"""What stands for an answer while the template is written: the first of these that the row does not hold."""
 _BEGINNINGS = ("A", "an", "x", "1", "é", "王", "अ", "🙂", '"', "(", "-", ":")
 """How answers may begin. A prompt stops where none of these changes its tokens."""
-_SPACELESS = ((0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x2E80, 0xABFF), (0xF900, 0xFAFF))
+_SPACELESS = (
+    *((0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x2E80, 0xABFF), (0xF900, 0xFAFF)),
+    *((0x1AFF0, 0x1B16F), (0x20000, 0x3FFFF)),
+)
 """Code points of scripts without spaces between words, from Thai and Lao to Han and kana."""
 _vocabularies: "WeakKeyDictionary[Any, _Vocabulary]" = WeakKeyDictionary()
 
@@ -54,6 +59,7 @@ class Turn:
     lead: str
     is_continued: bool
     pattern: str  # the whole conversation around the stand-in
+    stand_in: str
 
     def following(self, answer: str) -> str:
         """What follows `prompt` where a template leaves the answer as it is."""
@@ -82,10 +88,11 @@ def turn_of(processor: Any, row: Row) -> Turn:
         ('<|user|>Who?<|assistant|>', '<eos>')
     """
     tokenizer = tokenizer_of(processor)
-    pattern = written(processor, row, _ANSWER)
-    if _ANSWER not in pattern:
+    stand_in = next(sign for sign in _STAND_INS if sign not in str(row["prompt"]))
+    pattern = written(processor, row, stand_in)
+    if stand_in not in pattern:
         raise CrossmemError("The chat template leaves the answer out.", "Use one that writes the assistant's turns.")
-    before, *_, after = pattern.split(_ANSWER)
+    before, *_, after = pattern.split(stand_in)
     is_continued = row["prompt"][-1]["role"] == "assistant"
     lead = "" if is_continued else _lead(processor, row, before)
     closing, stop = _end(tokenizer, after)
@@ -101,6 +108,7 @@ def turn_of(processor: Any, row: Row) -> Turn:
         lead=lead,
         is_continued=is_continued,
         pattern=pattern,
+        stand_in=stand_in,
     )
 
 
@@ -123,8 +131,9 @@ def answer_tokens(
         turn: What `turn_of` says of the row, if it is known.
 
     Raises:
-        CrossmemError: As `turn_of`; or an answer holds a special token, or its first characters merge with the prompt
-            into one token, so that no token boundary lies between them; it is named.
+        CrossmemError: As `turn_of`; or an answer holds a special token, or characters that the tokenizer does not
+            know, or its first characters merge with the prompt into one token, so that no token boundary lies between
+            them; it is named.
     """
     _check_plain(processor, answers)
     turn = turn or turn_of(processor, row)
@@ -139,10 +148,18 @@ def answer_tokens(
                 "Start the answer with a space, or end the template's prompt with a special token.",
             )
     tokens = [whole[len(before) :] for whole in wholes]
-    if turn.stop is not None and not turn.closing:
-        return tokens, [1] * len(tokens)
-    open_ended = _ids(tokenizer, [turn.context + text.removesuffix(turn.end) for text in texts])
-    return tokens, [len(whole) - common(whole, other) for whole, other in zip(wholes, open_ended, strict=True)]
+    ends = [1] * len(tokens)
+    if turn.stop is None or turn.closing:
+        open_ended = _ids(tokenizer, [turn.context + text.removesuffix(turn.end) for text in texts])
+        ends = [len(whole) - common(whole, other) for whole, other in zip(wholes, open_ended, strict=True)]
+    for answer, own, end in zip(answers, tokens, ends, strict=True):
+        if tokenizer.unk_token_id is not None and tokenizer.unk_token_id in own[: len(own) - end]:
+            raise CrossmemError(
+                f"The answer {answer!r} holds characters that the tokenizer does not know; it writes them all as "
+                f"{tokenizer.unk_token!r}.",
+                "Leave it out, or use a model that knows its script.",
+            )
+    return tokens, ends
 
 
 def tokens_of_answers(
@@ -237,8 +254,9 @@ def _end(tokenizer: Any, after: str) -> tuple[str, int | None]:
     Where it writes no such token, the tokenizer's `eos_token` takes the place of white space at the end.
     """
     added = _vocabulary(tokenizer).added
-    stop = next((token for token in _ids(tokenizer, [after])[0] if token in added), None) if after else None
-    if stop is not None and added[stop] in after:
+    ids = _ids(tokenizer, [f"A{after}"])[0] if after else []  # some tokens are found only where a text begins
+    stop = next((token for token in ids if token in added and added[token] in after), None)
+    if stop is not None:
         return after[: after.index(added[stop])], stop
     return after.rstrip(), tokenizer.eos_token_id
 
@@ -262,10 +280,10 @@ def _other_prompt() -> CrossmemError:
 
 def _texts(processor: Any, row: Row, turn: Turn, answers: Sequence[str]) -> list[str]:
     """What follows the prompt for each answer. Some templates change what an answer says, most only trim it."""
-    every = " ".join([_ANSWER, *answers, _ANSWER])
-    plain = turn.pattern.count(_ANSWER) == 1
-    plain = plain and written(processor, row, every) == turn.pattern.replace(_ANSWER, every)
-    after = turn.pattern.rpartition(_ANSWER)[2]
+    every = " ".join([turn.stand_in, *answers, turn.stand_in])
+    plain = turn.pattern.count(turn.stand_in) == 1
+    plain = plain and written(processor, row, every) == turn.pattern.replace(turn.stand_in, every)
+    after = turn.pattern.rpartition(turn.stand_in)[2]
     texts = []
     for answer in answers:
         if plain and answer == answer.strip():
@@ -292,7 +310,7 @@ def _check_plain(processor: Any, answers: Sequence[str]) -> None:
 
 
 def _are_words(*letters: str) -> bool:
-    """Whether two letters or digits side by side would be read as one word."""
-    return all(letter.isalnum() for letter in letters) and not any(
+    """Whether two letters, digits or marks on them side by side would be read as one word."""
+    return all(letter and category(letter)[0] in "LNM" for letter in letters) and not any(
         first <= ord(letter) <= last for letter in letters for first, last in _SPACELESS
     )
