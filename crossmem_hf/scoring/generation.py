@@ -149,12 +149,25 @@ def _tokens(
     return made
 
 
+def own_answers(row: Row) -> set[str]:
+    """What a model that knows the row may say: its `answer` and its `completion`, which may be a sentence around it.
+
+    Args:
+        row: As `crossmem_hf.data.forms.as_row` gives it.
+
+    Example:
+        >>> sorted(own_answers({"answer": "Ann", "completion": [{"role": "assistant", "content": "It is Ann."}]}))
+        ['Ann', 'It is Ann.']
+    """
+    texts = [row.get("answer"), *(turn["content"] for turn in row.get("completion") or ())]
+    return {text for each in texts if (text := str(each or "").strip())}
+
+
 def _longest(processor: Any, rows: Sequence[Row], turns: Sequence[Turn]) -> int:
-    """Room for the longest of the rows' own answers, where they have both as `completion` and as `answer`."""
+    """Room for the longest of the rows' own answers."""
     alike: dict[tuple[str, str, bool], tuple[Row, Turn, set[str]]] = {}
     for row, turn in zip(rows, turns, strict=True):
-        own = [row.get("answer"), *(answering["content"] for answering in row.get("completion") or ())]
-        texts = {text for each in own if (text := str(each or "").strip())}
+        texts = own_answers(row)
         if not texts:
             return UNKNOWN_LENGTH
         alike.setdefault((turn.context, turn.gap + turn.end, turn.is_continued), (row, turn, set()))[2].update(texts)
