@@ -135,8 +135,8 @@ def answer_tokens(
             know, or its first characters merge with the prompt into one token, so that no token boundary lies between
             them; it is named.
     """
-    _check_plain(processor, answers)
     turn = turn or turn_of(processor, row)
+    _check_plain(processor, answers, turn)
     texts = _texts(processor, row, turn, answers)
     tokenizer = tokenizer_of(processor)
     before, *wholes = _ids(tokenizer, [turn.context, *(turn.context + text for text in texts)])
@@ -297,10 +297,12 @@ def _texts(processor: Any, row: Row, turn: Turn, answers: Sequence[str]) -> list
     return texts
 
 
-def _check_plain(processor: Any, answers: Sequence[str]) -> None:
-    """A special token inside an answer would be scored as that token, not as its letters."""
+def _check_plain(processor: Any, answers: Sequence[str], turn: Turn) -> None:
+    """A special token inside an answer would be scored as that token, not as its letters; the one that ends a turn,
+    special or not, would end the answer."""
     every = "\n".join(answers)
-    for token in sorted(token for token in special_tokens(processor) | placeholders(processor) if token in every):
+    known = special_tokens(processor) | placeholders(processor) | {turn.end[len(turn.closing) :]} - {""}
+    for token in sorted(token for token in known if token in every):
         answer = next((answer for answer in answers if token in answer), None)
         if answer is not None:
             raise CrossmemError(

@@ -285,6 +285,14 @@ def test_an_end_that_is_a_token_only_where_a_text_begins():
     assert said(turn, "Ann<|end|>") == "Ann"
 
 
+def test_an_answer_with_what_ends_a_turn_is_named():
+    """Though the tokenizer does not call it special."""
+    words = clone(spelling("gpt2"), chat_template=PHI.template(parts=False))
+    words.add_tokens(["<|end|>"])
+    with pytest.raises(CrossmemError, match=r"'Ann<\|end\|> Lee' holds the special token '<\|end\|>'"):
+        answer_tokens(words, QUESTION, ["Ann<|end|> Lee"])
+
+
 def test_characters_that_the_tokenizer_does_not_know():
     spelled = Tokenizer(models.WordLevel({"<eos>": 0, "<unk>": 1, "Ann": 2, "Lee": 3, "Who?": 4}, unk_token="<unk>"))
     spelled.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
