@@ -61,6 +61,18 @@ def is_missing(value: Any) -> bool:
     return value is None or (isinstance(value, float) and value != value)
 
 
+def day_as_text(value: Any) -> Any:
+    """A day as files write it, if the value is one, or a point in time at which one begins; else the value.
+
+    Example:
+        >>> day_as_text(datetime(1987, 5, 3)), day_as_text("Ann")
+        ('1987-05-03', 'Ann')
+    """
+    if isinstance(value, datetime):
+        return value.date().isoformat() if value.time() == time() else value
+    return value.isoformat() if isinstance(value, date) else value
+
+
 def _images(row: Row, index: int | str) -> list[Any]:
     given = row["images"] if "images" in row else row.get("image")
     if is_missing(given):
@@ -164,11 +176,7 @@ def _undated(value: Any) -> Any:
     """Days as texts again, as files write them; `datasets` reads a JSON column of nothing else as points in time."""
     if isinstance(value, Mapping):
         return {name: _undated(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_undated(inner) for inner in value]
-    if isinstance(value, datetime):
-        return value.date().isoformat() if value.time() == time() else value
-    return value.isoformat() if isinstance(value, date) else value
+    return [_undated(inner) for inner in value] if isinstance(value, list) else day_as_text(value)
 
 
 def _as_text(answer: Any, where: str) -> str | None:
