@@ -18,7 +18,7 @@ from typing import Any
 from unicodedata import category
 from weakref import WeakKeyDictionary
 
-from crossmem_hf.chat import placeholders, special_tokens, tokenizer_of, written
+from crossmem_hf.chat import placeholders, special_tokens, tokenizer_of, worded, written
 from crossmem_hf.data.forms import Row
 from crossmem_hf.errors import CrossmemError
 
@@ -77,8 +77,8 @@ def turn_of(processor: Any, row: Row) -> Turn:
             continues that turn, after a space where two words would otherwise run into one.
 
     Raises:
-        CrossmemError: There is no chat template, or it refuses the conversation, leaves the answer out, or writes the
-            prompt differently when an answer follows.
+        CrossmemError: There is no chat template, or it refuses the conversation, leaves the answer or a turn of the
+            prompt out, or writes the prompt differently when an answer follows.
 
     Example:
         >>> from crossmem_hf import load_model_and_processor
@@ -95,6 +95,7 @@ def turn_of(processor: Any, row: Row) -> Turn:
     before, *_, after = pattern.split(stand_in)
     is_continued = row["prompt"][-1]["role"] == "assistant"
     lead = "" if is_continued else _lead(processor, row, before)
+    _check_written(processor, row, stand_in, pattern)
     closing, stop = _end(tokenizer, after)
     context = _context(tokenizer, before)
     cut = _cut(tokenizer, context)
@@ -269,6 +270,23 @@ def _lead(processor: Any, row: Row, before: str) -> str:
     if before.startswith(asked.rstrip()) or asked.startswith(before.rstrip()):
         return ""
     raise _other_prompt()
+
+
+def _check_written(processor: Any, row: Row, stand_in: str, pattern: str) -> None:
+    """Templates pass over turns of roles that they do not know, such as "human"; other words then change nothing."""
+    turns = row["prompt"]
+    for place, turn in enumerate(turns):
+        content = turn["content"]
+        words = worded(content).strip()
+        if not words or words in pattern:
+            continue
+        more = f"{content} {words}" if isinstance(content, str) else [*content, {"type": "text", "text": words}]
+        other = [*turns[:place], {**turn, "content": more}, *turns[place + 1 :]]
+        if written(processor, {**row, "prompt": other}, stand_in) == pattern:
+            raise CrossmemError(
+                f"The chat template leaves out the turn of {turn['role']!r}, {words[:80]!r}.",
+                "Give it a role that the template knows, mostly 'user', 'assistant' or 'system', or take it out.",
+            )
 
 
 def _other_prompt() -> CrossmemError:
