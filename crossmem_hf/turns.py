@@ -15,16 +15,21 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from unicodedata import category
 from weakref import WeakKeyDictionary
 
-from crossmem_hf.chat import placeholders, special_tokens, tokenizer_of, written
+from crossmem_hf.chat import placeholders, special_tokens, tokenizer_of, worded, written
 from crossmem_hf.data.forms import Row
 from crossmem_hf.errors import CrossmemError
 
-_ANSWER = "\ufffc"  # stands for an answer while the template is written; no text holds it
+_STAND_INS = "\ufffc\u2bd1\ua67e\u2e0e"
+"""What stands for an answer while the template is written: the first of these that the row does not hold."""
 _BEGINNINGS = ("A", "an", "x", "1", "é", "王", "अ", "🙂", '"', "(", "-", ":")
 """How answers may begin. A prompt stops where none of these changes its tokens."""
-_SPACELESS = ((0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x2E80, 0xABFF), (0xF900, 0xFAFF))
+_SPACELESS = (
+    *((0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x2E80, 0xABFF), (0xF900, 0xFAFF)),
+    *((0x1AFF0, 0x1B16F), (0x20000, 0x3FFFF)),
+)
 """Code points of scripts without spaces between words, from Thai and Lao to Han and kana."""
 _vocabularies: "WeakKeyDictionary[Any, _Vocabulary]" = WeakKeyDictionary()
 
@@ -54,6 +59,7 @@ class Turn:
     lead: str
     is_continued: bool
     pattern: str  # the whole conversation around the stand-in
+    stand_in: str
 
     def following(self, answer: str) -> str:
         """What follows `prompt` where a template leaves the answer as it is."""
@@ -71,8 +77,8 @@ def turn_of(processor: Any, row: Row) -> Turn:
             continues that turn, after a space where two words would otherwise run into one.
 
     Raises:
-        CrossmemError: There is no chat template, or it refuses the conversation, leaves the answer out, or writes the
-            prompt differently when an answer follows.
+        CrossmemError: There is no chat template, or it refuses the conversation, leaves the answer or a turn of the
+            prompt out, or writes the prompt differently when an answer follows.
 
     Example:
         >>> from crossmem_hf import load_model_and_processor
@@ -82,12 +88,14 @@ def turn_of(processor: Any, row: Row) -> Turn:
         ('<|user|>Who?<|assistant|>', '<eos>')
     """
     tokenizer = tokenizer_of(processor)
-    pattern = written(processor, row, _ANSWER)
-    if _ANSWER not in pattern:
+    stand_in = next(sign for sign in _STAND_INS if sign not in str(row["prompt"]))
+    pattern = written(processor, row, stand_in)
+    if stand_in not in pattern:
         raise CrossmemError("The chat template leaves the answer out.", "Use one that writes the assistant's turns.")
-    before, *_, after = pattern.split(_ANSWER)
+    before, *_, after = pattern.split(stand_in)
     is_continued = row["prompt"][-1]["role"] == "assistant"
     lead = "" if is_continued else _lead(processor, row, before)
+    _check_written(processor, row, stand_in, pattern)
     closing, stop = _end(tokenizer, after)
     context = _context(tokenizer, before)
     cut = _cut(tokenizer, context)
@@ -101,6 +109,7 @@ def turn_of(processor: Any, row: Row) -> Turn:
         lead=lead,
         is_continued=is_continued,
         pattern=pattern,
+        stand_in=stand_in,
     )
 
 
@@ -123,11 +132,12 @@ def answer_tokens(
         turn: What `turn_of` says of the row, if it is known.
 
     Raises:
-        CrossmemError: As `turn_of`; or an answer holds a special token, or its first characters merge with the prompt
-            into one token, so that no token boundary lies between them; it is named.
+        CrossmemError: As `turn_of`; or an answer holds a special token, or characters that the tokenizer does not
+            know, or its first characters merge with the prompt into one token, so that no token boundary lies between
+            them; it is named.
     """
-    _check_plain(processor, answers)
     turn = turn or turn_of(processor, row)
+    _check_plain(processor, answers, turn)
     texts = _texts(processor, row, turn, answers)
     tokenizer = tokenizer_of(processor)
     before, *wholes = _ids(tokenizer, [turn.context, *(turn.context + text for text in texts)])
@@ -139,10 +149,18 @@ def answer_tokens(
                 "Start the answer with a space, or end the template's prompt with a special token.",
             )
     tokens = [whole[len(before) :] for whole in wholes]
-    if turn.stop is not None and not turn.closing:
-        return tokens, [1] * len(tokens)
-    open_ended = _ids(tokenizer, [turn.context + text.removesuffix(turn.end) for text in texts])
-    return tokens, [len(whole) - common(whole, other) for whole, other in zip(wholes, open_ended, strict=True)]
+    ends = [1] * len(tokens)
+    if turn.stop is None or turn.closing:
+        open_ended = _ids(tokenizer, [turn.context + text.removesuffix(turn.end) for text in texts])
+        ends = [len(whole) - common(whole, other) for whole, other in zip(wholes, open_ended, strict=True)]
+    for answer, own, end in zip(answers, tokens, ends, strict=True):
+        if tokenizer.unk_token_id is not None and tokenizer.unk_token_id in own[: len(own) - end]:
+            raise CrossmemError(
+                f"The answer {answer!r} holds characters that the tokenizer does not know; it writes them all as "
+                f"{tokenizer.unk_token!r}.",
+                "Leave it out, or use a model that knows its script.",
+            )
+    return tokens, ends
 
 
 def tokens_of_answers(
@@ -237,8 +255,9 @@ def _end(tokenizer: Any, after: str) -> tuple[str, int | None]:
     Where it writes no such token, the tokenizer's `eos_token` takes the place of white space at the end.
     """
     added = _vocabulary(tokenizer).added
-    stop = next((token for token in _ids(tokenizer, [after])[0] if token in added), None) if after else None
-    if stop is not None and added[stop] in after:
+    ids = _ids(tokenizer, [f"A{after}"])[0] if after else []  # some tokens are found only where a text begins
+    stop = next((token for token in ids if token in added and added[token] in after), None)
+    if stop is not None:
         return after[: after.index(added[stop])], stop
     return after.rstrip(), tokenizer.eos_token_id
 
@@ -253,6 +272,23 @@ def _lead(processor: Any, row: Row, before: str) -> str:
     raise _other_prompt()
 
 
+def _check_written(processor: Any, row: Row, stand_in: str, pattern: str) -> None:
+    """Templates pass over turns of roles that they do not know, such as "human"; other words then change nothing."""
+    turns = row["prompt"]
+    for place, turn in enumerate(turns):
+        content = turn["content"]
+        words = worded(content).strip()
+        if not words or words in pattern:
+            continue
+        more = f"{content} {words}" if isinstance(content, str) else [*content, {"type": "text", "text": words}]
+        other = [*turns[:place], {**turn, "content": more}, *turns[place + 1 :]]
+        if written(processor, {**row, "prompt": other}, stand_in) == pattern:
+            raise CrossmemError(
+                f"The chat template leaves out the turn of {turn['role']!r}, {words[:80]!r}.",
+                "Give it a role that the template knows, mostly 'user', 'assistant' or 'system', or take it out.",
+            )
+
+
 def _other_prompt() -> CrossmemError:
     return CrossmemError(
         "The chat template writes a different prompt once an answer follows; expected the same start.",
@@ -262,10 +298,10 @@ def _other_prompt() -> CrossmemError:
 
 def _texts(processor: Any, row: Row, turn: Turn, answers: Sequence[str]) -> list[str]:
     """What follows the prompt for each answer. Some templates change what an answer says, most only trim it."""
-    every = " ".join([_ANSWER, *answers, _ANSWER])
-    plain = turn.pattern.count(_ANSWER) == 1
-    plain = plain and written(processor, row, every) == turn.pattern.replace(_ANSWER, every)
-    after = turn.pattern.rpartition(_ANSWER)[2]
+    every = " ".join([turn.stand_in, *answers, turn.stand_in])
+    plain = turn.pattern.count(turn.stand_in) == 1
+    plain = plain and written(processor, row, every) == turn.pattern.replace(turn.stand_in, every)
+    after = turn.pattern.rpartition(turn.stand_in)[2]
     texts = []
     for answer in answers:
         if plain and answer == answer.strip():
@@ -279,10 +315,12 @@ def _texts(processor: Any, row: Row, turn: Turn, answers: Sequence[str]) -> list
     return texts
 
 
-def _check_plain(processor: Any, answers: Sequence[str]) -> None:
-    """A special token inside an answer would be scored as that token, not as its letters."""
+def _check_plain(processor: Any, answers: Sequence[str], turn: Turn) -> None:
+    """A special token inside an answer would be scored as that token, not as its letters; the one that ends a turn,
+    special or not, would end the answer."""
     every = "\n".join(answers)
-    for token in sorted(token for token in special_tokens(processor) | placeholders(processor) if token in every):
+    known = special_tokens(processor) | placeholders(processor) | {turn.end[len(turn.closing) :]} - {""}
+    for token in sorted(token for token in known if token in every):
         answer = next((answer for answer in answers if token in answer), None)
         if answer is not None:
             raise CrossmemError(
@@ -292,7 +330,7 @@ def _check_plain(processor: Any, answers: Sequence[str]) -> None:
 
 
 def _are_words(*letters: str) -> bool:
-    """Whether two letters or digits side by side would be read as one word."""
-    return all(letter.isalnum() for letter in letters) and not any(
+    """Whether two letters, digits or marks on them side by side would be read as one word."""
+    return all(letter and category(letter)[0] in "LNM" for letter in letters) and not any(
         first <= ord(letter) <= last for letter in letters for first, last in _SPACELESS
     )

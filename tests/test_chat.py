@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from crossmem_hf.chat import sees_images, special_tokens, tokenizer_of, turns_of, written
+from crossmem_hf.errors import CrossmemError
 from crossmem_hf.training.collate import RowEncoder
 from crossmem_hf.turns import answer_tokens, prompt_text, turn_of
 from tests.training import world
@@ -109,3 +110,18 @@ def test_special_tokens_are_those_that_are_not_said():
 )
 def test_who_can_be_shown_pictures(config, expected):
     assert sees_images(config) is expected
+
+
+@pytest.mark.parametrize("turn", [
+    {"role": "human", "content": "Who?"}, {"role": "human", "content": [{"type": "text", "text": "Who?"}]},
+    {"role": "Assistant", "content": "It is"},
+])  # fmt: skip
+def test_a_turn_that_the_template_passes_over_is_named(turn):
+    processor = deepcopy(world.processor())
+    content = "{% for part in message['content'] %}{{ part['text'] | upper }}{% endfor %}"
+    known = "{% if message['role'] in ('user', 'assistant') %}" + content + "{% endif %}"
+    processor.chat_template = "{% for message in messages %}" + known + "<|user|>{% endfor %}"
+    asked = {"role": "user", "content": "Hello?"}  # in other letters, but there
+    assert turn_of(processor, {"images": [], "prompt": [asked]}).prompt == "HELLO?<|user|>"
+    with pytest.raises(CrossmemError, match=f"leaves out the turn of '{turn['role']}'"):
+        turn_of(processor, {"images": [], "prompt": [asked, turn]})

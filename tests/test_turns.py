@@ -245,6 +245,7 @@ def test_a_word_start_at_the_beginning_of_an_answer_is_that_of_the_whole(split):
 @pytest.mark.parametrize(("begun", "answer", "expected"), [
     ("The name is", "Ann", " Ann"), ("The name is ", "Ann", " Ann"), ("The name is", " Ann", " Ann"),
     ("The name is:", "Ann", "Ann"), ('The name is "', "Ann", "Ann"), ("名字是", "王伟", "王伟"),
+    ("उसका नाम है", "अनीता", " अनीता"), ("C'est Jose\u0301", "Lee", " Lee"), ("他是𠮷", "野", "野"),
     ("Is it (", "1)", "1)"), ("The name is\n", "Ann", "Ann"),
 ])  # fmt: skip
 @pytest.mark.parametrize("manner", [PHI, TEMPLATES["vicuna"]])
@@ -259,6 +260,50 @@ def test_a_turn_of_the_assistant_is_continued(begun, answer, expected, manner):
     assert batch["input_ids"][0].tolist() == words(whole, add_special_tokens=False)["input_ids"]
     assert labels_of(batch) == answer_tokens(words, row, [answer])[0][0]
     assert len(labels_of(batch)) == len(batch["input_ids"][0]) - len(words(prompt)["input_ids"])
+
+
+def test_a_stand_in_that_the_row_holds_is_not_used():
+    """Texts copied from documents hold U+FFFC in the place of pictures."""
+    words = marked(PHI.template(parts=False))
+    row = {"prompt": [{"role": "user", "content": "Who is \ufffc this?"}], "images": []}
+    assert turn_of(words, row).prompt == "<|user|>\nWho is \ufffc this?<|end|>\n<|assistant|>\n"
+    for answer in ("Ann", "\ufffc Ann"):
+        labels = labels_of(RowEncoder(words).encode({**row, "completion": answer}))
+        assert labels == words(f"{answer}<|end|>", add_special_tokens=False)["input_ids"]
+
+
+def test_an_end_that_is_a_token_only_where_a_text_begins():
+    """As `add_tokens` makes it with Llama's old normalizer: behind an answer it is spelled."""
+    words = clone(spelling("prepend"), chat_template=PHI.template(parts=False))
+    words.add_tokens(["<|end|>"])
+    assert words.convert_tokens_to_ids("<|end|>") in words("<|end|>", add_special_tokens=False)["input_ids"]
+    turn = turn_of(words, QUESTION)
+    assert (turn.end, turn.closing, turn.stop) == ("<|end|><eos>", "<|end|>", words.eos_token_id)
+    (tokens,), (num_end,) = answer_tokens(words, QUESTION, ["Ann"])
+    assert tokens[-1] == turn.stop
+    assert words.decode(tokens[:-num_end]).strip().endswith("Ann")
+    assert said(turn, "Ann<|end|>") == "Ann"
+
+
+def test_an_answer_with_what_ends_a_turn_is_named():
+    """Though the tokenizer does not call it special."""
+    words = clone(spelling("gpt2"), chat_template=PHI.template(parts=False))
+    words.add_tokens(["<|end|>"])
+    with pytest.raises(CrossmemError, match=r"'Ann<\|end\|> Lee' holds the special token '<\|end\|>'"):
+        answer_tokens(words, QUESTION, ["Ann<|end|> Lee"])
+
+
+def test_characters_that_the_tokenizer_does_not_know():
+    spelled = Tokenizer(models.WordLevel({"<eos>": 0, "<unk>": 1, "Ann": 2, "Lee": 3, "Who?": 4}, unk_token="<unk>"))
+    spelled.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    words = PreTrainedTokenizerFast(tokenizer_object=spelled, eos_token="<eos>", unk_token="<unk>")
+    words.chat_template = Manner(user="", asked=" ", assistant="Says: ", tail=" <eos>").template(parts=False)
+    assert answer_tokens(words, QUESTION, ["Ann Lee"])[0] == [[2, 3, 0]]
+    for answer in ("Ann 王", "Ann 李"):
+        with pytest.raises(CrossmemError, match=r"holds characters that the tokenizer does not know; .* '<unk>'"):
+            answer_tokens(words, QUESTION, ["Ann", answer])
+    words.unk_token = words.eos_token  # as GPT-2's, which knows every character
+    assert answer_tokens(words, QUESTION, ["Ann Lee"])[0] == [[2, 3, 0]]
 
 
 def test_templates_that_cannot_be_used():

@@ -9,6 +9,7 @@ Anything else is refused, and the row named.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any
 
 from crossmem_hf.errors import CrossmemError
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 
 TYPED = "<image>"  # how people write the place of a picture, whatever token a model has for it
+_LARGEST_WHOLE = 2**53  # from here on a float is not every whole number
 _ANSWERS = ("completion", "chosen", "rejected")
 ROW_REMEDY = "Give conversational prompt-completion rows with an images list (empty for text)."
 _PROMPT_REMEDY = 'Write it as [{"role": "user", "content": "Who is this?"}].'
@@ -57,6 +59,18 @@ def as_row(row: Any, index: int | str) -> dict[str, Any]:
 def is_missing(value: Any) -> bool:
     """Whether a cell is empty: None, or the NaN that tables have in its place."""
     return value is None or (isinstance(value, float) and value != value)
+
+
+def day_as_text(value: Any) -> Any:
+    """A day as files write it, if the value is one, or a point in time at which one begins; else the value.
+
+    Example:
+        >>> day_as_text(datetime(1987, 5, 3)), day_as_text("Ann")
+        ('1987-05-03', 'Ann')
+    """
+    if isinstance(value, datetime):
+        return value.date().isoformat() if value.time() == time() else value
+    return value.isoformat() if isinstance(value, date) else value
 
 
 def _images(row: Row, index: int | str) -> list[Any]:
@@ -158,6 +172,29 @@ def _one_text(given: Any, index: int | str) -> Any:
     return different[0]
 
 
+def _undated(value: Any) -> Any:
+    """Days as texts again, as files write them; `datasets` reads a JSON column of nothing else as points in time."""
+    if isinstance(value, Mapping):
+        return {name: _undated(inner) for name, inner in value.items()}
+    return [_undated(inner) for inner in value] if isinstance(value, list) else day_as_text(value)
+
+
+def _as_text(answer: Any, where: str) -> str | None:
+    """An answer as its file wrote it, though its column may be one of numbers, or of values of several kinds."""
+    if answer is None or isinstance(answer, str):
+        return answer
+    if isinstance(answer, int | float) and not isinstance(answer, bool):
+        if isinstance(answer, int) or not answer.is_integer():
+            return str(answer)
+        if abs(answer) < _LARGEST_WHOLE:
+            return str(int(answer))
+    raise CrossmemError(
+        f"Row {where} has answer={answer!r}; expected a text.",
+        "Write it as the text that is to be said; a column of points in time or large numbers has lost how it was "
+        "written.",
+    )
+
+
 def conversational(data: "datasets.Dataset", name: str) -> "datasets.Dataset":
     """The rows of a dataset in the form of `as_row`, its prompts and answers with contents that are strings; the
     dataset itself if they have it already.
@@ -191,7 +228,9 @@ def conversational(data: "datasets.Dataset", name: str) -> "datasets.Dataset":
 
     def read(row: Row, number: int) -> dict[str, Any]:
         where = f"{number} of {name}"
-        made = as_row(row, where)
+        made = as_row({column: _undated(row[column]) if column in wanted else row[column] for column in row}, where)
+        if "answer" in made:
+            made["answer"] = _as_text(made["answer"], where)
         made["prompt"] = [{"role": turn["role"], "content": _string(turn, where)} for turn in made["prompt"]]
         for column in set(_ANSWERS) & set(made):
             made[column] = [{key: turn[key] for key in ("role", "content")} for turn in made[column]]

@@ -9,6 +9,8 @@ from math import isnan
 from typing import Any
 from unicodedata import normalize
 
+from crossmem_hf.data.forms import day_as_text
+
 _LARGEST_WHOLE = 2**53  # from here on a float is not every whole number
 
 Place = tuple[str, ...]
@@ -84,7 +86,8 @@ def _kind(value: Any) -> str:
 
 
 def settled(value: Any, whole: frozenset[Place], place: Place = ()) -> Any:
-    """A value, or a record, with None for all that is missing and whole numbers where they are `whole_places`.
+    """A value, or a record, with None for all that is missing, whole numbers where they are `whole_places`, and days
+    as texts.
 
     Names of columns are in Unicode form NFC.
 
@@ -98,4 +101,4 @@ def settled(value: Any, whole: frozenset[Place], place: Place = ()) -> Any:
         return [settled(inner, whole, place) for inner in value]
     if is_missing(value):
         return None
-    return int(value) if isinstance(value, float) and place in whole else value
+    return int(value) if isinstance(value, float) and place in whole else day_as_text(value)

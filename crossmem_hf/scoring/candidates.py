@@ -80,9 +80,9 @@ def score_candidates(
             vocabulary would make more than 2**29 logits of them.
 
     Raises:
-        CrossmemError: No rows or candidates, a candidate that occurs twice, is blank or no text, holds a special token
-            or merges with the prompt's end, rows that are not conversational, a size below one, pictures for a model
-            without an image tower.
+        CrossmemError: No rows or candidates, a candidate that occurs twice, is blank or no text, has the tokens of
+            another, holds a special token or merges with the prompt's end, rows that are not conversational, a size
+            below one, pictures for a model without an image tower.
 
     Example:
         >>> from crossmem_hf import load_model_and_processor, load_rows
@@ -97,6 +97,8 @@ def score_candidates(
     for texts in {id(texts): texts for texts in lists}.values():
         _check_candidates(texts)
     tokens, _ = tokens_of_answers(processor, rows, lists)
+    for texts, several in {id(one): (texts, one) for texts, one in zip(lists, tokens, strict=True)}.values():
+        _check_different(texts, several)
     most = max(map(len, lists))
     nll, counts = np.full((len(rows), most), np.nan), np.zeros((len(rows), most), dtype=np.int64)
     for index, several in enumerate(tokens):
@@ -152,3 +154,15 @@ def _check_candidates(texts: Sequence[str]) -> None:
     if len(set(keys)) != len(keys):
         twice = next(text for place, text in enumerate(keys) if text in keys[:place])
         raise CrossmemError(f"Candidate {twice!r} occurs twice; expected each once.", "Drop the duplicates.")
+
+
+def _check_different(texts: Sequence[str], tokens: Sequence[Sequence[int]]) -> None:
+    """Two candidates that the template or the tokenizer writes alike would share a rank, whatever the model knows."""
+    written: dict[tuple[int, ...], str] = {}
+    for text, own in zip(texts, tokens, strict=True):
+        other = written.setdefault(tuple(own), text)
+        if other != text:
+            raise CrossmemError(
+                f"Candidates {other!r} and {text!r} are the same tokens to this model; expected each once.",
+                "Drop one of them.",
+            )

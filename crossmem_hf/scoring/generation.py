@@ -90,7 +90,7 @@ def generate_answers(
     seeds = [seed_for(seed, turn.prompt, key) for turn, key in zip(turns, keys, strict=True)]
     ends = _ends(held, tokenizer, turns)
     wanted: dict[str, Any] = {
-        "max_new_tokens": _longest(processor, rows) if max_new_tokens is None else max_new_tokens,
+        "max_new_tokens": _longest(processor, rows, turns) if max_new_tokens is None else max_new_tokens,
         "ends": ends,
         "temperature": temperature,
         "seeds": seeds,
@@ -149,13 +149,30 @@ def _tokens(
     return made
 
 
-def _longest(processor: Any, rows: Sequence[Row]) -> int:
+def own_answers(row: Row) -> set[str]:
+    """What a model that knows the row may say: its `answer` and its `completion`, which may be a sentence around it.
+
+    Args:
+        row: As `crossmem_hf.data.forms.as_row` gives it.
+
+    Example:
+        >>> sorted(own_answers({"answer": "Ann", "completion": [{"role": "assistant", "content": "It is Ann."}]}))
+        ['Ann', 'It is Ann.']
+    """
+    texts = [row.get("answer"), *(turn["content"] for turn in row.get("completion") or ())]
+    return {text for each in texts if (text := str(each or "").strip())}
+
+
+def _longest(processor: Any, rows: Sequence[Row], turns: Sequence[Turn]) -> int:
     """Room for the longest of the rows' own answers."""
-    texts = {str(row.get("answer") or "").strip() for row in rows}
-    if "" in texts:
-        return UNKNOWN_LENGTH
-    tokens, _ = answer_tokens(processor, rows[0], sorted(texts))
-    return max(map(len, tokens)) + _SPARE_TOKENS
+    alike: dict[tuple[str, str, bool], tuple[Row, Turn, set[str]]] = {}
+    for row, turn in zip(rows, turns, strict=True):
+        texts = own_answers(row)
+        if not texts:
+            return UNKNOWN_LENGTH
+        alike.setdefault((turn.context, turn.gap + turn.end, turn.is_continued), (row, turn, set()))[2].update(texts)
+    found = (answer_tokens(processor, row, sorted(texts), turn)[0] for row, turn, texts in alike.values())
+    return max(len(tokens) for several in found for tokens in several) + _SPARE_TOKENS
 
 
 def _ends(model: Any, tokenizer: Any, turns: Sequence[Turn]) -> list[int]:

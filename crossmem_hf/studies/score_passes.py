@@ -15,7 +15,7 @@ from crossmem_hf.data.forms import Row
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.scoring.answers import score_answers
 from crossmem_hf.scoring.candidates import score_candidates
-from crossmem_hf.scoring.generation import generate_answers
+from crossmem_hf.scoring.generation import generate_answers, own_answers
 from crossmem_hf.scoring.inputs import check_rows, encode
 from crossmem_hf.scoring.ledger import JSON
 from crossmem_hf.scoring.sharding import in_shards
@@ -123,7 +123,7 @@ class Passes:
 
     def _generation(self, questions: Questions) -> list[Item]:
         drawn = {"temperature": self.settings.temperature, "seed": self.settings.seed}
-        truths = sorted({row["answer"] for row in questions.about})
+        truths = sorted({text for row in questions.about for text in own_answers(row)})
         tokens, _ = answer_tokens(self.processor, questions.rows[0], truths)
         longest = max(map(len, tokens)) + SPARE_TOKENS  # alike for all rows, whichever are asked together
 

@@ -2,6 +2,8 @@
 """Rows as people write them are read as what they plainly mean, or refused by number."""
 
 import io
+import json
+from datetime import datetime
 
 import pytest
 from datasets import Dataset, Features, Image, List, Value
@@ -143,6 +145,28 @@ def test_a_dataset_in_another_form_is_read(kind, column):
     if kind != "none":
         bytes_read = read.cast_column("images", List(Image(decode=False)))[1]["images"][0]["bytes"]
         assert bytes_read == png("blue")
+
+
+@pytest.mark.parametrize(("written", "expected"), [
+    (["1987-05-03", "1987-11-30"], ["1987-05-03", "1987-11-30"]),  # read as points in time
+    ([1987, 2001], ["1987", "2001"]), ([1987.0, None], ["1987", None]), ([3.5, 4.0], ["3.5", "4"]),
+    (["Ann", 5], ["Ann", "5"]),  # read as JSON
+])  # fmt: skip
+def test_answers_of_json_lines_are_what_the_file_says(written, expected, tmp_path):
+    """`datasets` guesses a column's type from its values."""
+    lines = [json.dumps({**row(), "completion": [{**SAID[0], "content": "1987-05-03"}], "answer": a}) for a in written]
+    (tmp_path / "rows.jsonl").write_text("\n".join(lines))
+    data = Dataset.from_json(str(tmp_path / "rows.jsonl"), cache_dir=str(tmp_path / "cache"))
+    read = conversational(data, "rows")
+    assert read["answer"] == expected
+    assert read["completion"] == [[{"role": "assistant", "content": "1987-05-03"}]] * 2
+
+
+@pytest.mark.parametrize("answer", [True, 2.0**60, datetime(1987, 5, 3, 12, 30)])
+def test_an_answer_that_cannot_be_as_it_was_written_is_named(answer):
+    data = Dataset.from_dict({"prompt": ["Who?"], "images": [[]], "answer": [answer]})
+    with pytest.raises(CrossmemError, match=r"Row 0 of 'mine' has answer=.*; expected a text"):
+        conversational(data, "'mine'")
 
 
 def test_a_dataset_row_that_cannot_be_read_is_named():

@@ -72,6 +72,18 @@ def test_single_floats_have_the_digits_that_they_were_given(tmp_path):
     assert [str(record["a"]) for _, record in Table(source=str(tmp_path / "t.parquet")).records()] == ["0.1", "2.5"]
 
 
+def test_days_are_written_as_in_the_file(tmp_path):
+    """Readers make points in time of them."""
+    days = ["1987-05-03", None, "2001-11-30"]
+    (tmp_path / "lines").mkdir()
+    (tmp_path / "lines" / "train.jsonl").write_text("\n".join(json.dumps({"born": day}) for day in days))
+    (tmp_path / "t.jsonl").write_text("\n".join(json.dumps({"born": day}) for day in days))
+    pandas.DataFrame({"born": pandas.to_datetime(pandas.Series(days))}).to_parquet(tmp_path / "t.parquet")
+    for name in ("lines", "t.jsonl", "t.parquet"):
+        found = [record["born"] for _, record in Table(source=str(tmp_path / name)).records()]
+        assert found == days, name
+
+
 def test_numbers_deep_in_a_record():
     records = [{"qa": [{"y": Written("1.0")}, {"y": None}]}, {"qa": [{"y": Written("3.0")}], "z": [Written("1.0")]}]
     assert whole_places(records) == {("qa", "y")}

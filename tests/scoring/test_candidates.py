@@ -307,3 +307,11 @@ def test_a_template_that_rewrites_the_prompt():
     odd.chat_template = "{{ messages | length }}{% for message in messages %}{{ message['content'] }}{% endfor %}"
     with pytest.raises(CrossmemError, match="writes a different prompt once an answer follows"):
         score_candidates(llama(), odd, [text_row(0)], ["Ann"])
+
+
+def test_candidates_that_the_template_writes_alike():
+    trims = tokenizer().__class__(tokenizer_object=tokenizer().backend_tokenizer, pad_token="<pad>", eos_token="<eos>")
+    trims.chat_template = tokenizer().chat_template.replace("['content']", "['content'].strip()")
+    with pytest.raises(CrossmemError, match="Candidates 'Ann' and ' Ann' are the same tokens to this model"):
+        score_candidates(llama(), trims, [text_row(0)], ["Bo", "Ann", " Ann"])
+    assert score_candidates(llama(), tokenizer(), [text_row(0)], ["Bo", "Ann", " Ann"]).num_tokens.all()

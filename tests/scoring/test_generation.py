@@ -149,3 +149,16 @@ def test_room_for_the_longest_answer(monkeypatch, answers, tokens):
     generate_answers(model, processor(), rows)
     longest = len(processor().tokenizer(f"{NAMES[0]}<eos>", add_special_tokens=False)["input_ids"])
     assert set(room) == {tokens or longest + 8}
+
+
+def test_room_for_the_longest_completion(monkeypatch):
+    """Rows of TRL have no `answer`; others have a short one in a long sentence."""
+    model, room = llava.__wrapped__(), []
+    whole = model.generate
+    monkeypatch.setattr(model, "generate", lambda **given: room.append(given["max_new_tokens"]) or whole(**given))
+    sentence = f"As far as I can tell the person in this picture is {NAMES[0]}, whom I know from earlier pictures."
+    longest = len(processor().tokenizer(f"{sentence}<eos>", add_special_tokens=False)["input_ids"])
+    assert longest > 32
+    for answered in ({}, {"answer": NAMES[0]}):
+        generate_answers(model, processor(), [{**text_row(0), "completion": sentence, **answered}])
+    assert set(room) == {longest + 8}

@@ -2,11 +2,13 @@
 """Models that cannot be asked are refused before any work, and all families that can are not."""
 
 from copy import deepcopy
+from types import SimpleNamespace
 
 import pytest
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.studies.score_passes import check_askable
+from crossmem_hf.studies import score_passes as module
+from crossmem_hf.studies.score_passes import Passes, check_askable
 from tests.scoring import families, world
 
 PICTURE, TEXT = world.image_row(0), world.text_row(0)
@@ -62,3 +64,18 @@ def test_a_template_that_writes_another_token(processor):
 def test_every_family_is_accepted(name):
     family = families.families()[name]
     check_askable(families.model_of(name), family.processor, families.rows(family))
+
+
+def test_an_answer_has_room_for_the_sentence_that_was_taught(monkeypatch, tmp_path):
+    sentence = f"As far as I can tell, the person in this picture is {world.NAMES[0]}."
+    row = {**TEXT, "answer": world.NAMES[0], "completion": [{"role": "assistant", "content": sentence}]}
+    room = []
+    monkeypatch.setattr(
+        module, "generate_answers", lambda *_, max_new_tokens, **more: room.append(max_new_tokens) or ["Ann"]
+    )
+    monkeypatch.setattr(Passes, "_run", lambda self, name, rows, made_from, work: work(rows))
+    settings = SimpleNamespace(temperature=0.0, seed=0, batch_size="auto")
+    passes = Passes(world.llama(), world.tokenizer(), settings, tmp_path, "mark")
+    passes._generation(SimpleNamespace(about=[row], rows=[row], fingerprint="f"))
+    tokens = world.tokenizer()(f"{sentence}<eos>", add_special_tokens=False)["input_ids"]
+    assert room == [len(tokens) + module.SPARE_TOKENS]
