@@ -6,6 +6,14 @@ from typing import Any
 
 from crossmem_hf.data.forms import Row
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.models.families import marks_answers
+
+_SPACELESS = (
+    *((0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x2E80, 0xABFF), (0xF900, 0xFAFF)),
+    *((0x1AFF0, 0x1B16F), (0x20000, 0x3FFFF)),
+)
+"""Code points of scripts without spaces between words, from Thai and Lao to Han and kana."""
+_OPENING, _CLOSING = "([{<«“‘„¿¡#@$€£/\\-–—_~", ",.;:!?)]}>»”’%"
 
 
 def is_tokenizer(processing_class: Any) -> bool:
@@ -74,7 +82,32 @@ def written(processor: Any, row: Row, answer: str | None) -> str:
             f"The chat template refuses a conversation of {roles!r} and an answer: {error}.",
             "Write the prompt in turns that this model knows.",
         ) from error
-    return text
+    return _beginning(processor, text) + text
+
+
+def _beginning(processor: Any, text: str) -> str:
+    """The token that a processor puts before every text, unless the template writes it, as `transformers` decides."""
+    tokenizer = tokenizer_of(processor)
+    begins = tokenizer.bos_token
+    if is_tokenizer(processor) or marks_answers(processor) or begins is None or text.startswith(begins):
+        return ""
+    return str(begins) if tokenizer("x")["input_ids"][0] == tokenizer.bos_token_id else ""
+
+
+def joint(before: str, answer: str) -> str:
+    """What stands between a turn that was begun and the answer that goes on with it: a space, or nothing next to white
+    space, behind an opening sign, before a closing one, and in scripts without spaces between words.
+
+    Example:
+        >>> joint("The name is", "Ann"), joint('It is "', "Ann"), joint("The grade is:", "-5"), joint("名字是", "王伟")
+        (' ', '', ' ', '')
+    """
+    last, first = before[-1:], answer[:1]
+    if not last or not first or last.isspace() or first.isspace():
+        return ""
+    opened = last in _OPENING or (last in "\"'" and (len(before) == 1 or before[-2].isspace()))
+    spaceless = any(low <= ord(letter) <= high for letter in (last, first) for low, high in _SPACELESS)
+    return "" if opened or first in _CLOSING or spaceless else " "
 
 
 def turns_of(processor: Any, row: Row, answer: str | None) -> list[dict[str, Any]]:

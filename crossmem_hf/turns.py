@@ -15,10 +15,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from unicodedata import category
 from weakref import WeakKeyDictionary
 
-from crossmem_hf.chat import placeholders, special_tokens, tokenizer_of, worded, written
+from crossmem_hf.chat import joint, placeholders, special_tokens, tokenizer_of, worded, written
 from crossmem_hf.data.forms import Row
 from crossmem_hf.errors import CrossmemError
 
@@ -26,11 +25,6 @@ _STAND_INS = "\ufffc\u2bd1\ua67e\u2e0e"
 """What stands for an answer while the template is written: the first of these that the row does not hold."""
 _BEGINNINGS = ("A", "an", "x", "1", "é", "王", "अ", "🙂", '"', "(", "-", ":")
 """How answers may begin. A prompt stops where none of these changes its tokens."""
-_SPACELESS = (
-    *((0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x2E80, 0xABFF), (0xF900, 0xFAFF)),
-    *((0x1AFF0, 0x1B16F), (0x20000, 0x3FFFF)),
-)
-"""Code points of scripts without spaces between words, from Thai and Lao to Han and kana."""
 _vocabularies: "WeakKeyDictionary[Any, _Vocabulary]" = WeakKeyDictionary()
 
 
@@ -63,10 +57,8 @@ class Turn:
 
     def following(self, answer: str) -> str:
         """What follows `prompt` where a template leaves the answer as it is."""
-        joined = answer
-        if self.is_continued and _are_words((self.prompt + self.gap)[-1:], answer[:1]):
-            joined = f" {answer}"
-        return self.gap + joined + self.end
+        space = joint(self.prompt + self.gap, answer) if self.is_continued else ""
+        return self.gap + space + answer + self.end
 
 
 def turn_of(processor: Any, row: Row) -> Turn:
@@ -74,7 +66,7 @@ def turn_of(processor: Any, row: Row) -> Turn:
 
     Args:
         row: As `crossmem_hf.data.forms.as_row` gives it. Where its prompt ends in a turn of the assistant, the answer
-            continues that turn, after a space where two words would otherwise run into one.
+            continues that turn, after a space where `chat.joint` puts one.
 
     Raises:
         CrossmemError: There is no chat template, or it refuses the conversation, leaves the answer or a turn of the
@@ -327,10 +319,3 @@ def _check_plain(processor: Any, answers: Sequence[str], turn: Turn) -> None:
                 f"The answer {answer!r} holds the special token {token!r}; expected words only.",
                 "Take it out; the chat template ends the turn.",
             )
-
-
-def _are_words(*letters: str) -> bool:
-    """Whether two letters, digits or marks on them side by side would be read as one word."""
-    return all(letter and category(letter)[0] in "LNM" for letter in letters) and not any(
-        first <= ord(letter) <= last for letter in letters for first, last in _SPACELESS
-    )

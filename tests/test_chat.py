@@ -5,8 +5,9 @@ from copy import deepcopy
 from types import SimpleNamespace
 
 import pytest
+from tokenizers.processors import TemplateProcessing
 
-from crossmem_hf.chat import sees_images, special_tokens, tokenizer_of, turns_of, written
+from crossmem_hf.chat import joint, sees_images, special_tokens, tokenizer_of, turns_of, written
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.training.collate import RowEncoder
 from crossmem_hf.turns import answer_tokens, prompt_text, turn_of
@@ -92,6 +93,36 @@ def test_an_answer_continues_a_turn_that_was_begun():
     text = written(world.processor(), {"images": [], "prompt": turns}, " Ann")
     assert text == "<|user|>Who?<|assistant|>It is Ann<eos>"
     assert turns[1]["content"] == "It is"
+
+
+@pytest.mark.parametrize(("begun", "answer", "between"), [
+    *(("It is", answer, " ") for answer in ("Ann", "-5", "$5", "(Ann)", '"Ann"')), ("It is:", "Ann", " "),
+    ("It is ", "Ann", ""), ("It is", " Ann", ""), ("It is\n", "Ann", ""), ("It is (", "Ann", ""),
+    ('It is "', "Ann", ""), ("It is $", "5", ""), ("It is", ", yes", ""), ("It is 5", "%", ""), ("名字是", "王伟", ""), ("", "Ann", ""),
+    ("उसका नाम है", "अनीता", " "), ("이름은", "김민수", " "),
+])  # fmt: skip
+def test_what_stands_between_a_begun_turn_and_its_answer(begun, answer, between):
+    assert joint(begun, answer) == between
+
+
+def test_a_text_begins_as_the_processor_begins_it():
+    """LLaVA-1.5's template writes no `<s>`, and its processor puts one before every text; others write it."""
+    processor = deepcopy(world.processor())
+    words = processor.tokenizer
+    words.chat_template = processor.chat_template
+    begins = TemplateProcessing(single="<bos> $A", special_tokens=[("<bos>", words.bos_token_id)])
+    words.backend_tokenizer.post_processor = begins
+    for row in (world.row("p0"), world.row("p0", "text")):
+        text = prompt_text(processor, row)
+        assert text == "<bos>" + prompt_text(world.processor(), row)
+        images = {"images": row["images"]} if row["images"] else {}
+        expected = processor(text=text.removeprefix("<bos>"), **images)["input_ids"][0]
+        encoded = RowEncoder(processor).encode(row)["input_ids"][0].tolist()
+        assert encoded[: len(expected)] == list(expected)
+        assert encoded.count(words.bos_token_id) == 1
+    assert prompt_text(words, world.row("p0", "text")).startswith("<|user|>")  # what a tokenizer's template says
+    processor.chat_template = "{{ '<bos>' }}" + processor.chat_template
+    assert prompt_text(processor, world.row("p0")).count("<bos>") == 1
 
 
 def test_special_tokens_are_those_that_are_not_said():

@@ -244,7 +244,7 @@ def test_a_word_start_at_the_beginning_of_an_answer_is_that_of_the_whole(split):
 
 @pytest.mark.parametrize(("begun", "answer", "expected"), [
     ("The name is", "Ann", " Ann"), ("The name is ", "Ann", " Ann"), ("The name is", " Ann", " Ann"),
-    ("The name is:", "Ann", "Ann"), ('The name is "', "Ann", "Ann"), ("名字是", "王伟", "王伟"),
+    ("The name is:", "Ann", " Ann"), ('The name is "', "Ann", "Ann"), ("名字是", "王伟", "王伟"),
     ("उसका नाम है", "अनीता", " अनीता"), ("C'est Jose\u0301", "Lee", " Lee"), ("他是𠮷", "野", "野"),
     ("Is it (", "1)", "1)"), ("The name is\n", "Ann", "Ann"),
 ])  # fmt: skip

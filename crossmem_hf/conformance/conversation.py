@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from crossmem_hf.chat import tokenizer_of
 from crossmem_hf.conformance.report import Finding
 from crossmem_hf.conformance.subject import Subject, conversation, inputs_of, turns_of, written
 from crossmem_hf.scoring.generation import generate_answers
@@ -28,7 +29,8 @@ def template(subject: Subject) -> Finding:
                 found=f"The prompt {asked[-40:]!r} is no start of the conversation {whole[-60:]!r}.",
                 remedy="Use a chat template whose generation prompt is how it opens the assistant's turn.",
             )
-        if prompt_text(subject.processor, row) != prompt:
+        begins = str(tokenizer_of(subject.processor).bos_token)  # which the processor may write, if no template does
+        if prompt_text(subject.processor, row) not in (prompt, begins + prompt):
             return Finding(
                 check=name,
                 status="fails",

@@ -98,7 +98,10 @@ def written(processor: Any, row: dict[str, Any], answer: str) -> tuple[str, str]
 def inputs_of(subject: Subject, row: dict[str, Any], text: str, **more: Any) -> dict[str, Any]:
     """What the processor makes of one text and the row's pictures."""
     given = {"images": [row["images"]]} if row["images"] else {}
-    made = dict(subject.processor(text=[text], **given, return_tensors="pt", add_special_tokens=False, **more))
+    words = tokenizer_of(subject.processor)
+    as_is = is_tokenizer(subject.processor) or marks_answers(subject.processor)
+    more["add_special_tokens"] = not (as_is or text.startswith(str(words.bos_token)))
+    made = dict(subject.processor(text=[text], **given, return_tensors="pt", **more))
     unused = {"labels", "token_type_ids"} if is_tokenizer(subject.processor) else {"labels"}
     return {name: value.to(subject.model.device) for name, value in made.items() if name not in unused}
 

@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 import torch
+from tokenizers.processors import TemplateProcessing
 
 from crossmem_hf.conformance.check import CHECKS, check_model
 from crossmem_hf.models.loading import load_model_and_processor
@@ -41,6 +42,15 @@ def test_families_hold(name):
 @pytest.mark.parametrize("name", sorted({*SEEING, *OTHERS, *BLIND} - set(QUICK)))
 def test_the_other_families_hold(name):
     sound(model_of(name), families()[name].processor)
+
+
+def test_a_processor_that_begins_every_text_with_a_token_holds():
+    """As that of LLaVA-1.5, whose template does not write it."""
+    processor = copy.deepcopy(families()["llava_clip"].processor)
+    words = processor.tokenizer
+    begins = TemplateProcessing(single="<bos> $A", special_tokens=[("<bos>", words.bos_token_id)])
+    words.backend_tokenizer.post_processor = begins
+    sound(model_of("llava_clip"), processor)
 
 
 def test_the_embedded_model_holds_and_is_given_back_as_it_was(embedded):
