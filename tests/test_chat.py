@@ -98,7 +98,8 @@ def test_an_answer_continues_a_turn_that_was_begun():
 @pytest.mark.parametrize(("begun", "answer", "between"), [
     *(("It is", answer, " ") for answer in ("Ann", "-5", "$5", "(Ann)", '"Ann"')), ("It is:", "Ann", " "),
     ("It is ", "Ann", ""), ("It is", " Ann", ""), ("It is\n", "Ann", ""), ("It is (", "Ann", ""),
-    ('It is "', "Ann", ""), ("It is $", "5", ""), ("It is", ", yes", ""), ("It is 5", "%", ""), ("名字是", "王伟", ""), ("", "Ann", ""),
+    ('It is "', "Ann", ""), ("It is $", "5", ""), ("It is", ", yes", ""), ("It is 5", "%", ""),
+    ("名字是", "王伟", ""), ("", "Ann", ""),
     ("उसका नाम है", "अनीता", " "), ("이름은", "김민수", " "),
 ])  # fmt: skip
 def test_what_stands_between_a_begun_turn_and_its_answer(begun, answer, between):

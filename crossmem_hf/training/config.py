@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What can be set for training. It reads no file and knows no trainer."""
 
-from dataclasses import dataclass, field
+import logging
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
 import torch
@@ -11,6 +12,9 @@ from crossmem_hf.errors import CrossmemError
 from crossmem_hf.training.objectives import FORGET_TERMS
 from crossmem_hf.training.settings import UNLEARNING, check_settings
 
+logger = logging.getLogger(__name__)
+
+WITH_BETA = ("npo", "simnpo", "dpo", "wga", "undial")
 ForgetLoss = Literal["npo", "ga", "simnpo", "idk", "dpo", "wga", "undial", "rmu"]
 RetainLoss = Literal["nll", "kl", "hidden", "none"]
 ForgetModality = Literal["image", "text", "both"]
@@ -142,6 +146,7 @@ class UnlearnConfig(RunConfig):
         check_choice("retain_loss", self.retain_loss, get_args(RetainLoss))
         if self.forget_modality is not None:
             check_choice("forget_modality", self.forget_modality, get_args(ForgetModality))
+        self._tell_what_is_not_heeded()
         term = FORGET_TERMS[self.forget_loss]
         self.forget_beta = term.beta if self.forget_beta is None else self.forget_beta
         self.forget_weight = term.weight if self.forget_weight is None else self.forget_weight
@@ -161,3 +166,22 @@ class UnlearnConfig(RunConfig):
                 "a compiled model does not tell its hidden states.",
                 "Leave torch_compile out, or choose losses other than 'rmu' and 'hidden'.",
             )
+
+    def _tell_what_is_not_heeded(self) -> None:
+        """Settings of other losses are no errors, since one file of settings serves several; but they are told."""
+        retains, steers = self.retain_loss != "none", self.forget_loss == "rmu"
+        heeded = {
+            "forget_beta": self.forget_loss in WITH_BETA,
+            "simnpo_delta": self.forget_loss == "simnpo",
+            "rmu_layer": steers or self.retain_loss == "hidden",
+            "rmu_coefficient": steers,
+            "retain_weight": retains,
+            "retain_per_forget": retains,
+        }
+        defaults = {known.name: known.default for known in fields(self)}
+        for name in sorted(name for name, is_heeded in heeded.items() if not is_heeded):
+            if getattr(self, name) != defaults[name]:
+                logger.warning(
+                    "%s=%r has no effect with forget_loss=%r and retain_loss=%r.",
+                    *(name, getattr(self, name), self.forget_loss, self.retain_loss),
+                )

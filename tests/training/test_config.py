@@ -117,3 +117,17 @@ def test_a_yaml_key_that_does_not_exist(tmp_path):
 def test_a_yaml_choice_that_does_not_exist(tmp_path):
     with pytest.raises(CrossmemError, match="'sim-npo' does not exist"):
         parse(tmp_path, "forget_loss: sim-npo")
+
+
+@pytest.mark.parametrize(("losses", "setting", "told"), [
+    ({"forget_loss": "ga"}, {"forget_beta": 0.5}, True), ({"forget_loss": "npo"}, {"forget_beta": 0.5}, False),
+    ({"forget_loss": "npo"}, {"simnpo_delta": 1.0}, True), ({"forget_loss": "simnpo"}, {"simnpo_delta": 1.0}, False),
+    ({"forget_loss": "npo"}, {"rmu_layer": 1}, True), ({"retain_loss": "hidden"}, {"rmu_layer": 1}, False),
+    ({"retain_loss": "none"}, {"retain_weight": 2.0}, True), ({"retain_loss": "kl"}, {"retain_weight": 2.0}, False),
+    ({"forget_loss": "ga"}, {}, False),
+])  # fmt: skip
+def test_settings_of_other_losses_are_told(losses, setting, told, tmp_path, caplog):
+    UnlearnConfig(output_dir=str(tmp_path), **losses, **setting)
+    said = [record.getMessage() for record in caplog.records if "has no effect" in record.getMessage()]
+    assert len(said) == told
+    assert all(text.startswith(f"{name}={value!r} has") for text in said for name, value in setting.items())
