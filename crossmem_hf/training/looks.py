@@ -176,7 +176,7 @@ def check_not_reported(sets: Mapping[str, Dataset] | Dataset | None) -> None:
 def random_state_kept() -> Iterator[None]:
     """Whatever is drawn inside, what is drawn afterwards is what would have been: by torch, numpy and python."""
     own, numbers = random.getstate(), np.random.get_state()
-    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
     kind, devices = (accelerator.type, range(torch.accelerator.device_count())) if accelerator else ("cuda", ())
     try:
         with torch.random.fork_rng(devices=devices, device_type=kind):
