@@ -69,7 +69,7 @@ def written(processor: Any, row: Row, answer: str | None) -> str:
     Raises:
         CrossmemError: There is no template, or it refuses the conversation.
     """
-    from jinja2 import TemplateError
+    from jinja2 import TemplateError, TemplateSyntaxError
 
     check_template(processor)
     try:
@@ -79,8 +79,10 @@ def written(processor: Any, row: Row, answer: str | None) -> str:
     except TemplateError as error:
         roles = [turn["role"] for turn in row["prompt"]]
         raise CrossmemError(
-            f"The chat template refuses a conversation of {roles!r} and an answer: {error}.",
-            "Write the prompt in turns that this model knows.",
+            f"The chat template refuses a conversation of {roles!r} and an answer: {str(error).rstrip('.')}.",
+            "Correct the chat template, which is no valid Jinja."
+            if isinstance(error, TemplateSyntaxError)
+            else "Write the prompt in turns that this model knows.",
         ) from error
     return _beginning(processor, text) + text
 

@@ -10,6 +10,7 @@ Anything else is refused, and the row named.
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from crossmem_hf.errors import CrossmemError
@@ -22,8 +23,15 @@ Row = Mapping[str, Any]
 TYPED = "<image>"  # how people write the place of a picture, whatever token a model has for it
 _LARGEST_WHOLE = 2**53  # from here on a float is not every whole number
 _ANSWERS = ("completion", "chosen", "rejected")
+_OWN_PICTURES = ("image", "url", "path", "base64", "image_url")  # where other libraries' parts keep a picture
 ROW_REMEDY = "Give conversational prompt-completion rows with an images list (empty for text)."
+_PICTURE_REMEDY = 'Put pictures into `images`, in their order; a part {"type": "image"} is the place of one.'
 _PROMPT_REMEDY = 'Write it as [{"role": "user", "content": "Who is this?"}].'
+_LIST_REMEDY = "Give a list of pictures, empty for text; of a dataset in torch or numpy format pass with_format(None)."
+_DATASET_REMEDY = (
+    "Make one with Dataset.from_list(rows) or Dataset.from_pandas(table); of a DatasetDict pass one split, and load "
+    "without streaming."
+)
 _ANSWER_REMEDY = 'Write one text, such as [{"role": "assistant", "content": "Ann Lee"}].'
 
 
@@ -80,7 +88,7 @@ def _images(row: Row, index: int | str) -> list[Any]:
     if isinstance(given, list | tuple):
         return list(given)
     if not isinstance(given, Mapping | bytes) and not hasattr(given, "convert"):
-        raise CrossmemError(f"Row {index} has images={given!r}; expected a list.", ROW_REMEDY)
+        raise CrossmemError(f"Row {index} has images={shorten(repr(given), 80)}; expected a list.", _LIST_REMEDY)
     return [given]
 
 
@@ -91,6 +99,8 @@ def _prompt(given: Any, num_images: int, index: int | str) -> list[dict[str, Any
         raise CrossmemError(f"Row {index} has prompt={given!r}; expected a list of turns.", _PROMPT_REMEDY)
     if isinstance(given, str) and not given.strip():
         raise CrossmemError(f"Row {index} has prompt={given!r}; expected a question.", _PROMPT_REMEDY)
+    for part in (part for turn in turns for part in _parts(turn["content"])):
+        _check_part(part, index)
     placed = sum(_is_picture(part) for turn in turns for part in _parts(turn["content"]))
     if placed and placed != num_images:
         raise CrossmemError(
@@ -121,6 +131,16 @@ def _is_turn(turn: Any) -> bool:
         isinstance(content, list | tuple)
         and all(isinstance(part, Mapping) and isinstance(part.get("text", ""), str | None) for part in content)
     )
+
+
+def _check_part(part: Row, index: int | str) -> None:
+    """Templates show parts of kinds that they know and drop the others, and nobody reads a picture inside a part."""
+    kind = part.get("type", "text")
+    own = [name for name in _OWN_PICTURES if not is_missing(part.get(name))]
+    if kind in ("text", "image") and not own:
+        return
+    fault = f"a picture of its own under {own[0]!r}" if own else f"type {kind!r}; expected 'text' or 'image'"
+    raise CrossmemError(f"Row {index} has a part of its prompt with {fault}.", _PICTURE_REMEDY)
 
 
 def _is_picture(part: Row) -> bool:
@@ -197,22 +217,26 @@ def _as_text(answer: Any, where: str) -> str | None:
 
 def conversational(data: "datasets.Dataset", name: str) -> "datasets.Dataset":
     """The rows of a dataset in the form of `as_row`, its prompts and answers with contents that are strings; the
-    dataset itself if they have it already.
+    dataset itself if they have it already. Columns are read as they are stored, whatever format they are shown in.
 
     Args:
         name: What the dataset is called in errors.
 
     Raises:
-        CrossmemError: As `as_row`, or a picture stands behind words of its prompt, which this form cannot say.
+        CrossmemError: It is no `datasets.Dataset`; as `as_row`; or a picture stands behind words of its prompt, which
+            this form cannot say.
     """
     from datasets import Features, Image, List, Value
 
+    data = _stored(data, name)
     turns = List({"role": Value("string"), "content": Value("string")})
     wanted: dict[str, Any] = {"prompt": turns, **dict.fromkeys(_ANSWERS, turns), "answer": Value("string")}
     pictures = "images" if "images" in data.column_names else "image"
     kept = {column: wanted[column] for column in wanted if column in data.column_names}
-    if "answer" in kept and not isinstance(data.features["answer"], List):
-        del kept["answer"]  # a column of one value a row is what it is
+    if "answer" in kept and getattr(data.features["answer"], "dtype", None) in ("string", "large_string"):
+        del kept["answer"]
+    if "int" in str(getattr(data.features.get("persona_id"), "dtype", "")):
+        kept["persona_id"] = Value("string")  # as tables number people
     odd = {column for column, feature in kept.items() if data.features[column] != feature}
     if pictures in data.column_names and data.features[pictures] != List(Image()):
         odd.add(pictures)
@@ -237,6 +261,18 @@ def conversational(data: "datasets.Dataset", name: str) -> "datasets.Dataset":
         return {column: made.get(column) for column in features}
 
     return data.map(read, with_indices=True, features=features, remove_columns=data.column_names)
+
+
+def _stored(data: Any, name: str) -> "datasets.Dataset":
+    """A dataset that shows its columns as they are stored; a transform of the user's own is not undone."""
+    from datasets import Dataset
+
+    if not isinstance(data, Dataset):
+        kind = type(data).__name__
+        raise CrossmemError(
+            f"{name[:1].upper()}{name[1:]} is of type {kind}; expected a datasets.Dataset.", _DATASET_REMEDY
+        )
+    return data if data.format["type"] in (None, "custom") else data.with_format(None)
 
 
 def _string(turn: Row, where: str) -> str:

@@ -8,7 +8,10 @@ from pathlib import Path
 from crossmem_hf.pictures import is_picture
 
 _SHOWN = 5
-_JUNK = frozenset({"__macosx", "@eadir", ".ds_store", ".localized", "thumbs.db", "ehthumbs.db", "desktop.ini"})
+_JUNK = frozenset(
+    {"__macosx", "@eadir", ".ds_store", ".localized", "thumbs.db", "ehthumbs.db", "desktop.ini"}
+    | {"$recycle.bin", "system volume information", "lost+found"}
+)
 
 
 def is_junk(path: Path) -> bool:

@@ -116,7 +116,21 @@ def _metadata(folder: Path) -> Path | None:
 
 
 def _holds_dataset(folder: Path) -> bool:
-    return (folder / "README.md").is_file() or next(folder.rglob("*.parquet"), None) is not None
+    """Whether a folder says or looks like it; notes beside the folders of people, or a table in one, do not."""
+    card = folder / "README.md"
+    if card.is_file():
+        with card.open("rb") as stream:
+            if stream.read(3) == b"---":  # as cards of datasets begin
+                return True
+    return next(folder.rglob("*.parquet"), None) is not None and not any(map(_pictures_of, _folders(folder)))
+
+
+def _folders(folder: Path) -> list[Path]:
+    return [path for path in _visible(folder) if path.is_dir()]
+
+
+def _pictures_of(folder: Path) -> list[Path]:
+    return [path for path in _visible(folder) if not path.is_dir() and is_picture(path)]
 
 
 def _in_folders(root: Path) -> Iterator[tuple[Portrait, Picture]]:
@@ -127,10 +141,10 @@ def _in_folders(root: Path) -> Iterator[tuple[Portrait, Picture]]:
             faults.add(path.name, "it lies beside the folders of people, so it is nobody's")
         if not path.is_dir():
             continue
-        pictures = [inner for inner in _visible(path) if is_picture(inner)]
+        pictures = _pictures_of(path)
         seen += len(pictures) or 1
-        if not pictures:
-            faults.add(f"{path.name}/", "there is no picture in it")
+        if fault := _no_person(path, pictures):
+            faults.add(f"{path.name}/", fault)
         person, name = _said(path.name), _said(path.name.replace("_", " "))
         if person in people:  # told apart by bytes, not by readers
             faults.add(f"{path.name}/", f"person {person!r} has another folder")
@@ -150,6 +164,17 @@ def _in_folders(root: Path) -> Iterator[tuple[Portrait, Picture]]:
             except BadRecordError as error:
                 faults.add(where, error)
     faults.check(seen)
+
+
+def _no_person(folder: Path, pictures: list[Path]) -> str:
+    """Why a folder is nobody's; empty if it is somebody's."""
+    listing = next((name for name in METADATA if (folder / name).is_file()), None)
+    if listing is not None:
+        return f"it has a {listing}, so it is no person's; import that folder by itself"
+    if pictures:
+        return ""
+    deeper = any(_pictures_of(inner) for inner in _folders(folder))
+    return f"there is no picture in it{', only in folders in it' if deeper else ''}"
 
 
 def _visible(folder: Path) -> list[Path]:

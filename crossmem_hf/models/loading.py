@@ -7,9 +7,10 @@ No name means the embedded micro VLM, which ships as safetensors beside this fil
 import hashlib
 import warnings
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
-from crossmem_hf.chat import sees_images
+from crossmem_hf.chat import is_tokenizer, sees_images
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.models.families import check_family
 
@@ -31,8 +32,8 @@ def load_model_and_processor(
         device: Where to put the model, e.g. ``"cuda"``; None leaves it where it was loaded.
 
     Raises:
-        CrossmemError: Unknown dtype, no such device, a model or adapter that cannot be loaded, or one of a family
-            that is refused (see `families`).
+        CrossmemError: Unknown dtype, no such device, a model or adapter that cannot be loaded, a library that its
+            processor needs, a tokenizer in the place of a processor, or a family that is refused (see `families`).
 
     Example:
         >>> model, processor = load_model_and_processor()
@@ -53,8 +54,10 @@ def load_model_and_processor(
         loader = AutoModelForImageTextToText if sees else AutoModelForCausalLM
         model: Any = loader.from_pretrained(name, dtype=dtype)
         processor = (AutoProcessor if sees else AutoTokenizer).from_pretrained(name)
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+    except (ImportError, OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise _not_loaded(name, error) from error
+    if sees:
+        check_processor(model, processor)
     if adapter is not None:
         model = _with_adapter(model, adapter)
     if place is not None:
@@ -69,7 +72,7 @@ def _device(name: str | None) -> Any:
         return None if name is None else torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:
         raise CrossmemError(
-            f"There is no device {name!r} here: {_first_line(error)}", "Name another, such as cpu or cuda:0."
+            f"There is no device {name!r} here: {_in_short(error)}", "Name another, such as cpu or cuda:0."
         ) from error
 
 
@@ -83,10 +86,28 @@ def _config(name: str) -> Any:
 
 
 def _not_loaded(name: str, error: Exception) -> CrossmemError:
-    return CrossmemError(
-        f"Could not load a model from {name!r}: {_first_line(error)}",
-        "Check the name, your access to it, and that the folder holds a saved model with its processor.",
-    )
+    remedy = "Check the name, your access to it, and that the folder holds a saved model with its processor."
+    if isinstance(error, ImportError):
+        remedy = "Install what it names, in the version that goes with your torch: such as pip install torchvision."
+    elif (Path(name) / "adapter_config.json").is_file():
+        remedy = "It holds an adapter: name its base model, and give this folder as the adapter."
+    absent = "" if Path(name).exists() else "there is no such folder, and as a name on the Hub: "
+    return CrossmemError(f"Could not load a model from {name!r}: {absent}{_in_short(error)}", remedy)
+
+
+def check_processor(model: Any, processor: Any) -> None:
+    """Nothing, unless a model that sees pictures comes with a plain tokenizer, which would leave them out.
+
+    Raises:
+        CrossmemError: Names both.
+    """
+    if sees_images(model.config) and is_tokenizer(processor):
+        raise CrossmemError(
+            f"{type(model).__name__} sees pictures, but its processor is a plain tokenizer "
+            f"({type(processor).__name__}), which takes none.",
+            "Save its own processor beside it (processor.save_pretrained(FOLDER)); AutoProcessor takes the tokenizer "
+            "where processor_config.json is missing or names a class that transformers does not know.",
+        )
 
 
 def _with_adapter(model: Any, adapter: str) -> Any:
@@ -102,7 +123,7 @@ def _with_adapter(model: Any, adapter: str) -> Any:
             return PeftModel.from_pretrained(model, repo_id, **below)
     except (OSError, ValueError, RuntimeError, UserWarning, SafetensorError) as error:
         raise CrossmemError(
-            f"Could not put the adapter {adapter!r} on {type(model).__name__}: {_first_line(error)}",
+            f"Could not put the adapter {adapter!r} on {type(model).__name__}: {_in_short(error)}",
             "Check that it is a PEFT adapter made for this base model.",
         ) from error
 
@@ -122,8 +143,9 @@ def adapter_place(adapter: str) -> tuple[str, str | None]:
     return "/".join(parts[:2]), "/".join(parts[2:])
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+def _in_short(error: Exception) -> str:
+    """What an error says, on one line; lists of weights and advice on installing go on for pages."""
+    return shorten(str(error), 300, placeholder=" ...") or type(error).__name__
 
 
 def model_fingerprint(name_or_path: str | None = None) -> str:

@@ -86,7 +86,7 @@ def generate_answers(
     rows = check_rows(rows, held, processor)
     tokenizer = getattr(processor, "tokenizer", processor)
     turns = [turn_of(processor, row) for row in rows]
-    keys = [pictures_key(row["images"]).hex() for row in rows]
+    keys = [pictures_key(row["images"], f"Row {index}: A picture").hex() for index, row in enumerate(rows)]
     seeds = [seed_for(seed, turn.prompt, key) for turn, key in zip(turns, keys, strict=True)]
     ends = _ends(held, tokenizer, turns)
     wanted: dict[str, Any] = {

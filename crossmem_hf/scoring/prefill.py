@@ -149,17 +149,18 @@ class PromptQueue:
         return prompts
 
 
-def pictures_key(images: Sequence[Any]) -> bytes:
+def pictures_key(images: Sequence[Any], what: str = "A picture") -> bytes:
     """Equal for pictures that look equal, in the same order, whatever files they come from.
 
     Args:
         images: As `as_seen` takes them.
+        what: What an error calls one.
 
     Raises:
         CrossmemError: A picture is none, or cannot be shown.
     """
     digest = hashlib.blake2b(digest_size=16)
-    for image in map(as_seen, images):
+    for image in (as_seen(image, what) for image in images):
         digest.update(repr((image.mode, image.size)).encode())
         digest.update(image.tobytes())
     return digest.digest()

@@ -195,16 +195,19 @@ def picture_keys(rows: Sequence[Row]) -> list[str | None]:
         tables = stored.select_columns(["images"]).with_format("arrow").iter(256)
         stored = (row for table in tables for row in table.to_pylist())
     known: dict[bytes, str] = {}
-    return [_picture_key(row["images"], known) if row["images"] else None for row in stored]
+    return [
+        _picture_key(row["images"], known, f"Row {index}: A picture") if row["images"] else None
+        for index, row in enumerate(stored)
+    ]
 
 
-def _picture_key(images: Sequence[Any], known: dict[bytes, str]) -> str:
+def _picture_key(images: Sequence[Any], known: dict[bytes, str], what: str) -> str:
     """Many rows show one picture, which need not be decoded for each of them."""
     if not all(isinstance(image, dict) and image["bytes"] for image in images):
-        return pictures_key(images).hex()
+        return pictures_key(images, what).hex()
     files = hashlib.blake2b(b"".join(hashlib.blake2b(image["bytes"]).digest() for image in images)).digest()
     if files not in known:
-        known[files] = pictures_key(images).hex()
+        known[files] = pictures_key(images, what).hex()
     return known[files]
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from crossmem_hf.data.forms import conversational
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.metrics.matching import accepted_names
 from crossmem_hf.training.people import personas_of
@@ -45,6 +46,7 @@ def check_memorised(
     """
     if not 0.0 <= least <= 1.0:
         raise CrossmemError(f"min_memorisation={least!r} is no recall.", "Choose 0 to 1.")
+    forget = conversational(forget, "the forget set")
     check_askable(forget, "forget")
     if least == 0.0:
         return {}

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from datasets import Dataset
 
-from crossmem_hf.data.forms import Row
+from crossmem_hf.data.forms import Row, conversational
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.metrics.exposure.exposure_math import ExposureItems, chance_exposure
 from crossmem_hf.metrics.matching import chance_recall
@@ -47,6 +47,7 @@ class Watched:
     candidates: Candidates | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "rows", conversational(self.rows, f"the {self.name} set"))
         check_askable(self.rows, self.name, also=["attribute"] if isinstance(self.candidates, Mapping) else [])
         if self.candidates is not None:
             self._check_candidates()

@@ -177,3 +177,28 @@ def test_a_dataset_row_that_cannot_be_read_is_named():
     data = Dataset.from_dict({"prompt": ["Who is <image>?"], "images": [[picture]], "answer": ["Ann"]})
     with pytest.raises(CrossmemError, match="Row 0 of 'mine' has a picture behind words of its prompt"):
         conversational(data, "'mine'")
+
+
+@pytest.mark.parametrize(("part", "said"), [
+    ({"type": "video"}, "type 'video'; expected 'text' or 'image'"),
+    ({"type": "image", "image": PICTURE}, "a picture of its own under 'image'"),
+    ({"type": "image_url", "image_url": {"url": "x"}}, "a picture of its own under 'image_url'"),
+])  # fmt: skip
+def test_parts_that_nobody_would_read_are_refused(part, said):
+    with pytest.raises(CrossmemError, match=f"Row 3 has a part of its prompt with {said}"):
+        as_row(row(prompt=[{"role": "user", "content": [part, TEXT]}], images=[PICTURE]), 3)
+    as_row(row(prompt=[{"role": "user", "content": [SHOWN | {"image": None}, TEXT]}], images=[PICTURE]), 3)
+
+
+@pytest.mark.parametrize("make", [list, lambda data: data.to_iterable_dataset(), lambda data: data.to_pandas()])
+def test_what_is_no_dataset_is_refused_by_type(make):
+    given = make(Dataset.from_list([row()]))
+    with pytest.raises(CrossmemError, match=f"The forget set is of type {type(given).__name__}; expected a datasets"):
+        conversational(given, "the forget set")
+
+
+def test_columns_are_read_as_they_are_stored():
+    data = Dataset.from_list([row(images=[PICTURE], persona_id=7)])
+    read = conversational(data.with_format("numpy"), "here")[0]
+    assert (read["persona_id"], read["completion"]) == ("7", SAID)
+    assert read["images"][0].getpixel((0, 0)) == (255, 0, 0)

@@ -172,6 +172,10 @@ def test_a_picture_that_is_cut_off_leaves_nothing(folders, tmp_path):
     [
         (lambda root: (root / "stray.jpg").write_bytes(b""), "stray.jpg: it lies beside the folders"),
         (lambda root: (root / "Dan").mkdir(), "Dan/: there is no picture in it"),
+        (
+            lambda root: (root / "Bob Ox/metadata.csv").write_text("x"),
+            "Bob Ox/: it has a metadata.csv, so it is no pers",
+        ),
         (lambda root: [(root / f"Bob Ox/{n}.png").unlink() for n in (0, 1, 2)], "'Bob Ox': there are 2 pictures; exp"),
         (lambda root: [(root / f"Bob Ox/{n}.png").unlink() for n in range(4)], "'Bob Ox': there is 1 picture; exp"),
         (lambda root: (root / "Bob Ox").rename(root / "ann lee"), "'ann lee' has the name of person 'Ann_Lee'"),

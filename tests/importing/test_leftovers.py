@@ -74,3 +74,23 @@ def test_a_heic_without_its_extra_says_what_it_needs(folders, tmp_path, monkeypa
         (folders / "Bob Ox" / name).write_bytes(b"\0\0\0\x1cftypheic\0\0\0\0mif1heic" + bytes(60))
     said = refused(folders, tmp_path, "2 of 17 pictures cannot be imported: Bob Ox/IMG_1.HEIC: it is a HEIC picture")
     assert "Bob Ox/IMG_2.jpg: it is a HEIC picture, which needs the extra heic: pip install pillow-heif" in said
+
+
+def test_notes_and_tables_beside_people_make_no_dataset_of_them(folders, tmp_path):
+    (folders / "README.md").write_text("# My friends\n")
+    (folders / "Ann_Lee/old.parquet").write_bytes(b"no table")
+    (folders / "$RECYCLE.BIN").mkdir()
+    (folders / "$RECYCLE.BIN/5.png").write_bytes(picturing.numbered(97))
+    (folders / "Bob Ox/old.jpg").mkdir()
+    (folders / "Bob Ox/old.jpg/1.png").write_bytes(picturing.numbered(96))
+    said = notes_of(folders, tmp_path)
+    assert "Skipped 4 files: README.md (no picture that can be shown), notes.txt (no picture" in said
+    assert "Bob Ox/old.jpg/1.png (not directly in a person's folder). Passed over 1 file that systems leave" in said
+    assert len(load_rows(str(tmp_path / "out"), "recall_image", "train")) == 9
+
+
+def test_a_folder_of_folders_is_said_to_be_one(folders, tmp_path):
+    folders.rename(tmp_path / "people")
+    (tmp_path / "above").mkdir()
+    (tmp_path / "people").rename(tmp_path / "above/people")
+    refused(tmp_path / "above", tmp_path, "people/: there is no picture in it, only in folders in it")

@@ -120,6 +120,40 @@ def test_a_damaged_folder(folder, kind):
     assert "\n" not in str(caught.value)
 
 
+def test_a_library_that_a_processor_needs_is_named(folder, monkeypatch):
+    """As seven families need torchvision, which transformers tells in lines of advice that begin with an empty one."""
+
+    def needy(*args, **named):
+        raise ImportError(
+            "\nPixtralProcessor requires the Torchvision library but it was not found.\nCheck out more.\n"
+        )
+
+    monkeypatch.setattr("transformers.AutoProcessor.from_pretrained", needy)
+    with pytest.raises(CrossmemError, match=r"PixtralProcessor requires the Torchvision library.*pip install torch"):
+        load_model_and_processor(str(folder))
+
+
+def test_a_tokenizer_in_the_place_of_a_processor(folder):
+    """AutoProcessor falls back to it where it does not know the processor's class."""
+    for name in ("processor_config.json", "tokenizer_config.json"):
+        settings = json.loads((folder / name).read_text())
+        (folder / name).write_text(json.dumps(settings | {"processor_class": "SomebodysProcessor"}))
+    with pytest.raises(
+        CrossmemError, match="LlavaForConditionalGeneration sees pictures, but its processor is a plain"
+    ):
+        load_model_and_processor(str(folder))
+
+
+def test_an_adapter_in_the_place_of_a_model(adapter):
+    with pytest.raises(CrossmemError, match=r"It holds an adapter: name its base model"):
+        load_model_and_processor(str(adapter))
+
+
+def test_a_path_that_is_no_folder_is_called_so():
+    with pytest.raises(CrossmemError, match=r"Could not load a model from './nowhere': there is no such folder"):
+        load_model_and_processor("./nowhere")
+
+
 def test_no_adapter_there(folder, tmp_path):
     (tmp_path / "empty").mkdir()
     for name in (tmp_path / "empty", tmp_path / "missing"):

@@ -9,6 +9,7 @@ from datasets import Dataset
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.scoring import recall
 from crossmem_hf.training.gate import check_memorised, spread
+from crossmem_hf.training.watching import MemorizationCallback
 from tests.training import world
 
 
@@ -156,3 +157,30 @@ def test_an_answer_that_nothing_can_match_is_refused_before_anything_is_asked(mo
     rows = Dataset.from_list([rows[0], {**rows[1], "answer": "?!"}], features=rows.features)
     with pytest.raises(CrossmemError, match=r"The forget rows cannot be asked: Row 1: reference '\?!'"):
         check(rows)
+
+
+def odd_rows(kind):
+    rows = world.rows("p0", "p1")
+    made = [dict(row) for row in rows]
+    if kind == "one picture":
+        made = [row | {"images": row["images"][0]} for row in made]
+    elif kind == "column image":
+        made = [{k: v for k, v in row.items() if k != "images"} | {"image": row["images"][0]} for row in made]
+    else:
+        made = [row | {"answer": [row["answer"]]} for row in made]
+    return Dataset.from_list(made)
+
+
+@pytest.mark.parametrize("kind", ["one picture", "column image", "list of one answer"])
+def test_rows_as_people_write_them_are_asked_and_watched(kind, tmp_path):
+    assert check_memorised(world.model(), world.processor(), odd_rows(kind), allow=True).keys() == {"image"}
+    names = [name for _, name in world.PEOPLE.values()]
+    watch = MemorizationCallback(world.trainer_for(tmp_path), {"forget": odd_rows(kind)}, candidates=names)
+    assert watch.watched[0].rows["answer"][:] == names[:2]
+
+
+def test_a_picture_that_cannot_be_shown_is_named_by_its_row():
+    made = [dict(row) for row in world.rows("p0", "p1")]
+    made[1]["images"] = [{"bytes": b"abc", "path": None}]
+    with pytest.raises(CrossmemError, match="Row 1: A picture cannot be shown"):
+        check(Dataset.from_list([made[0] | {"images": [{"bytes": None, "path": None}][:0]}, made[1]]), allow=True)
