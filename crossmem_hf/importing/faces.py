@@ -10,7 +10,7 @@ from typing import Any
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.importing.portraits import Portrait
 from crossmem_hf.rendering.agreement import disagreements
-from crossmem_hf.rendering.faces import FaceModel
+from crossmem_hf.rendering.face_model import FaceModel
 from crossmem_hf.rendering.identity import Vector, chosen_threshold
 from crossmem_hf.storage import write_atomic
 

@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Face models behind one interface, and ArcFace by a library of them (uniface, after SCRFD). It decides nothing.
+"""Face models by name, and ArcFace by a library of them (uniface, after SCRFD). It decides nothing.
 
 That library downloads weights once and checks their sha256; the weights have licences of their own. dlib's model,
 which needs no network, is in `faces_dlib`.
 """
 
 import os
-from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.pictures import as_seen
+from crossmem_hf.rendering.face_model import FaceModel
 from crossmem_hf.rendering.identity import Vector
 
 if TYPE_CHECKING:
@@ -19,34 +18,7 @@ if TYPE_CHECKING:
 
 UNIFACE_MODELS = ("arcface_resnet", "arcface_mnet")
 FACE_MODELS = (*UNIFACE_MODELS, "dlib")
-THRESHOLDS: Mapping[str, float] = {"dlib": 0.93}
-"""Face model -> cosine above which two pictures show one person, measured by us: docs/portraits.md says on what.
-
-ArcFace has none: its weights could not be had here, and no value of its publisher is known to us.
-"""
 _ALSO_CALLED = {"uniface": "arcface_resnet"}
-
-
-class FaceModel(ABC):
-    """Finds the faces of a picture and says whose they are, as directions; an `identity.Embedder`.
-
-    Attributes:
-        name: What it is, with its version; part of what a folder of portraits depends on.
-        version: SHA-256 of the weights of the embedding, in hex, which were compared with it.
-        threshold: Cosine above which two faces are one person's, from -1 to 1; None if nobody measured it.
-    """
-
-    name: str
-    version: str
-    threshold: float | None
-
-    @abstractmethod
-    def embed(self, picture: "Image.Image") -> list[Vector]:
-        """A unit vector a face of the picture, the surest face first; empty if there is none."""
-
-    def __call__(self, images: "Sequence[Image.Image]") -> list[Vector | None]:
-        """A unit vector a picture, in their order; None where there is no face, or several."""
-        return [found[0] if len(found) == 1 else None for found in map(self.embed, images)]
 
 
 def known_as(name: str) -> str:

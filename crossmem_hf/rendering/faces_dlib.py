@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.pictures import as_seen
-from crossmem_hf.rendering.faces import THRESHOLDS, FaceModel
+from crossmem_hf.rendering.face_model import THRESHOLDS, FaceModel
 from crossmem_hf.rendering.identity import Vector
 from crossmem_hf.storage import file_digest
 

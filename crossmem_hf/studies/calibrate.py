@@ -16,7 +16,7 @@ from crossmem_hf.errors import CrossmemError
 from crossmem_hf.importing.pictures import BadPictureError, PictureShape, clean_picture, unwarned
 from crossmem_hf.importing.portraits import PortraitColumns, portraits_in
 from crossmem_hf.rendering.calibration import Calibration
-from crossmem_hf.rendering.faces import FaceModel
+from crossmem_hf.rendering.face_model import FaceModel
 from crossmem_hf.rendering.identity import check_threshold
 
 if TYPE_CHECKING:

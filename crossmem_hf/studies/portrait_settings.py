@@ -10,7 +10,8 @@ from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.sampling import capacity, sample_personas
 from crossmem_hf.personas.schema import Persona, Population, ViewSplit
 from crossmem_hf.rendering.diffusion_settings import DiffusionSettings
-from crossmem_hf.rendering.faces import THRESHOLDS, known_as
+from crossmem_hf.rendering.face_model import THRESHOLDS
+from crossmem_hf.rendering.faces import known_as
 from crossmem_hf.rendering.identity import chosen_threshold
 
 UNIT = 16

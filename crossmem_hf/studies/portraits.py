@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 _CODE = (
     *("seeding.py", "prompts_portraits.py", "personas/*.py"),
-    *("rendering/scenes.py", "rendering/diffusion*.py", "rendering/faces*.py", "rendering/identity.py"),
+    *("rendering/scenes.py", "rendering/diffusion*.py", "rendering/identity.py"),
+    *("rendering/face_model.py", "rendering/faces*.py"),
 )
 
 Item = dict[str, Any]

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.rendering.faces import FACE_MODELS, THRESHOLDS, UNIFACE_MODELS, FaceEmbedder, load_face_model
+from crossmem_hf.rendering.face_model import THRESHOLDS
+from crossmem_hf.rendering.faces import FACE_MODELS, UNIFACE_MODELS, FaceEmbedder, load_face_model
 
 needs_uniface = pytest.mark.skipif(
     importlib.util.find_spec("uniface") is None, reason="uniface is not installed (extra diffusion)"

@@ -12,7 +12,8 @@ from PIL import Image
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.sampling import sample_personas
 from crossmem_hf.rendering.calibration import Calibration
-from crossmem_hf.rendering.faces import THRESHOLDS, load_face_model
+from crossmem_hf.rendering.face_model import THRESHOLDS
+from crossmem_hf.rendering.faces import load_face_model
 from crossmem_hf.rendering.faces_dlib import _weights
 from crossmem_hf.rendering.identity import Anchors
 from crossmem_hf.rendering.portraits import render_portrait

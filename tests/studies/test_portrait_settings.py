@@ -7,7 +7,7 @@ import pytest
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.rendering.diffusion_settings import DiffusionSettings
-from crossmem_hf.rendering.faces import THRESHOLDS
+from crossmem_hf.rendering.face_model import THRESHOLDS
 from tests.studies.darkroom import settings
 
 ADAPTER = {"pipeline": "ip-adapter", "adapter": "a/b", "adapter_weight": "x.safetensors"}

@@ -9,7 +9,8 @@ from PIL import Image
 
 from crossmem_hf.personas.sampling import sample_personas
 from crossmem_hf.rendering.diffusion import Picture
-from crossmem_hf.rendering.faces import THRESHOLDS, load_face_model
+from crossmem_hf.rendering.face_model import THRESHOLDS
+from crossmem_hf.rendering.faces import load_face_model
 from crossmem_hf.rendering.portraits import render_portrait
 from crossmem_hf.rendering.views import view_for
 from crossmem_hf.studies.calibrate import run_calibration
