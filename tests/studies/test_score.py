@@ -163,7 +163,8 @@ def test_two_processes_give_the_bytes_of_one(scored, tmp_path, root):
     assert done.returncode == 0, done.stderr
     for name in ("items.jsonl", "record.json"):
         assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
-    assert [line.rstrip() for line in done.stdout.splitlines()] == [line.rstrip() for line in shown.splitlines()]
+    printed = [line.rstrip() for line in done.stdout.splitlines() if not line.startswith("[Gloo]")]  # torch 2.8's own
+    assert printed == [line.rstrip() for line in shown.splitlines()]
     writers = {path.name for path in (tmp_path / "jobs").glob("*/*.jsonl")}
     assert writers == {"0.jsonl", "1.jsonl"}
 
