@@ -76,7 +76,7 @@ def end_of_turn(subject: Subject) -> Finding:
             remedy="Set tokenizer.eos_token, or end the assistant's turn with a special token.",
         )
     steps = _steps_until(subject, end)
-    text = getattr(subject.processor, "tokenizer", subject.processor).decode([end])
+    text = tokenizer_of(subject.processor).decode([end])
     good = steps == 1
     return Finding(
         check=name,
@@ -89,7 +89,7 @@ def end_of_turn(subject: Subject) -> Finding:
 
 def first_special(processor: Any, tail: list[int]) -> int | None:
     """The first special token of what ends an answer."""
-    words = getattr(processor, "tokenizer", processor)
+    words = tokenizer_of(processor)
     special = {index for index, token in words.added_tokens_decoder.items() if token.special}
     return next((token for token in tail if token in special | {words.eos_token_id}), None)
 

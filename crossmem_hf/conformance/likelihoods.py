@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from crossmem_hf.chat import tokenizer_of
 from crossmem_hf.conformance.conversation import first_special
 from crossmem_hf.conformance.report import Finding, within
 from crossmem_hf.conformance.subject import Subject, plain_greedy
@@ -76,7 +77,7 @@ def no_memory(subject: Subject) -> Finding:
 def generation(subject: Subject) -> Finding:
     """Answers in a batch, and alone, are the likeliest tokens of plain passes one after the other."""
     name, rows = "generation", list(subject.rows)
-    words = getattr(subject.processor, "tokenizer", subject.processor)
+    words = tokenizer_of(subject.processor)
     (ids,), (num_end,) = answer_tokens(subject.processor, rows[0], subject.answers[:1])
     known = subject.model.generation_config.eos_token_id
     ends = {words.eos_token_id, *(known if isinstance(known, list) else [known])}

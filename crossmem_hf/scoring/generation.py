@@ -6,6 +6,7 @@ from itertools import groupby
 from math import inf
 from typing import Any
 
+from crossmem_hf.chat import tokenizer_of
 from crossmem_hf.data.forms import Row
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.models.families import reads_ahead
@@ -84,7 +85,7 @@ def generate_answers(
         check_size("max_new_tokens", max_new_tokens)
     held = described(model) if is_vllm(model) else model
     rows = check_rows(rows, held, processor)
-    tokenizer = getattr(processor, "tokenizer", processor)
+    tokenizer = tokenizer_of(processor)
     turns = [turn_of(processor, row) for row in rows]
     keys = [pictures_key(row["images"], f"Row {index}: A picture").hex() for index, row in enumerate(rows)]
     seeds = [seed_for(seed, turn.prompt, key) for turn, key in zip(turns, keys, strict=True)]
@@ -194,7 +195,7 @@ def _may_share(model: Any, processor: Any, rows: Sequence[Row]) -> bool:
     back only."""
     if positions_of_its_own(model) is not None or reads_ahead(model.config):
         return False
-    words = getattr(processor, "tokenizer", processor)(["Yes", "No"], add_special_tokens=False)["input_ids"]
+    words = tokenizer_of(processor)(["Yes", "No"], add_special_tokens=False)["input_ids"]
     return shares_cache(model, processor, rows, [words] * len(rows))
 
 

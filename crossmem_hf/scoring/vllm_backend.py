@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from crossmem_hf.chat import sees_images
+from crossmem_hf.chat import sees_images, tokenizer_of
 from crossmem_hf.data.forms import Row
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.pictures import as_seen
@@ -190,7 +190,7 @@ def tokens_from_vllm(
 
 def _prompt(processor: Any, row: Row) -> dict[str, Any]:
     """The prompt as tokens, one for each picture. Before a text, vLLM would put another beginning-of-text."""
-    tokenizer = getattr(processor, "tokenizer", processor)
+    tokenizer = tokenizer_of(processor)
     ids = tokenizer(prompt_text(processor, row), add_special_tokens=False)["input_ids"]
     pictures = {"multi_modal_data": {"image": [as_seen(image) for image in row["images"]]}} if row["images"] else {}
     return {"prompt_token_ids": ids, **pictures}

@@ -73,7 +73,11 @@ def test_a_file_is_found_in_every_spelling_of_its_name(tmp_path):
     folder = table(tmp_path / "in", rows)
     listing = folder / "metadata.csv"
     listing.write_text(listing.read_text().replace(taken_apart, composed), encoding="utf-8")
-    imported(folder, tmp_path / "out", forget_fraction=0.5)
+    out = imported(folder, tmp_path / "out", forget_fraction=0.5)
+    plain = imported(table(tmp_path / "plain", listed()), tmp_path / "out_plain", forget_fraction=0.5)
+    parts = ("train", "validation", "test")
+    counts = [[len(load_rows(str(done), "recall_image", part)) for part in parts] for done in (out, plain)]
+    assert sum(counts[0]) == sum(counts[1]) > 0
 
 
 def test_a_metadata_file_of_a_spreadsheet(tmp_path):

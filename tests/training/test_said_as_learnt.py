@@ -2,11 +2,13 @@
 """A model that has memorized its rows says exactly them, finds them likeliest, and passes the check for it: whatever
 the template writes around answers, wherever turns end, also where generation settings name another end."""
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
 import torch
 from datasets import Dataset
+from tokenizers import decoders
 from transformers import LlamaConfig
 
 from crossmem_hf.scoring.answers import score_answers
@@ -17,6 +19,8 @@ from crossmem_hf.training.gate import check_memorised
 from tests.scoring.families import families, text_only
 from tests.scoring.family import CHATML, GEMMA, INST, UTTERANCE, VICUNA, Manner, text_config
 from tests.scoring.world import NAMES, image_row
+from tests.test_turns import PHI as PHI_3
+from tests.test_turns import marked
 
 PHI = Manner(user="<|im_start|>user\n", asked="<|im_end|>\n", assistant="<|im_start|>\n", tail="<|im_end|>\n")
 WORDY = Manner(user="### Q: ", asked="\n", assistant="### A:", lead=" ", tail="\n### End\n")
@@ -80,6 +84,16 @@ def test_a_turn_that_was_begun_is_finished():
     family = text_only("begun", PHI, partial(text_config, LlamaConfig))
     given = rows({"role": "assistant", "content": "The name of the person is "})
     assert_says(family, taught(family, given), given)
+
+
+def test_a_tokenizer_that_begins_texts_with_a_space():
+    """As Llama's, behind the line break that Phi-3's and Zephyr's templates write before an answer."""
+    family = text_only("llama_spelled", PHI_3, partial(text_config, LlamaConfig))
+    words = marked(PHI_3.template(parts=False), "prepend")
+    known = [decoders.ByteFallback(), decoders.Fuse(), decoders.Replace("▁", " ")]
+    words.backend_tokenizer.decoder = decoders.Sequence(known)
+    family = replace(family, processor=words)
+    assert_says(family, taught(family, rows(), steps=120), rows())
 
 
 @pytest.mark.slow
