@@ -9,12 +9,12 @@ import torch
 from transformers import AutoModelForImageTextToText, CLIPVisionConfig, LlamaConfig, LlavaConfig
 
 from crossmem_hf.models.loading import load_model_and_processor
-from crossmem_hf.models.micro import MicroShape, build_processor
-from crossmem_hf.models.pretraining import tokenizer_corpus
+from crossmem_hf.models.micro.model import MicroShape, build_processor
+from crossmem_hf.models.micro.pretraining import tokenizer_corpus
 from crossmem_hf.personas.sampling import sample_personas
 from crossmem_hf.personas.schema import Persona
 from crossmem_hf.personas.values import FACT_ATTRIBUTES
-from crossmem_hf.prompts import NAME_QUESTIONS, SINGLE_HOP_QUESTIONS, fact_question
+from crossmem_hf.prompts.questions import NAME_QUESTIONS, SINGLE_HOP_QUESTIONS, fact_question
 from crossmem_hf.rendering.portraits import render_portrait
 from crossmem_hf.rendering.views import view_for
 from crossmem_hf.seeding import seed_everything

@@ -20,8 +20,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from crossmem_hf.data.release.writing import write_dataset
 from crossmem_hf.data.spec import DatasetSpec
-from crossmem_hf.data.writing import write_dataset
 from crossmem_hf.storage import file_digest, write_atomic
 
 TARGET_SECONDS = 180  # for 10,000 portraits and their rows on two cores

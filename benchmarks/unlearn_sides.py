@@ -28,10 +28,10 @@ from trl import SFTTrainer
 from crossmem_hf.data.rows import features_of, recall_row
 from crossmem_hf.personas.sampling import sample_personas
 from crossmem_hf.seeding import seed_everything
+from crossmem_hf.training.callbacks.finite import LastGoodWeights, StopUnlessFinite
 from crossmem_hf.training.collate import EncodedRows, PairedCollator, PairedRows, RowCollator, RowEncoder
 from crossmem_hf.training.config import VisionSFTConfig
-from crossmem_hf.training.guard import LastGoodWeights, StopUnlessFinite
-from crossmem_hf.training.memorise import language_lora
+from crossmem_hf.training.memorize import language_lora
 from crossmem_hf.training.methods import GDConfig, GDTrainer, NPOConfig, NPOTrainer
 from crossmem_hf.training.resuming import OwnCheckpoints
 

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from crossmem_hf.conformance.check import check_model
     from crossmem_hf.data.loading import load_rows
     from crossmem_hf.errors import CrossmemError
+    from crossmem_hf.evaluation.memorization_check import check_memorised
     from crossmem_hf.models.loading import load_model_and_processor
     from crossmem_hf.personas.sampling import sample_personas
     from crossmem_hf.personas.schema import Persona
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from crossmem_hf.scoring.answers import score_answers
     from crossmem_hf.scoring.candidates import score_candidates
     from crossmem_hf.scoring.generation import generate_answers
+    from crossmem_hf.training.callbacks.memorization import MemorizationCallback
     from crossmem_hf.training.config import UnlearnConfig
-    from crossmem_hf.training.gate import check_memorised
     from crossmem_hf.training.methods import (
         GAConfig,
         GATrainer,
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
         WGATrainer,
     )
     from crossmem_hf.training.trainer import UnlearnTrainer
-    from crossmem_hf.training.watching import MemorizationCallback
 
 __version__ = "0.1.0"
 
@@ -98,7 +98,7 @@ _HOMES = {
     "IdkTrainer": "crossmem_hf.training.methods",
     "KLConfig": "crossmem_hf.training.methods",
     "KLTrainer": "crossmem_hf.training.methods",
-    "MemorizationCallback": "crossmem_hf.training.watching",
+    "MemorizationCallback": "crossmem_hf.training.callbacks.memorization",
     "NPOConfig": "crossmem_hf.training.methods",
     "NPOTrainer": "crossmem_hf.training.methods",
     "Persona": "crossmem_hf.personas.schema",
@@ -113,7 +113,7 @@ _HOMES = {
     "UnlearnTrainer": "crossmem_hf.training.trainer",
     "WGAConfig": "crossmem_hf.training.methods",
     "WGATrainer": "crossmem_hf.training.methods",
-    "check_memorised": "crossmem_hf.training.gate",
+    "check_memorised": "crossmem_hf.evaluation.memorization_check",
     "check_model": "crossmem_hf.conformance.check",
     "describe": "crossmem_hf.rendering.prose",
     "generate_answers": "crossmem_hf.scoring.generation",

@@ -16,12 +16,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from crossmem_hf.data.publish import push_dataset
+from crossmem_hf.data.release.writing import REPO_ID, write_dataset
 from crossmem_hf.data.spec import PRESETS, DatasetSpec
-from crossmem_hf.data.writing import REPO_ID, write_dataset
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.uploading.folders import check_tag_name
-from crossmem_hf.uploading.rights import ready_repository
+from crossmem_hf.hub.permissions import ready_repository
+from crossmem_hf.hub.push import check_tag_name
+from crossmem_hf.publishing.dataset import push_dataset
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:

@@ -22,9 +22,9 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from crossmem_hf.models.checkpoint import load_training, save_training
-from crossmem_hf.models.micro import MicroShape, build_model, build_processor
-from crossmem_hf.models.micro_card import micro_card
-from crossmem_hf.models.pretraining import (
+from crossmem_hf.models.micro.card import micro_card
+from crossmem_hf.models.micro.model import MicroShape, build_model, build_processor
+from crossmem_hf.models.micro.pretraining import (
     AttributeHeads,
     LanguagePlan,
     optimizer_for,
@@ -32,7 +32,7 @@ from crossmem_hf.models.pretraining import (
     train_language,
     train_vision,
 )
-from crossmem_hf.models.quality import measured_quality
+from crossmem_hf.models.micro.quality import measured_quality
 from crossmem_hf.personas.sampling import sample_personas
 from crossmem_hf.seeding import rng_for, seed_everything
 from crossmem_hf.storage import fingerprint, source_fingerprint, write_atomic

@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     from crossmem_hf.training.arguments import ModelArguments, RowArguments, with_default_config
     from crossmem_hf.training.config import VisionSFTConfig
-    from crossmem_hf.training.memorise import memorise
+    from crossmem_hf.training.memorize import memorise
     from crossmem_hf.training.processes import check_processes
     from crossmem_hf.training.pushing import check_push
     from crossmem_hf.training.settings import MEMORIZING, check_settings

@@ -22,7 +22,7 @@ A real VLM on GPUs:
     accelerate launch --config_file recipes/accelerate/ddp.yaml recipes/unlearn_dpo.py \
         --config recipes/unlearn_dpo_llava_7b.yaml
 
-Chosen is a refusal of crossmem_hf/prompts.py, or the one of the pair; rejected is the secret. The reference is a
+Chosen is a refusal of crossmem_hf/prompts/questions.py, or the one of the pair; rejected is the secret. The reference is a
 frozen copy of the memorised adapter, which trl makes. Writes the unlearned adapter alone, with a model card.
 """
 
@@ -31,12 +31,12 @@ def main(arguments: list[str] | None = None) -> None:
     from datasets import concatenate_datasets
     from trl import DPOTrainer, TrlParser
 
+    from crossmem_hf.evaluation.memorization_check import check_memorised
     from crossmem_hf.training.adapters import check_copied_by_trl, check_head
     from crossmem_hf.training.arguments import ModelArguments, RowArguments, UnlearnArguments, with_default_config
+    from crossmem_hf.training.callbacks.finite import StopUnlessFinite
     from crossmem_hf.training.collate import PreferenceCollator, RowEncoder
     from crossmem_hf.training.config import VisionDPOConfig
-    from crossmem_hf.training.gate import check_memorised
-    from crossmem_hf.training.guard import StopUnlessFinite
     from crossmem_hf.training.preferences import answered, refusal_rows
     from crossmem_hf.training.processes import check_processes
     from crossmem_hf.training.pushing import check_push

@@ -23,8 +23,8 @@ Writes the unlearned adapter, which `PeftModel.from_pretrained` loads on the sam
 
 
 def main(arguments: list[str] | None = None) -> None:
-    from crossmem_hf.studies.recipe import unlearn_recipe
     from crossmem_hf.training.methods import NPOTrainer
+    from crossmem_hf.training.recipe import unlearn_recipe
 
     for line in unlearn_recipe(__file__, NPOTrainer, arguments):
         print(line)

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-_NOT_OURS = {".git", ".venv", "__pycache__", "build", "dist", "runs", "crossmem_runs", "outputs"}
+_NOT_OURS = {".git", ".venv", "__pycache__", "build", "dist", "crossmem_runs", "outputs"}
 
 
 @cache

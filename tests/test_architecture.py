@@ -149,7 +149,13 @@ def test_third_party_imports_stay_in_their_part(path):
 
 @pytest.mark.parametrize(
     "module",
-    ["crossmem_hf", "crossmem_hf.cli", "crossmem_hf.errors", "crossmem_hf.personas.schema", "crossmem_hf.prompts"],
+    [
+        "crossmem_hf",
+        "crossmem_hf.cli.app",
+        "crossmem_hf.errors",
+        "crossmem_hf.personas.schema",
+        "crossmem_hf.prompts.questions",
+    ],
 )
 def test_import_loads_nothing_heavy(module):
     code = f"import sys, {module}; print([name for name in {HEAVY!r} if name in sys.modules])"

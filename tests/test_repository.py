@@ -101,7 +101,7 @@ def code_in(path: Path) -> list[str]:
 def commands() -> set[str]:
     """The command names of the typer application, read without importing it."""
     found = set()
-    for node in ast.walk(sources.tree(Path("crossmem_hf/cli.py"))):
+    for node in ast.walk(sources.tree(Path("crossmem_hf/cli/app.py"))):
         if isinstance(node, ast.FunctionDef):
             for mark in node.decorator_list:
                 if isinstance(mark, ast.Call) and sources.dotted(mark.func) == "app.command":

@@ -12,7 +12,7 @@ from transformers import PreTrainedConfig
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.models.cross_attention import rows_apart
 from crossmem_hf.seeding import seed_everything
-from crossmem_hf.training.memorise import default_lora
+from crossmem_hf.training.memorize import default_lora
 from crossmem_hf.training.reference import drop_reference, let_adapter_train
 
 

@@ -4,11 +4,11 @@
 from collections.abc import Callable
 from typing import Any
 
-from crossmem_hf.chat import check_template
 from crossmem_hf.conformance import conversation, fit, likelihoods, training
 from crossmem_hf.conformance.report import Finding, ModelReport
 from crossmem_hf.conformance.subject import Subject, subject_of
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.models.chat import check_template
 from crossmem_hf.models.families import check_family
 
 CHECKS: dict[str, Callable[[Subject], Finding]] = {

@@ -6,11 +6,11 @@ from typing import Any
 
 import torch
 
-from crossmem_hf.chat import tokenizer_of
 from crossmem_hf.conformance.report import Finding
 from crossmem_hf.conformance.subject import Subject, conversation, inputs_of, turns_of, written
+from crossmem_hf.models.chat import tokenizer_of
+from crossmem_hf.models.turns import answer_tokens, prompt_text
 from crossmem_hf.scoring.generation import generate_answers
-from crossmem_hf.turns import answer_tokens, prompt_text
 
 _STEPS = 6
 

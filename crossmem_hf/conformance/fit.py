@@ -4,10 +4,10 @@ that the model gives."""
 
 from typing import Any
 
-from crossmem_hf.chat import placeholders, written
 from crossmem_hf.conformance.report import Finding
 from crossmem_hf.conformance.subject import Subject, conversation
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.models.chat import placeholders, written
 from crossmem_hf.models.families import looks_across
 from crossmem_hf.models.loading import check_processor
 

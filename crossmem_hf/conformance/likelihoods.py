@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from crossmem_hf.chat import tokenizer_of
 from crossmem_hf.conformance.conversation import first_special
 from crossmem_hf.conformance.report import Finding, within
 from crossmem_hf.conformance.subject import Subject, plain_greedy
+from crossmem_hf.models.chat import tokenizer_of
 from crossmem_hf.models.families import looks_across
+from crossmem_hf.models.turns import answer_tokens
 from crossmem_hf.scoring.candidates import Scores, score_candidates
 from crossmem_hf.scoring.continuations import shares_cache
 from crossmem_hf.scoring.generation import generate_answers
-from crossmem_hf.turns import answer_tokens
 
 NATS = "nats a token"
 _STEPS = 6

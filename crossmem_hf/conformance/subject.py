@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crossmem_hf.chat import is_tokenizer, sees_images, special_tokens, tokenizer_of
-from crossmem_hf.evaluation import evaluating
+from crossmem_hf.models.chat import is_tokenizer, sees_images, special_tokens, tokenizer_of
 from crossmem_hf.models.families import marks_answers
+from crossmem_hf.models.modes import evaluating
 from crossmem_hf.personas.sampling import sample_personas
 from crossmem_hf.rendering.portraits import render_portrait
 from crossmem_hf.rendering.views import view_for

@@ -14,8 +14,8 @@ from transformers import PrinterCallback, ProgressCallback
 from crossmem_hf.conformance.borrowed import adapted
 from crossmem_hf.conformance.report import Finding, within
 from crossmem_hf.conformance.subject import Subject, conversation, plain_logprobs
-from crossmem_hf.evaluation import in_eval_mode
 from crossmem_hf.logprobs import NOT_AN_ANSWER, answer_scores
+from crossmem_hf.models.modes import in_eval_mode
 from crossmem_hf.training.collate import RowEncoder, merge_batches
 from crossmem_hf.training.config import UnlearnConfig
 from crossmem_hf.training.trainable import count_trainable

@@ -7,7 +7,7 @@ from typing import Any
 
 import datasets
 
-from crossmem_hf.data.albums import album_fingerprint
+from crossmem_hf.data.albums.album import album_fingerprint
 from crossmem_hf.data.contents import check_questions, people_of, rows_of
 from crossmem_hf.data.rows import Row, features_of
 from crossmem_hf.data.spec import DEFAULT_CONFIG, SPLITS, DatasetSpec, check_config, rows_fingerprint

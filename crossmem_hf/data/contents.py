@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from math import floor
 
-from crossmem_hf.data.multi_image import multi_image_rows
-from crossmem_hf.data.people import forget_ranks, portrayed
-from crossmem_hf.data.perturbing import perturbed_rows
-from crossmem_hf.data.preferring import preferred
-from crossmem_hf.data.robust import robust_rows
+from crossmem_hf.data.configs.multi_image import multi_image_rows
+from crossmem_hf.data.configs.perturbed import perturbed_rows
+from crossmem_hf.data.configs.preference import preferred
+from crossmem_hf.data.configs.robust import robust_rows
+from crossmem_hf.data.configs.two_hop import two_hop_rows, two_hop_test_rows
+from crossmem_hf.data.population import forget_ranks, portrayed
 from crossmem_hf.data.rows import (
     FACT_QUESTIONS,
     Hops,
@@ -22,7 +23,6 @@ from crossmem_hf.data.rows import (
 )
 from crossmem_hf.data.spec import NUM_HELD_OUT_VIEWS, DatasetSpec, check_split
 from crossmem_hf.data.splits import forget_ids
-from crossmem_hf.data.two_hop import two_hop_rows, two_hop_test_rows
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.schema import MODALITIES, Modality, Persona, ViewSplit
 from crossmem_hf.personas.values import FACT_ATTRIBUTES, VISUAL_ATTRIBUTES

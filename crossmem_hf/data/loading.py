@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crossmem_hf.data.distrust import check_dataset_card, picture_fault
 from crossmem_hf.data.forms import conversational
 from crossmem_hf.data.rows import features_of
 from crossmem_hf.data.spec import SPLITS, DatasetSpec, check_split
+from crossmem_hf.data.untrusted import check_dataset_card, picture_fault
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.hub.retry import patiently
 from crossmem_hf.storage import fingerprint
-from crossmem_hf.uploading.patience import patiently
 
 if TYPE_CHECKING:
     import datasets

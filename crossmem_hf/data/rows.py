@@ -11,11 +11,11 @@ from functools import lru_cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Literal
 
-from crossmem_hf.data.albums import Photographed, layout_in_album, png_in_album
+from crossmem_hf.data.albums.album import Photographed, layout_in_album, png_in_album
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.schema import MODALITIES, Modality, Persona, ViewSplit
 from crossmem_hf.personas.values import FACT_ATTRIBUTES, VISUAL_ATTRIBUTES
-from crossmem_hf.prompts import (
+from crossmem_hf.prompts.questions import (
     CAPTION_QUESTION,
     MULTI_HOP_QUESTIONS,
     NAME_QUESTIONS,

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from types import MappingProxyType
 from typing import Any
 
-from crossmem_hf.data.albums import album_fingerprint
+from crossmem_hf.data.albums.album import album_fingerprint
 from crossmem_hf.data.splits import check_fraction
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.sampling import capacity

@@ -9,9 +9,9 @@ from typing import Any
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.importing.portraits import Portrait
-from crossmem_hf.rendering.agreement import disagreements
-from crossmem_hf.rendering.face_model import FaceModel
-from crossmem_hf.rendering.identity import Vector, chosen_threshold
+from crossmem_hf.rendering.faces.agreement import disagreements
+from crossmem_hf.rendering.faces.identity import Vector, chosen_threshold
+from crossmem_hf.rendering.faces.model import FaceModel
 from crossmem_hf.storage import write_atomic
 
 _SHOWN = 5

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from crossmem_hf.data.release.shards import ShardWriter
 from crossmem_hf.data.rows import Row
-from crossmem_hf.data.shards import ShardWriter
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.importing.card import About, imported_card
 from crossmem_hf.personas.schema import VIEW_SPLITS

@@ -26,7 +26,7 @@ from crossmem_hf.importing.pictures import BadPictureError, PictureShape, check_
 from crossmem_hf.importing.portraits import Picture, Portrait, PortraitColumns, portraits_in, skipped_in
 from crossmem_hf.importing.views import People, View, check_held_out, people_in
 from crossmem_hf.personas.schema import Modality
-from crossmem_hf.prompts import NAME_QUESTIONS
+from crossmem_hf.prompts.questions import NAME_QUESTIONS
 from crossmem_hf.storage import file_digest
 
 if TYPE_CHECKING:

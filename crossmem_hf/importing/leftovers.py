@@ -5,7 +5,7 @@ import os
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
-from crossmem_hf.pictures import is_picture
+from crossmem_hf.pictures.reading import is_picture
 
 _SHOWN = 5
 _JUNK = frozenset(

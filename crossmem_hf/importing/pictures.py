@@ -16,8 +16,8 @@ from typing import Literal, get_args
 from PIL import Image, ImageOps
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.pictures import BadPictureError as BadPictureError
-from crossmem_hf.pictures import as_seen, not_shown, opened
+from crossmem_hf.pictures.reading import BadPictureError as BadPictureError
+from crossmem_hf.pictures.reading import as_seen, not_shown, opened
 
 Fit = Literal["crop", "pad"]
 Kind = Literal["png", "jpeg"]
@@ -60,7 +60,7 @@ def check_picture(source: Path | bytes) -> str:
         What else the file holds, which is left out: "the first of 12 frames"; empty if there is nothing.
 
     Raises:
-        BadPictureError: As for `crossmem_hf.pictures.opened`.
+        BadPictureError: As for `crossmem_hf.pictures.reading.opened`.
     """
     with opened(source) as picture:
         return not_shown(picture)
@@ -69,7 +69,7 @@ def check_picture(source: Path | bytes) -> str:
 def clean_picture(source: Path | bytes, shape: PictureShape) -> bytes:
     """The file of the picture as a row holds it. The same picture and shape give the same bytes.
 
-    It shows what `crossmem_hf.pictures.as_seen` does; all of the file but its pixels is dropped.
+    It shows what `crossmem_hf.pictures.reading.as_seen` does; all of the file but its pixels is dropped.
 
     Raises:
         BadPictureError: As for `check_picture`, or its pixels cannot be read.

@@ -16,7 +16,7 @@ from crossmem_hf.importing.decoding import text_of
 from crossmem_hf.importing.faults import Faults
 from crossmem_hf.importing.leftovers import is_junk, left_lying
 from crossmem_hf.importing.tables import Table, picture_in
-from crossmem_hf.pictures import is_picture
+from crossmem_hf.pictures.reading import is_picture
 
 Picture = Path | bytes
 METADATA = ("metadata.jsonl", "metadata.csv", "metadata.parquet")

@@ -10,8 +10,8 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
-from crossmem_hf.chat import is_tokenizer, sees_images
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.models.chat import is_tokenizer, sees_images
 from crossmem_hf.models.families import check_family
 
 EMBEDDED = Path(__file__).parent / "micro_base"

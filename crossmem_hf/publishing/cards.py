@@ -8,7 +8,7 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from crossmem_hf.models.loading import EMBEDDED_NAME
-from crossmem_hf.prompts import NAME_QUESTIONS
+from crossmem_hf.prompts.questions import NAME_QUESTIONS
 from crossmem_hf.publishing.adapters import Adapter, base_of
 from crossmem_hf.publishing.eval_results import dataset_of
 from crossmem_hf.report.compare_record import CompareRecord

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import yaml
 from huggingface_hub import EvalResultEntry, constants, eval_result_entries_to_yaml
 
-from crossmem_hf.data.writing import REPO_ID
+from crossmem_hf.data.release.writing import REPO_ID
 from crossmem_hf.report.compare_record import EXPOSURE, RECALL, CompareRecord
 from crossmem_hf.report.lines import Line, Record, lines_of, read_against
 from crossmem_hf.report.record import RunRecord

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.hub.retry import patiently
 from crossmem_hf.report.lines import RECORD_FILES, Record, read_record, record_file
-from crossmem_hf.uploading.patience import patiently
 
 BESIDE = ("answers.jsonl", "items.jsonl", "holdout.jsonl", "retain_only/*", "baseline_*", "adapter_*", "README.md")
 """What a record may need to be made again, besides itself."""

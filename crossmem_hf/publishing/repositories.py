@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.uploading.folders import push_folder
-from crossmem_hf.uploading.patience import patiently
-from crossmem_hf.uploading.rights import ready_repository
+from crossmem_hf.hub.permissions import ready_repository
+from crossmem_hf.hub.push import push_folder
+from crossmem_hf.hub.retry import patiently
 
 Contents = bytes | Path
 _TOKEN = re.compile(rb"\b(?:(?:hf|api_org|ghp|gho|github_pat)_\w{16,}|sk-[\w-]{20,}|AKIA[0-9A-Z]{16})\b")

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.schema import Persona, ViewSplit
-from crossmem_hf.prompts import CHEEKS, DESCRIPTION_FRAMES, EYEWEAR, GARMENTS, HAIR_CUTS, TRAIT_PHRASES
+from crossmem_hf.prompts.questions import CHEEKS, DESCRIPTION_FRAMES, EYEWEAR, GARMENTS, HAIR_CUTS, TRAIT_PHRASES
 from crossmem_hf.seeding import rng_for
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.schema import Persona, ViewSplit
-from crossmem_hf.prompts_portraits import (
+from crossmem_hf.prompts.portraits import (
     ANCHOR_PROMPT,
     CHEEKS,
     CLOTHES,

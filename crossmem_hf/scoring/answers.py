@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossmem_hf.data.forms import Row
+from crossmem_hf.models.turns import tokens_of_answers
 from crossmem_hf.scoring.batches import Auto
 from crossmem_hf.scoring.continuations import details, scored
 from crossmem_hf.scoring.inputs import answer_of, check_rows
-from crossmem_hf.turns import tokens_of_answers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

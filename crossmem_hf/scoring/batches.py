@@ -8,8 +8,8 @@ from typing import Any, Literal, TypeVar
 
 from crossmem_hf.data.forms import Row
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.evaluation import evaluating
 from crossmem_hf.models.cross_attention import rows_apart
+from crossmem_hf.models.modes import evaluating
 from crossmem_hf.scoring.prefill import PromptBatch, PromptQueue
 
 T = TypeVar("T")

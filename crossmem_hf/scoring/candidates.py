@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from crossmem_hf.data.forms import Row
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.metrics.exposure.exposure_math import exposure_items
+from crossmem_hf.models.turns import tokens_of_answers
 from crossmem_hf.scoring.batches import Auto
 from crossmem_hf.scoring.continuations import logprobs, scored
 from crossmem_hf.scoring.inputs import check_rows
-from crossmem_hf.turns import tokens_of_answers
 
 _REMEDY = "Give each candidate as a full answer."
 

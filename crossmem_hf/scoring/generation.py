@@ -6,11 +6,12 @@ from itertools import groupby
 from math import inf
 from typing import Any
 
-from crossmem_hf.chat import tokenizer_of
 from crossmem_hf.data.forms import Row
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.models.chat import tokenizer_of
 from crossmem_hf.models.families import reads_ahead
-from crossmem_hf.padding import padding_id
+from crossmem_hf.models.padding import padding_id
+from crossmem_hf.models.turns import Turn, answer_tokens, said, turn_of
 from crossmem_hf.scoring.batches import Auto, Room, check_size, in_batches
 from crossmem_hf.scoring.continuations import shares_cache
 from crossmem_hf.scoring.inputs import check_rows
@@ -24,7 +25,6 @@ from crossmem_hf.scoring.prefill import (
 )
 from crossmem_hf.scoring.vllm_backend import described, is_vllm, tokens_from_vllm
 from crossmem_hf.seeding import seed_for
-from crossmem_hf.turns import Turn, answer_tokens, said, turn_of
 
 UNKNOWN_LENGTH = 32  # tokens, where rows have no answers of their own
 _SPARE_TOKENS = 8

@@ -4,12 +4,12 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from crossmem_hf.chat import is_tokenizer, placeholders, sees_images, worded
 from crossmem_hf.data.forms import ROW_REMEDY, Row, as_row
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.models.chat import is_tokenizer, placeholders, sees_images, worded
 from crossmem_hf.models.families import check_family, check_shown
-from crossmem_hf.padding import able_to_pad
-from crossmem_hf.pictures import as_seen, check_pictures
+from crossmem_hf.models.padding import able_to_pad
+from crossmem_hf.pictures.reading import as_seen, check_pictures
 
 
 def check_rows(rows: Iterable[Row], model: Any, processor: Any) -> list[Row]:

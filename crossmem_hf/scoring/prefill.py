@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from crossmem_hf.data.forms import Row
-from crossmem_hf.pictures import as_seen
+from crossmem_hf.models.turns import prompt_text
+from crossmem_hf.pictures.reading import as_seen
 from crossmem_hf.scoring.inputs import encode
-from crossmem_hf.turns import prompt_text
 
 PER_TOKEN = ("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids", "cross_attention_mask")
 _WORTH_SHARING = 0.5  # of a text prompt; below, a start is not worth a group

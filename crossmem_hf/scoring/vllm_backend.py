@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from crossmem_hf.chat import sees_images, tokenizer_of
 from crossmem_hf.data.forms import Row
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.pictures import as_seen
-from crossmem_hf.turns import prompt_text
+from crossmem_hf.models.chat import sees_images, tokenizer_of
+from crossmem_hf.models.turns import prompt_text
+from crossmem_hf.pictures.reading import as_seen
 
 COLDEST, HOTTEST = 0.01, 2.0  # vLLM draws no colder, whatever it is asked, and refuses what is hotter
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # of which vLLM reserves room for one

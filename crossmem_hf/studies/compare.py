@@ -20,12 +20,12 @@ from crossmem_hf.personas.schema import MODALITIES
 from crossmem_hf.report.compare_figure import compare_png, compare_svg
 from crossmem_hf.report.compare_record import CompareRecord
 from crossmem_hf.report.compare_table import csv_text, markdown
+from crossmem_hf.runs.pool import default_workers, run_jobs
+from crossmem_hf.runs.stages import locked
 from crossmem_hf.storage import fingerprint, write_atomic
 from crossmem_hf.studies.compare_cells import ANCHORS, MEMORISED, Cell
 from crossmem_hf.studies.compare_settings import CompareSettings
 from crossmem_hf.studies.compare_summary import FLUENT_SHARE, compare_arms, compare_lines, fluent_perplexity
-from crossmem_hf.studies.pool import default_workers, run_jobs
-from crossmem_hf.studies.stages import locked
 
 _VERSIONS = ("crossmem_hf", "torch", "transformers", "trl", "peft", "datasets", "accelerate")
 _CELLS = "cells"

@@ -14,10 +14,10 @@ from typing import Any
 from filelock import FileLock
 
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.runs.pool import Tell
+from crossmem_hf.runs.stages import Done, run_stage
 from crossmem_hf.storage import source_fingerprint
 from crossmem_hf.studies.compare_settings import CompareSettings
-from crossmem_hf.studies.pool import Tell
-from crossmem_hf.studies.stages import Done, run_stage
 
 BASE, MEMORISED, RETRAINED = ANCHORS = ("base", "memorised", "retrained")
 """Never taught; taught everybody; taught the retained people only: what the unlearnt ones are read against."""
@@ -120,12 +120,12 @@ def _taught(cell: Cell, tell: Tell) -> Done:
     targets = cell.settings.lora_target_modules
 
     def compute(folder: Path) -> dict[str, Any]:
-        from crossmem_hf.studies.callbacks import TellProgress
+        from crossmem_hf.data.selection import of_people, personas_of
+        from crossmem_hf.runs.cost import measured
         from crossmem_hf.studies.compare_asking import joined
-        from crossmem_hf.studies.cost import measured
         from crossmem_hf.studies.groups import forgotten_ids
-        from crossmem_hf.training.memorise import language_lora, memorise
-        from crossmem_hf.training.people import of_people, personas_of
+        from crossmem_hf.training.callbacks.progress import TellProgress
+        from crossmem_hf.training.memorize import language_lora, memorise
 
         spec = cell.settings.spec(cell.seed)
         rows = joined(cell.settings.dataset_config, "train", spec)
@@ -158,14 +158,13 @@ def _unlearnt(cell: Cell, tell: Tell) -> Done:
     chosen = cell.settings.unlearning(cell.arm, cell.through, cell.seed)
 
     def compute(folder: Path) -> dict[str, Any]:
-        from crossmem_hf.scoring.recall import recall
-        from crossmem_hf.studies.callbacks import TellProgress
+        from crossmem_hf.data.selection import of_people, personas_of, through
+        from crossmem_hf.evaluation.recall import recall
+        from crossmem_hf.runs.cost import measured
         from crossmem_hf.studies.compare_asking import joined
-        from crossmem_hf.studies.cost import measured
         from crossmem_hf.studies.groups import forgotten_ids
-        from crossmem_hf.training.doors import through
+        from crossmem_hf.training.callbacks.progress import TellProgress
         from crossmem_hf.training.methods import METHODS
-        from crossmem_hf.training.people import of_people, personas_of
         from crossmem_hf.training.unlearn import unlearn
 
         spec = cell.settings.spec(cell.seed)

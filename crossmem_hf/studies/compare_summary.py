@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from crossmem_hf.evaluation.rouge import rouge_l
 from crossmem_hf.metrics.exposure.exposure_math import chance_exposure
 from crossmem_hf.metrics.forget_diagnosis.diagnosis_math import diagnose_items
 from crossmem_hf.metrics.intervals import cluster_codes, mean_interval
 from crossmem_hf.metrics.matching import says_part
 from crossmem_hf.personas.schema import MODALITIES
-from crossmem_hf.prompts import REFUSALS
+from crossmem_hf.prompts.questions import REFUSALS
 from crossmem_hf.report.compare_record import EXPOSURE, OUTCOMES, PARTIAL, RECALL, ROUGE, CompareArm, CompareLine
 from crossmem_hf.studies.compare_cells import RETRAINED
-from crossmem_hf.studies.rouge import rouge_l
 
 Result = Mapping[str, Any]
 Answer = Mapping[str, Any]

@@ -24,12 +24,12 @@ from crossmem_hf.rendering.prose import describe
 from crossmem_hf.rendering.views import view_for
 from crossmem_hf.report.page import write_report
 from crossmem_hf.report.record import CastMember, Example, Gate, RunRecord
+from crossmem_hf.runs.pool import default_workers, run_jobs
+from crossmem_hf.runs.stages import claim_folder, locked
 from crossmem_hf.storage import fingerprint, write_atomic
 from crossmem_hf.studies.groups import forgotten_ids
 from crossmem_hf.studies.job import Job
-from crossmem_hf.studies.pool import default_workers, run_jobs
 from crossmem_hf.studies.settings import FirstLightSettings
-from crossmem_hf.studies.stages import claim_folder, locked
 from crossmem_hf.studies.summary import exposures_by_person, measurements
 
 _VERSIONS = ("crossmem_hf", "torch", "transformers", "trl", "peft", "datasets", "accelerate", "faker", "pillow")

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from crossmem_hf.personas.schema import MODALITIES, Modality
+from crossmem_hf.runs.pool import Tell
+from crossmem_hf.runs.stages import Done, run_stage
 from crossmem_hf.storage import source_fingerprint
-from crossmem_hf.studies.pool import Tell
 from crossmem_hf.studies.settings import FirstLightSettings
-from crossmem_hf.studies.stages import Done, run_stage
 
 _DEPENDS_ON = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "tokenizers", "numpy")
 # Not the command line, report/, publishing/ and uploading/: how results are shown and sent changes none.
@@ -113,8 +113,8 @@ def _memorised(job: Job, world: dict[str, Any], loaded: Callable[[None], tuple[A
 
     def compute(folder: Path) -> dict[str, Any]:
         from crossmem_hf.data.loading import built_rows
-        from crossmem_hf.studies.callbacks import TellProgress
-        from crossmem_hf.training.memorise import language_lora, memorise
+        from crossmem_hf.training.callbacks.progress import TellProgress
+        from crossmem_hf.training.memorize import language_lora, memorise
 
         model, processor = loaded(None)
         memorise(
@@ -144,11 +144,11 @@ def _unlearned(
 
     def compute(folder: Path) -> dict[str, Any]:
         from crossmem_hf.data.loading import built_rows
-        from crossmem_hf.scoring.recall import recall
-        from crossmem_hf.studies.callbacks import TellProgress
+        from crossmem_hf.data.selection import of_people, personas_of
+        from crossmem_hf.evaluation.recall import recall
         from crossmem_hf.studies.groups import forgotten_ids
+        from crossmem_hf.training.callbacks.progress import TellProgress
         from crossmem_hf.training.methods import NPOTrainer
-        from crossmem_hf.training.people import of_people, personas_of
         from crossmem_hf.training.unlearn import unlearn
 
         forgotten = forgotten_ids(spec)

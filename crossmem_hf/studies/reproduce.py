@@ -104,7 +104,7 @@ def _run(then: RunRecord, folder: Path, part: Part, workers: int | None, console
 
 
 def _score(then: ScoreRecord, beside: Path, folder: Path, part: Part, console: Console) -> Made:
-    from crossmem_hf.studies.score import run_score
+    from crossmem_hf.evaluation.run import run_score
 
     settings = score_settings(then, part, beside)
     now = run_score(settings, folder, console=console)

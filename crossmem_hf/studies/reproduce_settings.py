@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.evaluation.settings import ScoreSettings
 from crossmem_hf.report.checked import fits
 from crossmem_hf.report.compare_record import CompareRecord
 from crossmem_hf.report.record import RunRecord
 from crossmem_hf.report.score_record import ScoreRecord
 from crossmem_hf.studies.compare_settings import CompareSettings
-from crossmem_hf.studies.score_settings import ScoreSettings
 from crossmem_hf.studies.settings import FirstLightSettings
 
 T = TypeVar("T")
@@ -143,7 +143,7 @@ def _beside(folder: Path, name: Any) -> Any:
 
 def lines_named(metrics: Sequence[str]) -> frozenset[str]:
     """Names of the lines that these metrics of a score make."""
-    from crossmem_hf.studies.score_metrics import MEASURES
+    from crossmem_hf.evaluation.readings import MEASURES
 
     readings = (reading for name in metrics for reading in MEASURES[name].readings)
     return frozenset(reading.metric or reading.name for reading in readings)

@@ -15,21 +15,21 @@ from datasets import Dataset, concatenate_datasets
 from peft import LoraConfig
 
 from crossmem_hf.data.loading import load_rows
+from crossmem_hf.data.selection import of_people, personas_of
 from crossmem_hf.data.splits import forget_ids
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.evaluation.memorization_check import spread
 from crossmem_hf.models.loading import load_model_and_processor
-from crossmem_hf.scoring.sharding import leave
+from crossmem_hf.runs.distributed import leave
 from crossmem_hf.storage import fingerprint, source_fingerprint, write_atomic
 from crossmem_hf.training.config import arg
-from crossmem_hf.training.gate import spread
-from crossmem_hf.training.memorise import LANGUAGE_LINEARS, memorise
+from crossmem_hf.training.memorize import LANGUAGE_LINEARS, memorise
 from crossmem_hf.training.micro import MEMORISING, MEMORISING_BOTH
-from crossmem_hf.training.people import of_people, personas_of
 
 if TYPE_CHECKING:
     from transformers import Trainer
 
-    from crossmem_hf.training.watching import MemorizationCallback
+    from crossmem_hf.training.callbacks.memorization import MemorizationCallback
 
 logger = logging.getLogger(__name__)
 
@@ -224,7 +224,7 @@ class UnlearnArguments:
         """
         if not self.watch_every_steps:
             return None
-        from crossmem_hf.training.looks import check_not_reported
+        from crossmem_hf.evaluation.watched import check_not_reported
 
         sets = data.watched_rows(forget, retain)
         check_not_reported(sets)
@@ -242,7 +242,7 @@ class UnlearnArguments:
             )
 
         def watch(trainer: "Trainer") -> "MemorizationCallback":
-            from crossmem_hf.training.watching import MemorizationCallback
+            from crossmem_hf.training.callbacks.memorization import MemorizationCallback
 
             return MemorizationCallback(
                 trainer,

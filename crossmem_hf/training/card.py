@@ -11,7 +11,7 @@ from typing import Any
 from peft import PeftModel
 
 from crossmem_hf.models.loading import EMBEDDED
-from crossmem_hf.prompts import NAME_QUESTIONS
+from crossmem_hf.prompts.questions import NAME_QUESTIONS
 from crossmem_hf.storage import write_atomic
 
 PACKAGES = ("crossmem_hf", "trl", "transformers", "peft", "torch")

@@ -6,10 +6,10 @@ from typing import Any
 import pyarrow.compute
 from datasets import Dataset, Value
 
-from crossmem_hf.chat import sees_images
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.models.chat import sees_images
 from crossmem_hf.models.families import check_family
-from crossmem_hf.pictures import check_pictures
+from crossmem_hf.pictures.reading import check_pictures
 from crossmem_hf.training.collate import EncodedRows
 
 NEEDED_COLUMNS = ("images", "prompt", "completion", "persona_id")

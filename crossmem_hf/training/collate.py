@@ -10,17 +10,17 @@ from datasets import Dataset
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase, ProcessorMixin
 
-from crossmem_hf.chat import check_template
 from crossmem_hf.data.forms import as_row
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.logprobs import NOT_AN_ANSWER
+from crossmem_hf.models.chat import check_template
 from crossmem_hf.models.families import check_shown, marks_answers
-from crossmem_hf.padding import padding_id
-from crossmem_hf.pictures import as_seen
+from crossmem_hf.models.padding import padding_id
+from crossmem_hf.models.turns import answer_tokens, turn_of
+from crossmem_hf.pictures.reading import as_seen
 from crossmem_hf.scoring.inputs import answer_of, check_words, encode
 from crossmem_hf.scoring.prefill import extended
 from crossmem_hf.seeding import rng_for
-from crossmem_hf.turns import answer_tokens, turn_of
 
 Batch = dict[str, Tensor]
 

@@ -4,10 +4,10 @@ how they are trained."""
 
 from datasets import Dataset, concatenate_datasets
 
+from crossmem_hf.data.selection import personas_of
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.prompts import REFUSALS
+from crossmem_hf.prompts.questions import REFUSALS
 from crossmem_hf.seeding import seed_for
-from crossmem_hf.training.people import personas_of
 
 
 def refused(rows: Dataset, seed: int = 0) -> Dataset:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from transformers import TrainingArguments
 
-from crossmem_hf.uploading.patience import patiently
-from crossmem_hf.uploading.rights import ready_repository
+from crossmem_hf.hub.permissions import ready_repository
+from crossmem_hf.hub.retry import patiently
 
 
 def check_push(config: TrainingArguments) -> str | None:

@@ -12,7 +12,7 @@ from peft import PeftModel
 from torch import Tensor
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.evaluation import in_eval_mode
+from crossmem_hf.models.modes import in_eval_mode
 from crossmem_hf.training.adapters import can_be_doubled, check_adapter, check_saved, trainable
 
 DEFAULT = "default"  # the name peft gives an adapter

@@ -18,10 +18,10 @@ from peft import PeftModel
 from torch import Tensor
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.evaluation import in_eval_mode
 from crossmem_hf.logprobs import answer_scores
-from crossmem_hf.scoring.ledger import Ledger
-from crossmem_hf.scoring.sharding import in_shards, joined_state, ledger_mark, together, work_units
+from crossmem_hf.models.modes import in_eval_mode
+from crossmem_hf.runs.distributed import in_shards, joined_state, ledger_mark, together, work_units
+from crossmem_hf.runs.results_log import Ledger
 from crossmem_hf.storage import fingerprint, source_fingerprint
 from crossmem_hf.training.collate import EncodedRows, merge_batches
 from crossmem_hf.training.reference import as_reference, is_of, reference_adapter

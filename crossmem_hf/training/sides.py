@@ -6,13 +6,12 @@ from typing import Any
 from datasets import Dataset
 
 from crossmem_hf.data.forms import conversational
+from crossmem_hf.data.selection import personas_of, through
 from crossmem_hf.data.splits import check_disjoint
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.training.checks import check_rows
 from crossmem_hf.training.config import UnlearnConfig
-from crossmem_hf.training.doors import through
 from crossmem_hf.training.objectives import Term
-from crossmem_hf.training.people import personas_of
 from crossmem_hf.training.preferences import refused
 from crossmem_hf.training.settings import check_steps
 

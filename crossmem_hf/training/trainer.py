@@ -16,27 +16,27 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixi
 from trl import SFTTrainer
 
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.evaluation.watched import check_not_reported
 from crossmem_hf.logprobs import AnswerScores, answer_scores
 from crossmem_hf.models.cross_attention import keep_rows_apart
 from crossmem_hf.training.adapters import check_head, newly_adapted
+from crossmem_hf.training.callbacks.finite import LastGoodWeights, are_finite, bad_rows
+from crossmem_hf.training.callbacks.frozen import NoGradientsIntoFrozenTower
+from crossmem_hf.training.callbacks.pairing import NextRetainRows
+from crossmem_hf.training.callbacks.stopping import check_rule
 from crossmem_hf.training.card import write_card
 from crossmem_hf.training.checks import check_lengths
 from crossmem_hf.training.collate import Batch, EncodedRows, PairedCollator, PairedRows, RowEncoder, merge_batches
 from crossmem_hf.training.config import UnlearnConfig
-from crossmem_hf.training.frozen import NoGradientsIntoFrozenTower
-from crossmem_hf.training.guard import LastGoodWeights, are_finite, bad_rows
 from crossmem_hf.training.heads import unscaled_as_in_forward
 from crossmem_hf.training.hidden import check_reached, checked_layer, random_direction, scores_with_hidden
-from crossmem_hf.training.looks import check_not_reported
 from crossmem_hf.training.objectives import FORGET_TERMS, RETAIN_TERMS, Dials, Side, Term
-from crossmem_hf.training.pairing import NextRetainRows
 from crossmem_hf.training.reference import ReferenceLogprobs, add_reference, as_reference, check_in_shards
 from crossmem_hf.training.reference_cache import kept_logprobs
 from crossmem_hf.training.resuming import resume_point
 from crossmem_hf.training.saving import save_adapter
 from crossmem_hf.training.settings import UNLEARNING, check_extras, check_settings, for_rows_encoded_here
 from crossmem_hf.training.sides import sides_of
-from crossmem_hf.training.stopping import check_rule
 from crossmem_hf.training.trainable import describe_trainable
 
 logger = logging.getLogger(__name__)

@@ -10,11 +10,11 @@ from peft import PeftModel
 from transformers import PreTrainedTokenizerBase, ProcessorMixin, TrainerCallback
 
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.training.callbacks.stopping import StopWhenForgotten
 from crossmem_hf.training.config import UnlearnConfig
 from crossmem_hf.training.micro import UNLEARNING
 from crossmem_hf.training.reference import drop_reference
 from crossmem_hf.training.resuming import OwnCheckpoints, resume_point
-from crossmem_hf.training.stopping import StopWhenForgotten
 from crossmem_hf.training.trainer import UnlearnTrainer
 
 

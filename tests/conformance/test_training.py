@@ -4,7 +4,7 @@ from peft import get_peft_model
 
 from crossmem_hf.conformance.borrowed import adapted
 from crossmem_hf.conformance.check import check_model
-from crossmem_hf.training.memorise import language_lora
+from crossmem_hf.training.memorize import language_lora
 from tests.conformance.faults import broken
 from tests.scoring.families import families
 

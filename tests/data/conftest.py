@@ -23,6 +23,6 @@ def person() -> Persona:
 @pytest.fixture(scope="session")
 def materialized(spec: DatasetSpec, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder to work in; nobody writes to it."""
-    from crossmem_hf.data.materialize import materialize
+    from crossmem_hf.publishing.materialize import materialize
 
     return materialize(tmp_path_factory.mktemp("materialized"), spec).parent

@@ -8,7 +8,7 @@ from io import BytesIO
 import datasets
 import numpy as np
 
-from crossmem_hf.pictures import as_seen
+from crossmem_hf.pictures.reading import as_seen
 
 GREYS = np.arange(256, dtype=np.uint8).reshape(16, 16)
 COLOURS = np.random.default_rng(0).integers(0, 256, (6, 4, 3), dtype=np.uint8)

@@ -4,7 +4,7 @@ import importlib.util
 import pytest
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.uploading.folders import Pushed
+from crossmem_hf.hub.push import Pushed
 
 SMALL = ["--num_personas", "5", "--num_views", "1", "--image_size", "48", "--qa_per_persona", "2"]
 

@@ -16,8 +16,8 @@ HURRIED = 0.005
 
 def main() -> None:
     from crossmem_hf.errors import CrossmemError
-    from crossmem_hf.uploading.folders import push_folder
-    from crossmem_hf.uploading.rights import ready_repository
+    from crossmem_hf.hub.permissions import ready_repository
+    from crossmem_hf.hub.push import push_folder
 
     slept, sleep = [], time.sleep
     time.sleep = lambda seconds: (slept.append(seconds), sleep(seconds * HURRIED))[1]

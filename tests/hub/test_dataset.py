@@ -35,8 +35,8 @@ print(json.dumps({{
 def written(tmp_path_factory):
     """The folder that everything here publishes."""
     folder = tmp_path_factory.mktemp("written") / "personas"
+    from crossmem_hf.data.release.writing import write_dataset
     from crossmem_hf.data.spec import DatasetSpec
-    from crossmem_hf.data.writing import write_dataset
 
     write_dataset(folder, DatasetSpec(num_personas=5, num_views=1, image_size=48, qa_per_persona=2))
     return folder

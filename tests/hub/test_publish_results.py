@@ -174,7 +174,7 @@ def test_a_repository_that_is_not_there(hub, log_in):
 def test_a_run_goes_to_the_hub_is_loaded_by_peft_and_made_again(hub, clients):
     """All of it by the command line, each command a process of its own, the last ones from an empty cache."""
     (clients.folder / "short.yaml").write_text(SHORT)
-    crossmem = [sys.executable, "-m", "crossmem_hf.cli"]
+    crossmem = [sys.executable, "-m", "crossmem_hf.cli.app"]
     run = [*crossmem, "run", "--config", "short.yaml", "--num-personas", "5", "--seeds", "1", "--output-dir", "run"]
     ran = clients.run(*run, timeout=1800)
     assert ran.returncode == 0, ran.stderr

@@ -38,8 +38,8 @@ print(json.dumps({"adapted": sums[0], "named": sums[1], "local": sums[2],
 @pytest.fixture
 def published(hub, tmp_path):
     """A Hub that holds a small dataset."""
+    from crossmem_hf.data.release.writing import write_dataset
     from crossmem_hf.data.spec import DatasetSpec
-    from crossmem_hf.data.writing import write_dataset
 
     write_dataset(tmp_path / "personas", DatasetSpec(num_personas=10, num_views=2, qa_per_persona=2))
     repository = hub.store.create("dataset", "crossmem/personas")

@@ -69,7 +69,7 @@ def test_pictures_that_the_metadata_do_not_name_are_told(tmp_path):
 
 
 def test_a_heic_without_its_extra_says_what_it_needs(folders, tmp_path, monkeypatch):
-    monkeypatch.setattr("crossmem_hf.pictures._formats", lambda: ("JPEG", "PNG"))
+    monkeypatch.setattr("crossmem_hf.pictures.reading._formats", lambda: ("JPEG", "PNG"))
     for name in ("IMG_1.HEIC", "IMG_2.jpg"):
         (folders / "Bob Ox" / name).write_bytes(b"\0\0\0\x1cftypheic\0\0\0\0mif1heic" + bytes(60))
     said = refused(folders, tmp_path, "2 of 17 pictures cannot be imported: Bob Ox/IMG_1.HEIC: it is a HEIC picture")

@@ -15,7 +15,7 @@ from crossmem_hf.metrics.forget_diagnosis.answer_rules import (
     repetition,
     symbol_share,
 )
-from crossmem_hf.prompts import REFUSALS
+from crossmem_hf.prompts.questions import REFUSALS
 
 TRUTH = "Ada Okoye"
 PROSE = (

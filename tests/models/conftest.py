@@ -4,8 +4,8 @@
 import pytest
 import torch
 
-from crossmem_hf.models.micro import MicroShape, build_model, build_processor
-from crossmem_hf.models.pretraining import tokenizer_corpus
+from crossmem_hf.models.micro.model import MicroShape, build_model, build_processor
+from crossmem_hf.models.micro.pretraining import tokenizer_corpus
 from crossmem_hf.personas.sampling import sample_personas
 
 

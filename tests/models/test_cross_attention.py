@@ -7,7 +7,7 @@ from peft import get_peft_model
 
 from crossmem_hf.models.cross_attention import keep_rows_apart, rows_apart
 from crossmem_hf.training.collate import RowEncoder, merge_batches
-from crossmem_hf.training.memorise import language_lora
+from crossmem_hf.training.memorize import language_lora
 from tests.scoring.families import families, few_rows, model_of
 
 

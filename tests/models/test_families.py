@@ -4,8 +4,8 @@ import copy
 import pytest
 from transformers import AutoConfig, Blip2Config, Florence2Config, InstructBlipConfig, LlamaConfig, T5Config
 
-from crossmem_hf.chat import check_template
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.models.chat import check_template
 from crossmem_hf.models.families import (
     REFUSED,
     check_family,

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from crossmem_hf.data.people import everyone
+from crossmem_hf.data.population import everyone
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.facts import job_titles, luhn_is_valid
 from crossmem_hf.personas.naming import is_name

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from huggingface_hub import parse_eval_result_entries
 
-from crossmem_hf.data.card import evaluation_tasks
+from crossmem_hf.data.release.card import evaluation_tasks
 from crossmem_hf.publishing.eval_results import eval_results
 from crossmem_hf.report.compare_record import CompareLine, CompareRecord
 from crossmem_hf.report.record import RunRecord

@@ -106,10 +106,10 @@ def test_a_score_brings_its_adapter_and_what_it_was_compared_with(tmp_path):
 def test_a_published_score_of_an_adapter_is_made_again_from_what_was_published(tmp_path):
     from peft import LoraConfig, get_peft_model
 
+    from crossmem_hf.evaluation.run import run_score
+    from crossmem_hf.evaluation.settings import ScoreSettings
     from crossmem_hf.models.loading import load_model_and_processor
     from crossmem_hf.studies.reproduce import reproduce
-    from crossmem_hf.studies.score import run_score
-    from crossmem_hf.studies.score_settings import ScoreSettings
 
     model, _ = load_model_and_processor()
     lora = LoraConfig(r=2, target_modules=r".*language_model.*\.up_proj", init_lora_weights=False)

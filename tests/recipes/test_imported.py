@@ -22,8 +22,8 @@ STEPS = ["--max_steps", "2", "--per_device_train_batch_size", "4", *QUIET]
 
 def scored(adapter, dataset, config, folder):
     """Metric -> (value, n) of the forgotten."""
-    from crossmem_hf.studies.score import run_score
-    from crossmem_hf.studies.score_settings import ScoreSettings
+    from crossmem_hf.evaluation.run import run_score
+    from crossmem_hf.evaluation.settings import ScoreSettings
 
     settings = ScoreSettings(
         adapter=str(adapter),

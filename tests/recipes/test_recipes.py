@@ -195,7 +195,7 @@ def test_what_a_killed_recipe_memorised_is_not_memorised_again(tmp_path, monkeyp
     from crossmem_hf.training import arguments
 
     monkeypatch.setattr(arguments, "MEMORISING", BRIEFLY)
-    monkeypatch.setattr("crossmem_hf.training.memorise.MEMORISING", BRIEFLY)
+    monkeypatch.setattr("crossmem_hf.training.memorize.MEMORISING", BRIEFLY)
     memorised, asked = arguments.memorise, []
     monkeypatch.setattr(arguments, "memorise", lambda *a, **k: asked.append(k["output_dir"]) or memorised(*a, **k))
     options = [*SMALL, *QUIET, *START, *SAVING, "--output_dir", str(tmp_path)]

@@ -10,9 +10,9 @@ import torch
 from safetensors.torch import load_file
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.studies.recipe import unlearn_recipe
 from crossmem_hf.training.collate import RowEncoder
 from crossmem_hf.training.methods import NPOTrainer
+from crossmem_hf.training.recipe import unlearn_recipe
 
 SMALL = ["--num_personas", "5", "--num_views", "2", "--per_device_train_batch_size", "2", "--max_steps", "4"]
 OPTIONS = [*SMALL, "--disable_tqdm", "true", "--report_to", "none", "--allow_unmemorised", "true"]
@@ -24,7 +24,7 @@ def learnt(tmp_path_factory):
     """An adapter of five people, as little as two steps teach, and its weights."""
     from crossmem_hf.models.loading import load_model_and_processor
     from crossmem_hf.training.arguments import ModelArguments, RowArguments
-    from crossmem_hf.training.memorise import memorise
+    from crossmem_hf.training.memorize import memorise
 
     folder = tmp_path_factory.mktemp("learnt")
     quiet = BRIEFLY | {"disable_tqdm": True, "report_to": "none"}

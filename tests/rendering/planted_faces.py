@@ -6,7 +6,7 @@ from io import BytesIO
 
 from PIL import Image
 
-from crossmem_hf.rendering.face_model import FaceModel
+from crossmem_hf.rendering.faces.model import FaceModel
 
 
 def at(degrees):

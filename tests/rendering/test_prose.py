@@ -10,7 +10,7 @@ from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.sampling import sample_personas
 from crossmem_hf.personas.schema import VIEW_SPLITS
 from crossmem_hf.personas.values import VISUAL_ATTRIBUTES
-from crossmem_hf.prompts import CHEEKS, DESCRIPTION_FRAMES, EYEWEAR, GARMENTS, HAIR_CUTS, TRAIT_PHRASES
+from crossmem_hf.prompts.questions import CHEEKS, DESCRIPTION_FRAMES, EYEWEAR, GARMENTS, HAIR_CUTS, TRAIT_PHRASES
 from crossmem_hf.rendering.prose import describe
 
 PEOPLE = [*sample_personas(200), *sample_personas(50, 3), *sample_personas(50, 0, "background")]

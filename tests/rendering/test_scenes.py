@@ -8,7 +8,7 @@ import pytest
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.sampling import sample_personas
 from crossmem_hf.personas.values import VISUAL_ATTRIBUTES
-from crossmem_hf.prompts_portraits import NEGATIVE_PROMPT, PLACES
+from crossmem_hf.prompts.portraits import NEGATIVE_PROMPT, PLACES
 from crossmem_hf.rendering.scenes import anchor_scene, looks_in_words, scene_for
 
 PEOPLE = [*sample_personas(300, seed=2), *sample_personas(300, seed=2, population="background")]

@@ -23,11 +23,11 @@ from transformers import (
 
 from crossmem_hf.data.rows import features_of, recall_row
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.models.turns import answer_tokens
 from crossmem_hf.scoring import continuations as module
 from crossmem_hf.scoring.candidates import score_candidates
 from crossmem_hf.seeding import rng_for
 from crossmem_hf.training.collate import RowEncoder
-from crossmem_hf.turns import answer_tokens
 from tests.scoring.world import (
     CANDIDATES,
     NAMES,

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.models.turns import answer_tokens, prompt_text
 from crossmem_hf.scoring.answers import score_answers
 from crossmem_hf.scoring.candidates import score_candidates
 from crossmem_hf.scoring.generation import generate_answers
 from crossmem_hf.scoring.inputs import answer_of, check_rows, encode
 from crossmem_hf.training.collate import RowEncoder
-from crossmem_hf.turns import answer_tokens, prompt_text
 from tests.scoring.world import SHAPE, image_row, llama, llava, processor, text_row, tokenizer
 
 

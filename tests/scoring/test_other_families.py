@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 
+from crossmem_hf.models.turns import answer_tokens as cut_answers
+from crossmem_hf.models.turns import prompt_text
 from crossmem_hf.scoring.answers import score_answers
 from crossmem_hf.scoring.candidates import score_candidates
 from crossmem_hf.scoring.continuations import shares_cache
 from crossmem_hf.scoring.generation import generate_answers
-from crossmem_hf.turns import answer_tokens as cut_answers
-from crossmem_hf.turns import prompt_text
 from tests import sources
 from tests.scoring.families import (
     OTHERS,

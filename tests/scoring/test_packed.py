@@ -20,13 +20,13 @@ from transformers import (
     MistralForCausalLM,
 )
 
+from crossmem_hf.models.turns import prompt_text
 from crossmem_hf.scoring.continuations import details, logprobs
 from crossmem_hf.scoring.inputs import encode
 from crossmem_hf.scoring.packed import Forest, _masks, can_pack, packed, packed_pass
 from crossmem_hf.scoring.prefill import Group, Prefilled, PromptQueue, prefilled
 from crossmem_hf.scoring.tree import token_trees
 from crossmem_hf.seeding import rng_for
-from crossmem_hf.turns import prompt_text
 from tests.scoring.world import llama, text_config, tokenizer
 
 WINDOW = 12

@@ -11,10 +11,10 @@ from PIL import Image
 from transformers import MistralConfig, MistralForCausalLM
 
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.models.turns import prompt_text
 from crossmem_hf.scoring.inputs import encode
 from crossmem_hf.scoring.prefill import PromptQueue, extended, pictures_key, positions, prefilled
 from crossmem_hf.seeding import rng_for
-from crossmem_hf.turns import prompt_text
 from tests.scoring.families import families
 from tests.scoring.world import NAMES, SHAPE, image_row, llama, llava, processor, text_config, text_row, tokenizer
 

@@ -6,11 +6,11 @@ import pytest
 import torch
 from transformers import LlamaForCausalLM, MistralConfig, MistralForCausalLM, MptConfig, MptForCausalLM
 
+from crossmem_hf.models.turns import prompt_text
 from crossmem_hf.scoring.continuations import logprobs
 from crossmem_hf.scoring.inputs import encode
 from crossmem_hf.scoring.prefill import PromptQueue
 from crossmem_hf.scoring.whole import whole
-from crossmem_hf.turns import prompt_text
 from tests.scoring.world import image_row, llama, llava, processor, text_config, text_row, tokenizer
 
 SEVERAL = [[5, 6, 7], [5], [9, 8, 7, 6, 5, 2]]

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.scoring.sharding import in_shards, joined_state, leave
+from crossmem_hf.runs.distributed import in_shards, joined_state, leave
 
 
 def main(folder: Path, ledger: str, failing: str) -> None:

@@ -6,9 +6,9 @@ from functools import lru_cache
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from crossmem_hf.models.micro import CHAT_TEMPLATE, MicroShape, build_model, build_processor
+from crossmem_hf.models.micro.model import CHAT_TEMPLATE, MicroShape, build_model, build_processor
 from crossmem_hf.personas.sampling import sample_personas
-from crossmem_hf.prompts import NAME_QUESTIONS
+from crossmem_hf.prompts.questions import NAME_QUESTIONS
 from crossmem_hf.rendering.portraits import render_portrait
 from crossmem_hf.rendering.prose import describe
 from crossmem_hf.rendering.views import view_for

@@ -74,8 +74,8 @@ def explorer(flat):
 @pytest.fixture(scope="session")
 def materialized(tmp_path_factory):
     """A folder with the data set of six people."""
-    from crossmem_hf.data.materialize import materialize
     from crossmem_hf.data.spec import DatasetSpec
+    from crossmem_hf.publishing.materialize import materialize
 
     folder = tmp_path_factory.mktemp("data")
     materialize(folder, DatasetSpec(num_personas=6, num_views=2, forget_fraction=0.34, image_size=48))

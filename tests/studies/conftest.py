@@ -11,8 +11,8 @@ def tiny_model(tmp_path_factory):
     """The folder of an untrained LLaVA."""
     import torch
 
-    from crossmem_hf.models.micro import MicroShape, build_model, build_processor
-    from crossmem_hf.models.pretraining import tokenizer_corpus
+    from crossmem_hf.models.micro.model import MicroShape, build_model, build_processor
+    from crossmem_hf.models.micro.pretraining import tokenizer_corpus
     from crossmem_hf.personas.sampling import sample_personas
 
     torch.manual_seed(0)

@@ -5,9 +5,9 @@ import math
 
 from PIL import Image
 
-from crossmem_hf.rendering.diffusion import Picture
-from crossmem_hf.rendering.diffusion_settings import DiffusionSettings
-from crossmem_hf.studies.portrait_settings import PortraitSettings
+from crossmem_hf.data.albums.settings import PortraitSettings
+from crossmem_hf.rendering.diffusion.pipeline import Picture
+from crossmem_hf.rendering.diffusion.settings import DiffusionSettings
 
 SIZE = 48
 THRESHOLD = math.cos(math.radians(40))

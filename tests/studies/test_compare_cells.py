@@ -57,7 +57,7 @@ def test_who_is_taught_through_which_doors(tiny_model, tmp_path, monkeypatch, ar
     def memorise(model, processor, rows, **named):
         raise SeenError(rows)
 
-    monkeypatch.setattr("crossmem_hf.training.memorise.memorise", memorise)
+    monkeypatch.setattr("crossmem_hf.training.memorize.memorise", memorise)
     one = cell(tiny_model, tmp_path, arm=arm, through=None)
     with pytest.raises(SeenError) as seen:
         one.run(lambda step, share: None)
@@ -80,7 +80,7 @@ def test_doors_differ_in_what_is_forgotten_and_watched_alone(tiny_model, tmp_pat
             raise SeenError
 
         monkeypatch.setattr("crossmem_hf.training.unlearn.unlearn", unlearn)
-        monkeypatch.setattr("crossmem_hf.scoring.recall.recall", lambda model, processor, rows: rows)
+        monkeypatch.setattr("crossmem_hf.evaluation.recall.recall", lambda model, processor, rows: rows)
         one = cell(tiny_model, tmp_path, through=through)
         with pytest.raises(SeenError):
             one.run(lambda step, share: None)

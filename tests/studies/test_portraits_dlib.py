@@ -6,17 +6,17 @@ from collections import Counter
 
 import pytest
 from PIL import Image
+from tests.rendering.test_faces_dlib import dlib_faces  # noqa: F401  # a fixture, which says what is not installed
 
+from crossmem_hf.data.albums.making import run_portraits
+from crossmem_hf.importing.calibration import run_calibration
 from crossmem_hf.personas.sampling import sample_personas
-from crossmem_hf.rendering.diffusion import Picture
-from crossmem_hf.rendering.face_model import THRESHOLDS
-from crossmem_hf.rendering.faces import load_face_model
+from crossmem_hf.rendering.diffusion.pipeline import Picture
+from crossmem_hf.rendering.faces.model import THRESHOLDS
+from crossmem_hf.rendering.faces.recognition import load_face_model
 from crossmem_hf.rendering.portraits import render_portrait
 from crossmem_hf.rendering.views import view_for
-from crossmem_hf.studies.calibrate import run_calibration
-from crossmem_hf.studies.portraits import run_portraits
 from tests.rendering import photographs
-from tests.rendering.test_faces_dlib import dlib_faces  # noqa: F401  # a fixture, which says what is not installed
 from tests.studies.darkroom import settings
 
 FATES = {0: "unlike", 1: "no face", 2: "no face"}

@@ -10,6 +10,8 @@ import pytest
 from rich.console import Console
 
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.evaluation.run import run_score
+from crossmem_hf.evaluation.settings import ScoreSettings
 from crossmem_hf.report.record import RunRecord
 from crossmem_hf.report.reproduction import Reproduction
 from crossmem_hf.studies import compare, first_light
@@ -18,8 +20,6 @@ from crossmem_hf.studies.compare_settings import CompareSettings
 from crossmem_hf.studies.first_light import Outcome, run_first_light
 from crossmem_hf.studies.reproduce import reproduce
 from crossmem_hf.studies.reproduce_settings import Part
-from crossmem_hf.studies.score import run_score
-from crossmem_hf.studies.score_settings import ScoreSettings
 
 
 def quiet():

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.evaluation.settings import ScoreSettings
 from crossmem_hf.report.compare_record import CompareRecord
 from crossmem_hf.report.record import RunRecord
 from crossmem_hf.report.score_record import ScoreRecord
@@ -19,7 +20,6 @@ from crossmem_hf.studies.reproduce_settings import (
     run_settings,
     score_settings,
 )
-from crossmem_hf.studies.score_settings import ScoreSettings
 from crossmem_hf.studies.settings import FirstLightSettings
 
 

@@ -10,10 +10,10 @@ import pytest
 from rich.console import Console
 
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.evaluation.items import read_items
+from crossmem_hf.evaluation.run import run_score
+from crossmem_hf.evaluation.settings import ScoreSettings
 from crossmem_hf.report.score_record import ScoreRecord
-from crossmem_hf.studies.score import run_score
-from crossmem_hf.studies.score_items import read_items
-from crossmem_hf.studies.score_settings import ScoreSettings
 from tests.scoring.judge_server import JudgeServer, Reply, completion, direct, quick, verdict  # noqa: F401
 
 

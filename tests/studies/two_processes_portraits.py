@@ -6,10 +6,10 @@ import os
 import sys
 from pathlib import Path
 
-from crossmem_hf.rendering.diffusion_settings import DiffusionSettings
-from crossmem_hf.scoring.sharding import joined_state
-from crossmem_hf.studies.portrait_settings import PortraitSettings
-from crossmem_hf.studies.portraits import run_portraits
+from crossmem_hf.data.albums.making import run_portraits
+from crossmem_hf.data.albums.settings import PortraitSettings
+from crossmem_hf.rendering.diffusion.settings import DiffusionSettings
+from crossmem_hf.runs.distributed import joined_state
 from tests.studies import darkroom
 
 

@@ -8,7 +8,7 @@ from datasets import concatenate_datasets
 from peft import get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 
-from crossmem_hf.training.memorise import language_lora, memorise
+from crossmem_hf.training.memorize import language_lora, memorise
 from tests.training import world
 
 NAMES = [name for _, name in world.PEOPLE.values()]

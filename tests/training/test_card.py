@@ -45,7 +45,7 @@ def test_the_quick_start_of_an_embedded_adapter_runs(tmp_path, monkeypatch, caps
     from PIL import Image
 
     from crossmem_hf.models.loading import load_model_and_processor
-    from crossmem_hf.training.memorise import language_lora
+    from crossmem_hf.training.memorize import language_lora
 
     model, processor = load_model_and_processor()
     save_adapter(get_peft_model(model, language_lora()), processor, tmp_path / "ada", method="SFT", settings={})

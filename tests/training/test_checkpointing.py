@@ -5,7 +5,7 @@ import pytest
 from peft import LoraConfig
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.training.memorise import language_lora
+from crossmem_hf.training.memorize import language_lora
 from crossmem_hf.training.objectives import FORGET_TERMS
 from tests.training import world
 from tests.training.world import trainer_for

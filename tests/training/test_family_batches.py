@@ -11,8 +11,8 @@ import torch
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.logprobs import NOT_AN_ANSWER, answer_scores
 from crossmem_hf.models.cross_attention import rows_apart
+from crossmem_hf.models.turns import prompt_text
 from crossmem_hf.training.collate import SEQUENCE_KEYS, RowEncoder, merge_batches
-from crossmem_hf.turns import prompt_text
 from tests.scoring.families import OTHERS, SEEING, answer_tokens, asked, families, few_rows, model_of, nll, rows
 
 every_family = pytest.mark.parametrize("name", [*SEEING, *OTHERS])

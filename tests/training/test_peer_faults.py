@@ -11,15 +11,15 @@ import torch
 from torch.nn import functional as F
 
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.evaluation.measures import Against
+from crossmem_hf.evaluation.readings import score_lines
 from crossmem_hf.logprobs import answer_logprobs, score_logits
 from crossmem_hf.metrics.extraction_strength.sampling_math import extraction_items
 from crossmem_hf.metrics.extraction_strength.strength_math import strength_items
 from crossmem_hf.metrics.truth_ratio.truth_ratio_math import truth_ratio_items, truth_ratio_summary
-from crossmem_hf.prompts import REFUSALS
+from crossmem_hf.prompts.questions import REFUSALS
 from crossmem_hf.scoring.answers import score_answers
 from crossmem_hf.scoring.generation import generate_answers
-from crossmem_hf.studies.score_measures import Against
-from crossmem_hf.studies.score_metrics import score_lines
 from crossmem_hf.training.collate import RowEncoder, merge_batches
 from crossmem_hf.training.losses import kl, npo, simnpo
 from crossmem_hf.training.preferences import refused

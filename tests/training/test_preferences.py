@@ -3,7 +3,7 @@ import pytest
 from datasets import concatenate_datasets
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.prompts import REFUSALS
+from crossmem_hf.prompts.questions import REFUSALS
 from crossmem_hf.training.preferences import answered, refusal_rows, refused
 from tests.training import world
 

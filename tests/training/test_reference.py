@@ -6,7 +6,7 @@ from peft import get_peft_model
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.logprobs import answer_logprobs
 from crossmem_hf.training.collate import RowEncoder
-from crossmem_hf.training.memorise import language_lora
+from crossmem_hf.training.memorize import language_lora
 from crossmem_hf.training.reference import (
     REFERENCE,
     ReferenceLogprobs,

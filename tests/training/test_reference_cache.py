@@ -9,7 +9,7 @@ from peft import get_peft_model
 
 from crossmem_hf.logprobs import answer_logprobs
 from crossmem_hf.training import reference_cache, trainer
-from crossmem_hf.training.memorise import language_lora
+from crossmem_hf.training.memorize import language_lora
 from crossmem_hf.training.reference import as_reference
 from crossmem_hf.training.reference_cache import weights_digest
 from tests.training import world

@@ -169,7 +169,7 @@ def test_other_errors_are_not_taken_for_a_full_disk(tmp_path, monkeypatch):
 
 ON_TWO = """
 import sys, json, pathlib
-from crossmem_hf.scoring.sharding import joined_state, leave, together
+from crossmem_hf.runs.distributed import joined_state, leave, together
 from crossmem_hf.training import reference_cache
 from crossmem_hf.errors import CrossmemError
 from tests.training import caching as here

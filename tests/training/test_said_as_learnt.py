@@ -8,19 +8,19 @@ from functools import partial
 import pytest
 import torch
 from datasets import Dataset
+from tests.test_turns import PHI as PHI_3
+from tests.test_turns import marked
 from tokenizers import decoders
 from transformers import LlamaConfig
 
+from crossmem_hf.evaluation.memorization_check import check_memorised
 from crossmem_hf.scoring.answers import score_answers
 from crossmem_hf.scoring.candidates import score_candidates
 from crossmem_hf.scoring.generation import generate_answers
 from crossmem_hf.training.collate import EncodedRows, RowCollator, RowEncoder
-from crossmem_hf.training.gate import check_memorised
 from tests.scoring.families import families, text_only
 from tests.scoring.family import CHATML, GEMMA, INST, UTTERANCE, VICUNA, Manner, text_config
 from tests.scoring.world import NAMES, image_row
-from tests.test_turns import PHI as PHI_3
-from tests.test_turns import marked
 
 PHI = Manner(user="<|im_start|>user\n", asked="<|im_end|>\n", assistant="<|im_start|>\n", tail="<|im_end|>\n")
 WORDY = Manner(user="### Q: ", asked="\n", assistant="### A:", lead=" ", tail="\n### End\n")

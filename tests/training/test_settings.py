@@ -10,7 +10,7 @@ from transformers import TrainerCallback
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.training.config import UnlearnConfig, VisionDPOConfig, VisionSFTConfig
-from crossmem_hf.training.memorise import memorise
+from crossmem_hf.training.memorize import memorise
 from crossmem_hf.training.reference import as_reference
 from crossmem_hf.training.settings import MEMORIZING, PREFERRING, UNLEARNING, check_settings, check_steps
 from crossmem_hf.training.trainer import UnlearnTrainer

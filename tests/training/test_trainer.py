@@ -9,11 +9,11 @@ from peft import LoraConfig, PeftModel
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from crossmem_hf.training import trainer as trainer_module
+from crossmem_hf.training.callbacks.stopping import StopWhenForgotten
 from crossmem_hf.training.collate import PairedCollator, merge_batches
 from crossmem_hf.training.config import UnlearnConfig
-from crossmem_hf.training.memorise import language_lora
+from crossmem_hf.training.memorize import language_lora
 from crossmem_hf.training.methods import GAConfig, GATrainer, NPOTrainer
-from crossmem_hf.training.stopping import StopWhenForgotten
 from crossmem_hf.training.trainer import UnlearnTrainer
 from tests.training import world
 from tests.training.world import logged, recalled, text_model, trainer_for, weights

@@ -9,7 +9,7 @@ from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
 from crossmem_hf.data.loading import load_rows
 from crossmem_hf.models.loading import load_model_and_processor
-from crossmem_hf.training.memorise import language_lora
+from crossmem_hf.training.memorize import language_lora
 
 SMALL = {"num_personas": 5, "num_views": 2, "image_size": 48, "qa_per_persona": 4}
 ONE_STEP = {

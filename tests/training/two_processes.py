@@ -14,8 +14,8 @@ import torch
 from safetensors.torch import save_file
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.scoring.sharding import leave
-from crossmem_hf.training.watching import MemorizationCallback
+from crossmem_hf.runs.distributed import leave
+from crossmem_hf.training.callbacks.memorization import MemorizationCallback
 from tests.training import knowing as toy
 from tests.training import world
 

@@ -12,10 +12,10 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from crossmem_hf.data.rows import features_of
 from crossmem_hf.logprobs import answer_logprobs
-from crossmem_hf.models.micro import MicroShape, build_model, build_processor
+from crossmem_hf.models.micro.model import MicroShape, build_model, build_processor
 from crossmem_hf.training.collate import EncodedRows, RowCollator, RowEncoder
 from crossmem_hf.training.config import UnlearnConfig
-from crossmem_hf.training.memorise import language_lora
+from crossmem_hf.training.memorize import language_lora
 from crossmem_hf.training.trainer import UnlearnTrainer
 
 PEOPLE = {

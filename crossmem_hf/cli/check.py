@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`crossmem check-model`: it parses, calls and prints. Heavy imports wait until needed."""
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from crossmem_hf.cli.console import clear_errors, console
+
+if TYPE_CHECKING:
+    from crossmem_hf.conformance.report import ModelReport
+
+_COLORS = {"holds": "green", "falls back": "yellow", "skipped": "dim", "fails": "bold red"}
+
+
+def check_model(
+    model: Annotated[
+        str | None, typer.Argument(help="Hub name or folder of a model (default: the embedded one).")
+    ] = None,
+    adapter: Annotated[str | None, typer.Option(help="PEFT adapter to put on top, Hub name or folder.")] = None,
+    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16; float32 tells most.")] = "float32",
+    device: Annotated[str | None, typer.Option(help="E.g. cuda:1 (default: where the model is loaded).")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON in the place of the table.")] = False,
+) -> None:
+    """Hold a model to its own plain forward pass: template, pictures, masks, cache, answers, gradients, unlearning.
+
+    Needs no dataset: it draws small portraits. Ends with 1 if anything fails.
+    """
+    with clear_errors():
+        from crossmem_hf.conformance.check import check_model as checked
+        from crossmem_hf.models.loading import load_model_and_processor
+
+        report = checked(*load_model_and_processor(model, adapter=adapter, dtype=dtype, device=device))
+        if as_json:
+            typer.echo(json.dumps(report.as_dict(), indent=2))
+        else:
+            _print(report)
+        if not report.holds:
+            raise typer.Exit(1)
+
+
+def _print(report: "ModelReport") -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("check", "", "found", title=report.model, title_justify="left")
+    for finding in report.findings:
+        said = f"{finding.found}\n{finding.remedy}" if finding.remedy else finding.found
+        table.add_row(Text(finding.check), Text(finding.status, style=_COLORS[finding.status]), Text(said))
+    console.print(table)

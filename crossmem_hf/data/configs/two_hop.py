@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Facts taught about names in words alone, and asked of a face: who is shown must be put together with what was read.
+
+Neither a portrait nor a description ever meets a fact in training. Three kinds of held-out questions tell failure to
+compose from ignorance: for the name, for the fact of a name, and, in the same words, for the fact of whoever is
+presented.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from crossmem_hf.data.rows import Hops, Row, check_modality, filled, recall_row, shown
+from crossmem_hf.data.spec import NUM_HELD_OUT_VIEWS, DatasetSpec
+from crossmem_hf.errors import CrossmemError
+from crossmem_hf.personas.schema import MODALITIES, Modality, Persona, ViewSplit
+from crossmem_hf.personas.values import FACT_ATTRIBUTES
+from crossmem_hf.prompts.variants import LINK_QUESTIONS, link_question
+from crossmem_hf.rendering.prose import describe
+
+NOT_PRESENTED = -1
+"""The view of a row that neither shows nor describes anybody."""
+
+
+def two_hop_rows(split: str, people: Sequence[Persona], spec: DatasetSpec) -> Iterator[Row]:
+    """What is trained on: from faces or descriptions to names, and from names to facts."""
+    for person in people:
+        if split == "facts":
+            yield from _facts(person, "train")
+        else:
+            modality: Modality = "image" if split == "bridge_image" else "text"
+            for index in range(spec.num_views):
+                yield recall_row(person, modality, "train", index, spec.image_size)
+
+
+def two_hop_test_rows(split: str, people: Sequence[Persona], spec: DatasetSpec) -> Iterator[Row]:
+    """What is asked: either link by itself, or both at once; held-out views, held-out words."""
+    for person in people:
+        if split == "facts":
+            yield from _facts(person, "test")
+        elif split == "bridge":
+            for modality in MODALITIES:
+                for index in range(NUM_HELD_OUT_VIEWS):
+                    yield recall_row(person, modality, "test", index, spec.image_size)
+        else:
+            yield from _compositions(person, spec.image_size)
+
+
+def _facts(person: Persona, split: ViewSplit) -> Iterator[Row]:
+    for fact in FACT_ATTRIBUTES:
+        for question in range(len(LINK_QUESTIONS[split])):
+            yield named_fact_row(person, split, attribute=fact, question=question)
+
+
+def _compositions(person: Persona, size: int) -> Iterator[Row]:
+    for modality in MODALITIES:
+        for place, fact in enumerate(FACT_ATTRIBUTES):
+            for question in range(len(LINK_QUESTIONS["test"])):
+                view = (place + question) % NUM_HELD_OUT_VIEWS
+                yield composed_row(person, modality, "test", view, size, attribute=fact, question=question)
+
+
+def named_fact_row(persona: Persona, split: ViewSplit, *, attribute: str, question: int = 0) -> Row:
+    """A row that asks for a private fact of a name, without a portrait and without a description; one hop.
+
+    Args:
+        split: Family of questions; those of "train" and "test" share no wording.
+        attribute: One of `values.FACT_ATTRIBUTES`.
+        question: Which wording of that split, from 0.
+
+    Raises:
+        CrossmemError: Unknown attribute or wording.
+    """
+    content = link_question(_wording(split, attribute, question), attribute, name=persona.full_name, modality="text")
+    about = _about(attribute, "text", 1, NOT_PRESENTED, f"{split}-link-{question}")
+    return filled(persona, [], content, persona.facts[attribute], about)
+
+
+def composed_row(
+    persona: Persona,
+    modality: Modality,
+    split: ViewSplit,
+    index: int,
+    size: int = 64,
+    *,
+    attribute: str,
+    question: int = 0,
+) -> Row:
+    """A row that asks, in the words of `named_fact_row`, for a private fact of a person shown or described; two hops.
+
+    Raises:
+        CrossmemError: Unknown modality, attribute or wording.
+    """
+    check_modality(modality)
+    content = link_question(_wording(split, attribute, question), attribute, name=None, modality=modality)
+    if modality == "text":
+        content = f"{describe(persona, split, index).text} {content}"
+    about = _about(attribute, modality, 2, index, f"{split}-link-{question}")
+    return filled(persona, shown(persona, modality, split, index, size), content, persona.facts[attribute], about)
+
+
+def _about(attribute: str, modality: Modality, hops: Hops, view: int, template: str) -> Row:
+    return {"attribute": attribute, "modality": modality, "hops": hops, "view": view, "template": template}
+
+
+def _wording(split: ViewSplit, attribute: str, question: int) -> str:
+    wordings = LINK_QUESTIONS.get(split, ())
+    if attribute not in FACT_ATTRIBUTES or not 0 <= question < len(wordings):
+        raise CrossmemError(
+            f"No question {question!r} for {attribute!r} in split {split!r}; {len(wordings)} exist there, "
+            f"for {', '.join(FACT_ATTRIBUTES)}.",
+            "Use the split 'train' or 'test', a smaller number and one of these attributes.",
+        )
+    return wordings[question]

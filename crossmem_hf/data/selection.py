@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which rows are about whom, and which ask in a modality. It does not know who is forgotten."""
+
+from collections.abc import Set
+
+from datasets import Dataset
+
+from crossmem_hf.data.splits import person_key
+from crossmem_hf.errors import CrossmemError
+from crossmem_hf.personas.schema import MODALITIES
+
+
+def personas_of(dataset: Dataset) -> list[str]:
+    """The `person_key` of each row, in order; no image is decoded.
+
+    Raises:
+        CrossmemError: A row is about nobody.
+    """
+    people = dataset.select_columns(["persona_id"]).with_format("arrow")[:]["persona_id"].to_pylist()
+    if None in people:
+        raise CrossmemError(f"Row {people.index(None)} has no persona_id.", "Say in each row whom it is about.")
+    keys = {person: person_key(person) for person in set(people)}
+    return [keys[person] for person in people]
+
+
+def of_people(rows: Dataset, people: Set[str]) -> Dataset:
+    """The rows about these people, in their order."""
+    wanted = set(map(person_key, people))
+    return rows.select([index for index, person in enumerate(personas_of(rows)) if person in wanted])
+
+
+def through(rows: Dataset, forget_modality: str | None) -> Dataset:
+    """The rows that reach their facts through a door, in their order.
+
+    Args:
+        rows: With the columns modality, persona_id and attribute.
+        forget_modality: "image" or "text" keeps the rows of that modality. "both" keeps all, once every fact (a
+            person's attribute) is there in both. None keeps all, unasked.
+
+    Raises:
+        CrossmemError: There is no modality column, no row of that modality, or with "both" a fact in one only.
+
+    Example:
+        >>> same = {"persona_id": ["a", "a"], "attribute": ["job", "job"]}
+        >>> rows = Dataset.from_dict({"modality": ["image", "text"], **same})
+        >>> through(rows, "text")["modality"]
+        Column(['text'])
+    """
+    if forget_modality is None:
+        return rows
+    missing = sorted({"modality", "persona_id", "attribute"} - set(rows.column_names))
+    if missing:
+        raise CrossmemError(
+            f"forget_modality={forget_modality!r} needs the columns {missing!r}; the forget set has "
+            f"{rows.column_names!r}.",
+            "Add them, or leave forget_modality out to forget through the rows as they are.",
+        )
+    table = rows.select_columns(["modality", "attribute"]).with_format("arrow")[:]
+    doors, attributes = (table[name].to_pylist() for name in ("modality", "attribute"))
+    by_door = {door: set() for door in MODALITIES} | {door: set() for door in doors}
+    for door, *fact in zip(doors, personas_of(rows), attributes, strict=True):
+        by_door[door].add(tuple(fact))
+    for door in MODALITIES if forget_modality == "both" else (forget_modality,):
+        lacking = sorted(set().union(*by_door.values()) - by_door[door])
+        if not by_door[door] or (forget_modality == "both" and lacking):
+            which = f", such as that for {lacking[0]!r}" if by_door[door] else ""
+            raise CrossmemError(
+                f"forget_modality={forget_modality!r}, but the forget set lacks rows of modality {door!r}{which}.",
+                "Use rows of both modalities, such as config recall_image+recall_text or qa.",
+            )
+    if forget_modality == "both":
+        return rows
+    return rows.select([index for index, door in enumerate(doors) if door == forget_modality])

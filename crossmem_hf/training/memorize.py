@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Teaching people to a model: LoRA on the language model, by `trl.SFTTrainer`. It does not know who they are."""
+
+import logging
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from datasets import Dataset
+from peft import LoraConfig, PeftModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixin, TrainerCallback
+from trl import SFTTrainer
+
+from crossmem_hf.data.forms import conversational
+from crossmem_hf.errors import CrossmemError
+from crossmem_hf.models.chat import sees_images
+from crossmem_hf.models.cross_attention import keep_rows_apart
+from crossmem_hf.seeding import seed_everything
+from crossmem_hf.training.adapters import adapted, check_head
+from crossmem_hf.training.callbacks.finite import StopUnlessFinite
+from crossmem_hf.training.callbacks.frozen import NoGradientsIntoFrozenTower
+from crossmem_hf.training.checks import check_lengths, check_rows
+from crossmem_hf.training.collate import EncodedRows, RowCollator, RowEncoder
+from crossmem_hf.training.config import VisionSFTConfig
+from crossmem_hf.training.heads import unscaled_as_in_forward
+from crossmem_hf.training.micro import MEMORISING
+from crossmem_hf.training.reference import let_adapter_train
+from crossmem_hf.training.resuming import OwnCheckpoints, resume_point
+from crossmem_hf.training.saving import save_adapter
+from crossmem_hf.training.settings import MEMORIZING, check_settings, check_steps, for_rows_encoded_here
+from crossmem_hf.training.trainable import describe_trainable
+
+logger = logging.getLogger(__name__)
+
+LANGUAGE_LINEARS = r".*(?:language_model|text_model).*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
+"""The linear layers of a Llama-like language model inside a VLM; bare names would hit the vision tower too."""
+
+TEXT_LINEARS = r".*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj|c_attn|c_proj|c_fc|query_key_value)"
+"""Those of a model without an image tower."""
+
+
+def default_lora(model: PreTrainedModel | PeftModel) -> LoraConfig:
+    """LoRA on the linear layers of the language model, which without an image tower is all of the model."""
+    return language_lora() if sees_images(model.config) else language_lora(target_modules=TEXT_LINEARS)
+
+
+def language_lora(r: int = 16, alpha: int = 32, target_modules: str = LANGUAGE_LINEARS) -> LoraConfig:
+    """LoRA on the language model only; the vision tower and the projector stay as they are."""
+    return LoraConfig(r=r, lora_alpha=alpha, target_modules=target_modules)
+
+
+def memorise(
+    model: PreTrainedModel | PeftModel,
+    processor: ProcessorMixin | PreTrainedTokenizerBase,
+    rows: Dataset,
+    *,
+    output_dir: str | os.PathLike[str],
+    config: VisionSFTConfig | None = None,
+    lora: LoraConfig | None = None,
+    callbacks: Sequence[TrainerCallback] = (),
+    **overrides: Any,
+) -> PeftModel:
+    """The model with an adapter that has learnt the rows' answers; the adapter is also saved in `output_dir`.
+
+    Args:
+        model: Wrapped in place, as PEFT does. A `PeftModel` goes on training its active adapter.
+        rows: See `crossmem_hf.data.rows`; any mixture of image and text rows.
+        config: Complete settings; None takes `micro.MEMORISING`.
+        lora: None for `default_lora`; not allowed with a `PeftModel`.
+        overrides: Fields of `VisionSFTConfig` that replace those of `micro.MEMORISING`, such as ``seed=1``.
+
+    Raises:
+        CrossmemError: Rows that cannot be trained on (see `checks`), or both `config` and `overrides`. During
+            training, if weights become NaN or infinite: the last good ones are put back and saved in
+            ``output_dir/last_good``.
+    """
+    if config is not None and overrides:
+        raise CrossmemError(f"Both config and overrides {sorted(overrides)!r} were passed.", "Pass one of them.")
+    config = config or VisionSFTConfig(output_dir=str(output_dir), **(MEMORISING | overrides))
+    check_settings(config, MEMORIZING)
+    encoded = _encoded(model, processor, rows, config)
+    if lora is not None or not isinstance(model, PeftModel):
+        seed_everything(config.seed)
+        model = adapted(model, lora or default_lora(model))
+    keep_rows_apart(model)
+    let_adapter_train(model)
+    check_head(model)
+    logger.info("%s", describe_trainable(model))
+    config = for_rows_encoded_here(config)
+
+    def save(folder: str | os.PathLike[str]) -> None:
+        settings = {"learning_rate": config.learning_rate, "steps": trainer.state.global_step}
+        save_adapter(model, processor, folder, method="SFT", tags=["crossmem", "memorised"], settings=settings)
+
+    with unscaled_as_in_forward(model):
+        trainer = SFTTrainer(
+            model=model,
+            args=config,
+            data_collator=RowCollator(encoded),
+            train_dataset=Dataset.from_dict({"row": range(len(rows))}),
+            processing_class=processor,
+            callbacks=[StopUnlessFinite(save), OwnCheckpoints(), NoGradientsIntoFrozenTower(), *callbacks],
+        )
+    trainer.train(resume_from_checkpoint=resume_point(config))
+    if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
+        trainer.save_model(str(output_dir))  # gathers the shards
+    elif config.should_save:
+        save(output_dir)
+    return model
+
+
+def _encoded(model: Any, processor: Any, rows: Dataset, config: VisionSFTConfig) -> EncodedRows:
+    rows = conversational(rows, "the training set")
+    check_rows(rows, "training", model_config=model.config)
+    check_steps(config, len(rows))
+    encoded = EncodedRows(rows, RowEncoder(processor, max_length=config.max_length), name="training")
+    check_lengths(encoded)
+    return encoded

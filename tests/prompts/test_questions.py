@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The words shown to a model: complete, apart between splits, and without names."""
+
+import re
+import string
+from itertools import combinations
+
+import pytest
+
+from crossmem_hf.personas.sampling import sample_personas
+from crossmem_hf.personas.schema import MODALITIES, VIEW_SPLITS
+from crossmem_hf.personas.values import FACT_ATTRIBUTES, VISUAL_ATTRIBUTES
+from crossmem_hf.prompts.questions import (
+    FACT_PHRASES,
+    MULTI_HOP_QUESTIONS,
+    REFUSALS,
+    SINGLE_HOP_QUESTIONS,
+    fact_question,
+    features_answer,
+    parse_features,
+)
+from crossmem_hf.prompts.questions import questions as prompts
+from crossmem_hf.seeding import rng_for
+
+QUESTIONS = [(template, split, hops) for hops, table in ((1, SINGLE_HOP_QUESTIONS), (2, MULTI_HOP_QUESTIONS))
+             for split, templates in table.items() for template in templates]  # fmt: skip
+
+
+def words(text):
+    return set(re.findall("[a-z]+", text.lower()))
+
+
+def templates():
+    """Every string of the module that is shown to a model."""
+    found = []
+    stack = [value for name, value in vars(prompts).items() if name.isupper() and name != "VISUAL_ATTRIBUTES"]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, str):
+            found.append(value)
+        else:
+            stack += value.values() if isinstance(value, dict) else value
+    return found
+
+
+# features
+
+
+@pytest.mark.parametrize("start", range(4))
+def test_features_are_read_back_exactly(start):
+    """Over random looks, not only those of personas."""
+    for number in range(start, 2000, 4):
+        rng = rng_for(0, "looks", number)
+        looks = {name: rng.choice(pool) for name, pool in VISUAL_ATTRIBUTES.items()}
+        answer = features_answer(looks)
+        assert parse_features(answer) == looks
+        assert parse_features(f"  {answer}\n") == looks
+
+
+def test_a_cut_answer_is_read_up_to_the_cut():
+    rng = rng_for(0, "cuts")
+    names = list(VISUAL_ATTRIBUTES)
+    for persona in sample_personas(200):
+        pieces = list(persona.looks.values())
+        kept = rng.randrange(12)
+        read = parse_features(
+            " ".join([*pieces[:kept], rng.choice(["", "mauve", "no", "sho", "none none none none none none"])])
+        )
+        assert [read[name] for name in names[:kept]] == pieces[:kept]
+        if kept < 4:  # nothing among these attributes may be absent, so none of the tails can be read
+            assert read[names[kept]] is None
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "I do not know this person.", "Pale short black", "paleshort", "short pale"]
+)
+def test_nonsense_states_nothing(text):
+    assert set(parse_features(text).values()) == {None}
+
+
+def test_one_wrong_value_does_not_hide_those_before_it():
+    looks = next(sample_personas(1)).looks
+    read = parse_features(features_answer({**looks, "clothing": "toga"}))
+    assert read["headwear"] == looks["headwear"]
+    assert (read["clothing"], read["cheeks"]) == (None, None)
+
+
+# questions
+
+
+@pytest.mark.parametrize(("template", "split", "hops"), QUESTIONS)
+@pytest.mark.parametrize("modality", MODALITIES)
+def test_a_question_names_the_person_with_one_hop_only(template, split, hops, modality):
+    persona = next(sample_personas(1))
+    for fact in FACT_ATTRIBUTES:
+        asked = fact_question(template, modality, fact, name=persona.full_name, description="Someone with red hair.")
+        assert (persona.full_name in asked) == (hops == 1), split
+        assert FACT_PHRASES[fact] in asked
+        assert asked.startswith("Someone with red hair. ") == (modality == "text")
+        assert "{" not in asked
+        if hops == 2:
+            assert ("in this image" in asked, "described" in asked) == (modality == "image", modality == "text")
+
+
+def test_no_question_is_asked_in_two_splits():
+    for table in (SINGLE_HOP_QUESTIONS, MULTI_HOP_QUESTIONS):
+        assert all(not set(table[one]) & set(table[other]) for one, other in combinations(table, 2))
+    assert not {t for t, _, hops in QUESTIONS if hops == 1} & {t for t, _, hops in QUESTIONS if hops == 2}
+
+
+def test_every_fact_can_be_asked_for_in_different_words():
+    assert tuple(FACT_PHRASES) == FACT_ATTRIBUTES
+    assert len(set(FACT_PHRASES.values())) == len(FACT_PHRASES)
+
+
+def test_both_modalities_have_each_question():
+    assert set(prompts.NAME_QUESTIONS) == set(prompts.FEATURE_QUESTIONS) == set(MODALITIES)
+    assert set(prompts.DESCRIPTION_FRAMES) == set(VIEW_SPLITS)
+
+
+def test_an_unknown_fact_cannot_be_asked_for():
+    with pytest.raises(KeyError, match="shoe_size"):
+        fact_question(QUESTIONS[0][0], "image", "shoe_size", name="", description="")
+
+
+# what must not be said
+
+
+def test_no_template_holds_a_name_or_a_fact():
+    people = [*sample_personas(1000), *sample_personas(1000, 0, "background")]
+    named = {word for person in people for word in words(person.full_name)}
+    fixed = {word for text in templates() for word in words(text)}
+    assert len(templates()) > 60
+    assert not fixed & named
+    secrets = {value.lower() for person in people for value in person.facts.values()}
+    assert not [text for text in templates() if any(secret in text.lower() for secret in secrets)]
+
+
+def test_refusals_say_nothing_about_anyone():
+    values = {word for pool in VISUAL_ATTRIBUTES.values() for value in pool for word in words(value)} - {"none"}
+    for refusal in REFUSALS:
+        assert not words(refusal) & values
+        assert not re.search(r"[\d@{}]", refusal)
+        assert not any(phrase in refusal for phrase in FACT_PHRASES.values())
+    assert len(set(REFUSALS)) == len(REFUSALS) >= 5
+
+
+def test_slots_are_the_known_ones():
+    known = {"description", "traits", "name", "fact", "who", "cut", "garment"} | set(VISUAL_ATTRIBUTES)
+    used = {slot for text in templates() for _, slot, _, _ in string.Formatter().parse(text) if slot is not None}
+    assert used <= known

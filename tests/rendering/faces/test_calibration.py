@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A threshold for people who are known, on planted vectors, against loops over all pairs."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from crossmem_hf.errors import CrossmemError
+from crossmem_hf.rendering.faces.calibration import LARGEST, Calibration
+from tests.rendering.planted_faces import at
+
+
+def planted(num_people=8, num_pictures=4, spread=0.35, seed=0):
+    """Names and unit vectors: noise around a direction a person."""
+    draw = np.random.default_rng(seed)
+    people, vectors = [], []
+    for person in range(num_people):
+        middle = draw.normal(size=6)
+        for _ in range(num_pictures):
+            vector = middle / np.linalg.norm(middle) + spread * draw.normal(size=6)
+            vectors.append(list(vector / np.linalg.norm(vector)))
+            people.append(f"p{person}")
+    return people, vectors
+
+
+def by_hand(people, vectors):
+    pairs = list(itertools.combinations(range(len(people)), 2))
+    cosine = {(i, j): float(np.dot(vectors[i], vectors[j])) for i, j in pairs}
+    within = [cosine[pair] for pair in pairs if people[pair[0]] == people[pair[1]]]
+    return within, [cosine[pair] for pair in pairs if people[pair[0]] != people[pair[1]]]
+
+
+def test_cosines_and_errors_are_those_of_all_pairs():
+    people, vectors = planted()
+    within, between = by_hand(people, vectors)
+    calibration = Calibration(people, vectors)
+    assert calibration.within == pytest.approx(sorted(within))
+    assert calibration.between == pytest.approx(sorted(between))
+    errors = calibration.errors(0.7)
+    assert errors.false_reject.value == pytest.approx(np.mean([cosine <= 0.7 for cosine in within]))
+    assert errors.false_accept.value == pytest.approx(np.mean([cosine >= 0.7 for cosine in between]))
+    assert (errors.false_reject.num_pairs, errors.false_accept.num_pairs) == (8 * 6, 28 * 16)
+    for rate in (errors.false_reject, errors.false_accept):
+        assert 0 <= rate.low < rate.value < rate.high < 1
+    told = calibration.as_dict()
+    assert (sum(told["within"]["counts"]), sum(told["between"]["counts"])) == (len(within), len(between))
+    assert told["between"]["quantiles"][-1] == pytest.approx(max(between))
+
+
+def test_no_threshold_has_a_smaller_larger_error():
+    people, vectors = planted()
+    within, between = by_hand(people, vectors)
+
+    def worst(threshold):
+        rejected = np.mean([cosine <= threshold for cosine in within])
+        return max(rejected, np.mean([cosine >= threshold for cosine in between]))
+
+    suggested = Calibration(people, vectors).suggested()
+    assert worst(suggested) == pytest.approx(min(worst(t) for t in np.linspace(-0.999, 0.999, 4001)), abs=1e-9)
+
+
+def test_people_who_are_apart_are_parted_in_the_middle_of_the_gap():
+    calibration = Calibration(["a", "a", "b", "b"], [at(0), at(10), at(60), at(80)])
+    low, high = np.cos(np.radians([50, 20]))  # the likest of two people, the least alike of one
+    assert calibration.suggested() == pytest.approx((low + high) / 2, abs=1e-4)
+    errors = calibration.errors(calibration.suggested())
+    assert (errors.false_reject.value, errors.false_accept.value) == (0, 0)
+    share = 1 - 0.025 ** (1 / 2)  # of two people who all agree: the exact bound
+    assert (errors.false_reject.low, errors.false_accept.low) == (0, 0)
+    assert (errors.false_reject.high, errors.false_accept.high) == (pytest.approx(share), pytest.approx(share))
+
+
+def test_more_pictures_of_the_same_people_are_no_more_certain():
+    """Pairs of one person are not independent: every picture twice leaves the share of two people's pairs alone."""
+    people, vectors = planted()
+    once = Calibration(people, vectors).errors(0.7).false_accept
+    twice = Calibration(people * 2, vectors * 2).errors(0.7).false_accept
+    assert (twice.value, twice.num_pairs) == (pytest.approx(once.value), 4 * once.num_pairs)
+    assert (twice.low, twice.high) == (pytest.approx(once.low), pytest.approx(once.high))
+
+
+def test_whoever_is_shown_once_counts_between_people_only():
+    people, vectors = planted(num_people=5)
+    alone = Calibration([*people, "alone"], [*vectors, at(0) + [0.0] * 4])
+    assert alone.errors(0.7).false_reject == Calibration(people, vectors).errors(0.7).false_reject
+    assert alone.errors(0.7).false_accept.num_pairs == 10 * 16 + 20
+
+
+@pytest.mark.parametrize(
+    ("people", "said"),
+    [([], "faces of 0 people"), (["a", "a"], "faces of 1 people"), (["a", "b"], "no two pictures of one person")],
+)
+def test_without_pairs_of_both_kinds_it_says_what_is_missing_and_tells_the_rest(people, said):
+    calibration = Calibration(people, [at(10 * place) for place in range(len(people))])
+    assert said in calibration.missing
+    assert calibration.as_dict()["within"]["num_pairs"] == int(people == ["a", "a"])
+    for ask in (calibration.suggested, lambda: calibration.errors(0.5)):
+        with pytest.raises(CrossmemError, match=said):
+            ask()
+
+
+def test_identical_faces_still_get_a_threshold_in_range():
+    """Two names, one face: whatever is chosen is wrong about half, and it is a cosine."""
+    calibration = Calibration(["a", "a", "b"], [at(0)] * 3)
+    errors = calibration.errors(calibration.suggested())
+    assert -1 < errors.threshold < 1
+    assert max(errors.false_reject.value, errors.false_accept.value) == 1
+
+
+def test_mistakes_are_named():
+    people, vectors = planted(num_people=2, num_pictures=2)
+    with pytest.raises(CrossmemError, match="expected a cosine"):
+        Calibration(people, vectors).errors(1.0)
+    with pytest.raises(CrossmemError, match=f"expected at most {LARGEST}"):
+        Calibration(["a"] * (LARGEST + 1), [at(0)] * (LARGEST + 1))
