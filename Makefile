@@ -37,7 +37,7 @@ $(STAMP): pyproject.toml constraints.txt | $(BIN)/python
 	@$(BIN)/python -m pip install --quiet $(PIP_ARGS) -c constraints.txt -e ".[dev]"
 	@touch $@
 
-run: $(STAMP) ## The main job: memorise, unlearn, measure; prints where the page is
+run: $(STAMP) ## The main job: memorize, unlearn, measure; prints where the page is
 	$(BIN)/crossmem run $(ARGS)
 
 test: export HF_HUB_OFFLINE := 1

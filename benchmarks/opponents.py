@@ -47,7 +47,7 @@ def spoken(processor: Any, row: Row, answer: str | None = None) -> str:
 
 
 def prepared(processor: Any, row: Row, answer: str | None = None) -> dict[str, Any]:
-    """The tensors of one row, its picture resized and normalised."""
+    """The tensors of one row, its picture resized and normalized."""
     return dict(processor(text=spoken(processor, row, answer), images=row["images"], return_tensors="pt"))
 
 
@@ -121,7 +121,7 @@ def minimum_k(values: Tensor) -> float:
 
 
 def min_k_plus_plus(logits: Tensor, ids: Tensor) -> float:
-    """Log-probabilities, standardised by their mean and deviation over the vocabulary (arXiv 2404.02936)."""
+    """Log-probabilities, standardized by their mean and deviation over the vocabulary (arXiv 2404.02936)."""
     logprobs = logits.log_softmax(-1)
     mean = (logprobs.exp() * logprobs).sum(-1)
     variance = (logprobs.exp() * (logprobs - mean[:, None]).square()).sum(-1)

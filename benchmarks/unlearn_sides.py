@@ -40,7 +40,7 @@ SIDES = ("npo", "gd", "two models", "sft")
 
 
 def adapted(arena: Arena) -> PeftModel:
-    """The arena's model with an adapter that does something, as a memorised one; nothing has touched it since."""
+    """The arena's model with an adapter that does something, as a memorized one; nothing has touched it since."""
     settings = arena.settings
     seed_everything(0)
     model = get_peft_model(arena.model, language_lora(r=settings.lora_r, alpha=2 * settings.lora_r))
@@ -57,9 +57,9 @@ def twin(model: PeftModel) -> PeftModel:
     return copy.deepcopy(model, {id(tensor): tensor for tensor in shared})
 
 
-def people_rows(arena: Arena, door: str, count: int) -> tuple[Dataset, Dataset]:
+def people_rows(arena: Arena, modality: str, count: int) -> tuple[Dataset, Dataset]:
     """So many rows of people to forget and of others to keep, asked by portrait, by description, or by turns."""
-    kinds = {"both": ("image", "text")}.get(door, (door,))
+    kinds = {"both": ("image", "text")}.get(modality, (modality,))
     size = min(512, max(48, arena.pixels))
     rows = [
         recall_row(person, kinds[place % len(kinds)], "train", 0, size)

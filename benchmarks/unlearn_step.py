@@ -37,7 +37,7 @@ def main() -> None:
     parser.set_defaults(repeats=5)
     parser.add_argument("--batch_size", type=int, default=1, help="rows to forget in a step, and as many to keep")
     parser.add_argument("--num_rows", type=int, default=2, help="rows to forget in an epoch, and as many to keep")
-    parser.add_argument("--door", choices=("image", "text", "both"), default="image")
+    parser.add_argument("--modality", choices=("image", "text", "both"), default="image")
     parser.add_argument("--lora_r", type=int, default=16)
     parser.add_argument("--checkpointing", choices=("off", "on", "both"), default="both")
     parser.add_argument("--memory", action="store_true", help="one epoch with checkpointing, for the peaks alone")
@@ -45,7 +45,7 @@ def main() -> None:
     if settings.num_rows % settings.batch_size:
         parser.error("--num_rows must be a multiple of --batch_size, or the last step would be a smaller one")
     arena = entered(settings)
-    model, rows = adapted(arena), people_rows(arena, settings.door, settings.num_rows)
+    model, rows = adapted(arena), people_rows(arena, settings.modality, settings.num_rows)
     with TemporaryDirectory() as folder:
         settings.folder = Path(folder)
         if settings.memory:

@@ -8,13 +8,13 @@ if TYPE_CHECKING:
     from crossmem_hf.conformance.check import check_model
     from crossmem_hf.data.loading import load_rows
     from crossmem_hf.errors import CrossmemError
-    from crossmem_hf.evaluation.memorization_check import check_memorised
+    from crossmem_hf.evaluation.memorization_check import check_memorized
     from crossmem_hf.models.loading import load_model_and_processor
     from crossmem_hf.personas.sampling import sample_personas
     from crossmem_hf.personas.schema import Persona
     from crossmem_hf.rendering.portraits import render_portrait
     from crossmem_hf.rendering.prose import describe
-    from crossmem_hf.report.record import RunRecord
+    from crossmem_hf.report.run_record import RunRecord
     from crossmem_hf.scoring.answers import score_answers
     from crossmem_hf.scoring.candidates import score_candidates
     from crossmem_hf.scoring.generation import generate_answers
@@ -74,7 +74,7 @@ __all__ = [
     "WGAConfig",
     "WGATrainer",
     "__version__",
-    "check_memorised",
+    "check_memorized",
     "check_model",
     "describe",
     "generate_answers",
@@ -104,7 +104,7 @@ _HOMES = {
     "Persona": "crossmem_hf.personas.schema",
     "RMUConfig": "crossmem_hf.training.methods",
     "RMUTrainer": "crossmem_hf.training.methods",
-    "RunRecord": "crossmem_hf.report.record",
+    "RunRecord": "crossmem_hf.report.run_record",
     "SimNPOConfig": "crossmem_hf.training.methods",
     "SimNPOTrainer": "crossmem_hf.training.methods",
     "UNDIALConfig": "crossmem_hf.training.methods",
@@ -113,7 +113,7 @@ _HOMES = {
     "UnlearnTrainer": "crossmem_hf.training.trainer",
     "WGAConfig": "crossmem_hf.training.methods",
     "WGATrainer": "crossmem_hf.training.methods",
-    "check_memorised": "crossmem_hf.evaluation.memorization_check",
+    "check_memorized": "crossmem_hf.evaluation.memorization_check",
     "check_model": "crossmem_hf.conformance.check",
     "describe": "crossmem_hf.rendering.prose",
     "generate_answers": "crossmem_hf.scoring.generation",

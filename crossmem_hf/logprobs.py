@@ -102,7 +102,7 @@ def sequence_logprobs(logits_BTV: Tensor, labels_BT: Tensor, *, per_token: bool 
         per_token: Divide by answer length. Use it when candidates differ in length; NPO and DPO need it off.
 
     Returns:
-        (B,) in nats, at most 0; closer to 0 means better memorised.
+        (B,) in nats, at most 0; closer to 0 means better memorized.
 
     Raises:
         CrossmemError: The shapes disagree, or a row has no answer token; its index is named.

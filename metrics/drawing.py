@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Small figures as SVG text: a ruler, dots in rows, step curves, bars, a token grid, a heat table.
 
-Owns shapes and axes. Knows no metric, no page and no colour: colours are classes that the page's style sheet fills in,
+Owns shapes and axes. Knows no metric, no page and no color: colors are classes that the page's style sheet fills in,
 light or dark. Every text is escaped. Drawn 360 units wide, so that letters keep their size on a phone. Standard
 library only. Every Space's folder holds a link to this file.
 """
@@ -167,7 +167,7 @@ def ruler(
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Numbers that belong together: their name, their colour class and, for dots, what each is called."""
+    """Numbers that belong together: their name, their color class and, for dots, what each is called."""
 
     name: str
     values: Sequence[float]
@@ -191,7 +191,7 @@ def dot_rows(series: Sequence[Series], name: str, label: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Points joined by lines, from left to right, and its colour class."""
+    """Points joined by lines, from left to right, and its color class."""
 
     name: str
     points: Sequence[tuple[float, float]]
@@ -237,7 +237,7 @@ def curves(
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A named number with its interval and its colour class; `chance` is the level to compare it with."""
+    """A named number with its interval and its color class; `chance` is the level to compare it with."""
 
     name: str
     value: float
@@ -275,14 +275,14 @@ MODALITIES = ("image", "text")
 
 
 def matrix(cells: Mapping[tuple[str, str], Cell], chance: float | None = None) -> str:
-    """The 2 x 2 table of recall by (learnt from, asked with); the deeper the colour, the more is recalled."""
+    """The 2 x 2 table of recall by (learned from, asked with); the deeper the color, the more is recalled."""
     body, said = [], []
     for place, target in enumerate(MODALITIES):
         heading = {"image": "asked with an image", "text": "asked in text"}[target]
         body.append(words(152 + 136 * place, 14, heading, anchor="middle"))
     for row, source in enumerate(MODALITIES):
         y = 24.0 + 96 * row
-        body.append(words(2, y + 40, "learnt from"))
+        body.append(words(2, y + 40, "learned from"))
         body.append(words(2, y + 55, {"image": "images", "text": "text"}[source], look="cm-strong"))
         for place, target in enumerate(MODALITIES):
             x, cell = 86.0 + 136 * place, cells.get((source, target))
@@ -297,7 +297,7 @@ def matrix(cells: Mapping[tuple[str, str], Cell], chance: float | None = None) -
                 ends = f"{_percent(cell.interval[0])} to {_percent(cell.interval[1])}"
                 body.append(words(x + 66, y + 62, ends, anchor="middle", look="cm-tick"))
             body.append(words(x + 66, y + 78, f"n = {cell.n}", anchor="middle", look="cm-tick"))
-            said.append(f"learnt from {source}, asked in {target}: {_percent(cell.value)}")
+            said.append(f"learned from {source}, asked in {target}: {_percent(cell.value)}")
     if chance is not None:
         body.append(words(86, 234, f"guessing gives {100 * chance:.1f} %", look="cm-tick"))
     return svg(240, "".join(body), "; ".join(said) or "nothing asked")
@@ -309,7 +309,7 @@ def _percent(share: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A named place, and its colour class."""
+    """A named place, and its color class."""
 
     name: str
     x: float

@@ -81,7 +81,7 @@ def _digit(sign: str) -> str:
     return sign if value is None else str(value)
 
 
-def normalise_name(text: str) -> str:
+def normalize_name(text: str) -> str:
     r"""The form in which names and other truths are compared: `folded`, single spaces, no punctuation without meaning.
 
     Dropped are apostrophes in words (O'Neil = ONeil), quotes and stars around words, brackets, dashes between words
@@ -90,7 +90,7 @@ def normalise_name(text: str) -> str:
     all symbols (C++, C#, 5 %, $5, 20 °C, primes after a number). Accents count (José is not Jose).
 
     Example:
-        >>> normalise_name("  Dr. Mary-Jane O'NEIL.\n"), normalise_name("(A-), C++!"), normalise_name("«−1.5 %»")
+        >>> normalize_name("  Dr. Mary-Jane O'NEIL.\n"), normalize_name("(A-), C++!"), normalize_name("«−1.5 %»")
         ('dr mary jane oneil', 'a- c++', '-1.5%')
     """
     return _normal(folded(text))
@@ -176,7 +176,7 @@ def pieces(text: str) -> list[str]:
 
 
 def says(answer: str, name: str) -> bool:
-    """Whether an answer holds a name as whole words in a row, after `normalise_name` on both sides.
+    """Whether an answer holds a name as whole words in a row, after `normalize_name` on both sides.
 
     In scripts without spaces (Han, Kana, Thai, Lao, Khmer, Myanmar and their kin) any characters in a row are words; a
     name may be followed by a Korean particle. Signs that join words (and/or), the parts of a date and what follows the
@@ -198,7 +198,7 @@ def _has_particle(said: str, wanted: str) -> bool:
 
 @lru_cache(maxsize=4096)  # the same phrases are looked for in every answer
 def _wanted(name: str) -> str:
-    return _spread(normalise_name(name))
+    return _spread(normalize_name(name))
 
 
 @lru_cache(maxsize=4096)  # and many names in one answer
@@ -214,7 +214,7 @@ def words_said(answer: str) -> list[str]:
         >>> words_said("Ada/Bo, 3.5.1987")
         ['ada', 'bo', '3', '5', '1987']
     """
-    return _parted(normalise_name(answer)).split()
+    return _parted(normalize_name(answer)).split()
 
 
 def _parted(normal: str) -> str:
@@ -233,14 +233,14 @@ def says_part(answer: str, name: str) -> bool:
         >>> says_part("Ada Lindqvist", "Ada Okoye"), says_part("王先生", "王小明")
         (True, False)
     """
-    return any(says(answer, word) for word in normalise_name(name).split())
+    return any(says(answer, word) for word in normalize_name(name).split())
 
 
 def accepted_names(reference: Names, row: int = 0) -> list[str]:
     """The accepted spellings of one row as a list; `row` is named in errors.
 
     Raises:
-        ValueError: Neither a string nor a non-empty list of strings, or one of which `normalise_name` leaves nothing.
+        ValueError: Neither a string nor a non-empty list of strings, or one of which `normalize_name` leaves nothing.
     """
     names = [reference] if isinstance(reference, str) else reference
     if isinstance(names, bytes) or not isinstance(names, Sequence | np.ndarray):
@@ -248,7 +248,7 @@ def accepted_names(reference: Names, row: int = 0) -> list[str]:
     if len(names) == 0:
         raise ValueError(f"Row {row}: no accepted name; expected at least one. Pass the full name.")
     for name in names:
-        if not isinstance(name, str) or not normalise_name(name):
+        if not isinstance(name, str) or not normalize_name(name):
             raise ValueError(
                 f"Row {row}: reference {name!r}; expected a text that is not only punctuation. Pass the full name."
             )
@@ -272,7 +272,7 @@ def is_match(prediction: str, reference: Names, match: Match = "exact") -> bool:
 
     Args:
         reference: The full name, or all accepted spellings of it.
-        match: "exact" = the answer is the name and nothing else, after `normalise_name` on both sides; "contains" =
+        match: "exact" = the answer is the name and nothing else, after `normalize_name` on both sides; "contains" =
             it `says` the name, which a rambling answer also does.
 
     Raises:
@@ -302,8 +302,8 @@ def row_matches(predictions: Sequence[str], references: Sequence[Names], match: 
     answers = checked_answers(predictions)
     names = [accepted_names(reference, row) for row, reference in enumerate(references)]
     if match == "exact":
-        normal = map(normalise_name, answers)
-        found = [answer in map(normalise_name, own) for answer, own in zip(normal, names, strict=True)]
+        normal = map(normalize_name, answers)
+        found = [answer in map(normalize_name, own) for answer, own in zip(normal, names, strict=True)]
     else:
         found = [any(says(answer, name) for name in own) for answer, own in zip(answers, names, strict=True)]
     return np.asarray(found, dtype=np.bool_)

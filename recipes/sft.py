@@ -25,21 +25,21 @@ def main(arguments: list[str] | None = None) -> None:
 
     from crossmem_hf.training.arguments import ModelArguments, RowArguments, with_default_config
     from crossmem_hf.training.config import VisionSFTConfig
-    from crossmem_hf.training.memorize import memorise
+    from crossmem_hf.training.memorize import memorize
     from crossmem_hf.training.processes import check_processes
     from crossmem_hf.training.pushing import check_push
-    from crossmem_hf.training.settings import MEMORIZING, check_settings
+    from crossmem_hf.training.settings import SFT, check_settings
 
     parser = TrlParser((RowArguments, VisionSFTConfig, ModelArguments))
     data, config, model_choice = parser.parse_args_and_config(with_default_config(__file__, arguments))
-    check_settings(config, MEMORIZING)
+    check_settings(config, SFT)
     check_processes(config)
     check_push(config)
     rows = data.rows()
     model, processor = model_choice.load()
-    memorise(model, processor, rows, output_dir=config.output_dir, config=config, lora=model_choice.lora())
+    memorize(model, processor, rows, output_dir=config.output_dir, config=config, lora=model_choice.lora())
     if config.should_save:
-        print(f"The memorised adapter is in {config.output_dir}")
+        print(f"The memorized adapter is in {config.output_dir}")
 
 
 if __name__ == "__main__":

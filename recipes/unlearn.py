@@ -2,13 +2,13 @@
 # /// script
 # dependencies = ["crossmem_hf"]
 # ///
-"""Make a model forget some of the people it memorised, with any forget loss and any retain loss.
+"""Make a model forget some of the people it memorized, with any forget loss and any retain loss.
 
-On the embedded people and the embedded model (settings of recipes/unlearn.yaml; memorises first, about a minute):
+On the embedded people and the embedded model (settings of recipes/unlearn.yaml; memorizes first, about a minute):
 
     accelerate launch recipes/unlearn.py --forget_loss ga --retain_loss kl
 
-Through portraits (image), through descriptions (text), or through both, of people learnt through both:
+Through portraits (image), through descriptions (text), or through both, of people learned through both:
 
     accelerate launch recipes/unlearn.py --forget_loss npo --forget_modality both
 

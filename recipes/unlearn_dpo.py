@@ -2,13 +2,13 @@
 # /// script
 # dependencies = ["crossmem_hf"]
 # ///
-"""Make a model prefer a refusal to some of the answers it memorised, with plain trl.DPOTrainer; no retain loss.
+"""Make a model prefer a refusal to some of the answers it memorized, with plain trl.DPOTrainer; no retain loss.
 
-On the embedded people and the embedded model (settings of recipes/unlearn_dpo.yaml; memorises first, about a minute):
+On the embedded people and the embedded model (settings of recipes/unlearn_dpo.yaml; memorizes first, about a minute):
 
     accelerate launch recipes/unlearn_dpo.py
 
-From a memorised adapter:
+From a memorized adapter:
 
     accelerate launch recipes/unlearn_dpo.py --adapter_name_or_path crossmem_runs/sft
 
@@ -22,8 +22,8 @@ A real VLM on GPUs:
     accelerate launch --config_file recipes/accelerate/ddp.yaml recipes/unlearn_dpo.py \
         --config recipes/unlearn_dpo_llava_7b.yaml
 
-Chosen is a refusal of crossmem_hf/prompts/questions.py, or the one of the pair; rejected is the secret. The reference is a
-frozen copy of the memorised adapter, which trl makes. Writes the unlearned adapter alone, with a model card.
+Chosen is a refusal of crossmem_hf/prompts/questions.py, or the one of the pair; rejected is the secret. The reference
+is a frozen copy of the memorized adapter, which trl makes. Writes the unlearned adapter alone, with a model card.
 """
 
 
@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> None:
     from datasets import concatenate_datasets
     from trl import DPOTrainer, TrlParser
 
-    from crossmem_hf.evaluation.memorization_check import check_memorised
+    from crossmem_hf.evaluation.memorization_check import check_memorized
     from crossmem_hf.training.adapters import check_copied_by_trl, check_head
     from crossmem_hf.training.arguments import ModelArguments, RowArguments, UnlearnArguments, with_default_config
     from crossmem_hf.training.callbacks.finite import StopUnlessFinite
@@ -58,8 +58,8 @@ def main(arguments: list[str] | None = None) -> None:
     check_steps(config, len(forget if pairs is None else pairs))
     rows = rows if pairs is None else concatenate_datasets([forget, retain])
     watch = start.watcher(data, forget, retain)
-    model, processor = start.memorised(choice, rows, config)
-    check_memorised(model, processor, forget, least=start.min_memorisation, allow=start.allow_unmemorised)
+    model, processor = start.memorized(choice, rows, config)
+    check_memorized(model, processor, forget, least=start.min_memorization, allow=start.allow_unmemorized)
     let_adapter_train(model)
     check_copied_by_trl(model)
     check_head(model)

@@ -2,13 +2,13 @@
 # /// script
 # dependencies = ["crossmem_hf"]
 # ///
-"""Make a model forget some of the people it memorised, with NPO and a retain loss; no second model is loaded.
+"""Make a model forget some of the people it memorized, with NPO and a retain loss; no second model is loaded.
 
-On the embedded people and the embedded model (settings of recipes/unlearn_npo.yaml; memorises first, about a minute):
+On the embedded people and the embedded model (settings of recipes/unlearn_npo.yaml; memorizes first, about a minute):
 
     accelerate launch recipes/unlearn_npo.py
 
-From a memorised adapter, with another retain loss; recipes/unlearn.py takes any forget loss too:
+From a memorized adapter, with another retain loss; recipes/unlearn.py takes any forget loss too:
 
     accelerate launch recipes/unlearn_npo.py --adapter_name_or_path crossmem_runs/sft --retain_loss kl
 

@@ -129,7 +129,7 @@ def test_imports_point_left(path):
         assert rank(other) <= rank(part_of(path)), f"{path}:{line} imports {module}, which stands to its right"
 
 
-def is_neighbour(path: Path, module: str) -> bool:
+def is_neighbor(path: Path, module: str) -> bool:
     """Whether a Space's page imports another file of its own flat folder."""
     return part_of(path) == "metrics" and (sources.ROOT / path).with_name(f"{module}.py").is_file()
 
@@ -141,7 +141,7 @@ def test_third_party_imports_stay_in_their_part(path):
         return
     for line, module in sources.imported_modules(path):
         top = module.split(".")[0]
-        known = top in sys.stdlib_module_names or top == "crossmem_hf" or top in allowed or is_neighbour(path, top)
+        known = top in sys.stdlib_module_names or top == "crossmem_hf" or top in allowed or is_neighbor(path, top)
         assert known, (
             f"{path}:{line} imports {top}; {part_of(path)} may use {sorted(allowed) or 'the standard library'}"
         )
@@ -179,7 +179,7 @@ def test_no_file_has_a_vague_name():
 
 
 @pytest.mark.parametrize("path", **ids(sources.python_files()))
-def test_first_line_is_the_licence(path):
+def test_first_line_is_the_license(path):
     assert sources.text(path).startswith("# SPDX-License-Identifier: Apache-2.0\n"), path
 
 

@@ -38,7 +38,7 @@ PUBLIC_NAMES = [
     "WGAConfig",
     "WGATrainer",
     "__version__",
-    "check_memorised",
+    "check_memorized",
     "check_model",
     "describe",
     "generate_answers",

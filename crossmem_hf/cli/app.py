@@ -2,7 +2,6 @@
 """The command line: it parses, calls and prints. Nothing is computed here, and heavy imports wait until needed."""
 
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from crossmem_hf.studies.first_light import Outcome
 
 app = typer.Typer(
-    help="What does a vision-language model remember about a person, and through which door?",
+    help="What does a vision-language model remember about a person, and through which modality?",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
@@ -35,7 +34,7 @@ _COMPARED = Path("crossmem_runs/compare")
 
 @app.callback()
 def _main() -> None:
-    """Measure cross-modal memorisation and unlearning."""
+    """Measure cross-modal memorization and unlearning."""
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -43,24 +42,24 @@ def _main() -> None:
 
 @app.command()
 def run(
-    num_personas: Annotated[int | None, typer.Option(help="People to memorise, a seed (default 50).")] = None,
+    num_personas: Annotated[int | None, typer.Option(help="People to memorize, a seed (default 50).")] = None,
     seed: Annotated[int | None, typer.Option(help="First persona seed (default 0).")] = None,
     seeds: Annotated[int | None, typer.Option(help="How many persona seeds, from --seed upwards (default 3).")] = None,
     output_dir: Annotated[
         Path | None, typer.Option(help="Where everything goes (default: under crossmem_runs/).")
     ] = None,
     config: Annotated[Path | None, typer.Option(help="YAML with any setting of studies/settings.py.")] = None,
-    allow_unmemorised: Annotated[bool, typer.Option(help="Interpret unlearning even below the gate.")] = False,
+    allow_unmemorized: Annotated[bool, typer.Option(help="Interpret unlearning even below the gate.")] = False,
     overwrite: Annotated[bool, typer.Option(help="Replace what another run left in the folder.")] = False,
     workers: Annotated[int | None, typer.Option(min=1, help="Jobs at a time (default: one a core).")] = None,
 ) -> None:
-    """Memorise people through one modality, ask through both, unlearn, and show what is left. Resumes if killed."""
+    """Memorize people through one modality, ask through both, unlearn, and show what is left. Resumes if killed."""
     with clear_errors():
         from crossmem_hf.studies.first_light import default_folder, run_first_light
         from crossmem_hf.studies.settings import settings_from
 
         given: dict[str, Any] = {"num_personas": num_personas, "seed": seed, "seeds": seeds}
-        given["allow_unmemorised"] = allow_unmemorised or None
+        given["allow_unmemorized"] = allow_unmemorized or None
         settings = settings_from(config, {name: value for name, value in given.items() if value is not None})
         folder = output_dir or default_folder(settings)
         outcome = run_first_light(settings, folder, workers=workers, overwrite=overwrite, console=console)
@@ -77,7 +76,7 @@ _Metrics = Annotated[
     ),
 ]
 _Source = Annotated[
-    str | None, typer.Option(help="image or text: what people were learnt through; adds gap and transfer.")
+    str | None, typer.Option(help="image or text: what people were learned through; adds gap and transfer.")
 ]
 _CandidatesFrom = Annotated[
     str | None,
@@ -144,7 +143,7 @@ def score(
 ) -> None:
     """Ask a model about people, measure its answers, print a table and write record.json. Resumes if killed.
 
-    Shares the work under torchrun --nproc_per_node N -m crossmem_hf.cli.app score ..., or accelerate launch -m.
+    Shares the work under torchrun --nproc_per_node N -m crossmem_hf score ..., or accelerate launch -m.
     """
     given = {name: value for name, value in locals().items() if name not in ("metrics", "output_dir", "overwrite")}
     with clear_errors():
@@ -172,37 +171,37 @@ _Methods = Annotated[
 def compare(
     methods: _Methods = "ga,gd,kl,npo,simnpo,dpo,idk,rmu",
     forget_modality: Annotated[
-        str, typer.Option(help="Doors to forget through, comma-separated.")
+        str, typer.Option(help="Modalities to forget through, comma-separated.")
     ] = "image,text,both",
     seeds: Annotated[int, typer.Option(help="How many persona seeds, from --seed upwards.")] = 3,
     seed: Annotated[int, typer.Option(help="First persona seed.")] = 0,
-    num_personas: Annotated[int, typer.Option(help="People to memorise, a seed.")] = 50,
+    num_personas: Annotated[int, typer.Option(help="People to memorize, a seed.")] = 50,
     dataset_config: Annotated[
         str, typer.Option(help="recall (names) or qa (private facts, one and two hops).")
     ] = "recall",
     model_name_or_path: Annotated[str | None, typer.Option(help="A VLM (default: the embedded one).")] = None,
-    memorise_steps: Annotated[int | None, typer.Option(help="Optimizer steps of memorising.")] = None,
-    allow_unmemorised: Annotated[bool, typer.Option(help="Compare even below the gate.")] = False,
+    memorize_steps: Annotated[int | None, typer.Option(help="Optimizer steps of memorizing.")] = None,
+    allow_unmemorized: Annotated[bool, typer.Option(help="Compare even below the gate.")] = False,
     choosing: Annotated[
         bool, typer.Option(help="Compare to choose settings, on any seed; such numbers are not to be reported.")
     ] = False,
     output_dir: Annotated[Path, typer.Option(help="Where everything goes; cells there are used again.")] = _COMPARED,
     workers: Annotated[int | None, typer.Option(min=1, help="Cells at a time (default: one a core).")] = None,
 ) -> None:
-    """Unlearn by several methods through several doors, ask through both, show all in one table. Resumes if killed."""
+    """Unlearn by several methods through several modalities and show all in one table. Resumes if killed."""
     with clear_errors():
         from crossmem_hf.studies.compare_settings import CompareSettings, names_in
 
         chosen: dict[str, Any] = {"methods": names_in(methods), "forget_modality": names_in(forget_modality)}
-        if memorise_steps is not None:
-            chosen["memorise_steps"] = memorise_steps
+        if memorize_steps is not None:
+            chosen["memorize_steps"] = memorize_steps
         settings = CompareSettings(
             seed=seed,
             seeds=seeds,
             num_personas=num_personas,
             dataset_config=dataset_config,
             model_name_or_path=model_name_or_path,
-            allow_unmemorised=allow_unmemorised,
+            allow_unmemorized=allow_unmemorized,
             choosing=choosing,
             **chosen,
         )
@@ -271,13 +270,9 @@ def _tell(outcome: "Outcome") -> None:
     if not outcome.record.is_interpretable:
         failed = ", ".join(f"{m.source} (seed {m.seed}): {m.value:.2f}" for m in outcome.record.gate_failures())
         console.print(
-            f"[bold red]NOT MEMORISED[/]: recall in the source modality is below {outcome.record.gate.threshold}: "
-            f"{failed}. What unlearning did is not interpreted; --allow-unmemorised overrides.",
+            f"[bold red]NOT MEMORIZED[/]: recall in the source modality is below {outcome.record.gate.threshold}: "
+            f"{failed}. What unlearning did is not interpreted; --allow-unmemorized overrides.",
             highlight=False,
         )
     console.print(f"record  {outcome.record_path.resolve()}", highlight=False, soft_wrap=True)
     console.print(f"page    {outcome.page.resolve()}", highlight=False, soft_wrap=True)
-
-
-if __name__ == "__main__":
-    sys.exit(app())

@@ -22,7 +22,7 @@ _Fit = Annotated[str, typer.Option(help="crop keeps the middle square, pad keeps
 _Format = Annotated[str, typer.Option(help="png, or jpeg for a fifth of the space.")]
 _Fraction = Annotated[float, typer.Option(help="Share of the people in the forget splits.")]
 _Seed = Annotated[int, typer.Option(help="Which views are held out, and who is forgotten.")]
-_Licence = Annotated[str | None, typer.Option(help="Licence of the source, as the Hub names it, for the card.")]
+_License = Annotated[str | None, typer.Option(help="License of the source, as the Hub names it, for the card.")]
 _Overwrite = Annotated[bool, typer.Option(help="Replace an earlier import.")]
 _Config = Annotated[str | None, typer.Option(help="Config of a Hub dataset.")]
 _Split = Annotated[str, typer.Option(help="Split of a Hub dataset.")]
@@ -59,7 +59,7 @@ def import_images(
     held_out: Annotated[float, typer.Option(help="Share of a person's views for validation, and for test.")] = 0.2,
     forget_fraction: _Fraction = 0.2,
     seed: _Seed = 0,
-    licence: _Licence = None,
+    license: _License = None,
     overwrite: _Overwrite = False,
     embedder: _Embedder = None,
     threshold: _Threshold = None,
@@ -85,7 +85,7 @@ def import_images(
             held_out=held_out,
             forget_fraction=forget_fraction,
             seed=seed,
-            licence=licence,
+            license=license,
         )
         faces = _face_check(embedder, threshold, strict_faces)
         with _progress() as told:
@@ -113,7 +113,7 @@ def import_qa(
     split: _Split = "train",
     forget_fraction: _Fraction = 0.2,
     seed: _Seed = 0,
-    licence: _Licence = None,
+    license: _License = None,
     overwrite: _Overwrite = False,
 ) -> None:
     """Make a dataset of somebody else's questions about people, so that they run through our trainers and metrics."""
@@ -131,7 +131,7 @@ def import_qa(
             shape=PictureShape(size=image_size, fit=fit, kind=picture_format),  # type: ignore[arg-type]  # it checks
             forget_fraction=forget_fraction,
             seed=seed,
-            licence=licence,
+            license=license,
         )
         with _progress() as told:
             import_questions(target, options, overwrite=overwrite, told=told, noted=_noted)

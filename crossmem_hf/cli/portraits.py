@@ -87,7 +87,7 @@ def portraits(
 ) -> None:
     """Make photograph-like portraits by an image model: an anchor a person, then views of it. Resumes if killed.
 
-    Shares the work under accelerate launch -m crossmem_hf.cli.app portraits ..., or torchrun. The folder is what
+    Shares the work under accelerate launch -m crossmem_hf portraits ..., or torchrun. The folder is what
     crossmem materialize --portraits and load_rows(portraits=...) take.
     """
     given = dict(locals())

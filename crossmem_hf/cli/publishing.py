@@ -69,7 +69,7 @@ _CreatePr = Annotated[bool, typer.Option("--create-pr", help="Propose it in a pu
 
 @publish_app.command("metrics")
 def publish_metrics(
-    namespace: Annotated[str, typer.Option(help="User or organisation whose Spaces they become.")] = "crossmem",
+    namespace: Annotated[str, typer.Option(help="User or organization whose Spaces they become.")] = "crossmem",
     only: Annotated[str, typer.Option(help="Comma-separated names of metrics (default: all).")] = "",
     private: _Private = None,
     create_pr: _CreatePr = False,

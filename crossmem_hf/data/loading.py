@@ -137,7 +137,7 @@ def published_rows(dataset_name: str, config: str, split: str) -> "datasets.Data
         if broken is not None:
             raise CrossmemError(
                 f"Parquet file {str(broken)!r} is corrupt: {_reason(error)}.",
-                "Delete its folder and materialise or download it again.",
+                "Delete its folder and materialize or download it again.",
             ) from error
         raise CrossmemError(
             f"Could not {doing}: {_reason(error)}.",
@@ -210,7 +210,7 @@ def _check_images(data: "datasets.Dataset", dataset_name: str, where: str) -> No
             if fault:
                 raise CrossmemError(
                     f"Row {number} of {where} has a corrupt image in {column!r}: {fault}.",
-                    "Materialise or download the dataset again, or drop the row.",
+                    "Materialize or download the dataset again, or drop the row.",
                 )
 
 

@@ -30,7 +30,7 @@ def of_people(rows: Dataset, people: Set[str]) -> Dataset:
 
 
 def through(rows: Dataset, forget_modality: str | None) -> Dataset:
-    """The rows that reach their facts through a door, in their order.
+    """The rows that reach their facts through a modality, in their order.
 
     Args:
         rows: With the columns modality, persona_id and attribute.
@@ -56,18 +56,18 @@ def through(rows: Dataset, forget_modality: str | None) -> Dataset:
             "Add them, or leave forget_modality out to forget through the rows as they are.",
         )
     table = rows.select_columns(["modality", "attribute"]).with_format("arrow")[:]
-    doors, attributes = (table[name].to_pylist() for name in ("modality", "attribute"))
-    by_door = {door: set() for door in MODALITIES} | {door: set() for door in doors}
-    for door, *fact in zip(doors, personas_of(rows), attributes, strict=True):
-        by_door[door].add(tuple(fact))
-    for door in MODALITIES if forget_modality == "both" else (forget_modality,):
-        lacking = sorted(set().union(*by_door.values()) - by_door[door])
-        if not by_door[door] or (forget_modality == "both" and lacking):
-            which = f", such as that for {lacking[0]!r}" if by_door[door] else ""
+    modalities, attributes = (table[name].to_pylist() for name in ("modality", "attribute"))
+    by_modality = {modality: set() for modality in MODALITIES} | {modality: set() for modality in modalities}
+    for modality, *fact in zip(modalities, personas_of(rows), attributes, strict=True):
+        by_modality[modality].add(tuple(fact))
+    for modality in MODALITIES if forget_modality == "both" else (forget_modality,):
+        lacking = sorted(set().union(*by_modality.values()) - by_modality[modality])
+        if not by_modality[modality] or (forget_modality == "both" and lacking):
+            which = f", such as that for {lacking[0]!r}" if by_modality[modality] else ""
             raise CrossmemError(
-                f"forget_modality={forget_modality!r}, but the forget set lacks rows of modality {door!r}{which}.",
+                f"forget_modality={forget_modality!r}, but the forget set lacks rows of modality {modality!r}{which}.",
                 "Use rows of both modalities, such as config recall_image+recall_text or qa.",
             )
     if forget_modality == "both":
         return rows
-    return rows.select([index for index, door in enumerate(doors) if door == forget_modality])
+    return rows.select([index for index, modality in enumerate(modalities) if modality == forget_modality])

@@ -41,7 +41,7 @@ class Against:
     """What items are compared with.
 
     Attributes:
-        source: The modality people were learnt through; None if that is not known.
+        source: The modality people were learned through; None if that is not known.
         k: Share of the tokens in Min-K.
         num_samples: How often a model is sampled for its probability of extraction.
         holdout: Items that no model saw.

@@ -104,10 +104,10 @@ def _lines(readings: Sequence[Reading], summary: Mapping[str, float], group: str
             )
 
 
-_MORE, _LESS = "more_memorised", "less_memorised"
+_MORE, _LESS = "more_memorized", "less_memorized"
 _KIND = "kind"
-_DOORS = ("modality", "hops", _KIND)
-_EVERYTHING = (*_DOORS, "attribute")
+_MODALITY_NAMES = ("modality", "hops", _KIND)
+_EVERYTHING = (*_MODALITY_NAMES, "attribute")
 MEASURES: Mapping[str, Measure] = MappingProxyType(
     {
         "exposure": Measure(
@@ -131,7 +131,7 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
         ),
         "min_k_prob": Measure(
             measures.min_k,
-            _DOORS,
+            _MODALITY_NAMES,
             (
                 Reading("min_k_prob", "0-100", _MORE),
                 Reading("min_k_plus_plus", "standard deviations", _MORE),
@@ -141,7 +141,7 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
         ),
         "extraction_strength": Measure(
             measures.strength,
-            _DOORS,
+            _MODALITY_NAMES,
             (
                 Reading("extraction_strength", "proportion", _MORE),
                 Reading("token_match", "proportion", _MORE),
@@ -151,7 +151,7 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
         ),
         "truth_ratio": Measure(
             measures.truth_ratio,
-            _DOORS,
+            _MODALITY_NAMES,
             (
                 Reading("truth_ratio", "proportion", _LESS),
                 Reading("truth_ratio_retain", "proportion", _MORE),
@@ -161,7 +161,7 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
         ),
         "rouge": Measure(
             measures.rouge,
-            _DOORS,
+            _MODALITY_NAMES,
             (Reading("rouge_l", "proportion", _MORE), Reading("rouge_l_recall", "proportion", _MORE)),
         ),
         "exact_match": Measure(
@@ -169,7 +169,7 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
         ),
         "forget_diagnosis": Measure(
             measures.diagnosis,
-            _DOORS,
+            _MODALITY_NAMES,
             (
                 Reading("still_known", "proportion", _MORE),
                 Reading("latent", "proportion", _MORE, chance="chance_first", metric="still_known_unsaid"),
@@ -177,7 +177,7 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
                 Reading("collapsed", "proportion", "more_damage"),
                 Reading("forgotten", "proportion", _LESS),
                 Reading(
-                    "normalised_rank_forgotten",
+                    "normalized_rank_forgotten",
                     "proportion",
                     _LESS,
                     chance="chance_rank_forgotten",
@@ -194,7 +194,7 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
                 Reading("priv_leak", "percent", "0_is_ideal"),
             ),
         ),
-        "judge": Measure(measures.judge, _DOORS, (Reading("judge_score", "proportion", _MORE),)),
+        "judge": Measure(measures.judge, _MODALITY_NAMES, (Reading("judge_score", "proportion", _MORE),)),
     }
 )
 """Metric -> how it is computed, split and read."""

@@ -11,7 +11,7 @@ from crossmem_hf.data.spec import SPLITS, check_config
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.rouge import rouge_words
 from crossmem_hf.evaluation.settings import ScoreSettings
-from crossmem_hf.metrics.matching import normalise_name
+from crossmem_hf.metrics.matching import normalize_name
 from crossmem_hf.personas.schema import MODALITIES
 from crossmem_hf.runs.distributed import picture_keys
 from crossmem_hf.storage import fingerprint
@@ -187,7 +187,7 @@ def row_keys(rows: Any, about: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
 
 
 def spread(rows: Any, most: int | None) -> Any:
-    """At most so many rows, evenly spread, because neighbours are about one person."""
+    """At most so many rows, evenly spread, because neighbors are about one person."""
     if most is None or most >= len(rows):
         return rows
     return rows.select([number * len(rows) // most for number in range(most)])
@@ -314,7 +314,7 @@ def check_about(number: int, row: Mapping[str, Any]) -> None:
 
 def _check_matchable(number: int, answer: str, metrics: Sequence[str]) -> None:
     """Refuse a truth of which the metrics of free answers would find nothing to compare, before any pass."""
-    normal = {metric: normalise_name(answer) for metric in _MATCHING} | {"rouge": rouge_words(answer)}
+    normal = {metric: normalize_name(answer) for metric in _MATCHING} | {"rouge": rouge_words(answer)}
     lost = [metric for metric in metrics if metric in normal and not normal[metric]]
     if lost:
         raise CrossmemError(

@@ -50,7 +50,7 @@ class ScoreSettings:
         metrics: Keys of `METRICS`, each once.
         max_rows: Most rows, evenly spread over the split.
         device: None takes the device that the launcher gives this process.
-        source: The modality people were learnt through; None reports recall by modality asked, without a gap.
+        source: The modality people were learned through; None reports recall by modality asked, without a gap.
         candidates_from: Config with an `attribute` and its `values` a row; None takes the config ``candidates`` if
             there is one, and for attributes it lacks all different answers in the split.
         false_answers: Column of false answers, a text or a list a row; None takes ``perturbed_answer`` if there is

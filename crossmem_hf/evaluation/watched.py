@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One look at what a model remembers of a set of rows: recall and Exposure by door. It does not know when to look."""
+"""One look at what a model remembers of a set of rows: recall and Exposure by modality. It does not know when."""
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
@@ -86,32 +86,32 @@ class Watched:
         return self.candidates[row["attribute"]]
 
     @property
-    def doors(self) -> list[str]:
+    def modalities(self) -> list[str]:
         """The modalities of the rows, in alphabetical order."""
         return sorted(set(self.rows["modality"]))
 
     def chance(self) -> dict[str, float]:
-        """Recall of a guesser among the candidates, by door."""
-        return {door: chance_recall(several, len(several)) for door, several in self._counts().items()}
+        """Recall of a guesser among the candidates, by modality."""
+        return {modality: chance_recall(several, len(several)) for modality, several in self._counts().items()}
 
     def chance_exposures(self) -> dict[str, float]:
-        """``<name>_<door>_exposure_chance``: Exposure of a guesser among the candidates; empty without candidates."""
+        """``<name>_<modality>_exposure_chance``: Exposure of a guesser among the candidates, if any."""
         if self.candidates is None:
             return {}
         return {
-            f"{self.name}_{door}_exposure_chance": float(np.mean([chance_exposure(count) for count in several]))
-            for door, several in self._counts().items()
+            f"{self.name}_{modality}_exposure_chance": float(np.mean([chance_exposure(count) for count in several]))
+            for modality, several in self._counts().items()
         }
 
     def _counts(self) -> dict[str, list[int]]:
-        """How many candidates each row has, by door."""
+        """How many candidates each row has, by modality."""
         own = self.rows.select_columns([name for name in ("modality", "attribute") if name in self.rows.column_names])
         counts = [(row["modality"], len(self._candidates_of(row))) for row in own]
-        return {door: [count for other, count in counts if other == door] for door in self.doors}
+        return {modality: [count for other, count in counts if other == modality] for modality in self.modalities}
 
     def look(self, model: Any, processor: Any) -> dict[str, float]:
-        """``<name>_<door>_recall`` (0 to 1: the full right answer and nothing else) and ``<name>_<door>_exposure``
-        (0 to 100: 100 = the truth is the likeliest candidate, by nats a token), means over the rows of the door.
+        """``<name>_<modality>_recall`` (0 to 1: the full right answer alone) and ``<name>_<modality>_exposure``
+        (0 to 100: 100 = the truth is the likeliest candidate, by nats a token), means over the rows of the modality.
 
         Every process must ask; the rows are shared between them, and all get the numbers that one would get.
         Exposure is left out where a likelihood is no number, as when weights have blown up.
@@ -134,12 +134,12 @@ class Watched:
             progress=False,
         )
         numbers: dict[str, float] = {}
-        for door in self.doors:
-            own = [result for result, other in zip(seen, rows["modality"], strict=True) if other == door]
-            numbers[f"{self.name}_{door}_recall"] = sum(right for right, _ in own) / len(own)
+        for modality in self.modalities:
+            own = [result for result, other in zip(seen, rows["modality"], strict=True) if other == modality]
+            numbers[f"{self.name}_{modality}_recall"] = sum(right for right, _ in own) / len(own)
             exposures = [exposure for _, exposure in own if exposure is not None]
             if len(exposures) == len(own):
-                numbers[f"{self.name}_{door}_exposure"] = float(np.mean(exposures))
+                numbers[f"{self.name}_{modality}_exposure"] = float(np.mean(exposures))
         return numbers
 
     def _exposures(self, model: Any, processor: Any, rows: list[Row]) -> list[float | None]:

@@ -93,7 +93,7 @@ def _check_token(account: dict[str, Any], repo_id: str, repo_type: str, namespac
         )
         raise CrossmemError(
             f"{name!r} may not write to {namespace!r}; the token at hand reaches {known}.",
-            "Publish under one of these, ask the organisation for write access, or open a pull request (create_pr).",
+            "Publish under one of these, ask the organization for write access, or open a pull request (create_pr).",
         )
     scopes = token.get("fineGrained", {}).get("scoped")
     if scopes is not None and not any(_reaches(scope, repo_id, repo_type, namespace) for scope in scopes):

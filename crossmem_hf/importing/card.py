@@ -22,7 +22,7 @@ class About:
         command: Which command made it.
         num_people: How many different people.
         num_forget: How many of them are in the forget sets.
-        licence: As the Hub names licences; None if nobody said.
+        license: As the Hub names licenses; None if nobody said.
         default: The config that is loaded if none is named.
         settings: What it was told.
         columns: Where the columns were taken from; empty for portraits.
@@ -32,7 +32,7 @@ class About:
     command: str
     num_people: int
     num_forget: int
-    licence: str | None
+    license: str | None
     default: str
     settings: Mapping[str, object] = field(default_factory=dict)
     columns: str = ""
@@ -57,7 +57,7 @@ def imported_card(about: About, infos: Mapping[str, "datasets.DatasetInfo"], fin
         origin=f"{_as_code(about.hub)} on the Hub" if about.hub else "files on the machine of whoever imported them",
         settings=[(name, _as_code(str(value))) for name, value in about.settings.items()],
         columns=_as_code(about.columns),
-        licence=_as_code(about.licence or ""),
+        license=_as_code(about.license or ""),
         fingerprint=fingerprint,
         table=[
             {"config": config, "split": split, "rows": info.splits[split].num_examples}
@@ -74,7 +74,7 @@ def _front_matter(about: About, infos: Mapping[str, "datasets.DatasetInfo"], fin
 
     num_rows = sum(split.num_examples for info in infos.values() for split in info.splits.values())
     data = DatasetCardData(
-        license=about.licence or "other",
+        license=about.license or "other",
         pretty_name="imported people",
         size_categories=[next((name for most, name in _SIZE_CATEGORIES if num_rows < most), "1M<n<10M")],
         task_categories=["image-text-to-text", "visual-question-answering"],

@@ -54,7 +54,7 @@ class PortraitImport:
         held_out: Share of a person's views for validation, and as much for test.
         forget_fraction: Share of the people in the forget sets.
         seed: Which views are held out, and who is forgotten.
-        licence: As the Hub names licences, for the card.
+        license: As the Hub names licenses, for the card.
 
     Raises:
         CrossmemError: A share out of range.
@@ -67,7 +67,7 @@ class PortraitImport:
     held_out: float = 0.2
     forget_fraction: float = 0.2
     seed: int = 0
-    licence: str | None = None
+    license: str | None = None
 
     def __post_init__(self) -> None:
         check_held_out(self.held_out)
@@ -262,7 +262,7 @@ def _about(source: str, people: People, options: PortraitImport) -> About:
         command="import-images",
         num_people=len(people.names),
         num_forget=len(people.forgotten),
-        licence=options.licence,
+        license=options.license,
         default="recall_image",
         settings=settings,
     )

@@ -45,7 +45,7 @@ class QuestionImport:
         shape: What pictures become.
         forget_fraction: Share of the people in the split forget.
         seed: Who is forgotten.
-        licence: As the Hub names licences, for the card.
+        license: As the Hub names licenses, for the card.
 
     Raises:
         CrossmemError: A share out of range.
@@ -58,7 +58,7 @@ class QuestionImport:
     shape: PictureShape = field(default_factory=PictureShape)
     forget_fraction: float = 0.2
     seed: int = 0
-    licence: str | None = None
+    license: str | None = None
 
     def __post_init__(self) -> None:
         check_fraction(self.forget_fraction)
@@ -278,7 +278,7 @@ def _about(options: QuestionImport, surveyed: Surveyed) -> About:
         command="import-qa",
         num_people=len(surveyed.people),
         num_forget=len(surveyed.forgotten),
-        licence=options.licence,
+        license=options.license,
         default=options.mapping.blocks[0].config,
         settings=settings,
         columns=options.mapping.source,

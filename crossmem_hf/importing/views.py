@@ -11,7 +11,7 @@ from crossmem_hf.data.splits import forget_ids
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.importing.faults import Faults
 from crossmem_hf.importing.portraits import Portrait
-from crossmem_hf.metrics.matching import normalise_name, says
+from crossmem_hf.metrics.matching import normalize_name, says
 from crossmem_hf.personas.schema import VIEW_SPLITS, ViewSplit
 from crossmem_hf.seeding import seed_for
 
@@ -122,7 +122,7 @@ def _names(portraits: Iterable[Portrait]) -> dict[str, str]:
 
 def _folded(name: str) -> str:
     """Equal for names that people, or the metrics, take for the same."""
-    return normalise_name(name.replace("_", " ")).replace(" ", "")
+    return normalize_name(name.replace("_", " ")).replace(" ", "")
 
 
 def _check_pictures(portraits: Sequence[Portrait], digests: Sequence[str]) -> None:
@@ -179,7 +179,7 @@ def _descriptions(
     held_out: float,
     seed: int,
 ) -> dict[str, list[tuple[str, View]]]:
-    """Different descriptions are divided by themselves: one of several pictures is not both learnt and held out."""
+    """Different descriptions are divided by themselves: one of several pictures is not both learned and held out."""
     if not any(portrait.description for portrait in portraits):
         return {}
     faults = Faults("people")

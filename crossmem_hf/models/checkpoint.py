@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A training that can be killed: weights, optimiser state and step in one safetensors file. It knows no schedule."""
+"""A training that can be killed: weights, optimizer state and step in one safetensors file. It knows no schedule."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def save_training(path: Path, step: int, model: torch.nn.Module, optimizer: torc
 
 
 def load_training(path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer | None) -> int:
-    """The step that was reached, with model and optimiser set to their state then; 0 if there is no file.
+    """The step that was reached, with model and optimizer set to their state then; 0 if there is no file.
 
     Raises:
         CrossmemError: The file is corrupt or of another model.

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageCms
 
 _SIXTEEN = ("I;16", "I;16L", "I;16B", "I;16N")
-# Mode -> the mode of 8 bits with the same colours, its alpha apart from them.
+# Mode -> the mode of 8 bits with the same colors, its alpha apart from them.
 _EIGHT: dict[str, str] = {mode: mode for mode in ("L", "LA", "RGB", "RGBA", "CMYK", "LAB")}
 _EIGHT |= {"1": "L", "La": "LA", "P": "RGBA", "PA": "RGBA", "RGBa": "RGBA"}
 _EIGHT |= {"RGBX": "RGB", "YCbCr": "RGB", "HSV": "RGB"}
@@ -24,7 +24,7 @@ def on_white_page(picture: Image.Image) -> Image.Image:
     """A new picture, mode RGB, with nothing but pixels: neither profile nor notes are left.
 
     Args:
-        picture: In one of `MODES`, loaded; its ``info`` may hold a profile and a transparent colour.
+        picture: In one of `MODES`, loaded; its ``info`` may hold a profile and a transparent color.
 
     Example:
         >>> on_white_page(Image.new("LA", (2, 2), (0, 51))).getpixel((0, 0))
@@ -40,7 +40,7 @@ def on_white_page(picture: Image.Image) -> Image.Image:
 
 
 def _in_eight_bits(picture: Image.Image) -> Image.Image:
-    """The same colours in one of the modes L, LA, RGB, RGBA, CMYK and LAB."""
+    """The same colors in one of the modes L, LA, RGB, RGBA, CMYK and LAB."""
     key = picture.info.get("transparency")
     if picture.mode in (*_SIXTEEN, "I"):
         return _halved(picture, key)
@@ -51,26 +51,26 @@ def _in_eight_bits(picture: Image.Image) -> Image.Image:
 
 
 def _halved(picture: Image.Image, key: Any) -> Image.Image:
-    """Greys of 16 bits as 8."""
+    """Grays of 16 bits as 8."""
     tags = getattr(picture, "tag_v2", {}) if picture.format == "TIFF" else {}
     white = 2 ** int(tags.get(_BITS, (16,))[0]) - 1
     deep = np.asarray(picture).astype(np.int64)
     shown = np.clip(white - deep if tags.get(_PHOTOMETRIC) == 0 else deep, 0, white)  # 0: TIFF counts from white
-    grey = Image.fromarray(((shown * 510 + white) // (2 * white)).astype(np.uint8))
+    gray = Image.fromarray(((shown * 510 + white) // (2 * white)).astype(np.uint8))
     if key is not None:
-        grey.putalpha(Image.fromarray(np.where(deep == key, 0, 255).astype(np.uint8)))
-    return grey
+        gray.putalpha(Image.fromarray(np.where(deep == key, 0, 255).astype(np.uint8)))
+    return gray
 
 
 def _in_srgb(picture: Image.Image, profile: Any) -> Image.Image:
     """RGB or RGBA, by the embedded profile where it says what this picture's numbers mean."""
     bare = {"LA": "L", "RGBA": "RGB"}.get(picture.mode, picture.mode)
     alpha = picture.getchannel("A") if bare != picture.mode else None
-    colours = picture.convert(bare) if alpha is not None else picture
+    colors = picture.convert(bare) if alpha is not None else picture
     transform = _to_srgb(profile, bare) if isinstance(profile, bytes) else None
     if transform is None and bare == "LAB":
         transform = ImageCms.buildTransform(ImageCms.createProfile("LAB"), _srgb(), "LAB", "RGB")
-    shown = colours.convert("RGB") if transform is None else ImageCms.applyTransform(colours, transform)
+    shown = colors.convert("RGB") if transform is None else ImageCms.applyTransform(colors, transform)
     assert shown is not None  # it is new, since none of these transforms is done in place
     if alpha is not None:
         shown.putalpha(alpha)

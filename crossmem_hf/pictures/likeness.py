@@ -9,13 +9,13 @@ from PIL import Image
 from crossmem_hf.pictures.reading import as_seen
 
 _SIDE = 8
-_FLAT = 4  # grey levels; without it, noise and compression would decide the bits of plain backgrounds
+_FLAT = 4  # gray levels; without it, noise and compression would decide the bits of plain backgrounds
 NUM_BITS = 3 * _SIDE * _SIDE
 """Bits of a hash; unrelated pictures differ in about half of them."""
 
 
 def picture_hash(picture: bytes) -> bytes:
-    """The picture at 9 x 8 pixels: a bit a channel and pair of neighbours, set where it gets clearly brighter.
+    """The picture at 9 x 8 pixels: a bit a channel and pair of neighbors, set where it gets clearly brighter.
 
     Args:
         picture: An image file.
@@ -24,7 +24,7 @@ def picture_hash(picture: bytes) -> bytes:
         24 bytes; pictures that look alike differ in few bits, whatever their size and format.
 
     Reference:
-        The difference hash (dHash) of image search, for each colour channel.
+        The difference hash (dHash) of image search, for each color channel.
     """
     small = np.asarray(as_seen(picture).resize((_SIDE + 1, _SIDE), Image.Resampling.BOX), dtype=np.int16)
     return np.packbits(small[:, 1:] > small[:, :-1] + _FLAT).tobytes()

@@ -5,10 +5,10 @@ Whatever shows a picture to a model, compares pictures or writes them anew goes 
 whose picture it is, nor what is done with it. The rules, which docs/importing.md tells users:
 
 - The orientation that the camera noted is applied.
-- What is see-through (an alpha channel, alphas of a palette, a colour that is declared transparent) shows white.
-- Colours are brought to sRGB from the embedded profile. One that is broken, or made for another kind of pixels than
-  the file's, is ignored, as browsers do. Without a profile RGB and grey are sRGB, CMYK is plain ink, Lab is D50.
-- 16-bit greys are divided by 257 and rounded; a TIFF of fewer bits by its own white. Of 16-bit colours Pillow keeps
+- What is see-through (an alpha channel, alphas of a palette, a color that is declared transparent) shows white.
+- Colors are brought to sRGB from the embedded profile. One that is broken, or made for another kind of pixels than
+  the file's, is ignored, as browsers do. Without a profile RGB and gray are sRGB, CMYK is plain ink, Lab is D50.
+- 16-bit grays are divided by 257 and rounded; a TIFF of fewer bits by its own white. Of 16-bit colors Pillow keeps
   the upper byte. Floating-point and 32-bit pixels have no white that could be known, and are refused.
 - Of several pictures in a file the one that it opens with is shown: the first frame of an animation, the main picture
   of a phone's JPEG or HEIC. Reduced copies and masks in a TIFF are no pages; several pages are refused.
@@ -239,7 +239,7 @@ def _refusal(picture: Image.Image) -> str:
     if picture.mode not in MODES:
         return f"its mode is {picture.mode!r}; expected one of {', '.join(MODES)}"
     if picture.format == "PNG" and _coarse_key(picture):
-        return "it declares a colour transparent that is not one of 8 bits a channel"
+        return "it declares a color transparent that is not one of 8 bits a channel"
     if picture.format == "TIFF":
         if len(_pages(picture)) > 1:
             return f"it has {len(_pages(picture))} pages; expected one"
@@ -250,7 +250,7 @@ def _refusal(picture: Image.Image) -> str:
 
 
 def _coarse_key(picture: Image.Image) -> bool:
-    """Whether a transparent colour is told in other numbers than the pixels, which Pillow has brought to 8 bits."""
+    """Whether a transparent color is told in other numbers than the pixels, which Pillow has brought to 8 bits."""
     key = picture.info.get("transparency")
     if isinstance(key, tuple):
         return max(key) > 255 or any("16" in str(tile.args) for tile in picture.tile)  # type: ignore[attr-defined]

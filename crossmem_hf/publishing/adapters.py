@@ -11,7 +11,7 @@ from crossmem_hf.errors import CrossmemError
 from crossmem_hf.models.loading import EMBEDDED, EMBEDDED_NAME
 from crossmem_hf.personas.schema import MODALITIES
 from crossmem_hf.report.lines import Line, Record, lines_of, read_against
-from crossmem_hf.report.record import RunRecord
+from crossmem_hf.report.run_record import RunRecord
 from crossmem_hf.report.score_record import ScoreRecord
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
@@ -30,7 +30,7 @@ class Adapter:
         place: Its folder in the repository; empty for the repository itself.
         folder: Where it lies now.
         words: What it is, in a sentence without a full stop.
-        stage: ``"memorised"`` or ``"unlearned"``.
+        stage: ``"memorized"`` or ``"unlearned"``.
         lines: The numbers about it.
         against: Exposure of the base and the memorized model, to read its own against.
     """
@@ -73,12 +73,12 @@ def _of_run(record: RunRecord, folder: Path) -> Iterator[Adapter]:
     lines = list(zip(record.measurements, lines_of(record), strict=True))
     for seed in record.seeds:
         for source in MODALITIES:
-            for stage in ("memorised", "unlearned"):
-                about = f"{record.config.get('num_personas')} people of seed {seed}, learnt through {source}"
+            for stage in ("memorized", "unlearned"):
+                about = f"{record.config.get('num_personas')} people of seed {seed}, learned through {source}"
                 yield Adapter(
                     place=f"adapters/seed{seed}_{source}/{stage}",
                     folder=folder / "jobs" / f"seed{seed}_{source}" / stage,
-                    words=about + (", a part of them unlearnt by NPO" if stage == "unlearned" else ""),
+                    words=about + (", a part of them unlearned by NPO" if stage == "unlearned" else ""),
                     stage=stage,
                     lines=tuple(line for m, line in lines if (m.seed, m.source, m.stage) == (seed, source, stage)),
                 )
@@ -89,12 +89,12 @@ def _of_comparison(record: Any, folder: Path) -> Iterator[Adapter]:
     for arm in record.arms:
         for seed in record.seeds:
             cell = "_".join(part for part in (arm.arm, arm.through, str(seed)) if part)
-            by = f"unlearnt by {arm.arm} through {arm.through}" if arm.through else arm.arm
+            by = f"unlearned by {arm.arm} through {arm.through}" if arm.through else arm.arm
             yield Adapter(
                 place=f"adapters/{cell}",
                 folder=folder / "cells" / cell / "adapter",
                 words=f"{record.config.get('num_personas')} people of seed {seed}, {by}",
-                stage="unlearned" if arm.through else "memorised",
+                stage="unlearned" if arm.through else "memorized",
                 lines=tuple(line for one, line in lines if (one.arm, one.through) == (arm.arm, arm.through)),
             )
 

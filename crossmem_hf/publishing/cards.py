@@ -14,13 +14,13 @@ from crossmem_hf.publishing.eval_results import dataset_of
 from crossmem_hf.report.compare_record import CompareRecord
 from crossmem_hf.report.compare_table import markdown
 from crossmem_hf.report.lines import Line, Record, kind_of, lines_of
-from crossmem_hf.report.record import EXPOSURE, RECALL, RunRecord
+from crossmem_hf.report.run_record import EXPOSURE, RECALL, RunRecord
 from crossmem_hf.report.score_record import ScoreRecord
 from crossmem_hf.report.text import headline
 
 _TAGS = ("crossmem", "memorization", "machine-unlearning", "privacy", "synthetic-data")
-_SHOWN_STAGES = (("base", "all"), ("memorised", "all"), ("unlearned", "forget"), ("unlearned", "retain"))
-_READ_AGAINST = (("base", "forget"), ("base", "retain"), ("memorised", "forget"), ("memorised", "retain"))
+_SHOWN_STAGES = (("base", "all"), ("memorized", "all"), ("unlearned", "forget"), ("unlearned", "retain"))
+_READ_AGAINST = (("base", "forget"), ("base", "retain"), ("memorized", "forget"), ("memorized", "retain"))
 
 
 def results_card(
@@ -127,12 +127,12 @@ def _about(record: Record) -> str:
     base = config.get("model_name_or_path") or "the micro VLM that ships with `crossmem_hf`"
     if isinstance(record, RunRecord):
         return (
-            f"What {base} remembers of {people}: learnt through portraits or descriptions, asked through both, "
-            "before and after a part of them was unlearnt."
+            f"What {base} remembers of {people}: learned through portraits or descriptions, asked through both, "
+            "before and after a part of them was unlearned."
         )
     ways = ", ".join(config.get("methods", ()))
-    doors = ", ".join(config.get("forget_modality", ()))
-    return f"Ways of forgetting compared on {base}: {ways}, through {doors}; {people}."
+    modalities = ", ".join(config.get("forget_modality", ()))
+    return f"Ways of forgetting compared on {base}: {ways}, through {modalities}; {people}."
 
 
 def _shown(record: RunRecord | ScoreRecord) -> list[Line]:

@@ -10,7 +10,7 @@ from huggingface_hub import EvalResultEntry, constants, eval_result_entries_to_y
 from crossmem_hf.data.release.writing import REPO_ID
 from crossmem_hf.report.compare_record import EXPOSURE, RECALL, CompareRecord
 from crossmem_hf.report.lines import Line, Record, lines_of, read_against
-from crossmem_hf.report.record import RunRecord
+from crossmem_hf.report.run_record import RunRecord
 from crossmem_hf.report.score_record import ALL
 
 FOLDER = ".eval_results"
@@ -66,15 +66,15 @@ def _headlines(record: Record) -> Iterator[tuple[str, str, Line]]:
         of_facts = record.config.get("dataset_config") == "qa"
         for one, line in zip(record.lines, lines, strict=True):
             if one.metric in _HEADLINES and one.hops is None:
-                task = f"qa_test_{one.group}" if of_facts else f"recall_{one.door}_test"
-                door = one.door if of_facts else ""
-                yield task, f"{one.metric} {one.arm} {one.through or ''} {one.group} {door}", line
+                task = f"qa_test_{one.group}" if of_facts else f"recall_{one.modality}_test"
+                modality = one.modality if of_facts else ""
+                yield task, f"{one.metric} {one.arm} {one.through or ''} {one.group} {modality}", line
     else:
         task = f"{record.config.get('config')}_{record.config.get('split')}"
         yield from ((task, line.metric, line) for line in lines if line.where == ALL)
 
 
-_STAGES = (("memorised", "all"), ("unlearned", "forget"), ("unlearned", "retain"))
+_STAGES = (("memorized", "all"), ("unlearned", "forget"), ("unlearned", "retain"))
 
 
 def _notes(line: Line, against: Mapping[str, Line]) -> str:

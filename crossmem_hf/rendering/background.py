@@ -8,7 +8,7 @@ from crossmem_hf.rendering.views import Color, View
 
 
 def draw_background(canvas: Canvas, view: View) -> None:
-    """Fill the frame; the canvas already has the view's first colour."""
+    """Fill the frame; the canvas already has the view's first color."""
     _DRAWINGS[view.layout](canvas, view.colors)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A supersampled drawing surface with one affine pose. It knows shapes and colours, not faces.
+"""A supersampled drawing surface with one affine pose. It knows shapes and colors, not faces.
 
 Everything becomes polygons with whole-number corners, drawn at a multiple of the final size and averaged down:
 anti-aliased, and the same bytes on every machine.
@@ -55,7 +55,7 @@ class Canvas:
         self.polygon(points, color, posed=posed)
 
     def ring(self, center: Point, radii: Point, width: float, color: Color, *, arc: Point = (0, 360)) -> None:
-        """Stroke an ellipse or an arc of it; `width` is centred on the curve."""
+        """Stroke an ellipse or an arc of it; `width` is centerd on the curve."""
         turns = _turns(arc, 28)
         wide, high = radii[0] + width / 2, radii[1] + width / 2
         outer = [(center[0] + wide * c, center[1] + high * s) for c, s in turns]
@@ -115,7 +115,7 @@ class Canvas:
 
 
 def shade(color: Color, factor: float) -> Color:
-    """A darker (factor < 1) or lighter (factor > 1) version of a colour."""
+    """A darker (factor < 1) or lighter (factor > 1) version of a color."""
     if factor <= 1:
         return round(color[0] * factor), round(color[1] * factor), round(color[2] * factor)
     return tuple(round(255 - (255 - channel) / factor) for channel in color)  # type: ignore[return-value]

@@ -18,7 +18,7 @@ def draw_neck(canvas: Canvas, looks: Looks) -> None:
 
 
 def draw_clothes(canvas: Canvas, looks: Looks) -> None:
-    """What the person wears, in the persona's colour."""
+    """What the person wears, in the persona's color."""
     kind, color = looks["clothing"], CLOTH[looks["clothing_color"]]
     skin, dark = SKIN[looks["skin_tone"]], shade(CLOTH[looks["clothing_color"]], 0.62)
     if kind == "overalls":

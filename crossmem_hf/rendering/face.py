@@ -71,7 +71,7 @@ def _blushed(skin: tuple[int, int, int]) -> tuple[int, int, int]:
 
 
 def draw_eyes(canvas: Canvas, looks: Looks, view: View) -> None:
-    """Eyes in the persona's colour, brows in the colour of the hair."""
+    """Eyes in the persona's color, brows in the color of the hair."""
     x0 = HEAD_CENTER[0] + view.turn
     brow = shade(HAIR[looks["hair_color"]], 0.8)
     for side in (-1, 1):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The colour of every coloured value, and the proportions of every head. Data, no drawing."""
+"""The color of every colored value, and the proportions of every head. Data, no drawing."""
 
 from crossmem_hf.rendering.views import Color
 
@@ -41,7 +41,7 @@ HEAD_RADII: dict[str, tuple[float, float]] = {
     "long": (0.175, 0.25),
     "square": (0.205, 0.225),
 }
-"""Face shape -> half width and half height of the head, as a share of the frame; its centre is `HEAD_CENTER`."""
+"""Face shape -> half width and half height of the head, as a share of the frame; its center is `HEAD_CENTER`."""
 HEAD_CENTER = (0.5, 0.45)
 INK: Color = (44, 36, 40)
 GOLD: Color = (232, 182, 50)

@@ -33,9 +33,9 @@ class View:
         shift: Horizontal and vertical offset of the person, as a share of the frame.
         turn: Sideways offset of the face's features, as a share of the frame.
         light: Brightness factor of the person.
-        warmth: Colour cast, from -1 (cool) to 1 (warm).
+        warmth: Color cast, from -1 (cool) to 1 (warm).
         grain: Amplitude of the noise in grey levels, 0 to 255.
-        colors: The two background colours.
+        colors: The two background colors.
         noise_seed: Seed of the grain.
     """
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The figure of a comparison: what is left of the forgotten and the retained, by both doors. It computes nothing."""
+"""The figure of a comparison: what is left of the forgotten and the retained, in both modalities. It only draws."""
 
 import io
 from typing import Any, Final
@@ -13,8 +13,8 @@ from matplotlib.lines import Line2D
 
 from crossmem_hf.personas.schema import MODALITIES
 from crossmem_hf.report.compare_record import EXPOSURE, RECALL, CompareArm, CompareRecord
-from crossmem_hf.report.figures import DOOR_COLOURS, DOOR_TINTS, INK, MUTED, RULE, STYLE
-from crossmem_hf.report.text import DOORS
+from crossmem_hf.report.figures import INK, MODALITY_COLORS, MODALITY_TINTS, MUTED, RULE, STYLE
+from crossmem_hf.report.text import MODALITY_NAMES
 
 PANELS: Final = (
     (RECALL, "forget", "forgotten people still named", "better: left", 1.0),
@@ -22,14 +22,14 @@ PANELS: Final = (
     (RECALL, "retain", "retained people named", "better: right", 1.0),
 )
 _THROUGH: Final = {"image": "through portraits", "text": "through descriptions", "both": "through both", None: ""}
-_OFFSET: Final = {"image": -0.17, "text": 0.17}  # in rows, so that both doors can be seen where they agree
+_OFFSET: Final = {"image": -0.17, "text": 0.17}  # in rows, so that both modalities can be seen where they agree
 _RETRAINED: Final = "retrained"
 
 
 def compare_figure(record: CompareRecord) -> Figure:
-    """A row for each way of forgetting, a panel for each of PANELS, a mark with its interval for each door asked by.
+    """A row a way of forgetting, a panel for each of PANELS, a mark with its interval for each modality asked in.
 
-    A mark is full where the facts were unlearnt through that door, and hollow where they were not. Dotted lines are
+    A mark is full where the facts were unlearned through that modality, hollow where they were not. Dotted lines are
     where the model stands that was never taught the forgotten, dashed ones where guessing does.
     """
     height = 1.5 + 0.235 * len(record.arms)
@@ -62,17 +62,17 @@ def _marks(ax: Axes, record: CompareRecord, arm: CompareArm, row: int, metric: s
     starts = row == 0 or record.arms[row - 1].arm != arm.arm
     if starts and arm.through is not None:
         ax.axhline(row - 0.5, color=RULE, linewidth=0.8, zorder=0)
-    for door in MODALITIES:
-        line = record.line(arm, metric, group, door)
+    for modality in MODALITIES:
+        line = record.line(arm, metric, group, modality)
         if line is None:
             continue
-        place, colour = row + _OFFSET[door], DOOR_COLOURS[door]
+        place, color = row + _OFFSET[modality], MODALITY_COLORS[modality]
         if arm.arm == _RETRAINED:
-            ax.axvline(line.value, color=DOOR_TINTS[door], linestyle=":", linewidth=1.2, zorder=0)
-        full = arm.through in (None, "both", door)
-        ax.plot([line.ci_low, line.ci_high], [place] * 2, color=colour, linewidth=1, alpha=0.55, zorder=1)
-        face = colour if full else "white"
-        ax.plot([line.value], [place], "o", color=colour, markerfacecolor=face, markersize=4.6, clip_on=False)
+            ax.axvline(line.value, color=MODALITY_TINTS[modality], linestyle=":", linewidth=1.2, zorder=0)
+        full = arm.through in (None, "both", modality)
+        ax.plot([line.ci_low, line.ci_high], [place] * 2, color=color, linewidth=1, alpha=0.55, zorder=1)
+        face = color if full else "white"
+        ax.plot([line.value], [place], "o", color=color, markerfacecolor=face, markersize=4.6, clip_on=False)
 
 
 def _rows(ax: Axes, record: CompareRecord) -> None:
@@ -85,11 +85,18 @@ def _rows(ax: Axes, record: CompareRecord) -> None:
 
 def _legend() -> list[Line2D]:
     marks = [
-        Line2D([], [], marker="o", linestyle="-", color=DOOR_COLOURS[door], label=f"asked with new {DOORS[door]}")
-        for door in MODALITIES
+        Line2D(
+            [],
+            [],
+            marker="o",
+            linestyle="-",
+            color=MODALITY_COLORS[modality],
+            label=f"asked with new {MODALITY_NAMES[modality]}",
+        )
+        for modality in MODALITIES
     ]
-    hollow = Line2D([], [], marker="o", linestyle="", color=MUTED, markerfacecolor="white", label="the other door")
-    full = Line2D([], [], marker="o", linestyle="", color=MUTED, label="unlearnt through this door")
+    hollow = Line2D([], [], marker="o", linestyle="", color=MUTED, markerfacecolor="white", label="the other modality")
+    full = Line2D([], [], marker="o", linestyle="", color=MUTED, label="unlearned through this modality")
     dotted = Line2D([], [], linestyle=":", color=MUTED, label="retrained without them")
     dashed = Line2D([], [], linestyle=(0, (4, 3)), color=MUTED, label="guessing")
     return [*marks, full, hollow, dotted, dashed]

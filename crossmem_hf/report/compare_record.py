@@ -28,12 +28,12 @@ class CompareLine(Checked):
     """One number with all it needs to be read.
 
     Attributes:
-        arm: A method, or one of the models they are read against: ``"base"`` (never taught), ``"memorised"``,
+        arm: A method, or one of the models they are read against: ``"base"`` (never taught), ``"memorized"``,
             ``"retrained"`` (taught the retained people only).
-        through: Door forgotten through: ``"image"``, ``"text"``, ``"both"``; None for the models read against.
+        through: Modality forgotten through: ``"image"``, ``"text"``, ``"both"``; None for the models read against.
         metric: RECALL, PARTIAL, ROUGE, EXPOSURE, or of forgotten people one of OUTCOMES.
         group: Whom it is about.
-        door: Modality asked in.
+        modality: Modality asked in.
         hops: Of the questions; None is all of them.
         value: Over all seeds, with its 95 % interval, clustered by person.
         n: Answers behind the value.
@@ -48,7 +48,7 @@ class CompareLine(Checked):
     through: str | None
     metric: str
     group: Literal["forget", "retain"]
-    door: Modality
+    modality: Modality
     hops: int | None
     value: float
     ci_low: float
@@ -69,7 +69,7 @@ class CompareLine(Checked):
     @property
     def key(self) -> tuple[str, str | None, str, str, str, int | None]:
         """What no two lines of a record share."""
-        return self.arm, self.through, self.metric, self.group, self.door, self.hops
+        return self.arm, self.through, self.metric, self.group, self.modality, self.hops
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,9 +122,11 @@ class CompareRecord(Checked):
             what = f"Measured twice: {repeated[0]!r}" if repeated else "A comparison has no seeds"
             raise CrossmemError(f"{what}.", "Keep one line a key, and at least one seed.")
 
-    def line(self, arm: CompareArm, metric: str, group: str, door: str, hops: int | None = None) -> CompareLine | None:
+    def line(
+        self, arm: CompareArm, metric: str, group: str, modality: str, hops: int | None = None
+    ) -> CompareLine | None:
         """One number; None if it was not measured."""
-        key = (arm.arm, arm.through, metric, group, door, hops)
+        key = (arm.arm, arm.through, metric, group, modality, hops)
         return next((line for line in self.lines if line.key == key), None)
 
     @property

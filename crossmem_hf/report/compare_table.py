@@ -44,16 +44,16 @@ def legend(record: CompareRecord) -> Iterator[str]:
     yield (
         f"Percent, [95 % interval] clustered by person, {seeds} pooled; asked with new portraits (image) and new "
         f"descriptions (text). Guessing: recall {_chances(record, RECALL)} %, Exposure {_chances(record, EXPOSURE)} "
-        "(0 to 100, higher = more memorised). A word of it: a first or last name, or any word of a fact, is said."
+        "(0 to 100, higher = more memorized). A word of it: a first or last name, or any word of a fact, is said."
     )
     yield (
         "Exposure is the rank of the truth among all values on a log scale, to be read beside guessing, base and "
-        "memorised. answers.jsonl has each rank and number of candidates. On which scale ReMem (arXiv "
+        "memorized. answers.jsonl has each rank and number of candidates. On which scale ReMem (arXiv "
         "2605.03759) reports it is not known."
     )
     yield (
         "What became of forgotten facts: forgotten / refused / collapsed / still known, in percent of answers. "
-        "base: never taught; memorised: before unlearning; retrained: taught the retained people only."
+        "base: never taught; memorized: before unlearning; retrained: taught the retained people only."
     )
     yield (
         "steps, s (by the clock, beside other work), CPU s and MiB (peak): mean over seeds of the training alone; "
@@ -74,21 +74,21 @@ def csv_text(record: CompareRecord) -> str:
 def _heads(record: CompareRecord) -> Iterator[str]:
     for hops in record.hops:
         for words, _, _ in _MEASURED:
-            yield from (f"{words}, {door}{_HOPS.get(hops, f', {hops} hops')}" for door in MODALITIES)
-    yield from (f"what became of them, {door}" for door in MODALITIES)
+            yield from (f"{words}, {modality}{_HOPS.get(hops, f', {hops} hops')}" for modality in MODALITIES)
+    yield from (f"what became of them, {modality}" for modality in MODALITIES)
 
 
 def _cells(record: CompareRecord, arm: CompareArm) -> Iterator[str]:
     for hops in record.hops:
         for _, metric, group in _MEASURED:
-            yield from (_long(record.line(arm, metric, group, door, hops)) for door in MODALITIES)
-    yield from (shares(record, arm, door) for door in MODALITIES)
+            yield from (_long(record.line(arm, metric, group, modality, hops)) for modality in MODALITIES)
+    yield from (shares(record, arm, modality) for modality in MODALITIES)
 
 
 def _guesses(record: CompareRecord) -> Iterator[str]:
     for hops in record.hops:
         for _, metric, group in _MEASURED:
-            yield from (guess(record, metric, group, door, hops) for door in MODALITIES)
+            yield from (guess(record, metric, group, modality, hops) for modality in MODALITIES)
     yield from ("–" for _ in MODALITIES)
 
 
@@ -98,17 +98,17 @@ def _chances(record: CompareRecord, metric: str) -> str:
     return " to ".join(dict.fromkeys(f"{value:.0f}" for value in (found[0], found[-1]))) if found else "–"
 
 
-def guess(record: CompareRecord, metric: str, group: str, door: str, hops: int | None = None) -> str:
+def guess(record: CompareRecord, metric: str, group: str, modality: str, hops: int | None = None) -> str:
     """What guessing would give in a column; a dash where the notion has no meaning."""
-    where = (metric, group, door, hops)
+    where = (metric, group, modality, hops)
     for line in record.lines:
-        if (line.metric, line.group, line.door, line.hops) == where and line.chance is not None:
+        if (line.metric, line.group, line.modality, line.hops) == where and line.chance is not None:
             return f"{_scaled(line, line.chance):.0f}"
     return "–"
 
 
 def who(arm: CompareArm) -> tuple[str, str]:
-    """Method and door."""
+    """Method and modality."""
     return arm.arm, arm.through or "–"
 
 
@@ -120,9 +120,9 @@ def costs(arm: CompareArm) -> list[str]:
     return [f"{fmean(arm.steps):.0f}{star}", *(f"{fmean(one):.0f}" for one in (arm.wall_s, arm.cpu_s, arm.peak_mib))]
 
 
-def shares(record: CompareRecord, arm: CompareArm, door: str) -> str:
+def shares(record: CompareRecord, arm: CompareArm, modality: str) -> str:
     """What became of forgotten facts: percent of each of OUTCOMES."""
-    found = [record.line(arm, outcome, "forget", door) for outcome in OUTCOMES]
+    found = [record.line(arm, outcome, "forget", modality) for outcome in OUTCOMES]
     return " / ".join(short(line) for line in found)
 
 

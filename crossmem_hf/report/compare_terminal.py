@@ -18,12 +18,14 @@ def terminal(record: CompareRecord) -> Table:
     for name in ("kept\nimg", "kept\ntxt", "forgotten/refused/\ncollapsed/known img", "\ntxt", "steps", "s"):
         table.add_column(name, justify="right", no_wrap=True)
     shown = [
-        (metric, group, door)
+        (metric, group, modality)
         for metric, group in ((RECALL, "forget"), (EXPOSURE, "forget"), (RECALL, "retain"))
-        for door in MODALITIES
+        for modality in MODALITIES
     ]
     for arm in record.arms:
         numbers = [short(record.line(arm, *where)) for where in shown]
-        table.add_row(*who(arm), *numbers, *(shares(record, arm, door) for door in MODALITIES), *costs(arm)[:2])
+        table.add_row(
+            *who(arm), *numbers, *(shares(record, arm, modality) for modality in MODALITIES), *costs(arm)[:2]
+        )
     table.add_row("guessing", "–", *(guess(record, *where) for where in shown), *["–"] * 4)
     return table

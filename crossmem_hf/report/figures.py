@@ -16,15 +16,24 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import FancyBboxPatch
 
 from crossmem_hf.personas.schema import MODALITIES, Modality
-from crossmem_hf.report.record import EXPOSURE, GAP, RECALL, Group, Measurement, RunRecord, Stage, other
-from crossmem_hf.report.text import DOORS, GROUP_WORDS, amount, gap_claim, interval, percent, pooled_gaps, seed_gaps
+from crossmem_hf.report.run_record import EXPOSURE, GAP, RECALL, Group, Measurement, RunRecord, Stage, other
+from crossmem_hf.report.text import (
+    GROUP_WORDS,
+    MODALITY_NAMES,
+    amount,
+    gap_claim,
+    interval,
+    percent,
+    pooled_gaps,
+    seed_gaps,
+)
 
 INK: Final = "#1d2129"
 MUTED: Final = "#5d6470"
 RULE: Final = "#dcd7cd"
-DOOR_COLOURS: Final[dict[Modality, str]] = {"image": "#b4470e", "text": "#0a5f9e"}
-DOOR_TINTS: Final[dict[Modality, str]] = {"image": "#ecc7b0", "text": "#b3d0e6"}
-GROUP_COLOURS: Final[dict[Group, str]] = {"forget": "#7d2a6e", "retain": "#4f6f64", "all": "#4a5361"}
+MODALITY_COLORS: Final[dict[Modality, str]] = {"image": "#b4470e", "text": "#0a5f9e"}
+MODALITY_TINTS: Final[dict[Modality, str]] = {"image": "#ecc7b0", "text": "#b3d0e6"}
+GROUP_COLORS: Final[dict[Group, str]] = {"forget": "#7d2a6e", "retain": "#4f6f64", "all": "#4a5361"}
 GROUP_TINTS: Final[dict[Group, str]] = {"forget": "#d9bcd3", "retain": "#c2d1cb", "all": "#c6cbd3"}
 RECALL_SCALE: Final = ((0.96, 0.945, 0.915), (0.50, 0.70, 0.67), (0.05, 0.28, 0.30))  # red, green, blue at 0, 1/2, 1
 
@@ -52,7 +61,7 @@ _PHONE: Final = 3.5  # inches wide, for screens of 320 to 400 pixels
 _READER_FONT: Final = "system-ui, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif"
 
 
-def recall_colour(recall: float) -> tuple[float, float, float]:
+def recall_color(recall: float) -> tuple[float, float, float]:
     """Background of a matrix cell, as red, green, blue from 0 to 1; darker is higher."""
     place = 2 * min(1.0, max(0.0, recall))
     low, high = RECALL_SCALE[:2] if place < 1 else RECALL_SCALE[1:]
@@ -61,7 +70,7 @@ def recall_colour(recall: float) -> tuple[float, float, float]:
 
 
 def recall_ink(recall: float) -> str:
-    """Text colour of a matrix cell, readable on `recall_colour`."""
+    """Text color of a matrix cell, readable on `recall_color`."""
     return "#ffffff" if recall > 0.7 else INK
 
 
@@ -74,8 +83,8 @@ def _figure(width: float, height: float, rows: int = 1, columns: int = 1) -> tup
 
 
 def matrix_figure(record: RunRecord, *, narrow: bool = False) -> Figure | None:
-    """Recall after learning: learnt through (rows) by asked through (columns)."""
-    cells = {(s, t): record.cell(RECALL, "memorised", s, t) for s in MODALITIES for t in MODALITIES}
+    """Recall after learning: learned through (rows) by asked through (columns)."""
+    cells = {(s, t): record.cell(RECALL, "memorized", s, t) for s in MODALITIES for t in MODALITIES}
     known = [m for m in cells.values() if m is not None]
     if not known:
         return None
@@ -84,11 +93,11 @@ def matrix_figure(record: RunRecord, *, narrow: bool = False) -> Figure | None:
         _matrix_cell(ax, MODALITIES.index(target), MODALITIES.index(source), m)
     ax.set(xlim=(-0.5, 1.5), ylim=(1.5, -0.5))
     ax.xaxis.tick_top()
-    for axis, verb in ((ax.xaxis, "asked with new"), (ax.yaxis, "learnt from")):
-        axis.set_ticks([0, 1], [f"{verb}\n{DOORS[m]}" for m in MODALITIES])
+    for axis, verb in ((ax.xaxis, "asked with new"), (ax.yaxis, "learned from")):
+        axis.set_ticks([0, 1], [f"{verb}\n{MODALITY_NAMES[m]}" for m in MODALITIES])
         axis.set_tick_params(length=0, pad=8)
         for label, modality in zip(axis.get_ticklabels(), MODALITIES, strict=True):
-            label.set(color=DOOR_COLOURS[modality], fontweight="bold", fontsize=10)
+            label.set(color=MODALITY_COLORS[modality], fontweight="bold", fontsize=10)
     ax.spines[:].set_visible(False)
     chances = sorted({m.chance for m in known if m.chance is not None})
     guess = f"   Guessing: {percent(chances[0])}." if chances else ""
@@ -99,15 +108,15 @@ def matrix_figure(record: RunRecord, *, narrow: bool = False) -> Figure | None:
 def _matrix_cell(ax: Axes, column: int, row: int, m: Measurement | None) -> None:
     box = FancyBboxPatch(
         (column - 0.46, row - 0.45), 0.92, 0.90, boxstyle="round,pad=0,rounding_size=0.06", linewidth=0,
-        mutation_aspect=1.0, facecolor=recall_colour(m.value) if m else "#f1efea",
+        mutation_aspect=1.0, facecolor=recall_color(m.value) if m else "#f1efea",
     )  # fmt: skip
     ax.add_patch(box)
     if m is None:
         ax.text(column, row, "not measured", ha="center", va="center", color=MUTED)
         return
-    colour = recall_ink(m.value)
-    ax.text(column, row - 0.06, amount(m), ha="center", va="center", fontsize=25, color=colour, fontweight="bold")
-    ax.text(column, row + 0.26, f"{interval(m)}   n {m.n}", ha="center", va="center", fontsize=9, color=colour)
+    color = recall_ink(m.value)
+    ax.text(column, row - 0.06, amount(m), ha="center", va="center", fontsize=25, color=color, fontweight="bold")
+    ax.text(column, row + 0.26, f"{interval(m)}   n {m.n}", ha="center", va="center", fontsize=9, color=color)
 
 
 def gap_figure(record: RunRecord, *, narrow: bool = False) -> Figure | None:
@@ -119,7 +128,7 @@ def gap_figure(record: RunRecord, *, narrow: bool = False) -> Figure | None:
     for row, gap in enumerate(gaps.values()):
         _gap_row(ax, record, row, gap, narrow)
     ax.axvline(0, color=INK, linewidth=1)
-    lowest = min(0.0, *(100 * m.ci_low for m in record.find(metric=GAP, stage="memorised", group="all")))
+    lowest = min(0.0, *(100 * m.ci_low for m in record.find(metric=GAP, stage="memorized", group="all")))
     ax.set(xlim=(1.1 * lowest - 1, 101), ylim=(len(gaps) - 0.5, -0.72), yticks=[])
     ax.spines["left"].set_visible(False)
     legend = "" if narrow else " (line: all seeds, 95% interval; circles: one seed each)"
@@ -128,23 +137,25 @@ def gap_figure(record: RunRecord, *, narrow: bool = False) -> Figure | None:
 
 
 def _gap_row(ax: Axes, record: RunRecord, row: int, gap: Measurement, narrow: bool) -> None:
-    colour = DOOR_COLOURS[gap.source]
-    ax.plot([100 * gap.ci_low, 100 * gap.ci_high], [row, row], color=colour, linewidth=3.5, solid_capstyle="round")
-    ax.plot([100 * gap.value], [row], "o", color=colour, markersize=9.5, markeredgecolor="white", markeredgewidth=1.5)
+    color = MODALITY_COLORS[gap.source]
+    ax.plot([100 * gap.ci_low, 100 * gap.ci_high], [row, row], color=color, linewidth=3.5, solid_capstyle="round")
+    ax.plot([100 * gap.value], [row], "o", color=color, markersize=9.5, markeredgecolor="white", markeredgewidth=1.5)
     dots = [100 * m.value for m in seed_gaps(record, gap.source)]
     dots = dots if len(dots) > 1 else []
-    ax.plot(dots, [row + 0.24] * len(dots), "o", color="white", markeredgecolor=colour, markersize=5)
-    words = f"learnt from {DOORS[gap.source]}" + ("" if narrow else f", asked with {DOORS[gap.target]}")
+    ax.plot(dots, [row + 0.24] * len(dots), "o", color="white", markeredgecolor=color, markersize=5)
+    words = f"learned from {MODALITY_NAMES[gap.source]}" + (
+        "" if narrow else f", asked with {MODALITY_NAMES[gap.target]}"
+    )
     start = 1.5 if gap.ci_low > -0.05 else 100 * gap.ci_low
     box = {"facecolor": "white", "edgecolor": "none", "pad": 1}
-    ax.text(start, row - 0.42, words, color=colour, fontweight="bold", fontsize=9, bbox=box)
+    ax.text(start, row - 0.42, words, color=color, fontweight="bold", fontsize=9, bbox=box)
     claim = f"{amount(gap)} [{interval(gap)}], {gap_claim(gap)}"
     ax.text(101, row - (0.2 if narrow else 0.42), claim, ha="right", fontsize=9)
 
 
 def exposure_figure(record: RunRecord, *, narrow: bool = False) -> Figure | None:
-    """How people's Exposure is spread, before and after unlearning, through both doors."""
-    stages: list[Stage] = ["memorised", "unlearned"] if record.is_interpretable else ["memorised"]
+    """How people's Exposure is spread, before and after unlearning, through both modalities."""
+    stages: list[Stage] = ["memorized", "unlearned"] if record.is_interpretable else ["memorized"]
     items = [item for item in record.exposure_items if item.stage in stages]
     sources = [m for m in MODALITIES if any(item.source == m for item in items)]
     if not sources:
@@ -158,8 +169,10 @@ def exposure_figure(record: RunRecord, *, narrow: bool = False) -> Figure | None
         figure, axes = _figure(9.6, height * len(sources) + 0.3, rows=len(sources), columns=2)
     for ax, (source, target) in zip(axes, panels, strict=True):
         _exposure_panel(ax, record, source, target, shown)
-        title = f"learnt from {DOORS[source]},{chr(10) if narrow else ' '}asked with {DOORS[target]}"
-        ax.set_title(title, color=DOOR_COLOURS[target], fontsize=9)
+        title = (
+            f"learned from {MODALITY_NAMES[source]},{chr(10) if narrow else ' '}asked with {MODALITY_NAMES[target]}"
+        )
+        ax.set_title(title, color=MODALITY_COLORS[target], fontsize=9)
         if target != source and not narrow:
             ax.set_yticklabels([])
     figure.supxlabel("Exposure (100: the truth ranks first)", fontsize=9, color=MUTED)
@@ -175,8 +188,8 @@ def _exposure_panel(ax: Axes, record: RunRecord, source: Modality, target: Modal
             for item in record.exposure_items
             if (item.source, item.target, item.group, item.stage) == (source, target, group, stage)
         ]
-        is_before = stage == "memorised"
-        fill = GROUP_TINTS[group] if is_before and len(stages) > 1 else GROUP_COLOURS[group]
+        is_before = stage == "memorized"
+        fill = GROUP_TINTS[group] if is_before and len(stages) > 1 else GROUP_COLORS[group]
         _ridge(ax, row, values, fill)
         mean = record.cell(EXPOSURE, stage, source, target, group)
         if mean is not None:
@@ -209,7 +222,7 @@ def _ridge(ax: Axes, row: int, values: Sequence[float], fill: str) -> None:
 
 
 def forgetting_figure(record: RunRecord, *, narrow: bool = False) -> Figure | None:
-    """Recall of forgotten and retained people before and after unlearning, through both doors."""
+    """Recall of forgotten and retained people before and after unlearning, through both modalities."""
     sources = [m for m in MODALITIES if record.find(metric=RECALL, stage="unlearned", source=m)]
     if not sources or not record.is_interpretable:
         return None
@@ -218,8 +231,8 @@ def forgetting_figure(record: RunRecord, *, narrow: bool = False) -> Figure | No
     figure, axes = _figure(*size, rows=count if narrow else 1, columns=1 if narrow else count)
     for ax, source in zip(axes, sources, strict=True):
         _forgetting_panel(ax, record, source)
-        title = f"unlearnt through {DOORS[source]}"
-        ax.set_title(title, color=DOOR_COLOURS[source], fontsize=9.5, pad=8, loc="right" if narrow else "left")
+        title = f"unlearned through {MODALITY_NAMES[source]}"
+        ax.set_title(title, color=MODALITY_COLORS[source], fontsize=9.5, pad=8, loc="right" if narrow else "left")
     figure.supxlabel("pale: before unlearning · full: after · dotted: guessing", fontsize=8.5, color=MUTED)
     return figure
 
@@ -228,12 +241,12 @@ def _forgetting_panel(ax: Axes, record: RunRecord, source: Modality) -> None:
     rows: dict[float, str] = {}
     for start, group in zip((0.0, 3.0), _GROUPS, strict=True):
         name = f"{GROUP_WORDS[group]} people"
-        ax.text(-0.025, start - 0.68, name, ha="right", va="center", color=GROUP_COLOURS[group], fontweight="bold")
+        ax.text(-0.025, start - 0.68, name, ha="right", va="center", color=GROUP_COLORS[group], fontweight="bold")
         for step, target in enumerate((source, other(source))):
             y = start + step
-            rows[y] = DOORS[target]
-            _bar(ax, y - 0.19, record.cell(RECALL, "memorised", source, target, group), DOOR_TINTS[target])
-            _bar(ax, y + 0.19, record.cell(RECALL, "unlearned", source, target, group), DOOR_COLOURS[target])
+            rows[y] = MODALITY_NAMES[target]
+            _bar(ax, y - 0.19, record.cell(RECALL, "memorized", source, target, group), MODALITY_TINTS[target])
+            _bar(ax, y + 0.19, record.cell(RECALL, "unlearned", source, target, group), MODALITY_COLORS[target])
     chance = next((m.chance for m in record.find(metric=RECALL, stage="unlearned", source=source) if m.chance), None)
     if chance is not None:
         ax.axvline(chance, color=MUTED, linewidth=1, linestyle=(0, (2, 2)), zorder=0)
@@ -245,11 +258,11 @@ def _forgetting_panel(ax: Axes, record: RunRecord, source: Modality) -> None:
     ax.spines["bottom"].set_bounds(0, 1)
 
 
-def _bar(ax: Axes, y: float, m: Measurement | None, colour: str) -> None:
+def _bar(ax: Axes, y: float, m: Measurement | None, color: str) -> None:
     if m is None:
         ax.text(0.02, y, "not measured", va="center", fontsize=8, color=MUTED)
         return
-    ax.barh(y, m.value, 0.35, color=colour, linewidth=0)
+    ax.barh(y, m.value, 0.35, color=color, linewidth=0)
     ax.plot([m.ci_low, m.ci_high], [y, y], color=INK, linewidth=1.2, solid_capstyle="round")
     ax.text(m.ci_high + 0.025, y, amount(m), va="center", fontsize=8.5)
 

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.report.compare_record import CompareLine, CompareRecord
-from crossmem_hf.report.record import EXPOSURE, GAP, TRANSFER, Measurement, RunRecord
+from crossmem_hf.report.run_record import EXPOSURE, GAP, TRANSFER, Measurement, RunRecord
 from crossmem_hf.report.score_record import ALL, MODEL, ScoreLine, ScoreRecord
 
 Record = RunRecord | ScoreRecord | CompareRecord
@@ -29,7 +29,7 @@ EXPOSURES: Final = (EXPOSURE, "exposure_bits", "exposure_linear", "mrr")
 """The rank of the truth on its four scales."""
 
 _BASE, _MEMORIZED = "base", "memorized"
-_NAMES: Final[Mapping[str, str]] = {"base": _BASE, "memorised": _MEMORIZED}
+_NAMES: Final[Mapping[str, str]] = {"base": _BASE, "memorized": _MEMORIZED}
 _REMEDY = "Pass a record.json or compare.json that `crossmem run`, `crossmem score` or `crossmem compare` wrote."
 
 
@@ -106,7 +106,7 @@ def _exposures(record: Record) -> Iterator[tuple[Line, Any, str]]:
     elif isinstance(record, CompareRecord):
         for one, line in zip(record.lines, lines, strict=True):
             if one.metric == EXPOSURE:
-                yield line, (one.group, one.door, one.hops), _NAMES.get(one.arm, one.arm)
+                yield line, (one.group, one.modality, one.hops), _NAMES.get(one.arm, one.arm)
     else:
         for line in lines:
             whose, _, group = line.where.partition(", ")
@@ -173,7 +173,7 @@ def _of_score(line: ScoreLine) -> Line:
 def of_comparison(line: CompareLine) -> Line:
     """One number of a comparison."""
     words = [line.arm if line.through is None else f"{line.arm} through {line.through}", line.group]
-    words.append(f"asked in {line.door}")
+    words.append(f"asked in {line.modality}")
     if line.hops is not None:
         words.append(f"{line.hops} hop{'s' * (line.hops != 1)}")
     return Line(where=", ".join(words), seed=None, **_numbers(line))

@@ -13,8 +13,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.schema import MODALITIES
 from crossmem_hf.report import text
-from crossmem_hf.report.figures import FIGURES, figure_png, figure_svg, recall_colour, recall_ink
-from crossmem_hf.report.record import EXPOSURE, RECALL, STAGES, CastMember, Example, Measurement, RunRecord
+from crossmem_hf.report.figures import FIGURES, figure_png, figure_svg, recall_color, recall_ink
+from crossmem_hf.report.run_record import EXPOSURE, RECALL, STAGES, CastMember, Example, Measurement, RunRecord
 from crossmem_hf.storage import write_atomic
 
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
@@ -66,7 +66,7 @@ def report_html(record: RunRecord, portraits: Mapping[str, Sequence[bytes]], des
 
 def _words() -> dict[str, Any]:
     return {
-        "doors": text.DOORS,
+        "modality_names": text.MODALITY_NAMES,
         "modalities": MODALITIES,
         "stage_words": text.STAGE_WORDS,
         "trace_words": text.TRACE_WORDS,
@@ -78,12 +78,12 @@ def _findings(record: RunRecord) -> dict[str, Any]:
     unlearning = [
         {
             "source": source,
-            "doors": doors,
+            "modalities": modalities,
             "residue": text.residue(record, source),
             "cost": text.retained_cost(record, source),
         }
         for source in MODALITIES
-        if (doors := text.doors_after(record, source))
+        if (modalities := text.modalities_after(record, source))
     ]
     recall = record.find(metric=RECALL)
     return {
@@ -122,7 +122,7 @@ def _facts(record: RunRecord) -> list[tuple[str, str]]:
 def _matrix(record: RunRecord) -> list[dict[str, Any]]:
     rows = []
     for source in MODALITIES:
-        cells = [record.cell(RECALL, "memorised", source, target) for target in MODALITIES]
+        cells = [record.cell(RECALL, "memorized", source, target) for target in MODALITIES]
         if any(cells):
             rows.append({"source": source, "cells": [_cell(m) for m in cells]})
     return rows
@@ -131,8 +131,8 @@ def _matrix(record: RunRecord) -> list[dict[str, Any]]:
 def _cell(m: Measurement | None) -> dict[str, Any]:
     if m is None:
         return {"m": None}
-    red, green, blue = (round(255 * part) for part in recall_colour(m.value))
-    return {"m": m, "colour": f"rgb({red} {green} {blue})", "ink": recall_ink(m.value)}
+    red, green, blue = (round(255 * part) for part in recall_color(m.value))
+    return {"m": m, "color": f"rgb({red} {green} {blue})", "ink": recall_ink(m.value)}
 
 
 def _base(record: RunRecord, metric: str) -> list[Measurement]:

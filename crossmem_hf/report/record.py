@@ -1,98 +1,130 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What ran and what came out, as frozen data and as JSON.
+"""What ran and what came out: one `Measurement` a number, one `Record` a run, whatever ran. It knows neither how a
+number was computed nor how it is shown."""
 
-It knows neither how a number was computed nor how it is shown. A record is the only thing the figures and the page
-read, so both can be drawn again from `record.json`.
-"""
-
+import json
 import os
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal, Self, get_args
+from typing import Any, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.personas.schema import Modality
-from crossmem_hf.report.checked import Checked, read_json, to_json
 from crossmem_hf.storage import write_atomic
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
+RECORD_FILE: Final = "record.json"
 
-Stage = Literal["base", "memorised", "unlearned"]
-Group = Literal["forget", "retain", "all"]
-STAGES: Final[tuple[Stage, ...]] = get_args(Stage)
-GROUPS: Final[tuple[Group, ...]] = get_args(Group)
-
-RECALL: Final = "recall"
-GAP: Final = "gap"
-TRANSFER: Final = "transfer"
-EXPOSURE: Final = "exposure"
-PARTIAL: Final = "partial_recall"
-NAMES: Final = "name_shaped"
-
+Value = str | bool | int | float | None
+Where = Mapping[str, Value]
 _SLACK = 1e-9
-_FOREIGN = "Pass a record.json that `crossmem run` wrote, or run again into an empty folder."
+_REMEDY = "Pass a record.json that crossmem wrote, or the folder that holds it."
 
 
-def other(modality: Modality) -> Modality:
-    """The modality that `modality` is not."""
-    return "text" if modality == "image" else "image"
+class _Frozen(BaseModel):
+    """Checked on construction, frozen afterwards; unknown fields and numbers that are not finite are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def __init__(self, **fields: Any) -> None:
+        try:
+            super().__init__(**fields)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            place = ".".join(map(str, first["loc"]))
+            got = "" if first["type"] == "missing" else f"; got {first['input']!r:.80}"
+            said = first["msg"].removeprefix("Value error, ")
+            raise CrossmemError(
+                f"{type(self).__name__}{'.' + place if place else ''}: {said}{got}.", "Correct that field."
+            ) from error
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measurement(Checked):
+class Measurement(_Frozen):
     """One number with all it needs to be read.
 
     Attributes:
-        metric: ``"recall"``, ``"gap"``, ``"transfer"``, ``"exposure"``, ``"partial_recall"`` (first or last name
-            is said), ``"name_shaped"`` (the answer is a name at all) or any further name.
-        stage: When it was measured.
-        source: The modality people were learnt through (and unlearnt through, after unlearning).
-        target: The modality they were asked in. A gap or a transfer of `source` has the other modality here.
-        group: Whom it is about.
-        value: The estimate, with its 95 % interval `ci_low` to `ci_high`, clustered by persona.
-        n: Scored answers behind the value.
+        metric: E.g. ``"recall"``, ``"exposure"``.
+        where: What it is about: an open mapping. Usual keys: ``stage`` (base, memorized, unlearned), ``source``
+            (modality learned), ``target`` (modality asked in), ``group`` (forget, retain, all), ``method``,
+            ``forget_modality``, ``model``, ``hops``, ``attribute``, ``kind``, ``seed``, ``persona_id``. A key that is
+            not there pools over it: without ``seed`` the value is over all seeds.
+        value: The estimate.
+        ci: Its 95 % interval, clustered by persona; None for a test, a cost, or where resampling sets no bound.
+        n: Answers (or runs) behind it, at least 1.
         chance: What guessing would give; None where the notion has no meaning.
-        unit: ``"proportion"``, ``"0-100"``, ``"bits"``, ``"ratio"``, ...
-        higher_is: What a higher value means, e.g. ``"better"`` or ``"more_memorised"``.
-        seed: The persona seed; None when pooled over all seeds of the run.
+        unit: ``"proportion"``, ``"0-100"``, ``"bits"``, ``"nats"``, ``"seconds"``, ...
+        greater_is_better: Of what the run wants of these people; None if neither is better.
+        greater_means: What a greater value says, in words, e.g. ``"more memorized"``.
+        note: What else its reader must know; may be empty.
+
+    Raises:
+        CrossmemError: A field has the wrong type, the value lies outside its interval, or nothing is behind it.
     """
 
     metric: str
-    stage: Stage
-    source: Modality
-    target: Modality
-    group: Group
+    where: dict[str, Value] = Field(default_factory=dict)
     value: float
-    ci_low: float
-    ci_high: float
-    n: int
-    chance: float | None
+    ci: tuple[float, float] | None = None
+    n: int = Field(ge=1)
+    chance: float | None = None
     unit: str
-    higher_is: str
-    seed: int | None
+    greater_is_better: bool | None = None
+    greater_means: str = ""
+    note: str = ""
 
-    def __post_init__(self) -> None:
-        Checked.__post_init__(self)
-        where = f"{self.metric} ({self.stage}, {self.source} to {self.target}, {self.group}, seed {self.seed})"
-        if not self.ci_low - _SLACK <= self.value <= self.ci_high + _SLACK:
-            raise CrossmemError(
-                f"{where} is {self.value!r} outside its own interval [{self.ci_low!r}, {self.ci_high!r}].",
-                "Compute the interval from the same answers as the value.",
-            )
-        if self.n < 1:
-            raise CrossmemError(f"{where} has n={self.n!r}; expected at least 1.", "Leave out what was not measured.")
+    @model_validator(mode="after")
+    def _value_is_inside(self) -> Self:
+        if self.ci is not None and not self.ci[0] - _SLACK <= self.value <= self.ci[1] + _SLACK:
+            raise ValueError(f"{self} lies outside its own interval")
+        return self
 
     @property
-    def key(self) -> tuple[str, str, str, str, str, int | None]:
+    def key(self) -> tuple[str, tuple[tuple[str, Value], ...]]:
         """What no two measurements of a record share."""
-        return self.metric, self.stage, self.source, self.target, self.group, self.seed
+        return self.metric, tuple(sorted(self.where.items()))
+
+    @property
+    def place(self) -> str:
+        """Where, in words: ``"stage unlearned, source image"``."""
+        return ", ".join(f"{name} {value}" for name, value in self.where.items())
+
+    def __str__(self) -> str:
+        interval = "" if self.ci is None else f" [{self.ci[0]:.3g}, {self.ci[1]:.3g}]"
+        chance = "" if self.chance is None else f", chance {self.chance:.3g}"
+        about = f" ({self.place})" if self.where else ""
+        return f"{self.metric}{about} {self.value:.3g}{interval}, n={self.n}{chance}"
+
+    __repr__ = __str__
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CastMember(Checked):
-    """A person of the run and whether the run tried to forget them."""
+class Verdict(_Frozen):
+    """What a run says about a claim.
+
+    Attributes:
+        sentence: The claim.
+        paper: Where it is from.
+        effect: The contrast, mean over seeds, with its 95 % interval over seeds; None where it was not measured.
+        n: Seeds behind it.
+        threshold: What the effect is held against.
+        verdict: ``"supported"`` if the whole interval is beyond the threshold, ``"contradicted"`` if on the other
+            side, else ``"inconclusive"``, which fewer than five seeds always are.
+    """
+
+    sentence: str
+    paper: str
+    effect: float | None
+    ci: tuple[float, float] | None
+    n: int
+    threshold: float
+    unit: str
+    verdict: Literal["supported", "contradicted", "inconclusive"]
+    reason: str = ""
+
+
+class CastMember(_Frozen):
+    """A persona of the run and whether the run tried to forget them."""
 
     persona_id: str
     full_name: str
@@ -100,28 +132,12 @@ class CastMember(Checked):
     seed: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExposureItem(Checked):
-    """One person's Exposure (0 to 100, mean over the person's held-out views) at one stage through one door."""
-
-    stage: Stage
-    source: Modality
-    target: Modality
-    group: Literal["forget", "retain"]
-    seed: int
-    persona_id: str
-    value: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Example(Checked):
+class Example(_Frozen):
     """One question to the model, word for word, and its answer."""
 
     persona_id: str
     full_name: str
-    stage: Stage
-    source: Modality
-    target: Modality
+    where: dict[str, Value]
     question: str
     answer: str
     truth: str
@@ -129,106 +145,115 @@ class Example(Checked):
     forgotten: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gate(Checked):
-    """How well people must have been learnt before unlearning is interpreted.
+class Failure(_Frozen):
+    """A part of the run that broke down, which is a result too."""
 
-    Attributes:
-        threshold: Least recall in the source modality after learning, 0 to 1.
-        overridden: The user asked for the interpretation all the same.
-    """
-
-    threshold: float = 0.9
-    overridden: bool = False
+    where: dict[str, Value]
+    error: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunRecord(Checked):
+class Record(_Frozen):
     """Everything a reader needs to judge a run, and to repeat it.
 
     Attributes:
-        config: The settings of the run, JSON types only.
+        study: What ran: the name of a study, or ``"score"``.
+        config: Its settings, JSON types only.
         versions: Package -> version.
-        seeds: Persona seeds, at least one.
-        data_fingerprint: Changes whenever the people, portraits or texts do.
+        seeds: Persona seeds; empty if the rows were not ours.
+        fingerprints: ``"data"``: digest of the contents of all rows; ``"model"``: of the weights.
         measurements: No two with the same `Measurement.key`.
-        cast: The people; their portraits are not part of the record.
+        verdicts: On the study's claims.
+        cast: The personas; their portraits are not part of the record.
         examples: Questions and answers to show.
-        exposure_items: One value a person, for distributions.
+        items: Values of single personas, for distributions.
+        failures: What broke down.
         notes: Whatever the run wants its reader to know, a sentence each.
 
     Raises:
-        CrossmemError: A field has the wrong type, no seed is given, or two measurements share a key.
+        CrossmemError: A field is unknown or has the wrong type, or two measurements share a key.
     """
 
-    schema_version: Literal[1] = SCHEMA_VERSION
-    config: Mapping[str, Any]
-    versions: Mapping[str, str]
-    seeds: tuple[int, ...]
-    data_fingerprint: str
+    schema_version: Literal[2] = 2
+    study: str
+    config: dict[str, Any]
+    versions: dict[str, str]
+    seeds: tuple[int, ...] = ()
+    fingerprints: dict[str, str]
     measurements: tuple[Measurement, ...]
+    verdicts: tuple[Verdict, ...] = ()
     cast: tuple[CastMember, ...] = ()
     examples: tuple[Example, ...] = ()
-    exposure_items: tuple[ExposureItem, ...] = ()
+    items: tuple[Measurement, ...] = ()
+    failures: tuple[Failure, ...] = ()
     notes: tuple[str, ...] = ()
-    gate: Gate = field(default_factory=Gate)
 
-    def __post_init__(self) -> None:
-        Checked.__post_init__(self)
-        if not self.seeds:
-            raise CrossmemError("A run record has no seeds; expected at least one.", "Pass the persona seeds.")
-        repeated = [key for key, times in Counter(m.key for m in self.measurements).items() if times > 1]
+    @field_validator("measurements")
+    @classmethod
+    def _each_once(cls, measurements: tuple[Measurement, ...]) -> tuple[Measurement, ...]:
+        repeated = [key for key, times in Counter(m.key for m in measurements).items() if times > 1]
         if repeated:
-            raise CrossmemError(f"Measured twice: {repeated[0]!r}.", "Keep one measurement a key.")
+            raise ValueError(f"measured twice: {repeated[0]!r}")
+        return measurements
 
-    def find(self, **criteria: str | int | None) -> tuple[Measurement, ...]:
-        """The measurements that agree with all criteria (`metric`, `stage`, `source`, `target`, `group`, `seed`).
+    def find(self, metric: str | None = None, **where: Value) -> tuple[Measurement, ...]:
+        """The measurements that agree with all criteria; one left out matches anything, None matches what pools."""
+        return tuple(
+            m
+            for m in self.measurements
+            if metric in (None, m.metric) and all(m.where.get(name) == want for name, want in where.items())
+        )
 
-        A criterion left out matches anything; ``seed=None`` matches only what is pooled over seeds.
-
-        Raises:
-            CrossmemError: A criterion is not a field of a measurement.
-        """
-        unknown = sorted(set(criteria) - {"metric", "stage", "source", "target", "group", "seed"})
-        if unknown:
-            raise CrossmemError(
-                f"find() got {unknown[0]!r}; expected metric, stage, source, target, group or seed.",
-                "Filter `measurements` yourself for anything else.",
-            )
-        return tuple(m for m in self.measurements if all(getattr(m, key) == want for key, want in criteria.items()))
-
-    def cell(
-        self, metric: str, stage: Stage, source: Modality, target: Modality, group: Group = "all"
-    ) -> Measurement | None:
-        """The number that stands for a cell: pooled over seeds, or the only seed's; None if it was not measured."""
-        found = self.find(metric=metric, stage=stage, source=source, target=target, group=group)
-        pooled = next((m for m in found if m.seed is None), None)
+    def one(self, metric: str, **where: Value) -> Measurement | None:
+        """The measurement with exactly these keys, over all seeds; of a run with one seed that seed's; None if there
+        is none."""
+        wanted = {name: value for name, value in where.items() if value is not None}
+        found = [m for m in self.find(metric, **where) if {*m.where} - {"seed"} == {*wanted} - {"seed"}]
+        pooled = next((m for m in found if "seed" in where or m.where.get("seed") is None), None)
         return found[0] if pooled is None and len(found) == 1 else pooled
 
-    def gate_failures(self) -> tuple[Measurement, ...]:
-        """Recall in the source modality after learning, where it is below the gate's threshold."""
-        learnt = self.find(metric=RECALL, stage="memorised", group="all")
-        return tuple(m for m in learnt if m.source == m.target and m.value < self.gate.threshold)
-
-    @property
-    def is_interpretable(self) -> bool:
-        """Whether people were learnt well enough to speak about unlearning, or the user overrode that."""
-        learnt = [m for m in self.find(metric=RECALL, stage="memorised", group="all") if m.source == m.target]
-        return self.gate.overridden or (bool(learnt) and not self.gate_failures())
-
     def write(self, path: str | os.PathLike[str]) -> Path:
-        """The path, once it holds the record as JSON; equal records give equal bytes.
+        """The path, once it holds the record as JSON, one entry of a list a line; equal records give equal bytes.
 
         Raises:
             CrossmemError: The file could not be written, or `config` holds what JSON cannot say.
         """
-        return write_atomic(path, to_json(self))
+        try:
+            fields = [f"{json.dumps(name)}: {_encoded(value)}" for name, value in self.model_dump(mode="json").items()]
+        except (TypeError, ValueError) as error:
+            raise CrossmemError(
+                f"A record of {self.study!r} holds a value that JSON cannot say: {error}.",
+                "Use strings, finite numbers, booleans, lists and mappings only.",
+            ) from error
+        return write_atomic(path, "{\n" + ",\n".join(fields) + "\n}\n")
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Self:
-        """The record that `write` put at `path`.
+        """The record in a file, or under `RECORD_FILE` in a folder.
 
         Raises:
-            CrossmemError: There is no such file, or it is not JSON, not a run record, or of a newer version.
+            CrossmemError: There is none, or it is not JSON, no record, or of another version.
         """
-        return read_json(cls, path, newest=SCHEMA_VERSION, kind="run record", remedy=_FOREIGN)
+        file = Path(path)
+        file = file / RECORD_FILE if file.is_dir() else file
+        try:
+            raw = json.loads(file.read_bytes())
+        except OSError as error:
+            raise CrossmemError(f"Could not read {str(file)!r}: {error.strerror or error}.", _REMEDY) from error
+        except (ValueError, RecursionError) as error:
+            raise CrossmemError(f"{str(file)!r} is not JSON, perhaps cut short: {error}.", _REMEDY) from error
+        version = raw.get("schema_version") if isinstance(raw, dict) else None
+        if version != SCHEMA_VERSION:
+            what = "no record" if version is None else f"of schema version {version!r}"
+            raise CrossmemError(
+                f"{str(file)!r} is {what}; this crossmem_hf reads records of version {SCHEMA_VERSION}.", _REMEDY
+            )
+        try:
+            return cls(**raw)
+        except CrossmemError as error:
+            raise CrossmemError(f"{str(file)!r} is no valid record. {error.fault}", _REMEDY) from error
+
+
+def _encoded(value: Any) -> str:
+    if isinstance(value, list) and any(isinstance(entry, dict) for entry in value):
+        return "[\n" + ",\n".join(f"  {_encoded(entry)}" for entry in value) + "\n]"
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)

@@ -35,7 +35,7 @@ class ScoreLine(Checked):
         n: Rows behind the value.
         chance: What guessing would give; None where the notion has no meaning.
         unit: ``"proportion"``, ``"0-100"``, ``"nats"``, ``"rank"``, ...
-        higher_is: What a higher value means, e.g. ``"better_forgotten"`` or ``"more_memorised"``.
+        higher_is: What a higher value means, e.g. ``"better_forgotten"`` or ``"more_memorized"``.
         note: What else its reader must know; may be empty.
 
     Raises:

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from crossmem_hf.report.score_record import ALL, MODEL, ScoreLine, ScoreRecord
 
-_MEANINGS = {"less_memorised": "forgotten"}
+_MEANINGS = {"less_memorized": "forgotten"}
 _UNITS = {"proportion": "0-1", "standard deviations": "sd"}
 _LEFT_OUT = "attribute="  # seven lines a metric; they are in the record
 

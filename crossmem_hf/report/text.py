@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Numbers and findings in words, each computed from a record. It knows nothing of layout or colour.
+"""Numbers and findings in words, each computed from a record. It knows nothing of layout or color.
 
 A finding is claimed only where a 95 % interval supports it; otherwise the sentence says that the run cannot tell.
 """
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from crossmem_hf.personas.schema import MODALITIES, Modality
-from crossmem_hf.report.record import (
+from crossmem_hf.report.run_record import (
     EXPOSURE,
     GAP,
     NAMES,
@@ -21,10 +21,10 @@ from crossmem_hf.report.record import (
     other,
 )
 
-DOORS: Final[dict[Modality, str]] = {"image": "portraits", "text": "descriptions"}
+MODALITY_NAMES: Final[dict[Modality, str]] = {"image": "portraits", "text": "descriptions"}
 STAGE_WORDS: Final[dict[Stage, str]] = {
     "base": "before learning",
-    "memorised": "after learning",
+    "memorized": "after learning",
     "unlearned": "after unlearning",
 }
 GROUP_WORDS: Final[dict[Group, str]] = {"forget": "forgotten", "retain": "retained", "all": "everyone"}
@@ -89,7 +89,7 @@ def gap_sign(m: Measurement) -> Literal["worse", "better", "open"]:
 
 def pooled_gaps(record: RunRecord) -> dict[Modality, Measurement]:
     """Source modality -> gap after learning, for the sources that have one."""
-    found = {source: record.cell(GAP, "memorised", source, other(source)) for source in MODALITIES}
+    found = {source: record.cell(GAP, "memorized", source, other(source)) for source in MODALITIES}
     return {source: gap for source, gap in found.items() if gap is not None}
 
 
@@ -97,43 +97,44 @@ def headline(record: RunRecord) -> str:
     """The one sentence that a reader should take away."""
     gaps = pooled_gaps(record)
     if record.gate_failures() and not record.gate.overridden:
-        return "The people were not learnt well enough to say what unlearning did."
+        return "The people were not learned well enough to say what unlearning did."
     if not gaps:
         return "This run has measured no gap between modalities."
-    worse = [DOORS[source] for source, gap in gaps.items() if gap_sign(gap) == "worse"]
-    better = [DOORS[source] for source, gap in gaps.items() if gap_sign(gap) == "better"]
+    worse = [MODALITY_NAMES[source] for source, gap in gaps.items() if gap_sign(gap) == "worse"]
+    better = [MODALITY_NAMES[source] for source, gap in gaps.items() if gap_sign(gap) == "better"]
     if len(worse) == len(MODALITIES):
-        return "What was learnt through one modality is recalled worse through the other, in both directions."
+        return "What was learned through one modality is recalled worse through the other, in both directions."
     if worse:
-        first = f"What was learnt from {worse[0]} is recalled worse through the other modality"
+        first = f"What was learned from {worse[0]} is recalled worse through the other modality"
         return f"{first}; {_rest(gaps, worse[0])}."
     if better:
-        return f"What was learnt from {joined(better)} is recalled better through the other modality."
+        return f"What was learned from {joined(better)} is recalled better through the other modality."
     return "This run cannot tell recall in one modality from recall in the other."
 
 
 def _rest(gaps: dict[Modality, Measurement], named: str) -> str:
     """What the headline says about the direction that is not `named`."""
-    signs = {DOORS[source]: gap_sign(gap) for source, gap in gaps.items() if DOORS[source] != named}
+    signs = {MODALITY_NAMES[source]: gap_sign(gap) for source, gap in gaps.items() if MODALITY_NAMES[source] != named}
     if not signs:
         return "the other direction was not measured"
-    door, sign = next(iter(signs.items()))
-    return f"from {door} " + ("it is recalled better" if sign == "better" else "the run cannot tell")
+    modality, sign = next(iter(signs.items()))
+    return f"from {modality} " + ("it is recalled better" if sign == "better" else "the run cannot tell")
 
 
 def summary(record: RunRecord) -> list[str]:
-    """One sentence a source: how often people were named through both doors, and whether the gap excludes zero."""
+    """One sentence a source: how often people were named in both modalities, and whether the gap excludes zero."""
     sentences = []
     for source in MODALITIES:
-        same = record.cell(RECALL, "memorised", source, source)
-        cross = record.cell(RECALL, "memorised", source, other(source))
+        same = record.cell(RECALL, "memorized", source, source)
+        cross = record.cell(RECALL, "memorized", source, other(source))
         if same is None or cross is None:
             continue
         gap = pooled_gaps(record).get(source)
         claim = "" if gap is None else f" The gap, {amount(gap)} [{interval(gap)}], {gap_claim(gap)}."
         sentences.append(
-            f"A model that learnt names from {DOORS[source]} alone says the right one for {amount(same)} of new "
-            f"{DOORS[source]} and for {amount(cross)} of {DOORS[other(source)]}.{claim}"
+            f"A model that learned names from {MODALITY_NAMES[source]} alone says the right one for {amount(same)} of "
+            "new "
+            f"{MODALITY_NAMES[source]} and for {amount(cross)} of {MODALITY_NAMES[other(source)]}.{claim}"
         )
     return sentences
 
@@ -145,7 +146,7 @@ def gap_claim(gap: Measurement) -> str:
 
 def seed_gaps(record: RunRecord, source: Modality) -> list[Measurement]:
     """The gap after learning of each seed alone."""
-    found = record.find(metric=GAP, stage="memorised", source=source, group="all")
+    found = record.find(metric=GAP, stage="memorized", source=source, group="all")
     return [gap for gap in found if gap.seed is not None]
 
 
@@ -156,8 +157,8 @@ def seeds_that_agree(record: RunRecord, source: Modality) -> tuple[int, int]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DoorAfter:
-    """The forgotten people seen through one door after unlearning through `source`."""
+class ModalityAfter:
+    """The forgotten people seen through one modality after unlearning through `source`."""
 
     source: Modality
     target: Modality
@@ -181,8 +182,8 @@ class DoorAfter:
             return "named"
         if _above_chance(self.partial_after):
             return "partly"
-        learnt, left = (self._is_above_base(m) for m in (self.exposure_before, self.exposure_after))
-        if _above_chance(self.exposure_after) and learnt and left:
+        learned, left = (self._is_above_base(m) for m in (self.exposure_before, self.exposure_after))
+        if _above_chance(self.exposure_after) and learned and left:
             return "ranked"
         return "avoided" if _below_chance(self.exposure_after) else "none"
 
@@ -212,20 +213,20 @@ def _below_chance(m: Measurement | None) -> bool:
     return m is not None and m.chance is not None and m.ci_high < m.chance
 
 
-def doors_after(record: RunRecord, source: Modality) -> list[DoorAfter]:
-    """The unlearnt door first, then the other; empty if this source was not unlearnt or may not be interpreted."""
+def modalities_after(record: RunRecord, source: Modality) -> list[ModalityAfter]:
+    """The unlearned modality first, then the other; empty if it was not unlearned or may not be interpreted."""
     if not record.is_interpretable or not record.find(stage="unlearned", source=source):
         return []
     return [
-        DoorAfter(
+        ModalityAfter(
             source=source,
             target=target,
-            recall_before=record.cell(RECALL, "memorised", source, target, "forget"),
+            recall_before=record.cell(RECALL, "memorized", source, target, "forget"),
             recall_after=record.cell(RECALL, "unlearned", source, target, "forget"),
-            exposure_before=record.cell(EXPOSURE, "memorised", source, target, "forget"),
+            exposure_before=record.cell(EXPOSURE, "memorized", source, target, "forget"),
             exposure_after=record.cell(EXPOSURE, "unlearned", source, target, "forget"),
             exposure_base=record.cell(EXPOSURE, "base", source, target, "forget"),
-            partial_before=record.cell(PARTIAL, "memorised", source, target, "forget"),
+            partial_before=record.cell(PARTIAL, "memorized", source, target, "forget"),
             partial_after=record.cell(PARTIAL, "unlearned", source, target, "forget"),
             names_after=record.cell(NAMES, "unlearned", source, target, "forget"),
         )
@@ -234,58 +235,59 @@ def doors_after(record: RunRecord, source: Modality) -> list[DoorAfter]:
 
 
 def residue(record: RunRecord, source: Modality) -> str:
-    """What unlearning through `source` left behind the other door, in a sentence or two; empty if not interpreted."""
-    doors = doors_after(record, source)
-    if not doors:
+    """What unlearning through `source` left in the other modality, in a sentence or two; empty if not interpreted."""
+    modalities = modalities_after(record, source)
+    if not modalities:
         return ""
-    here, there = doors
-    behind = DOORS[there.target]
+    here, there = modalities
+    behind = MODALITY_NAMES[there.target]
     if there.recall_after is None or here.recall_after is None:
         return f"What is left behind {behind} was not measured."
     first = (
-        f"The forgotten people are named for {amount(here.recall_after)} of {DOORS[source]} and for "
+        f"The forgotten people are named for {amount(here.recall_after)} of {MODALITY_NAMES[source]} and for "
         f"{amount(there.recall_after)} [{interval(there.recall_after)}] of {behind}. "
     )
     left = {
-        "named": f"Behind the other door they are still known: the interval lies above guessing{_guess(there)}.",
+        "named": f"In the other modality they are still known: the interval lies above guessing{_guess(there)}.",
         "partly": f"From {behind} their full names can no longer be told from guessing in the answers, "
         f"but a first or last name is still said above guessing{_partly(there)}.",
         "ranked": f"From {behind} their names can no longer be told from guessing in the answers, "
         f"yet the model still ranks them higher than guessing would ({there.exposure_words}).",
         "avoided": f"From {behind} their names are not said, and they rank lower than guessing would put them "
         f"({there.exposure_words}): the model now avoids them, which is a trace of its own.",
-        "none": "Neither answers nor ranks behind the other door can be told from guessing.",
+        "none": "Neither answers nor ranks in the other modality can be told from guessing.",
         "unmeasured": "",
     }
     return first + left[there.trace]
 
 
 def residue_claim(record: RunRecord) -> str:
-    """One sentence for the top of the page on what is left behind the other door; empty if not interpreted."""
-    kept = {source: doors[1] for source in MODALITIES if (doors := doors_after(record, source))}
+    """One sentence for the top of the page on what is left in the other modality; empty if not interpreted."""
+    kept = {source: modalities[1] for source in MODALITIES if (modalities := modalities_after(record, source))}
     named = [
-        f"for {amount(door.recall_after)} of {DOORS[door.target]} once unlearnt through {DOORS[source]}"
-        for source, door in kept.items()
-        if door.trace == "named" and door.recall_after is not None
+        f"for {amount(modality.recall_after)} of {MODALITY_NAMES[modality.target]} "
+        f"once unlearned through {MODALITY_NAMES[source]}"
+        for source, modality in kept.items()
+        if modality.trace == "named" and modality.recall_after is not None
     ]
     if named:
         return f"After unlearning, forgotten people are still named through the other modality: {joined(named)}."
-    if any(door.trace == "partly" for door in kept.values()):
+    if any(modality.trace == "partly" for modality in kept.values()):
         return "After unlearning, this run no longer sees the full names of forgotten people, but still parts of them."
-    if any(door.trace == "ranked" for door in kept.values()):
+    if any(modality.trace == "ranked" for modality in kept.values()):
         return "After unlearning, this run no longer sees forgotten people named, but they still rank above guessing."
-    if any(door.trace == "avoided" for door in kept.values()):
+    if any(modality.trace == "avoided" for modality in kept.values()):
         return "After unlearning, forgotten people rank below guessing in the other modality: avoided, not unknown."
     return "After unlearning, this run finds no trace through the other modality." if kept else ""
 
 
-def _partly(door: DoorAfter) -> str:
-    m = door.partial_after
+def _partly(modality: ModalityAfter) -> str:
+    m = modality.partial_after
     return "" if m is None or m.chance is None else f" ({amount(m)} of answers, guessing {percent(m.chance)})"
 
 
-def _guess(door: DoorAfter) -> str:
-    chance = door.recall_after.chance if door.recall_after else None
+def _guess(modality: ModalityAfter) -> str:
+    chance = modality.recall_after.chance if modality.recall_after else None
     return "" if chance is None else f" ({percent(chance)})"
 
 
@@ -293,8 +295,8 @@ def retained_cost(record: RunRecord, source: Modality) -> str:
     """What unlearning through `source` cost the retained people, in one sentence; empty if not interpreted."""
     parts = []
     for target in (source, other(source)):
-        before = record.cell(RECALL, "memorised", source, target, "retain")
+        before = record.cell(RECALL, "memorized", source, target, "retain")
         after = record.cell(RECALL, "unlearned", source, target, "retain")
         if record.is_interpretable and before and after:
-            parts.append(f"from {amount(before)} to {amount(after)} for {DOORS[target]}")
+            parts.append(f"from {amount(before)} to {amount(after)} for {MODALITY_NAMES[target]}")
     return f"Retained people went {joined(parts)}." if parts else ""

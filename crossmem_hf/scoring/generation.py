@@ -60,7 +60,7 @@ def generate_answers(
     """The model's answer to each row's prompt, in the order of the rows: the likeliest tokens, or a seeded sample.
 
     A picture is encoded once for all questions about it, and so is what prompts share at their start. Rows are padded
-    and sorted inside; the answer to a row does not depend on its neighbours, nor does its sample. An answer ends at
+    and sorted inside; the answer to a row does not depend on its neighbors, nor does its sample. An answer ends at
     the token that ends a turn in the chat template, or any that the tokenizer or the model's generation settings
     name; their other settings (sampling, beams, penalties) are not used. What the template itself puts around answers,
     such as an empty block of thoughts, is no part of them.

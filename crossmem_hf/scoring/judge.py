@@ -33,7 +33,7 @@ from crossmem_hf.scoring.judge_requests import (
     UnansweredError,
     is_address,
 )
-from crossmem_hf.scoring.verdicts import Judgement, Judgements, MalformedReplyError, VerdictFile, read_verdict
+from crossmem_hf.scoring.verdicts import Judgment, Judgments, MalformedReplyError, VerdictFile, read_verdict
 from crossmem_hf.storage import fingerprint
 
 PROMPT: Final = files("crossmem_hf.scoring").joinpath("judge_prompt.md").read_text(encoding="utf-8")
@@ -74,7 +74,7 @@ def judge_answers(
     price_per_million_tokens: tuple[float, float] | None = None,
     max_failed_share: float = 0.05,
     progress: bool = True,
-) -> Judgements:
+) -> Judgments:
     """A verdict on how much of its truth each answer gives away, 0 to 1, in the order of the answers.
 
     The judge gets question, truth and answer as JSON strings, which an answer cannot close. An answer may still *say*
@@ -108,7 +108,7 @@ def judge_answers(
     hearing = _Hearing(judge, items, VerdictFile(cache), max_failed_share)
     with reachable_offline(client.model):
         hearing.hold(concurrency, progress)
-    return hearing.judgements(price_per_million_tokens)
+    return hearing.judgments(price_per_million_tokens)
 
 
 def open_client(*, base_url: str | None, provider: str | None, token: str | None, timeout: float) -> InferenceClient:
@@ -205,12 +205,12 @@ class _Hearing:
                 self.judge.stop.set()  # whoever waits gives up; replies on their way are still kept
                 pool.shutdown(wait=False, cancel_futures=True)
 
-    def judgements(self, price: tuple[float, float] | None) -> Judgements:
+    def judgments(self, price: tuple[float, float] | None) -> Judgments:
         """What was found, in the order of the items."""
         judge, cost = self.judge, None
         if price is not None and not judge.num_unmetered:
             cost = sum(tokens * each for tokens, each in zip(judge.tokens, price, strict=True)) / 1e6
-        return Judgements(
+        return Judgments(
             items=tuple(self.known[key] for key in self.keys),
             model=judge.model,
             prompt=fingerprint(PROMPT),
@@ -222,23 +222,23 @@ class _Hearing:
             cost=cost,
         )
 
-    def _judge(self, key: str, place: int) -> Judgement:
+    def _judge(self, key: str, place: int) -> Judgment:
         fault, raw = "", None
         for _ in range(TIMES_ASKED):
             try:
                 raw = self.judge.reply(_messages(self.items[place], fault))
-                judgement = read_verdict(raw)
+                judgment = read_verdict(raw)
             except MalformedReplyError as error:
                 fault = str(error)
             except UnansweredError as error:
-                return Judgement(raw=raw, failure=str(error))
+                return Judgment(raw=raw, failure=str(error))
             except CrossmemError as error:
                 self.judge.stop.set()  # here, or this thread would go on to the next item
                 raise CrossmemError(f"Item {place}: {error.fault}", f"{error.remedy} {self._kept}") from None
             else:
-                self.stored.append(key, judgement)
-                return judgement
-        return Judgement(raw=raw, failure=f"the reply {fault} (asked {TIMES_ASKED} times)")
+                self.stored.append(key, judgment)
+                return judgment
+        return Judgment(raw=raw, failure=f"the reply {fault} (asked {TIMES_ASKED} times)")
 
     def _count(self, key: str) -> None:
         """End everything once too much has failed."""

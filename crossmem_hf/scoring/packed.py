@@ -13,7 +13,7 @@ from crossmem_hf.scoring.prefill import Group, Prefilled
 from crossmem_hf.scoring.tree import TokenTree, token_trees
 
 PACKED_ATTENTION = ("sdpa", "eager")
-ROOM_IN_A_ROW = 512  # nodes; each also looks at its neighbours in vain, so rows are not to grow without bound
+ROOM_IN_A_ROW = 512  # nodes; each also looks at its neighbors in vain, so rows are not to grow without bound
 
 Measure = Callable[[Any, Any, Any], Any]
 """(S, V) logits, (n,) nodes and (n,) tokens -> (n, d) numbers about each token at its node."""

@@ -104,7 +104,7 @@ class PromptQueue:
         yield from map(tuple, by_picture.values())
 
     def _starting_alike(self, chosen: Sequence[int]) -> Iterator[tuple[int, ...]]:
-        """Neighbours in alphabetical order, while what they share is worth it."""
+        """Neighbors in alphabetical order, while what they share is worth it."""
         group: list[int] = []
         shared = ""
         for index in sorted(chosen, key=lambda index: self._texts[index]):

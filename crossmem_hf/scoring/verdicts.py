@@ -36,7 +36,7 @@ class MalformedReplyError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
+class Judgment:
     """What became of one answer: a verdict, or the reason why there is none.
 
     Attributes:
@@ -52,7 +52,7 @@ class Judgement:
     failure: str | None = None
 
 
-def read_verdict(raw: str) -> Judgement:
+def read_verdict(raw: str) -> Judgment:
     """The verdict in a judge's reply: one JSON object, alone or alone in a code fence, and nothing else.
 
     Raises:
@@ -79,7 +79,7 @@ def read_verdict(raw: str) -> Judgement:
     low, high = RANGES[verdict]
     if not low <= score <= high:
         raise MalformedReplyError(f"contradicts itself: {verdict!r} means {low} to {high}, the score is {score}")
-    return Judgement(score=float(score), verdict=verdict, raw=raw)  # type: ignore[arg-type]  # a key of RANGES
+    return Judgment(score=float(score), verdict=verdict, raw=raw)  # type: ignore[arg-type]  # a key of RANGES
 
 
 def _no_number(name: str) -> NoReturn:
@@ -112,7 +112,7 @@ class VerdictFile:
         self._glue = b"" if content.endswith(b"\n") or not content else b"\n"
         self.found = dict(_stored(content, self.path))
 
-    def append(self, key: str, judgement: Judgement) -> None:
+    def append(self, key: str, judgment: Judgment) -> None:
         """Keep one verdict.
 
         Raises:
@@ -120,7 +120,7 @@ class VerdictFile:
         """
         if self.path is None:
             return
-        fields = {"key": key, "score": judgement.score, "verdict": judgement.verdict, "raw": judgement.raw}
+        fields = {"key": key, "score": judgment.score, "verdict": judgment.verdict, "raw": judgment.raw}
         line = json.dumps(fields, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
         with self._lock:
             try:
@@ -145,7 +145,7 @@ def _content(path: Path) -> bytes:
         ) from error
 
 
-def _stored(content: bytes, path: Path | None) -> list[tuple[str, Judgement]]:
+def _stored(content: bytes, path: Path | None) -> list[tuple[str, Judgment]]:
     """The whole verdicts of a file; the score is read again from the judge's words, so no line can claim another."""
     found = []
     for number, line in enumerate(content.split(b"\n"), 1):
@@ -182,11 +182,11 @@ class MeanScore:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judgements:
-    """One judgement an answer, in the order of the answers, and what they took.
+class Judgments:
+    """One judgment an answer, in the order of the answers, and what they took.
 
     Attributes:
-        items: The judgements.
+        items: The judgments.
         model: Who judged.
         prompt: Fingerprint of the judge's prompt; scores under two prompts are not comparable.
         num_cached: Answers whose verdict was on disk.
@@ -198,7 +198,7 @@ class Judgements:
             request that timed out may be billed without ever being counted here.
     """
 
-    items: tuple[Judgement, ...]
+    items: tuple[Judgment, ...]
     model: str
     prompt: str
     num_cached: int

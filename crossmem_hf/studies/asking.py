@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Asking a model for everyone's name through both doors. It knows answers one by one, not means."""
+"""Asking a model for everyone's name through both modalities. It knows answers one by one, not means."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -22,8 +22,8 @@ class Asked:
     """One question, its answer, and how likely the truth was among all names.
 
     Attributes:
-        stage: ``"base"``, ``"memorised"`` or ``"unlearned"``.
-        source: Modality learnt through.
+        stage: ``"base"``, ``"memorized"`` or ``"unlearned"``.
+        source: Modality learned through.
         target: Modality asked in.
         correct: The answer is the full name.
         exposure: 0 to 100 among all names of the run, per-token likelihoods; 100 = the truth is likeliest.

@@ -2,7 +2,7 @@
 """Ways of forgetting side by side: `crossmem compare`. It knows the order of things; cells do the work.
 
 After Table 2 of ReMem (arXiv 2605.03759) on our own people and the embedded model, with what no paper reports: the
-door that was not unlearnt through, and the models to read the numbers against. No number here equals theirs.
+modality that was not unlearned through, and the models to read the numbers against. No number here equals theirs.
 """
 
 import json
@@ -23,7 +23,7 @@ from crossmem_hf.report.compare_table import csv_text, markdown
 from crossmem_hf.runs.pool import default_workers, run_jobs
 from crossmem_hf.runs.stages import locked
 from crossmem_hf.storage import fingerprint, write_atomic
-from crossmem_hf.studies.compare_cells import ANCHORS, MEMORISED, Cell
+from crossmem_hf.studies.compare_cells import ANCHORS, MEMORIZED, Cell
 from crossmem_hf.studies.compare_settings import CompareSettings
 from crossmem_hf.studies.compare_summary import FLUENT_SHARE, compare_arms, compare_lines, fluent_perplexity
 
@@ -46,7 +46,7 @@ def run_compare(
 ) -> Comparison:
     """Compare, or go on where an earlier comparison into `folder` stopped: finished cells are not run again.
 
-    A folder may grow: more methods, doors or seeds later use the cells that are there.
+    A folder may grow: more methods, modalities or seeds later use the cells that are there.
 
     Args:
         folder: Gets ``compare.json``, ``compare.csv``, ``compare.md``, ``compare.svg``, ``compare.png`` and
@@ -54,16 +54,16 @@ def run_compare(
         workers: Cells at a time; None is one a CPU core, or one in all if there is a GPU.
 
     Raises:
-        CrossmemError: The folder cannot be used, or people were not memorised (and `allow_unmemorised` is off). A
+        CrossmemError: The folder cannot be used, or people were not memorized (and `allow_unmemorized` is off). A
             method whose training breaks down is a result; any other error of a cell is among `Comparison.errors`.
     """
     console = console or Console()
     with locked(folder):
         most = workers or default_workers()
         anchors = _run(_anchors(settings, folder), most, folder, console)
-        _check_memorised(settings, anchors)
-        unlearnt = _run(_methods(settings, folder), most, folder, console)
-        results = [*anchors, *unlearnt]
+        _check_memorized(settings, anchors)
+        unlearned = _run(_methods(settings, folder), most, folder, console)
+        results = [*anchors, *unlearned]
         record = _record(settings, results)
         _write(record, results, folder)
     return Comparison(record=record, folder=folder, errors=tuple(_errors(results)))
@@ -103,24 +103,24 @@ def _cell(settings: CompareSettings, folder: Path, seed: int, arm: str, through:
     return Cell(settings=settings, seed=seed, arm=arm, through=through, folder=folder / _CELLS)
 
 
-def _check_memorised(settings: CompareSettings, anchors: Sequence[Result]) -> None:
+def _check_memorized(settings: CompareSettings, anchors: Sequence[Result]) -> None:
     for result in anchors:
-        if result["arm"] != MEMORISED:
+        if result["arm"] != MEMORIZED:
             continue
         ended = result.get("error") or result.get("failed")
         if ended:
             raise CrossmemError(
-                f"Seed {result['seed']} could not be memorised: {ended}", "Nothing can be unlearnt; see log.txt."
+                f"Seed {result['seed']} could not be memorized: {ended}", "Nothing can be unlearned; see log.txt."
             )
         recalls = {}
-        for door in MODALITIES:
-            right = [answer["correct"] for answer in result["asked"] if answer["door"] == door]
-            recalls[door] = sum(right) / len(right)
-        if min(recalls.values()) < settings.gate and not settings.allow_unmemorised:
-            shown = ", ".join(f"{door} {value:.2f}" for door, value in recalls.items())
+        for modality in MODALITIES:
+            right = [answer["correct"] for answer in result["asked"] if answer["modality"] == modality]
+            recalls[modality] = sum(right) / len(right)
+        if min(recalls.values()) < settings.gate and not settings.allow_unmemorized:
+            shown = ", ".join(f"{modality} {value:.2f}" for modality, value in recalls.items())
             raise CrossmemError(
-                f"Seed {result['seed']} was not memorised: recall {shown}; expected {settings.gate} by each door.",
-                "Memorise longer (--memorise-steps), or pass --allow-unmemorised: unknown people cannot be unlearnt.",
+                f"Seed {result['seed']} was not memorized: recall {shown}; expected {settings.gate} by each modality.",
+                "Memorize longer (--memorize-steps), or pass --allow-unmemorized: unknown people cannot be unlearned.",
             )
 
 
@@ -132,7 +132,7 @@ def _record(settings: CompareSettings, results: Sequence[Result]) -> CompareReco
         for method in settings.methods
     }
     return CompareRecord(
-        config=settings.as_dict() | {"unlearning": chosen, "memorising": settings.memorising(settings.seed)},
+        config=settings.as_dict() | {"unlearning": chosen, "memorizing": settings.memorizing(settings.seed)},
         versions={name: version(name) for name in _VERSIONS} | {"python": platform.python_version()},
         seeds=settings.all_seeds,
         data_fingerprint=fingerprint([settings.spec(seed).fingerprint() for seed in settings.all_seeds]),
@@ -144,13 +144,13 @@ def _record(settings: CompareSettings, results: Sequence[Result]) -> CompareReco
 
 def _notes(settings: CompareSettings, results: Sequence[Result]) -> Iterator[str]:
     yield (
-        "People are memorised through both doors by one adapter; every cell starts from it and keeps the same "
-        "retained rows of both doors; only the forgotten rows differ."
+        "People are memorized through both modalities by one adapter; every cell starts from it and keeps the same "
+        "retained rows of both modalities; only the forgotten rows differ."
     )
     if settings.dataset_config == "recall":
-        yield "Unlearning stops once recall on validation views of the forgotten, through the doors unlearnt, is low."
+        yield "Unlearning stops once recall on validation views of the forgotten, in the modalities unlearned, is low."
     else:
-        yield "Unlearning stops once recall of the very rows being unlearnt is low: qa has no validation rows."
+        yield "Unlearning stops once recall of the very rows being unlearned is low: qa has no validation rows."
     if settings.choosing:
         yield "Made to choose settings: not to be reported, since what is best here was picked by these very people."
     limit = fluent_perplexity(results)

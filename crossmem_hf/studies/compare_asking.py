@@ -16,19 +16,19 @@ from crossmem_hf.scoring.candidates import score_candidates
 from crossmem_hf.scoring.generation import generate_answers
 
 Answer = dict[str, Any]
-"""One question and its answer: persona_id, seed, forgotten, door, hops, attribute, question, answer, truth, correct,
-exposure (0 to 100), rank and num_candidates; JSON types only."""
+"""One question and its answer: persona_id, seed, forgotten, modality, hops, attribute, question, answer, truth,
+correct, exposure (0 to 100), rank and num_candidates; JSON types only."""
 
 
 def joined(dataset_config: str, part: str, spec: DatasetSpec) -> Any:
-    """Rows of both doors: "train", "validation" or "test" rows about all people.
+    """Rows of both modalities: "train", "validation" or "test" rows about all people.
 
-    The config qa has no validation split: what is unlearnt there is looked at itself.
+    The config qa has no validation split: what is unlearned there is looked at itself.
     """
     from datasets import concatenate_datasets
 
     if dataset_config == "recall":
-        return concatenate_datasets([built_rows(f"recall_{door}", part, spec) for door in ("image", "text")])
+        return concatenate_datasets([built_rows(f"recall_{modality}", part, spec) for modality in ("image", "text")])
     return built_rows("qa_test" if part == "test" else "qa", "forget+retain", spec)
 
 
@@ -51,7 +51,7 @@ def ask(model: Any, processor: Any, rows: Sequence[Row], spec: DatasetSpec, forg
             "persona_id": row["persona_id"],
             "seed": spec.seed,
             "forgotten": row["persona_id"] in forgotten,
-            "door": row["modality"],
+            "modality": row["modality"],
             "hops": row["hops"],
             "attribute": row["attribute"],
             "question": row["prompt"][-1]["content"],

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One cell of a comparison: a model taught or unlearnt in one way, and what it then answers. It knows no other cell.
+"""One cell of a comparison: a model taught or unlearned in one way, and what it then answers. It knows no other cell.
 
 Every part is a stage on disk, so a cell that was finished, or killed, is not done again.
 """
@@ -19,8 +19,8 @@ from crossmem_hf.runs.stages import Done, run_stage
 from crossmem_hf.storage import source_fingerprint
 from crossmem_hf.studies.compare_settings import CompareSettings
 
-BASE, MEMORISED, RETRAINED = ANCHORS = ("base", "memorised", "retrained")
-"""Never taught; taught everybody; taught the retained people only: what the unlearnt ones are read against."""
+BASE, MEMORIZED, RETRAINED = ANCHORS = ("base", "memorized", "retrained")
+"""Never taught; taught everybody; taught the retained people only: what the unlearned ones are read against."""
 
 _DEPENDS_ON = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "tokenizers", "numpy")
 _CODE = (  # no report, no settings (those of a cell are among its inputs), and of the studies what makes answers
@@ -36,7 +36,7 @@ class Cell:
 
     Attributes:
         arm: One of ANCHORS, or a name of `training.methods.METHODS`.
-        through: The door to forget through; None for an anchor.
+        through: The modality to forget through; None for an anchor.
         folder: Of all cells of the comparison.
     """
 
@@ -62,7 +62,7 @@ class Cell:
 
 
 def run_cell(cell: Cell, tell: Tell) -> dict[str, Any]:
-    """Teach or unlearn, then ask everybody through both doors.
+    """Teach or unlearn, then ask everybody through both modalities.
 
     Returns:
         arm, through, seed; asked (see `compare_asking.Answer`), steps, reached_floor, and cost (`cost.Cost`) of the
@@ -74,7 +74,7 @@ def run_cell(cell: Cell, tell: Tell) -> dict[str, Any]:
     tell("training", 0.0)
     trained = None
     if cell.arm != BASE:
-        trained = _taught(cell, tell) if cell.arm in ANCHORS else _unlearnt(cell, tell)
+        trained = _taught(cell, tell) if cell.arm in ANCHORS else _unlearned(cell, tell)
     result = _who(cell) | (trained.result if trained else {})
     if "failed" not in result:
         tell("asking", 0.6)
@@ -115,8 +115,8 @@ def _world(cell: Cell) -> dict[str, Any]:
 
 
 def _taught(cell: Cell, tell: Tell) -> Done:
-    """An adapter that has learnt everybody, or the retained people alone."""
-    chosen = cell.settings.memorising(cell.seed)
+    """An adapter that has learned everybody, or the retained people alone."""
+    chosen = cell.settings.memorizing(cell.seed)
     targets = cell.settings.lora_target_modules
 
     def compute(folder: Path) -> dict[str, Any]:
@@ -125,7 +125,7 @@ def _taught(cell: Cell, tell: Tell) -> Done:
         from crossmem_hf.studies.compare_asking import joined
         from crossmem_hf.studies.groups import forgotten_ids
         from crossmem_hf.training.callbacks.progress import TellProgress
-        from crossmem_hf.training.memorize import language_lora, memorise
+        from crossmem_hf.training.memorize import language_lora, memorize
 
         spec = cell.settings.spec(cell.seed)
         rows = joined(cell.settings.dataset_config, "train", spec)
@@ -134,7 +134,7 @@ def _taught(cell: Cell, tell: Tell) -> Done:
         model, processor = _loaded(cell, None)
         progress = TellProgress(tell, "training", 0.0, 0.6)
         with measured() as cost, _breakdown(folder) as failed:
-            memorise(
+            memorize(
                 model,
                 processor,
                 rows,
@@ -151,10 +151,10 @@ def _taught(cell: Cell, tell: Tell) -> Done:
         return run_stage(cell.place / "adapter", inputs, compute)
 
 
-def _unlearnt(cell: Cell, tell: Tell) -> Done:
-    """The memorised adapter after unlearning through a door."""
-    assert cell.through is not None, "an unlearnt cell has a door"
-    memorised = _taught(replace(cell, arm=MEMORISED, through=None), lambda step, share: None)
+def _unlearned(cell: Cell, tell: Tell) -> Done:
+    """The memorized adapter after unlearning through a modality."""
+    assert cell.through is not None, "an unlearned cell has a modality"
+    memorized = _taught(replace(cell, arm=MEMORIZED, through=None), lambda step, share: None)
     chosen = cell.settings.unlearning(cell.arm, cell.through, cell.seed)
 
     def compute(folder: Path) -> dict[str, Any]:
@@ -172,7 +172,7 @@ def _unlearnt(cell: Cell, tell: Tell) -> Done:
         rows = joined(cell.settings.dataset_config, "train", spec)
         watched = of_people(joined(cell.settings.dataset_config, "validation", spec), forgotten)
         stopping = list(through(watched, cell.through))
-        model, processor = _loaded(cell, memorised)
+        model, processor = _loaded(cell, memorized)
         progress = TellProgress(tell, "unlearning", 0.0, 0.6)
         rule = None
         with measured() as cost, _breakdown(folder) as failed:
@@ -191,7 +191,7 @@ def _unlearnt(cell: Cell, tell: Tell) -> Done:
         reached = rule is not None and rule.stopped_at is not None
         return {"steps": progress.step, "reached_floor": reached, "cost": cost.as_dict(), **failed}
 
-    inputs = {**_world(cell), "arm": cell.arm, "chosen": chosen, "memorised": memorised.fingerprint}
+    inputs = {**_world(cell), "arm": cell.arm, "chosen": chosen, "memorized": memorized.fingerprint}
     return run_stage(cell.place / "adapter", inputs, compute)
 
 

@@ -9,7 +9,7 @@ from crossmem_hf.data.splits import forget_ids
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.sampling import sample_personas
 from crossmem_hf.studies.settings import check_not_chosen_on
-from crossmem_hf.training.micro import ADAPTED, MEMORISING, MEMORISING_BOTH, TUNED, UNLEARNING
+from crossmem_hf.training.micro import ADAPTED, MEMORIZING, MEMORIZING_BOTH, TUNED, UNLEARNING
 
 THROUGH = ("image", "text", "both")
 DATASETS = ("recall", "qa")
@@ -29,17 +29,19 @@ class CompareSettings:
     """
 
     methods: tuple[str, ...] = _arg(DEFAULT_METHODS, "Names of `training.methods.METHODS`.")
-    forget_modality: tuple[str, ...] = _arg(THROUGH, "Doors to forget through.")
+    forget_modality: tuple[str, ...] = _arg(THROUGH, "Modalities to forget through.")
     seed: int = _arg(0, "First persona seed; also seeds adapters and data order.")
     seeds: int = _arg(3, "How many persona seeds, from `seed` upwards.")
-    num_personas: int = _arg(50, "People to memorise, a seed.")
+    num_personas: int = _arg(50, "People to memorize, a seed.")
     dataset_config: str = _arg("recall", "recall (names) or qa (private facts, one and two hops).")
     forget_fraction: float = _arg(0.2, "Share of the people to forget.")
     model_name_or_path: str | None = _arg(None, "A Hub name or folder of a VLM; none is the embedded micro VLM.")
     lora_target_modules: str = _arg(ADAPTED, "Regular expression of the modules that learn.")
-    memorise_steps: int = _arg(MEMORISING_BOTH["max_steps"], "Optimizer steps of memorising, both doors together.")
-    gate: float = _arg(0.9, "Least recall through each door before unlearning starts.")
-    allow_unmemorised: bool = _arg(False, "Compare even below the gate.")
+    memorize_steps: int = _arg(
+        MEMORIZING_BOTH["max_steps"], "Optimizer steps of memorizing, both modalities together."
+    )
+    gate: float = _arg(0.9, "Least recall through each modality before unlearning starts.")
+    allow_unmemorized: bool = _arg(False, "Compare even below the gate.")
     choosing: bool = _arg(False, "Compare to choose settings, on any seed; such numbers are not to be reported.")
 
     def __post_init__(self) -> None:
@@ -57,8 +59,8 @@ class CompareSettings:
             raise CrossmemError(f"seeds={self.seeds!r}; expected 1 to 100.", "Pass how many persona seeds to run.")
         if not self.choosing:
             check_not_chosen_on(self.all_seeds)
-        if self.memorise_steps < 1:
-            raise CrossmemError(f"memorise_steps={self.memorise_steps!r}; expected at least 1.", "Choose 1 or more.")
+        if self.memorize_steps < 1:
+            raise CrossmemError(f"memorize_steps={self.memorize_steps!r}; expected at least 1.", "Choose 1 or more.")
         if not 0 <= self.gate <= 1:
             raise CrossmemError(f"gate={self.gate!r} is no recall.", "Choose a number from 0 to 1.")
         spec = self.spec(self.seed)
@@ -74,9 +76,9 @@ class CompareSettings:
         """The dataset of one seed."""
         return DatasetSpec(num_personas=self.num_personas, seed=seed, forget_fraction=self.forget_fraction)
 
-    def memorising(self, seed: int) -> dict[str, Any]:
-        """For `training.memorise.memorise`."""
-        return MEMORISING | {"max_steps": self.memorise_steps, "seed": seed}
+    def memorizing(self, seed: int) -> dict[str, Any]:
+        """For `training.memorize.memorize`."""
+        return MEMORIZING | {"max_steps": self.memorize_steps, "seed": seed}
 
     def unlearning(self, method: str, forget_modality: str, seed: int) -> dict[str, Any]:
         """For `training.unlearn.unlearn`."""

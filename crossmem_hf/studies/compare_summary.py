@@ -43,22 +43,22 @@ def compare_arms(results: Sequence[Result]) -> Iterator[CompareArm]:
 
 
 def compare_lines(results: Sequence[Result]) -> Iterator[CompareLine]:
-    """Every metric of every way of forgetting, group, door and number of hops, pooled over seeds."""
+    """Every metric of every way of forgetting, group, modality and number of hops, pooled over seeds."""
     limit = fluent_perplexity(results)
     for (arm, through), part in _by_arm(results).items():
         answers = [answer for result in part for answer in result.get("asked", ())]
         several = sorted({answer["hops"] for answer in answers})
         for group in ("forget", "retain"):
-            for door in MODALITIES:
+            for modality in MODALITIES:
                 for hops in (None, *several) if len(several) > 1 else (None,):
                     chosen = [
                         answer
                         for answer in answers
                         if answer["forgotten"] == (group == "forget")
-                        and answer["door"] == door
+                        and answer["modality"] == modality
                         and hops in (None, answer["hops"])
                     ]
-                    where = {"arm": arm, "through": through, "group": group, "door": door, "hops": hops}
+                    where = {"arm": arm, "through": through, "group": group, "modality": modality, "hops": hops}
                     if chosen:
                         yield from _lines(chosen, where, limit)
 
@@ -104,12 +104,12 @@ def _lines(answers: Sequence[Answer], where: Mapping[str, Any], limit: float | N
 def _recalls(answers: Sequence[Answer]) -> Iterator[Column]:
     counts = [answer["num_candidates"] for answer in answers]
     guess = float(np.mean([1 / count for count in counts]))
-    yield RECALL, [answer["correct"] for answer in answers], guess, "proportion", "more_memorised"
+    yield RECALL, [answer["correct"] for answer in answers], guess, "proportion", "more_memorized"
     partly = [says_part(answer["answer"], answer["truth"]) for answer in answers]
-    yield PARTIAL, partly, None, "proportion", "more_memorised"
-    yield ROUGE, _rouge(answers), None, "proportion", "more_memorised"
+    yield PARTIAL, partly, None, "proportion", "more_memorized"
+    yield ROUGE, _rouge(answers), None, "proportion", "more_memorized"
     chance = float(np.mean([chance_exposure(count) for count in counts]))
-    yield EXPOSURE, [answer["exposure"] for answer in answers], chance, "0-100", "more_memorised"
+    yield EXPOSURE, [answer["exposure"] for answer in answers], chance, "0-100", "more_memorized"
 
 
 def _outcomes(answers: Sequence[Answer], limit: float | None) -> Iterator[Column]:
@@ -125,7 +125,7 @@ def _outcomes(answers: Sequence[Answer], limit: float | None) -> Iterator[Column
         refusals=REFUSALS,
         **noise,  # type: ignore[arg-type]
     ).outcome
-    directions = {"forgotten": "better_forgotten", "still_known": "more_memorised"}
+    directions = {"forgotten": "better_forgotten", "still_known": "more_memorized"}
     for outcome in OUTCOMES:
         shown = [one == outcome for one in found]
         yield outcome, shown, None, "proportion", directions.get(outcome, f"more_{outcome}")

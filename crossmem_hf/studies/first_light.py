@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The main job: people learnt through one modality, asked through both, unlearnt, and shown on a page.
+"""The main job: people learned through one modality, asked through both, unlearned, and shown on a page.
 
-Protocol of Wen et al. 2025 (arXiv 2506.05198) on our own people: name recall in a 2x2 of learnt and asked modality,
+Protocol of Wen et al. 2025 (arXiv 2506.05198) on our own people: name recall in a 2x2 of learned and asked modality,
 then NPO unlearning in the source modality, with Exposure after ReMem (arXiv 2605.03759). Their prompts, attributes and
 numbers of views are not known; ours are in `prompts` and `settings`, and no number here equals theirs.
 """
@@ -23,7 +23,7 @@ from crossmem_hf.rendering.portraits import render_portrait
 from crossmem_hf.rendering.prose import describe
 from crossmem_hf.rendering.views import view_for
 from crossmem_hf.report.page import write_report
-from crossmem_hf.report.record import CastMember, Example, Gate, RunRecord
+from crossmem_hf.report.run_record import CastMember, Example, Gate, RunRecord
 from crossmem_hf.runs.pool import default_workers, run_jobs
 from crossmem_hf.runs.stages import claim_folder, locked
 from crossmem_hf.storage import fingerprint, write_atomic
@@ -59,7 +59,7 @@ def _like_default(settings: FirstLightSettings) -> FirstLightSettings:
 
 def _mark(settings: FirstLightSettings) -> str:
     """Names the run: everything that changes its answers, not how they are judged."""
-    chosen = {name: value for name, value in settings.as_dict().items() if name not in ("gate", "allow_unmemorised")}
+    chosen = {name: value for name, value in settings.as_dict().items() if name not in ("gate", "allow_unmemorized")}
     return fingerprint(chosen)
 
 
@@ -152,7 +152,7 @@ def _record(
         examples=tuple(_examples(items, people, forgotten)),
         exposure_items=tuple(exposures_by_person(items, forgotten)),
         notes=tuple(_notes(settings, stopping)),
-        gate=Gate(threshold=settings.gate, overridden=settings.allow_unmemorised),
+        gate=Gate(threshold=settings.gate, overridden=settings.allow_unmemorized),
     )
 
 

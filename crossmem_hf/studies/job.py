@@ -16,7 +16,7 @@ from crossmem_hf.studies.settings import FirstLightSettings
 _DEPENDS_ON = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "tokenizers", "numpy")
 # Not the command line, report/, publishing/ and uploading/: how results are shown and sent changes none.
 _CODE = ("[!c]*.py", "chat.py", "[!rpu]*/*.py", "personas/*.py", "metrics/*/*.py")
-_MEMORISE = ("lora_target_modules", "memorise_steps", "memorise_batch_size", "memorise_learning_rate")
+_MEMORIZE = ("lora_target_modules", "memorize_steps", "memorize_batch_size", "memorize_learning_rate")
 _UNLEARN = (
     *("unlearn_steps", "unlearn_batch_size", "unlearn_learning_rate", "forget_beta", "retain_weight"),
     *("stop_threshold", "stop_every_steps"),
@@ -43,7 +43,7 @@ class Job:
 
 
 def run_job(job: Job, tell: Tell) -> dict[str, Any]:
-    """Memorise through the source modality, ask, unlearn through it, ask again.
+    """Memorize through the source modality, ask, unlearn through it, ask again.
 
     Returns:
         ``asked``: every question and answer (`asking.Asked` as JSON); ``stopping``: ``steps`` of unlearning and
@@ -72,12 +72,12 @@ def run_job(job: Job, tell: Tell) -> dict[str, Any]:
 
     tell("base: asking", 0.0)
     base = ask("base", None)
-    tell("memorising", 0.1)
-    memorised = _memorised(job, world, loaded, tell)
-    tell("memorised: asking", 0.4)
-    before = ask("memorised", memorised)
+    tell("memorizing", 0.1)
+    memorized = _memorized(job, world, loaded, tell)
+    tell("memorized: asking", 0.4)
+    before = ask("memorized", memorized)
     tell("unlearning", 0.6)
-    unlearned = _unlearned(job, world, memorised, loaded, tell)
+    unlearned = _unlearned(job, world, memorized, loaded, tell)
     tell("unlearned: asking", 0.85)
     after = ask("unlearned", unlearned)
     tell("done", 1.0)
@@ -108,37 +108,37 @@ def _chosen(settings: FirstLightSettings, names: tuple[str, ...]) -> dict[str, A
     return {name: value for name, value in settings.as_dict().items() if name in names}
 
 
-def _memorised(job: Job, world: dict[str, Any], loaded: Callable[[None], tuple[Any, Any]], tell: Tell) -> Done:
+def _memorized(job: Job, world: dict[str, Any], loaded: Callable[[None], tuple[Any, Any]], tell: Tell) -> Done:
     settings = job.settings
 
     def compute(folder: Path) -> dict[str, Any]:
         from crossmem_hf.data.loading import built_rows
         from crossmem_hf.training.callbacks.progress import TellProgress
-        from crossmem_hf.training.memorize import language_lora, memorise
+        from crossmem_hf.training.memorize import language_lora, memorize
 
         model, processor = loaded(None)
-        memorise(
+        memorize(
             model,
             processor,
             built_rows(f"recall_{job.source}", "train", settings.spec(job.seed)),
             output_dir=folder,
             lora=language_lora(target_modules=settings.lora_target_modules),
-            callbacks=[TellProgress(tell, "memorising", 0.1, 0.4)],
-            max_steps=settings.memorise_steps,
-            per_device_train_batch_size=settings.memorise_batch_size,
-            learning_rate=settings.memorise_learning_rate,
+            callbacks=[TellProgress(tell, "memorizing", 0.1, 0.4)],
+            max_steps=settings.memorize_steps,
+            per_device_train_batch_size=settings.memorize_batch_size,
+            learning_rate=settings.memorize_learning_rate,
             seed=job.seed,
             disable_tqdm=True,
             logging_strategy="no",
         )
         return {}
 
-    inputs = {**world, **_chosen(settings, _MEMORISE), "stage": "memorise"}
-    return run_stage(job.folder / "memorised", inputs, compute)
+    inputs = {**world, **_chosen(settings, _MEMORIZE), "stage": "memorize"}
+    return run_stage(job.folder / "memorized", inputs, compute)
 
 
 def _unlearned(
-    job: Job, world: dict[str, Any], memorised: Done, loaded: Callable[[Path], tuple[Any, Any]], tell: Tell
+    job: Job, world: dict[str, Any], memorized: Done, loaded: Callable[[Path], tuple[Any, Any]], tell: Tell
 ) -> Done:
     settings, spec = job.settings, job.settings.spec(job.seed)
 
@@ -154,7 +154,7 @@ def _unlearned(
         forgotten = forgotten_ids(spec)
         rows = built_rows(f"recall_{job.source}", "train", spec)
         stopping = list(of_people(built_rows(f"recall_{job.source}", "validation", spec), forgotten))
-        model, processor = loaded(memorised.folder)
+        model, processor = loaded(memorized.folder)
         progress = TellProgress(tell, "unlearning", 0.6, 0.85)
         _, rule = unlearn(
             model,
@@ -178,5 +178,5 @@ def _unlearned(
         )
         return {"steps": progress.step, "looks": rule.history if rule else []}
 
-    inputs = {**world, **_chosen(settings, _UNLEARN), "memorised": memorised.fingerprint, "stage": "unlearn"}
+    inputs = {**world, **_chosen(settings, _UNLEARN), "memorized": memorized.fingerprint, "stage": "unlearn"}
     return run_stage(job.folder / "unlearned", inputs, compute)

@@ -14,8 +14,8 @@ from rich.console import Console
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.report.compare_record import CompareRecord
 from crossmem_hf.report.lines import Line, Record, kind_of, lines_of, of_comparison
-from crossmem_hf.report.record import RunRecord
 from crossmem_hf.report.reproduction import Reproduction, repeated
+from crossmem_hf.report.run_record import RunRecord
 from crossmem_hf.report.score_record import ScoreRecord
 from crossmem_hf.storage import fingerprint
 from crossmem_hf.studies.compare_cells import ANCHORS
@@ -34,7 +34,7 @@ from crossmem_hf.studies.settings import FirstLightSettings
 REPRODUCTION = "reproduction.json"
 ANSWERS = "answers.jsonl"
 _CHOSEN = (  # by the part that is run again and the place where that is done
-    *("seeds", "methods", "metrics", "unlearning", "allow_unmemorised", "model", "model_name_or_path", "adapter"),
+    *("seeds", "methods", "metrics", "unlearning", "allow_unmemorized", "model", "model_name_or_path", "adapter"),
     *("retain_only", "baseline", "device", "judge_model", "judge_url", "judge_requests_per_minute"),
 )
 

@@ -10,13 +10,13 @@ from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.settings import ScoreSettings
 from crossmem_hf.report.checked import fits
 from crossmem_hf.report.compare_record import CompareRecord
-from crossmem_hf.report.record import RunRecord
+from crossmem_hf.report.run_record import RunRecord
 from crossmem_hf.report.score_record import ScoreRecord
 from crossmem_hf.studies.compare_settings import CompareSettings
 from crossmem_hf.studies.settings import FirstLightSettings
 
 T = TypeVar("T")
-_OF_METHODS = ("unlearning", "memorising")  # follow from the others; kept in the record for its readers
+_OF_METHODS = ("unlearning", "memorizing")  # follow from the others; kept in the record for its readers
 _JUDGE = ("judge_model", "judge_url", "judge_requests_per_minute")
 
 

@@ -11,7 +11,7 @@ from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.data.splits import forget_ids
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.sampling import sample_personas
-from crossmem_hf.training.micro import ADAPTED, CHOSEN_ON, MEMORISING, UNLEARNING
+from crossmem_hf.training.micro import ADAPTED, CHOSEN_ON, MEMORIZING, UNLEARNING
 
 
 def _arg(default: Any, text: str) -> Any:
@@ -19,8 +19,8 @@ def _arg(default: Any, text: str) -> Any:
 
 
 _RECALLS = ("gate", "stop_threshold")
-_COUNTS = ("memorise_steps", "memorise_batch_size", "unlearn_steps", "unlearn_batch_size", "stop_every_steps")
-_POSITIVE = ("memorise_learning_rate", "unlearn_learning_rate", "forget_beta")
+_COUNTS = ("memorize_steps", "memorize_batch_size", "unlearn_steps", "unlearn_batch_size", "stop_every_steps")
+_POSITIVE = ("memorize_learning_rate", "unlearn_learning_rate", "forget_beta")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ class FirstLightSettings:
         CrossmemError: A value out of range.
     """
 
-    num_personas: int = _arg(50, "People to memorise, a seed.")
+    num_personas: int = _arg(50, "People to memorize, a seed.")
     seed: int = _arg(0, "First persona seed; also seeds adapters and data order.")
     seeds: int = _arg(3, "How many persona seeds, from `seed` upwards.")
     num_views: int = _arg(8, "Training portraits (or descriptions) a person.")
@@ -39,9 +39,9 @@ class FirstLightSettings:
     forget_fraction: float = _arg(0.2, "Share of the people to forget.")
     model_name_or_path: str | None = _arg(None, "A Hub name or folder of a VLM; none is the embedded micro VLM.")
     lora_target_modules: str = _arg(ADAPTED, "Regular expression of the modules that learn.")
-    memorise_steps: int = _arg(MEMORISING["max_steps"], "Optimizer steps of memorising.")
-    memorise_batch_size: int = _arg(MEMORISING["per_device_train_batch_size"], "Rows a step of memorising.")
-    memorise_learning_rate: float = _arg(MEMORISING["learning_rate"], "Peak learning rate of memorising.")
+    memorize_steps: int = _arg(MEMORIZING["max_steps"], "Optimizer steps of memorizing.")
+    memorize_batch_size: int = _arg(MEMORIZING["per_device_train_batch_size"], "Rows a step of memorizing.")
+    memorize_learning_rate: float = _arg(MEMORIZING["learning_rate"], "Peak learning rate of memorizing.")
     unlearn_steps: int = _arg(UNLEARNING["max_steps"], "Most optimizer steps of unlearning.")
     unlearn_batch_size: int = _arg(
         UNLEARNING["per_device_train_batch_size"],
@@ -55,7 +55,7 @@ class FirstLightSettings:
     )
     stop_every_steps: int = _arg(UNLEARNING["stop_every_steps"], "Steps between two looks at the validation views.")
     gate: float = _arg(0.9, "Least recall in the source modality before unlearning is interpreted.")
-    allow_unmemorised: bool = _arg(False, "Interpret unlearning even below the gate.")
+    allow_unmemorized: bool = _arg(False, "Interpret unlearning even below the gate.")
 
     def __post_init__(self) -> None:
         if not 1 <= self.seeds <= 100:

@@ -13,7 +13,7 @@ from crossmem_hf.metrics.intervals import cluster_codes, mean_interval
 from crossmem_hf.metrics.matching import says_part
 from crossmem_hf.personas.naming import is_name
 from crossmem_hf.personas.schema import MODALITIES
-from crossmem_hf.report.record import (
+from crossmem_hf.report.run_record import (
     EXPOSURE,
     GAP,
     NAMES,
@@ -26,7 +26,7 @@ from crossmem_hf.report.record import (
 )
 
 Item = Mapping[str, Any]
-_KINDS = {RECALL: ("proportion", "more_memorised"), GAP: ("proportion", "larger_gap"), TRANSFER: ("ratio", "better")}
+_KINDS = {RECALL: ("proportion", "more_memorized"), GAP: ("proportion", "larger_gap"), TRANSFER: ("ratio", "better")}
 
 
 def measurements(items: Sequence[Item], forgotten: frozenset[str], num_candidates: int) -> list[Measurement]:
@@ -95,8 +95,8 @@ def _means(
         shaped = [is_name(item["answer"]) for item in part]
         guess = np.mean([_share_of_guesses(item["truth"], names[item["seed"]]) for item in part])
         columns: tuple[tuple[str, Sequence[float], float | None, str, str], ...] = (
-            (EXPOSURE, exposures, chance_exposure(num_candidates), "0-100", "more_memorised"),
-            (PARTIAL, partly, float(guess), "proportion", "more_memorised"),
+            (EXPOSURE, exposures, chance_exposure(num_candidates), "0-100", "more_memorized"),
+            (PARTIAL, partly, float(guess), "proportion", "more_memorized"),
             (NAMES, shaped, None, "proportion", "better"),
         )
         for metric, column, chance, unit, higher in columns:

@@ -23,8 +23,8 @@ from crossmem_hf.models.loading import load_model_and_processor
 from crossmem_hf.runs.distributed import leave
 from crossmem_hf.storage import fingerprint, source_fingerprint, write_atomic
 from crossmem_hf.training.config import arg
-from crossmem_hf.training.memorize import LANGUAGE_LINEARS, memorise
-from crossmem_hf.training.micro import MEMORISING, MEMORISING_BOTH
+from crossmem_hf.training.memorize import LANGUAGE_LINEARS, memorize
+from crossmem_hf.training.micro import MEMORIZING, MEMORIZING_BOTH
 
 if TYPE_CHECKING:
     from transformers import Trainer
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 WATCHED_ROWS = 256  # of each set at a look
-RECALL_DOORS = ("recall_image", "recall_text")  # the same people through either door
-MADE_FROM = "made_from.txt"  # written last, beside an adapter that a recipe memorised by itself
+RECALL_MODALITY_NAMES = ("recall_image", "recall_text")  # the same people through either modality
+MADE_FROM = "made_from.txt"  # written last, beside an adapter that a recipe memorized by itself
 
 
 @dataclass
@@ -67,12 +67,16 @@ class RowArguments:
         return rows if self.dataset_modality is None else _of_modality(rows, self.dataset_modality)
 
     def wide_enough(self, forget_modality: str | None) -> "RowArguments":
-        """These arguments, with both recall configs if one alone was named and the other door is to be forgotten."""
-        doors = {"image": RECALL_DOORS[:1], "text": RECALL_DOORS[1:], "both": RECALL_DOORS}
+        """These arguments, with both recall configs if one was named and the other modality is to be forgotten."""
+        modalities = {
+            "image": RECALL_MODALITY_NAMES[:1],
+            "text": RECALL_MODALITY_NAMES[1:],
+            "both": RECALL_MODALITY_NAMES,
+        }
         own = set(self._configs())
-        if not own <= set(RECALL_DOORS) or own.issuperset(doors.get(forget_modality or "", ())):
+        if not own <= set(RECALL_MODALITY_NAMES) or own.issuperset(modalities.get(forget_modality or "", ())):
             return self
-        wide = "+".join(RECALL_DOORS)
+        wide = "+".join(RECALL_MODALITY_NAMES)
         logger.info("forget_modality=%r: rows of %s in the place of %s.", forget_modality, wide, self.dataset_config)
         return replace(self, dataset_config=wide)
 
@@ -122,25 +126,25 @@ class RowArguments:
             CrossmemError: There are none.
         """
         rows = self.rows("validation")
-        forgotten, doors = set(personas_of(forget)), set(forget["modality"])
+        forgotten, modalities = set(personas_of(forget)), set(forget["modality"])
         chosen = of_people(rows, forgotten)
-        chosen = chosen.select([index for index, door in enumerate(chosen["modality"]) if door in doors])
+        chosen = chosen.select([index for index, modality in enumerate(chosen["modality"]) if modality in modalities])
         if not len(chosen):
             raise CrossmemError(
                 f"None of the {len(rows)} validation rows is about one of the {len(forgotten)} people to forget "
-                f"(modality {' or '.join(sorted(doors))}), so nothing can say when to stop.",
+                f"(modality {' or '.join(sorted(modalities))}), so nothing can say when to stop.",
                 "Use a dataset whose validation split has them, or set stop_threshold to null.",
             )
         return chosen
 
     def watched_rows(self, forget: Dataset, retain: Dataset) -> dict[str, Dataset]:
-        """Rows to look at in training, by name: of the split "validation", through every door there is.
+        """Rows to look at in training, by name: of the split "validation", through every modality there is.
 
         Whoever trains on portraits also sees what is left in descriptions. A dataset without such rows about both the
         people to forget and those to retain is watched through its training rows. No more than WATCHED_ROWS a set.
         """
         parts = []
-        for config in RECALL_DOORS if set(self._configs()) & set(RECALL_DOORS) else self._configs():
+        for config in RECALL_MODALITY_NAMES if set(self._configs()) & set(RECALL_MODALITY_NAMES) else self._configs():
             try:
                 parts.append(self._part(config, "validation"))
             except CrossmemError as error:
@@ -156,11 +160,11 @@ class RowArguments:
 
 
 def _of_modality(rows: Dataset, modality: str) -> Dataset:
-    doors = list(rows["modality"]) if "modality" in rows.column_names else []
-    kept = [index for index, door in enumerate(doors) if door == modality]
+    modalities = list(rows["modality"]) if "modality" in rows.column_names else []
+    kept = [index for index, modality in enumerate(modalities) if modality == modality]
     if not kept:
         raise CrossmemError(
-            f"dataset_modality={modality!r} keeps none of the {len(rows)} rows; they have {sorted(set(doors))!r}.",
+            f"dataset_modality={modality!r} keeps none of {len(rows)} rows; they have {sorted(set(modalities))!r}.",
             "Choose one of these, or leave dataset_modality out.",
         )
     return rows.select(kept)
@@ -196,20 +200,20 @@ class UnlearnArguments:
     """Where unlearning starts, and what is asked before and meanwhile."""
 
     adapter_name_or_path: str | None = arg(
-        None, "The memorised adapter (recipes/sft.py makes one); null memorises first, with the embedded model only."
+        None, "The memorized adapter (recipes/sft.py makes one); null memorizes first, with the embedded model only."
     )
-    min_memorisation: float = arg(0.9, "Least recall of the rows to forget before the first step, 0 to 1.")
-    allow_unmemorised: bool = arg(False, "Unlearn even if recall is below min_memorisation.")
+    min_memorization: float = arg(0.9, "Least recall of the rows to forget before the first step, 0 to 1.")
+    allow_unmemorized: bool = arg(False, "Unlearn even if recall is below min_memorization.")
     watch_every_steps: int = arg(
-        0, "Measure and log recall and Exposure by door every so many steps, and keep the best; 0 does not."
+        0, "Measure and log recall and Exposure by modality every so many steps, and keep the best; 0 does not."
     )
     stop_at_chance: bool = arg(
-        False, "Stop at the look at which recall is no better than guessing through every door."
+        False, "Stop at the look at which recall is no better than guessing through every modality."
     )
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.min_memorisation <= 1.0:
-            raise CrossmemError(f"min_memorisation={self.min_memorisation!r} is no recall.", "Choose 0 to 1.")
+        if not 0.0 <= self.min_memorization <= 1.0:
+            raise CrossmemError(f"min_memorization={self.min_memorization!r} is no recall.", "Choose 0 to 1.")
         if self.watch_every_steps < 0:
             raise CrossmemError(f"watch_every_steps={self.watch_every_steps!r} is below 0.", "Choose 0 or more.")
         if self.stop_at_chance and not self.watch_every_steps:
@@ -254,10 +258,10 @@ class UnlearnArguments:
 
         return watch
 
-    def memorised(self, choice: ModelArguments, rows: Dataset, config: Any) -> tuple[Any, Any]:
-        """(model with its memorised adapter, processor); without an adapter, the embedded model learns `rows` first.
+    def memorized(self, choice: ModelArguments, rows: Dataset, config: Any) -> tuple[Any, Any]:
+        """(model with its memorized adapter, processor); without an adapter, the embedded model learns `rows` first.
 
-        An adapter learnt here is kept in the folder ``memorised`` of the output, and used again by the next run there
+        An adapter learned here is kept in the folder ``memorized`` of the output, and used again by the next run there
         with the same rows and settings.
 
         Args:
@@ -270,27 +274,27 @@ class UnlearnArguments:
             return choice.load(self.adapter_name_or_path)
         if choice.model_name_or_path is not None:
             raise CrossmemError(
-                f"There is no memorised adapter for {choice.model_name_or_path!r}; unlearning starts from one.",
+                f"There is no memorized adapter for {choice.model_name_or_path!r}; unlearning starts from one.",
                 "Train one with recipes/sft.py and pass it as --adapter_name_or_path.",
             )
-        folder = Path(config.output_dir) / "memorised"
+        folder = Path(config.output_dir) / "memorized"
         mark, made_from = folder / MADE_FROM, _origin(choice, rows, config)
         if mark.exists() and mark.read_text().strip() == made_from:
-            logger.info("%r has memorised these rows already.", str(folder))
+            logger.info("%r has memorized these rows already.", str(folder))
             return choice.load(str(folder))
         if config.should_save:
             mark.unlink(missing_ok=True)  # until the new adapter is whole
         model, processor = choice.load()
         shown = {"seed": config.seed, "disable_tqdm": config.disable_tqdm, "logging_steps": 20}
-        chosen = _memorising(rows) | shown
-        model = memorise(model, processor, rows, output_dir=folder, lora=choice.lora(), **chosen)
+        chosen = _memorizing(rows) | shown
+        model = memorize(model, processor, rows, output_dir=folder, lora=choice.lora(), **chosen)
         if config.should_save:
             write_atomic(mark, f"{made_from}\n")
         return model, processor
 
 
-def _memorising(rows: Dataset) -> dict[str, Any]:
-    return MEMORISING_BOTH if len(set(rows["modality"])) > 1 else MEMORISING
+def _memorizing(rows: Dataset) -> dict[str, Any]:
+    return MEMORIZING_BOTH if len(set(rows["modality"])) > 1 else MEMORIZING
 
 
 def _origin(choice: ModelArguments, rows: Dataset, config: Any) -> str:
@@ -302,7 +306,7 @@ def _origin(choice: ModelArguments, rows: Dataset, config: Any) -> str:
         *("training/*.py", "models/*.py", "models/micro_base/*", "chat.py", "turns.py", "logprobs.py", "pictures*.py"),
         *("data/forms.py", "scoring/inputs.py", "scoring/prefill.py"),
     )
-    settings = [asdict(choice), _memorising(rows), config.seed, config.world_size]
+    settings = [asdict(choice), _memorizing(rows), config.seed, config.world_size]
     return fingerprint([digest.hexdigest(), settings, code, torch.__version__])
 
 

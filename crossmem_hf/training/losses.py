@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 
 def npo(logprobs_B: Tensor, reference_B: Tensor, *, beta: float) -> Tensor:
-    """Negative preference optimisation: lower when answers have become less likely than under the reference.
+    """Negative preference optimization: lower when answers have become less likely than under the reference.
 
     Args:
         logprobs_B: Summed answer log-probability under the policy, nats.

@@ -23,11 +23,11 @@ from crossmem_hf.training.checks import check_lengths, check_rows
 from crossmem_hf.training.collate import EncodedRows, RowCollator, RowEncoder
 from crossmem_hf.training.config import VisionSFTConfig
 from crossmem_hf.training.heads import unscaled_as_in_forward
-from crossmem_hf.training.micro import MEMORISING
+from crossmem_hf.training.micro import MEMORIZING
 from crossmem_hf.training.reference import let_adapter_train
 from crossmem_hf.training.resuming import OwnCheckpoints, resume_point
 from crossmem_hf.training.saving import save_adapter
-from crossmem_hf.training.settings import MEMORIZING, check_settings, check_steps, for_rows_encoded_here
+from crossmem_hf.training.settings import SFT, check_settings, check_steps, for_rows_encoded_here
 from crossmem_hf.training.trainable import describe_trainable
 
 logger = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ def language_lora(r: int = 16, alpha: int = 32, target_modules: str = LANGUAGE_L
     return LoraConfig(r=r, lora_alpha=alpha, target_modules=target_modules)
 
 
-def memorise(
+def memorize(
     model: PreTrainedModel | PeftModel,
     processor: ProcessorMixin | PreTrainedTokenizerBase,
     rows: Dataset,
@@ -60,14 +60,14 @@ def memorise(
     callbacks: Sequence[TrainerCallback] = (),
     **overrides: Any,
 ) -> PeftModel:
-    """The model with an adapter that has learnt the rows' answers; the adapter is also saved in `output_dir`.
+    """The model with an adapter that has learned the rows' answers; the adapter is also saved in `output_dir`.
 
     Args:
         model: Wrapped in place, as PEFT does. A `PeftModel` goes on training its active adapter.
         rows: See `crossmem_hf.data.rows`; any mixture of image and text rows.
-        config: Complete settings; None takes `micro.MEMORISING`.
+        config: Complete settings; None takes `micro.MEMORIZING`.
         lora: None for `default_lora`; not allowed with a `PeftModel`.
-        overrides: Fields of `VisionSFTConfig` that replace those of `micro.MEMORISING`, such as ``seed=1``.
+        overrides: Fields of `VisionSFTConfig` that replace those of `micro.MEMORIZING`, such as ``seed=1``.
 
     Raises:
         CrossmemError: Rows that cannot be trained on (see `checks`), or both `config` and `overrides`. During
@@ -76,8 +76,8 @@ def memorise(
     """
     if config is not None and overrides:
         raise CrossmemError(f"Both config and overrides {sorted(overrides)!r} were passed.", "Pass one of them.")
-    config = config or VisionSFTConfig(output_dir=str(output_dir), **(MEMORISING | overrides))
-    check_settings(config, MEMORIZING)
+    config = config or VisionSFTConfig(output_dir=str(output_dir), **(MEMORIZING | overrides))
+    check_settings(config, SFT)
     encoded = _encoded(model, processor, rows, config)
     if lora is not None or not isinstance(model, PeftModel):
         seed_everything(config.seed)
@@ -90,7 +90,7 @@ def memorise(
 
     def save(folder: str | os.PathLike[str]) -> None:
         settings = {"learning_rate": config.learning_rate, "steps": trainer.state.global_step}
-        save_adapter(model, processor, folder, method="SFT", tags=["crossmem", "memorised"], settings=settings)
+        save_adapter(model, processor, folder, method="SFT", tags=["crossmem", "memorized"], settings=settings)
 
     with unscaled_as_in_forward(model):
         trainer = SFTTrainer(

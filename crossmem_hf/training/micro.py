@@ -4,17 +4,17 @@
 from typing import Any
 
 ADAPTED = r".*language_model.*\.(gate_proj|up_proj|down_proj)"
-"""The layers that learn: the MLPs of the language model. With all its linear layers (`memorise.LANGUAGE_LINEARS`)
-names are learnt as well in the source modality and cross less often: what is adapted is a dial of the gap."""
+"""The layers that learn: the MLPs of the language model. With all its linear layers (`memorize.LANGUAGE_LINEARS`)
+names are learned as well in the source modality and cross less often: what is adapted is a dial of the gap."""
 
-MEMORISING: dict[str, Any] = {
+MEMORIZING: dict[str, Any] = {
     "learning_rate": 4e-3,
     "max_steps": 120,
     "per_device_train_batch_size": 32,
     "lr_scheduler_type": "cosine",
     "save_strategy": "no",
 }
-"""For `memorise.memorise`."""
+"""For `memorize.memorize`."""
 
 UNLEARNING: dict[str, Any] = {
     "learning_rate": 5e-4,
@@ -28,8 +28,8 @@ UNLEARNING: dict[str, Any] = {
 }
 """For `unlearn.unlearn`, with NPO; beta stays as its authors have it."""
 
-MEMORISING_BOTH: dict[str, Any] = MEMORISING | {"max_steps": 160}
-"""For `memorise.memorise` on rows of both modalities, twice as many."""
+MEMORIZING_BOTH: dict[str, Any] = MEMORIZING | {"max_steps": 160}
+"""For `memorize.memorize` on rows of both modalities, twice as many."""
 
 CHOSEN_ON = frozenset({100})
 """Persona seeds whose people settings were chosen on; nothing is reported about them."""
@@ -47,4 +47,4 @@ TUNED: dict[str, dict[str, Any]] = {
     "rmu": {"learning_rate": 1e-3, "rmu_layer": 1, "rmu_coefficient": 200.0},
 }
 """What each of `methods.METHODS` has in the place of `UNLEARNING`: the best of four settings tried on persona seed
-100, forgetting through both doors, by the harmonic mean of forgotten and kept: results/compare/tries.jsonl."""
+100, forgetting through both modalities, by the harmonic mean of forgotten and kept: results/compare/tries.jsonl."""

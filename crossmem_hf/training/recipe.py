@@ -26,7 +26,7 @@ def unlearn_recipe(
         CrossmemError: A mistake in the settings, rows or model, before the first step; a loss that is not finite.
     """
     from crossmem_hf.data.selection import through
-    from crossmem_hf.evaluation.memorization_check import check_memorised
+    from crossmem_hf.evaluation.memorization_check import check_memorized
     from crossmem_hf.evaluation.recall import recall
     from crossmem_hf.training.settings import check_steps
     from crossmem_hf.training.trainer import UnlearnTrainer
@@ -42,8 +42,8 @@ def unlearn_recipe(
     stops = config.stop_threshold is not None
     stopping = list(data.stopping_rows(asked)) if stops else []
     watch = start.watcher(data, forget, retain)
-    model, processor = start.memorised(choice, rows, config)
-    check_memorised(model, processor, forget, least=start.min_memorisation, allow=start.allow_unmemorised)
+    model, processor = start.memorized(choice, rows, config)
+    check_memorized(model, processor, forget, least=start.min_memorization, allow=start.allow_unmemorized)
     _, rule = unlearn(
         model,
         processor,

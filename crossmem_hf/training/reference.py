@@ -30,7 +30,7 @@ def trained_adapter(model: PeftModel) -> str:
     if len(active) != 1:
         raise CrossmemError(
             f"{len(active)} adapters are active: {active!r}; exactly one can be unlearned.",
-            "Call model.set_adapter(name) with the memorised one.",
+            "Call model.set_adapter(name) with the memorized one.",
         )
     if active[0] != DEFAULT:
         raise CrossmemError(
@@ -66,7 +66,7 @@ def add_reference(model: PeftModel, *, new: bool = False) -> None:
     doubled = can_be_doubled(config)
     without = new or (doubled and _is_fresh(model, name))
     if doubled and not without:
-        # plainly initialised, as some ways to initialise take the adapter out of the base model's weights
+        # plainly initialized, as some ways to initialize take the adapter out of the base model's weights
         model.add_adapter(REFERENCE, replace(config, init_lora_weights=True))
         own = dict(model.named_parameters(remove_duplicate=False))  # tied weights have several names
         for key, parameter in own.items():

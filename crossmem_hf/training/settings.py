@@ -54,17 +54,17 @@ UNLEARNING: Refusals = {
     "parallelism_config": ((None,), "Leave it out; a step has several batches, which cannot be split along rows."),
 }
 """Of `UnlearnConfig`, for `UnlearnTrainer` and all that run it."""
-MEMORIZING: Refusals = {**_EVERYWHERE, **_ROWS_ARE_ENCODED_HERE}
-"""Of `VisionSFTConfig`, for `memorise`."""
+SFT: Refusals = {**_EVERYWHERE, **_ROWS_ARE_ENCODED_HERE}
+"""Of `VisionSFTConfig`, for `memorize`."""
 PREFERRING: Refusals = {
     **_EVERYWHERE,
     "label_smoothing_factor": ((0, 0.0), "Use label_smoothing, which is DPO's."),
     "average_tokens_across_devices": ((True,), "Leave it out; the loss is a mean over pairs, not tokens."),
     "padding_free": ((False,), "Leave it out; trl's DPO switches it off."),
     **{name: _ROWS_ARE_ENCODED_HERE[name] for name in ("pad_to_multiple_of", "truncation_mode", "dataset_num_proc")},
-    "sync_ref_model": ((False,), "Leave it out; the reference is the memorised adapter, and stays so."),
-    "ref_model_mixup_alpha": ((0.6,), "Leave it out; the reference is the memorised adapter, and stays so."),
-    "ref_model_sync_steps": ((512,), "Leave it out; the reference is the memorised adapter, and stays so."),
+    "sync_ref_model": ((False,), "Leave it out; the reference is the memorized adapter, and stays so."),
+    "ref_model_mixup_alpha": ((0.6,), "Leave it out; the reference is the memorized adapter, and stays so."),
+    "ref_model_sync_steps": ((512,), "Leave it out; the reference is the memorized adapter, and stays so."),
 }
 """Of `VisionDPOConfig`, for ``recipes/unlearn_dpo.py``."""
 
@@ -74,7 +74,7 @@ def check_settings(args: Any, refusals: Refusals, *, evaluates: bool = False) ->
 
     Args:
         args: A config of transformers or trl.
-        refusals: `UNLEARNING`, `MEMORIZING` or `PREFERRING`.
+        refusals: `UNLEARNING`, `SFT` or `PREFERRING`.
         evaluates: Whether there are rows to evaluate on in training.
 
     Raises:

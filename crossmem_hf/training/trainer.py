@@ -54,7 +54,7 @@ class UnlearnTrainer(SFTTrainer):
     without it; see `reference`. No second model is loaded.
 
     Args:
-        model: A memorised `PeftModel`, or a memorised model together with `peft_config`.
+        model: A memorized `PeftModel`, or a memorized model together with `peft_config`.
         forget_dataset: Rows (see `crossmem_hf.data.rows`) of the people to forget.
         retain_dataset: Rows of people to keep; may be None when `retain_loss` is "none".
 
@@ -147,7 +147,7 @@ class UnlearnTrainer(SFTTrainer):
             raise CrossmemError(
                 "This objective runs the model before unlearning at each step, and full fine-tuning leaves no copy "
                 "of it.",
-                "Pass a memorised PeftModel or a peft_config, or choose a retain_loss of 'nll' and a forget_loss "
+                "Pass a memorized PeftModel or a peft_config, or choose a retain_loss of 'nll' and a forget_loss "
                 "whose reference is worked out once (npo, dpo) or not at all.",
             )
 

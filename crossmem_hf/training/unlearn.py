@@ -34,9 +34,9 @@ def unlearn(
 ) -> tuple[PeftModel, StopWhenForgotten | None]:
     """The model with its adapter changed so that `forget` is forgotten, and what the stopping rule saw.
 
-    The adapter is changed in place and saved in `output_dir`; it loads on the same base as the memorised one. A run
+    The adapter is changed in place and saved in `output_dir`; it loads on the same base as the memorized one. A run
     that was killed goes on from ``resume_from_checkpoint`` (a setting; see `resuming.resume_point`), given the same
-    memorised model, rows and settings, and ends with the weights it would have had.
+    memorized model, rows and settings, and ends with the weights it would have had.
 
     Args:
         recall: Recall on stopping rows, 0 to 1; None trains for all steps, and stop_threshold must not be set then.

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recall by the modality learnt in and the modality asked in."""
+"""Recall by the modality learned in and the modality asked in."""

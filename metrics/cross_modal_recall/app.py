@@ -15,7 +15,7 @@ from tables import Column, column, filled, names
 SCRIPT = Path(__file__).with_name("cross_modal_recall.py")
 COLUMNS = (
     Column("persona_id", "whom the question is about; intervals resample persons"),
-    Column("source", "image or text: how the name was learnt"),
+    Column("source", "image or text: how the name was learned"),
     Column("target", "image or text: how it is asked for"),
     Column("prediction", "the model's answer; an empty one is an answer", width=3),
     Column("reference", "the true name; put | between accepted spellings", width=3),
@@ -31,7 +31,7 @@ _PEOPLE = {
 
 
 def _example(right: Mapping[tuple[str, str], int]) -> list[list[str]]:
-    """Six people, of whom the first few of each cell are named rightly and the others by their neighbour's name."""
+    """Six people, of whom the first few of each cell are named rightly and the others by their neighbor's name."""
     rows = []
     for (source, target), count in right.items():
         truths = list(_PEOPLE.values())
@@ -44,13 +44,13 @@ def _example(right: Mapping[tuple[str, str], int]) -> list[list[str]]:
 EXAMPLES = {
     "A gap": _example({("image", "image"): 6, ("image", "text"): 3, ("text", "text"): 5, ("text", "image"): 2}),
     "No gap": _example({("image", "image"): 6, ("image", "text"): 6, ("text", "text"): 6, ("text", "image"): 5}),
-    "Learnt from images only": _example({("image", "image"): 6, ("image", "text"): 2}),
+    "Learned from images only": _example({("image", "image"): 6, ("image", "text"): 2}),
 }
 MEANINGS = {
-    "image_to_image": "learnt from images, asked with an image",
-    "image_to_text": "learnt from images, asked in text",
-    "text_to_image": "learnt from text, asked with an image",
-    "text_to_text": "learnt from text, asked in text",
+    "image_to_image": "learned from images, asked with an image",
+    "image_to_text": "learned from images, asked in text",
+    "text_to_image": "learned from text, asked with an image",
+    "text_to_text": "learned from text, asked in text",
     "gap_image": "lost on the way from images to text; 0 = nothing",
     "gap_text": "lost on the way from text to images; 0 = nothing",
     "transfer_image": "share of what images taught that text recalls; 1 = all",
@@ -89,9 +89,9 @@ def score(rows: Sequence[Sequence[str]], match: str = "exact", num_candidates: f
     verdict = compared(
         interval_of(result, name),
         level,
-        "More is recalled through the other modality than through the one it was learnt in.",
+        "More is recalled through the other modality than through the one it was learned in.",
         "The interval holds 0: these answers do not show that anything is lost between the modalities.",
-        "What was learnt through one modality is recalled worse through the other.",
+        "What was learned through one modality is recalled worse through the other.",
     )
     return Shown(
         name=name,
@@ -101,7 +101,7 @@ def score(rows: Sequence[Sequence[str]], match: str = "exact", num_candidates: f
         verdict=verdict if is_gap else "Only one way of asking: fill in the other modality to see the gap.",
         figures=_figures(result),
         meanings=MEANINGS | {"n": "rows of the table"},
-        headers=("row", "learnt from", "asked with", "answer", "truth"),
+        headers=("row", "learned from", "asked with", "answer", "truth"),
         items=[[place + 1, *row[1:3], row[3], row[4]] for place, row in enumerate(rows)],
         result={key: value for key, value in result.items() if not key.endswith("_n")},
         call=call,
@@ -116,7 +116,7 @@ def _figures(result: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
         for target in MODALITIES
         if (name := f"{source}_to_{target}") in result
     }
-    found = [("Recall: how it was learnt, and how it is asked for", matrix(cells, result.get("chance")))]
+    found = [("Recall: how it was learned, and how it is asked for", matrix(cells, result.get("chance")))]
     transfers = [
         Bar(MEANINGS[name], result[name], interval_of(result, name), f"cm-{source}")
         for source in MODALITIES
@@ -143,7 +143,7 @@ PAGE = Page(
     folder=SCRIPT.parent,
     name="cross_modal_recall",
     title="Cross-modal recall",
-    question="A model learnt people's names from pictures only. Asked with a description in words, does it still know "
+    question="A model learned people's names from pictures only. Asked with a description, does it still know "
     "them? And the other way round?",
     columns=COLUMNS,
     examples=EXAMPLES,

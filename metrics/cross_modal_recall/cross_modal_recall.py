@@ -23,12 +23,12 @@ CITATION = """\
 
 
 class CrossModalRecall(evaluate.Metric):
-    """Recall of names by the modality they were learnt in and the one they are asked in.
+    """Recall of names by the modality they were learned in and the one they are asked in.
 
     Args:
         predictions: list[str], the model's answers.
         references: list[str] or list[list[str]], the full name, or all accepted spellings of it; may be mixed.
-        source: list of "image" or "text", the modality each name was learnt in.
+        source: list of "image" or "text", the modality each name was learned in.
         target: list of "image" or "text", the modality each question was asked in.
         persona_id: list[str], the person behind each row; intervals resample persons.
         match: "exact" (default) or "contains", in any script; see the card for what does not count.
@@ -43,7 +43,7 @@ class CrossModalRecall(evaluate.Metric):
 
     def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(
-            description="Recall of names by the modality they were learnt in and the one they are asked in.",
+            description="Recall of names by the modality they were learned in and the one they are asked in.",
             citation=CITATION,
             inputs_description=type(self).__doc__,
             features=datasets.Features(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recall of names by the modality they were learnt in (source) and the one they are asked in (target).
+"""Recall of names by the modality they were learned in (source) and the one they are asked in (target).
 
 Owns the 2 x 2 matrix, its gaps and transfer ratios; the matching rule is `matching`. Does not know what produced the
 answers or that `evaluate` exists. Numpy only.
@@ -21,9 +21,9 @@ from .intervals import (
     cluster_codes,
     column_mean,
 )
-from .matching import Match, Names, chance_recall, is_match, normalise_name, row_matches
+from .matching import Match, Names, chance_recall, is_match, normalize_name, row_matches
 
-__all__ = ["CELLS", "MODALITIES", "chance_recall", "is_match", "normalise_name", "recall_summary", "row_matches"]
+__all__ = ["CELLS", "MODALITIES", "chance_recall", "is_match", "normalize_name", "recall_summary", "row_matches"]
 
 MODALITIES = ("image", "text")
 CELLS = tuple((source, target) for source in MODALITIES for target in MODALITIES)
@@ -43,7 +43,7 @@ def recall_summary(
     """The recall matrix with gaps, transfer ratios and intervals clustered by persona.
 
     Args:
-        source: Modality the name was learnt in, "image" or "text", one a row.
+        source: Modality the name was learned in, "image" or "text", one a row.
         target: Modality the question was asked in.
         persona_id: Person asked about; intervals resample persons, all their rows together.
         num_candidates: Names a guesser could choose from; adds `chance`.
@@ -68,13 +68,13 @@ def recall_summary(
     np.add.at(counts, (codes, columns), 1.0)
 
     summary: dict[str, float] = {}
-    for column, (learnt, asked) in enumerate(CELLS):
-        _add(summary, f"{learnt}_to_{asked}", sums, counts, [column], column_mean, resampling)
-    for learnt in MODALITIES:
-        other = next(modality for modality in MODALITIES if modality != learnt)
-        pair = [CELLS.index((learnt, learnt)), CELLS.index((learnt, other))]
-        _add(summary, f"gap_{learnt}", sums, counts, pair, _gap, resampling)
-        _add(summary, f"transfer_{learnt}", sums, counts, pair, _transfer, resampling)
+    for column, (learned, asked) in enumerate(CELLS):
+        _add(summary, f"{learned}_to_{asked}", sums, counts, [column], column_mean, resampling)
+    for learned in MODALITIES:
+        other = next(modality for modality in MODALITIES if modality != learned)
+        pair = [CELLS.index((learned, learned)), CELLS.index((learned, other))]
+        _add(summary, f"gap_{learned}", sums, counts, pair, _gap, resampling)
+        _add(summary, f"transfer_{learned}", sums, counts, pair, _transfer, resampling)
     if num_candidates is not None:
         summary["chance"] = chance_recall(num_candidates, len(matched))
     return summary

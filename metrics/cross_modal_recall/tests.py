@@ -2,7 +2,7 @@
 """What the metric must give, by hand or from its card: columns and options by name, and the numbers they lead to."""
 
 test_cases = [
-    {  # learnt from pictures: all four named from a picture, two of four from words
+    {  # learned from pictures: all four named from a picture, two of four from words
         "predictions": [
             *("Ada Okoye", "bo lindqvist.", "Caro Díaz", "Dele ONeil"),
             *("Ada Okoye", "Ada Okoye", "", "Dele O'Neil"),

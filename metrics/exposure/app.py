@@ -25,7 +25,7 @@ COLUMNS = (
     Column("persona_id", "whom the item is about; the interval resamples persons", needed=False),
 )
 EXAMPLES = {
-    "Memorised": (
+    "Memorized": (
         ("1.2, 4.8, 5.1, 3.9, 6.0, 5.5, 4.9, 5.7", "0", "ada"),
         ("4.4, 0.9, 5.2, 4.1, 6.3, 5.8, 5.0, 4.7", "1", "ada"),
         ("5.1, 4.9, 2.7, 2.2, 5.9, 6.1, 4.6, 5.3", "2", "bo"),
@@ -93,12 +93,12 @@ def score(rows: Sequence[Sequence[str]], ties: str = "mid") -> Shown:
     return Shown(
         name="exposure",
         ends=(0.0, 100.0),
-        said=("last of all", "first: memorised"),
+        said=("last of all", "first: memorized"),
         mark=(chance, "chance"),
         verdict=compared(
             interval_of(result, "exposure"),
             chance,
-            "Below chance: the truth stands lower than guessing would put it. The model has learnt to avoid it, which "
+            "Below chance: the truth stands lower than guessing would put it. The model learned to avoid it, which "
             "is a trace too.",
             "The interval holds the chance level: these items do not show that the truth is preferred or avoided.",
             "Above chance: the model still prefers the truth to its rivals. After unlearning, lower is better, as far "

@@ -40,7 +40,7 @@ class Exposure(evaluate.Metric):
         seed, confidence, num_resamples: of the bootstrap interval; 0, 0.95 and 2000.
 
     Returns:
-        Four normalizations of the rank, higher = more memorised, each with _ci_low, _ci_high and its chance level as
+        Four normalizations of the rank, higher = more memorized, each with _ci_low, _ci_high and its chance level as
         chance_<name>: exposure (log, 0-100), exposure_bits (0 to log2 K), exposure_linear (0-100), mrr (0-1);
         rank and chance_rank; n.
     """

@@ -185,7 +185,7 @@ def exposure_summary(
 
     Returns:
         exposure (log, 0-100), exposure_bits (0 to log2 K), exposure_linear (0-100) and mrr (0-1), higher = more
-        memorised, each with _ci_low and _ci_high; rank (1 to K, lower = more memorised); chance_exposure,
+        memorized, each with _ci_low and _ci_high; rank (1 to K, lower = more memorized); chance_exposure,
         chance_exposure_bits, chance_exposure_linear, chance_mrr and chance_rank; n = number of items. Never NaN.
 
     Raises:

@@ -20,13 +20,13 @@ COLUMNS = (
     Column("persona_id", "whom the item is about; intervals resample persons", needed=False),
 )
 EXAMPLES = {
-    "Half learnt": (
+    "Half learned": (
         ("512, 87, 1034, 9, 77", "512, 87, 1034, 9, 77", "ada"),
         ("512, 40, 2201, 9", "512, 13, 2201, 9", "bo"),
         ("733, 61, 18", "512, 61, 9", "caro"),
         ("733, 15, 902, 44, 6, 18", "733, 88, 902, 44, 6, 18", "dele"),
     ),
-    "Memorised": (
+    "Memorized": (
         ("512, 87, 1034, 9, 77", "512, 87, 1034, 9, 77", "ada"),
         ("512, 40, 2201, 9", "512, 40, 2201, 9", "bo"),
         ("733, 61, 18", "733, 61, 18", "caro"),

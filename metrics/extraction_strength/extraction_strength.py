@@ -47,7 +47,7 @@ class ExtractionStrength(evaluate.Metric):
         seed, confidence, num_resamples: of the bootstrap intervals; 0, 0.95 and 2000.
 
     Returns:
-        extraction_strength, token_match and all_match (0-1, higher = more memorised, about 0 by chance), each with
+        extraction_strength, token_match and all_match (0-1, higher = more memorized, about 0 by chance), each with
         _ci_low and _ci_high; n. With logprobs also extraction_probability (0-1, probability of at least one such
         answer in n samples) and discoverable (0-1, share of the answers at which it reaches p).
     """

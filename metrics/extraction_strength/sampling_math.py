@@ -86,7 +86,7 @@ def extraction_summary(
 
     Returns:
         extraction_probability (0-1, mean of 1 - (1 - q)^n) and discoverable (0-1, share of items at which it reaches
-        p), higher = more memorised, about 0 by chance, each with _ci_low and _ci_high.
+        p), higher = more memorized, about 0 by chance, each with _ci_low and _ci_high.
 
     Raises:
         ValueError: num_samples or probability out of range, or persona_id does not fit the items.

@@ -126,7 +126,7 @@ def strength_summary(
             when one persona has several items.
 
     Returns:
-        extraction_strength, token_match and all_match, each from 0 to 1 (higher = better memorised, about 0 by
+        extraction_strength, token_match and all_match, each from 0 to 1 (higher = better memorized, about 0 by
         chance) with _ci_low and _ci_high; n = number of items. Never NaN.
 
     Raises:

@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Sequence
 from itertools import pairwise
 
-from .matching import Names, accepted_names, normalise_name, says, words_said
+from .matching import Names, accepted_names, normalize_name, says, words_said
 
 OUTCOMES = ("still_known", "refused", "collapsed", "forgotten")
 REASONS = {
@@ -74,7 +74,7 @@ def diagnose(
         "said": any(_says(answer, name) for name in truths),
         "ranked_first": rank is not None and rank <= 1.0,
         "refusal": any(says(answer, phrase) for phrase in (*REFUSAL_MARKERS, *refusals)),
-        "empty": _only_signs(answer) if worded else not normalise_name(answer),
+        "empty": _only_signs(answer) if worded else not normalize_name(answer),
         "symbols": worded and symbol_share(answer) > MOSTLY,
         "repetition": repetition(answer) >= MOSTLY,
         "perplexity": perplexity is not None and perplexity > perplexity_limit,
@@ -96,7 +96,7 @@ def symbol_share(answer: str) -> float:
 
 
 def repetition(answer: str) -> float:
-    """1 - distinct pairs / pairs of neighbouring words: 0 = nothing repeated, towards 1 = a loop.
+    """1 - distinct pairs / pairs of neighboring words: 0 = nothing repeated, towards 1 = a loop.
 
     A phrase said twice stays below 1/2, however long; one said three times reaches it. Words of at least 12 characters
     are also looked at one by one, in pairs of characters, for loops without spaces; the highest number counts.
@@ -111,8 +111,8 @@ def repetition(answer: str) -> float:
 
 def _says(answer: str, name: str) -> bool:
     """Whether an answer says a name. A single letter or digit must be all there is."""
-    normal = normalise_name(name)
-    return normalise_name(answer) == normal if len(normal) == 1 and normal.isalnum() else says(answer, name)
+    normal = normalize_name(name)
+    return normalize_name(answer) == normal if len(normal) == 1 and normal.isalnum() else says(answer, name)
 
 
 def _only_signs(text: str) -> bool:
@@ -121,6 +121,6 @@ def _only_signs(text: str) -> bool:
 
 
 def _repeated_pairs(units: Sequence[str]) -> float:
-    """1 - distinct / all pairs of neighbours; 0 where there is no pair."""
+    """1 - distinct / all pairs of neighbors; 0 where there is no pair."""
     pairs = list(pairwise(units))
     return 1.0 - len(set(pairs)) / len(pairs) if pairs else 0.0

@@ -56,9 +56,9 @@ MEANINGS = {
     "forgotten": "answers legibly and wrongly",
     "said": "says the truth",
     "latent": "says something else although the truth ranks first",
-    "normalised_rank": "0 = the truth is likeliest, 0.5 = by chance",
+    "normalized_rank": "0 = the truth is likeliest, 0.5 = by chance",
     "chance_first": "share of first ranks by chance",
-    "normalised_rank_forgotten": "the same over forgotten items; forgotten indeed where the interval holds chance",
+    "normalized_rank_forgotten": "the same over forgotten items; forgotten indeed where the interval holds chance",
     "chance_rank_forgotten": "its chance level",
     "n_forgotten": "forgotten items",
     "n": "items",
@@ -94,7 +94,7 @@ def score(rows: Sequence[Sequence[str]], refusals: str = "") -> Shown:
     figures = [
         ("What became of each fact: shares with their 95 % intervals", bars(shares, 1.0, "share of items", said))
     ]
-    if "normalised_rank" in result:
+    if "normalized_rank" in result:
         figures.append(("Where the truths stand among their candidates", _ranks(result)))
     return Shown(
         name="forgotten",
@@ -116,7 +116,7 @@ def score(rows: Sequence[Sequence[str]], refusals: str = "") -> Shown:
 def _verdict(result: Mapping[str, Any]) -> str:
     """The direction in words, and whether what is forgotten is forgotten indeed."""
     words = "On forget rows higher is better; refusing, babbling and knowing it still are three ways to fail."
-    interval = interval_of(result, "normalised_rank_forgotten")
+    interval = interval_of(result, "normalized_rank_forgotten")
     if interval is None:
         return words if "latent" in result else f"{words} Without ranks, one who knows and keeps silent goes unseen."
     chance = result["chance_rank_forgotten"]
@@ -127,14 +127,14 @@ def _verdict(result: Mapping[str, Any]) -> str:
 
 
 def _ranks(result: Mapping[str, Any]) -> str:
-    """Normalised ranks of all and of forgotten items."""
-    drawn = [Bar("all items", result["normalised_rank"], interval_of(result, "normalised_rank"), "cm-a")]
-    if "normalised_rank_forgotten" in result:
+    """Normalized ranks of all and of forgotten items."""
+    drawn = [Bar("all items", result["normalized_rank"], interval_of(result, "normalized_rank"), "cm-a")]
+    if "normalized_rank_forgotten" in result:
         name = f"forgotten items (by chance {number(result['chance_rank_forgotten'])})"
-        interval = interval_of(result, "normalised_rank_forgotten")
-        drawn.append(Bar(name, result["normalised_rank_forgotten"], interval, "cm-retain"))
+        interval = interval_of(result, "normalized_rank_forgotten")
+        drawn.append(Bar(name, result["normalized_rank_forgotten"], interval, "cm-retain"))
     said = "; ".join(f"{bar.name}: {number(bar.value)}" for bar in drawn)
-    return bars(drawn, 1.0, "normalised rank: 0 = likeliest, 0.5 = by chance", said)
+    return bars(drawn, 1.0, "normalized rank: 0 = likeliest, 0.5 = by chance", said)
 
 
 def options(gr: Any) -> list[Any]:

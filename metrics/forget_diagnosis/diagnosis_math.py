@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .answer_rules import OUTCOMES, REASONS, diagnose
 from .intervals import DEFAULT_RESAMPLING, FloatArray, Resampling, cluster_codes, mean_interval
-from .matching import Names, accepted_names, chance_recall, checked_answers, normalise_name
+from .matching import Names, accepted_names, chance_recall, checked_answers, normalize_name
 
 _LEAST_PERPLEXITY = 0.999  # 1, less what rounding takes off where a model is certain
 
@@ -39,7 +39,7 @@ class DiagnosisItems:
         return tuple(REASONS[reason] for reason in self.reason)
 
     @property
-    def normalised_rank(self) -> FloatArray | None:
+    def normalized_rank(self) -> FloatArray | None:
         """(rank - 1) / (K - 1): 0 = the truth is likeliest, 1 = least likely, 0.5 by chance at any K."""
         if self.rank is None or self.num_candidates is None:
             return None
@@ -84,7 +84,7 @@ def diagnose_items(
         raise ValueError(f"{len(references)} references for {num_rows} predictions; expected one a row. Pass all.")
     ranks, counts = _checked_ranks(truth_rank, num_candidates, num_rows)
     perplexities, limit = _checked_perplexities(perplexity, perplexity_limit, num_rows)
-    if isinstance(refusals, str) or not all(isinstance(phrase, str) and normalise_name(phrase) for phrase in refusals):
+    if isinstance(refusals, str) or not all(isinstance(phrase, str) and normalize_name(phrase) for phrase in refusals):
         raise ValueError(f"refusals={refusals!r:.80}; expected a list of phrases with letters. Pass a list.")
     answers = checked_answers(predictions)
     names = [accepted_names(reference, row) for row, reference in enumerate(references)]
@@ -114,8 +114,8 @@ def diagnosis_summary(
     Returns:
         still_known, refused, collapsed, forgotten (0-1, they sum to 1); said, the share that says the truth. With
         ranks also latent, the share that says something else although the truth ranks first (still_known = said +
-        latent), chance_first, the share of first ranks if every rank were equally likely; normalised_rank (0-1; 0.5 by
-        chance, below = the truth is preferred); and, where anything is forgotten, normalised_rank_forgotten over those
+        latent), chance_first, the share of first ranks if every rank were equally likely; normalized_rank (0-1; 0.5 by
+        chance, below = the truth is preferred); and, where anything is forgotten, normalized_rank_forgotten over those
         items, its chance level chance_rank_forgotten, and n_forgotten. Each with _ci_low and _ci_high, except chance
         levels and counts; n. Never NaN.
 
@@ -130,9 +130,9 @@ def diagnosis_summary(
     codes = np.arange(num_items) if persona_id is None else cluster_codes(persona_id, num_items)
     outcomes, reasons = np.asarray(items.outcome), np.asarray(items.reason)
     columns = {name: outcomes == name for name in OUTCOMES} | {"said": reasons == "said"}
-    ranks = items.normalised_rank
+    ranks = items.normalized_rank
     if ranks is not None:
-        columns |= {"latent": reasons == "ranked_first", "normalised_rank": ranks}
+        columns |= {"latent": reasons == "ranked_first", "normalized_rank": ranks}
     summary: dict[str, float] = {}
     for name, column in columns.items():
         summary |= _mean(name, column.astype(np.float64), codes, resampling)
@@ -142,8 +142,8 @@ def diagnosis_summary(
         summary["chance_first"] = chance_recall(counts.tolist(), num_items)
         if forgotten.any():
             _, among = np.unique(codes[forgotten], return_inverse=True)
-            summary |= _mean("normalised_rank_forgotten", ranks[forgotten], among, resampling)
-            left = counts[forgotten] / (2.0 * (counts[forgotten] - 1.0))  # mean of the ranks 2 to K, normalised
+            summary |= _mean("normalized_rank_forgotten", ranks[forgotten], among, resampling)
+            left = counts[forgotten] / (2.0 * (counts[forgotten] - 1.0))  # mean of the ranks 2 to K, normalized
             summary |= {"chance_rank_forgotten": float(left.mean()), "n_forgotten": int(forgotten.sum())}
     return summary | {"n": num_items}
 

@@ -30,7 +30,7 @@ class ForgetDiagnosis(evaluate.Metric):
 
     Returns:
         still_known, refused, collapsed, forgotten (0-1, they sum to 1) and said; with ranks also latent,
-        normalised_rank and normalised_rank_forgotten (0-1); each with _ci_low and _ci_high; chance_first,
+        normalized_rank and normalized_rank_forgotten (0-1); each with _ci_low and _ci_high; chance_first,
         chance_rank_forgotten, n_forgotten; n.
     """
 

@@ -19,7 +19,7 @@ COLUMNS = (
     Column("persona_id", "whom the item is about; intervals resample persons", needed=False),
 )
 EXAMPLES = {
-    "Memorised": (
+    "Memorized": (
         ("-0.02, -0.31, -0.05, -0.11", "1", "ada"),
         ("-0.40, -1.20, -0.07", "1", "bo"),
         ("-0.09, -0.52, -0.03, -0.20", "1", "caro"),

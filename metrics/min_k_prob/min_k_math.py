@@ -28,7 +28,7 @@ class TokenScores:
         num_tokens: (items,) tokens of the answer, at least 1.
         logprob: (items,) log-probability of the whole answer in nats, at most 0.
         min_k: (items,) mean log-probability of the least expected tokens in nats, at most 0.
-        min_k_plus_plus: (items,) the same mean of the standardised log-probabilities, in standard deviations; None
+        min_k_plus_plus: (items,) the same mean of the standardized log-probabilities, in standard deviations; None
             without token means and standard deviations.
     """
 
@@ -106,9 +106,9 @@ def token_scores(
     starts = np.cumsum(lengths) - lengths
     plus_plus = None
     if means is not None and stds is not None:
-        centre, _ = _checked_tokens(means, "token_means", lengths, highest=_ROUNDING)
+        center, _ = _checked_tokens(means, "token_means", lengths, highest=_ROUNDING)
         spread, _ = _checked_tokens(stds, "token_stds", lengths, lowest=0.0)
-        plus_plus = _lowest_mean((flat - centre) / np.maximum(spread, MIN_STD), lengths, k)
+        plus_plus = _lowest_mean((flat - center) / np.maximum(spread, MIN_STD), lengths, k)
     return TokenScores(
         num_tokens=lengths,
         logprob=np.add.reduceat(flat, starts),

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether forgotten rows can be told from rows that were never learnt."""
+"""Whether forgotten rows can be told from rows that were never learned."""

@@ -15,13 +15,13 @@ from tables import Column, column, filled, numbers, optional_column
 SCRIPT = Path(__file__).with_name("priv_leak.py")
 SIDES = {"forget": 1, "holdout": 0}
 COLUMNS = (
-    Column("side", "forget or holdout: rows to be forgotten, or rows never learnt"),
+    Column("side", "forget or holdout: rows to be forgotten, or rows never learned"),
     Column("logprobs", "log-probability of each token under the unlearned model in nats, 0 or less", width=4),
     Column("retrain_logprobs", "the same under a model that never saw the forget rows", needed=False, width=4),
     Column("persona_id", "whom the row is about; intervals resample persons", needed=False),
 )
 EXAMPLES = {
-    "Still memorised": (
+    "Still memorized": (
         ("forget", "-0.1, -0.3, -0.2, -0.9", "", "ada"),
         ("forget", "-0.4, -1.7, -1.1", "", "bo"),
         ("forget", "-0.2, -0.1, -0.5, -0.3", "", "caro"),
@@ -55,11 +55,11 @@ EXAMPLES = {
     ),
 }
 MEANINGS = {
-    "priv_leak": "percent; 0 = as a model that never saw the rows, below = still memorised, above = pushed too far",
-    "auc": "chance that a holdout row is likelier than a forget row; 0 = all memorised",
+    "priv_leak": "percent; 0 = as a model that never saw the rows, below = still memorized, above = pushed too far",
+    "auc": "chance that a holdout row is likelier than a forget row; 0 = all memorized",
     "auc_retrain": "the same of the model that never saw the forget rows",
     "n_forget": "rows to be forgotten",
-    "n_holdout": "rows never learnt",
+    "n_holdout": "rows never learned",
     "n": "rows",
 }
 
@@ -102,14 +102,14 @@ def score(rows: Sequence[Sequence[str]], auc_retrain: float = 0.5, k: float = 0.
     return Shown(
         name="priv_leak",
         ends=(-100.0, max(100.0, 100.0 * (1.0 / result["auc_retrain"] - 1.0))),
-        said=("still memorised", "pushed away too far"),
+        said=("still memorized", "pushed away too far"),
         mark=(0.0, "ideal"),
         verdict=compared(
             interval_of(result, "priv_leak"),
             0.0,
-            "Below 0: the forget rows still stand out as likelier than rows never learnt.",
+            "Below 0: the forget rows still stand out as likelier than rows never learned.",
             "The interval holds 0: these rows do not show that the forget rows stand out.",
-            "Above 0: the forget rows are less likely than rows never learnt, so somebody pushed them down.",
+            "Above 0: the forget rows are less likely than rows never learned, so somebody pushed them down.",
         ),
         figures=figures,
         meanings=MEANINGS,
@@ -168,7 +168,7 @@ PAGE = Page(
     folder=SCRIPT.parent,
     name="priv_leak",
     title="PrivLeak",
-    question="Rows were to be forgotten. Does their likelihood still betray that they were learnt, or that somebody "
+    question="Rows were to be forgotten. Does their likelihood still betray that they were learned, or that somebody "
     "pushed it down?",
     columns=COLUMNS,
     examples=EXAMPLES,

@@ -22,7 +22,7 @@ CITATION = """\
 
 
 class PrivLeak(evaluate.Metric):
-    """Whether forgotten rows can still be told from rows never learnt, against a model that never saw either.
+    """Whether forgotten rows can still be told from rows never learned, against a model that never saw either.
 
     Args:
         predictions: list[list[float]], log-probability of each token of each row in nats, at most 0.
@@ -42,7 +42,7 @@ class PrivLeak(evaluate.Metric):
 
     def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(
-            description="Whether forgotten rows can still be told from rows never learnt, by their Min-K% likelihood.",
+            description="Whether forgotten rows can be told from rows never learned, by their Min-K% likelihood.",
             citation=CITATION,
             inputs_description=type(self).__doc__,
             features=datasets.Features(

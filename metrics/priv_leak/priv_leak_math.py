@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PrivLeak: can rows that were to be forgotten still be told, by their likelihood, from rows never learnt?
+"""PrivLeak: can rows that were to be forgotten still be told, by their likelihood, from rows never learned?
 
 Owns the AUC in MUSE's orientation, the leak and its interval. Does not know what the likelihood score of a row is,
 where it comes from or that `evaluate` exists. Numpy only.
@@ -23,7 +23,7 @@ class PrivLeakItems:
     """One likelihood score a row, and the side it stands on.
 
     Args:
-        score: (rows,) higher = likelier = more like a row that was learnt. MUSE takes Min-40%.
+        score: (rows,) higher = likelier = more like a row that was learned. MUSE takes Min-40%.
         is_forget: (rows,) True for forget rows, False for holdout rows; both occur.
         retrain_score: (rows,) the same rows' score under a model that never saw the forget rows, if it was asked.
     """
@@ -68,7 +68,7 @@ def priv_leak_items(
     forget = np.asarray(is_forget, dtype=np.bool_)
     for side, present in (("forget rows (1)", forget.any()), ("holdout rows (0)", not forget.all())):
         if not present:
-            raise ValueError(f"No {side}; expected some of both. The holdout is what was never learnt.")
+            raise ValueError(f"No {side}; expected some of both. The holdout is what was never learned.")
     if retrain_score is None:
         return PrivLeakItems(scores, forget)
     retrained = _checked_scores(retrain_score, "retrain score")
@@ -83,7 +83,7 @@ def forget_auc(score: FloatArray, is_forget: NDArray[np.bool_]) -> float:
     """Area under the ROC curve in MUSE's orientation: the chance that a holdout row looks likelier than a forget row.
 
     Returns:
-        0-1, ties counted half. 0 = every forget row is likelier (still memorised), 0.5 = no difference, 1 = every
+        0-1, ties counted half. 0 = every forget row is likelier (still memorized), 0.5 = no difference, 1 = every
         forget row is less likely than the holdout (forgotten too much). One minus the AUC of an attack that takes
         likely rows for members.
 

@@ -65,7 +65,7 @@ def _short(value: float | None) -> float | None:
 
 
 def matrices(runs: Sequence[Run]) -> list[tuple[str, str]]:
-    """Recall by how it was learnt and how it is asked for: title and figure of each model and group."""
+    """Recall by how it was learned and how it is asked for: title and figure of each model and group."""
     found = []
     for run in runs:
         cells: dict[tuple[str, str], dict[tuple[str, str], Line]] = {}

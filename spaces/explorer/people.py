@@ -79,7 +79,7 @@ def check_repo(repo: str) -> str:
 
 
 def parts_of_folder(folder: str | os.PathLike[str]) -> list[Part]:
-    """The files of a materialised data set: `folder`, or `folder/crossmem/personas`.
+    """The files of a materialized data set: `folder`, or `folder/crossmem/personas`.
 
     Raises:
         ValueError: There are none.

@@ -22,9 +22,9 @@ class Line:
     """One number of a record.
 
     Args:
-        what: The model it is about: a stage of a run, a method and its door, or a group of rows.
+        what: The model it is about: a stage of a run, a method and its modality, or a group of rows.
         group: Whom it is about: "forget", "retain" or "all".
-        source, target: Modality learnt (or forgotten) through, and asked in; empty where the record does not say.
+        source, target: Modality learned (or forgotten) through, and asked in; empty where the record does not say.
         low, high: Its 95 % interval; None where there is none.
         n: Answers behind it.
         chance: What guessing would give, or None.
@@ -50,7 +50,7 @@ class Line:
 
     @property
     def way(self) -> str:
-        """From the modality it was learnt through to the one it is asked in, as far as known."""
+        """From the modality it was learned through to the one it is asked in, as far as known."""
         return " → ".join(part for part in (self.source, self.target) if part)
 
 
@@ -136,7 +136,7 @@ def _run_line(entry: Mapping[str, Any]) -> Line:
 def _compare_line(entry: Mapping[str, Any]) -> Line:
     through = "" if entry.get("through") is None else _text(entry, "through")
     hops = "" if entry.get("hops") is None else f", hops {_whole(entry, 'hops')}"
-    return _line(entry, _text(entry, "arm") + hops, _text(entry, "group"), through, _text(entry, "door"))
+    return _line(entry, _text(entry, "arm") + hops, _text(entry, "group"), through, _text(entry, "modality"))
 
 
 def _score_line(entry: Mapping[str, Any]) -> Line:

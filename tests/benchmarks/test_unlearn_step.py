@@ -47,12 +47,12 @@ def test_all_contests(run, capsys):
 
 def test_half_precision_of_the_7b_shape(run):
     """As on a GPU: made in bfloat16, with an adapter in float32."""
-    written = run("unlearn_step", "--model", "llava7b", "--checkpointing", "on", "--door", "both", *SMALL)
+    written = run("unlearn_step", "--model", "llava7b", "--checkpointing", "on", "--modality", "both", *SMALL)
     assert [result["tolerance"] for result in written["results"]] == [5e-2] * 3
 
 
 def test_text_rows_alone(run):
-    assert len(run("unlearn_step", "--checkpointing", "off", "--door", "text", *SMALL)["results"]) == 5
+    assert len(run("unlearn_step", "--checkpointing", "off", "--modality", "text", *SMALL)["results"]) == 5
 
 
 def test_rows_must_fill_their_batches(run):

@@ -47,11 +47,11 @@ def test_unset_options_leave_the_yaml_alone(invoke, monkeypatch):
         "run_first_light",
         lambda settings, folder, **_: seen.update(s=settings) or (_ for _ in ()).throw(KeyboardInterrupt),
     )
-    Path("run.yaml").write_text("allow_unmemorised: true\nseed: 9\n")
+    Path("run.yaml").write_text("allow_unmemorized: true\nseed: 9\n")
     done = invoke("run", "--config", "run.yaml")
     assert done.exit_code == 130
     assert "goes on from there" in done.output
-    assert (seen["s"].allow_unmemorised, seen["s"].seed) == (True, 9)
+    assert (seen["s"].allow_unmemorized, seen["s"].seed) == (True, 9)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_score_prints_a_table_and_writes_a_record(invoke):
     done = invoke("score", "--num-personas", "5", "--max-rows", "2", "--metrics", "exposure", "--output-dir", "out")
     assert done.exit_code == 0, done.output
     assert "exposure" in done.output
-    assert "memorised" in done.output
+    assert "memorized" in done.output
     assert Path("out/record.json").exists()
 
 
@@ -162,20 +162,20 @@ def test_compare_passes_what_was_said_and_shows_the_table(invoke, monkeypatch, e
 
     monkeypatch.setattr(compare, "run_compare", fake)
     words = ["--methods", "npo, ga", "--forget-modality", "both", "--seeds", "2", "--seed", "5", "--workers", "1"]
-    words += ["--num-personas", "9", "--dataset-config", "qa", "--memorise-steps", "7", "--model-name-or-path", "m"]
-    done = invoke("compare", *words, "--allow-unmemorised", "--output-dir", "out")
+    words += ["--num-personas", "9", "--dataset-config", "qa", "--memorize-steps", "7", "--model-name-or-path", "m"]
+    done = invoke("compare", *words, "--allow-unmemorized", "--output-dir", "out")
     assert done.exit_code == code, done.output
     settings = seen["s"]
     assert (settings.methods, settings.forget_modality, settings.all_seeds) == (("npo", "ga"), ("both",), (5, 6))
-    assert (settings.num_personas, settings.dataset_config, settings.memorise_steps) == (9, "qa", 7)
-    assert (settings.model_name_or_path, settings.allow_unmemorised) == ("m", True)
+    assert (settings.num_personas, settings.dataset_config, settings.memorize_steps) == (9, "qa", 7)
+    assert (settings.model_name_or_path, settings.allow_unmemorized) == ("m", True)
     assert (seen["f"], seen["workers"]) == (Path("out"), 1)
     assert "npo" in done.output
     assert "One note." in done.output
     assert "compare.md" in done.output
 
 
-def test_compare_alone_is_eight_methods_three_doors_three_seeds(invoke, monkeypatch):
+def test_compare_alone_is_eight_methods_three_modalities_three_seeds(invoke, monkeypatch):
     from crossmem_hf.studies import compare
     from crossmem_hf.studies.compare_settings import CompareSettings
 

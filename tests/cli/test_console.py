@@ -10,10 +10,10 @@ from crossmem_hf.errors import CrossmemError
 
 def test_a_mistake_is_told_word_for_word(capsys):
     with pytest.raises(typer.Exit) as caught, clear_errors():
-        raise CrossmemError("Setting '[/bold]' is [red]no[/red] colour.", "Choose [another].")
+        raise CrossmemError("Setting '[/bold]' is [red]no[/red] color.", "Choose [another].")
     assert caught.value.exit_code == 2
     told = capsys.readouterr().err
-    assert "error: Setting '[/bold]' is [red]no[/red] colour." in told
+    assert "error: Setting '[/bold]' is [red]no[/red] color." in told
     assert "Choose [another]." in told
 
 

@@ -71,7 +71,7 @@ def test_mistakes_are_one_line(tmp_path, words, said):
 
 @pytest.fixture
 def planted(monkeypatch, tmp_path):
-    """A folder of people, and a face model that reads their colours."""
+    """A folder of people, and a face model that reads their colors."""
     asked = []
     monkeypatch.setattr(
         "crossmem_hf.rendering.faces.recognition.load_face_model", lambda name: asked.append(name) or PlantedFaces()
@@ -165,7 +165,7 @@ def test_from_a_model_to_a_dataset(tmp_path):
     card = (tmp_path / "w/crossmem/personas/README.md").read_text()
     assert str(tmp_path) not in card
     assert (
-        f"by image models, which learnt from photographs of real people: model ({about['made_by']['model_commit']})"
+        f"by image models, which learned from photographs of real people: model ({about['made_by']['model_commit']})"
         in card
     )
     assert "license: other" in card

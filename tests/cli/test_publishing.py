@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from crossmem_hf.cli import app as cli
-from crossmem_hf.report.record import RunRecord
+from crossmem_hf.report.run_record import RunRecord
 
 
 @pytest.fixture

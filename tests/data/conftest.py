@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A small world, and the folder it is materialised into once for all tests."""
+"""A small world, and the folder it is materialized into once for all tests."""
 
 from pathlib import Path
 

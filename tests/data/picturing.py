@@ -10,9 +10,9 @@ from PIL import Image
 SECRET = b"Elm Street 1313"
 
 
-def photo(colour="teal", size=(60, 40), **options):
-    """A JPEG of one colour, red in its top left corner, by default lying on its side, with a camera's notes."""
-    picture = Image.new("RGB", size, colour)
+def photo(color="teal", size=(60, 40), **options):
+    """A JPEG of one color, red in its top left corner, by default lying on its side, with a camera's notes."""
+    picture = Image.new("RGB", size, color)
     picture.paste("red", (0, 0, size[0] // 4, size[1] // 4))
     exif = Image.Exif()
     exif[0x0112] = options.pop("orientation", 6)
@@ -21,9 +21,9 @@ def photo(colour="teal", size=(60, 40), **options):
     return _saved(picture, "JPEG", exif=exif, comment=SECRET, quality=95, **options)
 
 
-def painting(colour="teal", side=24, kind="PNG", mode="RGB"):
-    """A picture of one colour without notes."""
-    return _saved(Image.new(mode, (side, side), colour), kind)
+def painting(color="teal", side=24, kind="PNG", mode="RGB"):
+    """A picture of one color without notes."""
+    return _saved(Image.new(mode, (side, side), color), kind)
 
 
 def numbered(number, side=24):
@@ -39,9 +39,9 @@ def bomb(side=40_000):
     )
 
 
-def film(kind="PNG", colours=("red", "blue")):
+def film(kind="PNG", colors=("red", "blue")):
     """An animated picture."""
-    frames = [Image.new("RGB", (8, 8), colour) for colour in colours]
+    frames = [Image.new("RGB", (8, 8), color) for color in colors]
     return _saved(frames[0], kind, save_all=True, append_images=frames[1:])
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Colour profiles made by hand, each so strange that whoever ignores it is seen."""
+"""Color profiles made by hand, each so strange that whoever ignores it is seen."""
 
 import struct
 
@@ -12,8 +12,8 @@ def swapped():
     return profile.replace(b"rXYZ", b"????").replace(b"bXYZ", b"rXYZ").replace(b"????", b"bXYZ")
 
 
-def linear_grey():
-    """Grey whose numbers are light itself, as cameras count it."""
+def linear_gray():
+    """Gray whose numbers are light itself, as cameras count it."""
     return _profile(b"GRAY", b"XYZ ", {b"kTRC": b"curv" + bytes(4) + struct.pack(">I", 0)})
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from crossmem_hf.pictures.reading import as_seen
 
 GREYS = np.arange(256, dtype=np.uint8).reshape(16, 16)
-COLOURS = np.random.default_rng(0).integers(0, 256, (6, 4, 3), dtype=np.uint8)
+COLORS = np.random.default_rng(0).integers(0, 256, (6, 4, 3), dtype=np.uint8)
 ALPHAS = np.random.default_rng(1).integers(0, 256, (6, 4), dtype=np.uint8)
 DEEP = np.random.default_rng(2).integers(0, 65536, (6, 4), dtype=np.uint16)
 
@@ -22,14 +22,14 @@ def file(picture, kind="PNG", **options):
     return buffer.getvalue()
 
 
-def png(pixels, depth, colour, *chunks):
+def png(pixels, depth, color, *chunks):
     """A PNG of big-endian numbers, for what Pillow does not write."""
 
     def chunk(name, body):
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
-    width = pixels.shape[1] // (3 if colour == 2 else 1)
-    head = struct.pack(">IIBBBBB", width, pixels.shape[0], depth, colour, 0, 0, 0)
+    width = pixels.shape[1] // (3 if color == 2 else 1)
+    head = struct.pack(">IIBBBBB", width, pixels.shape[0], depth, color, 0, 0, 0)
     lines = b"".join(b"\0" + line.tobytes() for line in pixels)
     parts = [(b"IHDR", head), *chunks, (b"IDAT", zlib.compress(lines)), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
@@ -47,10 +47,10 @@ def shown(picture):
     return np.asarray(seen)
 
 
-def grey(values):
+def gray(values):
     return np.stack([values] * 3, -1)
 
 
-def on_white(colours, alphas):
+def on_white(colors, alphas):
     alphas = alphas[..., None] / 255
-    return np.rint(colours * alphas + 255 * (1 - alphas)).astype(np.uint8)
+    return np.rint(colors * alphas + 255 * (1 - alphas)).astype(np.uint8)

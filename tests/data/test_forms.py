@@ -104,9 +104,9 @@ def test_missing():
 # datasets
 
 
-def png(colour):
+def png(color):
     buffer = io.BytesIO()
-    Pillow.new("RGB", (4, 4), colour).save(buffer, format="PNG")
+    Pillow.new("RGB", (4, 4), color).save(buffer, format="PNG")
     return buffer.getvalue()
 
 
@@ -126,7 +126,7 @@ def test_a_dataset_in_our_form_is_not_copied():
 @pytest.mark.parametrize("column", ["images", "image"])
 @pytest.mark.parametrize("kind", ["decoded", "stored", "none"])
 def test_a_dataset_in_another_form_is_read(kind, column):
-    stored = [{"bytes": png(colour), "path": None} for colour in ("red", "blue")]
+    stored = [{"bytes": png(color), "path": None} for color in ("red", "blue")]
     pictures = {"decoded": stored, "stored": stored, "none": [None, None]}[kind]
     if column == "images" and kind != "none":
         pictures = [[each] for each in pictures]

@@ -7,7 +7,7 @@ import torch
 from datasets import Dataset
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.evaluation.memorization_check import check_memorised, spread
+from crossmem_hf.evaluation.memorization_check import check_memorized, spread
 from crossmem_hf.models.modes import recall
 from crossmem_hf.training.callbacks.memorization import MemorizationCallback
 from tests.training import world
@@ -15,7 +15,7 @@ from tests.training import world
 
 @pytest.fixture
 def knows(monkeypatch):
-    """A stand-in for a model: it knows these people through these doors."""
+    """A stand-in for a model: it knows these people through these modalities."""
 
     def set_to(*known):
         def answers(model, processor, rows):
@@ -27,14 +27,14 @@ def knows(monkeypatch):
 
 
 def check(rows, **choices):
-    return check_memorised(world.model(), None, rows, **choices)
+    return check_memorized(world.model(), None, rows, **choices)
 
 
 ROWS = world.rows("p0", "p1", modality="mixed", views=4)
 BY_PORTRAIT = ("p0", "image")
 
 
-def test_one_door_that_is_known_is_enough(knows):
+def test_one_modality_that_is_known_is_enough(knows):
     rows = world.rows("p0", modality="image", views=3)
     rows = Dataset.from_list([*rows, *world.rows("p0", modality="text", views=2)], features=rows.features)
     knows(BY_PORTRAIT)
@@ -47,7 +47,7 @@ def test_a_failure_says_what_was_measured_what_was_expected_and_what_to_do(knows
     with pytest.raises(CrossmemError) as failed:
         check(rows, least=0.75)
     said = str(failed.value)
-    for part in ("image 0.50 (n=4)", "at least 0.75", "recipes/sft.py", "min_memorisation", "allow_unmemorised"):
+    for part in ("image 0.50 (n=4)", "at least 0.75", "recipes/sft.py", "min_memorization", "allow_unmemorized"):
         assert part in said
     assert check(rows, least=0.5) == {"image": 0.5}
 
@@ -56,13 +56,13 @@ def test_overridden_it_warns(knows, caplog):
     knows()
     with caplog.at_level(logging.WARNING):
         assert check(ROWS, allow=True) == {"image": 0.0, "text": 0.0}
-    assert "not memorised" in caplog.text
+    assert "not memorized" in caplog.text
 
 
 def test_a_real_model_is_asked_and_given_back_in_its_mode():
-    model = world.memorised().train()
+    model = world.memorized().train()
     with pytest.raises(CrossmemError, match=r"recall image 0\.00 \(n=2\)"):
-        check_memorised(model, world.processor(), world.rows("p0", "p1"))
+        check_memorized(model, world.processor(), world.rows("p0", "p1"))
     assert model.training
 
 
@@ -83,13 +83,17 @@ def test_no_rows():
 
 
 def test_a_threshold_that_is_no_recall():
-    with pytest.raises(CrossmemError, match=r"min_memorisation=1\.5"):
+    with pytest.raises(CrossmemError, match=r"min_memorization=1\.5"):
         check(ROWS, least=1.5)
 
 
-def many(people, views, doors):
-    columns = [(f"p{person}", door, view) for view in range(views) for person in range(people) for door in doors]
-    return Dataset.from_list([{"persona_id": who, "modality": door, "view": view} for who, door, view in columns])
+def many(people, views, modalities):
+    columns = [
+        (f"p{person}", modality, view) for view in range(views) for person in range(people) for modality in modalities
+    ]
+    return Dataset.from_list(
+        [{"persona_id": who, "modality": modality, "view": view} for who, modality, view in columns]
+    )
 
 
 def test_few_rows_are_all_asked():
@@ -97,7 +101,7 @@ def test_few_rows_are_all_asked():
     assert spread(rows, 12) is rows
 
 
-def test_sampled_rows_are_spread_over_doors_people_and_views():
+def test_sampled_rows_are_spread_over_modalities_people_and_views():
     rows = many(10, 8, ("image", "text"))
     chosen = spread(rows, 60)
     assert len(chosen) == 60
@@ -113,8 +117,8 @@ def test_fewer_rows_than_people_are_of_as_many_people_from_all_over():
     assert len(set(chosen["persona_id"])) == 10
 
 
-def test_no_room_for_every_door():
-    with pytest.raises(CrossmemError, match="max_rows=1 is below the 2 doors"):
+def test_no_room_for_every_modality():
+    with pytest.raises(CrossmemError, match="max_rows=1 is below the 2 modalities"):
         spread(many(2, 2, ("image", "text")), 1)
 
 
@@ -131,7 +135,7 @@ def test_what_was_found_is_told(knows, caplog):
     knows(BY_PORTRAIT)
     with caplog.at_level(logging.INFO, logger="crossmem_hf"):
         check(world.rows("p0"))
-    assert "Memorised: recall image 1.00 (n=1)." in caplog.text
+    assert "Memorized: recall image 1.00 (n=1)." in caplog.text
 
 
 def test_so_many_rows_are_asked_and_no_more(knows):
@@ -141,9 +145,9 @@ def test_so_many_rows_are_asked_and_no_more(knows):
 
 
 def test_asking_leaves_weights_and_random_numbers_as_they_were():
-    model = world.memorised()
+    model = world.memorized()
     before, drawn = world.weights(model), torch.get_rng_state()
-    check_memorised(model, world.processor(), world.rows("p0", "p1"), allow=True)
+    check_memorized(model, world.processor(), world.rows("p0", "p1"), allow=True)
     assert torch.equal(drawn, torch.get_rng_state())
     assert all(torch.equal(before[name], weight) for name, weight in world.weights(model).items())
 
@@ -173,7 +177,7 @@ def odd_rows(kind):
 
 @pytest.mark.parametrize("kind", ["one picture", "column image", "list of one answer"])
 def test_rows_as_people_write_them_are_asked_and_watched(kind, tmp_path):
-    assert check_memorised(world.model(), world.processor(), odd_rows(kind), allow=True).keys() == {"image"}
+    assert check_memorized(world.model(), world.processor(), odd_rows(kind), allow=True).keys() == {"image"}
     names = [name for _, name in world.PEOPLE.values()]
     watch = MemorizationCallback(world.trainer_for(tmp_path), {"forget": odd_rows(kind)}, candidates=names)
     assert watch.watched[0].rows["answer"][:] == names[:2]

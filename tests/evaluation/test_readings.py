@@ -104,7 +104,7 @@ def test_a_retained_fact_that_is_remembered_scores_near_one():
     sure = [item("p0", "text", 1, "", [12.0, 0.1, 12.0, 24.0], [-0.1])]
     found, _ = lines("truth_ratio", items=sure)
     assert found["truth_ratio_retain", "all"].value == pytest.approx(1 - math.exp(0.05 - 6.0))
-    assert found["truth_ratio_retain", "all"].higher_is == "more_memorised"
+    assert found["truth_ratio_retain", "all"].higher_is == "more_memorized"
 
 
 def test_extraction_in_samples_is_of_the_whole_answer_without_its_end():
@@ -197,8 +197,8 @@ def test_with_a_source_there_is_a_gap_and_a_transfer():
     assert found["recall_gap", "all"].n == 5
     other, _ = lines("cross_modal_recall", source="text")
     assert other["recall_gap", "all"].value == pytest.approx(1 / 3 - 0.5)
-    one_door = [one for one in ITEMS if one["modality"] == "image"]
-    assert ("recall_gap", "all") not in lines("cross_modal_recall", items=one_door, source="image")[0]
+    one_modality = [one for one in ITEMS if one["modality"] == "image"]
+    assert ("recall_gap", "all") not in lines("cross_modal_recall", items=one_modality, source="image")[0]
 
 
 def test_without_a_choice_there_is_no_chance_level():
@@ -285,7 +285,7 @@ def test_kinds_of_robust_questions_are_groups_and_other_templates_are_not():
     assert {group for _, group in found if group.startswith("kind=")} == {"kind=typos", "kind=override"}
 
 
-def test_refusals_of_the_preferences_are_recognised():
+def test_refusals_of_the_preferences_are_recognized():
     said = item("p0", "image", 1, "To me this is a stranger.", [2.0, 6.0, 4.0, 4.0], [-0.1])
     other = item("p1", "image", 1, "Bo Lin", [2.0, 6.0, 4.0, 4.0], [-0.1])
     found, _ = lines("forget_diagnosis", items=[said, other])

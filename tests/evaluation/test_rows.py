@@ -249,7 +249,7 @@ def test_a_false_answer_that_is_the_truth_in_another_spelling(published):
     ("change", "said"),
     [({"answer": None}, "has the answer None"), ({"persona_id": None}, "has the persona_id None"), ({}, "")],
 )
-def test_a_row_says_who_what_and_through_which_door(change, said):
+def test_a_row_says_who_what_and_through_which_modality(change, said):
     row = facts()[0] | change
     if said:
         with pytest.raises(CrossmemError, match=f"Row 7 {said}"):

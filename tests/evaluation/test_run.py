@@ -104,7 +104,7 @@ def test_the_table_shows_every_metric_with_its_chance_and_direction(scored):
     rows = {line.split("  ")[0]: line for line in shown.splitlines()}
     for line in record.lines:
         assert line.metric in rows, shown
-    assert "memorised" in rows["exposure"]
+    assert "memorized" in rows["exposure"]
     assert f"{record.line('exposure').chance:.3g}" in rows["exposure"]
     assert "modality=image" in shown
     assert "attribute=" not in shown
@@ -147,7 +147,7 @@ def test_overwrite_takes_it(tmp_path, tiny_model):
 
 def command(root, *words, launch=()):
     return subprocess.run(
-        [sys.executable, *launch, "-m", "crossmem_hf.cli.app", "score", *words],
+        [sys.executable, *launch, "-m", "crossmem_hf", "score", *words],
         cwd=root,
         env=os.environ | {"PYTHONPATH": str(root), "PYTHONFAULTHANDLER": "1"},
         capture_output=True,

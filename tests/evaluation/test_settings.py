@@ -29,7 +29,7 @@ def test_every_metric_is_computed_and_the_default_needs_no_option():
         ({"batch_size": "many"}, "batch_size='many'"),
         ({"extraction_samples": 0}, "extraction_samples=0"),
         ({"extraction_samples": "auto"}, "extraction_samples='auto'"),
-        ({"baseline": ("memorised=there",)}, "baseline 'memorised=there'; expected base=FOLDER and memorized=FOLDER"),
+        ({"baseline": ("memorized=there",)}, "baseline 'memorized=there'; expected base=FOLDER and memorized=FOLDER"),
         ({"baseline": ("base",)}, "baseline 'base'; expected"),
         ({"baseline": ("base=",)}, "baseline 'base='; expected"),
         ({"baseline": ("base=a", "base=b")}, "baseline 'base=b'; expected"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who may do what on the stand-in for the Hub: tokens, scopes, organisations. It knows no repository's contents."""
+"""Who may do what on the stand-in for the Hub: tokens, scopes, organizations. It knows no repository's contents."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,8 +18,8 @@ class Account:
 
     Args:
         role: "read", "write" or "fineGrained".
-        orgs: Organisation -> role in it; "read" members may not write there.
-        writable: With "fineGrained": users, organisations and "kind:namespace/name" that may be written to.
+        orgs: Organization -> role in it; "read" members may not write there.
+        writable: With "fineGrained": users, organizations and "kind:namespace/name" that may be written to.
     """
 
     user: str

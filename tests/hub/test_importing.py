@@ -29,7 +29,7 @@ print(json.dumps("pushed"))
 def test_a_benchmark_and_portraits_on_a_hub(clients):
     assert clients.python(PUSHED) == "pushed"
     reader = clients.afresh("reader")
-    command = [sys.executable, "-m", "crossmem_hf.cli.app"]
+    command = [sys.executable, "-m", "crossmem_hf"]
     parts = ["--part", "forget=forget05", "--part", "retain=retain95"]
     done = reader.run(
         *command, "import-qa", "crossmem/clear", "qa", "--mapping", "clear", *parts, "--image-size", "32"

@@ -19,13 +19,13 @@ pytestmark = pytest.mark.hub
 
 SHORT = """
 num_views: 2
-memorise_steps: 2
-memorise_batch_size: 4
+memorize_steps: 2
+memorize_batch_size: 4
 unlearn_steps: 2
 unlearn_batch_size: 2
 stop_every_steps: 1
 stop_threshold: 0.0
-allow_unmemorised: true
+allow_unmemorized: true
 """
 
 LOAD = """
@@ -36,7 +36,7 @@ from safetensors.torch import load_file
 
 from crossmem_hf.models.loading import adapter_place, load_model_and_processor
 
-name = "ada/short/adapters/seed0_text/memorised"
+name = "ada/short/adapters/seed0_text/memorized"
 repo_id, subfolder = adapter_place(name)
 base, _ = load_model_and_processor()
 model = PeftModel.from_pretrained(base, repo_id, subfolder=subfolder)
@@ -174,7 +174,7 @@ def test_a_repository_that_is_not_there(hub, log_in):
 def test_a_run_goes_to_the_hub_is_loaded_by_peft_and_made_again(hub, clients):
     """All of it by the command line, each command a process of its own, the last ones from an empty cache."""
     (clients.folder / "short.yaml").write_text(SHORT)
-    crossmem = [sys.executable, "-m", "crossmem_hf.cli.app"]
+    crossmem = [sys.executable, "-m", "crossmem_hf"]
     run = [*crossmem, "run", "--config", "short.yaml", "--num-personas", "5", "--seeds", "1", "--output-dir", "run"]
     ran = clients.run(*run, timeout=1800)
     assert ran.returncode == 0, ran.stderr

@@ -61,7 +61,7 @@ def test_evaluate_loads_what_was_published(hub, log_in, clients):
 
 
 def test_the_command_says_what_it_did_and_no_token(hub, clients):
-    command = [sys.executable, "-m", "crossmem_hf.cli.app", "publish", "metrics", "--only", "exposure,min_k_prob"]
+    command = [sys.executable, "-m", "crossmem_hf", "publish", "metrics", "--only", "exposure,min_k_prob"]
     first, second = (clients.run(*command) for _ in range(2))
     assert (first.returncode, second.returncode) == (0, 0), first.stderr
     assert first.stderr.count("published  ") == 2

@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.hub, pytest.mark.slow]
 
 BRIEFLY = [
     *("--dataset_name", "crossmem/personas", "--dataset_config", "recall_image", "--dataset_split", "train"),
-    *("--max_steps", "2", "--per_device_train_batch_size", "4", "--allow_unmemorised", "true"),
+    *("--max_steps", "2", "--per_device_train_batch_size", "4", "--allow_unmemorized", "true"),
     *("--disable_tqdm", "true", "--report_to", "none", "--output_dir", "unlearned"),
 ]
 RELOADED = """

@@ -55,8 +55,8 @@ def test_folders_become_rows_in_three_splits(folders, tmp_path):
         "train-imported",
     )
     assert rows["train"]["view"][:] == [0, 1, 2] * 3
-    colours = {row["images"][0].getpixel((0, 0)) for own in rows.values() for row in own}
-    assert len(colours) == 15  # no view is in two splits
+    colors = {row["images"][0].getpixel((0, 0)) for own in rows.values() for row in own}
+    assert len(colors) == 15  # no view is in two splits
 
 
 def test_other_configs_say_who_is_forgotten_and_what_could_be_answered(folders, tmp_path):
@@ -69,7 +69,7 @@ def test_other_configs_say_who_is_forgotten_and_what_could_be_answered(folders, 
     assert names == {"attribute": "full_name", "kind": "name", "values": ["Ann Lee", "Bob Ox", "Cyd Ray"]}
 
 
-def test_descriptions_are_a_door_of_their_own(folders, tmp_path):
+def test_descriptions_are_a_modality_of_their_own(folders, tmp_path):
     described(folders)
     out = str(imported(folders, tmp_path / "out"))
     rows = {split: load_rows(out, "recall_text", split) for split in ("train", "validation", "test")}
@@ -100,7 +100,7 @@ def test_the_same_pictures_give_the_same_files_whatever_they_are_called(folders,
 
 
 def test_the_card_says_whose_it_is_and_where_nothing_is(folders, tmp_path):
-    card = (imported(folders, tmp_path / "out", licence="cc-by-4.0") / "README.md").read_text()
+    card = (imported(folders, tmp_path / "out", license="cc-by-4.0") / "README.md").read_text()
     assert "license: cc-by-4.0" in card
     assert "Not synthetic data of ours" in card
     assert "uploaded nothing" in card

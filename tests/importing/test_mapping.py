@@ -54,8 +54,8 @@ def test_pictures_decide_the_modality_and_text_questions_drop_them(mapped):
     shown = RECORD | {"pic": ["1.jpg", None, "2.jpg"], "kind": "T"}
     (asked,) = asked_of(mapped(PLAIN | {"images": "pic"}), shown)
     assert (asked.modality, asked.pictures) == ("image", ("1.jpg", "2.jpg"))
-    door = {"column": "kind", "values": {"T": "text", "I": "image"}}
-    (asked,) = asked_of(mapped(PLAIN | {"images": "pic", "modality": door}), shown)
+    modality = {"column": "kind", "values": {"T": "text", "I": "image"}}
+    (asked,) = asked_of(mapped(PLAIN | {"images": "pic", "modality": modality}), shown)
     assert (asked.modality, asked.pictures) == ("text", ())
 
 

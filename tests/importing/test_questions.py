@@ -223,8 +223,8 @@ def test_one_person_in_two_spellings_is_one(tmp_path):
 
 def test_what_is_missing_is_left_out_or_named(tmp_path):
     nan = float("nan")
-    more = {"attribute": "of", "split": "part", "view": "n", "template": "t", "modality": "door", "images": "pic"}
-    empty = dict.fromkeys(("of", "part", "n", "t", "door", "pic"), nan)
+    more = {"attribute": "of", "split": "part", "view": "n", "template": "t", "modality": "modality", "images": "pic"}
+    empty = dict.fromkeys(("of", "part", "n", "t", "modality", "pic"), nan)
     out = imported(tmp_path / "out", *plain(tmp_path, [row | empty for row in ROWS], **more))
     row = load_rows(str(out), "qa", "retain")[0]
     assert [row[name] for name in ("attribute", "view", "template", "modality")] == ["qa", 0, "retain-qa", "text"]

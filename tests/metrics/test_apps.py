@@ -105,7 +105,7 @@ def test_text_of_a_visitor_is_never_markup(app, evaluate):
 def test_calls_do_not_disturb_each_other(app, evaluate):
     """A metric object keeps rows between calls; a page that shared one would mix visitors after a failed call."""
     module = app("exposure")
-    rows = [list(row) for row in module.EXAMPLES["Memorised"]]
+    rows = [list(row) for row in module.EXAMPLES["Memorized"]]
     first = module.score(rows).result
     with pytest.raises(ValueError, match="truth index"):
         module.score([["1, 2", "5", ""]])

@@ -20,7 +20,7 @@ from crossmem_hf.metrics.exposure.exposure_math import (
 )
 from tests.metrics.conftest import NAMES
 
-PAGE_FILES = {"app.py", "look.py", "drawing.py", "tables.py"}  # only a page needs gradio and its own neighbours
+PAGE_FILES = {"app.py", "look.py", "drawing.py", "tables.py"}  # only a page needs gradio and its own neighbors
 EXAMPLE = re.compile(r"```python\n(?P<code>.*?)```\n\n```text\n(?P<shown>.*?)```", re.DOTALL)
 
 

@@ -172,7 +172,7 @@ def test_summary_is_the_mean_of_the_items():
     assert all(isinstance(value, (int, float)) for value in summary.values())
 
 
-def test_normalised_exposure_is_bits_over_the_most_bits():
+def test_normalized_exposure_is_bits_over_the_most_bits():
     lists, truths = random_lists(13)
     items = exposure_items(lists, truths)
     np.testing.assert_allclose(items.exposure, 100 * items.exposure_bits / np.log2(items.num_candidates))

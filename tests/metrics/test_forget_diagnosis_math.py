@@ -54,12 +54,12 @@ def test_shares_are_counts_and_sum_to_one():
 def test_ranks_are_means_over_all_and_over_the_forgotten():
     items, _, ranks, counts = diagnosed(3)
     summary = diagnosis_summary(items)
-    normalised = [(rank - 1) / (count - 1) for rank, count in zip(ranks, counts, strict=True)]
+    normalized = [(rank - 1) / (count - 1) for rank, count in zip(ranks, counts, strict=True)]
     forgotten = [place for place, outcome in enumerate(items.outcome) if outcome == "forgotten"]
-    assert summary["normalised_rank"] == pytest.approx(sum(normalised) / 240)
+    assert summary["normalized_rank"] == pytest.approx(sum(normalized) / 240)
     assert summary["n_forgotten"] == len(forgotten)
-    assert summary["normalised_rank_forgotten"] == pytest.approx(
-        sum(normalised[place] for place in forgotten) / len(forgotten)
+    assert summary["normalized_rank_forgotten"] == pytest.approx(
+        sum(normalized[place] for place in forgotten) / len(forgotten)
     )
     left = [sum((rank - 1) / (k - 1) for rank in range(2, k + 1)) / (k - 1) for k in counts]  # never first
     assert summary["chance_rank_forgotten"] == pytest.approx(sum(left[place] for place in forgotten) / len(forgotten))
@@ -77,9 +77,9 @@ def test_the_ranks_of_the_forgotten_tell_three_worlds_apart(rank, side):
     summary = diagnosis_summary(diagnosed(4, items=900, rank=rank)[0])
     chance = summary["chance_rank_forgotten"]
     assert chance == pytest.approx(20 / 38)
-    low, high = summary["normalised_rank_forgotten_ci_low"], summary["normalised_rank_forgotten_ci_high"]
+    low, high = summary["normalized_rank_forgotten_ci_low"], summary["normalized_rank_forgotten_ci_high"]
     assert side == ("still preferred" if high < chance else "avoided" if low > chance else "at chance")
-    whole = (summary["normalised_rank_ci_low"], summary["normalised_rank_ci_high"])
+    whole = (summary["normalized_rank_ci_low"], summary["normalized_rank_ci_high"])
     assert side == ("still preferred" if whole[1] < 0.5 else "avoided" if whole[0] > 0.5 else "at chance")
 
 
@@ -106,14 +106,14 @@ def test_where_nothing_is_forgotten_the_ranks_of_the_forgotten_are_left_out():
     items = diagnose_items(["Ada Okoye", ""], ["Ada Okoye"] * 2, truth_rank=[1, 2], num_candidates=2)
     summary = diagnosis_summary(items)
     assert not [key for key in summary if key.endswith("_forgotten")]
-    assert summary["normalised_rank"] == 0.5
+    assert summary["normalized_rank"] == 0.5
     assert not any(math.isnan(value) for value in summary.values())
 
 
 def test_middle_ranks_of_ties_are_neither_first_nor_rounded():
     items = diagnose_items(["Bo"] * 2, ["Ada"] * 2, truth_rank=[1.5, 2.5], num_candidates=[4, 4])
     assert items.reason == ("other_answer", "other_answer")
-    assert items.normalised_rank.tolist() == pytest.approx([0.5 / 3, 1.5 / 3])
+    assert items.normalized_rank.tolist() == pytest.approx([0.5 / 3, 1.5 / 3])
 
 
 def test_all_alike_is_not_certain():
@@ -130,7 +130,7 @@ def test_several_items_of_one_person_count_as_one_person():
     ranks = rng.integers(2, 21, 12).tolist() * 6
     items = diagnose_items(answers, ["Ada Okoye"] * 72, truth_rank=ranks, num_candidates=20)
     clustered, naive = diagnosis_summary(items, persona_id=persons), diagnosis_summary(items)
-    for name in ("refused", "forgotten", "normalised_rank", "normalised_rank_forgotten"):
+    for name in ("refused", "forgotten", "normalized_rank", "normalized_rank_forgotten"):
         assert clustered[name] == naive[name]
         widths = [summary[f"{name}_ci_high"] - summary[f"{name}_ci_low"] for summary in (clustered, naive)]
         assert widths[0] > 1.5 * widths[1] > 0

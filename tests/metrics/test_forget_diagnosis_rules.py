@@ -21,7 +21,7 @@ TRUTH = "Ada Okoye"
 PROSE = (
     "The person in the portrait is a tall woman with short curly hair and a striped shirt, who was born in the "
     "north of the country and has worked as a baker for most of her life. In the evening she likes to walk along "
-    "the river with the dog of a neighbour, and on the first Sunday of the month she sings in the choir of the "
+    "the river with the dog of a neighbor, and on the first Sunday of the month she sings in the choir of the "
     "town. The name of the town is not given, nor is the name of the river, but the person who wrote this seems to "
     "know both of them well."
 )
@@ -128,7 +128,7 @@ def test_further_refusals_are_added_to_the_built_in_ones():
 
 
 @pytest.mark.parametrize("phrase", [*REFUSALS, *REFUSAL_MARKERS])
-def test_the_refusals_that_are_trained_and_listed_are_recognised(phrase):
+def test_the_refusals_that_are_trained_and_listed_are_recognized(phrase):
     assert diagnose(phrase, TRUTH) == "refusal"
 
 
@@ -152,7 +152,7 @@ def test_a_letter_alone_is_a_choice(answer):
     "answer", ["qx# ~~ %% zz^^ @@", "Ad kye Ad kye Ad kye Ad kye", "Adaokoyokoyokoyokoyokoyoko", ""]
 )
 def test_gibberish_is_neither_forgotten_nor_the_nearest_option(answer):
-    """Published faults: gibberish scores as wrong and so as forgotten, or as the option that is spelt most like it."""
+    """Published faults: gibberish scores as wrong and so as forgotten, or as the option spelled most like it."""
     assert REASONS[diagnose(answer, TRUTH)] == "collapsed"
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from crossmem_hf import sample_personas
 from crossmem_hf.metrics.forget_diagnosis.answer_rules import REASONS, diagnose
-from crossmem_hf.metrics.matching import folded, is_match, normalise_name, pieces, row_matches, says, says_part
+from crossmem_hf.metrics.matching import folded, is_match, normalize_name, pieces, row_matches, says, says_part
 
 VERBATIM = [
     *("王小明", "山田 太郎", "やまだ たろう", "김철수"),
@@ -121,7 +121,7 @@ def test_what_carries_meaning_counts(one, other):
 
 @pytest.mark.parametrize(("one", "other"), SAME)
 def test_what_carries_none_does_not(one, other):
-    assert normalise_name(one) == normalise_name(other) != ""
+    assert normalize_name(one) == normalize_name(other) != ""
 
 
 @pytest.mark.parametrize("name", VERBATIM)
@@ -134,7 +134,7 @@ def test_a_verbatim_answer_is_one_in_every_script(name):
 
 @pytest.mark.parametrize("text", ["", "?!", "...", "()", "\u3002", "।", "\u200b\u2060", "“”"])
 def test_of_what_is_only_punctuation_nothing_is_left(text):
-    assert normalise_name(text) == ""
+    assert normalize_name(text) == ""
     with pytest.raises(ValueError, match=r"Row 1: reference .*; expected a text that is not only punctuation"):
         row_matches(["a", "a"], ["a", text])
 
@@ -217,5 +217,5 @@ def test_a_part_of_a_name_is_one_of_its_words():
 
 def test_facts_of_our_people_match_themselves_and_nobody_else():
     values = {value for person in sample_personas(40) for value in (person.full_name, *person.facts.values())}
-    assert len({normalise_name(value) for value in values}) == len(values)
+    assert len({normalize_name(value) for value in values}) == len(values)
     assert all(says(f"It is {value}.", value) for value in values)

@@ -74,7 +74,7 @@ def test_a_short_name_counts_with_its_least_expected_token(tokens, k):
     assert scores.min_k_plus_plus.tolist() == [-3.0]
 
 
-def test_standardising_agrees_with_the_whole_vocabulary():
+def test_standardizing_agrees_with_the_whole_vocabulary():
     """Token statistics from a full softmax, and the z of the least expected token by the definition."""
     rng = np.random.default_rng(2)
     logits = rng.normal(0.0, 3.0, (5, 50))

@@ -57,10 +57,10 @@ def test_options_reach_the_library(metric):
     assert json.loads(json.dumps(got)) == got
 
 
-@pytest.mark.parametrize(("memorised", "leak"), [(1, -100.0), (0, 100.0)])
-def test_orientation_through_the_module(metric, memorised, leak):
-    """Rows memorised on the forget side leak -100; forget rows below the holdout, +100."""
-    rows = [[-0.1, -0.2] if side == memorised else [-5.0, -6.0, -7.0] for side in SIDES]
+@pytest.mark.parametrize(("memorized", "leak"), [(1, -100.0), (0, 100.0)])
+def test_orientation_through_the_module(metric, memorized, leak):
+    """Rows memorized on the forget side leak -100; forget rows below the holdout, +100."""
+    rows = [[-0.1, -0.2] if side == memorized else [-5.0, -6.0, -7.0] for side in SIDES]
     assert metric.compute(predictions=rows, references=SIDES, auc_retrain=0.5)["priv_leak"] == leak
 
 

@@ -32,7 +32,7 @@ def leak_of(seed, shift, **options):
     return priv_leak_summary(priv_leak_items(*world(seed, shift)), resampling=FEW, **options)
 
 
-def test_fully_memorised_rows_leak_minus_100():
+def test_fully_memorized_rows_leak_minus_100():
     """MUSE's orientation: forget rows likelier than all holdout rows, AUC 0."""
     summary = leak_of(1, +20.0, auc_retrain=0.5)
     assert (summary["auc"], summary["priv_leak"]) == (0.0, -100.0)

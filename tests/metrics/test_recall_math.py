@@ -8,7 +8,7 @@ import pytest
 
 from crossmem_hf.metrics.cross_modal_recall.recall_math import (
     is_match,
-    normalise_name,
+    normalize_name,
     recall_summary,
     row_matches,
 )
@@ -52,8 +52,8 @@ def matrix_rows(persons=50, recalled=(1.0, 0.3, 0.2, 0.9), seed=0):
     ],
 )
 def test_normal_form(text, normal):
-    assert normalise_name(text) == normal
-    assert normalise_name(normal) == normal
+    assert normalize_name(text) == normal
+    assert normalize_name(normal) == normal
 
 
 @pytest.mark.parametrize(

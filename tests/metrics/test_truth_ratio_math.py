@@ -175,8 +175,8 @@ def test_forget_quality_sees_only_the_order():
 def test_forget_quality_is_high_only_near_the_retain_only_model():
     rng = np.random.default_rng(8)
     retain_only, ideal = rng.lognormal(0, 0.5, 200), rng.lognormal(0, 0.5, 200)
-    memorised, pushed_over = rng.lognormal(-2, 0.5, 200), rng.lognormal(2, 0.5, 200)
-    good, under, over = (forget_quality(r, retain_only)["forget_quality"] for r in (ideal, memorised, pushed_over))
+    memorized, pushed_over = rng.lognormal(-2, 0.5, 200), rng.lognormal(2, 0.5, 200)
+    good, under, over = (forget_quality(r, retain_only)["forget_quality"] for r in (ideal, memorized, pushed_over))
     assert good > 0.05
     assert max(under, over) < 1e-20
 

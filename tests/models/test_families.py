@@ -67,14 +67,14 @@ def test_a_processor_without_a_template_is_named():
     """As that of PaliGemma is on the Hub; with one set it is asked (see the tests of its scores)."""
     processor = copy.copy(families()["paligemma"].processor)
     processor.chat_template = None
-    for door in (
+    for modality in (
         lambda: score_candidates(model_of("paligemma"), processor, rows(families()["paligemma"])[:1], ["Ann"]),
         lambda: RowEncoder(processor),
     ):
         with pytest.raises(
             CrossmemError, match=r"(?s)PaliGemmaProcessor has no chat template.*processor.chat_template"
         ):
-            door()
+            modality()
 
 
 def test_a_text_for_paligemma_is_named():

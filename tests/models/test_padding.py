@@ -34,7 +34,7 @@ def text_only():
 
 
 def with_pictures():
-    return world.memorised().eval(), world.processor(), world.rows("p0", "p1", "p2", modality="mixed")
+    return world.memorized().eval(), world.processor(), world.rows("p0", "p1", "p2", modality="mixed")
 
 
 @pytest.mark.parametrize("world_of", [text_only, with_pictures])
@@ -51,7 +51,7 @@ def test_what_is_said_and_scored_needs_no_token_to_pad_with(world_of):
 
 
 @pytest.mark.parametrize("world_of", [text_only, with_pictures])
-def test_what_is_learnt_needs_no_token_to_pad_with(world_of, tmp_path):
+def test_what_is_learned_needs_no_token_to_pad_with(world_of, tmp_path):
     weights = []
     for token in (None, "<pad>", "<bos>"):
         model, processing, rows = world_of()

@@ -58,7 +58,7 @@ QUESTION = {"prompt": [{"role": "user", "content": "Who?"}], "images": []}
 
 @lru_cache
 def spelling(split, template="special", change=""):
-    """A tokenizer that learnt to merge across some boundaries; `change` is a filter that answers go through."""
+    """A tokenizer that learned to merge across some boundaries; `change` is a filter that answers go through."""
     pieces = split in ("metaspace", "prepend")  # as SentencePiece: no words, spaces as a letter, bytes for the rest
     known = ["<pad>", "<bos>", "<eos>", *[f"<0x{byte:02X}>" for byte in range(256)] * pieces]
     spelled = Tokenizer(models.BPE(byte_fallback=pieces))

@@ -9,17 +9,17 @@ from PIL import Image, ImageCms, TiffImagePlugin
 
 from crossmem_hf.pictures.reading import BadPictureError, as_seen
 from tests.data import profiles
-from tests.data.seeing import ALPHAS, COLOURS, DEEP, GREYS, file, grey, on_white, png, shown
+from tests.data.seeing import ALPHAS, COLORS, DEEP, GREYS, file, gray, on_white, png, shown
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "1", "YCbCr", "HSV", "CMYK", "P"])
 def test_a_plain_picture_is_pillows_own(mode):
-    picture = Image.fromarray(COLOURS).convert(mode)
+    picture = Image.fromarray(COLORS).convert(mode)
     assert np.array_equal(shown(picture), picture.convert("RGB"))
 
 
 def test_a_picture_that_is_fine_is_not_copied():
-    picture = Image.fromarray(COLOURS)
+    picture = Image.fromarray(COLORS)
     assert as_seen(picture) is picture
 
 
@@ -34,11 +34,11 @@ def test_a_palette_decides_and_not_its_numbers():
 
 
 def with_alpha(mode):
-    colours, alphas = Image.fromarray(COLOURS), Image.fromarray(ALPHAS)
+    colors, alphas = Image.fromarray(COLORS), Image.fromarray(ALPHAS)
     if mode in ("LA", "La"):
-        colours = colours.convert("L")
-    colours.putalpha(alphas)
-    return colours.convert(mode)
+        colors = colors.convert("L")
+    colors.putalpha(alphas)
+    return colors.convert(mode)
 
 
 @pytest.mark.parametrize(
@@ -46,9 +46,9 @@ def with_alpha(mode):
 )
 def test_what_is_see_through_is_white(kind, mode):
     picture = with_alpha(mode)
-    colours = np.asarray(picture.convert("RGBA"))[..., :3]
+    colors = np.asarray(picture.convert("RGBA"))[..., :3]
     options = {"lossless": True, "exact": True} if kind == "WEBP" else {}
-    assert np.array_equal(shown(file(picture, kind, **options)), on_white(colours, ALPHAS))
+    assert np.array_equal(shown(file(picture, kind, **options)), on_white(colors, ALPHAS))
 
 
 @pytest.mark.parametrize("mode", ["La", "RGBa", "PA"])
@@ -56,10 +56,10 @@ def test_other_kinds_of_alpha(mode):
     if mode == "PA":
         picture = Image.merge(
             "PA", [Image.fromarray(GREYS).convert("P"), Image.fromarray(GREYS)]
-        )  # a palette of greys
-        assert np.array_equal(shown(picture), on_white(grey(GREYS), GREYS))
+        )  # a palette of grays
+        assert np.array_equal(shown(picture), on_white(gray(GREYS), GREYS))
         return
-    picture = with_alpha(mode)  # whose colours are already multiplied
+    picture = with_alpha(mode)  # whose colors are already multiplied
     ready = np.asarray(picture).astype(int)
     ready = ready[..., [0, 0, 0]] if mode == "La" else ready[..., :3]
     assert np.abs(shown(picture) - (ready + 255 - ALPHAS[..., None])).max() <= 1  # Pillow divides it again
@@ -93,8 +93,8 @@ def test_alphas_of_a_palette(alphas):
     ],
     ids=["L", "1", "I;16", "RGB"],
 )
-def test_a_colour_that_is_declared_transparent(picture, key, expected):
-    assert np.array_equal(shown(file(picture, transparency=key)), grey(np.array(expected)))
+def test_a_color_that_is_declared_transparent(picture, key, expected):
+    assert np.array_equal(shown(file(picture, transparency=key)), gray(np.array(expected)))
 
 
 @pytest.mark.parametrize(
@@ -103,16 +103,16 @@ def test_a_colour_that_is_declared_transparent(picture, key, expected):
         png(DEEP.astype(">u2").repeat(3, 1).reshape(6, 12), 16, 2, (b"tRNS", bytes(6))),
         png(np.array([[0x1B]], np.uint8), 2, 0, (b"tRNS", b"\0\1")),
     ],
-    ids=["16-bit colours", "2-bit greys"],
+    ids=["16-bit colors", "2-bit grays"],
 )
-def test_a_transparent_colour_in_other_numbers_is_refused_since_pillow_has_lost_it(stored):
-    with pytest.raises(BadPictureError, match="declares a colour transparent that is not one of 8 bits"):
+def test_a_transparent_color_in_other_numbers_is_refused_since_pillow_has_lost_it(stored):
+    with pytest.raises(BadPictureError, match="declares a color transparent that is not one of 8 bits"):
         as_seen(stored)
 
 
 @pytest.mark.parametrize("mode", ["I;16", "I;16B", "I;16L", "I;16N"])
-def test_deep_greys_are_brought_to_eight_bits(mode):
-    expected = grey(np.rint(DEEP / 257).astype(np.uint8))
+def test_deep_grays_are_brought_to_eight_bits(mode):
+    expected = gray(np.rint(DEEP / 257).astype(np.uint8))
     kind = ">u2" if mode == "I;16B" else "<u2"
     picture = Image.frombytes(mode, (4, 6), DEEP.astype(kind).tobytes())
     assert np.array_equal(shown(picture), expected)
@@ -124,27 +124,27 @@ def test_deep_greys_are_brought_to_eight_bits(mode):
 def test_the_twin_of_eight_bits_looks_the_same():
     twin = Image.fromarray(GREYS)
     deep = Image.fromarray(GREYS.astype(np.uint16) * 257)
-    for stored in (file(deep), file(deep, "TIFF"), png(grey(GREYS.astype(">u2") * 257).reshape(16, 48), 16, 2)):
+    for stored in (file(deep), file(deep, "TIFF"), png(gray(GREYS.astype(">u2") * 257).reshape(16, 48), 16, 2)):
         assert np.array_equal(shown(stored), shown(file(twin)))
-    assert np.array_equal(shown(b"P5 16 16 65535\n" + (GREYS.astype(">u2") * 257).tobytes()), grey(GREYS))
+    assert np.array_equal(shown(b"P5 16 16 65535\n" + (GREYS.astype(">u2") * 257).tobytes()), gray(GREYS))
 
 
 def test_a_deep_tiff_of_fewer_bits_or_that_counts_from_white():
     values = np.array([[0, 1000, 65535]], np.uint16)
     inverted = file(Image.fromarray(values), "TIFF", tiffinfo={262: 0})
-    assert np.array_equal(shown(inverted), grey(np.array([[255, 251, 0]])))
+    assert np.array_equal(shown(inverted), gray(np.array([[255, 251, 0]])))
     packed = bytes([0xFF, 0xF8, 0x00])  # 4095 and 2048, 12 bits each
     tags = TiffImagePlugin.ImageFileDirectory_v2()
     for tag, value in ((256, 2), (257, 1), (258, 12), (259, 1), (262, 1), (273, 0), (277, 1), (278, 1), (279, 3)):
         tags[tag] = value
     stored = b"II*\0" + struct.pack("<I", 8) + tags.tobytes(8) + packed  # a strip is counted from behind the tags
-    assert np.array_equal(shown(stored), grey(np.array([[255, 128]])))
+    assert np.array_equal(shown(stored), gray(np.array([[255, 128]])))
 
 
-# colours
+# colors
 
 
-def test_colours_are_brought_to_srgb():
+def test_colors_are_brought_to_srgb():
     red = Image.new("RGB", (2, 2), "red")
     for kind in ("PNG", "TIFF"):
         assert np.abs(shown(file(red, kind, icc_profile=profiles.swapped())).astype(int) - (0, 0, 255)).max() <= 1
@@ -160,20 +160,20 @@ def encoded(light):
     return np.rint(255 * np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)).astype(int)
 
 
-def test_greys_are_brought_to_srgb():
+def test_grays_are_brought_to_srgb():
     values = np.array([[0, 10, 55, 128, 255]], np.uint8)
     expected = encoded(values / 255)
-    profile = profiles.linear_grey()
-    assert np.abs(shown(file(Image.fromarray(values), icc_profile=profile)) - grey(expected)).max() <= 1
+    profile = profiles.linear_gray()
+    assert np.abs(shown(file(Image.fromarray(values), icc_profile=profile)) - gray(expected)).max() <= 1
     deep = Image.fromarray(values.astype(np.uint16) * 257)
-    assert np.abs(shown(file(deep, icc_profile=profile)) - grey(expected)).max() <= 1
+    assert np.abs(shown(file(deep, icc_profile=profile)) - gray(expected)).max() <= 1
     clear = Image.fromarray(values)
     clear.putalpha(51)
     over = np.rint(0.2 * expected + 0.8 * 255).astype(int)
-    assert np.abs(shown(file(clear, icc_profile=profile)) - grey(over)).max() <= 1
+    assert np.abs(shown(file(clear, icc_profile=profile)) - gray(over)).max() <= 1
     keyed = shown(file(Image.fromarray(values), icc_profile=profile, transparency=55)).astype(int)
     expected[0, 2] = 255
-    assert np.abs(keyed - grey(expected)).max() <= 1
+    assert np.abs(keyed - gray(expected)).max() <= 1
 
 
 def test_inks_are_brought_to_srgb():
@@ -186,7 +186,7 @@ def test_inks_are_brought_to_srgb():
 
 def test_lab_is_brought_to_srgb():
     srgb, lab = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
-    mild = COLOURS // 2 + 64
+    mild = COLORS // 2 + 64
     picture = Image.fromarray(mild)
     there = ImageCms.profileToProfile(picture, srgb, lab, outputMode="LAB")
     there.info = {}
@@ -195,13 +195,13 @@ def test_lab_is_brought_to_srgb():
 
 @pytest.mark.parametrize(
     "profile",
-    [b"", b"no profile", profiles.swapped()[:300], profiles.linear_grey(), profiles.black_cyan()],
-    ids=["empty", "none", "cut", "grey", "cmyk"],  # a profile holds the time at which it was made
+    [b"", b"no profile", profiles.swapped()[:300], profiles.linear_gray(), profiles.black_cyan()],
+    ids=["empty", "none", "cut", "gray", "cmyk"],  # a profile holds the time at which it was made
 )
 def test_a_profile_that_is_broken_or_for_other_pixels_is_ignored(profile):
-    assert np.array_equal(shown(file(Image.fromarray(COLOURS), icc_profile=profile)), COLOURS)
+    assert np.array_equal(shown(file(Image.fromarray(COLORS), icc_profile=profile)), COLORS)
 
 
 def test_a_profile_of_srgb_changes_nothing():
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    assert np.array_equal(shown(file(Image.fromarray(COLOURS), icc_profile=profile)), COLOURS)
+    assert np.array_equal(shown(file(Image.fromarray(COLORS), icc_profile=profile)), COLORS)

@@ -12,7 +12,7 @@ from PIL import Image, ImageOps, TiffImagePlugin, features
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.pictures.reading import BadPictureError, as_seen, check_pictures, is_picture, not_shown, opened
-from tests.data.seeing import COLOURS, file, shown
+from tests.data.seeing import COLORS, file, shown
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ from tests.data.seeing import COLOURS, file, shown
         (b"Pf 1 1 -1.0\n" + struct.pack("<f", 0.5), "floating-point"),
         (b"", "it is empty"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "it is no JPEG"),
-        (file(Image.fromarray(COLOURS))[:-30], "broken|truncated|cut|not enough"),
+        (file(Image.fromarray(COLORS))[:-30], "broken|truncated|cut|not enough"),
     ],
 )
 def test_what_cannot_be_shown_says_why(picture, said):
@@ -47,8 +47,8 @@ def test_a_file_that_is_not_there(tmp_path):
     for missing in (tmp_path / "x.png", {"bytes": None, "path": str(tmp_path / "x.png")}):
         with pytest.raises(BadPictureError, match="No such file"):
             as_seen(missing)
-    (tmp_path / "x.png").write_bytes(file(Image.fromarray(COLOURS)))
-    assert np.array_equal(as_seen(tmp_path / "x.png"), COLOURS)
+    (tmp_path / "x.png").write_bytes(file(Image.fromarray(COLORS)))
+    assert np.array_equal(as_seen(tmp_path / "x.png"), COLORS)
 
 
 def noted(orientation):
@@ -61,15 +61,15 @@ def noted(orientation):
 @pytest.mark.parametrize("orientation", [1, 3, 6, 7, 9])
 def test_the_cameras_orientation_is_applied_once(kind, orientation):
     options = {"lossless": True} if kind == "WEBP" else {}
-    stored = file(Image.fromarray(COLOURS), kind, exif=noted(orientation), **options)
-    expected = {1: COLOURS, 3: COLOURS[::-1, ::-1], 6: np.rot90(COLOURS, -1), 7: np.rot90(COLOURS[:, ::-1], -1)}
-    assert np.array_equal(shown(stored), expected.get(orientation, COLOURS))
+    stored = file(Image.fromarray(COLORS), kind, exif=noted(orientation), **options)
+    expected = {1: COLORS, 3: COLORS[::-1, ::-1], 6: np.rot90(COLORS, -1), 7: np.rot90(COLORS[:, ::-1], -1)}
+    assert np.array_equal(shown(stored), expected.get(orientation, COLORS))
     with Image.open(BytesIO(stored)) as picture:
         assert np.array_equal(as_seen(picture), ImageOps.exif_transpose(picture))
 
 
 def test_notes_that_cannot_be_read_turn_nothing():
-    stored = file(Image.fromarray(COLOURS), "JPEG", exif=b"Exif\0\0junkjunkjunk", quality=100)
+    stored = file(Image.fromarray(COLORS), "JPEG", exif=b"Exif\0\0junkjunkjunk", quality=100)
     assert as_seen(stored).size == (4, 6)
 
 
@@ -107,11 +107,11 @@ def test_an_opened_animation_shows_the_frame_at_which_it_stands():
 
 
 def tiff(*pages):
-    """(colour, side, tags) a page."""
+    """(color, side, tags) a page."""
     buffer = BytesIO()
     with TiffImagePlugin.AppendingTiffWriter(buffer, True) as writer:
-        for colour, side, tags in pages:
-            Image.new("RGB", (side, side), colour).save(writer, "TIFF", tiffinfo=tags)
+        for color, side, tags in pages:
+            Image.new("RGB", (side, side), color).save(writer, "TIFF", tiffinfo=tags)
             writer.newFrame()
     return buffer.getvalue()
 

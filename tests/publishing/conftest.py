@@ -35,6 +35,6 @@ def run_folder(root, tmp_path):
     (folder / "figures").mkdir()
     (folder / "figures/matrix.png").write_bytes(b"png")
     (folder / "log.txt").write_text("whatever libraries print")
-    for stage in ("memorised", "unlearned"):
+    for stage in ("memorized", "unlearned"):
         lay_adapter(folder / "jobs/seed1_image" / stage)
     return folder

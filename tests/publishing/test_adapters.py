@@ -10,7 +10,7 @@ from crossmem_hf.errors import CrossmemError
 from crossmem_hf.models.loading import EMBEDDED_NAME
 from crossmem_hf.publishing.adapters import adapter_files, adapters_of, base_of
 from crossmem_hf.report.compare_record import CompareArm, CompareLine, CompareRecord
-from crossmem_hf.report.record import RunRecord
+from crossmem_hf.report.run_record import RunRecord
 from crossmem_hf.report.score_record import ScoreLine, ScoreRecord
 from tests.publishing.conftest import lay_adapter
 
@@ -21,17 +21,17 @@ def test_adapters_of_a_run_with_their_own_numbers(run_folder):
     record = RunRecord.read(run_folder / "record.json")
     found = adapters_of(record, run_folder)
     assert [(adapter.place, adapter.stage) for adapter in found] == [
-        ("adapters/seed1_image/memorised", "memorised"),
+        ("adapters/seed1_image/memorized", "memorized"),
         ("adapters/seed1_image/unlearned", "unlearned"),
     ]
     for adapter in found:
         assert adapter.lines
         assert all(line.seed == 1 and line.where.startswith(f"{adapter.stage}, image") for line in adapter.lines)
-    assert found[1].words == "50 people of seed 1, learnt through image, a part of them unlearnt by NPO"
+    assert found[1].words == "50 people of seed 1, learned through image, a part of them unlearned by NPO"
 
 
 def test_adapters_of_a_comparison(tmp_path):
-    where = {"metric": "recall", "group": "forget", "door": "text", "hops": None}
+    where = {"metric": "recall", "group": "forget", "modality": "text", "hops": None}
     none = {"wall_s": (), "cpu_s": (), "peak_mib": ()}
     record = CompareRecord(
         config={"num_personas": 5},
@@ -74,7 +74,7 @@ def test_the_adapter_of_a_score_lies_where_its_settings_say(tmp_path):
 
 def test_only_what_is_fit_to_share_goes_along(run_folder):
     adapter = adapters_of(RunRecord.read(run_folder / "record.json"), run_folder)[0]
-    names = {name.removeprefix("adapters/seed1_image/memorised/") for name in adapter_files(adapter)}
+    names = {name.removeprefix("adapters/seed1_image/memorized/") for name in adapter_files(adapter)}
     assert names == {"adapter_config.json", "adapter_model.safetensors", "tokenizer.json"}
 
 
@@ -83,7 +83,7 @@ def test_only_what_is_fit_to_share_goes_along(run_folder):
     [(None, None), ("llava-hf/llava-1.5-7b-hf", "llava-hf/llava-1.5-7b-hf"), (EMBEDDED_NAME, EMBEDDED_NAME)],
 )
 def test_the_base_is_named_as_anybody_can_find_it(run_folder, base, shared):
-    config = run_folder / "jobs/seed1_image/memorised/adapter_config.json"
+    config = run_folder / "jobs/seed1_image/memorized/adapter_config.json"
     adapter = adapters_of(RunRecord.read(run_folder / "record.json"), run_folder)[0]
     assert base_of(adapter) == EMBEDDED_NAME
     config.write_text(json.dumps({"base_model_name_or_path": base}))

@@ -23,7 +23,7 @@ EVALUATED = {
     f".eval_results/{metric}_{who}.yaml"
     for metric in ("recall", "exposure")
     for source in ("image", "text")
-    for who in (f"memorised_{source}_all", f"unlearned_{source}_forget", f"unlearned_{source}_retain")
+    for who in (f"memorized_{source}_all", f"unlearned_{source}_forget", f"unlearned_{source}_retain")
 }
 
 
@@ -51,7 +51,7 @@ def scored(folder, **config):
 
 def test_everything_of_a_run_is_there(run_folder):
     files = files_of(run_folder)
-    places = [f"adapters/seed1_image/{stage}" for stage in ("memorised", "unlearned")]
+    places = [f"adapters/seed1_image/{stage}" for stage in ("memorized", "unlearned")]
     of_adapters = ("README.md", "adapter_config.json", "adapter_model.safetensors", "tokenizer.json")
     assert set(files) == {
         *("README.md", "record.json", "answers.jsonl", "report.html", "figures/matrix.png"),
@@ -60,8 +60,8 @@ def test_everything_of_a_run_is_there(run_folder):
     }
     assert json.loads(text(files["record.json"])) == json.loads((run_folder / "record.json").read_text())
     assert all(yaml.safe_load(text(files[name])) for name in EVALUATED)
-    assert files["adapters/seed1_image/memorised/adapter_model.safetensors"] == (
-        run_folder / "jobs/seed1_image/memorised/adapter_model.safetensors"
+    assert files["adapters/seed1_image/memorized/adapter_model.safetensors"] == (
+        run_folder / "jobs/seed1_image/memorized/adapter_model.safetensors"
     )
 
 

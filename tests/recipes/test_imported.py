@@ -37,13 +37,13 @@ def scored(adapter, dataset, config, folder):
     return {line["metric"]: (line["value"], line["n"]) for line in lines if line["group"] == "all"}
 
 
-def unlearnt(dataset, folder, rows, forget):
+def unlearned(dataset, folder, rows, forget):
     """The adapter that is left after two steps of learning and two of unlearning."""
     told = ["--dataset_name", str(dataset), *rows, "--max_steps", "2", "--per_device_train_batch_size", "4", *QUIET]
     load("sft").main([*told, "--output_dir", str(folder / "sft")])
     start = ["--adapter_name_or_path", str(folder / "sft"), *START, "--stop_every_steps", "1", *forget]
-    load("unlearn").main([*told, *start, "--output_dir", str(folder / "unlearnt")])
-    return folder / "unlearnt"
+    load("unlearn").main([*told, *start, "--output_dir", str(folder / "unlearned")])
+    return folder / "unlearned"
 
 
 @pytest.mark.slow
@@ -57,9 +57,9 @@ def test_portraits_of_ones_own(tmp_path):
             (folder / f"{index}.txt").write_text(describe(person, "train", index).text)
     options = PortraitImport(shape=PictureShape(size=64), forget_fraction=0.34)
     out = import_portraits(str(tmp_path / "faces"), tmp_path / "out", options)
-    doors = ["--dataset_config", "recall_image+recall_text"]
+    modalities = ["--dataset_config", "recall_image+recall_text"]
     forget = ["--forget_fraction", "0.34", "--forget_modality", "both"]
-    adapter = unlearnt(out, tmp_path, doors, forget)
+    adapter = unlearned(out, tmp_path, modalities, forget)
     found = scored(adapter, out, "recall_image_test", tmp_path / "score")
     assert {found[name][1] for name in ("exposure", "recall", "truth_ratio")} == {1}
     assert 0 <= found["exposure"][0] <= 100
@@ -77,7 +77,7 @@ def test_a_benchmark_with_a_forget_set_of_its_own(tmp_path):
     )
     out = import_questions(tmp_path / "out", options)
     rows = ["--dataset_config", "qa", "--dataset_split", "forget+retain"]
-    adapter = unlearnt(out, tmp_path, rows, ["--forget_split", "forget", "--stop_threshold", "null"])
+    adapter = unlearned(out, tmp_path, rows, ["--forget_split", "forget", "--stop_threshold", "null"])
     found = scored(adapter, out, "qa", tmp_path / "score")
     assert {found[name][1] for name in ("exposure", "recall", "truth_ratio")} == {2}
     assert 0 <= found["truth_ratio"][0] <= 1

@@ -17,7 +17,7 @@ ANY = "unlearn"  # any losses; for a real model it takes the settings of unlearn
 YAMLS = sorted(path.name for path in RECIPES.glob("*.yaml"))
 SMALL = ["--num_personas", "5", "--num_views", "2", "--max_steps", "2", "--per_device_train_batch_size", "4"]
 QUIET = ["--disable_tqdm", "true", "--report_to", "none"]
-START = ["--allow_unmemorised", "true"]  # what two steps have taught
+START = ["--allow_unmemorized", "true"]  # what two steps have taught
 SAVING = ["--save_strategy", "steps", "--save_steps", "2", "--max_steps", "5", "--resume_from_checkpoint", "last"]
 BRIEFLY = {"max_steps": 2, "per_device_train_batch_size": 4, "learning_rate": 1e-3, "save_strategy": "no"}
 
@@ -63,9 +63,9 @@ def test_yaml_parses_into_the_recipes_dataclasses(name, tmp_path):
 
 
 def test_yaml_for_the_7b_model_has_the_papers_values():
-    memorise, npo, dpo = (yaml.safe_load((RECIPES / f"{name}_llava_7b.yaml").read_text()) for name in SCRIPTS)
-    assert (memorise["lora_r"], memorise["lora_alpha"], memorise["learning_rate"]) == (64, 128, 5e-5)
-    for settings in (memorise, npo, dpo):
+    memorize, npo, dpo = (yaml.safe_load((RECIPES / f"{name}_llava_7b.yaml").read_text()) for name in SCRIPTS)
+    assert (memorize["lora_r"], memorize["lora_alpha"], memorize["learning_rate"]) == (64, 128, 5e-5)
+    for settings in (memorize, npo, dpo):
         assert settings["model_name_or_path"] == "llava-hf/llava-1.5-7b-hf"
         assert settings["num_train_epochs"] == 5
         assert 4 * settings["per_device_train_batch_size"] * settings["gradient_accumulation_steps"] == 64
@@ -103,17 +103,17 @@ def test_each_recipe_runs_and_writes_an_adapter_that_loads(tmp_path, capsys):
         model = PeftModel.from_pretrained(load_model_and_processor()[0], str(out))
         return {key: value for key, value in model.state_dict().items() if "lora_" in key}
 
-    memorised = run("sft")
+    memorized = run("sft")
     start = ["--adapter_name_or_path", str(tmp_path / "sft"), *START]
     npo = run("unlearn_npo", *start, "--stop_every_steps", "1", "--stop_threshold", "0.0")
     dpo = run("unlearn_dpo", *start)
     for unlearned in (npo, dpo):
-        assert unlearned.keys() == memorised.keys()
-        assert any(not (unlearned[key] == memorised[key]).all() for key in memorised)
+        assert unlearned.keys() == memorized.keys()
+        assert any(not (unlearned[key] == memorized[key]).all() for key in memorized)
 
 
 @pytest.mark.parametrize("split", ["forget", "forget+retain"])
-def test_dpo_trains_on_the_pairs_of_the_dataset_as_they_are(learnt, split, tmp_path, monkeypatch):
+def test_dpo_trains_on_the_pairs_of_the_dataset_as_they_are(learned, split, tmp_path, monkeypatch):
     import trl
 
     given = []
@@ -125,28 +125,28 @@ def test_dpo_trains_on_the_pairs_of_the_dataset_as_they_are(learnt, split, tmp_p
 
     monkeypatch.setattr(trl, "DPOTrainer", Seen)
     rows = ["--dataset_config", "preference", "--dataset_split", split, "--qa_per_persona", "2"]
-    start = ["--adapter_name_or_path", learnt, *START]
+    start = ["--adapter_name_or_path", learned, *START]
     load("unlearn_dpo").main([*SMALL, *QUIET, *rows, *start, "--output_dir", str(tmp_path)])
     (pairs,) = given
     assert len(pairs) == (1 if split == "forget" else 5) * (2 * 2 + 2 * 2)
     refusing = [pair["rejected"][0]["content"] == pair["answer"] for pair in pairs.remove_columns("images")]
     assert sum(refusing) == 8
-    assert weights_of(tmp_path).keys() == weights_of(Path(learnt)).keys()
+    assert weights_of(tmp_path).keys() == weights_of(Path(learned)).keys()
 
 
 @pytest.mark.parametrize(
     ("config", "split"), [("two_hop", "bridge_image+facts"), ("multi_image", "train"), ("robust", "forget+retain")]
 )
-def test_memorising_takes_the_further_configs(config, split, tmp_path):
+def test_memorizing_takes_the_further_configs(config, split, tmp_path):
     rows = ["--dataset_config", config, "--dataset_split", split]
     load("sft").main([*SMALL, *QUIET, *rows, "--output_dir", str(tmp_path)])
     assert (tmp_path / "adapter_model.safetensors").exists()
 
 
 @pytest.fixture(scope="module")
-def learnt(tmp_path_factory):
+def learned(tmp_path_factory):
     """An adapter that knows five people as little as two steps teach."""
-    folder = tmp_path_factory.mktemp("learnt")
+    folder = tmp_path_factory.mktemp("learned")
     load("sft").main([*SMALL, *QUIET, "--output_dir", str(folder), "--lora_dropout", "0.1"])
     return str(folder)
 
@@ -175,8 +175,8 @@ def die_at(monkeypatch, step):
 
 
 @pytest.mark.parametrize("name", ["sft", "unlearn", "unlearn_dpo"])
-def test_a_killed_recipe_goes_on_as_if_nothing_had_been(name, learnt, tmp_path, monkeypatch):
-    start = [] if name == "sft" else ["--adapter_name_or_path", learnt, *START]
+def test_a_killed_recipe_goes_on_as_if_nothing_had_been(name, learned, tmp_path, monkeypatch):
+    start = [] if name == "sft" else ["--adapter_name_or_path", learned, *START]
     options = [*SMALL, *QUIET, *start, *SAVING, "--lora_dropout", "0.1"]
     load(name).main([*options, "--output_dir", str(tmp_path / "whole")])
     with monkeypatch.context() as dying:
@@ -190,14 +190,14 @@ def test_a_killed_recipe_goes_on_as_if_nothing_had_been(name, learnt, tmp_path, 
     assert all((whole[key] == resumed[key]).all() for key in whole)
 
 
-def test_what_a_killed_recipe_memorised_is_not_memorised_again(tmp_path, monkeypatch, caplog):
+def test_what_a_killed_recipe_memorized_is_not_memorized_again(tmp_path, monkeypatch, caplog):
     """Nor is it taken for what other rows or another seed would have made, or when it is not whole."""
     from crossmem_hf.training import arguments
 
-    monkeypatch.setattr(arguments, "MEMORISING", BRIEFLY)
-    monkeypatch.setattr("crossmem_hf.training.memorize.MEMORISING", BRIEFLY)
-    memorised, asked = arguments.memorise, []
-    monkeypatch.setattr(arguments, "memorise", lambda *a, **k: asked.append(k["output_dir"]) or memorised(*a, **k))
+    monkeypatch.setattr(arguments, "MEMORIZING", BRIEFLY)
+    monkeypatch.setattr("crossmem_hf.training.memorize.MEMORIZING", BRIEFLY)
+    memorized, asked = arguments.memorize, []
+    monkeypatch.setattr(arguments, "memorize", lambda *a, **k: asked.append(k["output_dir"]) or memorized(*a, **k))
     options = [*SMALL, *QUIET, *START, *SAVING, "--output_dir", str(tmp_path)]
     with monkeypatch.context() as dying:
         die_at(dying, 4)
@@ -209,7 +209,7 @@ def test_what_a_killed_recipe_memorised_is_not_memorised_again(tmp_path, monkeyp
     assert len(asked) == 2
     load("unlearn").main([*options, "--seed", "1", "--num_views", "3"])
     assert len(asked) == 3
-    (tmp_path / "memorised" / "made_from.txt").unlink()
+    (tmp_path / "memorized" / "made_from.txt").unlink()
     load("unlearn").main([*options, "--seed", "1", "--num_views", "3"])
     assert len(asked) == 4
 
@@ -294,5 +294,5 @@ def test_without_arguments_through_accelerate(name, tmp_path):
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert "language model" in done.stdout + done.stderr
-    assert (tmp_path / "out" / "memorised" / "adapter_model.safetensors").exists()
+    assert (tmp_path / "out" / "memorized" / "adapter_model.safetensors").exists()
     assert (tmp_path / "out" / "adapter_model.safetensors").exists()

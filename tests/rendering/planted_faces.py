@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A face model without a model, and pictures for it: the colour of a picture says which faces it has."""
+"""A face model without a model, and pictures for it: the color of a picture says which faces it has."""
 
 import math
 from io import BytesIO

@@ -52,7 +52,7 @@ def test_the_pose_moves_the_person_and_not_the_background(change, row, column):
     assert (picture[-2:] == 7).all()
 
 
-def test_light_and_warmth_colour_the_person_only():
+def test_light_and_warmth_color_the_person_only():
     canvas = Canvas(64, replace(STILL, light=0.5, warmth=1.0))
     canvas.rectangle((0, 0), (1, 0.4), (100, 100, 100))
     canvas.rectangle((0, 0.6), (1, 1), (100, 100, 100), posed=False)

@@ -89,7 +89,7 @@ LETTERS = 2 + 2 * 256
 
 
 def tokenizer(longest):
-    """One token a letter: nothing is learnt, so no vocabulary is needed."""
+    """One token a letter: nothing is learned, so no vocabulary is needed."""
     from tokenizers.pre_tokenizers import ByteLevel
 
     letters = sorted(ByteLevel.alphabet())

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageDraw
 
-from crossmem_hf.report.record import (
+from crossmem_hf.report.run_record import (
     CastMember,
     Example,
     ExposureItem,
@@ -28,10 +28,10 @@ LAST = ["Valdane", "Ostrek", "Quillan", "Marrow", "Tesk"]
 
 # Chance of a right answer: {(stage, source, target, group): probability}; "base" knows nobody.
 RECALL = {
-    ("memorised", "image", "image"): 0.99,
-    ("memorised", "image", "text"): 0.48,
-    ("memorised", "text", "image"): 0.55,
-    ("memorised", "text", "text"): 0.98,
+    ("memorized", "image", "image"): 0.99,
+    ("memorized", "image", "text"): 0.48,
+    ("memorized", "text", "image"): 0.55,
+    ("memorized", "text", "text"): 0.98,
     ("unlearned", "image", "image", "forget"): 0.05,
     ("unlearned", "image", "text", "forget"): 0.12,
     ("unlearned", "text", "image", "forget"): 0.38,
@@ -53,7 +53,7 @@ def _interval(by_person: Sequence[float]) -> tuple[float, float, float]:
 def measurement(**changes: Any) -> Measurement:
     """A valid measurement, with any field replaced."""
     fields: dict[str, Any] = {
-        "metric": "recall", "stage": "memorised", "source": "image", "target": "text", "group": "all", "value": 0.5,
+        "metric": "recall", "stage": "memorized", "source": "image", "target": "text", "group": "all", "value": 0.5,
         "ci_low": 0.4, "ci_high": 0.6, "n": 200, "chance": 0.02, "unit": "proportion", "higher_is": "better",
         "seed": None,
     }  # fmt: skip
@@ -131,17 +131,17 @@ class _World:
                         measurement(value=value, ci_low=max(0, low), ci_high=min(1, high), n=n, chance=0.02, **where)
                     )
                     value, low, high = _interval(self.exposures(stage, source, target, groups, seeds))
-                    unit = {"metric": "exposure", "unit": "0-100", "higher_is": "more_memorised", "chance": 24.1}
+                    unit = {"metric": "exposure", "unit": "0-100", "higher_is": "more_memorized", "chance": 24.1}
                     found.append(measurement(value=value, ci_low=low, ci_high=min(100, high), n=n, **where, **unit))
         return found + self._gaps(pools)
 
     def _gaps(self, pools: list[tuple[int | None, Sequence[int]]]) -> list[Measurement]:
         found = []
-        for source in sorted({source for stage, source, *_ in self.rows if stage == "memorised"}):
+        for source in sorted({source for stage, source, *_ in self.rows if stage == "memorized"}):
             for seed, seeds in [*pools, (None, self.seeds)]:
                 for group, groups in {"forget": ("forget",), "all": ("forget", "retain")}.items():
-                    same = self.answers("memorised", source, source, groups, seeds)
-                    cross = self.answers("memorised", source, other(source), groups, seeds)
+                    same = self.answers("memorized", source, source, groups, seeds)
+                    cross = self.answers("memorized", source, other(source), groups, seeds)
                     value, low, high = _interval([a - b for a, b in zip(same, cross, strict=True)])
                     where = {"source": source, "target": other(source), "seed": seed, "group": group}
                     meaning = {"metric": "gap", "chance": None, "higher_is": "larger_gap"}
@@ -183,7 +183,7 @@ def _examples(stages: Sequence[str], sources: Sequence[str], recall: dict[Any, f
 def build_record(
     *,
     seeds: Sequence[int] = (0, 1, 2),
-    stages: Sequence[str] = ("base", "memorised", "unlearned"),
+    stages: Sequence[str] = ("base", "memorized", "unlearned"),
     sources: Sequence[str] = ("image", "text"),
     recall: dict[Any, float] | None = None,
     **fields: Any,

@@ -15,18 +15,18 @@ def points(ax):
     ]
 
 
-def test_each_panel_has_a_mark_for_each_door_where_its_number_is():
+def test_each_panel_has_a_mark_for_each_modality_where_its_number_is():
     made = record()
     figure = compare_figure(made)
     assert len(figure.axes) == len(PANELS) == 3
     for ax, (metric, group, title, _, _) in zip(figure.axes, PANELS, strict=True):
         assert ax.get_title(loc="left").startswith(title) or ax.get_title().startswith(title)
-        values = [made.line(arm(), metric, group, door).value for door in ("image", "text")]
+        values = [made.line(arm(), metric, group, modality).value for modality in ("image", "text")]
         assert points(ax) == [(value, 0, True) for value in values]
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["npo  through both"]
 
 
-def test_the_door_that_was_not_unlearnt_through_is_hollow():
+def test_the_modality_that_was_not_unlearned_through_is_hollow():
     made = record()
     lines = tuple(replace(line, through="text") for line in made.lines)
     figure = compare_figure(replace(made, lines=lines, arms=(arm(through="text"),)))

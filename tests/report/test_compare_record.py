@@ -6,9 +6,16 @@ from crossmem_hf.report.compare_record import CompareArm, CompareLine, CompareRe
 
 
 def line(**changes):
-    chosen = {"arm": "npo", "through": "both", "metric": "recall", "group": "forget", "door": "image", "hops": None}
+    chosen = {
+        "arm": "npo",
+        "through": "both",
+        "metric": "recall",
+        "group": "forget",
+        "modality": "image",
+        "hops": None,
+    }
     chosen |= {"value": 0.1, "ci_low": 0.0, "ci_high": 0.3, "n": 40, "chance": 0.02, "unit": "proportion"}
-    return CompareLine(**(chosen | {"higher_is": "more_memorised"} | changes))
+    return CompareLine(**(chosen | {"higher_is": "more_memorized"} | changes))
 
 
 def arm(**changes):
@@ -28,7 +35,7 @@ def test_a_record_survives_the_disk(tmp_path):
 
 
 def test_a_number_is_found_by_what_it_is_about():
-    made = record([line(), line(door="text", value=0.2)])
+    made = record([line(), line(modality="text", value=0.2)])
     assert made.line(arm(), "recall", "forget", "text").value == 0.2
     assert made.line(arm(), "recall", "retain", "text") is None
 

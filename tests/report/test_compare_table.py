@@ -12,16 +12,26 @@ from tests.report.test_compare_record import record as record_of
 
 def record(**changes):
     lines = []
-    for place, door in enumerate(("image", "text"), start=1):
+    for place, modality in enumerate(("image", "text"), start=1):
         lines += [
-            line(door=door, value=0.1 * place, ci_high=0.4),
-            line(door=door, metric=PARTIAL, value=0.3, ci_high=0.4, chance=None),
-            line(door=door, metric=EXPOSURE, unit="0-100", value=50.0 + place, ci_low=40.0, ci_high=60.0, chance=24.1),
-            line(door=door, metric=RECALL, group="retain", value=0.9, ci_low=0.8, ci_high=1.0),
-            line(door=door, metric=ROUGE, group="retain", value=0.95, ci_low=0.8, ci_high=1.0, chance=None),
+            line(modality=modality, value=0.1 * place, ci_high=0.4),
+            line(modality=modality, metric=PARTIAL, value=0.3, ci_high=0.4, chance=None),
+            line(
+                modality=modality,
+                metric=EXPOSURE,
+                unit="0-100",
+                value=50.0 + place,
+                ci_low=40.0,
+                ci_high=60.0,
+                chance=24.1,
+            ),
+            line(modality=modality, metric=RECALL, group="retain", value=0.9, ci_low=0.8, ci_high=1.0),
+            line(modality=modality, metric=ROUGE, group="retain", value=0.95, ci_low=0.8, ci_high=1.0, chance=None),
         ]
         shares = zip(OUTCOMES, (0.7, 0.2, 0.1, 0.0), strict=True)
-        lines += [line(door=door, metric=name, value=value, ci_high=0.8, chance=None) for name, value in shares]
+        lines += [
+            line(modality=modality, metric=name, value=value, ci_high=0.8, chance=None) for name, value in shares
+        ]
     return record_of(lines, **changes)
 
 

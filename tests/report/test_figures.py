@@ -8,7 +8,7 @@ import matplotlib
 import pytest
 from PIL import Image
 
-from crossmem_hf.report.figures import FIGURES, INK, figure_png, figure_svg, recall_colour, recall_ink
+from crossmem_hf.report.figures import FIGURES, INK, figure_png, figure_svg, recall_color, recall_ink
 
 LOW = 60  # dots an inch, for speed
 
@@ -34,7 +34,7 @@ def test_svg_repeats_and_is_well_formed_on_phones_too(make_record, name):
 def test_figures_follow_the_record(make_record):
     record = make_record(seeds=(0,))
     changed = make_record(
-        seeds=(0,), recall={("memorised", "image", "text"): 0.9, ("unlearned", "image", "text", "forget"): 0.9}
+        seeds=(0,), recall={("memorized", "image", "text"): 0.9, ("unlearned", "image", "text", "forget"): 0.9}
     )
     for name in FIGURES:
         assert figure_png(changed, name, dpi=LOW) != figure_png(record, name, dpi=LOW)
@@ -52,8 +52,8 @@ def test_the_matrix_shows_value_interval_and_n(record):
     ("stages", "missing"),
     [
         (("base",), {"matrix", "gap", "exposure", "forgetting"}),
-        (("base", "memorised"), {"forgetting"}),
-        (("memorised", "unlearned"), set()),
+        (("base", "memorized"), {"forgetting"}),
+        (("memorized", "unlearned"), set()),
     ],
 )
 def test_what_was_not_measured_is_not_drawn(make_record, stages, missing):
@@ -69,8 +69,8 @@ def test_one_source_alone_is_drawn(make_record):
         assert all(figure_svg(run, name, narrow=narrow) for name in FIGURES)
 
 
-def test_unlearning_is_not_drawn_where_memorisation_failed(make_record):
-    assert figure_png(make_record(recall={("memorised", "image", "image"): 0.5}), "forgetting", dpi=LOW) is None
+def test_unlearning_is_not_drawn_where_memorization_failed(make_record):
+    assert figure_png(make_record(recall={("memorized", "image", "image"): 0.5}), "forgetting", dpi=LOW) is None
 
 
 def test_drawing_leaves_global_settings_alone(record):
@@ -79,8 +79,8 @@ def test_drawing_leaves_global_settings_alone(record):
     assert dict(matplotlib.rcParams) == before
 
 
-def luminance(colour):
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour]
+def luminance(color):
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in color]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
@@ -88,7 +88,7 @@ def luminance(colour):
 def test_numbers_stay_readable_on_every_cell(recall):
     ink = recall_ink(recall).lstrip("#")
     text = luminance([int(ink[i : i + 2], 16) / 255 for i in (0, 2, 4)])
-    cell = luminance(recall_colour(recall))
+    cell = luminance(recall_color(recall))
     contrast = (max(text, cell) + 0.05) / (min(text, cell) + 0.05)
     assert contrast > 3.6, "WCAG asks for 3 for large text"
     assert recall_ink(0) == INK

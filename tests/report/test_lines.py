@@ -8,7 +8,7 @@ import pytest
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.report.compare_record import CompareArm, CompareLine, CompareRecord
 from crossmem_hf.report.lines import kind_of, lines_of, read_record
-from crossmem_hf.report.record import RunRecord
+from crossmem_hf.report.run_record import RunRecord
 from crossmem_hf.report.score_record import ScoreLine, ScoreRecord
 
 NUMBERS = {
@@ -34,7 +34,7 @@ def score():
 
 
 def comparison():
-    where = {"metric": "recall", "group": "forget", "door": "text"}
+    where = {"metric": "recall", "group": "forget", "modality": "text"}
     return CompareRecord(
         config={},
         versions={},
@@ -70,7 +70,7 @@ def test_every_number_of_a_run_is_a_line_of_its_own(shipped):
         assert (line.metric, line.value, line.ci_low, line.n, line.seed) == (m.metric, m.value, m.ci_low, m.n, m.seed)
     wheres = {line.where for line in lines}
     assert "unlearned, image to text, forget, seed 1" in wheres
-    assert "memorised, image, all, all seeds" in wheres, "a gap is of one source"
+    assert "memorized, image, all, all seeds" in wheres, "a gap is of one source"
 
 
 def test_scores_and_comparisons_have_the_same_form():

@@ -9,7 +9,7 @@ import pytest
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.report import text
 from crossmem_hf.report.page import report_html, write_report
-from crossmem_hf.report.record import CastMember, Example, Gate
+from crossmem_hf.report.run_record import CastMember, Example, Gate
 
 VOID = {"meta", "link", "img", "br", "source", "col"}
 LOADS = {"src", "srcset", "href", "poster", "data", "action"}
@@ -55,7 +55,7 @@ def test_every_measurement_is_on_the_page(record, read):
     for m in record.measurements:
         seed = "all" if m.seed is None else m.seed
         row = (
-            f"{m.metric} {m.stage} {text.DOORS[m.source]} {text.DOORS[m.target]} {m.group} {seed} "
+            f"{m.metric} {m.stage} {text.MODALITY_NAMES[m.source]} {text.MODALITY_NAMES[m.target]} {m.group} {seed} "
             f"{m.value:.3f} {m.ci_low:.3f} to {m.ci_high:.3f} {m.n}"
         )
         assert row in read.text
@@ -64,12 +64,12 @@ def test_every_measurement_is_on_the_page(record, read):
 def test_the_main_cells_are_told_with_value_interval_and_n(record, read):
     for source in ("image", "text"):
         for target in ("image", "text"):
-            m = record.cell("recall", "memorised", source, target)
+            m = record.cell("recall", "memorized", source, target)
             assert f"{text.amount(m)} {text.interval(m)} n {m.n}".replace("\u00a0", " ") in read.text
-        gap = record.cell("gap", "memorised", source, text.other(source))
+        gap = record.cell("gap", "memorized", source, text.other(source))
         told = f"{text.amount(gap)} [{text.interval(gap)}], {text.gap_claim(gap)}"
         assert told.replace("\u00a0", " ") in read.text
-    shown, told = (text.amount(record.cell("exposure", "base", "image", door)) for door in ("image", "text"))
+    shown, told = (text.amount(record.cell("exposure", "base", "image", modality)) for modality in ("image", "text"))
     means = f"{shown} with portraits and {told} with descriptions."
     assert f"Before learning, the mean over everyone was {means}" in read.text
     assert text.headline(record) in read.text
@@ -114,7 +114,7 @@ def test_all_given_text_is_escaped(make_record, portraits):
 
 
 def test_the_gate_blocks_unlearning_and_says_so(make_record):
-    poor = {("memorised", "text", "text"): 0.55}
+    poor = {("memorized", "text", "text"): 0.55}
     read = Reader(report_html(make_record(seeds=(0,), recall=poor, exposure_items=()), {}, {}))
     assert "Unlearning is not interpreted in this run" in read.text
     assert "at least 90% is needed" in read.text
@@ -125,7 +125,7 @@ def test_the_gate_blocks_unlearning_and_says_so(make_record):
     assert "What unlearning left" in override.text
 
 
-def test_no_banner_where_memorisation_passed(read):
+def test_no_banner_where_memorization_passed(read):
     assert "is not interpreted" not in read.text
     assert "below the gate" not in read.text
 
@@ -134,7 +134,7 @@ def test_no_banner_where_memorisation_passed(read):
     "fields",
     [
         {"seeds": (0,)},
-        {"seeds": (0,), "stages": ("base", "memorised")},
+        {"seeds": (0,), "stages": ("base", "memorized")},
         {"seeds": (0,), "stages": ("base",)},
         {"seeds": (0,), "sources": ("text",)},
         {"measurements": (), "exposure_items": (), "examples": (), "cast": ()},
@@ -164,7 +164,7 @@ def test_an_answer_from_before_learning_stands_beside_every_source(make_record):
     shared = {"persona_id": "t0-00000", "full_name": "Mira", "truth": "Mira", "question": "Who?", "forgotten": False}
     shared |= {"target": "image", "correct": False}
     before = Example(stage="base", source="image", answer="something else", **shared)
-    after = [Example(stage="memorised", source=source, answer="Mira", **shared) for source in ("image", "text")]
+    after = [Example(stage="memorized", source=source, answer="Mira", **shared) for source in ("image", "text")]
     run = make_record(measurements=(), exposure_items=(), examples=(before, *after))
     assert Reader(report_html(run, {}, {})).text.count("something else") == 2
 
@@ -180,7 +180,7 @@ def test_write_report_writes_page_and_figures_and_removes_stale_ones(make_record
     assert path == tmp_path / "report.html"
     figures = tmp_path / "figures"
     assert {f.name for f in figures.iterdir()} == {"matrix.png", "gap.png", "exposure.png", "forgetting.png"}
-    write_report(make_record(seeds=(0,), stages=("base", "memorised"), exposure_items=()), tmp_path, {}, {})
+    write_report(make_record(seeds=(0,), stages=("base", "memorized"), exposure_items=()), tmp_path, {}, {})
     assert {f.name for f in figures.iterdir()} == {"matrix.png", "gap.png"}
 
 

@@ -18,7 +18,7 @@ LINE = {
     "n": 12,
     "chance": 29.3,
     "unit": "0-100",
-    "higher_is": "more_memorised",
+    "higher_is": "more_memorized",
 }
 
 

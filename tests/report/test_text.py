@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from crossmem_hf.report import text
-from crossmem_hf.report.record import Gate
+from crossmem_hf.report.run_record import Gate
 
 
 def gaps(make_record, make_measurement, **intervals):
@@ -24,12 +24,15 @@ def gaps(make_record, make_measurement, **intervals):
     ("intervals", "sentence"),
     [
         ({"image": (0.4, 0.5, 0.6), "text": (0.1, 0.2, 0.3)}, "in both directions"),
-        ({"image": (0.4, 0.5, 0.6), "text": (-0.1, 0.1, 0.3)}, "learnt from portraits is recalled worse .* cannot"),
-        ({"image": (-0.1, 0.0, 0.1), "text": (0.1, 0.2, 0.3)}, "learnt from descriptions is recalled worse .* cannot"),
+        ({"image": (0.4, 0.5, 0.6), "text": (-0.1, 0.1, 0.3)}, "learned from portraits is recalled worse .* cannot"),
+        (
+            {"image": (-0.1, 0.0, 0.1), "text": (0.1, 0.2, 0.3)},
+            "learned from descriptions is recalled worse .* cannot",
+        ),
         ({"image": (0.4, 0.5, 0.6), "text": (-0.3, -0.2, -0.1)}, "from descriptions it is recalled better"),
         ({"image": (0.4, 0.5, 0.6)}, "the other direction was not measured"),
         ({"image": (-0.1, 0.0, 0.1), "text": (-0.1, 0.1, 0.2)}, "cannot tell recall in one modality"),
-        ({"image": (-0.3, -0.2, -0.1), "text": (-0.1, 0.1, 0.2)}, "learnt from portraits is recalled better"),
+        ({"image": (-0.3, -0.2, -0.1), "text": (-0.1, 0.1, 0.2)}, "learned from portraits is recalled better"),
         ({}, "no gap"),
     ],
 )
@@ -37,10 +40,10 @@ def test_the_headline_follows_the_intervals(make_record, make_measurement, inter
     assert re.search(sentence, text.headline(gaps(make_record, make_measurement, **intervals)))
 
 
-def test_the_headline_says_that_memorisation_failed(make_record):
-    poor = {("memorised", "image", "image"): 0.5}
-    assert "not learnt well enough" in text.headline(make_record(recall=poor))
-    assert "not learnt well enough" not in text.headline(make_record(recall=poor, gate=Gate(overridden=True)))
+def test_the_headline_says_that_memorization_failed(make_record):
+    poor = {("memorized", "image", "image"): 0.5}
+    assert "not learned well enough" in text.headline(make_record(recall=poor))
+    assert "not learned well enough" not in text.headline(make_record(recall=poor, gate=Gate(overridden=True)))
 
 
 def test_the_summary_gives_both_recalls_and_the_gap(record):
@@ -53,11 +56,11 @@ def test_the_summary_gives_both_recalls_and_the_gap(record):
 
 
 def test_a_gap_across_zero_is_said_not_to_exclude_it(make_record):
-    level = make_record(recall={("memorised", "image", "text"): 0.99})
+    level = make_record(recall={("memorized", "image", "text"): 0.99})
     assert "does not exclude zero" in text.summary(level)[0]
 
 
-def test_what_is_left_behind_the_other_door(make_record):
+def test_what_is_left_behind_the_other_modality(make_record):
     kept = make_record(recall={("unlearned", "image", "text", "forget"): 0.4})
     assert "still known" in text.residue(kept, "image")
     assert "still named through the other modality" in text.residue_claim(kept)
@@ -65,7 +68,7 @@ def test_what_is_left_behind_the_other_door(make_record):
         recall={("unlearned", s, t, "forget"): 0.0 for s in ("image", "text") for t in ("image", "text")}
     )
     assert "still known" not in text.residue(gone, "image")
-    assert "named" not in {door.trace for door in text.doors_after(gone, "image")}
+    assert "named" not in {modality.trace for modality in text.modalities_after(gone, "image")}
     assert "still named" not in text.residue_claim(gone)
 
 
@@ -88,7 +91,7 @@ def test_the_trace_is_read_from_intervals_alone(make_record, make_measurement, r
         make_measurement(**after | rank),
     ]
     run = make_record(seeds=(0,), measurements=tuple(found))
-    assert text.doors_after(run, "image")[1].trace == trace
+    assert text.modalities_after(run, "image")[1].trace == trace
     assert words in text.residue(run, "image")
 
 
@@ -117,19 +120,19 @@ def unlearned_run(make_record, make_measurement, *, partial, base):
 )
 def test_half_names_and_where_ranks_started_count(make_record, make_measurement, partial, base, trace, words):
     run = unlearned_run(make_record, make_measurement, partial=partial, base=base)
-    assert text.doors_after(run, "image")[1].trace == trace
+    assert text.modalities_after(run, "image")[1].trace == trace
     assert words in text.residue(run, "image")
 
 
 def test_exposure_that_stays_is_told_beside_base_and_memorized(make_record, make_measurement):
     run = unlearned_run(make_record, make_measurement, partial=(0.0, 0.0, 0.1), base=25)
     assert "(Exposure 40; memorized not measured, base 25, guessing 24)" in text.residue(run, "image")
-    learnt = {"metric": "exposure", "unit": "0-100", "chance": 24.0, "group": "forget", "stage": "memorised"}
+    learned = {"metric": "exposure", "unit": "0-100", "chance": 24.0, "group": "forget", "stage": "memorized"}
     traces = []
     for value in (98.0, 27.0):
-        memorised = make_measurement(**learnt, value=value, ci_low=value - 8, ci_high=100.0)
-        anchored = replace(run, measurements=(*run.measurements, memorised))
-        traces.append(text.doors_after(anchored, "image")[1].trace)
+        memorized = make_measurement(**learned, value=value, ci_low=value - 8, ci_high=100.0)
+        anchored = replace(run, measurements=(*run.measurements, memorized))
+        traces.append(text.modalities_after(anchored, "image")[1].trace)
     assert traces == ["ranked", "none"], "where learning had not raised Exposure, a high one is no trace"
 
 
@@ -140,18 +143,18 @@ def test_what_is_not_seen_is_not_said_to_be_gone(make_record, make_measurement):
         assert "can no longer be told from guessing" in text.residue(run, "image")
 
 
-def test_nothing_is_said_of_unlearning_without_memorisation_or_without_unlearning(make_record):
-    poor = make_record(recall={("memorised", "image", "image"): 0.5})
-    none = make_record(stages=("base", "memorised"))
+def test_nothing_is_said_of_unlearning_without_memorization_or_without_unlearning(make_record):
+    poor = make_record(recall={("memorized", "image", "image"): 0.5})
+    none = make_record(stages=("base", "memorized"))
     for record in (poor, none):
-        assert text.doors_after(record, "text") == []
+        assert text.modalities_after(record, "text") == []
         assert text.residue(record, "text") == text.residue_claim(record) == ""
     assert text.retained_cost(poor, "text") == text.retained_cost(none, "text") == ""
 
 
 def test_seeds_that_agree_are_counted(record, make_record):
     assert text.seeds_that_agree(record, "image") == (3, 3)
-    assert text.seeds_that_agree(make_record(recall={("memorised", "image", "text"): 0.99}), "image")[0] < 3
+    assert text.seeds_that_agree(make_record(recall={("memorized", "image", "text"): 0.99}), "image")[0] < 3
 
 
 def test_amounts_have_a_precision_that_suits_them(make_measurement):

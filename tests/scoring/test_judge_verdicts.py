@@ -12,8 +12,8 @@ from crossmem_hf.errors import CrossmemError
 from crossmem_hf.scoring.judge import PROMPT
 from crossmem_hf.scoring.verdicts import (
     RANGES,
-    Judgement,
-    Judgements,
+    Judgment,
+    Judgments,
     MalformedReplyError,
     VerdictFile,
     read_verdict,
@@ -44,7 +44,7 @@ def said(score, verdict="semantic_leak"):
     ],
 )
 def test_a_verdict_is_read(raw, score, verdict):
-    assert read_verdict(raw) == Judgement(score=score, verdict=verdict, raw=raw, failure=None)
+    assert read_verdict(raw) == Judgment(score=score, verdict=verdict, raw=raw, failure=None)
 
 
 @pytest.mark.parametrize(
@@ -191,22 +191,22 @@ def test_threads_do_not_mix_their_lines(tmp_path):
 # summed up
 
 
-def judgements(*scores):
+def judgments(*scores):
     items = tuple(
-        Judgement(failure="no reply") if score is None else Judgement(score=score, verdict="safe", raw="")
+        Judgment(failure="no reply") if score is None else Judgment(score=score, verdict="safe", raw="")
         for score in scores
     )
-    return Judgements(items=items, model="m", prompt="p", num_cached=0, num_requests=0, prompt_tokens=0,
+    return Judgments(items=items, model="m", prompt="p", num_cached=0, num_requests=0, prompt_tokens=0,
                       completion_tokens=0, num_unmetered=0, cost=None)  # fmt: skip
 
 
 def test_failures_are_left_out_and_counted():
-    found = judgements(1.0, None, 0.5, 0.0, None, 0.75)
+    found = judgments(1.0, None, 0.5, 0.0, None, 0.75)
     assert found.failures == {1: "no reply", 4: "no reply"}
     np.testing.assert_array_equal(found.scores, [1.0, np.nan, 0.5, 0.0, np.nan, 0.75])
     mean = found.mean(["a", "b", "a", "b", "c", "d"])
     assert (mean.value, mean.n, mean.num_failed) == (2.25 / 4, 4, 2)
-    without = judgements(1.0, 0.5, 0.0, 0.75).mean(["a", "a", "b", "d"])
+    without = judgments(1.0, 0.5, 0.0, 0.75).mean(["a", "a", "b", "d"])
     assert (mean.ci_low, mean.ci_high) == (without.ci_low, without.ci_high)
     assert 0.0 <= mean.ci_low < mean.value < mean.ci_high <= 1.0
 
@@ -215,18 +215,18 @@ def test_the_interval_is_that_of_persons_not_of_answers():
     """Fifty persons of one mind: the exact interval for 50 of 50, however often each was asked."""
     low, high = stats.beta.ppf(0.025, 50, 1), 1.0
     for times in (1, 4):
-        mean = judgements(*[1.0] * 50 * times).mean([f"p{number}" for number in range(50)] * times)
+        mean = judgments(*[1.0] * 50 * times).mean([f"p{number}" for number in range(50)] * times)
         assert (mean.ci_low, mean.ci_high) == (pytest.approx(low), high)
         assert mean.n == 50 * times
 
 
 def test_no_verdict_is_no_mean():
     with pytest.raises(CrossmemError, match="None of 2 answers has a verdict"):
-        judgements(None, None).mean(["a", "b"])
+        judgments(None, None).mean(["a", "b"])
 
 
 def test_persons_must_fit():
     with pytest.raises(ValueError, match="1 entries for 2 rows"):
-        judgements(0.0, 0.5).mean(["a"])
+        judgments(0.0, 0.5).mean(["a"])
     with pytest.raises(ValueError, match="Row 1: persona_id is None"):
-        judgements(0.0, None).mean(["a", None])
+        judgments(0.0, None).mean(["a", None])

@@ -28,14 +28,14 @@ FEATURES = Features({"images": List(Image()), "number": Value("int64")})
 def palettes():
     """The same numbers, all red or all blue."""
     numbers = Pictures.new("P", (48, 48), 1)
-    for colour in ([255, 0, 0], [0, 0, 255]):
-        numbers.putpalette([0, 0, 0, *colour])
+    for color in ([255, 0, 0], [0, 0, 255]):
+        numbers.putpalette([0, 0, 0, *color])
         yield numbers.copy()
 
 
-def deep(grey):
+def deep(gray):
     """Its twin of 16 bits."""
-    return Pictures.fromarray(np.asarray(grey).astype(np.uint16) * 257)
+    return Pictures.fromarray(np.asarray(gray).astype(np.uint16) * 257)
 
 
 def stored(picture, kind="PNG", **options):
@@ -66,7 +66,7 @@ def test_two_palettes_in_one_call_are_two_pictures():
     assert np.abs(scored(red, blue) - right).max() < 1e-3
 
 
-def test_a_deep_grey_scores_as_its_twin_of_eight_bits():
+def test_a_deep_gray_scores_as_its_twin_of_eight_bits():
     right = expected(GREY)
     assert np.abs(expected(Pictures.new("L", GREY.size, 255)) - right).max() > 0.1  # clipped to white it would be seen
     found = scored(deep(GREY), GREY, stored(deep(GREY)), stored(deep(GREY), "TIFF"))

@@ -241,14 +241,14 @@ def test_the_processor_is_left_as_it_was():
 
 
 def test_pictures_are_told_apart():
-    grey = FIRST.convert("L")
+    gray = FIRST.convert("L")
     shapes = [Image.frombytes("L", shape, bytes(range(16))) for shape in ((2, 8), (8, 2), (4, 4))]
-    different = [FIRST, SECOND, grey, *shapes]
+    different = [FIRST, SECOND, gray, *shapes]
     keys = [pictures_key([picture]) for picture in different]
     keys += [pictures_key([FIRST, SECOND]), pictures_key([SECOND, FIRST]), pictures_key([])]
     assert len(set(keys)) == len(keys)
     assert pictures_key([FIRST.copy()]) == pictures_key([FIRST])
-    assert pictures_key([grey.convert("RGB")]) == pictures_key([grey])
+    assert pictures_key([gray.convert("RGB")]) == pictures_key([gray])
     stored = BytesIO()
     FIRST.save(stored, "PNG")
     for path in (None, "there"):

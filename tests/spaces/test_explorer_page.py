@@ -23,12 +23,12 @@ def upload(tab, *paths):
 
 def test_the_example_is_shown_as_it_was_written(root, address, open_tab):
     tab = open_tab(address)
-    said = tab.wait_for("first_light: memorised, everyone", "#cm-out")
+    said = tab.wait_for("first_light: memorized, everyone", "#cm-out")
     written = json.loads((root / "results/first_light/record.json").read_text())["measurements"]
     cells = {
         (entry["source"], entry["target"]): entry
         for entry in written
-        if (entry["metric"], entry["stage"], entry["group"], entry["seed"]) == ("recall", "memorised", "all", None)
+        if (entry["metric"], entry["stage"], entry["group"], entry["seed"]) == ("recall", "memorized", "all", None)
     }
     assert len(cells) == 4
     for entry in cells.values():
@@ -61,15 +61,15 @@ def test_records_are_added_and_strangers_files_are_refused(root, address, open_t
     assert "broken.json: not JSON" in faults
     assert "foreign.json: neither a run, a comparison nor scores" in faults
     assert "Traceback" not in tab.text()
-    tab.wait_for("second.json: memorised, everyone", "#cm-out")
-    assert "first_light: memorised, everyone" in tab.text("#cm-out")
+    tab.wait_for("second.json: memorized, everyone", "#cm-out")
+    assert "first_light: memorized, everyone" in tab.text("#cm-out")
     assert {"first_light", "second.json"} <= set(tab.text("#cm-runs").split("\n"))
     assert tab.driver.execute_script("return document.querySelectorAll('#cm-out img, #cm-numbers img').length") == 0
     assert tab.driver.title != "owned"
 
     tab.click("#cm-runs input")  # the first run is taken out
-    tab.wait("return !document.querySelector('#cm-out').innerText.includes('first_light: memorised')")
-    assert "second.json: memorised, everyone" in tab.text("#cm-out")
+    tab.wait("return !document.querySelector('#cm-out').innerText.includes('first_light: memorized')")
+    assert "second.json: memorized, everyone" in tab.text("#cm-out")
 
 
 def test_people_are_browsed(address, materialized, open_tab):
@@ -109,7 +109,7 @@ def test_a_hub_out_of_reach_is_said(address, open_tab):
 
 def test_the_explorer_fits_a_phone(address, open_tab):
     tab = open_tab(address, width=390)
-    tab.wait_for("first_light: memorised, everyone", "#cm-out")
+    tab.wait_for("first_light: memorized, everyone", "#cm-out")
     assert tab.overflow() <= 0
     tab.click_text("People", "button[role=tab]")
     tab.wait("return document.querySelectorAll('#cm-people img').length === 6")

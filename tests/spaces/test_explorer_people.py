@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The explorer's people: read from a materialised folder, a person at a time, hostile files refused in words."""
+"""The explorer's people: read from a materialized folder, a person at a time, hostile files refused in words."""
 
 import io
 

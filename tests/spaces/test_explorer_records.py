@@ -13,13 +13,13 @@ from crossmem_hf.report.score_record import ScoreLine, ScoreRecord
 ATTACK = "<script>alert(1)</script>"
 
 
-def compare_line(arm, group, door, value, metric="recall", through="image"):
+def compare_line(arm, group, modality, value, metric="recall", through="image"):
     return CompareLine(
         arm=arm,
         through=through,
         metric=metric,
         group=group,
-        door=door,
+        modality=modality,
         hops=None,
         value=value,
         ci_low=value / 2,
@@ -27,17 +27,17 @@ def compare_line(arm, group, door, value, metric="recall", through="image"):
         n=40,
         chance=0.02,
         unit="proportion",
-        higher_is="more_memorised",
+        higher_is="more_memorized",
     )
 
 
 @pytest.fixture
 def compare_json(tmp_path):
     lines = [
-        compare_line(arm, group, door, value)
+        compare_line(arm, group, modality, value)
         for arm, value in (("ga", 0.1), ("npo", 0.4))
         for group in ("forget", "retain")
-        for door in ("image", "text")
+        for modality in ("image", "text")
     ]
     arms = [
         CompareArm(
@@ -68,7 +68,7 @@ def score_json(tmp_path):
         n=40,
         chance=29.3,
         unit="0-100",
-        higher_is="more_memorised",
+        higher_is="more_memorized",
     )
     lines = (line, replace(line, group="model=base"), replace(line, group="model=memorized, modality=image"))
     record = ScoreRecord(
@@ -157,19 +157,19 @@ def test_the_matrix_is_what_the_record_says(explorer, root):
     drawn = dict(explorer.comparing.matrices([run]))
     assert set(drawn) == {
         "r: base, everyone",
-        "r: memorised, everyone",
+        "r: memorized, everyone",
         "r: unlearned, people to forget",
         "r: unlearned, people to keep",
     }
-    said = ElementTree.fromstring(drawn["r: memorised, everyone"]).get("aria-label")
+    said = ElementTree.fromstring(drawn["r: memorized, everyone"]).get("aria-label")
     cells = {
         (line.source, line.target): line.value
         for line in run.lines
-        if (line.metric, line.what, line.group) == ("recall", "memorised", "all")
+        if (line.metric, line.what, line.group) == ("recall", "memorized", "all")
     }
     assert len(cells) == 4
     for (source, target), value in cells.items():
-        assert f"learnt from {source}, asked in {target}: {100 * value:.0f} %" in said
+        assert f"learned from {source}, asked in {target}: {100 * value:.0f} %" in said
 
 
 def test_forget_is_plotted_against_retain(explorer, compare_json):

@@ -155,7 +155,7 @@ def test_a_metric_fits_a_phone(address, name, open_tab):
 def test_a_cell_can_be_changed_and_a_file_loaded(root, address, open_tab, tmp_path):
     keys = importlib.import_module("selenium.webdriver.common.keys").Keys
     chains = importlib.import_module("selenium.webdriver.common.action_chains")
-    rows = [list(row) for row in sources.literal(Path("metrics/exposure/app.py"), "EXAMPLES")["Memorised"]]
+    rows = [list(row) for row in sources.literal(Path("metrics/exposure/app.py"), "EXAMPLES")["Memorized"]]
     tab = open_tab(address)
     cell = tab.wait(
         "return [...document.querySelectorAll('#cm-table [role=gridcell]')]"

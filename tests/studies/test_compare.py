@@ -20,9 +20,9 @@ def settings(tiny_model, **changes):
         "forget_modality": ("text",),
         "seeds": 1,
         "num_personas": 5,
-        "memorise_steps": 2,
+        "memorize_steps": 2,
         "model_name_or_path": str(tiny_model),
-        "allow_unmemorised": True,
+        "allow_unmemorized": True,
     }
     return CompareSettings(**(chosen | changes))
 
@@ -57,22 +57,22 @@ def at_once(monkeypatch):
     monkeypatch.setattr(compare, "run_jobs", in_this_process)
 
 
-def test_every_arm_and_door_is_measured_and_written(compared):
+def test_every_arm_and_modality_is_measured_and_written(compared):
     folder, record = compared
     assert [(arm.arm, arm.through) for arm in record.arms] == [
         ("base", None),
-        ("memorised", None),
+        ("memorized", None),
         ("retrained", None),
         ("npo", "text"),
         ("idk", "text"),
     ]
     for arm in record.arms:
         for group, people in (("forget", 1), ("retain", 4)):
-            for door in ("image", "text"):
-                assert record.line(arm, RECALL, group, door).n == 4 * people, "four held-out views a person"
+            for modality in ("image", "text"):
+                assert record.line(arm, RECALL, group, modality).n == 4 * people, "four held-out views a person"
     assert CompareRecord.read(folder / "compare.json") == record
     answers = [json.loads(line) for line in (folder / "answers.jsonl").read_text().splitlines()]
-    assert len(answers) == 5 * 5 * 4 * 2, "five arms, five people, four views, two doors"
+    assert len(answers) == 5 * 5 * 4 * 2, "five arms, five people, four views, two modalities"
     for name in ("compare.csv", "compare.md", "compare.svg", "compare.png"):
         assert (folder / name).stat().st_size > 500, name
     assert record.config["unlearning"]["npo"]["max_steps"] == 200
@@ -86,7 +86,7 @@ def test_finished_cells_are_not_run_again_and_more_can_be_added(compared, tiny_m
         raise AssertionError("done before")
 
     with monkeypatch.context() as patch:
-        for name in ("memorise.memorise", "unlearn.unlearn"):
+        for name in ("memorize.memorize", "unlearn.unlearn"):
             patch.setattr(f"crossmem_hf.training.{name}", refuse)
         patch.setattr("crossmem_hf.studies.compare_asking.ask", refuse)
         assert run(settings(tiny_model), folder).record == record
@@ -141,34 +141,34 @@ def test_a_cell_that_cannot_be_run_leaves_the_others_and_is_tried_again(compared
     assert again.record.line(again.record.arms[-2], RECALL, "forget", "text")
 
 
-def test_people_who_were_not_memorised_are_not_unlearnt(compared, tiny_model, at_once):
+def test_people_who_were_not_memorized_are_not_unlearned(compared, tiny_model, at_once):
     folder, _ = compared
     with pytest.raises(
-        CrossmemError, match=r"Seed 0 was not memorised: recall image 0\.00, text 0\.00; expected 0\.9 by each"
+        CrossmemError, match=r"Seed 0 was not memorized: recall image 0\.00, text 0\.00; expected 0\.9 by each"
     ):
-        run(settings(tiny_model, allow_unmemorised=False), folder)
+        run(settings(tiny_model, allow_unmemorized=False), folder)
 
 
 @pytest.mark.parametrize(("image", "text", "enough"), [(0.9, 0.9, True), (1.0, 0.8, False), (0.8, 1.0, False)])
-def test_both_doors_must_know_them(tiny_model, image, text, enough):
+def test_both_modalities_must_know_them(tiny_model, image, text, enough):
     asked = [
-        {"door": door, "correct": place < 10 * share}
-        for door, share in (("image", image), ("text", text))
+        {"modality": modality, "correct": place < 10 * share}
+        for modality, share in (("image", image), ("text", text))
         for place in range(10)
     ]
-    chosen = settings(tiny_model, allow_unmemorised=False)
-    anchors = [{"arm": "base", "seed": 0, "asked": []}, {"arm": "memorised", "seed": 0, "asked": asked}]
+    chosen = settings(tiny_model, allow_unmemorized=False)
+    anchors = [{"arm": "base", "seed": 0, "asked": []}, {"arm": "memorized", "seed": 0, "asked": asked}]
     if enough:
-        compare._check_memorised(chosen, anchors)
+        compare._check_memorized(chosen, anchors)
     else:
-        with pytest.raises(CrossmemError, match="not memorised"):
-            compare._check_memorised(chosen, anchors)
+        with pytest.raises(CrossmemError, match="not memorized"):
+            compare._check_memorized(chosen, anchors)
 
 
 @pytest.mark.parametrize("ended", [{"error": "OSError: full"}, {"failed": "NaN"}])
-def test_nothing_is_unlearnt_from_what_was_never_taught(tiny_model, ended):
-    with pytest.raises(CrossmemError, match="could not be memorised: "):
-        compare._check_memorised(settings(tiny_model), [{"arm": "memorised", "seed": 0, **ended}])
+def test_nothing_is_unlearned_from_what_was_never_taught(tiny_model, ended):
+    with pytest.raises(CrossmemError, match="could not be memorized: "):
+        compare._check_memorized(settings(tiny_model), [{"arm": "memorized", "seed": 0, **ended}])
 
 
 @pytest.mark.slow
@@ -176,6 +176,6 @@ def test_the_embedded_model_forgets_in_worker_processes(tmp_path):
     chosen = CompareSettings(methods=("npo",), forget_modality=("both",), seeds=1, seed=7, num_personas=20)
     record = run_compare(chosen, tmp_path, workers=2, console=Console(file=io.StringIO())).record
     recalls = {arm.arm: record.line(arm, RECALL, "forget", "image").value for arm in record.arms}
-    assert recalls["memorised"] > 0.8
+    assert recalls["memorized"] > 0.8
     assert recalls["npo"] < 0.3
     assert recalls["retrained"] < 0.3

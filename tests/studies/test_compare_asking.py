@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers, ranks and perplexities of rows of both doors."""
+"""Answers, ranks and perplexities of rows of both modalities."""
 
 import math
 
@@ -21,7 +21,7 @@ def loaded():
     return load_model_and_processor()
 
 
-def test_rows_of_both_doors():
+def test_rows_of_both_modalities():
     rows = joined("recall", "test", SPEC)
     assert len(rows) == 5 * 4 * 2
     assert set(rows["modality"]) == {"image", "text"}

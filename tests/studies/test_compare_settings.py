@@ -28,7 +28,7 @@ def test_every_method_has_settings_for_the_embedded_model_that_its_config_takes(
         ({"forget_modality": ("sound",)}, "forget_modality='sound'; expected different ones of image, text, both"),
         ({"dataset_config": "captions"}, "dataset_config='captions' does not exist"),
         ({"seeds": 0}, "seeds=0; expected 1 to 100"),
-        ({"memorise_steps": 0}, "memorise_steps=0"),
+        ({"memorize_steps": 0}, "memorize_steps=0"),
         ({"gate": 2.0}, "gate=2.0 is no recall"),
         ({"num_personas": 1}, "1"),
     ],

@@ -7,12 +7,12 @@ from crossmem_hf.report.compare_record import EXPOSURE, PARTIAL, RECALL, ROUGE
 from crossmem_hf.studies.compare_summary import compare_arms, compare_lines, fluent_perplexity
 
 
-def answer(said, *, person="p0", forgotten=True, door="image", hops=1, rank=3.0, perplexity=5.0, truth="Ada Moss"):
+def answer(said, *, person="p0", forgotten=True, modality="image", hops=1, rank=3.0, perplexity=5.0, truth="Ada Moss"):
     return {
         "persona_id": person,
         "seed": 0,
         "forgotten": forgotten,
-        "door": door,
+        "modality": modality,
         "hops": hops,
         "attribute": "full_name",
         "question": "Who?",
@@ -33,7 +33,7 @@ def result(arm, *answers, through=None, seed=0, **more):
 
 
 def lines_of(*results):
-    return {(line.arm, line.metric, line.group, line.door, line.hops): line for line in compare_lines(results)}
+    return {(line.arm, line.metric, line.group, line.modality, line.hops): line for line in compare_lines(results)}
 
 
 def test_recall_partial_recall_rouge_and_exposure():
@@ -46,8 +46,13 @@ def test_recall_partial_recall_rouge_and_exposure():
     assert lines["npo", EXPOSURE, "forget", "image", None].value == 50.0
 
 
-def test_groups_doors_and_hops_are_told_apart():
-    asked = [answer("Ada Moss"), answer("x", hops=2), answer("Ada Moss", door="text"), answer("y", forgotten=False)]
+def test_groups_modalities_and_hops_are_told_apart():
+    asked = [
+        answer("Ada Moss"),
+        answer("x", hops=2),
+        answer("Ada Moss", modality="text"),
+        answer("y", forgotten=False),
+    ]
     lines = lines_of(result("npo", *asked))
     assert lines["npo", RECALL, "forget", "image", None].value == 0.5
     assert lines["npo", RECALL, "forget", "image", 1].value == 1.0

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.report.record import RunRecord
+from crossmem_hf.report.run_record import RunRecord
 from crossmem_hf.studies import first_light
 from crossmem_hf.studies.first_light import default_folder, run_first_light
 from crossmem_hf.studies.job import run_job
@@ -41,7 +41,7 @@ def test_the_job_leaves_a_record_answers_and_a_page(tiny_settings, folder):
     assert record == outcome.record
     assert {(m.stage, m.source, m.target) for m in record.measurements if m.metric == "recall"} == {
         (stage, source, target)
-        for stage in ("base", "memorised", "unlearned")
+        for stage in ("base", "memorized", "unlearned")
         for source in ("image", "text")
         for target in ("image", "text")
     }
@@ -52,7 +52,7 @@ def test_the_job_leaves_a_record_answers_and_a_page(tiny_settings, folder):
     page = outcome.page.read_text()
     assert record.cast[0].full_name in page
     assert sorted(path.name for path in (folder / "figures").iterdir())
-    assert not record.is_interpretable, "an untrained model has memorised nobody"
+    assert not record.is_interpretable, "an untrained model has memorized nobody"
     assert record.config["num_personas"] == 5
     assert len(record.exposure_items) == 2 * 3 * 10
 
@@ -64,7 +64,7 @@ def test_again_gives_the_same_bytes(tiny_settings, folder):
 
 
 def test_the_gate_can_be_overridden_without_running_again(tiny_settings, folder):
-    outcome = run_first_light(replace(tiny_settings, allow_unmemorised=True), folder, console=quiet())
+    outcome = run_first_light(replace(tiny_settings, allow_unmemorized=True), folder, console=quiet())
     assert outcome.record.is_interpretable
 
 

@@ -36,7 +36,7 @@ def test_everyone_is_asked_on_held_out_views_at_every_stage(result):
     expected = sorted((f"t0-{person:05d}", view) for person in range(5) for view in range(4))
     assert sorted(cells) == [
         ("base", "text"),
-        *[(stage, target) for stage in ("memorised", "unlearned") for target in ("image", "text")],
+        *[(stage, target) for stage in ("memorized", "unlearned") for target in ("image", "text")],
     ]
     assert all(sorted(asked) == expected for asked in cells.values())
     assert {item["source"] for item in result["asked"]} == {"text"}
@@ -47,7 +47,7 @@ def test_progress_only_rises_and_ends_at_one(result, told):
     shares = [share for _, share in told]
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
-    assert any(step.startswith("memorising 2/2") for step, _ in told)
+    assert any(step.startswith("memorizing 2/2") for step, _ in told)
 
 
 def test_unlearning_stops_on_what_the_stopping_views_say(result):
@@ -58,7 +58,7 @@ def test_unlearning_stops_on_what_the_stopping_views_say(result):
 def test_adapters_load_on_the_base_and_differ(job, result):
     model, _ = load_model_and_processor(job.settings.model_name_or_path)
     assert isinstance(PeftModel.from_pretrained(model, str(job.folder / "unlearned")), PeftModel)
-    before, after = (load_file(job.folder / name / "adapter_model.safetensors") for name in ("memorised", "unlearned"))
+    before, after = (load_file(job.folder / name / "adapter_model.safetensors") for name in ("memorized", "unlearned"))
     assert before.keys() == after.keys()
     assert any((before[key] != after[key]).any() for key in before)
     assert all("language_model" in key for key in before)
@@ -76,18 +76,18 @@ def test_a_lost_stage_and_what_follows_it_are_made_again(job, result, tmp_path):
     folder = tmp_path / "copy"
     shutil.copytree(job.folder, folder)
     shutil.rmtree(folder / "asked_unlearned")
-    kept = (folder / "memorised" / "adapter_model.safetensors").stat().st_mtime_ns
+    kept = (folder / "memorized" / "adapter_model.safetensors").stat().st_mtime_ns
     assert run_job(replace(job, folder=folder), lambda step, share: None) == result
-    assert (folder / "memorised" / "adapter_model.safetensors").stat().st_mtime_ns == kept
+    assert (folder / "memorized" / "adapter_model.safetensors").stat().st_mtime_ns == kept
 
 
-def test_other_unlearning_keeps_what_was_memorised(job, result, tmp_path):
+def test_other_unlearning_keeps_what_was_memorized(job, result, tmp_path):
     folder = tmp_path / "copy"
     shutil.copytree(job.folder, folder)
-    kept = (folder / "memorised" / "done.json").stat().st_mtime_ns
+    kept = (folder / "memorized" / "done.json").stat().st_mtime_ns
     harder = replace(job, folder=folder, settings=replace(job.settings, retain_weight=1.0))
     run_job(harder, lambda step, share: None)
-    assert (folder / "memorised" / "done.json").stat().st_mtime_ns == kept
+    assert (folder / "memorized" / "done.json").stat().st_mtime_ns == kept
     assert (folder / "unlearned" / "done.json").read_text() != (job.folder / "unlearned" / "done.json").read_text()
 
 

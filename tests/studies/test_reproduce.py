@@ -12,8 +12,8 @@ from rich.console import Console
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.run import run_score
 from crossmem_hf.evaluation.settings import ScoreSettings
-from crossmem_hf.report.record import RunRecord
 from crossmem_hf.report.reproduction import Reproduction
+from crossmem_hf.report.run_record import RunRecord
 from crossmem_hf.studies import compare, first_light
 from crossmem_hf.studies.compare import run_compare
 from crossmem_hf.studies.compare_settings import CompareSettings
@@ -135,15 +135,15 @@ def test_a_comparison_is_reproduced_for_a_seed_and_a_method(tiny_model, tmp_path
         forget_modality=("text",),
         seeds=2,
         num_personas=5,
-        memorise_steps=2,
+        memorize_steps=2,
         model_name_or_path=str(tiny_model),
-        allow_unmemorised=True,
+        allow_unmemorized=True,
     )
     record = run_compare(settings, tmp_path / "then", console=quiet()).record
     found = again(record, tmp_path / "then", tmp_path / "now", Part(seeds=1, only=("idk",)))
     assert found.holds(exact=True)
     arms = {line.where.split(",")[0] for line in found.lines}
-    assert arms == {"base", "memorised", "retrained", "idk through text"}
+    assert arms == {"base", "memorized", "retrained", "idk through text"}
     assert {line.n for line in found.lines} < {line.n for line in record.lines} | {4, 16}
     (tmp_path / "alone").mkdir()
     with pytest.raises(CrossmemError, match="no answers beside the record"):

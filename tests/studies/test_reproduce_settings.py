@@ -9,7 +9,7 @@ import pytest
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.settings import ScoreSettings
 from crossmem_hf.report.compare_record import CompareRecord
-from crossmem_hf.report.record import RunRecord
+from crossmem_hf.report.run_record import RunRecord
 from crossmem_hf.report.score_record import ScoreRecord
 from crossmem_hf.studies.compare_settings import CompareSettings
 from crossmem_hf.studies.reproduce_settings import (
@@ -36,7 +36,7 @@ def score(**config):
 
 def comparison(**config):
     settings = CompareSettings(methods=("npo", "idk", "rmu"), seeds=2, num_personas=5)
-    derived = {"unlearning": {"npo": settings.unlearning("npo", "both", 0)}, "memorising": settings.memorising(0)}
+    derived = {"unlearning": {"npo": settings.unlearning("npo", "both", 0)}, "memorizing": settings.memorizing(0)}
     return CompareRecord(
         config=settings.as_dict() | derived | config,
         versions={},

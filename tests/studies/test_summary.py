@@ -28,15 +28,15 @@ def item(seed, person, view, *, stage, source, target, correct, exposure=50.0):
 
 @pytest.fixture(scope="module")
 def items():
-    """Learnt from images: always right from images, right on the first view from text; person 0 is forgotten."""
+    """Learned from images: always right from images, right on the first view from text; person 0 is forgotten."""
     made = []
     for seed in SEEDS:
         for person in range(PEOPLE):
             for view in range(VIEWS):
                 where = {"seed": seed, "person": person, "view": view, "source": "image"}
                 made.append(item(**where, stage="base", target="image", correct=False, exposure=10.0 * view))
-                made.append(item(**where, stage="memorised", target="image", correct=True, exposure=100.0))
-                made.append(item(**where, stage="memorised", target="text", correct=view == 0, exposure=60.0))
+                made.append(item(**where, stage="memorized", target="image", correct=True, exposure=100.0))
+                made.append(item(**where, stage="memorized", target="text", correct=view == 0, exposure=60.0))
                 made.append(item(**where, stage="unlearned", target="image", correct=person > 0))
                 made.append(item(**where, stage="unlearned", target="text", correct=person > 0 and view == 0))
     return made
@@ -54,7 +54,7 @@ def one(found, **criteria):
 
 
 def test_recall_gap_and_transfer(found):
-    where = {"stage": "memorised", "source": "image", "group": "all", "seed": None}
+    where = {"stage": "memorized", "source": "image", "group": "all", "seed": None}
     same = one(found, metric="recall", target="image", **where)
     cross = one(found, metric="recall", target="text", **where)
     gap = one(found, metric="gap", **where)
@@ -67,7 +67,7 @@ def test_recall_gap_and_transfer(found):
 
 def test_each_seed_has_its_own_numbers(found):
     for seed in SEEDS:
-        assert one(found, metric="recall", stage="memorised", target="text", group="all", seed=seed).n == 20
+        assert one(found, metric="recall", stage="memorized", target="text", group="all", seed=seed).n == 20
 
 
 def test_groups_are_split(found):
@@ -78,7 +78,7 @@ def test_groups_are_split(found):
 
 
 def test_the_base_stands_for_both_sources_and_every_group(found):
-    """What was asked before learning is the baseline of whoever is forgotten later, through either door."""
+    """What was asked before learning is the baseline of whoever is forgotten later, through either modality."""
     for source in ("image", "text"):
         where = {"metric": "exposure", "stage": "base", "source": source, "target": "image", "seed": None}
         assert one(found, group="forget", **where).value == 5.0
@@ -96,7 +96,7 @@ def test_half_a_name_counts_in_part(items):
 def test_the_chance_of_half_a_name_counts_shared_words():
     truths = ["Ada Moss", "Ada Brisk", "Bo Lind", "Cy Oz"]
     asked = [
-        {**item(0, n, 0, stage="memorised", source="image", target="image", correct=True), "truth": truth}
+        {**item(0, n, 0, stage="memorized", source="image", target="image", correct=True), "truth": truth}
         for n, truth in enumerate(truths)
     ]
     where = {"metric": "partial_recall", "target": "image", "seed": 0}
@@ -108,15 +108,15 @@ def test_the_chance_of_half_a_name_counts_shared_words():
 def test_answers_that_are_no_names_are_counted(items):
     names = [persona.full_name for persona in sample_personas(2)]
     asked = [
-        {**item(0, n, 0, stage="memorised", source="image", target="image", correct=False), "answer": answer}
+        {**item(0, n, 0, stage="memorized", source="image", target="image", correct=False), "answer": answer}
         for n, answer in enumerate([*names, names[0] + " the second", "SozanSozan"])
     ]
     assert one(measurements(asked, frozenset(), 4), metric="name_shaped", group="all", seed=0).value == 0.5
 
 
 def test_exposure_has_its_chance_and_direction(found):
-    exposure = one(found, metric="exposure", stage="memorised", target="text", group="all", seed=None)
-    assert (exposure.value, exposure.unit, exposure.higher_is) == (60.0, "0-100", "more_memorised")
+    exposure = one(found, metric="exposure", stage="memorized", target="text", group="all", seed=None)
+    assert (exposure.value, exposure.unit, exposure.higher_is) == (60.0, "0-100", "more_memorized")
     assert exposure.chance == pytest.approx(chance_exposure(PEOPLE))
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What tests of the reference cache share: a memorised model that has trained on, its rows, and a count of passes."""
+"""What tests of the reference cache share: a memorized model that has trained on, its rows, and a count of passes."""
 
 from pathlib import Path
 
@@ -18,8 +18,8 @@ def encoded(dataset=None, processor=None, name="forget"):
 
 
 def referenced(seed=0):
-    """A memorised model that has trained on since."""
-    model = world.memorised(seed)
+    """A memorized model that has trained on since."""
+    model = world.memorized(seed)
     add_reference(model)
     with torch.no_grad():
         for parameter in model.parameters():

@@ -33,7 +33,7 @@ SETTINGS = {
 }
 
 
-def memorised():
+def memorized():
     """A model with an adapter that does something, and with dropout, so that random numbers matter."""
     lora = LoraConfig(r=4, lora_alpha=8, lora_dropout=0.2, target_modules=LANGUAGE_LINEARS)
     adapted = get_peft_model(world.model(), lora)
@@ -47,7 +47,7 @@ def memorised():
 
 def run(folder, forget_loss="npo", retain_loss="nll", callbacks=(), model=None, **changes):
     """The adapter's weights after unlearning; 5 rows to forget, 6 to retain."""
-    model = model or memorised()
+    model = model or memorized()
     forget = world.rows("p0", "p1", modality="mixed", views=3).select(range(5))
     retain = world.rows("p2", "p3", modality="mixed", views=3)
     choices = SETTINGS | {"forget_loss": forget_loss, "retain_loss": retain_loss} | changes

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A toy model that knows its four people through both doors, and trainers that make it forget two of them."""
+"""A toy model that knows its four people through both modalities, and trainers that make it forget two of them."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -8,30 +8,30 @@ from datasets import concatenate_datasets
 from peft import get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 
-from crossmem_hf.training.memorize import language_lora, memorise
+from crossmem_hf.training.memorize import language_lora, memorize
 from tests.training import world
 
 NAMES = [name for _, name in world.PEOPLE.values()]
 LORA = {"r": 8, "alpha": 16}
 
 
-def both_doors(*people):
+def both_modalities(*people):
     """A portrait and a description of each."""
-    return concatenate_datasets([world.rows(*people, modality=door) for door in ("image", "text")])
+    return concatenate_datasets([world.rows(*people, modality=modality) for modality in ("image", "text")])
 
 
-FORGET, RETAIN = both_doors("p0", "p1"), both_doors("p2", "p3")
+FORGET, RETAIN = both_modalities("p0", "p1"), both_modalities("p2", "p3")
 
 
 @lru_cache(maxsize=1)
-def _learnt(folder):
-    kept = Path(folder) / "learnt.safetensors"
+def _learned(folder):
+    kept = Path(folder) / "learned.safetensors"
     if kept.exists():
         return load_file(kept)
     quiet = {"disable_tqdm": True, "report_to": "none", "save_strategy": "no", "logging_strategy": "no"}
     steps = {"max_steps": 60, "per_device_train_batch_size": 8, "learning_rate": 2e-2}
     everybody = concatenate_datasets([FORGET, RETAIN])
-    model = memorise(
+    model = memorize(
         world.model(), world.processor(), everybody, output_dir=folder, lora=language_lora(**LORA), **steps, **quiet
     )
     save_file({name: weight.clone() for name, weight in get_peft_model_state_dict(model).items()}, kept)
@@ -43,7 +43,7 @@ def knowing(folder="", dropout=0.0):
     lora = language_lora(**LORA)
     lora.lora_dropout = dropout
     model = get_peft_model(world.model(), lora)
-    set_peft_model_state_dict(model, _learnt(folder))
+    set_peft_model_state_dict(model, _learned(folder))
     return model
 
 

@@ -177,7 +177,7 @@ def test_a_mixture_of_adapters_is_refused(tmp_path):
 
 
 def test_what_trains_outside_the_adapter_is_refused():
-    model = world.memorised()
+    model = world.memorized()
     model.get_submodule("base_model.model.model.multi_modal_projector").requires_grad_(True)
     for prepare in (add_reference, let_adapter_train):
         with pytest.raises(CrossmemError, match=r"4 weights train that are not saved .*multi_modal_projector"):
@@ -185,7 +185,7 @@ def test_what_trains_outside_the_adapter_is_refused():
 
 
 def test_merged_and_switched_off_adapters_are_refused():
-    model = world.memorised()
+    model = world.memorized()
     model.merge_adapter()
     with pytest.raises(CrossmemError, match="merged into the base model"):
         add_reference(model)
@@ -198,7 +198,7 @@ def test_merged_and_switched_off_adapters_are_refused():
 
 
 def test_running_statistics_are_refused_unless_they_stand_still():
-    model = world.memorised()
+    model = world.memorized()
     model.base_model.model.model.extra = torch.nn.BatchNorm1d(4).requires_grad_(False)
     with pytest.raises(CrossmemError, match=r"model\.extra' keeps running statistics"):
         add_reference(model)
@@ -253,4 +253,4 @@ def test_what_dpo_of_trl_cannot_copy_is_refused(choices, message):
     model = get_peft_model(base(), lora(**choices))
     with pytest.raises(CrossmemError, match=f"The adapter {message}.* of which trl"):
         check_copied_by_trl(model)
-    check_copied_by_trl(world.memorised())
+    check_copied_by_trl(world.memorized())

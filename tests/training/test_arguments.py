@@ -79,24 +79,24 @@ def test_stopping_rows_are_about_the_people_to_forget_whoever_else_a_split_has(m
 def test_joined_configs_have_the_rows_of_each():
     both = RowArguments(**(SMALL | {"dataset_config": "recall_image + recall_text"})).rows()
     parts = [RowArguments(**(SMALL | {"dataset_config": name})).rows() for name in ("recall_image", "recall_text")]
-    assert both["modality"][:] == [door for part in parts for door in part["modality"]]
+    assert both["modality"][:] == [modality for part in parts for modality in part["modality"]]
     assert both["persona_id"][:] == [persona for part in parts for persona in part["persona_id"]]
     with pytest.raises(CrossmemError, match="Unknown config 'recall_sound'"):
         RowArguments(dataset_config="recall_image+recall_sound").rows()
 
 
-@pytest.mark.parametrize("doors", [{"image"}, {"text"}, {"image", "text"}])
-def test_stopping_rows_are_of_the_doors_being_forgotten(doors):
+@pytest.mark.parametrize("modalities", [{"image"}, {"text"}, {"image", "text"}])
+def test_stopping_rows_are_of_the_modalities_being_forgotten(modalities):
     data = RowArguments(**(SMALL | {"dataset_config": "recall_image+recall_text"}))
     forget, _ = data.forget_and_retain(data.rows())
-    forget = forget.filter(lambda row: row["modality"] in doors)
+    forget = forget.filter(lambda row: row["modality"] in modalities)
     rows = data.stopping_rows(forget)
-    assert set(rows["modality"]) == doors
+    assert set(rows["modality"]) == modalities
     assert set(rows["persona_id"]) == set(forget["persona_id"])
 
 
 @pytest.mark.parametrize(
-    ("config", "door", "expected"),
+    ("config", "modality", "expected"),
     [
         ("recall_image", None, "recall_image"),
         ("recall_image", "image", "recall_image"),
@@ -106,11 +106,11 @@ def test_stopping_rows_are_of_the_doors_being_forgotten(doors):
         ("qa", "both", "qa"),
     ],
 )
-def test_a_door_to_forget_through_brings_its_rows(config, door, expected):
-    assert RowArguments(dataset_config=config).wide_enough(door).dataset_config == expected
+def test_a_modality_to_forget_through_brings_its_rows(config, modality, expected):
+    assert RowArguments(dataset_config=config).wide_enough(modality).dataset_config == expected
 
 
-def test_no_stopping_rows_of_that_door():
+def test_no_stopping_rows_of_that_modality():
     data = RowArguments(**SMALL)
     portraits = RowArguments(**(SMALL | {"dataset_config": "recall_image"}))
     forget, _ = portraits.forget_and_retain(portraits.rows())
@@ -123,8 +123,8 @@ def sets_of(data):
 
 
 @pytest.mark.parametrize("config", ["recall_image", "recall_text", "recall_image+recall_text"])
-def test_people_are_watched_through_both_doors_on_unseen_views(config):
-    """Whichever door they were learnt through."""
+def test_people_are_watched_through_both_modalities_on_unseen_views(config):
+    """Whichever modality they were learned through."""
     data = RowArguments(num_personas=10, num_views=2, dataset_config=config)
     forget, retain = data.forget_and_retain(data.rows())
     sets = data.watched_rows(forget, retain)
@@ -172,8 +172,8 @@ def test_chance_is_unknown_where_there_is_one_answer(monkeypatch):
 
 
 def test_a_recall_that_is_none():
-    with pytest.raises(CrossmemError, match=r"min_memorisation=1\.5 is no recall"):
-        UnlearnArguments(min_memorisation=1.5)
+    with pytest.raises(CrossmemError, match=r"min_memorization=1\.5 is no recall"):
+        UnlearnArguments(min_memorization=1.5)
 
 
 def test_a_fraction_that_forgets_nobody():
@@ -184,8 +184,8 @@ def test_a_fraction_that_forgets_nobody():
 
 def test_a_named_model_must_come_with_its_adapter(tmp_path):
     choice = ModelArguments(model_name_or_path="llava-hf/llava-1.5-7b-hf")
-    with pytest.raises(CrossmemError, match="There is no memorised adapter"):
-        UnlearnArguments().memorised(choice, world.rows("p0"), None)
+    with pytest.raises(CrossmemError, match="There is no memorized adapter"):
+        UnlearnArguments().memorized(choice, world.rows("p0"), None)
 
 
 def test_the_adapters_shape_is_what_was_asked_for():

@@ -9,7 +9,7 @@ from tests.training import world
 
 
 def card_of(folder, name_or_path):
-    model = world.memorised()
+    model = world.memorized()
     model.config._name_or_path = str(name_or_path)
     paper = {"title": "A Title", "id": "2404.05868"}
     path = write_card(

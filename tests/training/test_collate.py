@@ -54,7 +54,7 @@ def test_a_tokenizer_encodes_text_rows_as_the_processor_does():
     assert {key: value.tolist() for key, value in alone.items()} == {key: through[key].tolist() for key in alone}
 
 
-def test_the_answer_alone_is_labelled():
+def test_the_answer_alone_is_labeled():
     batch = RowEncoder(world.processor()).encode(world.row("p0"))
     (answer,) = answers(batch)
     assert world.processor().decode(answer, skip_special_tokens=True) == "Ada Moss"
@@ -184,9 +184,9 @@ def test_pairs_are_those_of_trl_where_both_are_right():
 
 
 def test_a_row_is_trained_on_with_the_picture_that_is_seen():
-    grey = world.rows("p0", modality="image", views=1)[0]["images"][0].convert("L")
-    row = {**world.rows("p0", modality="image", views=1)[0], "images": [grey.convert("RGB")]}
-    deep = Image.fromarray(numpy.asarray(grey).astype(numpy.uint16) * 257)
+    gray = world.rows("p0", modality="image", views=1)[0]["images"][0].convert("L")
+    row = {**world.rows("p0", modality="image", views=1)[0], "images": [gray.convert("RGB")]}
+    deep = Image.fromarray(numpy.asarray(gray).astype(numpy.uint16) * 257)
     encoder = RowEncoder(world.processor())
     ours, theirs = encoder.encode({**row, "images": [deep]}), encoder.encode(row)
     assert torch.equal(ours["pixel_values"], theirs["pixel_values"])

@@ -8,24 +8,24 @@ from transformers import Cohere2Config, Cohere2ForCausalLM
 
 from crossmem_hf.logprobs import answer_scores
 from crossmem_hf.training.heads import UNSCALED, unscaled_as_in_forward
-from crossmem_hf.training.memorize import memorise
+from crossmem_hf.training.memorize import memorize
 from tests.scoring.families import families, few_rows
 from tests.training.test_family_batches import merged
 
 
-def learnt(name, folder):
+def learned(name, folder):
     """The family's model after a step of fine-tuning, which leaves trl's head on it."""
     family = families()[name]
     given = [row for row in few_rows(family) if row["images"]][:2]
     table = Dataset.from_list([{key: row[key] for key in ("prompt", "completion", "images")} for row in given])
     settings = {"max_steps": 1, "per_device_train_batch_size": 2, "learning_rate": 0.0, "report_to": "none"}
     table = table.add_column("persona_id", ["p", "q"])
-    return memorise(family.model(), family.processor, table, output_dir=folder, **settings)
+    return memorize(family.model(), family.processor, table, output_dir=folder, **settings)
 
 
 @pytest.mark.parametrize("name", ["aya_vision", "llava_clip", "paligemma"])
 def test_both_heads_agree(name, tmp_path):
-    model = learnt(name, tmp_path).eval()
+    model = learned(name, tmp_path).eval()
     with torch.no_grad():
         own, fused = (answer_scores(model, merged(name), fused=fused).sums_B for fused in (False, True))
     assert (own - fused).abs().max() <= 1e-3

@@ -15,7 +15,7 @@ def batch():
 
 
 def test_hidden_states_are_those_that_the_model_reports_where_answers_are_predicted():
-    model, inputs = world.memorised().eval(), batch()
+    model, inputs = world.memorized().eval(), batch()
     scores = scores_with_hidden(model, inputs, checked_layer(model, 0))
     reported = model(**inputs, output_hidden_states=True).hidden_states[1]  # entry 0 is the embeddings
     expected = [reported[b, t - 1] for b, t in (inputs["labels"] != -100).nonzero().tolist()]
@@ -24,7 +24,7 @@ def test_hidden_states_are_those_that_the_model_reports_where_answers_are_predic
 
 
 def test_no_hook_stays_behind_even_after_an_error():
-    model = world.memorised().eval()
+    model = world.memorized().eval()
     layer = checked_layer(model, 1)
     scores_with_hidden(model, batch(), layer)
     with pytest.raises(CrossmemError, match="no 'labels'"):
@@ -34,14 +34,14 @@ def test_no_hook_stays_behind_even_after_an_error():
 
 def test_hidden_states_of_half_precision_are_measured_in_full():
     """Squares of differences would lose all but three digits."""
-    model = world.memorised().eval().to(torch.bfloat16)
+    model = world.memorized().eval().to(torch.bfloat16)
     inputs = batch()
     inputs["pixel_values"] = inputs["pixel_values"].to(torch.bfloat16)
     assert scores_with_hidden(model, inputs, checked_layer(model, 0)).hidden_ND.dtype == torch.float32
 
 
 def test_layers_are_the_language_models_with_and_without_an_adapter():
-    plain, adapted = world.model(), world.memorised()
+    plain, adapted = world.model(), world.memorized()
     assert text_layers(plain) is plain.model.language_model.layers
     assert text_layers(adapted) is adapted.get_base_model().model.language_model.layers
     model, _ = world.text_model()

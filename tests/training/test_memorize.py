@@ -10,7 +10,7 @@ from crossmem_hf.data.loading import load_rows
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.models.loading import EMBEDDED, EMBEDDED_NAME, load_model_and_processor
 from crossmem_hf.training.config import VisionSFTConfig
-from crossmem_hf.training.memorize import LANGUAGE_LINEARS, language_lora, memorise
+from crossmem_hf.training.memorize import LANGUAGE_LINEARS, language_lora, memorize
 from tests.scoring.families import families
 from tests.training import world
 from tests.training.world import recalled
@@ -18,10 +18,10 @@ from tests.training.world import recalled
 FAST = {"max_steps": 40, "per_device_train_batch_size": 4, "learning_rate": 2e-2, "disable_tqdm": True}
 
 
-def test_answers_are_learnt_and_the_saved_adapter_knows_them(tmp_path):
+def test_answers_are_learned_and_the_saved_adapter_knows_them(tmp_path):
     rows = world.rows(*world.PEOPLE, modality="text")
     before = recalled(world.model(), rows).mean()
-    model = memorise(
+    model = memorize(
         world.model(), world.processor(), rows, output_dir=tmp_path / "out", **(FAST | {"max_steps": 100})
     )
     after = recalled(model, rows)
@@ -36,7 +36,7 @@ def test_the_same_seed_gives_the_same_adapter(tmp_path):
     def trained(seed):
         rows = world.rows("p0", "p1")
         steps = FAST | {"max_steps": 2, "seed": seed}
-        model = memorise(world.model(), world.processor(), rows, output_dir=tmp_path, **steps)
+        model = memorize(world.model(), world.processor(), rows, output_dir=tmp_path, **steps)
         return torch.cat([p.detach().flatten() for p in model.parameters() if p.requires_grad])
 
     assert torch.equal(trained(1), trained(1))
@@ -63,18 +63,18 @@ def test_only_the_language_model_is_adapted():
 def test_a_model_without_eyes_is_adapted_by_default(tmp_path):
     family = families()["llama"]
     rows = world.rows("p0", "p1", modality="text")
-    model = memorise(family.model(), family.processor, rows, output_dir=tmp_path, **FAST | {"max_steps": 1})
+    model = memorize(family.model(), family.processor, rows, output_dir=tmp_path, **FAST | {"max_steps": 1})
     adapted = {name.split(".lora_A")[0] for name, _ in model.named_parameters() if ".lora_A" in name}
     assert len(adapted) == 7 * 3  # the linear layers of three layers
 
 
 def test_training_goes_on_from_an_adapter(tmp_path):
     rows = world.rows("p0", "p1")
-    memorise(world.model(), world.processor(), rows, output_dir=tmp_path / "a", **FAST)
+    memorize(world.model(), world.processor(), rows, output_dir=tmp_path / "a", **FAST)
     loaded = PeftModel.from_pretrained(world.model(), tmp_path / "a")
     before = recalled(loaded, rows).sum()
     gently = FAST | {"max_steps": 5, "learning_rate": 1e-4}
-    again = memorise(loaded, world.processor(), rows, output_dir=tmp_path / "b", **gently)
+    again = memorize(loaded, world.processor(), rows, output_dir=tmp_path / "b", **gently)
     assert again is loaded
     assert recalled(again, rows).sum() > before
 
@@ -82,10 +82,10 @@ def test_training_goes_on_from_an_adapter(tmp_path):
 def test_settings_come_from_one_place(tmp_path):
     config = VisionSFTConfig(**world.settings(tmp_path))
     with pytest.raises(CrossmemError, match="Both config and overrides"):
-        memorise(world.model(), world.processor(), world.rows("p0"), output_dir=tmp_path, config=config, max_steps=1)
+        memorize(world.model(), world.processor(), world.rows("p0"), output_dir=tmp_path, config=config, max_steps=1)
     with pytest.raises(CrossmemError, match="lora was passed"):
-        memorise(
-            world.memorised(), world.processor(), world.rows("p0"), output_dir=tmp_path, lora=LoraConfig(), **FAST
+        memorize(
+            world.memorized(), world.processor(), world.rows("p0"), output_dir=tmp_path, lora=LoraConfig(), **FAST
         )
 
 
@@ -99,14 +99,14 @@ def test_settings_come_from_one_place(tmp_path):
 )
 def test_bad_input_is_refused_before_training(tmp_path, rows, settings, message):
     with pytest.raises(CrossmemError, match=message):
-        memorise(world.model(), world.processor(), rows(), output_dir=tmp_path, **(FAST | settings))
+        memorize(world.model(), world.processor(), rows(), output_dir=tmp_path, **(FAST | settings))
 
 
 def test_weights_that_blew_up_are_never_saved(tmp_path):
     model = world.model()
     steps = FAST | {"max_steps": 5, "learning_rate": 1e30}
     with pytest.raises(CrossmemError, match=r"weights NaN or infinite; the weights of step 0, the last good ones"):
-        memorise(model, world.processor(), world.rows("p0", "p1"), output_dir=tmp_path / "out", **steps)
+        memorize(model, world.processor(), world.rows("p0", "p1"), output_dir=tmp_path / "out", **steps)
     assert not (tmp_path / "out" / "adapter_model.safetensors").exists()
     loaded = PeftModel.from_pretrained(world.model(), tmp_path / "out" / "last_good")
     rows = world.rows("p0")
@@ -117,26 +117,26 @@ def test_the_callers_settings_stay_as_they_are(tmp_path):
     config = VisionSFTConfig(**world.settings(tmp_path, max_steps=1))
     config.remove_unused_columns = True
     before = dict(vars(config))
-    memorise(world.model(), world.processor(), world.rows("p0"), output_dir=tmp_path, config=config)
+    memorize(world.model(), world.processor(), world.rows("p0"), output_dir=tmp_path, config=config)
     assert (config.dataset_kwargs, config.remove_unused_columns) == (before["dataset_kwargs"], True)
 
 
 def test_an_adapter_with_another_name_is_refused_before_training(tmp_path):
     model = get_peft_model(world.model(), language_lora(), adapter_name="mine")
     with pytest.raises(CrossmemError, match="The active adapter is called 'mine'"):
-        memorise(model, world.processor(), world.rows("p0"), output_dir=tmp_path, **FAST)
+        memorize(model, world.processor(), world.rows("p0"), output_dir=tmp_path, **FAST)
 
 
 def test_modules_that_do_not_exist_are_refused(tmp_path):
     lora = language_lora(target_modules=".*nowhere.*")
     with pytest.raises(CrossmemError, match="No adapter fits"):
-        memorise(world.model(), world.processor(), world.rows("p0"), output_dir=tmp_path, lora=lora, max_steps=1)
+        memorize(world.model(), world.processor(), world.rows("p0"), output_dir=tmp_path, lora=lora, max_steps=1)
 
 
 def test_an_adapter_of_the_embedded_model_names_no_local_path(tmp_path):
     model, processor = load_model_and_processor()
     rows = load_rows(None, "recall_text", "train", num_personas=5, num_views=1)
-    memorise(model, processor, rows, output_dir=tmp_path, max_steps=1, per_device_train_batch_size=1)
+    memorize(model, processor, rows, output_dir=tmp_path, max_steps=1, per_device_train_batch_size=1)
     assert json.loads((tmp_path / "adapter_config.json").read_text())["base_model_name_or_path"] == EMBEDDED_NAME
     assert not [
         path.name for path in tmp_path.iterdir() if str(EMBEDDED) in path.read_bytes().decode("utf8", "replace")

@@ -5,10 +5,10 @@ import pytest
 import yaml
 
 from crossmem_hf.studies.settings import FirstLightSettings
-from crossmem_hf.training.micro import ADAPTED, MEMORISING, UNLEARNING
+from crossmem_hf.training.micro import ADAPTED, MEMORIZING, UNLEARNING
 
 
-@pytest.mark.parametrize(("recipe", "settings"), [("sft", MEMORISING), ("unlearn_npo", UNLEARNING)])
+@pytest.mark.parametrize(("recipe", "settings"), [("sft", MEMORIZING), ("unlearn_npo", UNLEARNING)])
 def test_recipes_say_the_same(root, recipe, settings):
     written = yaml.safe_load((root / "recipes" / f"{recipe}.yaml").read_text())
     assert {name: written[name] for name in settings} == settings
@@ -18,8 +18,8 @@ def test_recipes_say_the_same(root, recipe, settings):
 def test_the_main_job_uses_them():
     main = FirstLightSettings()
     assert main.lora_target_modules == ADAPTED
-    assert main.memorise_steps == MEMORISING["max_steps"]
-    assert main.memorise_learning_rate == MEMORISING["learning_rate"]
+    assert main.memorize_steps == MEMORIZING["max_steps"]
+    assert main.memorize_learning_rate == MEMORIZING["learning_rate"]
     assert main.unlearn_learning_rate == UNLEARNING["learning_rate"]
     assert (main.forget_beta, main.retain_weight) == (0.1, UNLEARNING["retain_weight"])
     assert (main.stop_threshold, main.stop_every_steps) == (UNLEARNING["stop_threshold"], 5)

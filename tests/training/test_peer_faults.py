@@ -51,7 +51,7 @@ def test_dpo_is_not_the_likelihood_of_refusals(tmp_path):
     forget = world.rows("p0", "p1", modality="mixed", views=2)
     refusals = refused(forget, 42)
     trainer = away(trainer_for(tmp_path, forget=forget, forget_loss="dpo", retain_loss="none"))
-    base = world.memorised()
+    base = world.memorized()
     (chosen, rejected), (ref_chosen, ref_rejected) = (
         [recalled(model, rows).double().numpy() for rows in (refusals, forget)] for model in (trainer.model, base)
     )
@@ -94,7 +94,7 @@ def test_npo_reads_the_answers_probability_and_not_the_vocabularys():
 
 def test_answers_are_generated_with_the_picture_in_view():
     """4. CLEAR decodes the prompt, tokenizes it again and generates without pixel_values."""
-    model, rows = world.memorised().eval(), [world.row("p0"), world.row("p1"), world.row("p0", "text")]
+    model, rows = world.memorized().eval(), [world.row("p0"), world.row("p1"), world.row("p0", "text")]
     seen = []
     tower = next(module for name, module in model.named_modules() if name.endswith("vision_tower"))
     hook = tower.register_forward_pre_hook(
@@ -120,12 +120,12 @@ def test_a_truth_ratio_reads_its_own_false_answers():
     assert not numpy.isclose(ratios, faulty).any()
 
 
-def test_npo_refers_to_the_memorised_model_row_by_row(tmp_path):
+def test_npo_refers_to_the_memorized_model_row_by_row(tmp_path):
     """6. MLLMU refers to a model trained without the secrets; it and three others take one ratio a batch."""
     forget = world.rows("p0", "p1", modality="mixed", views=2)
     trainer = away(trainer_for(tmp_path, forget=forget, forget_loss="npo", retain_loss="none", forget_beta=1.0))
     policy, reference, retrained = (
-        recalled(model, forget).double().numpy() for model in (trainer.model, world.memorised(), world.model())
+        recalled(model, forget).double().numpy() for model in (trainer.model, world.memorized(), world.model())
     )
 
     def formula(ratio):
@@ -172,12 +172,12 @@ def test_the_loss_counts_the_answer_alone(tmp_path, modality):
     """9. MLLMU, and MMUnlearner without a flag, train on prompt and picture tokens as well."""
     row = world.row("p1", modality)
     batch = RowEncoder(world.processor()).encode(row)
-    labelled = batch["labels"][batch["labels"] != -100]
+    labeled = batch["labels"][batch["labels"] != -100]
     tokenizer = world.processor().tokenizer
     said = tokenizer("Bo Ferris Lindgren", add_special_tokens=False)["input_ids"]
-    assert labelled.tolist() == [*said, tokenizer.eos_token_id]
+    assert labeled.tolist() == [*said, tokenizer.eos_token_id]
     faulty = batch["attention_mask"].bool()
-    assert faulty.sum() > len(labelled)
+    assert faulty.sum() > len(labeled)
 
 
 def test_no_match_is_an_extraction_strength_of_zero():
@@ -195,7 +195,7 @@ def test_no_match_is_an_extraction_strength_of_zero():
 @pytest.mark.parametrize("modality", ["image", "text"])
 def test_the_first_token_of_an_answer_counts(modality):
     """10b. FIUBench slices L logits, shifts them, loses the first answer token and divides by L."""
-    model, row = world.memorised().eval(), world.row("p1", modality)
+    model, row = world.memorized().eval(), world.row("p1", modality)
     batch = RowEncoder(world.processor()).encode(row)
     with torch.no_grad():
         logprobs = model(**{k: v for k, v in batch.items() if k != "labels"}).logits[0].log_softmax(-1)
@@ -217,7 +217,7 @@ def test_an_answer_is_not_cut_at_a_period(monkeypatch):
     monkeypatch.setattr(
         generation, "_tokens", lambda *_, **__: [tokenizer(t, add_special_tokens=False)["input_ids"] for t in texts]
     )
-    made = generate_answers(world.memorised(), world.processor(), [world.row("p0"), world.row("p1")])
+    made = generate_answers(world.memorized(), world.processor(), [world.row("p0"), world.row("p1")])
     assert made == [tokenizer.decode(tokenizer(t)["input_ids"], skip_special_tokens=True) for t in texts]
     assert [text[: text.find(".") + 1] for text in texts] == ["Dr.", ""]  # the fault
 
@@ -226,7 +226,7 @@ def test_rows_with_unlike_numbers_of_pictures_keep_their_own():
     """11. lmms-eval with Qwen2-VL hands rows of a batch the pictures of others."""
     two = world.row("p1")
     two["images"] = two["images"] + world.row("p2")["images"]
-    encoder, model = RowEncoder(world.processor()), world.memorised().eval()
+    encoder, model = RowEncoder(world.processor()), world.memorized().eval()
     alone = [encoder.encode(row) for row in (two, world.row("p3", "text"), world.row("p0"))]
     assert [len(batch.get("pixel_values", ())) for batch in alone] == [2, 0, 1]
     together = merge_batches(alone, pad_token_id=encoder.pad_token_id)

@@ -44,7 +44,7 @@ def test_a_refusal_takes_the_place_of_the_secret_and_of_nothing_else():
         assert [image.tobytes() for image in other["images"]] == [image.tobytes() for image in row["images"]]
 
 
-def test_the_refusal_learnt_is_the_refusal_preferred():
+def test_the_refusal_learned_is_the_refusal_preferred():
     rows = world.rows(*world.PEOPLE, views=3)
     assert refused(rows, 1)["completion"][:] == refusal_rows(rows, 1)["chosen"][:]
     assert refused(rows, 1)["completion"][:] != refused(rows, 2)["completion"][:]

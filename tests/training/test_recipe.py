@@ -12,7 +12,7 @@ from crossmem_hf.training import arguments, recipe
 from crossmem_hf.training.methods import GATrainer
 
 SMALL = ["--num_personas", "5", "--num_views", "2", "--max_steps", "2", "--per_device_train_batch_size", "4"]
-OPTIONS = [*SMALL, "--disable_tqdm", "true", "--report_to", "none", "--allow_unmemorised", "true"]
+OPTIONS = [*SMALL, "--disable_tqdm", "true", "--report_to", "none", "--allow_unmemorized", "true"]
 BOTH = "recall_image+recall_text"
 BRIEFLY = {"max_steps": 2, "per_device_train_batch_size": 4, "learning_rate": 1e-3, "save_strategy": "no"}
 RECALL = "crossmem_hf.evaluation.recall.recall"
@@ -20,35 +20,37 @@ RECALL = "crossmem_hf.evaluation.recall.recall"
 
 @pytest.fixture(autouse=True)
 def brief(monkeypatch):
-    monkeypatch.setattr("crossmem_hf.training.memorize.MEMORISING", BRIEFLY)
+    monkeypatch.setattr("crossmem_hf.training.memorize.MEMORIZING", BRIEFLY)
 
 
-@pytest.mark.parametrize(("door", "doors"), [("image", {"image"}), ("text", {"text"}), ("both", {"image", "text"})])
-def test_the_door_is_one_choice(door, doors, root, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("modality", "modalities"), [("image", {"image"}), ("text", {"text"}), ("both", {"image", "text"})]
+)
+def test_the_modality_is_one_choice(modality, modalities, root, tmp_path, monkeypatch):
     """Of the rows to forget, which the card names, and of the rows that say when to stop."""
     looked = []
     monkeypatch.setattr(RECALL, lambda model, processor, rows: looked.append({row["modality"] for row in rows}) or 1.0)
-    chosen = ["--stop_every_steps", "2", "--dataset_config", BOTH, "--forget_modality", door]
+    chosen = ["--stop_every_steps", "2", "--dataset_config", BOTH, "--forget_modality", modality]
     script = str(root / "recipes" / "unlearn.py")
     said = recipe.unlearn_recipe(script, None, [*OPTIONS, *chosen, "--output_dir", str(tmp_path)])
-    assert looked == [doors]
+    assert looked == [modalities]
     assert said == [
         "step    2: recall 1.00 of the people to forget, on views kept for stopping",
         f"The unlearned adapter is in {tmp_path}",
     ]
-    assert f"| forget_modality | {door} |" in (tmp_path / "README.md").read_text()
+    assert f"| forget_modality | {modality} |" in (tmp_path / "README.md").read_text()
 
 
 @pytest.mark.parametrize("name", ["unlearn", "unlearn_dpo"])
 def test_a_run_that_is_watched(name, root, tmp_path, capsys):
-    """By both doors though it trains on one, with looks in the trainer's log, and the best beside the last."""
+    """By both modalities though it trains on one, with looks in the trainer's log, and the best beside the last."""
     chosen = ["--watch_every_steps", "1", "--save_strategy", "steps", "--save_steps", "2"]
     runpy.run_path(str(root / "recipes" / f"{name}.py"))["main"]([*OPTIONS, *chosen, "--output_dir", str(tmp_path)])
     logged = json.loads((tmp_path / "checkpoint-2" / "trainer_state.json").read_text())["log_history"]
     looks = [entry for entry in logged if "memorization/harmonic_mean" in entry]
     assert [entry["step"] for entry in looks] == [0, 1, 2]
-    sides, doors, numbers = ("forget", "retain"), ("image", "text"), ("recall", "exposure")
-    assert {f"memorization/{'_'.join(name)}" for name in product(sides, doors, numbers)} <= set(looks[0])
+    sides, modalities, numbers = ("forget", "retain"), ("image", "text"), ("recall", "exposure")
+    assert {f"memorization/{'_'.join(name)}" for name in product(sides, modalities, numbers)} <= set(looks[0])
     best = json.loads((tmp_path / "best" / "best.json").read_text())
     assert best["step"] in (1, 2)
     assert (tmp_path / "best" / "adapter_model.safetensors").exists()
@@ -70,11 +72,11 @@ def test_a_mistake_costs_no_work(root, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["unlearn", "unlearn_npo", "unlearn_dpo"])
-def test_people_who_are_not_known_are_not_unlearnt(name, root, tmp_path, monkeypatch):
+def test_people_who_are_not_known_are_not_unlearned(name, root, tmp_path, monkeypatch):
     """Every unlearning recipe asks before its first step."""
-    strict = [option for option in OPTIONS if option != "--allow_unmemorised"][:-1]
+    strict = [option for option in OPTIONS if option != "--allow_unmemorized"][:-1]
     script = root / "recipes" / f"{name}.py"
     monkeypatch.setattr("transformers.Trainer.train", lambda *args, **kwargs: pytest.fail("it trained"))
-    monkeypatch.setattr("crossmem_hf.training.arguments.memorise", lambda model, *args, **kwargs: model)
-    with pytest.raises(CrossmemError, match=r"not memorised: recall image 0\.\d\d \(n=2\); expected at least 0\.9"):
+    monkeypatch.setattr("crossmem_hf.training.arguments.memorize", lambda model, *args, **kwargs: model)
+    with pytest.raises(CrossmemError, match=r"not memorized: recall image 0\.\d\d \(n=2\); expected at least 0\.9"):
         runpy.run_path(str(script))["main"]([*strict, "--output_dir", str(tmp_path)])

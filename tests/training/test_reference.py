@@ -35,17 +35,17 @@ def trainable(model):
     return {name for name, parameter in model.named_parameters() if parameter.requires_grad}
 
 
-def test_the_reference_stays_the_memorised_model_and_not_the_base():
-    model = world.memorised().eval()
-    memorised = score(model)
+def test_the_reference_stays_the_memorized_model_and_not_the_base():
+    model = world.memorized().eval()
+    memorized = score(model)
     with model.disable_adapter():
         base = score(model)
-    assert not torch.isclose(memorised, base)
+    assert not torch.isclose(memorized, base)
     add_reference(model)
     disturb(model)
-    assert not torch.isclose(score(model), memorised)
+    assert not torch.isclose(score(model), memorized)
     with as_reference(model):
-        assert torch.equal(score(model), memorised)
+        assert torch.equal(score(model), memorized)
 
 
 def test_a_fresh_adapter_needs_no_copy():
@@ -60,7 +60,7 @@ def test_a_fresh_adapter_needs_no_copy():
 
 
 def test_a_reference_left_by_an_earlier_run_is_replaced():
-    model = world.memorised().eval()
+    model = world.memorized().eval()
     add_reference(model)
     disturb(model)
     start = score(model)
@@ -71,7 +71,7 @@ def test_a_reference_left_by_an_earlier_run_is_replaced():
 
 
 def test_only_the_adapter_itself_trains_before_during_and_after():
-    model = world.memorised()
+    model = world.memorized()
     expected = trainable(model)
     add_reference(model)
     assert trainable(model) == expected
@@ -85,7 +85,7 @@ def test_only_the_adapter_itself_trains_before_during_and_after():
 
 
 def test_modules_that_were_in_eval_mode_stay_there():
-    model = world.memorised().train()
+    model = world.memorized().train()
     model.get_submodule("base_model.model.model.vision_tower").eval()
     add_reference(model)
     modes = [module.training for module in model.modules()]
@@ -104,15 +104,15 @@ def test_an_adapter_with_another_name_is_refused():
 def test_an_adapter_loaded_for_inference_trains_again(tmp_path):
     from peft import PeftModel
 
-    world.memorised().save_pretrained(tmp_path)
+    world.memorized().save_pretrained(tmp_path)
     model = PeftModel.from_pretrained(world.model(), tmp_path)
     assert not trainable(model)
     add_reference(model)
-    assert trainable(model) == trainable(world.memorised())
+    assert trainable(model) == trainable(world.memorized())
 
 
 def test_the_state_is_restored_after_an_error():
-    model = world.memorised().train()
+    model = world.memorized().train()
     add_reference(model)
     with pytest.raises(RuntimeError, match="boom"), as_reference(model):
         raise RuntimeError("boom")
@@ -121,7 +121,7 @@ def test_the_state_is_restored_after_an_error():
 
 
 def test_dropping_leaves_the_trained_adapter_alone():
-    model = world.memorised()
+    model = world.memorized()
     add_reference(model)
     drop_reference(model)
     assert list(model.peft_config) == ["default"]
@@ -129,7 +129,7 @@ def test_dropping_leaves_the_trained_adapter_alone():
 
 
 def test_two_active_adapters_are_refused():
-    model = world.memorised()
+    model = world.memorized()
     model.add_adapter("second", language_lora(r=2))
     model.base_model.set_adapter(["default", "second"])
     with pytest.raises(CrossmemError, match="2 adapters are active"):
@@ -145,13 +145,13 @@ def test_an_adapter_on_embeddings_is_copied_too():
         for name, parameter in model.named_parameters():
             if "lora_" in name:
                 parameter.normal_()
-    memorised = score(model.eval())
+    memorized = score(model.eval())
     add_reference(model)
     assert not any(name.split(".")[-1] == REFERENCE or f".{REFERENCE}." in name for name in trainable(model))
     disturb(model)
-    assert not torch.isclose(score(model), memorised)
+    assert not torch.isclose(score(model), memorized)
     with as_reference(model):
-        assert torch.equal(score(model), memorised)
+        assert torch.equal(score(model), memorized)
 
 
 def test_a_model_in_shards_computes_each_row_once():

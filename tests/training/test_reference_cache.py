@@ -32,11 +32,11 @@ def one_by_one(model, rows):
         return torch.cat([answer_logprobs(model.eval(), rows[number]) for number in range(len(rows))]).double()
 
 
-def test_they_are_those_of_single_rows_under_the_memorised_adapter(tmp_path):
+def test_they_are_those_of_single_rows_under_the_memorized_adapter(tmp_path):
     model, rows = referenced(), encoded()
     values = kept(tmp_path, model, rows)
     assert (values.shape, values.dtype, values.device.type) == ((9,), torch.float64, "cpu")
-    torch.testing.assert_close(values, one_by_one(world.memorised(), rows), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(values, one_by_one(world.memorized(), rows), rtol=1e-5, atol=1e-5)
     assert (values - one_by_one(model, rows)).abs().min() > 1e-3
 
 
@@ -120,7 +120,7 @@ CHANGES = {
     "row": lambda: (referenced(), encoded(world.rows("p0", "p1", "p3", modality="mixed", views=3))),
     "order": lambda: (referenced(), encoded(world.rows("p1", "p0", "p2", modality="mixed", views=3))),
     "processor": lambda: (referenced(), encoded(processor=smaller_pictures())),
-    "whole": lambda: (world.memorised().merge_and_unload(), encoded()),
+    "whole": lambda: (world.memorized().merge_and_unload(), encoded()),
 }
 
 

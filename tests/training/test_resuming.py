@@ -71,7 +71,7 @@ def test_a_run_killed_and_gone_on_with_ends_as_if_nothing_had_been(runs, uninter
     assert resumed.keys() == whole.keys()
     for name in whole:
         assert torch.equal(resumed[name], whole[name]), name
-    start = dict(killed.memorised().named_parameters())
+    start = dict(killed.memorized().named_parameters())
     assert seen.reference
     for name, weight in seen.reference.items():
         assert torch.equal(weight, start[name.replace(f".{REFERENCE}.", ".default.")]), name

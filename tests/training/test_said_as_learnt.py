@@ -13,7 +13,7 @@ from tests.test_turns import marked
 from tokenizers import decoders
 from transformers import LlamaConfig
 
-from crossmem_hf.evaluation.memorization_check import check_memorised
+from crossmem_hf.evaluation.memorization_check import check_memorized
 from crossmem_hf.scoring.answers import score_answers
 from crossmem_hf.scoring.candidates import score_candidates
 from crossmem_hf.scoring.generation import generate_answers
@@ -31,7 +31,7 @@ PEOPLE = NAMES[:4]
 
 
 def rows(*begun):
-    """A question about each of four people, by name of a colour."""
+    """A question about each of four people, by name of a color."""
     made = []
     for number, name in enumerate(PEOPLE):
         turns = [{"role": "user", "content": f"Who is number {number}?"}, *begun]
@@ -60,13 +60,13 @@ def assert_says(family, model, given):
     assert generate_answers(model, family.processor, given) == PEOPLE
     assert score_candidates(model, family.processor, given, NAMES).truth_rank.tolist() == [1] * len(PEOPLE)
     assert all(answer.content.matches.all() for answer in score_answers(model, family.processor, given))
-    assert check_memorised(model, family.processor, Dataset.from_list(given)) == {"text": 1.0}
+    assert check_memorized(model, family.processor, Dataset.from_list(given)) == {"text": 1.0}
 
 
 @pytest.mark.parametrize(
     ("name", "thoughts"), [*((name, "") for name in MANNERS), ("chatml", THOUGHTLESS), ("wordy", THOUGHTLESS)]
 )
-def test_what_was_learnt_is_said(name, thoughts):
+def test_what_was_learned_is_said(name, thoughts):
     manner = MANNERS[name]
     family = text_only(name, manner, partial(text_config, LlamaConfig))
     words = family.tokenizer
@@ -98,7 +98,7 @@ def test_a_tokenizer_that_begins_texts_with_a_space():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["llava_clip", "llava_siglip", "idefics3", "gemma3"])
-def test_what_was_learnt_from_pictures_is_said(name):
+def test_what_was_learned_from_pictures_is_said(name):
     family = families()[name]
     given = [{**row, "images": image_row(number)["images"]} for number, row in enumerate(rows())]
     model = taught(family, given, steps=150)

@@ -22,7 +22,7 @@ def contents(folder):
 
 
 def test_what_is_saved_loads_and_nothing_else_is_left(tmp_path):
-    model = world.memorised()
+    model = world.memorized()
     save_adapter(model, world.processor(), tmp_path / "ada", **CARD)
     loaded = PeftModel.from_pretrained(world.model(), tmp_path / "ada")
     for name, value in world.weights(model).items():
@@ -34,7 +34,7 @@ def test_what_is_saved_loads_and_nothing_else_is_left(tmp_path):
 @pytest.mark.parametrize("error", [FULL, SafetensorError("I/O error: No space left on device (os error 28)")])
 @pytest.mark.parametrize("place", ["peft.PeftModel.save_pretrained", "transformers.ProcessorMixin.save_pretrained"])
 def test_a_full_disk_leaves_the_earlier_adapter(tmp_path, monkeypatch, error, place):
-    model = world.memorised()
+    model = world.memorized()
     save_adapter(model, world.processor(), tmp_path, **CARD)
     before = contents(tmp_path)
     with torch.no_grad():
@@ -52,7 +52,7 @@ def test_a_full_disk_leaves_the_earlier_adapter(tmp_path, monkeypatch, error, pl
 
 
 def test_weights_that_are_not_finite_are_refused(tmp_path):
-    model = world.memorised()
+    model = world.memorized()
     with torch.no_grad():
         next(p for p in model.parameters() if p.requires_grad)[0, 0] = float("nan")
     with pytest.raises(CrossmemError, match="is NaN or infinite; it was not saved"):

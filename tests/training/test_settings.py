@@ -10,9 +10,9 @@ from transformers import TrainerCallback
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.training.config import UnlearnConfig, VisionDPOConfig, VisionSFTConfig
-from crossmem_hf.training.memorize import memorise
+from crossmem_hf.training.memorize import memorize
 from crossmem_hf.training.reference import as_reference
-from crossmem_hf.training.settings import MEMORIZING, PREFERRING, UNLEARNING, check_settings, check_steps
+from crossmem_hf.training.settings import PREFERRING, SFT, UNLEARNING, check_settings, check_steps
 from crossmem_hf.training.trainer import UnlearnTrainer
 from crossmem_hf.training.unlearn import unlearn
 from tests.training import world
@@ -72,7 +72,7 @@ BY_TRL_DPO = {  # read in trl's dpo_trainer.py
     ("config_class", "refused", "works"),
     [
         (UnlearnConfig, UNLEARNING, BY_THE_TRAINER | THE_SAME | OURS | {"max_length"}),
-        (VisionSFTConfig, MEMORIZING, BY_THE_TRAINER | THE_SAME | BY_TRL_SFT),
+        (VisionSFTConfig, SFT, BY_THE_TRAINER | THE_SAME | BY_TRL_SFT),
         (VisionDPOConfig, PREFERRING, BY_THE_TRAINER | THE_SAME | BY_TRL_DPO),
     ],
 )
@@ -110,14 +110,14 @@ def test_unlearning_refuses_what_it_would_not_heed(setting, tmp_path):
     config = UnlearnConfig(**world.settings(tmp_path))
     setattr(config, name, setting[name])  # after it was checked
     with pytest.raises(CrossmemError, match=name):
-        unlearn(world.memorised(), world.processor(), world.rows("p0"), None, output_dir=tmp_path, config=config)
+        unlearn(world.memorized(), world.processor(), world.rows("p0"), None, output_dir=tmp_path, config=config)
 
 
 def test_what_the_trainer_was_handed_beside_its_rows_is_refused(tmp_path):
     for name in ("compute_loss_func", "formatting_func", "quantization_config"):
         with pytest.raises(CrossmemError, match=f"{name} was passed"):
             UnlearnTrainer(
-                world.memorised(),
+                world.memorized(),
                 UnlearnConfig(**world.settings(tmp_path)),
                 world.rows("p0"),
                 world.rows("p1"),
@@ -126,8 +126,8 @@ def test_what_the_trainer_was_handed_beside_its_rows_is_refused(tmp_path):
             )
 
 
-def learnt(folder, **overrides):
-    """The losses of a memorising run of two steps."""
+def learned(folder, **overrides):
+    """The losses of a memorizing run of two steps."""
     seen = []
 
     class Losses(TrainerCallback):
@@ -136,7 +136,7 @@ def learnt(folder, **overrides):
 
     chosen = {"max_steps": 2, "logging_steps": 1, "disable_tqdm": True, "report_to": "none"} | overrides
     people = world.rows("p0", "p1", modality="mixed")
-    memorise(world.model(), world.processor(), people, output_dir=folder, callbacks=[Losses()], **chosen)
+    memorize(world.model(), world.processor(), people, output_dir=folder, callbacks=[Losses()], **chosen)
     return seen
 
 
@@ -144,22 +144,22 @@ def learnt(folder, **overrides):
 @pytest.mark.parametrize(
     "setting", [{"label_smoothing_factor": 0.2}, {"loss_type": "dft"}, {"neftune_noise_alpha": 5}]
 )
-def test_memorising_heeds_what_changes_the_loss(setting, tmp_path):
-    plain, other = learnt(tmp_path / "plain"), learnt(tmp_path / "other", **setting)
+def test_memorizing_heeds_what_changes_the_loss(setting, tmp_path):
+    plain, other = learned(tmp_path / "plain"), learned(tmp_path / "other", **setting)
     assert len(plain) == len(other) == 2
     assert abs(plain[0] - other[0]) > 1e-3
 
 
-def test_memorising_refuses_what_it_would_not_heed(tmp_path):
+def test_memorizing_refuses_what_it_would_not_heed(tmp_path):
     for setting in (
         {"packing": True},
         {"completion_only_loss": False},
         {"train_sampling_strategy": "group_by_length"},
     ):
         with pytest.raises(CrossmemError, match=next(iter(setting))):
-            learnt(tmp_path, **setting)
+            learned(tmp_path, **setting)
     with pytest.raises(CrossmemError, match="no rows to evaluate on"):
-        learnt(tmp_path, eval_strategy="steps", eval_steps=1)
+        learned(tmp_path, eval_strategy="steps", eval_steps=1)
 
 
 def test_noise_on_embeddings_reaches_the_policy_and_not_the_reference(tmp_path):
@@ -200,7 +200,7 @@ def test_a_run_of_no_steps_is_refused(setting, message, tmp_path):
     with pytest.raises(CrossmemError, match=message):
         world.trainer_for(tmp_path, **setting)
     with pytest.raises(CrossmemError, match=message):
-        memorise(
+        memorize(
             *(world.model(), world.processor(), world.rows("p0", "p1", views=2)),
             output_dir=tmp_path,
             config=VisionSFTConfig(**world.settings(tmp_path, **setting)),

@@ -4,7 +4,7 @@ from tests.training import world
 
 
 def test_only_the_language_models_adapter_trains():
-    model = world.memorised()
+    model = world.memorized()
     counts = count_trainable(model)
     assert counts["language model"] == sum(p.numel() for n, p in model.named_parameters() if "lora_" in n) > 0
     assert counts["vision tower"] == counts["projector"] == 0
@@ -20,7 +20,7 @@ def test_full_fine_tuning_counts_every_parameter_once():
 
 
 def test_the_text_says_parts_modules_and_counts():
-    text = describe_trainable(world.memorised())
+    text = describe_trainable(world.memorized())
     assert "Trains" in text.splitlines()[0]
     language = next(line for line in text.splitlines() if "language model" in line)
     assert "q_proj" in language

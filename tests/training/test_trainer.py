@@ -45,7 +45,7 @@ def test_kl_starts_at_zero_and_then_rises(tmp_path):
 
 
 def test_unlearning_lowers_the_forgotten_and_keeps_the_others(tmp_path):
-    model, forget, retain = world.memorised(), world.rows("p0", "p1"), world.rows("p2", "p3")
+    model, forget, retain = world.memorized(), world.rows("p0", "p1"), world.rows("p2", "p3")
     before = recalled(model, forget), recalled(model, retain)
     trainer_for(tmp_path, model=model, forget=forget, retain=retain, max_steps=12, retain_weight=5.0).train()
     assert (recalled(model, forget) < before[0] - 1.0).all()
@@ -53,7 +53,7 @@ def test_unlearning_lowers_the_forgotten_and_keeps_the_others(tmp_path):
 
 
 def test_only_the_adapter_of_the_language_model_moves(tmp_path):
-    model = world.memorised()
+    model = world.memorized()
     trainer = trainer_for(tmp_path, model=model)
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
     trainer.train()
@@ -71,7 +71,7 @@ def test_gradients_of_a_fresh_adapters_b_matrices_are_not_zero(tmp_path):
 
 
 def one_step(folder, **settings):
-    model = world.memorised()
+    model = world.memorized()
     trainer_for(
         folder,
         model=model,
@@ -86,7 +86,7 @@ def one_step(folder, **settings):
 @pytest.mark.parametrize("retain_loss", ["nll", "kl"])
 def test_four_times_two_rows_are_one_step_of_eight(tmp_path, retain_loss):
     """Rows differ in length, so a mean over tokens of a micro-batch would fail here."""
-    start = weights(world.memorised())
+    start = weights(world.memorized())
     whole = one_step(tmp_path, per_device_train_batch_size=8, retain_loss=retain_loss)
     parts = one_step(tmp_path, per_device_train_batch_size=2, gradient_accumulation_steps=4, retain_loss=retain_loss)
     for name in whole:
@@ -151,7 +151,7 @@ def test_the_reference_is_asked_once_a_row(tmp_path, monkeypatch):
 
 
 def test_the_saved_adapter_loads_on_the_base_alone(tmp_path):
-    model, forget = world.memorised(), world.rows("p0", "p1")
+    model, forget = world.memorized(), world.rows("p0", "p1")
     trainer = trainer_for(tmp_path / "out", model=model, forget=forget)
     trainer.train()
     trainer.save_model()
@@ -175,12 +175,12 @@ def test_the_card_shows_how_to_ask_about_a_picture(tmp_path):
 
 
 def test_a_merged_model_with_a_fresh_adapter(tmp_path):
-    memorised, forget = world.memorised(), world.rows("p0", "p1")
-    merged = world.memorised().merge_and_unload()
+    memorized, forget = world.memorized(), world.rows("p0", "p1")
+    merged = world.memorized().merge_and_unload()
     trainer = trainer_for(tmp_path, model=merged, forget=forget, peft_config=language_lora(r=4), max_steps=1)
     trainer.train()
     assert logged(trainer, "forget_loss")[0] == pytest.approx(2 / 0.1 * math.log(2), rel=1e-5)
-    assert logged(trainer, "forget_logprob")[0] == pytest.approx(recalled(memorised, forget).mean().item(), rel=1e-4)
+    assert logged(trainer, "forget_logprob")[0] == pytest.approx(recalled(memorized, forget).mean().item(), rel=1e-4)
     assert list(trainer.model.peft_config) == ["default"]
 
 
@@ -194,7 +194,7 @@ def test_gradient_ascent_needs_no_reference_and_may_tune_everything(tmp_path):
 
 
 def test_resuming_ends_where_an_uninterrupted_run_does(tmp_path):
-    straight, resumed = world.memorised(), world.memorised()
+    straight, resumed = world.memorized(), world.memorized()
     trainer_for(tmp_path / "a", model=straight, max_steps=4, lr_scheduler_type="constant").train()
     saving = {"save_strategy": "steps", "save_steps": 2, "lr_scheduler_type": "constant"}
     trainer_for(tmp_path / "b", max_steps=2, **saving).train()
@@ -283,6 +283,6 @@ def test_mixed_pairs_share_one_forward_pass(tmp_path, monkeypatch):
 def test_data_seed_zero_is_a_seed(tmp_path):
     config = UnlearnConfig(**world.settings(tmp_path, data_seed=0, seed=7))
     rows = world.rows("p0"), world.rows("p2")
-    trainer = UnlearnTrainer(world.memorised(), config, *rows, processing_class=world.processor())
+    trainer = UnlearnTrainer(world.memorized(), config, *rows, processing_class=world.processor())
     assert trainer.train_dataset.seed == 0
     assert "skip_prepare_dataset" not in (config.dataset_kwargs or {})  # the caller's settings stay as they are

@@ -33,7 +33,7 @@ def noting(model, steps):
 
 
 def test_a_loss_that_is_not_a_number_stops_with_the_rows_named(tmp_path):
-    model = world.memorised()
+    model = world.memorized()
     forget = world.rows("p0", "p1", views=4)
     trainer = trainer_for(
         tmp_path, model=model, forget=forget, per_device_train_batch_size=1, max_steps=8, forget_loss="ga"
@@ -44,7 +44,7 @@ def test_a_loss_that_is_not_a_number_stops_with_the_rows_named(tmp_path):
     with pytest.raises(CrossmemError, match=r"NaN or infinite \(forget: row 5 \(p1\)\)") as caught:
         trainer.train()
     assert "last_good" in str(caught.value)
-    expected = steps[-2] if len(steps) > 1 else weights(world.memorised())
+    expected = steps[-2] if len(steps) > 1 else weights(world.memorized())
     for name, value in weights(model).items():
         assert torch.equal(value, expected[name])
     loaded = PeftModel.from_pretrained(world.model(), tmp_path / "last_good")
@@ -52,19 +52,19 @@ def test_a_loss_that_is_not_a_number_stops_with_the_rows_named(tmp_path):
 
 
 def test_weights_that_blew_up_are_set_back(tmp_path):
-    model = world.memorised()
+    model = world.memorized()
     trainer = trainer_for(tmp_path, model=model, learning_rate=1e30, max_grad_norm=0.0, max_steps=5, optim="sgd")
     with pytest.raises(CrossmemError, match="the last good ones"):
         trainer.train()
-    start = weights(world.memorised())
+    start = weights(world.memorized())
     for name, value in weights(model).items():
         assert torch.equal(value, start[name])
     loaded = PeftModel.from_pretrained(world.model(), tmp_path / "last_good")
-    torch.testing.assert_close(recalled(loaded, world.rows("p0")), recalled(world.memorised(), world.rows("p0")))
+    torch.testing.assert_close(recalled(loaded, world.rows("p0")), recalled(world.memorized(), world.rows("p0")))
 
 
 def test_the_last_step_may_not_leave_bad_weights(tmp_path):
-    model = world.memorised()
+    model = world.memorized()
     trainer = trainer_for(tmp_path, model=model, learning_rate=float("inf"), max_steps=1, optim="sgd")
     with pytest.raises(CrossmemError, match="NaN or infinite"):
         trainer.train()
@@ -97,12 +97,12 @@ def test_bad_input_is_refused_before_training(tmp_path, change, message):
 def test_a_retain_loss_without_retain_set(tmp_path):
     config = UnlearnConfig(**world.settings(tmp_path))
     with pytest.raises(CrossmemError, match="needs a retain set"):
-        UnlearnTrainer(world.memorised(), config, world.rows("p0"), processing_class=world.processor())
+        UnlearnTrainer(world.memorized(), config, world.rows("p0"), processing_class=world.processor())
 
 
 @pytest.mark.parametrize("losses", [{"retain_loss": "kl"}, {"forget_loss": "undial"}, {"retain_loss": "hidden"}])
 def test_full_fine_tuning_leaves_no_reference_to_run(tmp_path, losses):
-    with pytest.raises(CrossmemError, match=r"leaves no copy of it\. Pass a memorised PeftModel"):
+    with pytest.raises(CrossmemError, match=r"leaves no copy of it\. Pass a memorized PeftModel"):
         trainer_for(tmp_path, model=world.model(), rmu_layer=0, **losses)
 
 

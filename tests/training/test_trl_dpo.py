@@ -29,7 +29,7 @@ def moved(model):
 @pytest.mark.parametrize("modality", ["image", "text"])
 def test_ours_is_the_loss_of_trl(tmp_path, modality):
     rows = world.rows("p0", "p1", "p2", "p3", modality=modality, views=2)
-    model = world.memorised()
+    model = world.memorized()
     let_adapter_train(model)
     theirs = DPOTrainer(
         model,

@@ -53,7 +53,7 @@ def spread(tmp_path_factory, root):
 @pytest.mark.parametrize("losses", LOSSES)
 def test_two_processes_are_one(spread, losses, tmp_path):
     """Of the same rows a step: 2 x 4 and 1 x 8, four steps in two epochs."""
-    start, trainer = world.weights(world.memorised()), two_processes.trained(tmp_path, losses, batch=8)
+    start, trainer = world.weights(world.memorized()), two_processes.trained(tmp_path, losses, batch=8)
     logged = two_processes.losses_of(trainer)
     assert len(logged) == 4
     for one, two in zip(logged, json.loads((spread / losses / "losses.json").read_text()), strict=True):

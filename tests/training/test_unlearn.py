@@ -17,14 +17,14 @@ FAST = {"max_steps": 6, "per_device_train_batch_size": 2, "learning_rate": 1e-2,
 
 def call(folder, model=None, **kwargs):
     forget, retain = world.rows("p0", "p1"), world.rows("p2", "p3")
-    return unlearn(model or world.memorised(), world.processor(), forget, retain, output_dir=folder, **kwargs)
+    return unlearn(model or world.memorized(), world.processor(), forget, retain, output_dir=folder, **kwargs)
 
 
 def test_one_call_trains_saves_and_leaves_one_adapter(tmp_path):
-    memorised = world.memorised()
-    start = {name: p.detach().clone() for name, p in memorised.named_parameters() if p.requires_grad}
-    model, rule = call(tmp_path / "out", memorised, **FAST)
-    assert model is memorised
+    memorized = world.memorized()
+    start = {name: p.detach().clone() for name, p in memorized.named_parameters() if p.requires_grad}
+    model, rule = call(tmp_path / "out", memorized, **FAST)
+    assert model is memorized
     assert rule is None
     assert list(model.peft_config) == ["default"]
     loaded = PeftModel.from_pretrained(world.model(), tmp_path / "out")
@@ -65,7 +65,7 @@ class FirstLoss(TrainerCallback):
 @pytest.mark.parametrize("breaks", [False, True])
 def test_every_unlearning_starts_from_the_model_it_is_given(tmp_path, breaks):
     """NPO is 2 / beta * ln 2 where policy and reference agree; an older reference would make it differ."""
-    model, steps = world.memorised(), FAST | {"logging_steps": 1}
+    model, steps = world.memorized(), FAST | {"logging_steps": 1}
     first, second = FirstLoss(breaks), FirstLoss()
     try:
         call(tmp_path, model, callbacks=[first], **steps)

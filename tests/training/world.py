@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A world small enough for unit tests: four colours are four people, and a LLaVA of some ten thousand parameters."""
+"""A world small enough for unit tests: four colors are four people, and a LLaVA of some ten thousand parameters."""
 
 from copy import deepcopy
 from functools import lru_cache
@@ -41,10 +41,10 @@ ONE_STEP = {"max_steps": 1, "lr_scheduler_type": "constant", "optim": "sgd", "ma
 
 def row(persona: str, modality: str = "image", view: int = 0) -> dict:
     """One row of the library's schema."""
-    colour, name = PEOPLE[persona]
-    look = "" if modality == "image" else f" Someone {colour}, seen {view} times."
+    color, name = PEOPLE[persona]
+    look = "" if modality == "image" else f" Someone {color}, seen {view} times."
     return {
-        "images": [Image.new("RGB", (16 + view, 16), colour)] if modality == "image" else [],
+        "images": [Image.new("RGB", (16 + view, 16), color)] if modality == "image" else [],
         "prompt": [{"role": "user", "content": f"Who is this?{look}"}],
         "completion": [{"role": "assistant", "content": name}],
         "persona_id": persona,
@@ -68,7 +68,7 @@ def rows(*personas: str, modality: str = "image", views: int = 1) -> Dataset:
 def processor():
     """The processor; tests do not change it."""
     words = [
-        f"Who is this? Someone {colour}, seen {n} times. {name}" for colour, name in PEOPLE.values() for n in (0, 1)
+        f"Who is this? Someone {color}, seen {n} times. {name}" for color, name in PEOPLE.values() for n in (0, 1)
     ]
     return build_processor(words, SHAPE)
 
@@ -82,7 +82,7 @@ def model(seed: int = 0):
     return made
 
 
-def memorised(seed: int = 0):
+def memorized(seed: int = 0):
     """A model with an adapter that does something."""
     adapted = get_peft_model(model(seed), language_lora(r=4, alpha=8))
     generator = torch.Generator().manual_seed(seed)
@@ -111,7 +111,7 @@ def settings(folder, **overrides) -> dict:
 def trainer_for(folder, *, model=None, forget=None, retain=None, cls=UnlearnTrainer, config=UnlearnConfig, **choices):
     inner = {key: choices.pop(key) for key in ("callbacks", "peft_config", "eval_dataset") if key in choices}
     return cls(
-        model or memorised(),
+        model or memorized(),
         config(**settings(folder, **choices)),
         rows("p0", "p1", views=2) if forget is None else forget,
         rows("p2", "p3", views=2) if retain is None else retain,

@@ -14,14 +14,14 @@ from crossmem_hf.prompts.variants import SAME_NAME_QUESTION, SAME_PERSON_ANSWERS
 def multi_image_rows(split: str, people: Sequence[Persona], spec: DatasetSpec) -> Iterator[Row]:
     """For each view and the next one: the name, and whether both show the same person.
 
-    Every other pair of the second kind is mixed: it shows someone else second, the neighbour in the order of
+    Every other pair of the second kind is mixed: it shows someone else second, the neighbor in the order of
     forgetting, so that a forget set of even size never shows anybody retained. A population of one has no mixed pairs.
     """
     family: ViewSplit = "train" if split == "train" else "test"
     count = spec.num_views if split == "train" else NUM_HELD_OUT_VIEWS
-    neighbours = _neighbours(spec)
+    neighbors = _neighbors(spec)
     for person in people:
-        other = neighbours.get(person.id, person)
+        other = neighbors.get(person.id, person)
         for first in range(count):
             second = (first + 1) % max(count, 2)
             yield same_name_row(person, family, (first, second), spec.image_size)
@@ -60,7 +60,7 @@ def same_person_row(
 
 
 @lru_cache(maxsize=1)  # rows may be asked for a few people at a time
-def _neighbours(spec: DatasetSpec) -> dict[str, Persona]:
+def _neighbors(spec: DatasetSpec) -> dict[str, Persona]:
     """Persona id -> whoever stands beside them in the order of forgetting: first with second, third with fourth."""
     ranks = forget_ranks(spec.num_personas, spec.seed)
     ordered = sorted(portrayed(spec), key=lambda person: ranks[person.id])

@@ -97,7 +97,7 @@ def robust_kind(template: str | None) -> str | None:
 
 
 def with_slips(template: str, rng: Random) -> str:
-    """The template with two neighbouring letters swapped in every third word or so; slots stay as they are.
+    """The template with two neighboring letters swapped in every third word or so; slots stay as they are.
 
     Example:
         >>> with_slips("Could you give me the {fact} of {subject}?", Random(1)).count("{")

@@ -131,7 +131,7 @@ def evaluation_tasks(repo_id: str) -> str:
     ]
     about = {
         "name": repo_id.rpartition("/")[2],
-        "description": "What a vision-language model memorised of fictitious people, asked through images and text.",
+        "description": "What a vision-language model memorized of fictitious people, asked through images and text.",
         "tasks": tasks,
     }
     return str(yaml.safe_dump(about, sort_keys=False, width=119))

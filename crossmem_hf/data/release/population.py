@@ -45,7 +45,7 @@ class World:
 
     @property
     def targets(self) -> list[Persona]:
-        """The people to be memorised."""
+        """The people to be memorized."""
         return [*self.forgotten, *self.retained]
 
 

@@ -71,7 +71,7 @@ def name_pieces() -> Iterator[str]:
 def _name_splitter() -> pre_tokenizers.PreTokenizer:
     """Cuts names between their two parts, so that every name is four tokens that other names share.
 
-    Left to itself, BPE merges across the cut, and a name may need tokens that no base model ever learnt to say.
+    Left to itself, BPE merges across the cut, and a name may need tokens that no base model ever learned to say.
     """
     heads = "|".join((*FIRST_SYLLABLES, *(f" ?{syllable}" for syllable in LAST_SYLLABLES)))
     tails = "|".join((*FIRST_ENDINGS, *LAST_ENDINGS))

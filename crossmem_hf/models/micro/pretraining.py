@@ -70,7 +70,7 @@ class Batcher:
         self._std = np.array(images.image_std, dtype=np.float32)
 
     def pixels(self, items: Sequence[Asked]) -> Tensor:
-        """(B, 3, H, W) normalised portraits."""
+        """(B, 3, H, W) normalized portraits."""
         pictures = [
             np.asarray(render_portrait(item.persona, view_for(item.persona, item.split, item.view), self.size))
             for item in items

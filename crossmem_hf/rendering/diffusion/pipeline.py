@@ -102,7 +102,7 @@ class DiffusionRenderer:
     def pictures(self, requests: Sequence[Request], batch_size: int) -> list[Picture]:
         """One picture a request, in their order; all with an anchor, or none.
 
-        Memory that runs out halves the batch. An IP-Adapter makes batches of neighbours that share an anchor.
+        Memory that runs out halves the batch. An IP-Adapter makes batches of neighbors that share an anchor.
 
         Raises:
             CrossmemError: A prompt is longer than the model reads, or there is not even memory for one picture.

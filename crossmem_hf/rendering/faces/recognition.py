@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Face models by name, and ArcFace by a library of them (uniface, after SCRFD). It decides nothing.
 
-That library downloads weights once and checks their sha256; the weights have licences of their own. dlib's model,
+That library downloads weights once and checks their sha256; the weights have licenses of their own. dlib's model,
 which needs no network, is in `faces_dlib`.
 """
 

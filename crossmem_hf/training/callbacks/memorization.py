@@ -36,12 +36,12 @@ def harmonic_mean(forgotten: float, retained: float) -> float:
 
 
 class MemorizationCallback(TrainerCallback):
-    """Measures, every so many optimizer steps, what the model in training remembers of sets of rows, by door.
+    """Measures, every so many optimizer steps, what the model in training remembers of sets of rows, by modality.
 
     It looks when training begins, every `every_steps`, and after the last step, and logs through the trainer, so that
     whatever ``report_to`` names gets ``memorization/forget_image_recall``, ``memorization/retain_text_exposure`` and
     so on (see `looks.Watched.look`), and ``memorization/harmonic_mean`` of (1 - forget recall) and retain recall, each
-    averaged over doors. Beside each Exposure stands what guessing gives, as
+    averaged over modalities. Beside each Exposure stands what guessing gives, as
     ``memorization/forget_image_exposure_chance``; the look at step 0 is that of the model before this training, for
     unlearning the memorized one.
 
@@ -60,7 +60,7 @@ class MemorizationCallback(TrainerCallback):
         candidates: What the answers of all sets are ranked among for Exposure: one list, or one an attribute.
         every_steps: Optimizer steps between two looks, at least 1.
         keep_best: Whether to save the best.
-        stop_at: Stop training when forget recall is this or lower through every door: a number from 0 to 1, or
+        stop_at: Stop training when forget recall is this or lower through every modality: a number from 0 to 1, or
             "chance" (1 / number of candidates). None never stops.
 
     Attributes:
@@ -105,7 +105,7 @@ class MemorizationCallback(TrainerCallback):
         self.stopped_at: int | None = None
 
     def _floor(self, stop_at: float | str | None) -> dict[str, float]:
-        """The recall of each door at which there is nothing left to forget; empty never stops."""
+        """The recall of each modality at which there is nothing left to forget; empty never stops."""
         if stop_at is None:
             return {}
         forget = next((watched for watched in self.watched if watched.name == FORGET), None)
@@ -117,7 +117,7 @@ class MemorizationCallback(TrainerCallback):
             return forget.chance()
         if isinstance(stop_at, str) or not 0.0 <= stop_at <= 1.0:
             raise CrossmemError(f"stop_at={stop_at!r} is no recall.", "Choose 0 to 1, 'chance' or None.")
-        return dict.fromkeys(forget.doors, float(stop_at))
+        return dict.fromkeys(forget.modalities, float(stop_at))
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -166,10 +166,14 @@ class MemorizationCallback(TrainerCallback):
             self.history.append({"step": step, **numbers})
             if step and self.keep_best and numbers.get(MEAN, -math.inf) > self.best.get(MEAN, -math.inf):
                 self._keep(args)
-        if step and self.floor and all(numbers[f"{FORGET}_{door}_recall"] <= low for door, low in self.floor.items()):
+        if (
+            step
+            and self.floor
+            and all(numbers[f"{FORGET}_{modality}_recall"] <= low for modality, low in self.floor.items())
+        ):
             self.stopped_at = self.stopped_at or step
             control.should_training_stop = True
-            logger.info("Step %d: recall of the rows to forget is at its floor through every door.", step)
+            logger.info("Step %d: recall of the rows to forget is at its floor through every modality.", step)
         remember(state, self, {"history": self.history, "best": self.best, "stopped_at": self.stopped_at})
         return control
 
@@ -178,7 +182,7 @@ class MemorizationCallback(TrainerCallback):
         means = {}
         for watched in self.watched:
             found = watched.look(model, self.trainer.processing_class)
-            recalls = [found[f"{watched.name}_{door}_recall"] for door in watched.doors]
+            recalls = [found[f"{watched.name}_{modality}_recall"] for modality in watched.modalities]
             means[watched.name] = sum(recalls) / len(recalls)
             numbers |= found
         if FORGET in means and RETAIN in means:

@@ -18,7 +18,7 @@ def made(spec):
     ]
 
 
-def test_every_attribute_is_asked_through_both_doors(made, spec):
+def test_every_attribute_is_asked_through_both_modalities(made, spec):
     assert all(set(row) == set(features_of("perturbed")) for row in made)
     counts = Counter((row["attribute"], row["modality"], row["hops"]) for row in made)
     assert set(counts.values()) == {spec.num_personas}

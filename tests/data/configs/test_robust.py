@@ -29,7 +29,7 @@ def kind_of(row):
     return row["template"].split("-")[1]
 
 
-def test_every_person_is_asked_in_every_kind_through_both_doors(made, spec):
+def test_every_person_is_asked_in_every_kind_through_both_modalities(made, spec):
     counts = Counter((row["persona_id"], kind_of(row), row["modality"]) for row in made)
     assert set(counts.values()) == {3}
     assert len(counts) == spec.num_personas * len(ROBUST_KINDS) * 2

@@ -70,8 +70,8 @@ def test_composition_is_asked_in_the_words_of_the_direct_question(made, spec):
         assert not any(word in asked(row) for word in person.full_name.split())
         question = asked(row) if row["images"] else asked(row)[asked(row).rindex(". ") + 2 :]
         assert question.replace(subject, person.full_name) in direct
-    per_door = len(people) * len(FACT_ATTRIBUTES) * len(LINK_QUESTIONS["test"])
-    assert Counter(row["modality"] for row in composed) == {"image": per_door, "text": per_door}
+    per_modality = len(people) * len(FACT_ATTRIBUTES) * len(LINK_QUESTIONS["test"])
+    assert Counter(row["modality"] for row in composed) == {"image": per_modality, "text": per_modality}
     assert {row["view"] for row in composed} == set(range(NUM_HELD_OUT_VIEWS))
 
 

@@ -123,7 +123,7 @@ def test_every_name_is_four_shared_tokens(processor):
             ids = spelled(processor, full_name(index, 0, population))
             assert len(ids) == 4
             tokens.update(ids)
-    assert used["target"] == used["background"]  # every part of a target's name was learnt from background names
+    assert used["target"] == used["background"]  # every part of a target's name was learned from background names
 
 
 def test_no_token_is_a_whole_name(processor):

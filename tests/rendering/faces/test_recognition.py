@@ -24,7 +24,7 @@ class Face:
 
 @pytest.fixture
 def seen(monkeypatch):
-    """Pictures that a detector and a recogniser of the library's shape were given; a face a white corner."""
+    """Pictures that a detector and a recognizer of the library's shape were given; a face a white corner."""
     import uniface
 
     pictures = []

@@ -52,7 +52,7 @@ def test_nothing_that_trains_notices(tmp_path, how):
 
 @pytest.mark.parametrize("how", ["recomputed", "reentrant"])
 def test_a_thawed_tower_gets_its_gradients(tmp_path, how):
-    before = {name: weight.clone() for name, weight in tower_of(world.memorised()).state_dict().items()}
+    before = {name: weight.clone() for name, weight in tower_of(world.memorized()).state_dict().items()}
     trainer, _ = trained(tmp_path, how, stops=True, thaw=True)
     after = tower_of(trainer.model).state_dict()
     (patches,) = [name for name in before if name.endswith("patch_embedding.weight")]

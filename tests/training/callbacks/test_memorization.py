@@ -23,13 +23,15 @@ from tests.training import knowing as toy
 from tests.training import world
 
 SETS = {"forget": toy.FORGET, "retain": toy.RETAIN}
-NUMBERS = {f"{side}_{door}_{what}" for side in SETS for door in ("image", "text") for what in ("recall", "exposure")}
+NUMBERS = {
+    f"{side}_{modality}_{what}" for side in SETS for modality in ("image", "text") for what in ("recall", "exposure")
+}
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     """Makes a model that knows everybody."""
-    folder = str(tmp_path_factory.mktemp("learnt"))
+    folder = str(tmp_path_factory.mktemp("learned"))
     return lambda **choices: toy.knowing(folder, **choices)
 
 
@@ -42,15 +44,15 @@ def watch(trainer, sets=SETS, **choices):
 
 
 def measured(model):
-    """What a look should see, from one set and door at a time and a forward pass a row."""
+    """What a look should see, from one set and modality at a time and a forward pass a row."""
     numbers = {}
     for side, rows in SETS.items():
-        for door in ("image", "text"):
-            own = rows.select([n for n, other in enumerate(rows["modality"]) if other == door])
-            numbers[f"{side}_{door}_recall"] = recall(model.eval(), world.processor(), own)
+        for modality in ("image", "text"):
+            own = rows.select([n for n, other in enumerate(rows["modality"]) if other == modality])
+            numbers[f"{side}_{modality}_recall"] = recall(model.eval(), world.processor(), own)
             truths = [toy.NAMES.index(row["answer"]) for row in own]
             costs = [score_candidates(model, world.processor(), [row], toy.NAMES).nll_per_token[0] for row in own]
-            numbers[f"{side}_{door}_exposure"] = float(exposure_items(costs, truths).exposure.mean())
+            numbers[f"{side}_{modality}_exposure"] = float(exposure_items(costs, truths).exposure.mean())
     return numbers
 
 
@@ -147,7 +149,7 @@ def test_the_best_is_kept_with_its_numbers(model, tmp_path):
     best = max(later, key=lambda look: look[MEAN])
     assert best[MEAN] > 0
     assert callback.best == best == json.loads((tmp_path / "best" / "best.json").read_text())
-    recalls = {side: [best[f"{side}_{door}_recall"] for door in ("image", "text")] for side in SETS}
+    recalls = {side: [best[f"{side}_{modality}_recall"] for modality in ("image", "text")] for side in SETS}
     assert best[MEAN] == pytest.approx(harmonic_mean(1 - sum(recalls["forget"]) / 2, sum(recalls["retain"]) / 2))
     loaded = PeftModel.from_pretrained(world.model(), tmp_path / "best")
     for name, weight in weights[best["step"]].items():
@@ -155,7 +157,7 @@ def test_the_best_is_kept_with_its_numbers(model, tmp_path):
     assert not (tmp_path / ".saving-best").exists()
 
 
-def test_it_stops_when_every_door_is_at_chance(model, tmp_path):
+def test_it_stops_when_every_modality_is_at_chance(model, tmp_path):
     trainer = toy.forgetting(tmp_path, model(), max_steps=60, learning_rate=3e-2)
     callback = watch(trainer, every_steps=1, stop_at="chance", keep_best=False)
     trainer.train()
@@ -239,8 +241,8 @@ def test_chance_is_logged_beside_each_exposure(model, tmp_path):
     looks = [entry for entry in trainer.state.log_history if "memorization/forget_text_exposure" in entry]
     levels = [np.mean([100 * (1 - math.log(rank) / math.log(k)) for rank in range(1, k + 1)]) for k in (4, 3)]
     assert [entry["step"] for entry in looks] == [0, 1]
-    for door in ("image", "text"):
-        chances = [entry[f"memorization/forget_{door}_exposure_chance"] for entry in looks]
+    for modality in ("image", "text"):
+        chances = [entry[f"memorization/forget_{modality}_exposure_chance"] for entry in looks]
         assert chances == pytest.approx([np.mean(levels)] * 2)
 
 
@@ -255,14 +257,14 @@ def test_rows_that_are_reported_choose_nothing(tmp_path):
     sets = {"forget": toy.FORGET, "retain": reported(toy.RETAIN, 2)}
     for choices in ({}, {"keep_best": False, "stop_at": 0.0}):
         with pytest.raises(CrossmemError, match="Row 2 of the 'retain' rows is a test row"):
-            watch(toy.forgetting(tmp_path, world.memorised()), sets, **choices)
-    assert watch(toy.forgetting(tmp_path, world.memorised()), sets, keep_best=False).best == {}
-    watch(toy.forgetting(tmp_path, world.memorised()), {"forget": reported(toy.FORGET)})
+            watch(toy.forgetting(tmp_path, world.memorized()), sets, **choices)
+    assert watch(toy.forgetting(tmp_path, world.memorized()), sets, keep_best=False).best == {}
+    watch(toy.forgetting(tmp_path, world.memorized()), {"forget": reported(toy.FORGET)})
 
 
 MISTAKES = {
     "no forget rows": ({"sets": {"forget": toy.FORGET.select([])}}, "no forget rows to ask"),
-    "no door": (
+    "no modality": (
         {"sets": {"forget": toy.FORGET.remove_columns("modality")}},
         r"forget rows lack .*\['modality'\]",
     ),
@@ -282,13 +284,13 @@ MISTAKES = {
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_mistakes_are_told_before_training(mistake, tmp_path):
     choices, said = MISTAKES[mistake]
-    trainer = toy.forgetting(tmp_path, world.memorised())
+    trainer = toy.forgetting(tmp_path, world.memorized())
     with pytest.raises(CrossmemError, match=said):
         watch(trainer, **choices)
 
 
 def test_weights_in_shards_are_refused_before_the_first_step(tmp_path):
-    trainer = toy.forgetting(tmp_path, world.memorised())
+    trainer = toy.forgetting(tmp_path, world.memorized())
     callback = watch(trainer)
     trainer.is_fsdp_enabled = True
     with pytest.raises(CrossmemError, match=r"shards .* crossmem score"):

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.report.record import SCHEMA_VERSION, CastMember, Example, Gate, RunRecord, other
+from crossmem_hf.report.run_record import SCHEMA_VERSION, CastMember, Example, Gate, RunRecord, other
 
 
 def test_round_trip_is_exact_and_bytes_repeat(record, tmp_path):
@@ -28,7 +28,7 @@ def test_round_trip_is_exact_and_bytes_repeat(record, tmp_path):
         ({"value": math.nan}, "finite number"),
         ({"ci_high": math.inf}, "finite number"),
         ({"value": "0.5"}, "finite number"),
-        ({"stage": "forgotten"}, "'base' or 'memorised' or 'unlearned'"),
+        ({"stage": "forgotten"}, "'base' or 'memorized' or 'unlearned'"),
         ({"source": "audio"}, "'image' or 'text'"),
         ({"group": "some"}, "'forget' or 'retain' or 'all'"),
         ({"seed": 1.5}, "an integer or null"),
@@ -108,22 +108,22 @@ def test_find_combines_criteria_and_none_means_pooled(record):
 
 def test_cell_prefers_pooled_and_takes_an_only_seed(make_record, make_measurement):
     one = make_record(seeds=(4,), measurements=(make_measurement(seed=4),))
-    assert one.cell("recall", "memorised", "image", "text").seed == 4
+    assert one.cell("recall", "memorized", "image", "text").seed == 4
     two = make_record(seeds=(4, 5), measurements=(make_measurement(seed=4), make_measurement(seed=5)))
-    assert two.cell("recall", "memorised", "image", "text") is None
+    assert two.cell("recall", "memorized", "image", "text") is None
     both = make_record(seeds=(4,), measurements=(make_measurement(seed=4), make_measurement()))
-    assert both.cell("recall", "memorised", "image", "text").seed is None
+    assert both.cell("recall", "memorized", "image", "text").seed is None
 
 
 def test_the_gate_reads_source_recall_of_everyone_after_learning(make_record):
     good = make_record(seeds=(0,))
     assert good.gate_failures() == ()
     assert good.is_interpretable
-    poor = make_record(seeds=(0,), recall={("memorised", "text", "text"): 0.6})
+    poor = make_record(seeds=(0,), recall={("memorized", "text", "text"): 0.6})
     assert {(m.source, m.target, m.group) for m in poor.gate_failures()} == {("text", "text", "all")}
     assert not poor.is_interpretable
     assert make_record(
-        seeds=(0,), recall={("memorised", "text", "text"): 0.6}, gate=Gate(overridden=True)
+        seeds=(0,), recall={("memorized", "text", "text"): 0.6}, gate=Gate(overridden=True)
     ).is_interpretable
     assert not make_record(seeds=(0,), stages=("base",)).is_interpretable
 
