@@ -47,7 +47,7 @@ class Measurement(_Frozen):
     Attributes:
         metric: E.g. ``"recall"``, ``"exposure"``.
         where: What it is about: an open mapping. Usual keys: ``stage`` (base, memorized, unlearned), ``source``
-            (modality learned), ``target`` (modality asked in), ``group`` (forget, retain, all), ``method``,
+            (modality learned), ``target`` (modality asked in), ``group`` (forget, retain), ``method``,
             ``forget_modality``, ``model``, ``hops``, ``attribute``, ``kind``, ``seed``, ``persona_id``. A key that is
             not there pools over it: without ``seed`` the value is over all seeds.
         value: The estimate.
