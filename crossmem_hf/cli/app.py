@@ -12,6 +12,7 @@ from crossmem_hf.cli.console import clear_errors, console
 from crossmem_hf.cli.importing import import_images, import_mapping, import_qa
 from crossmem_hf.cli.portraits import portraits
 from crossmem_hf.cli.publishing import publish_app, reproduce
+from crossmem_hf.cli.recipe import recipe
 
 if TYPE_CHECKING:
     from crossmem_hf.studies.first_light import Outcome
@@ -28,6 +29,7 @@ app.command()(import_qa)
 app.command()(import_mapping)
 app.command()(portraits)
 app.command()(check_model)
+app.command()(recipe)
 _SCORES = Path("crossmem_runs/score")
 _COMPARED = Path("crossmem_runs/compare")
 
