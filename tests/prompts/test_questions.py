@@ -19,7 +19,7 @@ from crossmem_hf.prompts.questions import (
     features_answer,
     parse_features,
 )
-from crossmem_hf.prompts.questions import questions as prompts
+from crossmem_hf.prompts import questions as prompts
 from crossmem_hf.seeding import rng_for
 
 QUESTIONS = [(template, split, hops) for hops, table in ((1, SINGLE_HOP_QUESTIONS), (2, MULTI_HOP_QUESTIONS))

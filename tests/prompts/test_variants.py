@@ -8,12 +8,12 @@ import pytest
 
 from crossmem_hf.personas.sampling import sample_personas
 from crossmem_hf.personas.schema import MODALITIES
+from crossmem_hf.prompts import variants
 from crossmem_hf.prompts.questions import (
     FACT_PHRASES,
     MULTI_HOP_QUESTIONS,
     NAME_QUESTIONS,
     SINGLE_HOP_QUESTIONS,
-    variants,
 )
 from crossmem_hf.prompts.variants import LINK_QUESTIONS, REWORDINGS, WRAPPERS, link_question
 

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 from PIL import Image
-from tests.rendering.test_faces_dlib import dlib_faces  # noqa: F401  # a fixture, which says what is not installed
+from tests.rendering.faces.test_dlib_model import dlib_faces  # noqa: F401  # a fixture, which says what is not installed
 
 from crossmem_hf.data.albums.making import run_portraits
 from crossmem_hf.importing.calibration import run_calibration

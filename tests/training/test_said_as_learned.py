@@ -8,8 +8,8 @@ from functools import partial
 import pytest
 import torch
 from datasets import Dataset
-from tests.test_turns import PHI as PHI_3
-from tests.test_turns import marked
+from tests.models.test_turns import PHI as PHI_3
+from tests.models.test_turns import marked
 from tokenizers import decoders
 from transformers import LlamaConfig
 
