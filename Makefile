@@ -47,10 +47,11 @@ test: $(STAMP) ## The fast tests, offline
 gpu: $(STAMP) ## The benchmarks that need a GPU, in 8 minutes of an H100; ARGS="--device cpu --toy" shows that they run
 	$(BIN)/python benchmarks/gpu.py $(ARGS)
 
-check: $(STAMP) ## Lint, formatting and types
+check: $(STAMP) ## Lint, formatting, types and what may import what
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict crossmem_hf
+	$(BIN)/lint-imports --no-cache
 
 format: $(STAMP) ## Rewrite the code in the house format
 	$(BIN)/ruff check --fix .
