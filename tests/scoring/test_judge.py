@@ -5,12 +5,12 @@ import json
 
 import numpy as np
 import pytest
-from huggingface_hub import InferenceClient
 from rich.console import Console
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.scoring import judge
 from crossmem_hf.scoring.judge import TIMES_ASKED, judge_answers
+from crossmem_hf.scoring.verdicts import REPLY_SCHEMA
 from tests.scoring.judge_server import (  # noqa: F401
     TOKEN,
     JudgeServer,
@@ -48,7 +48,8 @@ def test_the_request():
     assert asked.path == "/v1/chat/completions"
     assert asked.headers["authorization"] == f"Bearer {TOKEN}"
     messages = asked.payload.pop("messages")
-    assert asked.payload == {"model": "org/judge", "max_tokens": 512, "temperature": 0.0, "seed": 0, "stream": False}
+    settings = {"max_tokens": 512, "temperature": 0.0, "seed": 0, "response_format": REPLY_SCHEMA}
+    assert asked.payload == {"model": "org/judge", **settings}
     assert [turn["role"] for turn in messages] == ["system", "user"]
     assert json.loads(messages[1]["content"]) == {
         "question": "Where?", "truth": "7 Elm Row", "answer": trick.replace("\udc80", "?")}  # fmt: skip
@@ -65,14 +66,11 @@ def test_settings_that_are_none_are_not_sent():
     assert "seed" not in server.asked[0].payload
 
 
-def test_a_client_of_ones_own():
+def test_headers_of_ones_own():
     with JudgeServer(lambda asked: verdict(0.5)) as server:
-        client = InferenceClient(base_url=server.url, api_key="own-key-123", headers={"X-Team": "blue-team"})
-        found = judged(server, client=client, base_url=None, token=None)
-        with pytest.raises(CrossmemError, match="Got client and one of base_url"):
-            judged(server, client=client)
-    assert found.scores.tolist() == [0.5]
-    assert server.asked[0].headers["authorization"] == "Bearer own-key-123"
+        judged(server, headers={"X-Team": "blue-team"})
+        with pytest.raises(CrossmemError, match="Got base_url and provider"):
+            judged(server, provider="together")
     assert server.asked[0].headers["x-team"] == "blue-team"
 
 
