@@ -84,8 +84,8 @@ def test_the_same_again_is_no_commit_and_other_data_no_new_meaning_of_a_tag(hub,
     ("token", "said"),
     [
         (None, "hf auth login"),
-        (READ_TOKEN, "may only read"),
-        (STRANGER_TOKEN, "'zoe' may not write to 'crossmem'"),
+        (READ_TOKEN, "HTTP 403"),
+        (STRANGER_TOKEN, "under the namespace 'crossmem'"),
     ],
 )
 def test_without_the_right_nothing_is_made(hub, clients, token, said):
