@@ -20,7 +20,7 @@ HEADERS = (
     "n",
     "chance",
     "unit",
-    "higher is",
+    "greater means",
 )
 GROUPS = {"forget": "people to forget", "retain": "people to keep", "all": "everyone"}
 MOST_FIGURES = 24
@@ -52,7 +52,7 @@ def table(runs: Sequence[Run], metric: str = "") -> list[list[object]]:
             line.n,
             _short(line.chance),
             line.unit,
-            line.higher_is.replace("_", " "),
+            line.greater_means,
         ]
         for run in runs
         for line in run.lines
@@ -70,7 +70,7 @@ def matrices(runs: Sequence[Run]) -> list[tuple[str, str]]:
     for run in runs:
         cells: dict[tuple[str, str], dict[tuple[str, str], Line]] = {}
         for line in run.lines:
-            if run.kind == "run" and line.metric == "recall" and {line.source, line.target} <= set(MODALITIES):
+            if line.stage and line.metric == "recall" and {line.source, line.target} <= set(MODALITIES):
                 cells.setdefault((line.what, line.group), {})[line.source, line.target] = line
         split = {what for what, group in cells if what.startswith("unlearned")}
         for (what, group), lines in cells.items():

@@ -6,7 +6,7 @@ from pathlib import Path
 from people import TOKEN, check_repo
 from records import MAX_BYTES
 
-NAMES = ("record.json", "compare.json")
+NAME = "record.json"
 MOST_FILES = 10
 
 
@@ -24,7 +24,7 @@ def records_of_repo(repo: str) -> list[tuple[str, bytes]]:
     for kind in ("model", "dataset"):
         try:
             tree = api.list_repo_tree(repo, repo_type=kind, recursive=True)
-            files = [entry for entry in tree if isinstance(entry, RepoFile) and Path(entry.path).name in NAMES]
+            files = [entry for entry in tree if isinstance(entry, RepoFile) and Path(entry.path).name == NAME]
             if files:
                 return [
                     (
@@ -37,4 +37,4 @@ def records_of_repo(repo: str) -> list[tuple[str, bytes]]:
         except Exception as error:  # every client library has its own; each means that the Hub gave nothing
             reasons.append(type(error).__name__)
     why = f" ({', '.join(reasons)})" if reasons else ""
-    raise ValueError(f"{repo}: no record.json or compare.json found{why}. Name a public repository that holds one.")
+    raise ValueError(f"{repo}: no record.json found{why}. Name a public repository that holds one.")

@@ -60,7 +60,7 @@ def results_tab(gr: Any, first: Mapping[str, Run], fault: str) -> None:
             files = gr.File(
                 file_count="multiple",
                 file_types=[".json"],
-                label="record.json of crossmem run, compare or score",
+                label="record.json of any crossmem command",
                 height=130,
                 elem_id="cm-files",
             )
