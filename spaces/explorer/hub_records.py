@@ -7,7 +7,7 @@ from people import TOKEN, check_repo
 from records import MAX_BYTES
 
 NAME = "record.json"
-MOST_FILES = 10
+MAX_FILES = 10
 
 
 def records_of_repo(repo: str) -> list[tuple[str, bytes]]:
@@ -31,7 +31,7 @@ def records_of_repo(repo: str) -> list[tuple[str, bytes]]:
                         f"{repo}/{entry.path}"[-80:],
                         Path(hf_hub_download(repo, entry.path, repo_type=kind, token=TOKEN)).read_bytes(),
                     )
-                    for entry in files[:MOST_FILES]
+                    for entry in files[:MAX_FILES]
                     if entry.size <= MAX_BYTES
                 ]
         except Exception as error:  # every client library has its own; each means that the Hub gave nothing

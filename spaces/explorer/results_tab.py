@@ -13,7 +13,7 @@ from hub_records import records_of_repo
 from look import fault_html
 from records import MAX_BYTES, Run, read_record
 
-MOST_RUNS = 20
+MAX_RUNS = 20
 
 
 def with_files(runs: Mapping[str, Run], files: Sequence[tuple[str, bytes]]) -> tuple[dict[str, Run], str]:
@@ -22,9 +22,9 @@ def with_files(runs: Mapping[str, Run], files: Sequence[tuple[str, bytes]]) -> t
     for name, raw in files:
         try:
             run = read_record(raw, name)
-            if name not in kept and len(kept) >= MOST_RUNS:
+            if name not in kept and len(kept) >= MAX_RUNS:
                 raise ValueError(
-                    f"{name}: {MOST_RUNS} records are loaded, as many as the page holds. Reload the page."
+                    f"{name}: {MAX_RUNS} records are loaded, as many as the page holds. Reload the page."
                 )
             kept[name] = run
         except ValueError as fault:

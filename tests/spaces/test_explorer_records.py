@@ -174,9 +174,9 @@ def test_files_are_told_apart_and_limited(explorer, tmp_path, score_json):
     kept, faults = explorer.results_tab.with_files({}, [*named, ("theirs", b"{")])
     assert list(kept) == ["a/record.json", "b/record.json"]
     assert "theirs: not JSON" in faults
-    many = [(f"n{place}", score_json) for place in range(explorer.results_tab.MOST_RUNS + 1)]
+    many = [(f"n{place}", score_json) for place in range(explorer.results_tab.MAX_RUNS + 1)]
     kept, faults = explorer.results_tab.with_files({}, many)
-    assert len(kept) == explorer.results_tab.MOST_RUNS
+    assert len(kept) == explorer.results_tab.MAX_RUNS
     assert "as many as the page holds" in faults
 
 
