@@ -16,7 +16,7 @@ publish_app = typer.Typer(help="Put metrics or results on the Hub.", no_args_is_
 
 
 def reproduce(
-    record: Annotated[str, typer.Argument(help="A record.json or compare.json, its folder, or a Hub repository.")],
+    record: Annotated[str, typer.Argument(help="A record.json, its folder, or a Hub repository.")],
     output_dir: Annotated[
         Path | None, typer.Option(help="Where everything goes (default: under crossmem_runs/).")
     ] = None,
@@ -30,7 +30,7 @@ def reproduce(
     """Run what a record says, and print then and now, measurement by measurement. Resumes if killed.
 
     Ends with 0 if every number is equal (to 1e-6) or inside the record's 95 % interval, over as many answers; with 3
-    if not. Other versions and fingerprints are told, and decide nothing.
+    if not. Other versions and fingerprints are reported, and decide nothing.
     """
     with clear_errors():
         from crossmem_hf.publishing.records import located_record
@@ -43,7 +43,7 @@ def reproduce(
 
         found = located_record(record, revision)
         part = Part(seeds=seeds, only=names_in(only), model=model)
-        mark = fingerprint([found.record.config, found.record.data_fingerprint, part.words(), model])[:8]
+        mark = fingerprint([found.record.config, found.record.fingerprints, part.words(), model])[:8]
         folder = output_dir or Path("crossmem_runs") / f"reproduce-{mark}"
         outcome = run_again(
             found.record,
@@ -77,9 +77,14 @@ def publish_metrics(
     """Push each metric as a Space: module, maths, page, card, requirements, test cases. Equal ones are left alone."""
     with clear_errors():
         from crossmem_hf.publishing.spaces import publish_metrics as push
-        from crossmem_hf.studies.compare_settings import names_in
 
-        push(names_in(only), namespace=namespace, private=private, create_pr=create_pr, tell=_tell)
+        push(
+            [name.strip() for name in only.split(",") if name.strip()],
+            namespace=namespace,
+            private=private,
+            create_pr=create_pr,
+            report=_report,
+        )
 
 
 @publish_app.command("space")
@@ -93,12 +98,12 @@ def publish_space(
     with clear_errors():
         from crossmem_hf.publishing.spaces import publish_space as push
 
-        _tell(push(folder, repo_id, private=private, create_pr=create_pr))
+        _report(push(folder, repo_id, private=private, create_pr=create_pr))
 
 
 @publish_app.command("results")
 def publish_results(
-    run_dir: Annotated[Path, typer.Argument(help="What crossmem run, score or compare left.")],
+    run_dir: Annotated[Path, typer.Argument(help="What crossmem run, compare, score or study left.")],
     repo_id: Annotated[
         str | None, typer.Option(help="Model repository (default: a name of its own under your account).")
     ] = None,
@@ -113,9 +118,9 @@ def publish_results(
     with clear_errors():
         from crossmem_hf.publishing.results import publish_results as push
 
-        _tell(push(run_dir, repo_id, private=private, create_pr=create_pr, with_adapters=adapters, with_items=items))
+        _report(push(run_dir, repo_id, private=private, create_pr=create_pr, with_adapters=adapters, with_items=items))
 
 
-def _tell(done: "Published") -> None:
+def _report(done: "Published") -> None:
     state = "published" if done.changed else "unchanged"
     console.print(f"{state}  {done.address}", highlight=False, markup=False, soft_wrap=True)

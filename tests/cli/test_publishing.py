@@ -55,7 +55,7 @@ def test_reproduce_ends_as_it_promises(invoke, reruns, change, options, code):
     ("words", "said"),
     [
         (["reproduce", "nowhere"], "no file or folder here"),
-        (["publish", "results", "."], "holds neither record.json"),
+        (["publish", "results", "."], "Could not read 'record.json'"),
         (["publish", "metrics", "--only", "bleu"], "no metric 'bleu'"),
     ],
 )
@@ -71,27 +71,27 @@ def test_publish_passes_on_what_was_said(invoke, monkeypatch):
     from crossmem_hf.publishing import results, spaces
     from crossmem_hf.publishing.repositories import Published
 
-    told = {}
+    given = {}
     done = Published(repo_id="you/x", address="https://hub/you/x", changed=True)
 
-    def metrics(names, *, tell, **rest):
-        told.update(names=names, **rest)
-        tell(done)
+    def metrics(names, *, report, **rest):
+        given.update(names=names, **rest)
+        report(done)
 
     monkeypatch.setattr(spaces, "publish_metrics", metrics)
     said = invoke("publish", "metrics", "--only", "exposure, min_k_prob", "--namespace", "you", "--private")
     assert said.exit_code == 0
     assert "published  https://hub/you/x" in said.output
-    assert told == {"names": ("exposure", "min_k_prob"), "namespace": "you", "private": True, "create_pr": False}
+    assert given == {"names": ["exposure", "min_k_prob"], "namespace": "you", "private": True, "create_pr": False}
 
     def of_run(folder, repo_id, **rest):
-        told.clear()
-        told.update(folder=folder, repo_id=repo_id, **rest)
+        given.clear()
+        given.update(folder=folder, repo_id=repo_id, **rest)
         return done
 
     monkeypatch.setattr(results, "publish_results", of_run)
     assert invoke("publish", "results", "run", "--repo-id", "you/x", "--create-pr", "--no-adapters").exit_code == 0
-    assert told == {
+    assert given == {
         "folder": Path("run"),
         "repo_id": "you/x",
         "private": None,

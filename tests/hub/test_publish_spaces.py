@@ -39,7 +39,7 @@ def space(hub, name):
 
 def test_every_metric_becomes_a_space_with_the_bytes_of_its_folder(hub, log_in):
     told = []
-    done = publish_metrics(tell=told.append)
+    done = publish_metrics(report=told.append)
     assert [each.repo_id for each in done] == [f"crossmem/{name}" for name in metric_names()]
     assert told == list(done)
     assert all(each.changed for each in done)
