@@ -4,7 +4,7 @@
 from typing import Any
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.hub.retry import patiently, status_of
+from crossmem_hf.runs.retry import status_of, with_retries
 
 
 def ready_repository(
@@ -33,10 +33,8 @@ def ready_repository(
     _check_name(repo_id)
     api = HfApi(library_name="crossmem_hf")
     if _may_write(api, repo_id, repo_type, create_pr=create_pr):
-        if (
-            private
-            and not patiently(f"look at {repo_id!r}", lambda: api.repo_info(repo_id, repo_type=repo_type)).private
-        ):
+        info = with_retries(f"look at {repo_id!r}", lambda: api.repo_info(repo_id, repo_type=repo_type))
+        if private and not info.private:
             raise CrossmemError(
                 f"The {repo_type} {repo_id!r} exists and is public; expected a private one.",
                 "Make it private in its settings on the Hub, or choose another name.",
@@ -48,7 +46,7 @@ def ready_repository(
             f"There is no {repo_type} {repo_id!r} to open a pull request against.",
             "Check the name, or publish without create_pr.",
         )
-    made = patiently(
+    made = with_retries(
         f"create the {repo_type} {repo_id!r}",
         lambda: api.create_repo(repo_id, repo_type=repo_type, private=private, exist_ok=True, space_sdk=space_sdk),
     )
@@ -88,4 +86,4 @@ def _may_write(api: Any, repo_id: str, repo_type: str, *, create_pr: bool = Fals
             raise
         return True
 
-    return patiently(f"write to the {repo_type} {repo_id!r}", ask)
+    return with_retries(f"write to the {repo_type} {repo_id!r}", ask)

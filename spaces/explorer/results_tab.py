@@ -23,9 +23,7 @@ def with_files(runs: Mapping[str, Run], files: Sequence[tuple[str, bytes]]) -> t
         try:
             run = read_record(raw, name)
             if name not in kept and len(kept) >= MAX_RUNS:
-                raise ValueError(
-                    f"{name}: {MAX_RUNS} records are loaded, as many as the page holds. Reload the page."
-                )
+                raise ValueError(f"{name}: {MAX_RUNS} records are loaded, as many as the page holds. Reload the page.")
             kept[name] = run
         except ValueError as fault:
             faults.append(str(fault))
