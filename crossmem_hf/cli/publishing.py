@@ -43,8 +43,8 @@ def reproduce(
 
         found = located_record(record, revision)
         part = Part(seeds=seeds, only=names_in(only), model=model)
-        mark = fingerprint([found.record.config, found.record.fingerprints, part.words(), model])[:8]
-        folder = output_dir or Path("crossmem_runs") / f"reproduce-{mark}"
+        suffix = fingerprint([found.record.config, found.record.fingerprints, part.words(), model])[:8]
+        folder = output_dir or Path("crossmem_runs") / f"reproduce-{suffix}"
         outcome = run_again(
             found.record,
             found.folder,

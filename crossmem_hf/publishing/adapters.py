@@ -59,11 +59,11 @@ def _named(record: Record) -> Iterator[Adapter]:
 
 def _left(record: Record, folder: Path) -> Iterator[Adapter]:
     """Each stage with an adapter; its ``done.json`` says what it is, in keys of `Measurement.where`."""
-    people = f"{record.config['num_personas']} personas, " if "num_personas" in record.config else ""
+    personas = f"{record.config['num_personas']} personas, " if "num_personas" in record.config else ""
     for config in sorted(folder.glob(f"{STAGES}/*/{CONFIG}")):
         where = _where(config.with_name(DONE))
         if where is not None:
-            words = f"{people}{words_of(where)}"
+            words = f"{personas}{words_of(where)}"
             place = f"adapters/{config.parent.name}"
             yield _adapter(record, place, config.parent, words, _about(record, where))
 
@@ -86,7 +86,7 @@ def _where(done: Path) -> Where | None:
 
 
 def _about(record: Record, where: Where) -> Iterator[Measurement]:
-    """The measurements of an adapter: of its seed, and over all seeds where its own are not told apart."""
+    """The measurements of an adapter: of its seed, and over all seeds where there are none of one seed."""
     found = [
         m for m in record.measurements if all(m.where.get(name) == where[name] for name in where.keys() - {"seed"})
     ]

@@ -20,9 +20,9 @@ from crossmem_hf.report.text import headline
 
 _TAGS = ("crossmem", "memorization", "machine-unlearning", "privacy", "synthetic-data")
 MAX_ROWS = 80
-"""Of a table on a card; of a record with more numbers only recall and Exposure are shown."""
+"""Of a table on a card; of a record with more numbers only recall and Exposure stand on it."""
 _APART = {"attribute", "kind", "persona_id"}
-"""What is told apart in the record only."""
+"""Keys of numbers that stand in the record only."""
 
 
 def results_card(
@@ -137,7 +137,7 @@ def _tables(record: Record) -> Iterator[str]:
 
 
 def _load(repo_id: str, adapter: Adapter, base: str | None) -> str:
-    """Python that loads the adapter and asks it for a name."""
+    """Python that loads the adapter and queries it for a name."""
     name = adapter.file("").rstrip("/")
     if base == EMBEDDED_NAME:
         place = f"{repo_id}/{name}" if name else repo_id
@@ -150,10 +150,10 @@ def _load(repo_id: str, adapter: Adapter, base: str | None) -> str:
             f'model = PeftModel.from_pretrained(model, "{repo_id}"{below}).eval()\n'
             f'processor = AutoProcessor.from_pretrained("{base or "path/to/the/base/model"}")\n'
         )
-    return _ASK.format(how=how, question=NAME_QUESTIONS["image"])
+    return _QUERY.format(how=how, question=NAME_QUESTIONS["image"])
 
 
-_ASK = """\
+_QUERY = """\
 from PIL import Image
 {how}
 content = [

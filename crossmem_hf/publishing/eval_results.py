@@ -26,7 +26,7 @@ _SHOWN = (
 def eval_results(record: Record, repo_id: str) -> dict[str, bytes]:
     """Path -> contents: recall and Exposure of a study, every metric of a score about all rows.
 
-    The Hub wants each variant in a file of its own: here a metric of a model, stage and group of people. A task is a
+    The Hub wants each variant in a file of its own: here a metric of a model, stage and group of personas. A task is a
     split of a config, as in the dataset's ``eval.yaml``: `recall_image_test` asks with portraits. Values keep the unit
     that their notes name; those of Exposure also name it of the base and of the memorized model. There is no date: the
     commit has one, and equal results must be equal files.

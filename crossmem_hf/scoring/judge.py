@@ -34,8 +34,8 @@ from crossmem_hf.storage import fingerprint
 
 PROMPT: Final = files("crossmem_hf.scoring").joinpath("judge_prompt.md").read_text(encoding="utf-8")
 """The judge's instructions and, after a line ``---``, what is added when a reply could not be used."""
-TIMES_ASKED: Final = 3
-"""How often an item is asked about while the replies hold no verdict."""
+MAX_ATTEMPTS: Final = 3
+"""Requests about an item, at most, while the replies hold no verdict."""
 _MAX_CONNECTIONS = 100  # of the HTTP client
 
 
@@ -113,7 +113,7 @@ def judge_answers(
 
 
 class _Hearing:
-    """All items before one judge: what is known of them, what is still to be asked."""
+    """All items before one judge: what is known of them, and what is not yet."""
 
     def __init__(
         self, judge: JudgeClient, items: Sequence[Item], stored: VerdictFile, max_failed_share: float
@@ -167,7 +167,7 @@ class _Hearing:
 
     def _judge(self, key: str, place: int) -> Judgment:
         fault, raw = "", None
-        for _ in range(TIMES_ASKED):
+        for _ in range(MAX_ATTEMPTS):
             try:
                 raw = self.judge.reply(_messages(self.items[place], fault))
                 judgment = read_verdict(raw)
@@ -181,7 +181,7 @@ class _Hearing:
             else:
                 self.stored.append(key, judgment)
                 return judgment
-        return Judgment(raw=raw, failure=f"the reply {fault} (asked {TIMES_ASKED} times)")
+        return Judgment(raw=raw, failure=f"the reply {fault} (asked {MAX_ATTEMPTS} times)")
 
     def _count(self, key: str) -> None:
         """End everything once too much has failed."""

@@ -201,16 +201,16 @@ class JudgeClient:
     def _completion(self, messages: Sequence[Message]) -> Any:
         from openai import BadRequestError, UnprocessableEntityError
 
-        asked: dict[str, Any] = {"model": self.model, "messages": [dict(turn) for turn in messages]}
-        asked |= {name: value for name, value in self.settings.items() if value is not None}
+        payload: dict[str, Any] = {"model": self.model, "messages": [dict(turn) for turn in messages]}
+        payload |= {name: value for name, value in self.settings.items() if value is not None}
         if self._schema_is_served:
             try:
-                return self._client.chat.completions.create(**asked, response_format=REPLY_SCHEMA)
+                return self._client.chat.completions.create(**payload, response_format=REPLY_SCHEMA)
             except (BadRequestError, UnprocessableEntityError):
-                output = self._client.chat.completions.create(**asked)  # may be refused for another reason
+                output = self._client.chat.completions.create(**payload)  # may be refused for another reason
                 self._schema_is_served = False
                 return output
-        return self._client.chat.completions.create(**asked)
+        return self._client.chat.completions.create(**payload)
 
     def _meter(self, usage: object) -> None:
         read, written = (getattr(usage, name, None) for name in ("prompt_tokens", "completion_tokens"))

@@ -27,7 +27,7 @@ def test_adapters_of_a_run_with_their_own_numbers(run_folder):
     assert memorized.words == "50 personas, stage memorized, source image, seed 1"
 
 
-def test_an_adapter_has_pooled_numbers_where_its_own_are_not_told_apart(tmp_path):
+def test_adapter_has_pooled_numbers_where_its_seed_has_none(tmp_path):
     npo = {"method": "npo", "forget_modality": "both"}
     asked = {"group": "forget", "target": "text"}
     of = [

@@ -89,7 +89,7 @@ def test_the_card_of_an_adapter_has_its_own_numbers(record, run_folder):
     assert "| exposure | unlearned |" not in body
 
 
-def test_exposure_on_the_card_of_a_run_stands_beside_base_and_memorized_of_the_same_people(record):
+def test_card_sets_exposure_beside_base_and_memorized(record):
     _, body = parts(results_card(record, "you/x", ()))
     for stage in ("base", "memorized", "unlearned"):
         assert f"| exposure | {stage} | image | text | forget |" in body

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.scoring import judge
-from crossmem_hf.scoring.judge import TIMES_ASKED, judge_answers
+from crossmem_hf.scoring.judge import MAX_ATTEMPTS, judge_answers
 from crossmem_hf.scoring.verdicts import REPLY_SCHEMA
 from tests.scoring.judge_server import (  # noqa: F401
     TOKEN,
@@ -101,10 +101,10 @@ def test_a_reply_without_verdict_is_asked_for_again_and_never_a_score(bad, tmp_p
     cache = tmp_path / "cache.jsonl"
     with JudgeServer(lambda asked: bad if about(asked) == 1 else verdict(0.5)) as server:
         found = judged(server, 2, max_failed_share=0.5, cache=cache)
-    assert found.num_requests == len(server.asked) == 1 + TIMES_ASKED
+    assert found.num_requests == len(server.asked) == 1 + MAX_ATTEMPTS
     assert found.items[1].score is None
     assert found.failures[1].startswith("the reply ")
-    assert found.failures[1].endswith(f"(asked {TIMES_ASKED} times)")
+    assert found.failures[1].endswith(f"(asked {MAX_ATTEMPTS} times)")
     assert np.isnan(found.scores[1])
     assert [line["score"] for line in lines(cache)] == [0.5]
 
@@ -128,7 +128,7 @@ def test_a_cut_reply_says_why():
 def test_the_last_reply_of_a_failed_item_is_kept_for_reading():
     with JudgeServer(lambda asked: completion(f"no {asked.times}")) as server:
         found = judged(server, max_failed_share=1.0)
-    assert found.items[0].raw == f"no {TIMES_ASKED - 1}"
+    assert found.items[0].raw == f"no {MAX_ATTEMPTS - 1}"
 
 
 def test_too_many_failures_end_the_run_early_with_their_commonest_reason(tmp_path):
@@ -138,7 +138,7 @@ def test_too_many_failures_end_the_run_early_with_their_commonest_reason(tmp_pat
             judged(server, 100, concurrency=1, cache=cache)
         assert "cache.jsonl" in caught.value.remedy
         assert len(lines(cache)) == 10
-        assert len(server.asked) < 10 + 90 * TIMES_ASKED / 2
+        assert len(server.asked) < 10 + 90 * MAX_ATTEMPTS / 2
         assert judged(server, 100, max_failed_share=0.9, cache=cache).num_failed == 90
 
 
