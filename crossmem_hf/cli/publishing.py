@@ -16,7 +16,7 @@ publish_app = typer.Typer(help="Put metrics or results on the Hub.", no_args_is_
 
 
 def reproduce(
-    record: Annotated[str, typer.Argument(help="A record.json, its folder, or a Hub repository.")],
+    record: Annotated[str, typer.Argument(help="A record.json or compare.json, its folder, or a Hub repository.")],
     output_dir: Annotated[
         Path | None, typer.Option(help="Where everything goes (default: under crossmem_runs/).")
     ] = None,
@@ -30,7 +30,7 @@ def reproduce(
     """Run what a record says, and print then and now, measurement by measurement. Resumes if killed.
 
     Ends with 0 if every number is equal (to 1e-6) or inside the record's 95 % interval, over as many answers; with 3
-    if not. Other versions and fingerprints are reported, and decide nothing.
+    if not. Other versions and fingerprints are told, and decide nothing.
     """
     with clear_errors():
         from crossmem_hf.publishing.records import located_record
@@ -43,8 +43,8 @@ def reproduce(
 
         found = located_record(record, revision)
         part = Part(seeds=seeds, only=names_in(only), model=model)
-        suffix = fingerprint([found.record.config, found.record.fingerprints, part.words(), model])[:8]
-        folder = output_dir or Path("crossmem_runs") / f"reproduce-{suffix}"
+        mark = fingerprint([found.record.config, found.record.data_fingerprint, part.words(), model])[:8]
+        folder = output_dir or Path("crossmem_runs") / f"reproduce-{mark}"
         outcome = run_again(
             found.record,
             found.folder,

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from crossmem_hf.cli import app as cli
-from crossmem_hf.report.run_record import RunRecord
+from crossmem_hf.report.record import Measurement, Record
 
 
 @pytest.fixture
@@ -19,16 +19,15 @@ def invoke(monkeypatch, tmp_path):
 @pytest.fixture
 def reruns(monkeypatch, root):
     """Lets any run come out as the shipped record does, or with one number changed."""
-    from dataclasses import replace
-
     from crossmem_hf.studies import first_light
 
-    record = RunRecord.read(root / "results/first_light/record.json")
+    record = Record.read(root / "results/first_light")
 
     def arrange(change):
         m = record.measurements[0]
-        moved = replace(m, value=m.value + change, ci_high=max(m.ci_high, m.value + change))
-        again = replace(record, measurements=(moved, *record.measurements[1:]))
+        value = m.value + change
+        moved = Measurement(**m.model_dump() | {"value": value, "ci": (m.ci[0], max(m.ci[1], value))})
+        again = record.model_copy(update={"measurements": (moved, *record.measurements[1:])})
 
         def run(settings, folder, **_):
             folder.mkdir(parents=True, exist_ok=True)

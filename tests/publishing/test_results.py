@@ -95,7 +95,7 @@ def test_a_score_brings_its_adapter_and_what_it_was_compared_with(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_published_score_of_an_adapter_is_made_again_from_what_was_published(tmp_path):
+def test_published_score_is_made_again_from_what_was_published(tmp_path):
     from peft import LoraConfig, get_peft_model
 
     from crossmem_hf.evaluation.run import run_score
