@@ -76,17 +76,15 @@ def judge_answers(
     noticed, a well-formed lie is not; so compare with exact match wherever the truth is said word for word.
 
     Args:
-        base_url: Any OpenAI-compatible server, asked even under HF_HUB_OFFLINE; without it, Hugging Face's router.
-        provider: One of Hugging Face's; None leaves the choice to the router.
+        base_url: Any OpenAI-compatible server, even under HF_HUB_OFFLINE; None: Hugging Face's `provider`.
         token: For `base_url`, else that of `hf auth login` is used. Never logged, kept or repeated.
         headers: Sent with every request; kept as secret as the token.
         cache: JSON lines, one a verdict, appended as they arrive; the next call asks only about the rest.
         concurrency: Requests in flight, at most 100.
         requests_per_minute: Requests start evenly spaced, retries included; None for no limit.
-        retries: Of a request met by overload (Retry-After is obeyed), server errors, timeouts, dropped connections;
-            the pauses are the openai client's.
+        retries: Of a request met by overload (Retry-After is obeyed), server errors, timeouts, dropped connections.
         timeout: Seconds without a byte.
-        price_per_million_tokens: Of tokens read and written, in any currency.
+        price_per_million_tokens: Of tokens read and written.
         max_failed_share: Once more than this share of all answers has no verdict, the call ends with an error.
         progress: A bar on standard error, if that is a terminal.
 
@@ -95,12 +93,11 @@ def judge_answers(
     """
     items = _checked_items(questions, truths, answers)
     _check_numbers(concurrency, requests_per_minute, retries, timeout, max_failed_share, price_per_million_tokens)
-    if provider is not None and base_url is not None:
-        raise CrossmemError("Got base_url and provider.", "A provider is one of Hugging Face's; pass one of the two.")
     judge = JudgeClient(
-        model if provider is None else f"{model}:{provider}",
+        model,
         {"max_tokens": max_tokens, "temperature": temperature, "seed": seed},
         base_url=base_url,
+        provider=provider,
         token=token,
         headers=headers,
         timeout=timeout,

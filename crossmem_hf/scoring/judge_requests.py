@@ -75,6 +75,7 @@ class JudgeClient:
         model: Name in the payload.
         settings: ``max_tokens``, ``temperature``, ``seed``; None is not sent.
         base_url: Any OpenAI-compatible server, asked even under HF_HUB_OFFLINE; None for Hugging Face's router.
+        provider: One of Hugging Face's; None leaves the choice to the router.
         token: For that server; None sends none, to Hugging Face the one of `hf auth login`.
         headers: Sent too; their values are kept as secret as the token.
         timeout: Seconds without a byte.
@@ -87,8 +88,8 @@ class JudgeClient:
         num_unmetered: Replies that said no such numbers.
 
     Raises:
-        CrossmemError: openai is not installed; the address or the token cannot be one; Hugging Face is meant and
-            there is no token, or HF_HUB_OFFLINE is set.
+        CrossmemError: openai is not installed; the address or the token cannot be one; address and provider are given;
+            Hugging Face is meant and there is no token, or HF_HUB_OFFLINE is set.
     """
 
     def __init__(
@@ -97,13 +98,17 @@ class JudgeClient:
         settings: Mapping[str, Any],
         *,
         base_url: str | None = None,
+        provider: str | None = None,
         token: str | None = None,
         headers: Mapping[str, str] | None = None,
         timeout: float = 60.0,
         retries: int = 5,
         pace: Pace,
     ) -> None:
-        self.model, self.settings, self.timeout = model, dict(settings), timeout
+        if provider is not None and base_url is not None:
+            raise CrossmemError("Got base_url and provider.", "Providers are Hugging Face's; pass one of the two.")
+        self.model = model if provider is None else f"{model}:{provider}"
+        self.settings, self.timeout = dict(settings), timeout
         self.server = HUGGING_FACE if base_url is None else _checked_address(base_url)
         self.stop = threading.Event()
         self.num_requests = self.num_unmetered = 0

@@ -56,7 +56,8 @@ def test_hugging_face_needs_a_token_and_the_network(monkeypatch):
     monkeypatch.setattr("crossmem_hf.scoring.judge_requests.get_token", lambda: None)
     with pytest.raises(CrossmemError, match=r"There is no token for a judge at Hugging Face"):
         opened(None)
-    assert opened(None, token="hf_secret_123").place == "The judge 'org/model' at Hugging Face"
+    judge = opened(None, token="hf_secret_123", provider="together")
+    assert judge.place == "The judge 'org/model:together' at Hugging Face"
 
 
 def test_without_the_client_the_error_says_how_to_install_it(monkeypatch):
