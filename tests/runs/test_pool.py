@@ -22,8 +22,8 @@ class Division:
     def name(self):
         return f"1/{self.by}"
 
-    def run(self, tell):
-        tell("dividing", 0.5)
+    def run(self, report):
+        report("dividing", 0.5)
         return {"result": 1 / self.by}
 
 

@@ -11,7 +11,7 @@ from crossmem_hf.errors import CrossmemError
 from crossmem_hf.runs.distributed import in_shards, joined_state, leave
 
 
-def main(folder: Path, ledger: str, failing: str) -> None:
+def main(folder: Path, log: str, failing: str) -> None:
     state = joined_state()
     assert state.num_processes == 2, "torchrun started two"
     calls: list[int] = []
@@ -26,8 +26,8 @@ def main(folder: Path, ledger: str, failing: str) -> None:
     rows = [{"images": [], "number": number} for number in range(20)]
     said: dict = {"world": state.num_processes}
     try:
-        place = folder / "ledger" if ledger else None
-        said["results"] = in_shards(rows, work, ledger=place, mark="m", unit_rows=2, label="squaring")
+        place = folder / "log" if log else None
+        said["results"] = in_shards(rows, work, results_log=place, fingerprint="m", unit_rows=2, label="squaring")
     except (CrossmemError, RuntimeError) as error:
         said["error"] = f"{type(error).__name__}: {error}"
     said["calls"] = calls
