@@ -106,7 +106,7 @@ def test_a_mistake_of_ours_is_not_taken_for_the_hubs(waits, error):
     assert waits == []
 
 
-def test_an_error_that_is_ready_to_be_read_is_left_as_it_is(waits):
+def test_an_error_ready_to_be_read_is_left_as_it_is(waits):
     inner = CrossmemError("Tag exists.", "Choose another.")
     inner.__cause__ = answered(500)
     with pytest.raises(CrossmemError) as refused:
