@@ -42,10 +42,9 @@ def in_shards(
     `work` depends on nothing but the rows it gets. Killed and started again, with any number of processes, it does
     only the units that no results log holds.
 
-    If `work` fails in one process, the others stop at their next unit and fail too. A process that is killed says
-    nothing: `torchrun` and `accelerate launch` then end the others; without them, they wait for the time-out of
-    their process group. Units come to processes as these are free, so `work` must not wait for other processes: it
-    needs a whole model in each (a bare one under DDP; FSDP and ZeRO-3 must gather theirs first).
+    If `work` fails in one process, the others stop at their next unit and fail too; of a process that is killed, the
+    launcher ends the others. Units come to processes as these are free, so `work` must not wait for other processes:
+    it needs a whole model in each (a bare one under DDP; FSDP and ZeRO-3 must gather theirs first).
 
     Args:
         rows: Anything with a length and an index; a `datasets.Dataset` is decoded unit by unit.
@@ -57,8 +56,7 @@ def in_shards(
         progress: Show a bar, if this is the main process on a terminal.
 
     Raises:
-        CrossmemError: The results log holds results made from something else or cannot be written, a result is missing
-            or is no JSON, or another process failed.
+        CrossmemError: The log is of something else or cannot be written, a result is missing, or a process failed.
 
     Example:
         >>> rows = [{"images": [], "answer": name} for name in ("Ada", "Bo")]

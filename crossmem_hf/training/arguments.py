@@ -301,7 +301,7 @@ def _made_from(choice: ModelArguments, rows: Dataset, config: Any) -> dict[str, 
         "rows": rows_digest(rows),
         "settings": [asdict(choice), _memorizing(rows), config.seed, config.world_size],
         "model": model_fingerprint(choice.model_name_or_path),
-        "code": code_fingerprint(load_model_and_processor, memorize),
+        "code": code_fingerprint("crossmem_hf.models.loading", memorize),
         "versions": library_versions(),
     }
 
