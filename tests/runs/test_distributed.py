@@ -15,7 +15,7 @@ from datasets import Dataset, Features, Image, List, Value
 from PIL import Image as Pictures
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.runs.distributed import in_shards, work_units
+from crossmem_hf.runs.distributed import in_shards, run_stage_together, work_units
 
 
 def numbered(count):
@@ -223,6 +223,9 @@ def test_two_processes_share_the_work_of_a_killed_one(tmp_path, root):
     assert [one["results"] for one in said] == [SQUARES, SQUARES]
     assert sorted(said[0]["calls"] + said[1]["calls"]) == list(range(4, 20))
     assert min(len(one["calls"]) for one in said) >= 4
+    assert [(one["stage"], one["trained"]) for one in said] == [(["stage", 0], 1)] * 2
+    assert (tmp_path / "stage" / "weights").read_text() == "w"
+    assert run_stage_together(tmp_path / "stage", {"a": 1}, Counting()).result == ["stage", 0]
     last = Counting()
     assert (
         in_shards(numbered(20), last, results_log=tmp_path / "log", fingerprint="m", unit_rows=2, label="x") == SQUARES
