@@ -80,7 +80,7 @@ def _recalls(model: Any, processor: Any, rows: Any) -> dict[str, float]:
 
     _place(model)
     right = in_shards(
-        rows, lambda part: answered(model, processor, part), ledger=None, mark="gate", label="memorized?"
+        rows, lambda part: answered(model, processor, part), results_log=None, fingerprint="", label="memorized?"
     )
     hits: dict[str, list[bool]] = {}
     for modality, hit in zip(rows["modality"], right, strict=True):

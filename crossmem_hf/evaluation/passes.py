@@ -34,7 +34,7 @@ class Passes:
     """A model, and where what it says of rows is kept.
 
     Attributes:
-        folder: Gets a ledger a pass.
+        folder: Gets a results log a pass.
         mark: Fingerprint of model, code, versions and device, which every pass depends on.
     """
 
@@ -80,9 +80,9 @@ class Passes:
     def _run(
         self, name: str, rows: Any, inputs: Mapping[str, Any], work: Callable[[list[Row]], Sequence[JSON]]
     ) -> list[JSON]:
-        """A pass in a ledger of its own, so that what was made from something else is never met."""
+        """A pass in a results log of its own, so that what was made from something else is never met."""
         mark = fingerprint({"pass": name, "for": self.mark, "batch_size": self.settings.batch_size, **inputs})
-        return in_shards(rows, work, ledger=self.folder / f"{name}-{mark}", mark=mark, label=name)
+        return in_shards(rows, work, results_log=self.folder / f"{name}-{mark}", fingerprint=mark, label=name)
 
     def _candidates(self, questions: Questions) -> list[Item]:
         def work(rows: list[Row]) -> list[Item]:

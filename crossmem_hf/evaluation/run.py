@@ -48,7 +48,7 @@ from crossmem_hf.storage import fingerprint
 JUDGE_TOKEN = "CROSSMEM_JUDGE_TOKEN"
 """Environment variable with the token of the judge's server, if it wants one."""
 
-_LEDGERS = "jobs"  # what `claim_folder` clears for another run
+_LOGS = "jobs"  # what `claim_folder` clears for another run
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def run_score(
     with ExitStack() as held:
         mark = fingerprint({**settings.who_and_what(), "model": prepared.model})
         together(lambda: _claim(held, folder, mark, overwrite=overwrite) if state.is_main_process else None)
-        together(lambda: ready.append(_loaded(settings, prepared, folder / _LEDGERS, str(state.device))))
+        together(lambda: ready.append(_loaded(settings, prepared, folder / _LOGS, str(state.device))))
         passes: Passes = ready.pop()
         # Only now, so that a name mistyped at the first try does not own a new folder.
         together(lambda: claim_folder(folder, mark, overwrite=overwrite) if state.is_main_process else None)
@@ -169,7 +169,7 @@ def _adapter_fingerprint(adapter: str) -> str:
         ) from error
 
 
-def _loaded(settings: ScoreSettings, prepared: _Prepared, ledgers: Path, device: str) -> Passes:
+def _loaded(settings: ScoreSettings, prepared: _Prepared, logs: Path, device: str) -> Passes:
     place = settings.device or device
     model, processor = load_model_and_processor(
         settings.model, adapter=settings.adapter, dtype=settings.dtype, device=place
@@ -182,7 +182,7 @@ def _loaded(settings: ScoreSettings, prepared: _Prepared, ledgers: Path, device:
         "versions": library_versions(),
         "code": code_fingerprint(Passes),
     }
-    return Passes(model, processor, settings, ledgers, fingerprint(depends))
+    return Passes(model, processor, settings, logs, fingerprint(depends))
 
 
 def _one_of_each(questions: Questions) -> list[Mapping[str, Any]]:

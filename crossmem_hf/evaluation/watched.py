@@ -127,8 +127,8 @@ class Watched:
         seen: Any = in_shards(
             rows,
             ask,
-            ledger=None,
-            mark=label,
+            results_log=None,
+            fingerprint=label,
             unit_rows=UNIT_ROWS,
             label=label,
             progress=False,

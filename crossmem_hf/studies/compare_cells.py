@@ -10,10 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.runs.pool import Tell
+from crossmem_hf.runs.pool import Report
 from crossmem_hf.runs.sources import code_fingerprint, library_versions
 from crossmem_hf.runs.stages import Done, run_stage
 from crossmem_hf.studies.compare_settings import CompareSettings
@@ -48,12 +46,12 @@ class Cell:
         """The cell's own folder."""
         return self.folder / self.name.replace(" ", "_")
 
-    def run(self, tell: Tell) -> dict[str, Any]:
+    def run(self, report: Report) -> dict[str, Any]:
         """See `run_cell`."""
-        return run_cell(self, tell)
+        return run_cell(self, report)
 
 
-def run_cell(cell: Cell, tell: Tell) -> dict[str, Any]:
+def run_cell(cell: Cell, report: Report) -> dict[str, Any]:
     """Teach or unlearn, then ask everybody through both modalities.
 
     Returns:
@@ -63,15 +61,15 @@ def run_cell(cell: Cell, tell: Tell) -> dict[str, Any]:
     Raises:
         CrossmemError: Anything but a training that broke down.
     """
-    tell("training", 0.0)
+    report("training", 0.0)
     trained = None
     if cell.arm != BASE:
-        trained = _taught(cell, tell) if cell.arm in ANCHORS else _unlearned(cell, tell)
+        trained = _taught(cell, report) if cell.arm in ANCHORS else _unlearned(cell, report)
     result = _who(cell) | (trained.result if trained else {})
     if "failed" not in result:
-        tell("asking", 0.6)
+        report("asking", 0.6)
         result["asked"] = _asked(cell, trained).result
-    tell("done", 1.0)
+    report("done", 1.0)
     return result
 
 
@@ -106,7 +104,7 @@ def _world(cell: Cell) -> dict[str, Any]:
     }
 
 
-def _taught(cell: Cell, tell: Tell) -> Done:
+def _taught(cell: Cell, report: Report) -> Done:
     """An adapter that has learned everybody, or the retained people alone."""
     chosen = cell.settings.memorizing(cell.seed)
     targets = cell.settings.lora_target_modules
@@ -116,7 +114,7 @@ def _taught(cell: Cell, tell: Tell) -> Done:
         from crossmem_hf.runs.cost import measured
         from crossmem_hf.studies.compare_asking import joined
         from crossmem_hf.studies.groups import forgotten_ids
-        from crossmem_hf.training.callbacks.progress import TellProgress
+        from crossmem_hf.training.callbacks.progress import ReportProgress
         from crossmem_hf.training.memorize import language_lora, memorize
 
         spec = cell.settings.spec(cell.seed)
@@ -124,7 +122,7 @@ def _taught(cell: Cell, tell: Tell) -> Done:
         if cell.arm == RETRAINED:
             rows = of_people(rows, set(personas_of(rows)) - forgotten_ids(spec))
         model, processor = _loaded(cell, None)
-        progress = TellProgress(tell, "training", 0.0, 0.6)
+        progress = ReportProgress(report, "training", 0.0, 0.6)
         with measured() as cost, _breakdown(folder) as failed:
             memorize(
                 model,
@@ -139,11 +137,10 @@ def _taught(cell: Cell, tell: Tell) -> Done:
 
     inputs = {**_world(cell), "arm": cell.arm, "chosen": chosen, "targets": targets}
     cell.folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(cell.place.with_suffix(".lock")):  # cells of one seed may need it at the same time
-        return run_stage(cell.place / "adapter", inputs, compute)
+    return run_stage(cell.place / "adapter", inputs, compute)  # cells of one seed may wait for it here
 
 
-def _unlearned(cell: Cell, tell: Tell) -> Done:
+def _unlearned(cell: Cell, report: Report) -> Done:
     """The memorized adapter after unlearning through a modality."""
     assert cell.through is not None, "an unlearned cell has a modality"
     memorized = _taught(replace(cell, arm=MEMORIZED, through=None), lambda step, share: None)
@@ -155,7 +152,7 @@ def _unlearned(cell: Cell, tell: Tell) -> Done:
         from crossmem_hf.runs.cost import measured
         from crossmem_hf.studies.compare_asking import joined
         from crossmem_hf.studies.groups import forgotten_ids
-        from crossmem_hf.training.callbacks.progress import TellProgress
+        from crossmem_hf.training.callbacks.progress import ReportProgress
         from crossmem_hf.training.methods import METHODS
         from crossmem_hf.training.unlearn import unlearn
 
@@ -165,7 +162,7 @@ def _unlearned(cell: Cell, tell: Tell) -> Done:
         watched = of_people(joined(cell.settings.dataset_config, "validation", spec), forgotten)
         stopping = list(through(watched, cell.through))
         model, processor = _loaded(cell, memorized)
-        progress = TellProgress(tell, "unlearning", 0.0, 0.6)
+        progress = ReportProgress(report, "unlearning", 0.0, 0.6)
         rule = None
         with measured() as cost, _breakdown(folder) as failed:
             _, rule = unlearn(
@@ -189,7 +186,7 @@ def _unlearned(cell: Cell, tell: Tell) -> Done:
 
 @contextmanager
 def _breakdown(folder: Path) -> Iterator[dict[str, str]]:
-    """Gets ``failed`` if weights or losses cease to be numbers, which trainers tell by what they leave in `folder`."""
+    """Gets ``failed`` if weights or losses cease to be numbers, as what trainers leave in `folder` shows."""
     failed: dict[str, str] = {}
     try:
         yield failed

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from crossmem_hf.personas.schema import MODALITIES, Modality
-from crossmem_hf.runs.pool import Tell
+from crossmem_hf.runs.pool import Report
 from crossmem_hf.runs.sources import code_fingerprint, library_versions
 from crossmem_hf.runs.stages import Done, run_stage
 from crossmem_hf.studies.settings import FirstLightSettings
@@ -33,12 +33,12 @@ class Job:
         """E.g. ``"seed 0, image"``."""
         return f"seed {self.seed}, {self.source}"
 
-    def run(self, tell: Tell) -> dict[str, Any]:
+    def run(self, report: Report) -> dict[str, Any]:
         """See `run_job`."""
-        return run_job(self, tell)
+        return run_job(self, report)
 
 
-def run_job(job: Job, tell: Tell) -> dict[str, Any]:
+def run_job(job: Job, report: Report) -> dict[str, Any]:
     """Memorize through the source modality, ask, unlearn through it, ask again.
 
     Returns:
@@ -66,17 +66,17 @@ def run_job(job: Job, tell: Tell) -> dict[str, Any]:
         inputs = {**world, "stage": stage, "adapter": adapter.fingerprint if adapter else None}
         return run_stage(job.folder / f"asked_{stage}", inputs, compute)
 
-    tell("base: asking", 0.0)
+    report("base: asking", 0.0)
     base = ask("base", None)
-    tell("memorizing", 0.1)
-    memorized = _memorized(job, world, loaded, tell)
-    tell("memorized: asking", 0.4)
+    report("memorizing", 0.1)
+    memorized = _memorized(job, world, loaded, report)
+    report("memorized: asking", 0.4)
     before = ask("memorized", memorized)
-    tell("unlearning", 0.6)
-    unlearned = _unlearned(job, world, memorized, loaded, tell)
-    tell("unlearned: asking", 0.85)
+    report("unlearning", 0.6)
+    unlearned = _unlearned(job, world, memorized, loaded, report)
+    report("unlearned: asking", 0.85)
     after = ask("unlearned", unlearned)
-    tell("done", 1.0)
+    report("done", 1.0)
     return {"asked": [*base.result, *before.result, *after.result], "stopping": unlearned.result}
 
 
@@ -104,12 +104,12 @@ def _chosen(settings: FirstLightSettings, names: tuple[str, ...]) -> dict[str, A
     return {name: value for name, value in settings.as_dict().items() if name in names}
 
 
-def _memorized(job: Job, world: dict[str, Any], loaded: Callable[[None], tuple[Any, Any]], tell: Tell) -> Done:
+def _memorized(job: Job, world: dict[str, Any], loaded: Callable[[None], tuple[Any, Any]], report: Report) -> Done:
     settings = job.settings
 
     def compute(folder: Path) -> dict[str, Any]:
         from crossmem_hf.data.loading import built_rows
-        from crossmem_hf.training.callbacks.progress import TellProgress
+        from crossmem_hf.training.callbacks.progress import ReportProgress
         from crossmem_hf.training.memorize import language_lora, memorize
 
         model, processor = loaded(None)
@@ -119,7 +119,7 @@ def _memorized(job: Job, world: dict[str, Any], loaded: Callable[[None], tuple[A
             built_rows(f"recall_{job.source}", "train", settings.spec(job.seed)),
             output_dir=folder,
             lora=language_lora(target_modules=settings.lora_target_modules),
-            callbacks=[TellProgress(tell, "memorizing", 0.1, 0.4)],
+            callbacks=[ReportProgress(report, "memorizing", 0.1, 0.4)],
             max_steps=settings.memorize_steps,
             per_device_train_batch_size=settings.memorize_batch_size,
             learning_rate=settings.memorize_learning_rate,
@@ -134,7 +134,7 @@ def _memorized(job: Job, world: dict[str, Any], loaded: Callable[[None], tuple[A
 
 
 def _unlearned(
-    job: Job, world: dict[str, Any], memorized: Done, loaded: Callable[[Path], tuple[Any, Any]], tell: Tell
+    job: Job, world: dict[str, Any], memorized: Done, loaded: Callable[[Path], tuple[Any, Any]], report: Report
 ) -> Done:
     settings, spec = job.settings, job.settings.spec(job.seed)
 
@@ -143,7 +143,7 @@ def _unlearned(
         from crossmem_hf.data.selection import of_people, personas_of
         from crossmem_hf.evaluation.recall import recall
         from crossmem_hf.studies.groups import forgotten_ids
-        from crossmem_hf.training.callbacks.progress import TellProgress
+        from crossmem_hf.training.callbacks.progress import ReportProgress
         from crossmem_hf.training.methods import NPOTrainer
         from crossmem_hf.training.unlearn import unlearn
 
@@ -151,7 +151,7 @@ def _unlearned(
         rows = built_rows(f"recall_{job.source}", "train", spec)
         stopping = list(of_people(built_rows(f"recall_{job.source}", "validation", spec), forgotten))
         model, processor = loaded(memorized.folder)
-        progress = TellProgress(tell, "unlearning", 0.6, 0.85)
+        progress = ReportProgress(report, "unlearning", 0.6, 0.85)
         _, rule = unlearn(
             model,
             processor,

@@ -210,8 +210,8 @@ def test_killed_in_the_middle_it_does_only_the_rest(scored, tmp_path, root, monk
         time.sleep(0.02)
     victim.send_signal(signal.SIGKILL)
     victim.wait()
-    (ledger,) = tmp_path.glob("jobs/answers-*/0.jsonl")
-    done = sum(len(json.loads(line)["results"]) for line in ledger.read_text().splitlines())
+    (log,) = tmp_path.glob("jobs/answers-*/0.jsonl")
+    done = sum(len(json.loads(line)["results"]) for line in log.read_text().splitlines())
     asked = []
 
     def counting(model, processor, rows, **rest):
