@@ -26,7 +26,7 @@ _DEPENDS_ON = ("torch", "transformers", "trl", "peft", "accelerate", "datasets",
 _CODE = (  # no report, no settings (those of a cell are among its inputs), and of the studies what makes answers
     *("[!c]*.py", "chat.py", "[!prstu]*/*.py", "personas/*.py", "scoring/*.py"),
     *("training/[!m]*.py", "training/me*.py", "metrics/*/*.py"),
-    *("studies/compare_asking.py", "studies/compare_cells.py", "studies/groups.py"),
+    *("studies/compare_asking.py", "studies/compare_cells.py"),
 )
 
 
@@ -120,10 +120,10 @@ def _taught(cell: Cell, tell: Tell) -> Done:
     targets = cell.settings.lora_target_modules
 
     def compute(folder: Path) -> dict[str, Any]:
+        from crossmem_hf.data.population import forgotten_ids
         from crossmem_hf.data.selection import of_people, personas_of
         from crossmem_hf.runs.cost import measured
         from crossmem_hf.studies.compare_asking import joined
-        from crossmem_hf.studies.groups import forgotten_ids
         from crossmem_hf.training.callbacks.progress import TellProgress
         from crossmem_hf.training.memorize import language_lora, memorize
 
@@ -158,11 +158,11 @@ def _unlearned(cell: Cell, tell: Tell) -> Done:
     chosen = cell.settings.unlearning(cell.arm, cell.through, cell.seed)
 
     def compute(folder: Path) -> dict[str, Any]:
+        from crossmem_hf.data.population import forgotten_ids
         from crossmem_hf.data.selection import of_people, personas_of, through
         from crossmem_hf.evaluation.recall import recall
         from crossmem_hf.runs.cost import measured
         from crossmem_hf.studies.compare_asking import joined
-        from crossmem_hf.studies.groups import forgotten_ids
         from crossmem_hf.training.callbacks.progress import TellProgress
         from crossmem_hf.training.methods import METHODS
         from crossmem_hf.training.unlearn import unlearn
@@ -213,8 +213,8 @@ def _quiet() -> dict[str, Any]:
 
 def _asked(cell: Cell, trained: Done | None) -> Done:
     def compute(_: Path) -> list[dict[str, Any]]:
+        from crossmem_hf.data.population import forgotten_ids
         from crossmem_hf.studies.compare_asking import ask, joined, with_perplexity
-        from crossmem_hf.studies.groups import forgotten_ids
 
         spec = cell.settings.spec(cell.seed)
         rows = list(joined(cell.settings.dataset_config, "test", spec))

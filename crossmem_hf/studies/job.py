@@ -144,9 +144,9 @@ def _unlearned(
 
     def compute(folder: Path) -> dict[str, Any]:
         from crossmem_hf.data.loading import built_rows
+        from crossmem_hf.data.population import forgotten_ids
         from crossmem_hf.data.selection import of_people, personas_of
         from crossmem_hf.evaluation.recall import recall
-        from crossmem_hf.studies.groups import forgotten_ids
         from crossmem_hf.training.callbacks.progress import TellProgress
         from crossmem_hf.training.methods import NPOTrainer
         from crossmem_hf.training.unlearn import unlearn
