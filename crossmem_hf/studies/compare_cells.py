@@ -152,7 +152,7 @@ def _unlearned(cell: Cell, tell: Tell) -> Done:
     def compute(folder: Path) -> dict[str, Any]:
         from crossmem_hf.data.population import forgotten_ids
         from crossmem_hf.data.selection import of_people, personas_of, through
-        from crossmem_hf.evaluation.recall import recall
+        from crossmem_hf.evaluation.evaluator import Evaluator
         from crossmem_hf.runs.cost import measured
         from crossmem_hf.studies.compare_asking import joined
         from crossmem_hf.training.callbacks.progress import TellProgress
@@ -163,7 +163,7 @@ def _unlearned(cell: Cell, tell: Tell) -> Done:
         forgotten = forgotten_ids(spec)
         rows = joined(cell.settings.dataset_config, "train", spec)
         watched = of_people(joined(cell.settings.dataset_config, "validation", spec), forgotten)
-        stopping = list(through(watched, cell.through))
+        stopping = Evaluator(through(watched, cell.through), metrics=["recall"])
         model, processor = _loaded(cell, memorized)
         progress = TellProgress(tell, "unlearning", 0.0, 0.6)
         rule = None
@@ -174,7 +174,7 @@ def _unlearned(cell: Cell, tell: Tell) -> Done:
                 of_people(rows, forgotten),
                 of_people(rows, set(personas_of(rows)) - forgotten),
                 output_dir=folder,
-                recall=lambda: recall(model, processor, stopping),
+                recall=lambda: stopping.recall(model, processor),
                 trainer_class=METHODS[cell.arm],
                 callbacks=[progress],
                 reference_cache=str(folder / "reference"),  # its own, or a cell would cost what another has paid

@@ -142,14 +142,14 @@ def _unlearned(
         from crossmem_hf.data.loading import built_rows
         from crossmem_hf.data.population import forgotten_ids
         from crossmem_hf.data.selection import of_people, personas_of
-        from crossmem_hf.evaluation.recall import recall
+        from crossmem_hf.evaluation.evaluator import Evaluator
         from crossmem_hf.training.callbacks.progress import TellProgress
         from crossmem_hf.training.methods import NPOTrainer
         from crossmem_hf.training.unlearn import unlearn
 
         forgotten = forgotten_ids(spec)
         rows = built_rows(f"recall_{job.source}", "train", spec)
-        stopping = list(of_people(built_rows(f"recall_{job.source}", "validation", spec), forgotten))
+        stopping = Evaluator(of_people(built_rows(f"recall_{job.source}", "validation", spec), forgotten), metrics=["recall"])
         model, processor = loaded(memorized.folder)
         progress = TellProgress(tell, "unlearning", 0.6, 0.85)
         _, rule = unlearn(
@@ -158,7 +158,7 @@ def _unlearned(
             of_people(rows, forgotten),
             of_people(rows, set(personas_of(rows)) - forgotten),
             output_dir=folder,
-            recall=lambda: recall(model, processor, stopping),
+            recall=lambda: stopping.recall(model, processor),
             trainer_class=NPOTrainer,
             callbacks=[progress],
             max_steps=settings.unlearn_steps,
