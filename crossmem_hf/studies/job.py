@@ -149,7 +149,9 @@ def _unlearned(
 
         forgotten = forgotten_ids(spec)
         rows = built_rows(f"recall_{job.source}", "train", spec)
-        stopping = Evaluator(of_people(built_rows(f"recall_{job.source}", "validation", spec), forgotten), metrics=["recall"])
+        stopping = Evaluator(
+            of_people(built_rows(f"recall_{job.source}", "validation", spec), forgotten), metrics=["recall"]
+        )
         model, processor = loaded(memorized.folder)
         progress = TellProgress(tell, "unlearning", 0.6, 0.85)
         _, rule = unlearn(
