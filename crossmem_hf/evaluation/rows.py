@@ -62,7 +62,7 @@ def questions_from(rows: Any, metrics: Sequence[str], candidates: Candidates | N
     if missing:
         raise CrossmemError(
             f"The {called} lack the columns {missing!r}; they have {rows.column_names!r}.",
-            "Use rows from crossmem_hf.data.load_rows, or add the columns (modality says image or text).",
+            "Use rows from crossmem_hf.load_rows, or add the columns (modality says image or text).",
         )
     if len(rows) == 0:
         raise CrossmemError(f"There are no {called} to ask; expected at least one.", "Choose another split.")
