@@ -108,8 +108,8 @@ def test_the_table_shows_every_metric_with_its_chance_and_direction(scored):
         assert line.metric in rows, shown
     assert "memorized" in rows["exposure"]
     assert f"{record.one('exposure').chance:.3g}" in rows["exposure"]
-    assert "target image" in shown
-    assert "  attribute" not in shown
+    assert "  target=image" in shown
+    assert "  attribute=" not in shown
 
 
 def refuse(*_, **__):
