@@ -120,7 +120,9 @@ def score(
     config: Annotated[str, typer.Option(help="Config of the dataset.")] = "qa",
     split: Annotated[str, typer.Option(help="Split of the config; 'forget+retain' joins two.")] = "forget",
     metrics: _Metrics = None,
-    output_dir: Annotated[Path, typer.Option(help="Gets record.json, predictions.jsonl, what is resumed from.")] = _SCORES,
+    output_dir: Annotated[
+        Path, typer.Option(help="Gets record.json, predictions.jsonl, what is resumed from.")
+    ] = _SCORES,
     max_rows: Annotated[int | None, typer.Option(help="Most rows, evenly spread over the split.")] = None,
     batch_size: Annotated[str, typer.Option(help="Prompts at a time, or auto.")] = "auto",
     dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",

@@ -29,7 +29,6 @@ from crossmem_hf.training.micro import MEMORIZING, MEMORIZING_BOTH
 
 if TYPE_CHECKING:
     from crossmem_hf.evaluation.evaluator import Evaluator
-    from crossmem_hf.training.callbacks.memorization import StopAt
 
 logger = logging.getLogger(__name__)
 
@@ -224,9 +223,9 @@ class UnlearnArguments:
             )
 
     @property
-    def stop_at(self) -> "StopAt":
-        """At which forget recall to stop."""
-        return "chance" if self.stop_at_chance else None
+    def evaluation(self) -> dict[str, Any]:
+        """Options of `MemorizationCallback`."""
+        return {"every_steps": self.evaluate_every_steps, "stop_at": "chance" if self.stop_at_chance else None}
 
     def evaluator(self, data: RowArguments, forget: Dataset, retain: Dataset) -> "Evaluator | None":
         """What evaluates the model in training; None if nothing does.

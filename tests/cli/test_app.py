@@ -144,8 +144,9 @@ def test_score_prints_a_table_and_writes_a_record(invoke):
 
 def comparison(errors=()):
     """What a comparison leaves, made by hand."""
-    from crossmem_hf.studies.compare import Comparison
     from tests.report.test_compare_table import record
+
+    from crossmem_hf.studies.compare import Comparison
 
     return Comparison(record=record(notes=("One note.",)), folder=Path("out"), errors=errors)
 
