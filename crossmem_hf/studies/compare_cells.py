@@ -10,8 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.runs.pool import Report
+from crossmem_hf.runs.pool import Tell
 from crossmem_hf.runs.sources import code_fingerprint, library_versions
 from crossmem_hf.runs.stages import Done, run_stage
 from crossmem_hf.studies.compare_settings import CompareSettings
@@ -46,12 +48,12 @@ class Cell:
         """The cell's own folder."""
         return self.folder / self.name.replace(" ", "_")
 
-    def run(self, report: Report) -> dict[str, Any]:
+    def run(self, tell: Tell) -> dict[str, Any]:
         """See `run_cell`."""
-        return run_cell(self, report)
+        return run_cell(self, tell)
 
 
-def run_cell(cell: Cell, report: Report) -> dict[str, Any]:
+def run_cell(cell: Cell, tell: Tell) -> dict[str, Any]:
     """Teach or unlearn, then ask everybody through both modalities.
 
     Returns:
@@ -61,15 +63,15 @@ def run_cell(cell: Cell, report: Report) -> dict[str, Any]:
     Raises:
         CrossmemError: Anything but a training that broke down.
     """
-    report("training", 0.0)
+    tell("training", 0.0)
     trained = None
     if cell.arm != BASE:
-        trained = _taught(cell, report) if cell.arm in ANCHORS else _unlearned(cell, report)
+        trained = _taught(cell, tell) if cell.arm in ANCHORS else _unlearned(cell, tell)
     result = _who(cell) | (trained.result if trained else {})
     if "failed" not in result:
-        report("asking", 0.6)
+        tell("asking", 0.6)
         result["asked"] = _asked(cell, trained).result
-    report("done", 1.0)
+    tell("done", 1.0)
     return result
 
 
@@ -104,17 +106,17 @@ def _world(cell: Cell) -> dict[str, Any]:
     }
 
 
-def _taught(cell: Cell, report: Report) -> Done:
+def _taught(cell: Cell, tell: Tell) -> Done:
     """An adapter that has learned everybody, or the retained people alone."""
     chosen = cell.settings.memorizing(cell.seed)
     targets = cell.settings.lora_target_modules
 
     def compute(folder: Path) -> dict[str, Any]:
+        from crossmem_hf.data.population import forgotten_ids
         from crossmem_hf.data.selection import of_people, personas_of
         from crossmem_hf.runs.cost import measured
         from crossmem_hf.studies.compare_asking import joined
-        from crossmem_hf.studies.groups import forgotten_ids
-        from crossmem_hf.training.callbacks.progress import ReportProgress
+        from crossmem_hf.training.callbacks.progress import TellProgress
         from crossmem_hf.training.memorize import language_lora, memorize
 
         spec = cell.settings.spec(cell.seed)
@@ -122,7 +124,7 @@ def _taught(cell: Cell, report: Report) -> Done:
         if cell.arm == RETRAINED:
             rows = of_people(rows, set(personas_of(rows)) - forgotten_ids(spec))
         model, processor = _loaded(cell, None)
-        progress = ReportProgress(report, "training", 0.0, 0.6)
+        progress = TellProgress(tell, "training", 0.0, 0.6)
         with measured() as cost, _breakdown(folder) as failed:
             memorize(
                 model,
@@ -137,22 +139,23 @@ def _taught(cell: Cell, report: Report) -> Done:
 
     inputs = {**_world(cell), "arm": cell.arm, "chosen": chosen, "targets": targets}
     cell.folder.mkdir(parents=True, exist_ok=True)
-    return run_stage(cell.place / "adapter", inputs, compute)  # cells of one seed may wait for it here
+    with FileLock(cell.place.with_suffix(".lock")):  # cells of one seed may need it at the same time
+        return run_stage(cell.place / "adapter", inputs, compute)
 
 
-def _unlearned(cell: Cell, report: Report) -> Done:
+def _unlearned(cell: Cell, tell: Tell) -> Done:
     """The memorized adapter after unlearning through a modality."""
     assert cell.through is not None, "an unlearned cell has a modality"
     memorized = _taught(replace(cell, arm=MEMORIZED, through=None), lambda step, share: None)
     chosen = cell.settings.unlearning(cell.arm, cell.through, cell.seed)
 
     def compute(folder: Path) -> dict[str, Any]:
+        from crossmem_hf.data.population import forgotten_ids
         from crossmem_hf.data.selection import of_people, personas_of, through
-        from crossmem_hf.evaluation.recall import recall
+        from crossmem_hf.evaluation.evaluator import Evaluator
         from crossmem_hf.runs.cost import measured
         from crossmem_hf.studies.compare_asking import joined
-        from crossmem_hf.studies.groups import forgotten_ids
-        from crossmem_hf.training.callbacks.progress import ReportProgress
+        from crossmem_hf.training.callbacks.progress import TellProgress
         from crossmem_hf.training.methods import METHODS
         from crossmem_hf.training.unlearn import unlearn
 
@@ -160,9 +163,9 @@ def _unlearned(cell: Cell, report: Report) -> Done:
         forgotten = forgotten_ids(spec)
         rows = joined(cell.settings.dataset_config, "train", spec)
         watched = of_people(joined(cell.settings.dataset_config, "validation", spec), forgotten)
-        stopping = list(through(watched, cell.through))
+        stopping = Evaluator(through(watched, cell.through), metrics=["recall"])
         model, processor = _loaded(cell, memorized)
-        progress = ReportProgress(report, "unlearning", 0.0, 0.6)
+        progress = TellProgress(tell, "unlearning", 0.0, 0.6)
         rule = None
         with measured() as cost, _breakdown(folder) as failed:
             _, rule = unlearn(
@@ -171,7 +174,7 @@ def _unlearned(cell: Cell, report: Report) -> Done:
                 of_people(rows, forgotten),
                 of_people(rows, set(personas_of(rows)) - forgotten),
                 output_dir=folder,
-                recall=lambda: recall(model, processor, stopping),
+                recall=lambda: stopping.recall(model, processor),
                 trainer_class=METHODS[cell.arm],
                 callbacks=[progress],
                 reference_cache=str(folder / "reference"),  # its own, or a cell would cost what another has paid
@@ -186,7 +189,7 @@ def _unlearned(cell: Cell, report: Report) -> Done:
 
 @contextmanager
 def _breakdown(folder: Path) -> Iterator[dict[str, str]]:
-    """Gets ``failed`` if weights or losses cease to be numbers, as what trainers leave in `folder` shows."""
+    """Gets ``failed`` if weights or losses cease to be numbers, which trainers tell by what they leave in `folder`."""
     failed: dict[str, str] = {}
     try:
         yield failed
@@ -202,8 +205,8 @@ def _quiet() -> dict[str, Any]:
 
 def _asked(cell: Cell, trained: Done | None) -> Done:
     def compute(_: Path) -> list[dict[str, Any]]:
+        from crossmem_hf.data.population import forgotten_ids
         from crossmem_hf.studies.compare_asking import ask, joined, with_perplexity
-        from crossmem_hf.studies.groups import forgotten_ids
 
         spec = cell.settings.spec(cell.seed)
         rows = list(joined(cell.settings.dataset_config, "test", spec))

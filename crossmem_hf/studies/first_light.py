@@ -15,6 +15,7 @@ from typing import Any
 
 from rich.console import Console
 
+from crossmem_hf.data.population import forgotten_ids
 from crossmem_hf.personas.sampling import sample_personas
 from crossmem_hf.personas.schema import MODALITIES, Persona
 from crossmem_hf.rendering.portraits import render_portrait
@@ -26,7 +27,6 @@ from crossmem_hf.runs.pool import default_workers, run_jobs
 from crossmem_hf.runs.sources import environment
 from crossmem_hf.runs.stages import claim_folder, locked
 from crossmem_hf.storage import fingerprint, write_atomic
-from crossmem_hf.studies.groups import forgotten_ids
 from crossmem_hf.studies.job import Job
 from crossmem_hf.studies.settings import FirstLightSettings
 from crossmem_hf.studies.summary import exposures_by_person, measurements

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from crossmem_hf.personas.schema import MODALITIES, Modality
-from crossmem_hf.runs.pool import Report
+from crossmem_hf.runs.pool import Tell
 from crossmem_hf.runs.sources import code_fingerprint, library_versions
 from crossmem_hf.runs.stages import Done, run_stage
 from crossmem_hf.studies.settings import FirstLightSettings
@@ -33,12 +33,12 @@ class Job:
         """E.g. ``"seed 0, image"``."""
         return f"seed {self.seed}, {self.source}"
 
-    def run(self, report: Report) -> dict[str, Any]:
+    def run(self, tell: Tell) -> dict[str, Any]:
         """See `run_job`."""
-        return run_job(self, report)
+        return run_job(self, tell)
 
 
-def run_job(job: Job, report: Report) -> dict[str, Any]:
+def run_job(job: Job, tell: Tell) -> dict[str, Any]:
     """Memorize through the source modality, ask, unlearn through it, ask again.
 
     Returns:
@@ -66,17 +66,17 @@ def run_job(job: Job, report: Report) -> dict[str, Any]:
         inputs = {**world, "stage": stage, "adapter": adapter.fingerprint if adapter else None}
         return run_stage(job.folder / f"asked_{stage}", inputs, compute)
 
-    report("base: asking", 0.0)
+    tell("base: asking", 0.0)
     base = ask("base", None)
-    report("memorizing", 0.1)
-    memorized = _memorized(job, world, loaded, report)
-    report("memorized: asking", 0.4)
+    tell("memorizing", 0.1)
+    memorized = _memorized(job, world, loaded, tell)
+    tell("memorized: asking", 0.4)
     before = ask("memorized", memorized)
-    report("unlearning", 0.6)
-    unlearned = _unlearned(job, world, memorized, loaded, report)
-    report("unlearned: asking", 0.85)
+    tell("unlearning", 0.6)
+    unlearned = _unlearned(job, world, memorized, loaded, tell)
+    tell("unlearned: asking", 0.85)
     after = ask("unlearned", unlearned)
-    report("done", 1.0)
+    tell("done", 1.0)
     return {"asked": [*base.result, *before.result, *after.result], "stopping": unlearned.result}
 
 
@@ -104,12 +104,12 @@ def _chosen(settings: FirstLightSettings, names: tuple[str, ...]) -> dict[str, A
     return {name: value for name, value in settings.as_dict().items() if name in names}
 
 
-def _memorized(job: Job, world: dict[str, Any], loaded: Callable[[None], tuple[Any, Any]], report: Report) -> Done:
+def _memorized(job: Job, world: dict[str, Any], loaded: Callable[[None], tuple[Any, Any]], tell: Tell) -> Done:
     settings = job.settings
 
     def compute(folder: Path) -> dict[str, Any]:
         from crossmem_hf.data.loading import built_rows
-        from crossmem_hf.training.callbacks.progress import ReportProgress
+        from crossmem_hf.training.callbacks.progress import TellProgress
         from crossmem_hf.training.memorize import language_lora, memorize
 
         model, processor = loaded(None)
@@ -119,7 +119,7 @@ def _memorized(job: Job, world: dict[str, Any], loaded: Callable[[None], tuple[A
             built_rows(f"recall_{job.source}", "train", settings.spec(job.seed)),
             output_dir=folder,
             lora=language_lora(target_modules=settings.lora_target_modules),
-            callbacks=[ReportProgress(report, "memorizing", 0.1, 0.4)],
+            callbacks=[TellProgress(tell, "memorizing", 0.1, 0.4)],
             max_steps=settings.memorize_steps,
             per_device_train_batch_size=settings.memorize_batch_size,
             learning_rate=settings.memorize_learning_rate,
@@ -134,31 +134,33 @@ def _memorized(job: Job, world: dict[str, Any], loaded: Callable[[None], tuple[A
 
 
 def _unlearned(
-    job: Job, world: dict[str, Any], memorized: Done, loaded: Callable[[Path], tuple[Any, Any]], report: Report
+    job: Job, world: dict[str, Any], memorized: Done, loaded: Callable[[Path], tuple[Any, Any]], tell: Tell
 ) -> Done:
     settings, spec = job.settings, job.settings.spec(job.seed)
 
     def compute(folder: Path) -> dict[str, Any]:
         from crossmem_hf.data.loading import built_rows
+        from crossmem_hf.data.population import forgotten_ids
         from crossmem_hf.data.selection import of_people, personas_of
-        from crossmem_hf.evaluation.recall import recall
-        from crossmem_hf.studies.groups import forgotten_ids
-        from crossmem_hf.training.callbacks.progress import ReportProgress
+        from crossmem_hf.evaluation.evaluator import Evaluator
+        from crossmem_hf.training.callbacks.progress import TellProgress
         from crossmem_hf.training.methods import NPOTrainer
         from crossmem_hf.training.unlearn import unlearn
 
         forgotten = forgotten_ids(spec)
         rows = built_rows(f"recall_{job.source}", "train", spec)
-        stopping = list(of_people(built_rows(f"recall_{job.source}", "validation", spec), forgotten))
+        stopping = Evaluator(
+            of_people(built_rows(f"recall_{job.source}", "validation", spec), forgotten), metrics=["recall"]
+        )
         model, processor = loaded(memorized.folder)
-        progress = ReportProgress(report, "unlearning", 0.6, 0.85)
+        progress = TellProgress(tell, "unlearning", 0.6, 0.85)
         _, rule = unlearn(
             model,
             processor,
             of_people(rows, forgotten),
             of_people(rows, set(personas_of(rows)) - forgotten),
             output_dir=folder,
-            recall=lambda: recall(model, processor, stopping),
+            recall=lambda: stopping.recall(model, processor),
             trainer_class=NPOTrainer,
             callbacks=[progress],
             max_steps=settings.unlearn_steps,

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
+from crossmem_hf.data.population import forgotten_ids
 from crossmem_hf.studies.compare_asking import joined
 from crossmem_hf.studies.compare_cells import Cell
 from crossmem_hf.studies.compare_settings import CompareSettings
-from crossmem_hf.studies.groups import forgotten_ids
 
 
 def cell(tiny_model, folder, **changes):

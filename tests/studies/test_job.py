@@ -8,9 +8,9 @@ import pytest
 from peft import PeftModel
 from safetensors.torch import load_file
 
+from crossmem_hf.data.population import forgotten_ids
 from crossmem_hf.models.loading import load_model_and_processor
 from crossmem_hf.studies import asking
-from crossmem_hf.studies.groups import forgotten_ids
 from crossmem_hf.studies.job import Job, run_job
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from crossmem_hf.data.contents import check_questions
+from crossmem_hf.data.configs.qa import check_questions
+from crossmem_hf.data.configs.table import SPLITS, features_of
 from crossmem_hf.data.release.blocks import BUILD, Block, Build, Shard, finished_blocks, write_block
 from crossmem_hf.data.release.card import dataset_card, evaluation_tasks
 from crossmem_hf.data.release.quality import (
@@ -23,8 +24,7 @@ from crossmem_hf.data.release.quality import (
 )
 from crossmem_hf.data.release.samples import contact_sheet
 from crossmem_hf.data.release.shards import Place
-from crossmem_hf.data.rows import features_of
-from crossmem_hf.data.spec import SPLITS, DatasetSpec
+from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.runs.pool import Report, run_jobs
 from crossmem_hf.runs.progress import progress_bar
