@@ -121,7 +121,7 @@ class Passes:
             found = score_answers(self.model, self.processor, part, batch_size=self.batch_size)
             return [float(np.exp(-tokens.content.logprobs.mean())) for tokens in found]
 
-        return in_shards(rows, work, ledger=None, mark="perplexity", label="perplexity", progress=False)
+        return in_shards(rows, work, results_log=None, fingerprint="perplexity", label="perplexity", progress=False)
 
 
 def _compared(one: Compared, nlls: list[float], counts: list[int]) -> JSON:
