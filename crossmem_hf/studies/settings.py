@@ -83,6 +83,14 @@ class StudySettings(BaseModel):
         except ValidationError as error:
             raise _fault(type(self), error) from error
 
+    @model_validator(mode="before")
+    @classmethod
+    def _true_is_no_number(cls, values: dict[str, Any]) -> dict[str, Any]:
+        for name, value in values.items():
+            if isinstance(value, bool) and name in cls.model_fields and cls.model_fields[name].annotation is not bool:
+                raise CrossmemError(f"Setting {name}={value!r} should not be true or false.", _about(cls, name))
+        return values
+
     @model_validator(mode="after")
     def _personas_exist(self) -> Self:
         if not self.choosing:
@@ -228,5 +236,8 @@ def _fault(kind: type[StudySettings], error: ValidationError) -> CrossmemError:
     if isinstance(raised, CrossmemError):
         return raised
     said = first["msg"].removeprefix("Input ")
-    field = kind.model_fields[name]
-    return CrossmemError(f"Setting {name}={first['input']!r:.80} {said}.", f"It is: {field.description}")
+    return CrossmemError(f"Setting {name}={first['input']!r:.80} {said}.", _about(kind, name))
+
+
+def _about(kind: type[StudySettings], name: str) -> str:
+    return f"It is: {kind.model_fields[name].description}"
