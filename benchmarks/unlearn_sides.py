@@ -25,7 +25,8 @@ from torch.nn import functional as F
 from transformers import PrinterCallback, Trainer, TrainerCallback
 from trl import SFTTrainer
 
-from crossmem_hf.data.rows import features_of, recall_row
+from crossmem_hf.data.configs.table import features_of
+from crossmem_hf.data.rows import recall_row
 from crossmem_hf.personas.sampling import sample_personas
 from crossmem_hf.seeding import seed_everything
 from crossmem_hf.training.callbacks.finite import LastGoodWeights, StopUnlessFinite

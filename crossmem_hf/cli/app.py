@@ -10,6 +10,7 @@ import typer
 from crossmem_hf.cli.check import check_model
 from crossmem_hf.cli.console import clear_errors, console
 from crossmem_hf.cli.importing import import_images, import_mapping, import_qa
+from crossmem_hf.cli.knobs import with_knobs
 from crossmem_hf.cli.portraits import portraits
 from crossmem_hf.cli.publishing import publish_app, reproduce
 from crossmem_hf.cli.studies import RootGroup, study_app
@@ -134,43 +135,23 @@ def score(
 
 
 @app.command()
+@with_knobs()
 def materialize(
     directory: Annotated[
         Path, typer.Argument(help="Folder that gets crossmem/personas and crossmem/<metric>.")
     ] = Path("."),
     preset: Annotated[str | None, typer.Option(help="remem or wen: a paper's sizes, to start from.")] = None,
-    num_personas: Annotated[int | None, typer.Option(help="Target people (default 50).")] = None,
-    num_views: Annotated[int | None, typer.Option(help="Training views a person (default 8).")] = None,
-    seed: Annotated[int | None, typer.Option(help="Persona seed (default 0).")] = None,
-    image_size: Annotated[int | None, typer.Option(help="Side of a portrait, 48 to 512 pixels (default 64).")] = None,
-    forget_fraction: Annotated[float | None, typer.Option(help="Share of forgotten people (default 0.2).")] = None,
-    qa_per_persona: Annotated[
-        int | None, typer.Option(help="Questions about facts, a person and modality (default 20).")
-    ] = None,
-    single_hop_share: Annotated[
-        float | None, typer.Option(help="Share of them that name the person (default 0.7).")
-    ] = None,
-    portraits: Annotated[Path | None, typer.Option(help="Folder made by crossmem portraits (default: draw).")] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace a dataset made with other settings.")] = False,
     num_proc: Annotated[int, typer.Option(help="Processes that write.")] = 1,
+    **knobs: Any,
 ) -> None:
     """Write the dataset and the metrics, so that load_dataset and evaluate.load find them in that folder, offline."""
     with clear_errors():
         from crossmem_hf.data.spec import DatasetSpec
         from crossmem_hf.publishing.materialize import materialize as write
 
-        spec = DatasetSpec.preset(
-            preset,
-            num_personas=num_personas,
-            num_views=num_views,
-            seed=seed,
-            image_size=image_size,
-            forget_fraction=forget_fraction,
-            qa_per_persona=qa_per_persona,
-            single_hop_share=single_hop_share,
-            portraits=None if portraits is None else str(portraits),
-        )
-        with console.status("Writing people, portraits, questions and metrics"):
+        spec = DatasetSpec.preset(preset, **knobs)
+        with console.status("Writing personas, portraits, questions and metrics"):
             written = write(directory, spec, overwrite=overwrite, num_proc=num_proc)
         console.print(f"wrote {written.resolve()}", highlight=False, soft_wrap=True)
         console.print(f"In {directory.resolve()}, offline:", highlight=False, soft_wrap=True)

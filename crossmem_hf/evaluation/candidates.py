@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from unicodedata import normalize
 
+from crossmem_hf.data.configs.table import SPLITS, check_config
 from crossmem_hf.data.loading import load_rows, published_rows, silent_progress
-from crossmem_hf.data.spec import SPLITS, check_config
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.settings import ScoreSettings
 

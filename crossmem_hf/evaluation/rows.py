@@ -24,7 +24,7 @@ from crossmem_hf.evaluation.settings import ScoreSettings
 from crossmem_hf.evaluation.subsample import evenly_spaced
 from crossmem_hf.metrics.matching import normalize_name
 from crossmem_hf.personas.schema import MODALITIES
-from crossmem_hf.runs.distributed import picture_keys
+from crossmem_hf.pictures.keys import picture_keys
 from crossmem_hf.storage import fingerprint
 
 NEEDED_COLUMNS = ("images", "prompt", "answer", "modality", "persona_id")

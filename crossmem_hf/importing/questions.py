@@ -11,7 +11,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crossmem_hf.data.rows import Row, candidate_row, features_of
+from crossmem_hf.data.configs.table import features_of
+from crossmem_hf.data.rows import Row, candidate_row
 from crossmem_hf.data.splits import check_disjoint, check_fraction, forget_ids, person_key
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.importing.card import About

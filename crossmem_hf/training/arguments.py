@@ -5,23 +5,24 @@ import hashlib
 import logging
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, make_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unicodedata import normalize
 
-import torch
 from datasets import Dataset, concatenate_datasets
 from peft import LoraConfig
 
 from crossmem_hf.data.loading import load_rows
 from crossmem_hf.data.selection import of_people, personas_of
+from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.data.splits import forget_ids
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.memorization_check import spread
-from crossmem_hf.models.loading import load_model_and_processor
+from crossmem_hf.models.loading import load_model_and_processor, model_fingerprint
 from crossmem_hf.runs.distributed import leave
-from crossmem_hf.storage import fingerprint, source_fingerprint, write_atomic
+from crossmem_hf.runs.sources import code_fingerprint, library_versions
+from crossmem_hf.storage import fingerprint, write_atomic
 from crossmem_hf.training.config import arg
 from crossmem_hf.training.memorize import LANGUAGE_LINEARS, memorize
 from crossmem_hf.training.micro import MEMORIZING, MEMORIZING_BOTH
@@ -38,9 +39,20 @@ RECALL_MODALITY_NAMES = ("recall_image", "recall_text")  # the same people throu
 MADE_FROM = "made_from.txt"  # written last, beside an adapter that a recipe memorized by itself
 
 
+_CALLED = {"seed": "persona_seed"}  # where the settings of training have a seed too
+KnobArguments: Any = make_dataclass(
+    "KnobArguments",
+    [
+        (_CALLED.get(knob.name, knob.name), knob.type | None, arg(None, knob.metadata["help"]))
+        for knob in fields(DatasetSpec)
+    ],
+    namespace={"__module__": __name__, "__doc__": "The knobs of `DatasetSpec`; null is the preset's, or the default."},
+)
+
+
 @dataclass
-class RowArguments:
-    """Which rows are trained on. From `preset` on, a published dataset heeds only the seed and the fraction."""
+class RowArguments(KnobArguments):
+    """Which rows are trained on. Of the knobs, a published dataset heeds only the seed and the fraction."""
 
     dataset_name: str | None = arg(None, "A Hub name or a folder; null builds the embedded people.")
     dataset_config: str = arg(
@@ -51,14 +63,7 @@ class RowArguments:
     dataset_split: str = arg("train", "Rows to train on; 'forget+retain' for qa, 'bridge_image+facts' for two_hop.")
     forget_split: str | None = arg(None, "Split of the people to forget; null takes forget_fraction of all people.")
     dataset_modality: str | None = arg(None, "image or text keeps the rows that present people so; null keeps all.")
-    preset: str | None = arg(None, "remem or wen: the sizes of a paper; what is set below replaces them.")
-    num_personas: int | None = arg(None, "Embedded people; 50 by default.")
-    num_views: int | None = arg(None, "Training portraits (or descriptions) an embedded person; 8 by default.")
-    image_size: int | None = arg(None, "Side of an embedded portrait in pixels, 48 to 512; 64 by default.")
-    qa_per_persona: int | None = arg(None, "Questions about an embedded person and modality in qa; 20 by default.")
-    single_hop_share: float | None = arg(None, "Share of them that name the person, 0 to 1; 0.7 by default.")
-    persona_seed: int = arg(0, "Which embedded people, and the order in which people are forgotten.")
-    forget_fraction: float = arg(0.2, "Share of the people to forget, above 0 and below 1.")
+    preset: str | None = arg(None, "remem or wen: the sizes of a paper; knobs that are set replace them.")
 
     def rows(self, split: str | None = None) -> Dataset:
         """The rows of `split`, by default of `dataset_split`; those of joined configs one after another."""
@@ -89,14 +94,11 @@ class RowArguments:
             config,
             split,
             preset=self.preset,
-            num_personas=self.num_personas,
-            num_views=self.num_views,
-            seed=self.persona_seed,
-            image_size=self.image_size,
-            qa_per_persona=self.qa_per_persona,
-            single_hop_share=self.single_hop_share,
-            forget_fraction=self.forget_fraction,
+            **self._knobs(),
         )
+
+    def _knobs(self) -> dict[str, Any]:
+        return {knob.name: getattr(self, _CALLED.get(knob.name, knob.name)) for knob in fields(DatasetSpec)}
 
     def forget_and_retain(self, rows: Dataset) -> tuple[Dataset, Dataset]:
         """`rows` of the people to forget, and of all others.
@@ -106,7 +108,8 @@ class RowArguments:
         """
         people = set(personas_of(rows))
         if self.forget_split is None:
-            forgotten = forget_ids(sorted(people), self.forget_fraction, self.persona_seed)
+            spec = DatasetSpec.preset(self.preset, **self._knobs())
+            forgotten = forget_ids(sorted(people), spec.forget_fraction, spec.seed)
         else:
             forgotten = frozenset(people & set(personas_of(self.rows(self.forget_split))))
             if not 0 < len(forgotten) < len(people):
@@ -161,7 +164,7 @@ class RowArguments:
 
 def _of_modality(rows: Dataset, modality: str) -> Dataset:
     modalities = list(rows["modality"]) if "modality" in rows.column_names else []
-    kept = [index for index, modality in enumerate(modalities) if modality == modality]
+    kept = [index for index, found in enumerate(modalities) if found == modality]
     if not kept:
         raise CrossmemError(
             f"dataset_modality={modality!r} keeps none of {len(rows)} rows; they have {sorted(set(modalities))!r}.",
@@ -302,12 +305,9 @@ def _origin(choice: ModelArguments, rows: Dataset, config: Any) -> str:
     digest = hashlib.sha256()
     for table in rows.with_format("arrow").iter(batch_size=256):
         digest.update(repr(table.to_pylist()).encode())
-    code = source_fingerprint(
-        *("training/*.py", "models/*.py", "models/micro_base/*", "chat.py", "turns.py", "logprobs.py", "pictures*.py"),
-        *("data/forms.py", "scoring/inputs.py", "scoring/prefill.py"),
-    )
+    made_by = [model_fingerprint(choice.model_name_or_path), code_fingerprint(load_model_and_processor, memorize)]
     settings = [asdict(choice), _memorizing(rows), config.seed, config.world_size]
-    return fingerprint([digest.hexdigest(), settings, code, torch.__version__])
+    return fingerprint([digest.hexdigest(), settings, made_by, library_versions()])
 
 
 def with_default_config(script: str, arguments: Sequence[str] | None = None) -> list[str]:

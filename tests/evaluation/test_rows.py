@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 from datasets import Dataset, Features, List, Value
 
+from crossmem_hf.data.configs.table import features_of
 from crossmem_hf.data.loading import load_rows
-from crossmem_hf.data.rows import features_of
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.rows import check_about, load_questions, rows_of
 from crossmem_hf.evaluation.settings import ScoreSettings

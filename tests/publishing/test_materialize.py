@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from crossmem_hf.data.spec import SPLITS, DatasetSpec
+from crossmem_hf.data.configs.table import SPLITS
+from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.publishing.materialize import MARKER, materialize
 

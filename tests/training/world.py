@@ -10,7 +10,7 @@ from peft import get_peft_model
 from PIL import Image
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from crossmem_hf.data.rows import features_of
+from crossmem_hf.data.configs.table import features_of
 from crossmem_hf.logprobs import answer_logprobs
 from crossmem_hf.models.micro.model import MicroShape, build_model, build_processor
 from crossmem_hf.training.collate import EncodedRows, RowCollator, RowEncoder

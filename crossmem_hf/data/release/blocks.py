@@ -14,10 +14,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from crossmem_hf.data.configs.table import features_of
 from crossmem_hf.data.release.audit import Audit
 from crossmem_hf.data.release.population import world_of
 from crossmem_hf.data.release.shards import Place, Plan, ShardWriter, places, plan_of, rows_of_group
-from crossmem_hf.data.rows import features_of
 from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.storage import file_digest, fingerprint, write_atomic

@@ -12,7 +12,8 @@ from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crossmem_hf.data.contents import check_questions
+from crossmem_hf.data.configs.qa import check_questions
+from crossmem_hf.data.configs.table import SPLITS, features_of
 from crossmem_hf.data.release.blocks import RECORDS, Block, Build, Shard, Tell, finished_block, write_block
 from crossmem_hf.data.release.card import dataset_card, evaluation_tasks
 from crossmem_hf.data.release.quality import (
@@ -24,8 +25,7 @@ from crossmem_hf.data.release.quality import (
 )
 from crossmem_hf.data.release.samples import contact_sheet
 from crossmem_hf.data.release.shards import Place
-from crossmem_hf.data.rows import features_of
-from crossmem_hf.data.spec import SPLITS, DatasetSpec
+from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.storage import write_atomic
 

@@ -15,11 +15,12 @@ from huggingface_hub import HfApi
 from huggingface_hub.hf_file_system import HfFileSystemResolvedRepositoryPath
 from pyarrow import parquet
 
+from crossmem_hf.data.configs.table import SPLITS
 from crossmem_hf.data.loading import built_rows
 from crossmem_hf.data.release import blocks, writing
 from crossmem_hf.data.release.quality import check_written
 from crossmem_hf.data.release.writing import write_dataset
-from crossmem_hf.data.spec import SPLITS, DatasetSpec
+from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.errors import CrossmemError
 
 WHOLE = {"README.md", "eval.yaml", "quality.json", "samples.png"}

@@ -22,7 +22,7 @@ from crossmem_hf.personas.values import FACT_ATTRIBUTES, MEDICAL_CONDITIONS, MON
 _TRIES_AMONG_WORDS_IN_USE = 200
 
 
-class NearMisses:
+class PerturbedAnswers:
     """False values for any of some people.
 
     A false value is never the truth. A false name, address, number or date is nobody's; jobs and medical conditions
@@ -35,7 +35,7 @@ class NearMisses:
     Example:
         >>> from crossmem_hf.personas.sampling import sample_personas
         >>> people = list(sample_personas(3))
-        >>> wrong = NearMisses(people).of(people[0], "phone", 2)
+        >>> wrong = PerturbedAnswers(people).of(people[0], "phone", 2)
         >>> len(set(wrong)), all("-555-01" in phone for phone in wrong)
         (2, True)
     """

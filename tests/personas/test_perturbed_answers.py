@@ -5,15 +5,15 @@ import re
 
 import pytest
 
-from crossmem_hf.data.population import everyone
+from crossmem_hf.data.population import all_personas
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.facts import job_titles, luhn_is_valid
 from crossmem_hf.personas.naming import is_name
-from crossmem_hf.personas.near_misses import NearMisses
+from crossmem_hf.personas.perturbed_answers import PerturbedAnswers
 from crossmem_hf.personas.sampling import sample_personas
 from crossmem_hf.personas.values import FACT_ATTRIBUTES, MEDICAL_CONDITIONS, MONTHS
 
-PEOPLE = everyone(60, 0)
+PEOPLE = all_personas(60, 0)
 FORMS = {
     "email": r"[a-z]+\.[a-z]+\d{4}@example\.(com|net|org)",
     "date_of_birth": rf"\d{{1,2}} ({'|'.join(MONTHS)}) (19[4-9]\d|200[0-4])",
@@ -32,9 +32,9 @@ FIELDS = {
 
 @pytest.fixture(scope="module")
 def false():
-    near_misses = NearMisses(PEOPLE)
+    perturbed = PerturbedAnswers(PEOPLE)
     return {
-        attribute: [(person, near_misses.of(person, attribute)) for person in PEOPLE]
+        attribute: [(person, perturbed.of(person, attribute)) for person in PEOPLE]
         for attribute in ("full_name", *FACT_ATTRIBUTES)
     }
 
@@ -85,7 +85,7 @@ def test_jobs_and_conditions_come_from_their_pools_and_those_of_nobody_first(fal
     assert {value for _, values in false["medical_condition"] for value in values} <= set(MEDICAL_CONDITIONS)
     few = PEOPLE[:5]
     rare = {person.facts["medical_condition"] for person in few}
-    assert not rare & set(NearMisses(few).of(few[0], "medical_condition"))
+    assert not rare & set(PerturbedAnswers(few).of(few[0], "medical_condition"))
 
 
 def test_the_pool_of_jobs_holds_everyones_job():
@@ -93,25 +93,25 @@ def test_the_pool_of_jobs_holds_everyones_job():
 
 
 def test_they_depend_on_the_person_and_the_seed_alone(false):
-    again = NearMisses(list(PEOPLE))
+    again = PerturbedAnswers(list(PEOPLE))
     assert again.of(PEOPLE[7], "phone") == false["phone"][7][1]
     assert again.of(PEOPLE[7], "email") == false["email"][7][1]
-    other = everyone(60, 1)
-    assert NearMisses(other).of(other[7], "full_name") != false["full_name"][7][1]
+    other = all_personas(60, 1)
+    assert PerturbedAnswers(other).of(other[7], "full_name") != false["full_name"][7][1]
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_few_people_are_enough(count):
     people = list(sample_personas(count))
     for person in people:
-        values = NearMisses(people).of(person, "full_name")
+        values = PerturbedAnswers(people).of(person, "full_name")
         assert len(set(values)) == 5
         assert not {word for value in values for word in value.split()} & set(person.full_name.split())
 
 
 def test_what_cannot_be_made_is_an_error():
-    near_misses = NearMisses(PEOPLE)
+    perturbed = PerturbedAnswers(PEOPLE)
     with pytest.raises(CrossmemError, match="Unknown attribute 'shoe_size'; expected one of full_name, email"):
-        near_misses.of(PEOPLE[0], "shoe_size")
+        perturbed.of(PEOPLE[0], "shoe_size")
     with pytest.raises(CrossmemError, match="24 false values of 'medical_condition' asked for; 23 exist"):
-        near_misses.of(PEOPLE[0], "medical_condition", 24)
+        perturbed.of(PEOPLE[0], "medical_condition", 24)
