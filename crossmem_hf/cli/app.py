@@ -3,7 +3,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,7 +12,8 @@ from crossmem_hf.cli.console import clear_errors, console
 from crossmem_hf.cli.importing import import_images, import_mapping, import_qa
 from crossmem_hf.cli.knobs import with_knobs
 from crossmem_hf.cli.portraits import portraits
-from crossmem_hf.cli.publishing import publish_app, reproduce
+from crossmem_hf.cli.publishing import publish_app
+from crossmem_hf.cli.reproduce import reproduce
 from crossmem_hf.cli.studies import RootGroup, study_app
 
 app = typer.Typer(

@@ -2,12 +2,11 @@
 """`crossmem study`, `run` and `compare`: one command a study, its options from the study's settings."""
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, get_args, get_origin
 
-import click
 import typer
 from typer.core import TyperGroup
 
@@ -46,11 +45,11 @@ def find_study(name: str) -> "Study":
 class StudyGroup(TyperGroup):
     """`crossmem study`: its commands are made when one of them is needed."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         """The names of all studies."""
         return list(STUDIES)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command of a study."""
         return study_command(cmd_name) if cmd_name in STUDIES else None
 
@@ -58,11 +57,11 @@ class StudyGroup(TyperGroup):
 class RootGroup(TyperGroup):
     """All of `crossmem`: the studies with a command of their own are made when one of them is needed."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         """The names of all commands, those of `SHORT` first."""
         return [*SHORT, *super().list_commands(ctx)]
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command of that name."""
         return study_command(SHORT[cmd_name], cmd_name) if cmd_name in SHORT else super().get_command(ctx, cmd_name)
 
@@ -82,7 +81,7 @@ def _studies(
         raise typer.Exit
 
 
-def study_command(name: str, command: str | None = None) -> click.Command:
+def study_command(name: str, command: str | None = None) -> Any:
     """The command of a study, with an option for each of its settings."""
     study = find_study(name)
 
@@ -128,7 +127,8 @@ def _option_type(field: "FieldInfo") -> Any:
 
 
 def _option(name: str, kind: Any, option: Any, default: Any = None) -> inspect.Parameter:
-    annotation = Annotated[kind | None if default is None else kind, option]
+    wanted: Any = kind if default is False else kind | None
+    annotation = Annotated[wanted, option]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 

@@ -7,15 +7,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.predictions import FILE, Predictions
 from crossmem_hf.report.record import Measurement, Value
-from crossmem_hf.runs.sources import code_fingerprint
 from crossmem_hf.runs.stages import Done, run_stage
 from crossmem_hf.storage import fingerprint
 from crossmem_hf.studies.adapters import TrainingRows, depends, forgotten_ids, loaded
 
 if TYPE_CHECKING:
     from crossmem_hf.evaluation.evaluator import Evaluator
+    from crossmem_hf.studies.settings import StudySettings
     from crossmem_hf.studies.study import Cell
 
 Prepare = Callable[[Any], Any]
@@ -114,9 +115,18 @@ def costs(trained: Done, where: dict[str, Value]) -> tuple[Measurement, ...]:
     )
 
 
-def recalls(predictions: Predictions) -> dict[str, float]:
-    """Recall by modality asked in, over everybody."""
-    right: dict[str, list[bool]] = {}
-    for one in predictions:
-        right.setdefault(one["modality"], []).append(bool(one["correct"]))
-    return {modality: sum(values) / len(values) for modality, values in right.items()}
+def check_recalled(predictions: Predictions, settings: "StudySettings") -> None:
+    """Refuse to unlearn what a memorized model does not know, unless allow_unmemorized is set.
+
+    Raises:
+        CrossmemError: Recall by some modality asked in is below min_recall.
+    """
+    recalls = {}
+    for where, part in predictions.grouped(["target"]):
+        recalls[where["target"]] = sum(one["correct"] for one in part) / len(part)
+    if min(recalls.values()) < settings.min_recall and not settings.allow_unmemorized:
+        said = ", ".join(f"{modality} {value:.2f}" for modality, value in recalls.items())
+        raise CrossmemError(
+            f"The personas were not memorized: recall {said}; expected {settings.min_recall} by each modality.",
+            "Memorize longer (--memorize-steps), or pass --allow-unmemorized: the unknown cannot be unlearned.",
+        )

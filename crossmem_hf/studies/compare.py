@@ -10,15 +10,14 @@ from typing import Literal
 
 from pydantic import Field
 
-from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.evaluation.summaries import FLUENT_SHARE, Against, fluent_perplexity
-from crossmem_hf.prompts.questions import REFUSALS
 from crossmem_hf.personas.schema import MODALITIES
+from crossmem_hf.prompts.questions import REFUSALS
 from crossmem_hf.report.record import BASELINES, Measurement
 from crossmem_hf.runs.stages import Done
 from crossmem_hf.studies.adapters import TrainingRows, memorized, unlearned
-from crossmem_hf.studies.cells import Query, costs, predicted, recalls
+from crossmem_hf.studies.cells import Query, check_recalled, costs, predicted
 from crossmem_hf.studies.settings import SELECTS, StudySettings, some_of
 from crossmem_hf.studies.study import Cell, CellResult, Study, Where, by_seed, cell_name, not_memorized
 from crossmem_hf.training.micro import MEMORIZING, MEMORIZING_BOTH, TUNED, UNLEARNING
@@ -76,37 +75,35 @@ def _cell(cell: Cell) -> CellResult:
 
 
 def _trained(cell: Cell) -> Done:
-    settings, method = cell.settings, str(cell.where["method"])
+    settings, method, name = cell.settings, str(cell.where["method"]), cell_name(cell.where)
     if method in BASELINES:
-        chosen = MEMORIZING | {"max_steps": settings.memorize_steps}
-        whom = "retain" if method == "retain_only" else "everyone"
-        return memorized(cell, cell_name(cell.where), settings.rows("train"), whom=whom, share=(0, 0.6), **chosen)
+        return memorized(
+            cell,
+            name,
+            settings.rows("train"),
+            whom="retain" if method == "retain_only" else "everyone",
+            share=(0, 0.6),
+            **(MEMORIZING | {"max_steps": settings.memorize_steps}),
+        )
     start = cell.at(method="memorized", seed=cell.seed)
     learned = _trained(start)
-    found = recalls(_asked(start, learned))
-    if min(found.values()) < settings.min_recall and not settings.allow_unmemorized:
-        said = ", ".join(f"{modality} {value:.2f}" for modality, value in found.items())
-        raise CrossmemError(
-            f"Seed {cell.seed} was not memorized: recall {said}; expected {settings.min_recall} by each modality.",
-            "Memorize longer (--memorize-steps), or pass --allow-unmemorized: the unknown cannot be unlearned.",
-        )
+    check_recalled(_asked(start, learned), settings)
     return unlearned(
         cell,
-        cell_name(cell.where),
+        name,
         learned,
         settings.rows("train"),
         settings.rows("validation"),
         method=method,
         share=(0, 0.6),
-        forget_modality=cell.where["forget_modality"],
-        **(UNLEARNING | TUNED[method]),
+        **(UNLEARNING | TUNED[method] | {"forget_modality": cell.where["forget_modality"]}),
     )
 
 
 def _asked(cell: Cell, trained: Done | None) -> Predictions:
     """Predictions, those about forgotten personas with their perplexity under a model that knows nobody."""
     cell.progress("asking", 0.6)
-    query = Query(rows=cell.settings.rows("test"), metrics=(*_METRICS, "forget_diagnosis"), perplexity=True)
+    query = Query(rows=cell.settings.rows("test"), metrics=_METRICS, perplexity=True)
     return predicted(cell, f"{cell_name(cell.where)}_asked", query, trained)
 
 

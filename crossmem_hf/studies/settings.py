@@ -120,6 +120,10 @@ class StudySettings(BaseModel):
         """All settings by name, JSON types only."""
         return self.model_dump(mode="json")
 
+    def replaced(self, **values: Any) -> Self:
+        """The same with some other values, checked again."""
+        return type(self)(**{**self.as_dict(), **values})
+
     def of_cells(self) -> dict[str, Any]:
         """The settings that cells depend on: all but those marked `SELECTS`."""
         return {name: value for name, value in self.as_dict().items() if not selects(type(self), name)}

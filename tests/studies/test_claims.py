@@ -21,7 +21,9 @@ CLAIM = Claim(
 def recalls(effects, noise=0.0, start=0):
     """Two measurements a seed whose difference is the seed's effect."""
     return [
-        Measurement(metric="recall", where={"stage": stage, "seed": start + seed}, value=value, n=10, unit="proportion")
+        Measurement(
+            metric="recall", where={"stage": stage, "seed": start + seed}, value=value, n=10, unit="proportion"
+        )
         for seed, effect in enumerate(effects)
         for stage, value in (("memorized", 0.9 + noise * seed), ("unlearned", 0.9 + noise * seed - effect))
     ]

@@ -5,13 +5,13 @@ import io
 import json
 
 import pytest
+from crossmem_hf.studies.compare_settings import CompareSettings
 from rich.console import Console
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.report.compare_record import RECALL, CompareRecord
 from crossmem_hf.studies import compare
 from crossmem_hf.studies.compare import run_compare
-from crossmem_hf.studies.compare_settings import CompareSettings
 
 
 def settings(tiny_model, **changes):

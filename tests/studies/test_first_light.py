@@ -6,13 +6,13 @@ from dataclasses import replace
 from io import StringIO
 
 import pytest
+from crossmem_hf.studies.job import run_job
 from rich.console import Console
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.report.run_record import RunRecord
 from crossmem_hf.studies import first_light
 from crossmem_hf.studies.first_light import default_folder, run_first_light
-from crossmem_hf.studies.job import run_job
 from crossmem_hf.studies.settings import FirstLightSettings
 
 

@@ -7,6 +7,8 @@ from dataclasses import replace
 from io import StringIO
 
 import pytest
+from crossmem_hf.studies.compare_settings import CompareSettings
+from crossmem_hf.studies.reproduce_settings import Part
 from rich.console import Console
 
 from crossmem_hf.errors import CrossmemError
@@ -16,10 +18,8 @@ from crossmem_hf.report.reproduction import Reproduction
 from crossmem_hf.report.run_record import RunRecord
 from crossmem_hf.studies import compare, first_light
 from crossmem_hf.studies.compare import run_compare
-from crossmem_hf.studies.compare_settings import CompareSettings
 from crossmem_hf.studies.first_light import Outcome, run_first_light
 from crossmem_hf.studies.reproduce import reproduce
-from crossmem_hf.studies.reproduce_settings import Part
 
 
 def quiet():

@@ -35,7 +35,10 @@ def test_run_study_writes_all_that_a_reader_needs(in_process, tmp_path):
     }
     assert [one.n for one in record.find("recall", seed=None)] == [8, 8]
     assert [one.where["seed"] for one in record.find("cpu_s", method="known")] == [0, 1]
-    assert record.notes == ("16 answers.", *(f"{method} of seed {seed} was asked." for seed in (0, 1) for method in ("known", "forgotten")))
+    assert record.notes == (
+        "16 answers.",
+        *(f"{method} of seed {seed} was asked." for seed in (0, 1) for method in ("known", "forgotten")),
+    )
     asked = Predictions.read(tmp_path)
     assert [one["seed"] for one in asked] == [0] * 8 + [1] * 8
     assert asked.where(method="known", seed=1)[0]["persona_id"] == "p1-0"

@@ -7,10 +7,10 @@ from dataclasses import replace
 from threading import Lock
 
 import pytest
+from crossmem_hf.evaluation.items import read_items
 from rich.console import Console
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.evaluation.items import read_items
 from crossmem_hf.evaluation.run import run_score
 from crossmem_hf.evaluation.settings import ScoreSettings
 from crossmem_hf.report.score_record import ScoreRecord

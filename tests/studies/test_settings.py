@@ -68,7 +68,8 @@ def test_settings_explain_themselves():
 def test_of_cells_leaves_out_what_only_chooses_cells():
     many, few = CompareSettings(seeds=5, methods=("npo",)), CompareSettings(seed=7, seeds=1, min_recall=0.5)
     assert many.of_cells() == few.of_cells() != CompareSettings(memorize_steps=7).of_cells()
-    assert selects(CompareSettings, "methods") and not selects(CompareSettings, "dataset_config")
+    assert selects(CompareSettings, "methods")
+    assert not selects(CompareSettings, "dataset_config")
 
 
 def test_choosing_allows_the_seeds_that_settings_were_chosen_on():
