@@ -124,7 +124,7 @@ def check_askable(rows: "Dataset", name: str, *, also: Sequence[str] = ()) -> No
     if missing:
         raise CrossmemError(
             f"The {name} rows lack the columns {missing!r}; they have {rows.column_names!r}.",
-            "Use rows from crossmem_hf.data.load_rows, or add the columns (modality says image or text).",
+            "Use rows from crossmem_hf.load_rows, or add the columns (modality says image or text).",
         )
     if len(rows) == 0:
         raise CrossmemError(f"There are no {name} rows to ask; expected at least one.", "Choose another split.")

@@ -27,7 +27,7 @@ def check_rows(dataset: Dataset, name: str, *, model_config: Any) -> None:
     if missing:
         raise CrossmemError(
             f"The {name} set lacks the columns {missing!r}; it has {dataset.column_names!r}.",
-            "Use rows from crossmem_hf.data.load_rows, or add the columns (images may be empty lists).",
+            "Use rows from crossmem_hf.load_rows, or add the columns (images may be empty lists).",
         )
     if len(dataset) == 0:
         raise CrossmemError(f"The {name} set is empty.", "Pass at least one row, or choose another split or fraction.")

@@ -94,7 +94,7 @@ def test_materialize_writes_into_the_folder(invoke):
 
 
 def test_score_passes_what_was_said(invoke, monkeypatch):
-    from crossmem_hf.models.modes import run as score
+    from crossmem_hf.evaluation import run as score
 
     seen = {}
     monkeypatch.setattr(score, "run_score", lambda settings, folder, **rest: seen.update(s=settings, f=folder, **rest))

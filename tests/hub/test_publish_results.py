@@ -171,7 +171,7 @@ def test_a_repository_that_is_not_there(hub, log_in):
 
 
 @pytest.mark.slow
-def test_a_run_goes_to_the_hub_is_loaded_by_peft_and_made_again(hub, clients):
+def test_a_run_is_published_loaded_by_peft_and_reproduced(hub, clients):
     """All of it by the command line, each command a process of its own, the last ones from an empty cache."""
     (clients.folder / "short.yaml").write_text(SHORT)
     crossmem = [sys.executable, "-m", "crossmem_hf"]

@@ -27,7 +27,7 @@ PINS = {
 }
 
 
-def test_every_forget_loss_has_a_method_and_every_class_is_in_the_table():
+def test_every_forget_loss_has_a_method_and_classes_are_listed():
     assert {METHODS[name]._losses[0] for name in METHODS} == set(get_args(ForgetLoss))
     classes = [kind for _, kind in inspect.getmembers(methods, inspect.isclass) if kind.__module__ == methods.__name__]
     assert {kind for kind in classes if issubclass(kind, UnlearnTrainer)} == set(METHODS.values())

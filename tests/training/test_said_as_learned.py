@@ -8,8 +8,6 @@ from functools import partial
 import pytest
 import torch
 from datasets import Dataset
-from tests.test_turns import PHI as PHI_3
-from tests.test_turns import marked
 from tokenizers import decoders
 from transformers import LlamaConfig
 
@@ -18,6 +16,8 @@ from crossmem_hf.scoring.answers import score_answers
 from crossmem_hf.scoring.candidates import score_candidates
 from crossmem_hf.scoring.generation import generate_answers
 from crossmem_hf.training.collate import EncodedRows, RowCollator, RowEncoder
+from tests.models.test_turns import PHI as PHI_3
+from tests.models.test_turns import marked
 from tests.scoring.families import families, text_only
 from tests.scoring.family import CHATML, GEMMA, INST, UTTERANCE, VICUNA, Manner, text_config
 from tests.scoring.world import NAMES, image_row
