@@ -3,28 +3,17 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
-from unicodedata import normalize
 
 from crossmem_hf.data.configs.table import SPLITS, check_config
 from crossmem_hf.data.loading import load_rows, published_rows, silent_progress
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.evaluation.questions import ByAttribute, spelled
 from crossmem_hf.evaluation.settings import ScoreSettings
 
 Candidates = Sequence[str] | Mapping[str, Sequence[str]]
 """One list for all rows, or one an attribute."""
-ByAttribute = dict[Any, tuple[str, ...]]
 
 _CONFIG = "candidates"
-
-
-def spelled(text: Any) -> Any:
-    """The same for composed and decomposed spellings of a text."""
-    return normalize("NFC", text) if isinstance(text, str) else text
-
-
-def same_text(one: Any, other: Any) -> bool:
-    """Whether two texts are one, composed or decomposed."""
-    return bool(one == other or spelled(one) == spelled(other))
 
 
 def different(texts: Iterable[Any]) -> tuple[Any, ...]:

@@ -4,17 +4,20 @@
 It does not know what the numbers mean, or whether the model is in training.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from crossmem_hf.data.splits import person_key
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.candidates import Candidates
 from crossmem_hf.evaluation.measures import METRICS, PASSES, check_metrics, passes_for
 from crossmem_hf.evaluation.passes import Passes
 from crossmem_hf.evaluation.predictions import FILE, Prediction, Predictions
-from crossmem_hf.evaluation.rows import Questions, questions_from
+from crossmem_hf.evaluation.questions import Questions
+from crossmem_hf.evaluation.rows import questions_from
 from crossmem_hf.evaluation.summaries import Against
+from crossmem_hf.metrics.matching import chance_recall
 from crossmem_hf.runs.distributed import joined_state, together
 from crossmem_hf.scoring.batches import Auto
 
@@ -65,7 +68,7 @@ class Evaluator:
         *,
         metrics: Sequence[str],
         candidates: Candidates | None = None,
-        forgotten: Sequence[str] | frozenset[str] | None = None,
+        forgotten: Iterable[str] | None = None,
         batch_size: int | Auto = "auto",
         max_new_tokens: int | None = None,
         temperature: float = 0.0,
@@ -81,7 +84,7 @@ class Evaluator:
         self.holdout = None
         if holdout is not None:
             self.holdout = holdout if isinstance(holdout, Questions) else questions_from(holdout, ("priv_leak",), None)
-        self.forgotten = None if forgotten is None else frozenset(forgotten)
+        self.forgotten = None if forgotten is None else frozenset(map(person_key, forgotten))
         self.batch_size, self.max_new_tokens = batch_size, max_new_tokens
         self.temperature, self.seed, self.keep = temperature, seed, keep
 
@@ -92,6 +95,28 @@ class Evaluator:
     def modalities(self) -> list[str]:
         """The modalities that the rows ask in, in alphabetical order."""
         return sorted({row["modality"] for row in self.questions.about})
+
+    @property
+    def rows(self) -> Any:
+        """The rows, as a Dataset."""
+        return self.questions.rows
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Which of "forget" and "retain" the rows are about; none if nobody is forgotten."""
+        return tuple(sorted({str(one["group"]) for one in self._about(self.questions) if "group" in one}))
+
+    def chance(self, group: str | None = None) -> dict[str, float]:
+        """Modality -> recall of a guesser among the candidates, 0 to 1.
+
+        Args:
+            group: "forget" or "retain" for rows about these alone.
+        """
+        counts: dict[str, list[int]] = {}
+        for one in self._about(self.questions):
+            if group in (None, one.get("group")):
+                counts.setdefault(one["modality"], []).append(one["num_candidates"])
+        return {modality: chance_recall(several, len(several)) for modality, several in sorted(counts.items())}
 
     def __call__(
         self, model: Any, processor: Any, *, output_dir: Path | str | None = None, made_from: str | None = None
@@ -113,7 +138,7 @@ class Evaluator:
             )
         asked = self._passes(model, processor, None if output_dir is None else Path(output_dir) / LOGS, made_from)
         wanted = passes_for(self.metrics)
-        items = self._begun(self.questions)
+        items = self._about(self.questions)
         if "candidates" in wanted:
             _add(items, asked.candidates(self.questions))
         if "answers" in wanted:
@@ -122,7 +147,7 @@ class Evaluator:
             _add(items, asked.generation(self.questions))
         held: list[Prediction] = []
         if self.holdout is not None:
-            held = self._begun(self.holdout)
+            held = self._about(self.holdout)
             _add(held, asked.answers(self.holdout, "holdout"))
         kept = Predictions([self._kept(item) for item in items], against=Against(holdout=held))
         if output_dir is not None:
@@ -174,16 +199,16 @@ class Evaluator:
             seed=self.seed,
         )
 
-    def _begun(self, questions: Questions) -> list[Prediction]:
+    def _about(self, questions: Questions) -> list[Prediction]:
         """Of every row who is asked what."""
-        begun: list[Prediction] = []
+        asked: list[Prediction] = []
         for row, key in zip(questions.about, questions.keys, strict=True):
             item: Prediction = {"row": key, **{name: row.get(name) for name in _ABOUT}}
             if self.forgotten is not None:
-                item["group"] = "forget" if row["persona_id"] in self.forgotten else "retain"
+                item["group"] = "forget" if person_key(row["persona_id"]) in self.forgotten else "retain"
             item |= {"question": row["prompt"][-1]["content"], "truth": row["answer"]}
-            begun.append(item | {"num_candidates": len(questions.candidates_of(row))})
-        return begun
+            asked.append(item | {"num_candidates": len(questions.candidates_of(row))})
+        return asked
 
     def _kept(self, item: Prediction) -> Prediction:
         if self.keep == "all":

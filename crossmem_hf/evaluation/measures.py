@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation import summaries
 from crossmem_hf.evaluation.summaries import Against, Found, Item
-from crossmem_hf.report.record import Measurement, Value
+from crossmem_hf.report.record import BASELINES, Measurement, Value
 
 Pass = Literal["generation", "candidates", "answers"]
 PASSES: Final[Mapping[Pass, tuple[str, ...]]] = MappingProxyType(
@@ -35,8 +35,8 @@ class Reading:
 
     Attributes:
         name: Of the number in the summary; nothing is measured where it is not there.
-        sense: Whether a greater value is better: for "more memorized" and "less memorized" that depends on whether
-            the personas are to be forgotten or retained.
+        sense: Whether a greater value is better depends on whether the personas are to be forgotten or retained;
+            empty where neither is.
         greater_means: What a greater value says; empty for `sense`.
         chance: Name of its chance level in the summary.
         n: Name of the number of rows behind it.
@@ -51,13 +51,16 @@ class Reading:
     n: str = "n"
     metric: str = ""
 
-    def greater_is_better(self, group: Value) -> bool | None:
-        """Of what is wanted of a group of personas; None where that is not known or neither is better."""
-        if self.sense == "better":
-            return True
-        if self.sense == "" or group not in ("forget", "retain"):
-            return None
-        return (self.sense == "more memorized") == (group == "retain")
+    def greater_is_better(self, where: Mapping[str, Value]) -> bool | None:
+        """Of what is wanted of these personas: of those to retain to be remembered, of those to forget the contrary,
+        once a model is unlearned; None of others, and where neither is better."""
+        if self.sense in ("", "better"):
+            return True if self.sense else None
+        method = where.get("method")
+        unlearned = where.get("stage") == "unlearned" or (method is not None and method not in BASELINES)
+        if where.get("group") == "retain":
+            return self.sense == "more memorized"
+        return self.sense == "less memorized" if where.get("group") == "forget" and unlearned else None
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,9 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
             summaries.partial_recall, _ANSWER, (Reading("partial_recall", "proportion", _MORE, chance="chance"),)
         ),
         "name_shaped": Metric(
-            summaries.name_shaped, _ANSWER, (Reading("name_shaped", "proportion", "better", "more names"),)
+            summaries.name_shaped,
+            _ANSWER,
+            (Reading("name_shaped", "proportion", "better", "more names"),),
         ),
         "rouge": Metric(
             summaries.rouge,
@@ -241,7 +246,6 @@ def computed(name: str, items: Sequence[Item], against: Against, place: str) -> 
 
 def measurements_of(name: str, summary: Mapping[str, float], where: Mapping[str, Value]) -> Iterator[Measurement]:
     """The measurements of a metric's summary."""
-    group = where.get("group")
     for reading in METRICS[name].readings:
         if reading.name in summary:
             low, high = (summary.get(f"{reading.name}_ci_{end}") for end in ("low", "high"))
@@ -253,7 +257,7 @@ def measurements_of(name: str, summary: Mapping[str, float], where: Mapping[str,
                 n=int(summary[reading.n]),
                 chance=summary.get(reading.chance),
                 unit=reading.unit,
-                greater_is_better=reading.greater_is_better(group),
+                greater_is_better=reading.greater_is_better(where),
                 greater_means=reading.greater_means or reading.sense,
             )
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from crossmem_hf.data.forms import Row
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.evaluation.rows import Compared, Questions
+from crossmem_hf.evaluation.questions import Compared, Questions
 from crossmem_hf.metrics.exposure.exposure_math import exposure_items
 from crossmem_hf.metrics.matching import row_matches
 from crossmem_hf.models.chat import is_tokenizer

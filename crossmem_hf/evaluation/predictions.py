@@ -10,6 +10,7 @@ tells measurements apart, such as ``stage``, ``source``, ``group``, ``method`` a
 
 import html
 import json
+import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -22,6 +23,8 @@ from crossmem_hf.evaluation.measures import METRICS, check_metrics, computed, me
 from crossmem_hf.evaluation.summaries import Against
 from crossmem_hf.report.record import Measurement, Value
 from crossmem_hf.storage import write_atomic
+
+logger = logging.getLogger(__name__)
 
 Prediction = dict[str, Any]
 FILE = "predictions.jsonl"
@@ -173,15 +176,35 @@ class Predictions(Sequence[Prediction]):
             raise CrossmemError(f"Line {odd + 1} of {str(file)!r} is {lines[odd]!r:.80}, no prediction.", _REMEDY)
         return cls(lines)
 
+    def headlines(self, metrics: Sequence[str], by: Sequence[str]) -> dict[str, Measurement]:
+        """``"forget_image_recall"`` -> the first measurement of each metric and combination, under the values of `by`.
+
+        A metric that refuses some predictions, such as Exposure where a likelihood is no number, is left out of those.
+
+        Raises:
+            CrossmemError: An unknown metric.
+        """
+        found: dict[str, Measurement] = {}
+        for metric in check_metrics(metrics):
+            for where, part in self.grouped([name for name in by if name not in METRICS[metric].across]):
+                try:
+                    first = next(iter(part.measure([metric], by=tuple(where))), None)
+                except CrossmemError as error:
+                    logger.warning("%s", error.fault)
+                    continue
+                if first is not None:
+                    found["_".join([*map(str, where.values()), first.metric])] = first
+        return found
+
     @property
-    def headlines(self) -> tuple[str, ...]:
+    def _shown(self) -> tuple[str, ...]:
         """The metrics that these predictions are usually shown in, as far as they have their columns."""
         columns = self._predictions[0].keys() if self._predictions else {}
         return tuple(name for name in ("recall", "exposure") if columns and set(METRICS[name].needs) <= set(columns))
 
     def _matrices(self) -> Iterator[tuple[str, list[str], list[list[str]]]]:
         """Of each metric its name and unit, the modalities asked in, and a row of cells a group."""
-        for metric in self.headlines:
+        for metric in self._shown:
             found = [one for one in self.measure([metric], (*_ROWS_OF_MATRIX, "target")) if one.metric == metric]
             targets = sorted({str(one.where["target"]) for one in found})
             rows: dict[str, dict[str, str]] = {}

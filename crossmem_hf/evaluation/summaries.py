@@ -131,7 +131,8 @@ def recall(items: Sequence[Item], against: Against) -> Found:
 
 def across(items: Sequence[Item], against: Against) -> Found:
     """What is lost, and what carries over, between the modality learned through and the other; nothing unless all
-    predictions have one `source` and both modalities are asked in."""
+    predictions have one `source` and both modalities are asked in. A transfer without an interval is left out: next to
+    nothing is recalled in the source modality."""
     sources = {item.get("source") for item in items}
     (source,) = sources if len(sources) == 1 else (None,)
     asked = [item["modality"] for item in items]
@@ -139,12 +140,8 @@ def across(items: Sequence[Item], against: Against) -> Found:
         return {}, {}
     answers, truths = ([item[name] for item in items] for name in ("answer", "truth"))
     whole = recall_summary(answers, truths, [source] * len(items), asked, _personas(items))
-    return {
-        key.replace(f"_{source}", "", 1): value
-        for key, value in whole.items()
-        for name in ("gap", "transfer")
-        if key.startswith(f"{name}_{source}") and f"{name}_{source}_ci_low" in whole
-    }, {}
+    kept = ("gap", "transfer") if f"transfer_{source}_ci_low" in whole else ("gap",)
+    return {key.replace(f"_{source}", "", 1): value for key, value in whole.items() if key.startswith(kept)}, {}
 
 
 def partial_recall(items: Sequence[Item], against: Against) -> Found:
