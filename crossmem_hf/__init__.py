@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from crossmem_hf.personas.schema import Persona
     from crossmem_hf.rendering.portraits import render_portrait
     from crossmem_hf.rendering.prose import describe
-    from crossmem_hf.report.run_record import RunRecord
+    from crossmem_hf.report.record import Record
     from crossmem_hf.scoring.answers import score_answers
     from crossmem_hf.scoring.candidates import score_candidates
     from crossmem_hf.scoring.generation import generate_answers
@@ -64,7 +64,7 @@ __all__ = [
     "Persona",
     "RMUConfig",
     "RMUTrainer",
-    "RunRecord",
+    "Record",
     "SimNPOConfig",
     "SimNPOTrainer",
     "UNDIALConfig",
@@ -104,7 +104,7 @@ _HOMES = {
     "Persona": "crossmem_hf.personas.schema",
     "RMUConfig": "crossmem_hf.training.methods",
     "RMUTrainer": "crossmem_hf.training.methods",
-    "RunRecord": "crossmem_hf.report.run_record",
+    "Record": "crossmem_hf.report.record",
     "SimNPOConfig": "crossmem_hf.training.methods",
     "SimNPOTrainer": "crossmem_hf.training.methods",
     "UNDIALConfig": "crossmem_hf.training.methods",

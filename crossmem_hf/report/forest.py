@@ -3,6 +3,7 @@
 give. It knows no study."""
 
 from collections.abc import Mapping, Sequence
+from textwrap import wrap
 from typing import Final
 
 from matplotlib.axes import Axes
@@ -28,13 +29,21 @@ def forest_figure(record: Record, metric: str, *, narrow: bool = False) -> Figur
     rows = over_seeds(measured)[:MAX_ROWS]
     if not rows:
         return None
-    figure, (ax,) = new_figure(PHONE + 1 if narrow else 8.4, 1.1 + 0.24 * len(rows))
+    width, letters = (PHONE + 1, 26) if narrow else (8.4, 48)
+    names = [_fitted(name, letters) for name in _names(rows)]
+    lines = 1 + max(name.count("\n") for name in names)
+    figure, (ax,) = new_figure(width, 1.1 + (0.12 + 0.12 * lines) * len(rows))
     for number, row in enumerate(rows):
         seeds = [m for m in measured if m.seed is not None and without_seed(m.where) == without_seed(row.where)]
         _draw(ax, number, row, seeds if len(seeds) > 1 else [])
-    _name_rows(ax, rows)
+    ax.set_yticks(range(len(rows)), names, fontsize=8)
+    ax.set_ylim(len(rows) - 0.4, -0.6)
+    ax.tick_params(axis="y", length=0)
+    ax.grid(axis="x", color=RULE, linewidth=0.6, zorder=0)
+    ax.set_axisbelow(True)
     one = rows[0]
-    ax.set_title(f"{metric} ({one.unit}{f'; greater: {one.greater_means}' if one.greater_means else ''})")
+    title = f"{metric} ({one.unit}{f'; greater: {one.greater_means}' if one.greater_means else ''})"
+    figure.suptitle(_fitted(title, 2 * letters - 10), fontsize=10.5, fontweight="bold")
     guessing = ", tick: guessing" if any(m.chance is not None for m in rows) else ""
     ax.set_xlabel(f"line: 95 % interval, hollow: one seed{guessing}", fontsize=8.5)
     return figure
@@ -51,13 +60,13 @@ def _draw(ax: Axes, number: int, row: Measurement, seeds: Sequence[Measurement])
         ax.plot([row.chance], [number], "|", color=MUTED, markersize=9, markeredgewidth=1.4, zorder=0)
 
 
-def _name_rows(ax: Axes, rows: Sequence[Measurement]) -> None:
+def _names(rows: Sequence[Measurement]) -> list[str]:
     """Each row's place; a key that all rows share is left out."""
     places = [without_seed(row.where) for row in rows]
     shared = {name for name in places[0] if len(places) > 1 and len({str(p.get(name)) for p in places}) == 1}
-    names = [words_of({k: v for k, v in place.items() if k not in shared}) or "all" for place in places]
-    ax.set_yticks(range(len(rows)), names, fontsize=8)
-    ax.set_ylim(len(rows) - 0.4, -0.6)
-    ax.tick_params(axis="y", length=0)
-    ax.grid(axis="x", color=RULE, linewidth=0.6, zorder=0)
-    ax.set_axisbelow(True)
+    return [words_of({k: v for k, v in place.items() if k not in shared}) or "all" for place in places]
+
+
+def _fitted(text: str, letters: int) -> str:
+    """At most three lines of so many letters."""
+    return "\n".join(wrap(text, letters, max_lines=3, placeholder="..."))

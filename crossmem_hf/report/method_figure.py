@@ -45,11 +45,11 @@ def method_figure(record: Record, *, narrow: bool = False) -> Figure | None:
     panels = [panel for panel in PANELS if any(_at(record, row, panel, m) for row in rows for m in MODALITIES)]
     if not panels:
         return None
-    tall = 1.5 + 0.235 * len(rows)
+    tall = 0.9 + 0.235 * len(rows)
     if narrow:
-        figure, axes = new_figure(PHONE + 1, tall * len(panels), rows=len(panels))
+        figure, axes = new_figure(PHONE + 1, tall * len(panels) + 1.6, rows=len(panels))
     else:
-        figure, axes = new_figure(3.2 + 2.4 * len(panels), tall, columns=len(panels), sharey=True)
+        figure, axes = new_figure(3.2 + 2.4 * len(panels), tall + 0.6, columns=len(panels), sharey=True)
     for ax, panel in zip(axes, panels, strict=True):
         _draw(ax, record, rows, panel)
         if narrow or ax is axes[0]:

@@ -81,7 +81,7 @@ def method_legend(record: Record) -> Iterator[str]:
     if record.find("exposure"):
         yield (
             "Exposure is the rank of the truth among all values on a log scale, to be read beside guessing, base and "
-            "memorized. answers.jsonl has each rank and number of candidates. On which scale ReMem (arXiv "
+            "memorized. predictions.jsonl has each rank and number of candidates. On which scale ReMem (arXiv "
             "2605.03759) reports it is not known."
         )
     if record.find(OUTCOMES[0]):

@@ -44,6 +44,7 @@ STYLE: Final[Any] = {
     "svg.hashsalt": "crossmem",
     "pdf.fonttype": 42,
     "hatch.linewidth": 0.8,
+    "text.parse_math": False,  # a record may come from anywhere
 }
 
 

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from statistics import fmean
+from typing import Literal
 
 import rich.table
 from rich.text import Text
@@ -26,12 +27,14 @@ class Table:
 
     Attributes:
         right: Numbers of the columns that are set to the right.
+        wrapped: Numbers of the columns that a terminal may break into lines.
         styles: How `terminal` prints each row; empty for all alike.
     """
 
     heads: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     right: frozenset[int] = frozenset()
+    wrapped: frozenset[int] = frozenset()
     styles: tuple[str, ...] = ()
 
     def markdown(self) -> str:
@@ -44,7 +47,8 @@ class Table:
         """The table for a console; markup in cells is not followed. A line break in a head is kept."""
         table = rich.table.Table(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
         for place, head in enumerate(self.heads):
-            table.add_column(Text(head), justify="right" if place in self.right else "left", no_wrap=True)
+            side: Literal["left", "right"] = "right" if place in self.right else "left"
+            table.add_column(Text(head), justify=side, no_wrap=place not in self.wrapped)
         for row, style in zip(self.rows, self.styles or [""] * len(self.rows), strict=True):
             table.add_row(*map(Text, row), style=style or None)
         return table
