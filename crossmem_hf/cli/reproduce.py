@@ -30,9 +30,9 @@ def reproduce(
     """
     with clear_errors():
         from crossmem_hf.publishing.records import located_record
-        from crossmem_hf.report.reproduction_text import markdown, sentences, terminal
+        from crossmem_hf.report.reproduction import REPRODUCTION_FILE, brief_table, reproduction_markdown, sentences
         from crossmem_hf.storage import write_atomic
-        from crossmem_hf.studies.reproduce import REPRODUCTION, Part
+        from crossmem_hf.studies.reproduce import Part
         from crossmem_hf.studies.reproduce import reproduce as run_again
 
         found = located_record(record, revision)
@@ -50,10 +50,12 @@ def reproduce(
             workers=workers,
             console=console,
         )
-        write_atomic(folder / "reproduction.md", markdown(outcome))
-        console.print(terminal(outcome))
+        write_atomic(folder / "reproduction.md", reproduction_markdown(outcome))
+        console.print(brief_table(outcome).terminal())
         for sentence in sentences(outcome):
             console.print(f"- {sentence}", highlight=False, markup=False, soft_wrap=True)
-        console.print(f"details {(folder / REPRODUCTION).resolve()}", highlight=False, markup=False, soft_wrap=True)
+        console.print(
+            f"details {(folder / REPRODUCTION_FILE).resolve()}", highlight=False, markup=False, soft_wrap=True
+        )
         if not outcome.holds(exact=exact):
             raise typer.Exit(3)

@@ -162,15 +162,17 @@ def _run(study: "Study", settings: "StudySettings", folder: Path, **how: Any) ->
 
 
 def _print_findings(record: "Record") -> None:
-    for claim in record.verdicts:
-        effect = "" if claim.effect is None else f" {claim.effect:.3g}"
-        interval = "" if claim.ci is None else f" [{claim.ci[0]:.3g}, {claim.ci[1]:.3g}]"
-        reason = f" {claim.reason}" if claim.reason else ""
-        text = f"- {claim.verdict}: {claim.sentence}{effect}{interval}, n={claim.n} seeds.{reason}"
-        console.print(text, highlight=False, markup=False)
-    for failure in record.failures:
-        place = ", ".join(f"{name} {value}" for name, value in failure.where.items())
-        console.print(f"- failed ({place}): {failure.error}", style="red", highlight=False, markup=False)
+    from crossmem_hf.report.methods import brief_method_table
+    from crossmem_hf.report.tables import place_words
+    from crossmem_hf.report.text import verdict_words
+
+    table = brief_method_table(record)
+    if table is not None:
+        console.print(table.terminal())
+    for sentence in map(verdict_words, record.verdicts):
+        console.print(f"- {sentence}", highlight=False, markup=False)
+    for sentence in map(place_words, record.failures):
+        console.print(f"- {sentence}", style="red", highlight=False, markup=False)
     for note in record.notes:
         console.print(f"- {note}", style="dim", highlight=False, markup=False)
 

@@ -35,7 +35,7 @@ from crossmem_hf.evaluation.summaries import DISCOVERABLE, Against
 from crossmem_hf.models.loading import adapter_place, load_model_and_processor, model_fingerprint
 from crossmem_hf.personas.schema import MODALITIES
 from crossmem_hf.report.record import RECORD_FILE, Measurement, Record
-from crossmem_hf.report.score_table import score_table
+from crossmem_hf.report.tables import score_table
 from crossmem_hf.runs.distributed import joined_state, together
 from crossmem_hf.runs.sources import code_fingerprint, environment, library_versions
 from crossmem_hf.runs.stages import claim_folder, locked
@@ -235,7 +235,7 @@ def _finish(
         notes=tuple(notes),
     )
     record.write(folder / RECORD_FILE)
-    console.print(score_table(record))
+    console.print(score_table(record).terminal())
     for note in notes:
         console.print(f"- {note}", style="dim", highlight=False, markup=False)
     if failure is not None:

@@ -9,7 +9,6 @@ from crossmem_hf.personas.schema import Persona
 from crossmem_hf.rendering.portraits import render_portrait
 from crossmem_hf.rendering.prose import describe
 from crossmem_hf.rendering.views import view_for
-from crossmem_hf.report.figures import write_figures
 from crossmem_hf.report.page import write_page
 from crossmem_hf.report.record import Record
 from crossmem_hf.report.text import markdown
@@ -20,13 +19,12 @@ _SHOWN = 50
 
 
 def write_pages(record: Record, folder: Path) -> Path:
-    """The page, once it, ``report.md`` and ``figures`` are written.
+    """The page, once it, its figures and ``report.md`` are written.
 
     Raises:
         CrossmemError: A file could not be written.
     """
     shown = _shown(record)
-    write_figures(record, folder)
     write_atomic(folder / "report.md", markdown(record))
     return write_page(
         record,

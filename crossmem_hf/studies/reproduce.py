@@ -14,13 +14,12 @@ from rich.console import Console
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.report.record import BASELINES, Measurement, Record
-from crossmem_hf.report.reproduction import Reproduction, repeated
+from crossmem_hf.report.reproduction import REPRODUCTION_FILE, Reproduction, repeated
 from crossmem_hf.studies.rerun_score import rerun_score
 from crossmem_hf.studies.run import NOT_RUN, data_fingerprint, run_study
 from crossmem_hf.studies.settings import StudySettings
 from crossmem_hf.studies.study import Study
 
-REPRODUCTION = "reproduction.json"
 COSTS = frozenset({"wall_s", "cpu_s", "peak_mib"})
 """What differs from run to run, and is not compared."""
 
@@ -106,7 +105,7 @@ def reproduce(
         lines=repeated([one for one in made.expected if one.metric not in COSTS], made.now.measurements),
         notes=made.notes,
     )
-    found.write(folder / REPRODUCTION)
+    found.write(folder / REPRODUCTION_FILE)
     return found
 
 
