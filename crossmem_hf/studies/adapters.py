@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 QUIET: dict[str, Any] = {"disable_tqdm": True, "logging_strategy": "no"}
 
 
+class BrokenDownError(CrossmemError):
+    """A training after which weights were no numbers any more; what needs its adapter ends with this as its result."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainingRows:
     """Which rows of our dataset.
@@ -177,9 +181,15 @@ def _training(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def loaded(cell: "Cell", adapter: Done | None) -> tuple[Any, Any]:
-    """The study's model, with an adapter on top, and its processor."""
+    """The study's model, with an adapter on top, and its processor.
+
+    Raises:
+        BrokenDownError: The training of the adapter broke down.
+    """
     from crossmem_hf.models.loading import load_model_and_processor
 
+    if adapter and adapter.result["failed"]:
+        raise BrokenDownError(f"{adapter.folder.name}: {adapter.result['failed']}", "It is a result; see log.txt.")
     path = str(adapter.folder) if adapter else None
     return load_model_and_processor(cell.settings.model_name_or_path, adapter=path, device=device())
 

@@ -12,6 +12,7 @@ from crossmem_hf.report.record import Measurement
 from crossmem_hf.runs.cost import measured
 from crossmem_hf.runs.sources import code_fingerprint, library_versions
 from crossmem_hf.runs.stages import Done, known_stage, run_stage
+from crossmem_hf.studies.adapters import BrokenDownError
 from crossmem_hf.studies.settings import StudySettings
 from crossmem_hf.studies.study import Cell, CellResult, Study, Where, cell_name
 
@@ -78,7 +79,10 @@ class CellJob:
         def compute(folder: Path) -> dict[str, Any]:
             cell = Cell(settings=self.settings, where=self.where, stages=self.folder / STAGES, progress=progress)
             with measured() as cost:
-                found = self.cell(cell)
+                try:
+                    found = self.cell(cell)
+                except BrokenDownError as error:
+                    found = CellResult(failed=error.fault)
             if found.predictions is not None:
                 found.predictions.write(folder / PREDICTIONS)
             return {

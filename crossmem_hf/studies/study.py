@@ -48,7 +48,8 @@ class CellResult:
     Attributes:
         predictions: Its answers; keys of `where` become columns.
         measurements: What is no mean over answers, such as costs.
-        failed: How its training broke down, which is a result too; such a cell has no predictions.
+        failed: How it broke down, which is a result too (`adapters.BrokenDownError` makes such a result); it has no
+            predictions then.
         notes: A sentence each.
     """
 
@@ -151,5 +152,5 @@ def cell_name(where: Where) -> str:
     """
     parts = [f"seed{value}" if name == "seed" else str(value) for name, value in where.items() if value is not None]
     return "_".join(
-        "".join(letter if letter.isalnum() or letter in "-." else "-" for letter in part) for part in parts
+        "".join(letter if letter.isalnum() or letter in "-._" else "-" for letter in part) for part in parts
     )
