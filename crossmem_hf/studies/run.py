@@ -125,9 +125,18 @@ def _made(
         examples=tuple(examples(settings, predictions)) if study.personas else (),
         items=tuple(persona_items(predictions)) if study.personas else (),
         failures=tuple(_failures(outputs, errors)),
-        notes=(*study.notes(settings, predictions), *(note for output in outputs for note in output.notes)),
+        notes=tuple(_notes(study, settings, predictions, outputs)),
     )
     return _Made(record, predictions)
+
+
+def _notes(
+    study: Study, settings: StudySettings, predictions: Predictions, outputs: Sequence[CellOutput]
+) -> Iterator[str]:
+    yield from study.notes(settings, predictions)
+    if settings.choosing:
+        yield "Made to choose settings: not to be reported, since what is best here was picked by these very personas."
+    yield from (note for output in outputs for note in output.notes)
 
 
 def _failures(outputs: Sequence[CellOutput], errors: Sequence[tuple[CellJob, str]]) -> Iterator[Failure]:

@@ -22,9 +22,8 @@ def tiny_model(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def in_process(monkeypatch):
-    """Cells run here, one after the other; gives the names of those that were run."""
+def run_here(patch):
+    """Cells run in this process, one after the other; gives the names of those that were started."""
     from crossmem_hf.studies import run
 
     started = []
@@ -38,5 +37,11 @@ def in_process(monkeypatch):
                 failed(job, error)
         return []
 
-    monkeypatch.setattr(run, "run_jobs", run_jobs)
+    patch.setattr(run, "run_jobs", run_jobs)
     return started
+
+
+@pytest.fixture
+def in_process(monkeypatch):
+    """See `run_here`."""
+    return run_here(monkeypatch)

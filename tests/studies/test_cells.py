@@ -70,7 +70,7 @@ def test_costs_names_units_and_leaves_out_what_was_not_decided():
 
 def test_check_recalled_wants_every_modality():
     known = [{"modality": "image", "correct": True}, {"modality": "text", "correct": False}]
-    with pytest.raises(CrossmemError, match="recall image 1.00, text 0.00; expected 0.9"):
+    with pytest.raises(CrossmemError, match=r"recall image 1\.00, text 0\.00; expected 0\.9"):
         check_recalled(Predictions(known), StudySettings())
     check_recalled(Predictions(known), StudySettings(allow_unmemorized=True))
     check_recalled(Predictions(known), StudySettings(min_recall=0.0))
