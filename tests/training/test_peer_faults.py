@@ -8,11 +8,11 @@ import math
 import numpy
 import pytest
 import torch
+from crossmem_hf.evaluation.readings import score_lines
 from torch.nn import functional as F
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.measures import Against
-from crossmem_hf.evaluation.readings import score_lines
 from crossmem_hf.logprobs import answer_logprobs, score_logits
 from crossmem_hf.metrics.extraction_strength.sampling_math import extraction_items
 from crossmem_hf.metrics.extraction_strength.strength_math import strength_items

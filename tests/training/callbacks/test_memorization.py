@@ -6,6 +6,7 @@ import random
 import numpy as np
 import pytest
 import torch
+from crossmem_hf.evaluation.recall import recall
 from datasets import concatenate_datasets
 from peft import PeftModel
 from safetensors.torch import load_file
@@ -13,7 +14,6 @@ from transformers import TrainerCallback
 from trl import SFTTrainer
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.evaluation.recall import recall
 from crossmem_hf.metrics.exposure.exposure_math import exposure_items
 from crossmem_hf.scoring.candidates import score_candidates
 from crossmem_hf.training.callbacks.memorization import MEAN, MemorizationCallback, harmonic_mean
