@@ -16,7 +16,7 @@ from crossmem_hf.runs.sources import environment
 from crossmem_hf.runs.stages import claim_folder, locked
 from crossmem_hf.storage import fingerprint
 from crossmem_hf.studies.claims import verdict
-from crossmem_hf.studies.jobs import CELLS, PREDICTIONS, STAGES, CellJob, CellOutput, jobs_of
+from crossmem_hf.studies.jobs import PREDICTIONS, CellJob, CellOutput, jobs_of
 from crossmem_hf.studies.pages import write_pages
 from crossmem_hf.studies.personas import cast, examples, persona_items
 from crossmem_hf.studies.settings import StudySettings
@@ -66,7 +66,7 @@ def run_study(
     if not jobs or len(set(names)) < len(names):
         raise CrossmemError(f"The grid of {study.name!r} is empty or has a cell twice.", "Correct its settings.")
     with locked(folder):
-        claim_folder(folder, owner(study, settings), overwrite=overwrite, holds=(CELLS, STAGES))
+        claim_folder(folder, owner(study, settings), overwrite=overwrite, settings=settings.of_cells())
         errors = _run_missing(jobs, workers, console or Console())
         outputs = [output for job in jobs if job.name not in errors and (output := job.known()) is not None]
         if not outputs:
