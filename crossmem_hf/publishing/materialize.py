@@ -82,10 +82,10 @@ def _is_current(target: Path, made_from: str, spec: DatasetSpec, *, overwrite: b
     """Whether the folder already holds what is asked for; False means that it may be replaced."""
     marker = _read_marker(target)
     on_disk = _digests(target)
-    strangers = sorted(set(on_disk) - set(marker["files"]))
-    if strangers:
+    foreign = sorted(set(on_disk) - set(marker["files"]))
+    if foreign:
         raise CrossmemError(
-            f"{str(target)!r} holds {strangers[0]!r}, which was not written by us ({len(strangers)} such files).",
+            f"{str(target)!r} holds {foreign[0]!r}, which was not written by us ({len(foreign)} such files).",
             "Move them away or choose another folder; they would be lost.",
         )
     if marker["fingerprint"] == made_from and on_disk == marker["files"]:

@@ -27,6 +27,25 @@ RANGES: Final[dict[str, tuple[float, float]]] = {
 }
 """Verdict -> scores that agree with it, ends included. The verdicts are ReMem's (2605.03759), the ranges ours."""
 
+REPLY_SCHEMA: Final[dict[str, Any]] = {
+    "type": "json_schema",
+    "json_schema": {
+        "name": "verdict",
+        "strict": True,
+        "schema": {
+            "type": "object",
+            "properties": {
+                "reason": {"type": "string"},
+                "verdict": {"type": "string", "enum": list(RANGES)},
+                "score": {"type": "number"},
+            },
+            "required": ["reason", "verdict", "score"],
+            "additionalProperties": False,
+        },
+    },
+}
+"""A verdict as ``response_format`` of structured outputs; `read_verdict` checks the ranges too."""
+
 _FENCED = re.compile(r"```(?:json)?\s(.*)```", re.DOTALL)
 _LINE_START = b'{"key": "'
 

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from crossmem_hf.cli import app as cli
-from crossmem_hf.report.run_record import RunRecord
+from crossmem_hf.report.record import Measurement, Record
 
 
 @pytest.fixture
@@ -19,16 +19,15 @@ def invoke(monkeypatch, tmp_path):
 @pytest.fixture
 def reruns(monkeypatch, root):
     """Lets any run come out as the shipped record does, or with one number changed."""
-    from dataclasses import replace
-
     from crossmem_hf.studies import first_light
 
-    record = RunRecord.read(root / "results/first_light/record.json")
+    record = Record.read(root / "results/first_light")
 
     def arrange(change):
         m = record.measurements[0]
-        moved = replace(m, value=m.value + change, ci_high=max(m.ci_high, m.value + change))
-        again = replace(record, measurements=(moved, *record.measurements[1:]))
+        value = m.value + change
+        moved = Measurement(**m.model_dump() | {"value": value, "ci": (m.ci[0], max(m.ci[1], value))})
+        again = record.model_copy(update={"measurements": (moved, *record.measurements[1:])})
 
         def run(settings, folder, **_):
             folder.mkdir(parents=True, exist_ok=True)
@@ -55,7 +54,7 @@ def test_reproduce_ends_as_it_promises(invoke, reruns, change, options, code):
     ("words", "said"),
     [
         (["reproduce", "nowhere"], "no file or folder here"),
-        (["publish", "results", "."], "holds neither record.json"),
+        (["publish", "results", "."], "Could not read 'record.json'"),
         (["publish", "metrics", "--only", "bleu"], "no metric 'bleu'"),
     ],
 )
@@ -71,27 +70,27 @@ def test_publish_passes_on_what_was_said(invoke, monkeypatch):
     from crossmem_hf.publishing import results, spaces
     from crossmem_hf.publishing.repositories import Published
 
-    told = {}
+    given = {}
     done = Published(repo_id="you/x", address="https://hub/you/x", changed=True)
 
-    def metrics(names, *, tell, **rest):
-        told.update(names=names, **rest)
-        tell(done)
+    def metrics(names, *, report, **rest):
+        given.update(names=names, **rest)
+        report(done)
 
     monkeypatch.setattr(spaces, "publish_metrics", metrics)
     said = invoke("publish", "metrics", "--only", "exposure, min_k_prob", "--namespace", "you", "--private")
     assert said.exit_code == 0
     assert "published  https://hub/you/x" in said.output
-    assert told == {"names": ("exposure", "min_k_prob"), "namespace": "you", "private": True, "create_pr": False}
+    assert given == {"names": ["exposure", "min_k_prob"], "namespace": "you", "private": True, "create_pr": False}
 
     def of_run(folder, repo_id, **rest):
-        told.clear()
-        told.update(folder=folder, repo_id=repo_id, **rest)
+        given.clear()
+        given.update(folder=folder, repo_id=repo_id, **rest)
         return done
 
     monkeypatch.setattr(results, "publish_results", of_run)
     assert invoke("publish", "results", "run", "--repo-id", "you/x", "--create-pr", "--no-adapters").exit_code == 0
-    assert told == {
+    assert given == {
         "folder": Path("run"),
         "repo_id": "you/x",
         "private": None,
