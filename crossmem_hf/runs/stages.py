@@ -17,6 +17,9 @@ from filelock import FileLock, Timeout
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.storage import fingerprint, write_atomic
 
+WORK = ("jobs", "cells", "stages")
+"""Folders of a run with what it has worked out, which another run does not go on from."""
+
 
 @dataclass(frozen=True, slots=True)
 class Done:
@@ -195,7 +198,8 @@ def claim_folder(
         )
         raise CrossmemError(f"{str(folder)!r} holds {what}; this run is {made_from}.", remedy)
     if not foreign:
-        shutil.rmtree(folder / "jobs", ignore_errors=True)
+        for kept in WORK:
+            shutil.rmtree(folder / kept, ignore_errors=True)
     asked = {} if settings is None else {"settings": dict(settings)}
     write_atomic(owner, json.dumps({"fingerprint": made_from, **asked}) + "\n")
 

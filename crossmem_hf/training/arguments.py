@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, make_dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Optional
 from unicodedata import normalize
 
 from datasets import Dataset, concatenate_datasets
@@ -39,7 +39,7 @@ _CALLED = {"seed": "persona_seed"}  # where the settings of training have a seed
 KnobArguments: Any = make_dataclass(
     "KnobArguments",
     [
-        (_CALLED.get(knob.name, knob.name), knob.type | None, arg(None, knob.metadata["help"]))
+        (_CALLED.get(knob.name, knob.name), Optional[knob.type], arg(None, knob.metadata["help"]))
         for knob in fields(DatasetSpec)
     ],
     namespace={"__module__": __name__, "__doc__": "The knobs of `DatasetSpec`; null is the preset's, or the default."},
