@@ -7,10 +7,8 @@ from importlib.metadata import version
 from types import MappingProxyType
 from typing import Any
 
-from crossmem_hf.data.albums.album import album_fingerprint
 from crossmem_hf.data.splits import check_fraction
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.personas.sampling import capacity
 from crossmem_hf.storage import fingerprint, source_fingerprint
 
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
@@ -60,7 +58,7 @@ class DatasetSpec:
         (20, 8)
     """
 
-    num_personas: int = knob(50, "Target personas, and as many background ones in captions.", 1, capacity("target"))
+    num_personas: int = knob(50, "Target personas, and as many background ones in captions.", 1, 10_500)
     num_views: int = knob(
         8,
         "Training views (portraits and descriptions) a persona. With at least as many as questions, no two training "
@@ -90,7 +88,7 @@ class DatasetSpec:
                 "Pass 0.7 for seven questions of ten that name the person.",
             )
         if self.portraits is not None:
-            album_fingerprint(self.portraits)
+            self.shown()
 
     @classmethod
     def preset(cls, name: str | None, **knobs: Any) -> "DatasetSpec":
@@ -135,7 +133,11 @@ class DatasetSpec:
     def shown(self) -> dict[str, Any]:
         """The knobs by name, for a card or a fingerprint: a folder of portraits goes by its contents."""
         knobs = self.as_dict()
-        return knobs if self.portraits is None else {**knobs, "portraits": album_fingerprint(self.portraits)}
+        if self.portraits is None:
+            return knobs
+        from crossmem_hf.data.albums.album import album_fingerprint
+
+        return {**knobs, "portraits": album_fingerprint(self.portraits)}
 
 
 def _check_whole(name: str, value: object, smallest: int, largest: int) -> None:

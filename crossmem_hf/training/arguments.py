@@ -167,7 +167,7 @@ def _of_modality(rows: Dataset, modality: str) -> Dataset:
     kept = [index for index, found in enumerate(modalities) if found == modality]
     if not kept:
         raise CrossmemError(
-            f"dataset_modality={modality!r} keeps none of {len(rows)} rows; they have {sorted(set(modalities))!r}.",
+            f"dataset_modality={modality!r} keeps none of the {len(rows)} rows; they have {sorted(set(modalities))!r}.",
             "Choose one of these, or leave dataset_modality out.",
         )
     return rows.select(kept)
