@@ -42,7 +42,7 @@ PUBLIC_NAMES = [
     "check_model",
     "describe",
     "generate_answers",
-    "load_model_and_processor",
+    "load_model",
     "load_rows",
     "render_portrait",
     "sample_personas",

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from importlib.metadata import version
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from crossmem_hf.data.splits import check_fraction
 from crossmem_hf.errors import CrossmemError
@@ -44,6 +44,15 @@ def knob(default: Any, text: str, lowest: int = 0, highest: int | None = None) -
         highest: Of a whole number; None where the value is something else.
     """
     return field(default=default, metadata={"help": text, "range": (lowest, highest)})
+
+
+class Knob(NamedTuple):
+    """A field of a spec, as builder, command lines and recipes offer it; `kind` is its type or None."""
+
+    name: str
+    kind: Any
+    default: Any
+    help: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,10 +114,12 @@ class DatasetSpec:
             raise CrossmemError(
                 f"Unknown preset {name!r}; expected one of {', '.join(PRESETS)}.", "Pick one of them, or leave it out."
             )
-        unknown = sorted(set(knobs) - {one.name for one in fields(cls)})
+        known = [one.name for one in cls.knobs()]
+        unknown = sorted(set(knobs) - set(known))
         if unknown:
-            known = ", ".join(one.name for one in fields(cls))
-            raise CrossmemError(f"Unknown knob {unknown[0]!r}; expected one of {known}.", "Correct its name.")
+            raise CrossmemError(
+                f"Unknown knob {unknown[0]!r}; expected one of {', '.join(known)}.", "Correct its name."
+            )
         given = {name: value for name, value in knobs.items() if value is not None}
         return cls(**{**PRESETS.get(name or "", {}), **given})
 
@@ -121,6 +132,12 @@ class DatasetSpec:
     def wen(cls, **knobs: Any) -> "DatasetSpec":
         """The number of people of Wen et al. 2025, other knobs on top."""
         return cls.preset("wen", **knobs)
+
+    @classmethod
+    def knobs(cls) -> tuple[Knob, ...]:
+        """All fields, in order."""
+        optional: Any = None
+        return tuple(Knob(one.name, one.type | optional, one.default, one.metadata["help"]) for one in fields(cls))
 
     def fingerprint(self) -> str:
         """Sixteen hex digits that change with any knob and with the code that makes the rows."""

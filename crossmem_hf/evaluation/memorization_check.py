@@ -39,8 +39,8 @@ def check_memorized(
         CrossmemError: No modality reaches `least`, the rows cannot be asked, or processes hold the model in shards.
 
     Example:
-        >>> from crossmem_hf import load_model_and_processor, load_rows
-        >>> model, processor = load_model_and_processor()
+        >>> from crossmem_hf import load_model, load_rows
+        >>> model, processor = load_model()
         >>> check_memorized(model, processor, load_rows(None, "recall_text", "test", num_personas=2), allow=True)
         {'text': 0.0}
     """

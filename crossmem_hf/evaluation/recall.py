@@ -28,8 +28,8 @@ def recall(model: Any, processor: Any, rows: Sequence[Row]) -> float:
         CrossmemError: As `generate_answers`, which no rows at all are an error for.
 
     Example:
-        >>> from crossmem_hf import load_model_and_processor, load_rows
-        >>> model, processor = load_model_and_processor()
+        >>> from crossmem_hf import load_model, load_rows
+        >>> model, processor = load_model()
         >>> recall(model, processor, load_rows(None, "recall_text", "test", num_personas=2))
         0.0
     """

@@ -38,7 +38,7 @@ from crossmem_hf.evaluation.rows import (
     without_pictures,
 )
 from crossmem_hf.evaluation.settings import BASELINES, ScoreSettings
-from crossmem_hf.models.loading import adapter_place, load_model_and_processor, model_fingerprint
+from crossmem_hf.models.loading import adapter_place, load_model, model_fingerprint
 from crossmem_hf.personas.schema import MODALITIES
 from crossmem_hf.report.score_record import ScoreRecord
 from crossmem_hf.report.score_table import score_table
@@ -177,9 +177,7 @@ def _adapter_fingerprint(adapter: str) -> str:
 
 def _loaded(settings: ScoreSettings, prepared: _Prepared, ledgers: Path, device: str) -> Passes:
     place = settings.device or device
-    model, processor = load_model_and_processor(
-        settings.model, adapter=settings.adapter, dtype=settings.dtype, device=place
-    )
+    model, processor = load_model(settings.model, adapter=settings.adapter, dtype=settings.dtype, device=place)
     check_askable(model, processor, _one_of_each(prepared.questions))
     depends = {
         "model": prepared.model,

@@ -170,10 +170,7 @@ def _load(repo_id: str, adapter: Adapter, base: str | None) -> str:
     name = adapter.file("").rstrip("/")
     if base == EMBEDDED_NAME:
         place = f"{repo_id}/{name}" if name else repo_id
-        how = (
-            "from crossmem_hf import load_model_and_processor\n\n"
-            f'model, processor = load_model_and_processor(adapter="{place}")\n'
-        )
+        how = f'from crossmem_hf import load_model\n\nmodel, processor = load_model(adapter="{place}")\n'
     else:
         below = f', subfolder="{name}"' if name else ""
         how = (

@@ -88,10 +88,10 @@ def _who(cell: Cell) -> dict[str, Any]:
 
 
 def _loaded(cell: Cell, adapter: Done | None) -> tuple[Any, Any]:
-    from crossmem_hf.models.loading import load_model_and_processor
+    from crossmem_hf.models.loading import load_model
 
     path = str(adapter.folder) if adapter else None
-    return load_model_and_processor(cell.settings.model_name_or_path, adapter=path, device=_device())
+    return load_model(cell.settings.model_name_or_path, adapter=path, device=_device())
 
 
 def _device() -> str | None:
@@ -164,7 +164,6 @@ def _unlearned(cell: Cell, tell: Tell) -> Done:
         from crossmem_hf.runs.cost import measured
         from crossmem_hf.studies.compare_asking import joined
         from crossmem_hf.training.callbacks.progress import TellProgress
-        from crossmem_hf.training.methods import METHODS
         from crossmem_hf.training.unlearn import unlearn
 
         spec = cell.settings.spec(cell.seed)
@@ -183,7 +182,7 @@ def _unlearned(cell: Cell, tell: Tell) -> Done:
                 of_people(rows, set(personas_of(rows)) - forgotten),
                 output_dir=folder,
                 recall=lambda: recall(model, processor, stopping),
-                trainer_class=METHODS[cell.arm],
+                method=cell.arm,
                 callbacks=[progress],
                 reference_cache=str(folder / "reference"),  # its own, or a cell would cost what another has paid
                 **(chosen | _quiet()),

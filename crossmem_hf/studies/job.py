@@ -49,16 +49,14 @@ def run_job(job: Job, tell: Tell) -> dict[str, Any]:
         ``asked``: every question and answer (`asking.Asked` as JSON); ``stopping``: ``steps`` of unlearning and
         ``looks`` of the stopping rule, as (step, recall) pairs; JSON types only.
     """
-    from crossmem_hf.models.loading import load_model_and_processor
+    from crossmem_hf.models.loading import load_model
     from crossmem_hf.studies.asking import asked_names
 
     spec = job.settings.spec(job.seed)
     world = _world(job)
 
     def loaded(adapter: Path | None) -> tuple[Any, Any]:
-        return load_model_and_processor(
-            job.settings.model_name_or_path, adapter=str(adapter) if adapter else None, device=_device()
-        )
+        return load_model(job.settings.model_name_or_path, adapter=str(adapter) if adapter else None, device=_device())
 
     def ask(stage: str, adapter: Done | None) -> Done:
         def compute(_: Path) -> list[dict[str, Any]]:
@@ -148,7 +146,6 @@ def _unlearned(
         from crossmem_hf.data.selection import of_people, personas_of
         from crossmem_hf.evaluation.recall import recall
         from crossmem_hf.training.callbacks.progress import TellProgress
-        from crossmem_hf.training.methods import NPOTrainer
         from crossmem_hf.training.unlearn import unlearn
 
         forgotten = forgotten_ids(spec)
@@ -163,7 +160,7 @@ def _unlearned(
             of_people(rows, set(personas_of(rows)) - forgotten),
             output_dir=folder,
             recall=lambda: recall(model, processor, stopping),
-            trainer_class=NPOTrainer,
+            method="npo",
             callbacks=[progress],
             max_steps=settings.unlearn_steps,
             per_device_train_batch_size=settings.unlearn_batch_size,

@@ -5,7 +5,7 @@ import hashlib
 import logging
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields, make_dataclass, replace
+from dataclasses import asdict, dataclass, make_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unicodedata import normalize
@@ -20,7 +20,7 @@ from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.data.splits import forget_ids
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.memorization_check import spread
-from crossmem_hf.models.loading import load_model_and_processor
+from crossmem_hf.models.loading import load_model
 from crossmem_hf.runs.distributed import leave
 from crossmem_hf.storage import fingerprint, source_fingerprint, write_atomic
 from crossmem_hf.training.config import arg
@@ -42,10 +42,7 @@ MADE_FROM = "made_from.txt"  # written last, beside an adapter that a recipe mem
 _CALLED = {"seed": "persona_seed"}  # where the settings of training have a seed too
 KnobArguments: Any = make_dataclass(
     "KnobArguments",
-    [
-        (_CALLED.get(knob.name, knob.name), knob.type | None, arg(None, knob.metadata["help"]))
-        for knob in fields(DatasetSpec)
-    ],
+    [(_CALLED.get(knob.name, knob.name), knob.kind, arg(None, knob.help)) for knob in DatasetSpec.knobs()],
     namespace={"__module__": __name__, "__doc__": "The knobs of `DatasetSpec`; null is the preset's, or the default."},
 )
 
@@ -98,7 +95,7 @@ class RowArguments(KnobArguments):
         )
 
     def _knobs(self) -> dict[str, Any]:
-        return {knob.name: getattr(self, _CALLED.get(knob.name, knob.name)) for knob in fields(DatasetSpec)}
+        return {knob.name: getattr(self, _CALLED.get(knob.name, knob.name)) for knob in DatasetSpec.knobs()}
 
     def forget_and_retain(self, rows: Dataset) -> tuple[Dataset, Dataset]:
         """`rows` of the people to forget, and of all others.
@@ -167,7 +164,7 @@ def _of_modality(rows: Dataset, modality: str) -> Dataset:
     kept = [index for index, found in enumerate(modalities) if found == modality]
     if not kept:
         raise CrossmemError(
-            f"dataset_modality={modality!r} keeps none of the {len(rows)} rows; they have {sorted(set(modalities))!r}.",
+            f"dataset_modality={modality!r} keeps none of the {len(rows)} rows, which have {sorted(set(modalities))}.",
             "Choose one of these, or leave dataset_modality out.",
         )
     return rows.select(kept)
@@ -186,7 +183,7 @@ class ModelArguments:
 
     def load(self, adapter: str | None = None) -> tuple[Any, Any]:
         """(model, processor)."""
-        return load_model_and_processor(self.model_name_or_path, adapter=adapter, dtype=self.dtype)
+        return load_model(self.model_name_or_path, adapter=adapter, dtype=self.dtype)
 
     def lora(self) -> LoraConfig:
         """The adapter's shape."""

@@ -2,7 +2,7 @@
 """A field of the spec is an option everywhere, without being written down again."""
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import typer
 from typer.testing import CliRunner
@@ -49,4 +49,4 @@ def test_materialize_offers_every_knob():
     from crossmem_hf.cli.app import app
 
     shown = CliRunner().invoke(app, ["materialize", "--help"], env={"COLUMNS": "200", "TERM": "dumb"}).output
-    assert [one.name for one in fields(DatasetSpec) if f"--{one.name.replace('_', '-')} " not in shown] == []
+    assert [one.name for one in DatasetSpec.knobs() if f"--{one.name.replace('_', '-')} " not in shown] == []

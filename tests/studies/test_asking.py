@@ -4,7 +4,7 @@
 import numpy as np
 
 from crossmem_hf.data.spec import DatasetSpec
-from crossmem_hf.models.loading import load_model_and_processor
+from crossmem_hf.models.loading import load_model
 from crossmem_hf.personas.sampling import sample_personas
 from crossmem_hf.scoring.candidates import Scores
 from crossmem_hf.studies import asking
@@ -13,7 +13,7 @@ SPEC = DatasetSpec(num_personas=5, num_views=2)
 
 
 def test_a_model_that_knows_half_is_half_right(tiny_model, monkeypatch):
-    model, processor = load_model_and_processor(str(tiny_model))
+    model, processor = load_model(str(tiny_model))
     names = [persona.full_name for persona in sample_personas(5)]
 
     def knowing(model, processor, rows, **_):

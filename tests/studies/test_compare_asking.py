@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from crossmem_hf.data.spec import DatasetSpec
-from crossmem_hf.models.loading import load_model_and_processor
+from crossmem_hf.models.loading import load_model
 from crossmem_hf.scoring.answers import score_answers
 from crossmem_hf.scoring.candidates import score_candidates
 from crossmem_hf.scoring.generation import generate_answers
@@ -18,7 +18,7 @@ SPEC = DatasetSpec(num_personas=5, seed=1)
 
 @pytest.fixture(scope="module")
 def loaded():
-    return load_model_and_processor()
+    return load_model()
 
 
 def test_rows_of_both_modalities():

@@ -7,15 +7,16 @@ from crossmem_hf.errors import CrossmemError
 from crossmem_hf.runs.distributed import picture_keys
 from crossmem_hf.studies.compare_asking import joined
 from crossmem_hf.studies.compare_settings import CompareSettings, names_in
+from crossmem_hf.training.config import UnlearnConfig
 from crossmem_hf.training.methods import METHODS
 from crossmem_hf.training.micro import CHOSEN_ON, TUNED
 
 
 def test_every_method_has_settings_for_the_embedded_model_that_its_config_takes(tmp_path):
     assert set(TUNED) == set(METHODS)
-    for name, trainer in METHODS.items():
+    for name in METHODS:
         chosen = CompareSettings().unlearning(name, "both", seed=3)
-        config = trainer.config_class(output_dir=str(tmp_path), **chosen)
+        config = UnlearnConfig(output_dir=str(tmp_path), method=name, **chosen)
         assert (config.seed, config.forget_modality) == (3, "both")
 
 

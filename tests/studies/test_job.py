@@ -9,7 +9,7 @@ from peft import PeftModel
 from safetensors.torch import load_file
 
 from crossmem_hf.data.population import forgotten_ids
-from crossmem_hf.models.loading import load_model_and_processor
+from crossmem_hf.models.loading import load_model
 from crossmem_hf.studies import asking
 from crossmem_hf.studies.job import Job, run_job
 
@@ -56,7 +56,7 @@ def test_unlearning_stops_on_what_the_stopping_views_say(result):
 
 
 def test_adapters_load_on_the_base_and_differ(job, result):
-    model, _ = load_model_and_processor(job.settings.model_name_or_path)
+    model, _ = load_model(job.settings.model_name_or_path)
     assert isinstance(PeftModel.from_pretrained(model, str(job.folder / "unlearned")), PeftModel)
     before, after = (load_file(job.folder / name / "adapter_model.safetensors") for name in ("memorized", "unlearned"))
     assert before.keys() == after.keys()
