@@ -21,10 +21,11 @@ from crossmem_hf.data.splits import forget_ids
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.memorization_check import spread
 from crossmem_hf.models.loading import load_model
+from crossmem_hf.models.modules import LANGUAGE_LINEARS
 from crossmem_hf.runs.distributed import leave
 from crossmem_hf.storage import fingerprint, source_fingerprint, write_atomic
 from crossmem_hf.training.config import arg
-from crossmem_hf.training.memorize import LANGUAGE_LINEARS, memorize
+from crossmem_hf.training.memorize import memorize
 from crossmem_hf.training.micro import MEMORIZING, MEMORIZING_BOTH
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from crossmem_hf.data.loading import load_rows
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.models.loading import EMBEDDED, EMBEDDED_NAME, load_model
+from crossmem_hf.models.modules import LANGUAGE_LINEARS
 from crossmem_hf.training.config import VisionSFTConfig
-from crossmem_hf.training.memorize import LANGUAGE_LINEARS, language_lora, memorize
+from crossmem_hf.training.memorize import language_lora, memorize
 from tests.scoring.families import families
 from tests.training import world
 from tests.training.world import recalled
