@@ -44,10 +44,11 @@ test: export HF_HUB_OFFLINE := 1
 test: $(STAMP) ## The fast tests, offline
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-check: $(STAMP) ## Lint, formatting and types
+check: $(STAMP) ## Lint, formatting, types and what may import what
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict crossmem_hf
+	$(BIN)/lint-imports --no-cache
 
 format: $(STAMP) ## Rewrite the code in the house format
 	$(BIN)/ruff check --fix .

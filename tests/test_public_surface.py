@@ -28,7 +28,7 @@ PUBLIC_NAMES = [
     "Persona",
     "RMUConfig",
     "RMUTrainer",
-    "RunRecord",
+    "Record",
     "SimNPOConfig",
     "SimNPOTrainer",
     "UNDIALConfig",

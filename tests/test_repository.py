@@ -5,7 +5,6 @@ import ast
 import re
 from pathlib import Path
 
-import pytest
 import yaml
 
 from tests import sources
@@ -25,48 +24,46 @@ def test_there_are_metrics():
     assert {"cross_modal_recall", "exposure"} <= set(METRICS)
 
 
-@pytest.mark.parametrize("name", METRICS)
-def test_metric_folder_is_whole(name):
-    needed = [f"metrics/{name}/{file}" for file in (f"{name}.py", "README.md", "requirements.txt", "app.py")]
-    missing = [path for path in needed if Path(path) not in sources.files()]
+def test_metric_folders_are_whole():
+    files = ("{0}.py", "README.md", "requirements.txt", "app.py")
+    needed = [Path(f"metrics/{name}/{file.format(name)}") for name in METRICS for file in files]
+    missing = [str(path) for path in needed if path not in sources.files()]
     assert not missing, f"A Space needs these too: {missing}"
-    tests = [path for path in sources.python_files("tests") if path.stem.startswith(f"test_{name}")]
-    assert tests, f"metrics/{name} has no tests/metrics/test_{name}.py"
+    tests = [path.stem for path in sources.python_files("tests")]
+    untested = [name for name in METRICS if not any(stem.startswith(f"test_{name}") for stem in tests)]
+    assert not untested, f"These have no tests/metrics/test_<name>.py: {untested}"
 
 
-@pytest.mark.parametrize("name", METRICS)
-def test_metric_shell_has_one_class_and_no_maths(name):
-    path = Path(f"metrics/{name}/{name}.py")
-    classes = [node for node in sources.tree(path).body if isinstance(node, ast.ClassDef)]
-    # evaluate takes the first EvaluationModule it finds, so the base must be reached as an attribute.
-    assert [[sources.dotted(parent) for parent in node.bases] for node in classes] == [["evaluate.Metric"]]
+def test_metric_shells_have_one_class_and_no_maths():
     maths = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.MatMult)
-    found = [
-        node.lineno for node in ast.walk(classes[0]) if isinstance(node, ast.BinOp) and isinstance(node.op, maths)
-    ]
-    assert not found, f"{path}: arithmetic in lines {found}; it belongs in the numpy module beside it"
+    found = []
+    for path in (Path(f"metrics/{name}/{name}.py") for name in METRICS):
+        classes = [node for node in sources.tree(path).body if isinstance(node, ast.ClassDef)]
+        # evaluate takes the first EvaluationModule it finds, so the base must be reached as an attribute.
+        assert [[sources.dotted(parent) for parent in node.bases] for node in classes] == [["evaluate.Metric"]], path
+        sums = (node for node in ast.walk(classes[0]) if isinstance(node, ast.BinOp) and isinstance(node.op, maths))
+        found += [f"{path}:{node.lineno}" for node in sums]
+    assert not found, f"Arithmetic in {found}; it belongs in the numpy module beside it"
 
 
-@pytest.mark.parametrize("name", METRICS)
-def test_metric_shell_is_readable_by_the_module_loader(name):
+def test_metric_shells_are_readable_by_the_module_loader():
     """evaluate finds imports by a regular expression that takes one name a line."""
-    lines = sources.text(Path(f"metrics/{name}/{name}.py")).splitlines()
-    assert not [line for line in lines if re.match(r"import .*,", line)]
-    assert not [line for line in lines if re.match(r"from evaluate import", line)]
+    lines = [(name, line) for name in METRICS for line in sources.text(Path(f"metrics/{name}/{name}.py")).splitlines()]
+    assert not [(name, line) for name, line in lines if re.match(r"import .*,|from evaluate import", line)]
 
 
 def recipes() -> list[Path]:
     return [path for path in sources.files() if path.parts[0] == "recipes" and path.suffix in (".yaml", ".yml")]
 
 
-@pytest.mark.parametrize("path", recipes(), ids=str)
-def test_recipe_is_a_flat_mapping_without_repeats(path):
+def test_recipes_are_flat_mappings_without_repeats():
     """A key written twice would silently win or lose."""
-    node = yaml.compose(sources.text(path), Loader=yaml.SafeLoader)
-    assert isinstance(node, yaml.MappingNode), f"{path} holds no mapping"
-    keys = [key.value for key, _ in node.value]
-    assert len(keys) == len(set(keys)), f"{path} repeats a key"
-    assert isinstance(yaml.safe_load(sources.text(path)), dict)
+    assert recipes()
+    for path in recipes():
+        node = yaml.compose(sources.text(path), Loader=yaml.SafeLoader)
+        assert isinstance(node, yaml.MappingNode), f"{path} holds no mapping"
+        keys = [key.value for key, _ in node.value]
+        assert len(keys) == len(set(keys)), f"{path} repeats a key"
 
 
 def named_paths(path: Path) -> set[str]:
@@ -77,21 +74,23 @@ def named_paths(path: Path) -> set[str]:
     )
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in DOCUMENTS if path.suffix in (".md", ".py", ".yaml", ".yml")], ids=str
-)
-def test_documents_name_existing_files(path):
-    missing = sorted(name for name in named_paths(path) if not (sources.ROOT / name).exists())
-    assert not missing, f"{path} names {missing}"
+def test_documents_name_existing_files():
+    documents = [path for path in DOCUMENTS if path.suffix in (".md", ".py", ".yaml", ".yml")]
+    named = [(path, name) for path in documents for name in named_paths(path)]
+    assert named
+    missing = [f"{path} names {name}" for path, name in named if not (sources.ROOT / name).exists()]
+    assert not missing, missing
 
 
-@pytest.mark.parametrize("path", [path for path in DOCUMENTS if path.suffix == ".md"], ids=str)
-def test_documents_name_existing_commands(path):
+def test_documents_name_existing_commands():
     targets = set(re.findall(r"^([a-z]+):", sources.text(Path("Makefile")), flags=re.MULTILINE))
-    unknown = set(re.findall(r"`make ([a-z]+)", sources.text(path))) - targets
-    assert not unknown, f"{path} names make targets that do not exist: {sorted(unknown)}"
-    unknown = set(re.findall(r"crossmem ([a-z][a-z-]+)\b(?=[` \n])", "\n".join(code_in(path)))) - commands()
-    assert not unknown, f"{path} names crossmem commands that do not exist: {sorted(unknown)}"
+    known, unknown = commands(), []
+    for path in (path for path in DOCUMENTS if path.suffix == ".md"):
+        makes = set(re.findall(r"`make ([a-z]+)", sources.text(path)))
+        ours = set(re.findall(r"crossmem ([a-z][a-z-]+)\b(?=[` \n])", "\n".join(code_in(path))))
+        unknown += [f"{path}: make {name}" for name in sorted(makes - targets)]
+        unknown += [f"{path}: crossmem {name}" for name in sorted(ours - known)]
+    assert not unknown, f"Documents name commands that do not exist: {unknown}"
 
 
 def code_in(path: Path) -> list[str]:
@@ -141,10 +140,11 @@ def test_links_resolve():
         assert not link.readlink().is_absolute(), f"{link} is absolute"
 
 
-@pytest.mark.parametrize("path", [path for path in sources.files() if path.suffix in TEXT_SUFFIXES], ids=str)
-def test_no_file_names_a_place_on_one_machine(path):
-    found = [place for place in LOCAL_PATHS if re.search(rf"(?<![\w.}}:/-]){place}", sources.text(path))]
-    assert not found, f"{path} names {found}"
+def test_no_file_names_a_place_on_one_machine():
+    places = re.compile(rf"(?<![\w.}}:/-])(?:{'|'.join(LOCAL_PATHS)})")
+    texts = [path for path in sources.files() if path.suffix in TEXT_SUFFIXES]
+    found = [f"{path} names {match[0]}" for path in texts for match in places.finditer(sources.text(path))]
+    assert not found, found
 
 
 def test_constraints_pin_and_point_nowhere():

@@ -3,7 +3,7 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -12,16 +12,17 @@ from crossmem_hf.cli.console import clear_errors, console
 from crossmem_hf.cli.importing import import_images, import_mapping, import_qa
 from crossmem_hf.cli.knobs import with_knobs
 from crossmem_hf.cli.portraits import portraits
-from crossmem_hf.cli.publishing import publish_app, reproduce
-
-if TYPE_CHECKING:
-    from crossmem_hf.studies.first_light import Outcome
+from crossmem_hf.cli.publishing import publish_app
+from crossmem_hf.cli.reproduce import reproduce
+from crossmem_hf.cli.studies import RootGroup, study_app
 
 app = typer.Typer(
+    cls=RootGroup,
     help="What does a vision-language model remember about a person, and through which modality?",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
+app.add_typer(study_app, name="study")
 app.add_typer(publish_app, name="publish")
 app.command()(reproduce)
 app.command()(import_images)
@@ -30,7 +31,6 @@ app.command()(import_mapping)
 app.command()(portraits)
 app.command()(check_model)
 _SCORES = Path("crossmem_runs/score")
-_COMPARED = Path("crossmem_runs/compare")
 
 
 @app.callback()
@@ -39,34 +39,6 @@ def _main() -> None:
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
-
-@app.command()
-def run(
-    num_personas: Annotated[int | None, typer.Option(help="People to memorize, a seed (default 50).")] = None,
-    seed: Annotated[int | None, typer.Option(help="First persona seed (default 0).")] = None,
-    seeds: Annotated[int | None, typer.Option(help="How many persona seeds, from --seed upwards (default 3).")] = None,
-    output_dir: Annotated[
-        Path | None, typer.Option(help="Where everything goes (default: under crossmem_runs/).")
-    ] = None,
-    config: Annotated[Path | None, typer.Option(help="YAML with any setting of studies/settings.py.")] = None,
-    allow_unmemorized: Annotated[bool, typer.Option(help="Interpret unlearning even below the gate.")] = False,
-    overwrite: Annotated[bool, typer.Option(help="Replace what another run left in the folder.")] = False,
-    workers: Annotated[int | None, typer.Option(min=1, help="Jobs at a time (default: one a core).")] = None,
-) -> None:
-    """Memorize people through one modality, ask through both, unlearn, and show what is left. Resumes if killed."""
-    with clear_errors():
-        from crossmem_hf.studies.first_light import default_folder, run_first_light
-        from crossmem_hf.studies.settings import settings_from
-
-        given: dict[str, Any] = {"num_personas": num_personas, "seed": seed, "seeds": seeds}
-        given["allow_unmemorized"] = allow_unmemorized or None
-        settings = settings_from(config, {name: value for name, value in given.items() if value is not None})
-        folder = output_dir or default_folder(settings)
-        outcome = run_first_light(settings, folder, workers=workers, overwrite=overwrite, console=console)
-        _tell(outcome)
-        if not outcome.record.is_interpretable:
-            raise typer.Exit(3)
 
 
 _Metrics = Annotated[
@@ -163,62 +135,6 @@ def score(
         leave()
 
 
-_Methods = Annotated[
-    str, typer.Option(help="Comma-separated: ga, gd, kl, npo, simnpo, dpo, idk, rmu, wga, undial (default: first 8).")
-]
-
-
-@app.command()
-def compare(
-    methods: _Methods = "ga,gd,kl,npo,simnpo,dpo,idk,rmu",
-    forget_modality: Annotated[
-        str, typer.Option(help="Modalities to forget through, comma-separated.")
-    ] = "image,text,both",
-    seeds: Annotated[int, typer.Option(help="How many persona seeds, from --seed upwards.")] = 3,
-    seed: Annotated[int, typer.Option(help="First persona seed.")] = 0,
-    num_personas: Annotated[int, typer.Option(help="People to memorize, a seed.")] = 50,
-    dataset_config: Annotated[
-        str, typer.Option(help="recall (names) or qa (private facts, one and two hops).")
-    ] = "recall",
-    model_name_or_path: Annotated[str | None, typer.Option(help="A VLM (default: the embedded one).")] = None,
-    memorize_steps: Annotated[int | None, typer.Option(help="Optimizer steps of memorizing.")] = None,
-    allow_unmemorized: Annotated[bool, typer.Option(help="Compare even below the gate.")] = False,
-    choosing: Annotated[
-        bool, typer.Option(help="Compare to choose settings, on any seed; such numbers are not to be reported.")
-    ] = False,
-    output_dir: Annotated[Path, typer.Option(help="Where everything goes; cells there are used again.")] = _COMPARED,
-    workers: Annotated[int | None, typer.Option(min=1, help="Cells at a time (default: one a core).")] = None,
-) -> None:
-    """Unlearn by several methods through several modalities and show all in one table. Resumes if killed."""
-    with clear_errors():
-        from crossmem_hf.studies.compare_settings import CompareSettings, names_in
-
-        chosen: dict[str, Any] = {"methods": names_in(methods), "forget_modality": names_in(forget_modality)}
-        if memorize_steps is not None:
-            chosen["memorize_steps"] = memorize_steps
-        settings = CompareSettings(
-            seed=seed,
-            seeds=seeds,
-            num_personas=num_personas,
-            dataset_config=dataset_config,
-            model_name_or_path=model_name_or_path,
-            allow_unmemorized=allow_unmemorized,
-            choosing=choosing,
-            **chosen,
-        )
-        from crossmem_hf.report.compare_table import legend
-        from crossmem_hf.report.compare_terminal import terminal
-        from crossmem_hf.studies.compare import run_compare
-
-        done = run_compare(settings, output_dir, workers=workers, console=console)
-        console.print(terminal(done.record))
-        for line in [*legend(done.record), *done.record.notes]:
-            console.print(f"- {line}", style="dim", highlight=False, markup=False)
-        console.print(f"table   {(output_dir / 'compare.md').resolve()}", highlight=False, soft_wrap=True)
-        if done.errors:
-            raise typer.Exit(3)
-
-
 @app.command()
 @with_knobs()
 def materialize(
@@ -242,18 +158,3 @@ def materialize(
         console.print(f"In {directory.resolve()}, offline:", highlight=False, soft_wrap=True)
         console.print('  datasets.load_dataset("crossmem/personas", "recall_image")', highlight=False)
         console.print('  evaluate.load("crossmem/exposure")', highlight=False)
-
-
-def _tell(outcome: "Outcome") -> None:
-    from crossmem_hf.report.text import headline
-
-    console.print(f"\n{headline(outcome.record)}\n", highlight=False)
-    if not outcome.record.is_interpretable:
-        failed = ", ".join(f"{m.source} (seed {m.seed}): {m.value:.2f}" for m in outcome.record.gate_failures())
-        console.print(
-            f"[bold red]NOT MEMORIZED[/]: recall in the source modality is below {outcome.record.gate.threshold}: "
-            f"{failed}. What unlearning did is not interpreted; --allow-unmemorized overrides.",
-            highlight=False,
-        )
-    console.print(f"record  {outcome.record_path.resolve()}", highlight=False, soft_wrap=True)
-    console.print(f"page    {outcome.page.resolve()}", highlight=False, soft_wrap=True)

@@ -3,13 +3,13 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from importlib.metadata import version
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from crossmem_hf.data.splits import check_fraction
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.storage import fingerprint, source_fingerprint
+from crossmem_hf.runs.sources import ROW_LIBRARIES, code_fingerprint, library_versions
+from crossmem_hf.storage import fingerprint
 
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
@@ -166,9 +166,5 @@ def _check_whole(name: str, value: object, smallest: int, largest: int) -> None:
 
 
 def rows_fingerprint() -> str:
-    """Sixteen hex digits of what decides a row's bytes besides the knobs: our code, and Faker's and Pillow's."""
-    code = source_fingerprint(
-        *("seeding.py", "pictures/*.py", "prompts/*.py", "personas/*.py", "rendering/*.py"),
-        *("data/*.py", "data/configs/*.py", "data/albums/*.py"),
-    )
-    return fingerprint([code, version("faker"), version("pillow")])
+    """Sixteen hex digits of what decides a row's bytes besides the knobs: our code, and versions of libraries."""
+    return fingerprint([code_fingerprint("crossmem_hf.data.contents"), library_versions(ROW_LIBRARIES)])

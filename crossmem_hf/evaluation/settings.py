@@ -1,37 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can be set for `crossmem score`, and which passes over the rows a metric needs. It runs none of them."""
+"""What can be set for `crossmem score`. It runs nothing."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from math import inf
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.evaluation.measures import METRICS, check_metrics
 from crossmem_hf.personas.schema import MODALITIES
 
-Pass = Literal["candidates", "answers", "generation"]
-
-METRICS: Final[Mapping[str, tuple[Pass, ...]]] = MappingProxyType(
-    {
-        "exposure": ("candidates",),
-        "cross_modal_recall": ("generation",),
-        "min_k_prob": ("answers",),
-        "extraction_strength": ("answers",),
-        "truth_ratio": ("candidates",),
-        "rouge": ("generation",),
-        "exact_match": ("generation",),
-        "forget_diagnosis": ("generation", "candidates"),
-        "priv_leak": ("answers",),
-        "judge": ("generation",),
-    }
+DEFAULT_METRICS: Final = tuple(
+    name for name in METRICS if name not in ("partial_recall", "name_shaped", "priv_leak", "judge")
 )
-"""Metric -> the passes it is made from: candidates' likelihoods, the right answer token by token, free answers."""
-
-DEFAULT_METRICS: Final = tuple(name for name in METRICS if name not in ("priv_leak", "judge"))
-ALIASES: Final[Mapping[str, str]] = MappingProxyType({"min_k": "min_k_prob"})
-
+"""What `crossmem score` measures unless told otherwise; `gap` and `transfer` need a source."""
 BASELINES: Final = ("base", "memorized")
 """What Exposure is read against: the model that never saw the rows, and the one before unlearning."""
 
@@ -47,7 +29,7 @@ class ScoreSettings:
         model: A Hub name or a folder; None is the embedded micro VLM.
         adapter: A PEFT adapter to put on top.
         dataset: A Hub name or a folder; None builds the embedded people.
-        metrics: Keys of `METRICS`, each once.
+        metrics: Keys of `measures.METRICS`, each once.
         max_rows: Most rows, evenly spread over the split.
         device: None takes the device that the launcher gives this process.
         source: The modality people were learned through; None reports recall by modality asked, without a gap.
@@ -100,12 +82,7 @@ class ScoreSettings:
     persona_seed: int = 0
 
     def __post_init__(self) -> None:
-        unknown = [name for name in self.metrics if name not in METRICS]
-        if unknown or not self.metrics:
-            raise CrossmemError(
-                f"Unknown metric {unknown[0]!r}." if unknown else "There is no metric; expected at least one.",
-                f"Choose from {', '.join(METRICS)}.",
-            )
+        check_metrics(self.metrics)
         for name in ("max_rows", "batch_size"):
             value = getattr(self, name)
             if value not in (None, "auto") and (not isinstance(value, int) or value < 1):
@@ -152,10 +129,6 @@ class ScoreSettings:
             folders[name] = Path(folder)
         return folders
 
-    def needs(self, wanted: Pass) -> bool:
-        """Whether a metric is made from this pass."""
-        return any(wanted in METRICS[name] for name in self.metrics)
-
     def who_and_what(self) -> dict[str, Any]:
         """Which model and which rows: what all scores in one folder share."""
         return {name: getattr(self, name) for name in (*_MODEL, *_ROWS)}
@@ -185,8 +158,8 @@ def metric_names(text: str) -> tuple[str, ...]:
     """The metrics of a comma-separated list, each once.
 
     Example:
-        >>> metric_names("exposure, min_k,exposure")
+        >>> metric_names("exposure, min_k_prob,exposure")
         ('exposure', 'min_k_prob')
     """
     words = (word.strip() for word in text.split(","))
-    return tuple(dict.fromkeys(ALIASES.get(word, word) for word in words if word))
+    return tuple(dict.fromkeys(word for word in words if word))

@@ -33,10 +33,22 @@ class Done:
     result: Any
 
 
-def run_stage(folder: Path, inputs: Mapping[str, Any], compute: Callable[[Path], Any]) -> Done:
+def known_stage(folder: Path, inputs: Mapping[str, Any]) -> Done | None:
+    """The stage's result if it is there, whole and made from the same inputs."""
+    mark = fingerprint(inputs)
+    known = _known(folder / "done.json")
+    if known is None or known.get("fingerprint") != mark or known.get("files") != _sizes(folder):
+        return None
+    return Done(folder, mark, known["result"])
+
+
+def run_stage(
+    folder: Path, inputs: Mapping[str, Any], compute: Callable[[Path], Any], *, shared: bool = False
+) -> Done:
     """The stage's result: read if it was made from the same inputs, computed otherwise.
 
     Args:
+        shared: Other processes may want it at the same time; one computes it, and the others wait.
         folder: The stage's folder; replaced if its inputs were others.
         inputs: Everything the result depends on, JSON types only.
         compute: Gets an empty folder for its files and returns JSON types.
@@ -44,11 +56,14 @@ def run_stage(folder: Path, inputs: Mapping[str, Any], compute: Callable[[Path],
     Raises:
         CrossmemError: The result could not be written (an earlier one is intact), or whatever `compute` raises.
     """
+    if shared:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_name(f"{folder.name}.lock")):
+            return run_stage(folder, inputs, compute)
+    done = known_stage(folder, inputs)
+    if done is not None:
+        return done
     mark = fingerprint(inputs)
-    done = folder / "done.json"
-    known = _known(done)
-    if known is not None and known.get("fingerprint") == mark and known.get("files") == _sizes(folder):
-        return Done(folder, mark, known["result"])
     part, old = (folder.with_name(f"{folder.name}.{kind}") for kind in ("part", "old"))
     for leftover in (part, old):
         shutil.rmtree(leftover, ignore_errors=True)
@@ -103,8 +118,11 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def claim_folder(folder: Path, mark: str, *, overwrite: bool) -> None:
+def claim_folder(folder: Path, mark: str, *, overwrite: bool, holds: tuple[str, ...] = ("jobs",)) -> None:
     """Make `folder`, which exists, belong to the run with fingerprint `mark`.
+
+    Args:
+        holds: Folders in it with what an earlier run worked out, which are removed if `overwrite` replaces it.
 
     Raises:
         CrossmemError: It belongs to another run, or holds files that are no run at all, and `overwrite` is off.
@@ -122,5 +140,6 @@ def claim_folder(folder: Path, mark: str, *, overwrite: bool) -> None:
             "Pass another --output-dir, or --overwrite to replace what is there.",
         )
     if held != mark and overwrite and not foreign:
-        shutil.rmtree(folder / "jobs", ignore_errors=True)
+        for name in holds:
+            shutil.rmtree(folder / name, ignore_errors=True)
     write_atomic(owner, json.dumps({"fingerprint": mark}) + "\n")

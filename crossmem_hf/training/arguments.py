@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unicodedata import normalize
 
-import torch
 from datasets import Dataset, concatenate_datasets
 from peft import LoraConfig
 
@@ -19,23 +18,23 @@ from crossmem_hf.data.selection import of_people, personas_of
 from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.data.splits import forget_ids
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.evaluation.memorization_check import spread
-from crossmem_hf.models.loading import load_model
+from crossmem_hf.evaluation.subsample import stratified_subsample
+from crossmem_hf.models.loading import load_model, model_fingerprint
 from crossmem_hf.models.modules import LANGUAGE_LINEARS
 from crossmem_hf.runs.distributed import leave
-from crossmem_hf.storage import fingerprint, source_fingerprint, write_atomic
+from crossmem_hf.runs.sources import code_fingerprint, library_versions
+from crossmem_hf.storage import fingerprint, write_atomic
 from crossmem_hf.training.config import arg
 from crossmem_hf.training.memorize import memorize
 from crossmem_hf.training.micro import MEMORIZING, MEMORIZING_BOTH
 
 if TYPE_CHECKING:
-    from transformers import Trainer
-
-    from crossmem_hf.training.callbacks.memorization import MemorizationCallback
+    from crossmem_hf.evaluation.evaluator import Evaluator
+    from crossmem_hf.training.callbacks.memorization import StopAt
 
 logger = logging.getLogger(__name__)
 
-WATCHED_ROWS = 256  # of each set at a look
+EVALUATED_ROWS = 256  # of each set at an evaluation in training
 RECALL_MODALITY_NAMES = ("recall_image", "recall_text")  # the same people through either modality
 MADE_FROM = "made_from.txt"  # written last, beside an adapter that a recipe memorized by itself
 
@@ -138,26 +137,26 @@ class RowArguments(KnobArguments):
             )
         return chosen
 
-    def watched_rows(self, forget: Dataset, retain: Dataset) -> dict[str, Dataset]:
-        """Rows to look at in training, by name: of the split "validation", through every modality there is.
+    def evaluation_rows(self, forget: Dataset, retain: Dataset) -> dict[str, Dataset]:
+        """Rows to evaluate on in training, by name: of the split "validation", through every modality there is.
 
         Whoever trains on portraits also sees what is left in descriptions. A dataset without such rows about both the
-        people to forget and those to retain is watched through its training rows. No more than WATCHED_ROWS a set.
+        people to forget and those to retain is evaluated on its training rows. No more than EVALUATED_ROWS a set.
         """
         parts = []
         for config in RECALL_MODALITY_NAMES if set(self._configs()) & set(RECALL_MODALITY_NAMES) else self._configs():
             try:
                 parts.append(self._part(config, "validation"))
             except CrossmemError as error:
-                logger.info("Not watched: %s", error.fault)
+                logger.info("Not evaluated on: %s", error.fault)
         sets = {"forget": forget, "retain": retain}
         if parts:
             rows = concatenate_datasets(parts)
             kept = {name: of_people(rows, set(personas_of(own))) for name, own in sets.items()}
             sets = kept if all(map(len, kept.values())) else sets
         if sets["forget"] is forget:
-            logger.info("No validation rows are about people to forget and to retain; watching training rows.")
-        return {name: spread(rows, WATCHED_ROWS) for name, rows in sets.items()}
+            logger.info("No validation rows are about personas to forget and to retain; evaluating on training rows.")
+        return {name: stratified_subsample(rows, EVALUATED_ROWS) for name, rows in sets.items()}
 
 
 def _of_modality(rows: Dataset, modality: str) -> Dataset:
@@ -205,33 +204,42 @@ class UnlearnArguments:
     )
     min_memorization: float = arg(0.9, "Least recall of the rows to forget before the first step, 0 to 1.")
     allow_unmemorized: bool = arg(False, "Unlearn even if recall is below min_memorization.")
-    watch_every_steps: int = arg(
+    evaluate_every_steps: int = arg(
         0, "Measure and log recall and Exposure by modality every so many steps, and keep the best; 0 does not."
     )
     stop_at_chance: bool = arg(
-        False, "Stop at the look at which recall is no better than guessing through every modality."
+        False, "Stop at the evaluation at which recall is no better than guessing in every modality."
     )
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.min_memorization <= 1.0:
             raise CrossmemError(f"min_memorization={self.min_memorization!r} is no recall.", "Choose 0 to 1.")
-        if self.watch_every_steps < 0:
-            raise CrossmemError(f"watch_every_steps={self.watch_every_steps!r} is below 0.", "Choose 0 or more.")
-        if self.stop_at_chance and not self.watch_every_steps:
-            raise CrossmemError("stop_at_chance without watch_every_steps: nothing looks.", "Set watch_every_steps.")
+        if self.evaluate_every_steps < 0:
+            raise CrossmemError(f"evaluate_every_steps={self.evaluate_every_steps!r} is below 0.", "Choose 0 or more.")
+        if self.stop_at_chance and not self.evaluate_every_steps:
+            raise CrossmemError(
+                "stop_at_chance without evaluate_every_steps: nothing is measured.", "Set evaluate_every_steps."
+            )
 
-    def watcher(
-        self, data: RowArguments, forget: Dataset, retain: Dataset
-    ) -> "Callable[[Trainer], MemorizationCallback] | None":
-        """What makes the callback that watches a trainer; None if nothing is to be watched.
+    @property
+    def stop_at(self) -> "StopAt":
+        """At which forget recall to stop."""
+        return "chance" if self.stop_at_chance else None
 
-        Answers are ranked among those of all people to the same question (attribute).
+    def evaluator(self, data: RowArguments, forget: Dataset, retain: Dataset) -> "Evaluator | None":
+        """What evaluates the model in training; None if nothing does.
+
+        Answers are ranked among those of all personas to the same question (attribute).
+
+        Raises:
+            CrossmemError: Test rows would choose what is kept, or nobody can guess where chance says when to stop.
         """
-        if not self.watch_every_steps:
+        if not self.evaluate_every_steps:
             return None
-        from crossmem_hf.evaluation.watched import check_not_reported
+        from crossmem_hf.evaluation.evaluator import Evaluator
+        from crossmem_hf.training.checks import check_not_reported
 
-        sets = data.watched_rows(forget, retain)
+        sets = data.evaluation_rows(forget, retain)
         check_not_reported(sets)
         answers: dict[str, set[str]] = {}
         for rows in (forget, retain, *sets.values()):
@@ -243,21 +251,15 @@ class UnlearnArguments:
             alone = sorted(attribute for attribute, own in candidates.items() if len(own) == 1)
             raise CrossmemError(
                 f"stop_at_chance, but all rows give the same answer about {alone!r}, so nobody can guess.",
-                "Use more people, or stop_threshold.",
+                "Use more personas, or stop_threshold.",
             )
-
-        def watch(trainer: "Trainer") -> "MemorizationCallback":
-            from crossmem_hf.training.callbacks.memorization import MemorizationCallback
-
-            return MemorizationCallback(
-                trainer,
-                sets,
-                candidates=candidates if ranked else None,
-                every_steps=self.watch_every_steps,
-                stop_at="chance" if self.stop_at_chance else None,
-            )
-
-        return watch
+        return Evaluator(
+            concatenate_datasets(list(sets.values())),
+            metrics=["recall", "exposure"] if ranked else ["recall"],
+            candidates=candidates,
+            forgotten=set(personas_of(sets["forget"])),
+            name="evaluation",
+        )
 
     def memorized(self, choice: ModelArguments, rows: Dataset, config: Any) -> tuple[Any, Any]:
         """(model with its memorized adapter, processor); without an adapter, the embedded model learns `rows` first.
@@ -303,12 +305,9 @@ def _origin(choice: ModelArguments, rows: Dataset, config: Any) -> str:
     digest = hashlib.sha256()
     for table in rows.with_format("arrow").iter(batch_size=256):
         digest.update(repr(table.to_pylist()).encode())
-    code = source_fingerprint(
-        *("training/*.py", "models/*.py", "models/micro_base/*", "chat.py", "turns.py", "logprobs.py", "pictures*.py"),
-        *("data/forms.py", "scoring/inputs.py", "scoring/prefill.py"),
-    )
+    made_by = [model_fingerprint(choice.model_name_or_path), code_fingerprint(load_model, memorize)]
     settings = [asdict(choice), _memorizing(rows), config.seed, config.world_size]
-    return fingerprint([digest.hexdigest(), settings, code, torch.__version__])
+    return fingerprint([digest.hexdigest(), settings, made_by, library_versions()])
 
 
 def with_default_config(script: str, arguments: Sequence[str] | None = None) -> list[str]:

@@ -3,6 +3,7 @@
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +27,8 @@ def unlearn_recipe(
         CrossmemError: A mistake in the settings, rows or model, before the first step; a loss that is not finite.
     """
     from crossmem_hf.data.selection import through
+    from crossmem_hf.evaluation.evaluator import Evaluator
     from crossmem_hf.evaluation.memorization_check import check_memorized
-    from crossmem_hf.evaluation.recall import recall
     from crossmem_hf.training.settings import check_steps
     from crossmem_hf.training.unlearn import unlearn
 
@@ -38,27 +39,33 @@ def unlearn_recipe(
     asked = through(forget, config.forget_modality)
     check_steps(config, len(asked))
     stops = config.stop_threshold is not None
-    stopping = list(data.stopping_rows(asked)) if stops else []
-    watch = start.watcher(data, forget, retain)
+    stopping = Evaluator(data.stopping_rows(asked), metrics=["recall"], name="stopping") if stops else None
+    evaluator = start.evaluator(data, forget, retain)
     model, processor = start.memorized(choice, rows, config)
-    check_memorized(model, processor, forget, least=start.min_memorization, allow=start.allow_unmemorized)
+    check_memorized(model, processor, forget, min_recall=start.min_memorization, allow=start.allow_unmemorized)
     _, rule = unlearn(
         model,
         processor,
         forget,
         retain,
         output_dir=config.output_dir,
-        recall=(lambda: recall(model, processor, stopping)) if stops else None,
+        recall=None if stopping is None else partial(stopping.recall, model, processor),
         config=config,
-        watch=watch,
+        evaluator=evaluator,
+        evaluate_every_steps=start.evaluate_every_steps,
+        stop_at=start.stop_at,
     )
     if not config.should_save:
         return []
-    looks = [
-        f"step {step:>4}: recall {value:.2f} of the people to forget, on views kept for stopping"
+    evaluations = [
+        f"step {step:>4}: recall {value:.2f} of the personas to forget, on views kept for stopping"
         for step, value in (rule.history if rule else [])
     ]
-    return [*looks, *_best(config.output_dir, watch is not None), f"The unlearned adapter is in {config.output_dir}"]
+    return [
+        *evaluations,
+        *_best(config.output_dir, evaluator is not None),
+        f"The unlearned adapter is in {config.output_dir}",
+    ]
 
 
 def _parsed(script: str, config_class: Any, arguments: Sequence[str] | None) -> tuple[Any, ...]:
@@ -81,16 +88,16 @@ def _parsed(script: str, config_class: Any, arguments: Sequence[str] | None) -> 
     return data, start, config, choice
 
 
-def _best(output_dir: str, watched: bool) -> list[str]:
-    """What is in the folder `best`, if looks were taken."""
+def _best(output_dir: str, evaluated: bool) -> list[str]:
+    """What is in the folder `best`, if the model was evaluated in training."""
     from crossmem_hf.training.callbacks.best import RECORD
 
     record = Path(output_dir) / "best" / RECORD
-    if not watched or not record.exists():
+    if not evaluated or not record.exists():
         return []
     best = json.loads(record.read_text())
     shown = ", ".join(f"{name} {best[name]:.2f}" for name in sorted(best) if name.endswith(("_recall", "_exposure")))
     return [
-        f"step {best['step']:>4}: the best look ({shown}) is in {record.parent}",
+        f"step {best['step']:>4}: the best evaluation ({shown}) is in {record.parent}",
         "Exposure is read beside its chance level and beside step 0, the memorized model: memorization/* in the logs.",
     ]

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from accelerate.utils import is_peft_model
@@ -16,16 +16,16 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixi
 from trl import SFTTrainer
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.evaluation.watched import check_not_reported
 from crossmem_hf.logprobs import AnswerScores, answer_scores
 from crossmem_hf.models.cross_attention import keep_rows_apart
 from crossmem_hf.training.adapters import check_head, newly_adapted
 from crossmem_hf.training.callbacks.finite import LastGoodWeights, are_finite, bad_rows
 from crossmem_hf.training.callbacks.frozen import NoGradientsIntoFrozenTower
+from crossmem_hf.training.callbacks.memorization import MemorizationCallback
 from crossmem_hf.training.callbacks.pairing import NextRetainRows
 from crossmem_hf.training.callbacks.stopping import check_rule
 from crossmem_hf.training.card import write_card
-from crossmem_hf.training.checks import check_lengths
+from crossmem_hf.training.checks import check_lengths, check_not_reported
 from crossmem_hf.training.collate import Batch, EncodedRows, PairedCollator, PairedRows, RowEncoder, merge_batches
 from crossmem_hf.training.config import UnlearnConfig
 from crossmem_hf.training.heads import unscaled_as_in_forward
@@ -39,6 +39,9 @@ from crossmem_hf.training.roles import role_sets
 from crossmem_hf.training.saving import save_adapter
 from crossmem_hf.training.settings import UNLEARNING, check_extras, check_settings, for_rows_encoded_here
 from crossmem_hf.training.trainable import describe_trainable
+
+if TYPE_CHECKING:
+    from crossmem_hf.evaluation.evaluator import Evaluator
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +61,7 @@ class UnlearnTrainer(SFTTrainer):
         model: A memorized `PeftModel`, or a memorized model together with `peft_config`.
         forget_dataset: Rows (see `crossmem_hf.data.rows`) of the people to forget.
         retain_dataset: Rows of people to keep; may be None when `retain_loss` is "none".
+        evaluator: Evaluated in training every ten steps, as `MemorizationCallback` does by default.
 
     Raises:
         CrossmemError: Before training, if sets (`checks`), adapter (`adapters`) or settings (`settings`) are unusable,
@@ -79,6 +83,7 @@ class UnlearnTrainer(SFTTrainer):
         eval_dataset: Dataset | dict[str, Dataset] | None = None,
         callbacks: Sequence[TrainerCallback] | None = None,
         peft_config: PeftConfig | None = None,
+        evaluator: "Evaluator | None" = None,
         **kwargs: Any,
     ) -> None:
         check_not_reported(eval_dataset if args.metric_for_best_model is not None else None)
@@ -127,6 +132,8 @@ class UnlearnTrainer(SFTTrainer):
         if self.is_sharded:
             check_in_shards(self.model, needs_reference=self.forget_term.needs_reference)
         self.last_good = LastGoodWeights(self.model.parameters()) if has_adapter and not self.is_sharded else None
+        if evaluator is not None:
+            self.add_callback(MemorizationCallback(self, evaluator))
         logger.info("%s", describe_trainable(self.model))
 
     def _choose_losses(self, args: UnlearnConfig, *, has_adapter: bool) -> None:

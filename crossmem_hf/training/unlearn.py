@@ -3,19 +3,23 @@
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from datasets import Dataset
 from peft import PeftModel
 from transformers import PreTrainedTokenizerBase, ProcessorMixin, TrainerCallback
 
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.training.callbacks.memorization import MemorizationCallback, StopAt
 from crossmem_hf.training.callbacks.stopping import StopWhenForgotten
 from crossmem_hf.training.config import UnlearnConfig
 from crossmem_hf.training.micro import UNLEARNING
 from crossmem_hf.training.reference import drop_reference
 from crossmem_hf.training.resuming import OwnCheckpoints, resume_point
 from crossmem_hf.training.trainer import UnlearnTrainer
+
+if TYPE_CHECKING:
+    from crossmem_hf.evaluation.evaluator import Evaluator
 
 
 def unlearn(
@@ -28,7 +32,9 @@ def unlearn(
     recall: Callable[[], float] | None = None,
     config: UnlearnConfig | None = None,
     callbacks: Sequence[TrainerCallback] = (),
-    watch: Callable[[UnlearnTrainer], TrainerCallback] | None = None,
+    evaluator: "Evaluator | None" = None,
+    evaluate_every_steps: int = 10,
+    stop_at: StopAt = None,
     **overrides: Any,
 ) -> tuple[PeftModel, StopWhenForgotten | None]:
     """The model with its adapter changed so that `forget` is forgotten, and what the stopping rule saw.
@@ -41,7 +47,7 @@ def unlearn(
         recall: Recall on stopping rows, 0 to 1; None trains for all steps, and stop_threshold must not be set then.
             See `StopWhenForgotten`.
         config: Complete settings; None takes `micro.UNLEARNING`.
-        watch: Makes a callback of the trainer, such as `watching.MemorizationCallback`.
+        evaluator: Evaluated in training every `evaluate_every_steps`, by a `MemorizationCallback` with `stop_at`.
         overrides: Fields of `UnlearnConfig`, such as ``method="rmu"``, that replace those of `micro.UNLEARNING`.
 
     Raises:
@@ -69,8 +75,10 @@ def unlearn(
             processing_class=processor,
             callbacks=[OwnCheckpoints(begun), *callbacks, *([rule] if rule else [])],
         )
-        if watch is not None:
-            trainer.add_callback(watch(trainer))  # the last, so that it sees that another stops the training
+        if evaluator is not None:  # the last, so that it sees that another stops the training
+            trainer.add_callback(
+                MemorizationCallback(trainer, evaluator, every_steps=evaluate_every_steps, stop_at=stop_at)
+            )
         trainer.train(resume_from_checkpoint=point)
         trainer.save_model(str(output_dir))
     finally:

@@ -64,7 +64,7 @@ def test_a_model_is_given_back_after_an_error():
     assert vars(model).keys() == before.keys()
 
 
-def test_cross_attention_that_is_shut_gets_no_gradient_and_that_is_no_fault():
+def test_shut_cross_attention_gets_no_gradient_and_that_is_no_fault():
     """As in a model that was never trained; a layer that is cut off is one."""
     family = families()["mllama"]
     model = family.model()

@@ -44,7 +44,7 @@ def test_rows_hold_the_people_of_their_split_and_no_others(spec):
             assert {row["persona_id"] for row in rows(config, split, spec)} == ids(config, split, spec)
 
 
-def test_the_background_shares_nobody_and_no_word_of_a_name_with_the_targets(spec):
+def test_background_shares_no_persona_and_no_name_word_with_targets(spec):
     background = people_of("captions", "background", spec)
     targets = people_of("captions", "target", spec)
     assert not {person.id for person in background} & {person.id for person in targets}
@@ -85,7 +85,7 @@ def test_splits_of_recall_share_people_and_nothing_else(spec, config):
         assert not shown[0] & shown[1]
 
 
-def test_held_out_questions_share_no_wording_and_no_view_with_the_training_ones(spec):
+def test_held_out_questions_share_no_wording_and_no_view_with_training(spec):
     trained = [row for split in SPLITS["qa"] for row in rows("qa", split, spec)]
     held_out = [row for split in SPLITS["qa_test"] for row in rows("qa_test", split, spec)]
     assert {row["template"].split("-")[0] for row in trained} == {"train"}

@@ -63,7 +63,7 @@ def test_the_stored_portrait_is_the_rendered_one(person):
     assert Image.open(BytesIO(stored)).tobytes() == drawn.tobytes()
 
 
-def test_people_with_the_same_id_and_other_looks_do_not_share_a_portrait(person):
+def test_personas_of_equal_id_and_other_attributes_share_no_portrait(person):
     from dataclasses import replace
 
     other = replace(

@@ -8,15 +8,15 @@ from dataclasses import replace
 from itertools import product
 
 import pytest
+from crossmem_hf.evaluation.items import read_items, write_items
+from crossmem_hf.report.score_record import ScoreRecord
 from rich.console import Console
 from scipy.stats import ks_2samp
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.evaluation.items import read_items, write_items
+from crossmem_hf.evaluation import run as score
 from crossmem_hf.evaluation.run import run_score
 from crossmem_hf.evaluation.settings import ScoreSettings
-from crossmem_hf.models.modes import run as score
-from crossmem_hf.report.score_record import ScoreRecord
 from crossmem_hf.runs import distributed as sharding
 from tests.scoring.judge_server import JudgeServer, direct, verdict  # noqa: F401
 

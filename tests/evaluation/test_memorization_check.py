@@ -7,8 +7,8 @@ import torch
 from datasets import Dataset
 
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.evaluation import recall
 from crossmem_hf.evaluation.memorization_check import check_memorized, spread
-from crossmem_hf.models.modes import recall
 from crossmem_hf.training.callbacks.memorization import MemorizationCallback
 from tests.training import world
 

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.evaluation import passes as module
 from crossmem_hf.evaluation.passes import Passes, check_askable
-from crossmem_hf.models.modes import passes as module
 from tests.scoring import families, world
 
 PICTURE, TEXT = world.image_row(0), world.text_row(0)

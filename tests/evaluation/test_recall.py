@@ -4,7 +4,7 @@ import pytest
 from crossmem_hf.data.loading import built_rows
 from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.models.modes import recall as module
+from crossmem_hf.evaluation import recall as module
 
 SPEC = DatasetSpec(num_personas=5, num_views=2)
 

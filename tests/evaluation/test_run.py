@@ -14,19 +14,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from crossmem_hf.evaluation.items import read_items
+from crossmem_hf.evaluation.readings import score_lines
+from crossmem_hf.report.score_record import ScoreRecord
 from peft import LoraConfig, get_peft_model
 from rich.console import Console
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.evaluation.items import read_items
+from crossmem_hf.evaluation import passes as score_passes
 from crossmem_hf.evaluation.measures import Against
-from crossmem_hf.evaluation.readings import score_lines
 from crossmem_hf.evaluation.rows import load_questions
 from crossmem_hf.evaluation.run import run_score
 from crossmem_hf.evaluation.settings import ScoreSettings
 from crossmem_hf.models.loading import load_model
-from crossmem_hf.models.modes import passes as score_passes
-from crossmem_hf.report.score_record import ScoreRecord
 from crossmem_hf.scoring.answers import score_answers
 from crossmem_hf.scoring.candidates import score_candidates
 
@@ -172,7 +172,7 @@ def test_two_processes_give_the_bytes_of_one(scored, tmp_path, root):
 SLOWLY = """
 import sys, time
 from pathlib import Path
-from crossmem_hf.models.modes import passes as score_passes
+from crossmem_hf.evaluation import passes as score_passes
 from crossmem_hf.evaluation.run import run_score
 from tests.studies.test_score import SETTINGS
 real = score_passes.score_answers

@@ -64,7 +64,7 @@ def test_it_is_made_published_loaded_and_streamed(hub, clients, written):
     assert hub.count("unknown") == 0
 
 
-def test_the_same_again_is_no_commit_and_other_data_no_new_meaning_of_a_tag(hub, clients, written):
+def test_same_data_is_no_commit_and_other_data_moves_no_tag(hub, clients, written):
     first = publish(clients, written, "--tag", "v1.0")
     assert "Published" in first.stdout, first.stderr
     repository = hub.store.find("dataset", "crossmem/personas")

@@ -6,11 +6,11 @@ import shutil
 import sys
 
 import pytest
+from crossmem_hf.report.lines import read_record
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.publishing.records import located_record
 from crossmem_hf.publishing.results import publish_results, result_files
-from crossmem_hf.report.lines import read_record
 from tests.hub.accounts import READ_TOKEN, STRANGER_TOKEN, WRITE_TOKEN
 from tests.hub.here import client_of, contents, write
 from tests.publishing.conftest import lay_adapter
@@ -171,7 +171,7 @@ def test_a_repository_that_is_not_there(hub, log_in):
 
 
 @pytest.mark.slow
-def test_a_run_goes_to_the_hub_is_loaded_by_peft_and_made_again(hub, clients):
+def test_a_run_is_published_loaded_by_peft_and_reproduced(hub, clients):
     """All of it by the command line, each command a process of its own, the last ones from an empty cache."""
     (clients.folder / "short.yaml").write_text(SHORT)
     crossmem = [sys.executable, "-m", "crossmem_hf"]

@@ -13,7 +13,7 @@ DATASET = "/api/datasets/crossmem/personas"
 FILES = "/datasets/crossmem/personas/resolve"
 
 
-def test_a_commit_can_be_read_back_at_a_branch_a_tag_and_its_sha(hub):
+def test_a_commit_is_read_back_at_branch_tag_and_sha(hub):
     create(hub)
     sha = commit(hub, {"a/b.txt": b"one"}).json["commitOid"]
     assert ask(hub, "POST", f"{DATASET}/tag/main", {"tag": "v1"}).status == 200

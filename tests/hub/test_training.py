@@ -59,7 +59,7 @@ def launch(clients, *arguments, **how):
     return clients.run(*command, recipe, *BRIEFLY, *arguments, timeout=900, OMP_NUM_THREADS="1", **how)
 
 
-def test_a_recipe_reads_from_the_hub_and_its_adapter_comes_back_from_there(published, clients):
+def test_a_recipe_reads_from_the_hub_and_its_adapter_comes_back(published, clients):
     done = launch(clients, "--push_to_hub", "true", "--hub_model_id", "crossmem/unlearned")
     assert done.returncode == 0, done.stderr[-3000:]
     repository = published.store.find("model", "crossmem/unlearned")

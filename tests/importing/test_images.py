@@ -316,7 +316,7 @@ def test_a_disk_that_is_full(folders, tmp_path, monkeypatch):
     refused(folders, tmp_path, "Could not write .*No space left")
 
 
-def test_a_split_that_grows_too_large_for_a_file_is_continued_in_another(folders, tmp_path, monkeypatch):
+def test_a_split_too_large_for_a_file_continues_in_another(folders, tmp_path, monkeypatch):
     monkeypatch.setattr("crossmem_hf.importing.folder._LARGEST_SHARD_BYTES", 1)
     monkeypatch.setattr("crossmem_hf.data.release.shards._ROW_GROUP_BYTES", 2000)
     out = imported(folders, tmp_path / "out")

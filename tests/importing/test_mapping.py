@@ -65,7 +65,7 @@ def test_hops_follow_from_whether_the_question_says_the_name(mapped):
     assert [asked.hops for record in questions for asked in asked_of(mapped(given), record)] == [1, 2]
 
 
-def test_lists_are_spread_over_rows_also_if_a_cell_holds_them_as_json(mapped):
+def test_lists_become_rows_also_if_a_cell_holds_json(mapped):
     given = PLAIN | {"explode": ["all", "all.ways"], "question": "all.ways", "answer": "all.a", "hops": {"value": 2}}
     items = [{"a": "x", "ways": ["one?", "two?"]}, {"a": "y", "ways": ["three?"]}]
     for record in ({"who": 7, "all": items}, {"who": 7, "all": json.dumps(items)}):

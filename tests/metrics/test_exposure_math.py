@@ -118,7 +118,7 @@ def test_chance_levels_of_bits_and_reciprocal_rank_are_exact(candidates):
     assert chance_exposure_bits(candidates) == pytest.approx(math.log2(candidates) - factorial / candidates, rel=1e-12)
 
 
-def test_a_model_that_prefers_nothing_is_at_chance_on_the_linear_scale_alone():
+def test_a_model_without_preference_is_at_chance_on_the_linear_scale():
     summary = exposure_summary(exposure_items([[1.0] * 20, [2.0] * 5], [3, 0]))
     assert summary["rank"] == summary["chance_rank"] == (10.5 + 3.0) / 2
     assert summary["exposure_linear"] == summary["chance_exposure_linear"] == 50.0

@@ -208,7 +208,7 @@ def test_the_fingerprint_notices_a_changed_byte(embedded, name):
     assert model_fingerprint() != before
 
 
-def test_the_fingerprint_is_of_the_model_and_not_of_its_card_or_place(embedded, tmp_path, monkeypatch):
+def test_fingerprint_is_of_the_model_and_not_of_card_or_place(embedded, tmp_path, monkeypatch):
     before = model_fingerprint()
     (embedded / "README.md").write_text("A card.")
     assert model_fingerprint() == before

@@ -231,7 +231,7 @@ def test_thoughts_of_the_template_belong_to_the_prompt():
 
 
 @pytest.mark.parametrize("split", SPLITS)
-def test_a_word_start_at_the_beginning_of_an_answer_is_that_of_the_whole(split):
+def test_a_word_start_beginning_an_answer_is_that_of_the_whole(split):
     """Tokenizers of Llama begin a text with a space; behind a line break there is none."""
     words = marked(PHI.template(parts=False), split)
     for answer in NAMES[:4]:

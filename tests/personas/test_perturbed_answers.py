@@ -57,7 +57,7 @@ def test_a_false_value_is_nobodys(false, attribute):
 
 
 @pytest.mark.parametrize("attribute", FORMS)
-def test_a_false_value_has_the_form_of_the_truth_and_differs_in_one_field(false, attribute):
+def test_a_false_value_has_the_truths_form_but_for_one_field(false, attribute):
     for person, values in false[attribute]:
         fields = re.findall(FIELDS[attribute], person.facts[attribute])
         for value in values:
@@ -70,7 +70,7 @@ def test_no_false_account_passes_the_check_of_real_cards(false):
     assert not [v for _, values in false["financial_tag"] for v in values if luhn_is_valid(re.sub(r"\D", "", v))]
 
 
-def test_a_false_name_is_a_name_that_shares_no_word_with_the_true_one(false):
+def test_a_false_name_shares_no_word_with_the_true_one(false):
     words_in_use = {word for person in PEOPLE for word in person.full_name.split()}
     for person, values in false["full_name"]:
         for value in values:

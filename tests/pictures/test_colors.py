@@ -105,7 +105,7 @@ def test_a_color_that_is_declared_transparent(picture, key, expected):
     ],
     ids=["16-bit colors", "2-bit grays"],
 )
-def test_a_transparent_color_in_other_numbers_is_refused_since_pillow_has_lost_it(stored):
+def test_a_transparent_color_that_pillow_has_lost_is_refused(stored):
     with pytest.raises(BadPictureError, match="declares a color transparent that is not one of 8 bits"):
         as_seen(stored)
 

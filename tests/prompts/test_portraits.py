@@ -8,7 +8,7 @@ import pytest
 
 from crossmem_hf.personas.schema import VIEW_SPLITS
 from crossmem_hf.personas.values import VISUAL_ATTRIBUTES
-from crossmem_hf.prompts.questions import portraits as words
+from crossmem_hf.prompts import portraits as words
 
 FAMILIES = {
     "layouts": {split: set(places) for split, places in words.PLACES.items()},

@@ -10,6 +10,7 @@ import pytest
 from crossmem_hf.personas.sampling import sample_personas
 from crossmem_hf.personas.schema import MODALITIES, VIEW_SPLITS
 from crossmem_hf.personas.values import FACT_ATTRIBUTES, VISUAL_ATTRIBUTES
+from crossmem_hf.prompts import questions as prompts
 from crossmem_hf.prompts.questions import (
     FACT_PHRASES,
     MULTI_HOP_QUESTIONS,
@@ -19,7 +20,6 @@ from crossmem_hf.prompts.questions import (
     features_answer,
     parse_features,
 )
-from crossmem_hf.prompts.questions import questions as prompts
 from crossmem_hf.seeding import rng_for
 
 QUESTIONS = [(template, split, hops) for hops, table in ((1, SINGLE_HOP_QUESTIONS), (2, MULTI_HOP_QUESTIONS))

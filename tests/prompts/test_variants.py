@@ -8,12 +8,12 @@ import pytest
 
 from crossmem_hf.personas.sampling import sample_personas
 from crossmem_hf.personas.schema import MODALITIES
+from crossmem_hf.prompts import variants
 from crossmem_hf.prompts.questions import (
     FACT_PHRASES,
     MULTI_HOP_QUESTIONS,
     NAME_QUESTIONS,
     SINGLE_HOP_QUESTIONS,
-    variants,
 )
 from crossmem_hf.prompts.variants import LINK_QUESTIONS, REWORDINGS, WRAPPERS, link_question
 
@@ -26,7 +26,7 @@ def slots(text):
     return {slot for _, slot, _, _ in string.Formatter().parse(text) if slot is not None}
 
 
-def test_questions_ask_for_a_fact_of_a_subject_and_wrappers_hold_a_question():
+def test_questions_name_a_subject_and_wrappers_hold_a_question():
     for text in (*LINK_QUESTIONS["train"], *LINK_QUESTIONS["test"], *REWORDED):
         assert slots(text) == {"fact", "subject"}, text
     assert all(slots(text) == {"subject"} for text in variants.HELD_OUT_NAME_QUESTIONS)
@@ -34,7 +34,7 @@ def test_questions_ask_for_a_fact_of_a_subject_and_wrappers_hold_a_question():
     assert all(slots(text) == {"fact", "value"} for text in variants.ANSWER_SENTENCES)
 
 
-def test_what_is_held_out_is_in_no_list_of_what_is_trained_on():
+def test_held_out_wordings_are_in_no_training_list():
     trained = [link.replace("{subject}", "{who}") for link in LINK_QUESTIONS["train"]]
     trained += [*SINGLE_HOP_QUESTIONS["train"], *MULTI_HOP_QUESTIONS["train"]]
     held_out = [*LINK_QUESTIONS["test"], *variants.HELD_OUT_NAME_QUESTIONS, *REWORDED]

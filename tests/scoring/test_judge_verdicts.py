@@ -115,7 +115,7 @@ def test_verdicts_come_back(tmp_path):
 
 
 @pytest.mark.parametrize("kept", [1, 9, 12, 40])
-def test_a_torn_last_line_is_passed_over_and_not_glued_to_the_next(tmp_path, kept):
+def test_a_torn_last_line_is_not_glued_to_the_next(tmp_path, kept):
     path = stored(tmp_path / "cache.jsonl", ("a", 0.25), ("b", 0.5))
     whole = path.read_bytes()
     first = whole.index(b"\n") + 1

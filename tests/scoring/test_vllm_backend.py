@@ -121,7 +121,7 @@ def test_answers_of_a_model_without_eyes(blind, monkeypatch):
     assert generate_answers(llm, processing, rows, max_new_tokens=STEPS) == expected
 
 
-def test_settings_of_the_model_do_not_reach_the_answers_but_its_ends_do(seeing, tmp_path):
+def test_generation_settings_of_the_model_are_ignored_but_for_its_ends(seeing, tmp_path):
     folder = tmp_path / "set"
     stop = processor().tokenizer.encode("\r", add_special_tokens=False)
     ends = [processor().tokenizer.eos_token_id, *stop]

@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A model small enough to run the whole job in seconds; it learns nothing in two steps, and need not."""
+"""A model small enough to run whole cells in seconds, and cells that run in this process."""
 
 import pytest
-
-from crossmem_hf.studies.settings import FirstLightSettings
 
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory):
-    """The folder of an untrained LLaVA."""
+    """The folder of an untrained LLaVA; it learns nothing in two steps, and need not."""
     import torch
 
     from crossmem_hf.models.micro.model import MicroShape, build_model, build_processor
@@ -24,18 +22,21 @@ def tiny_model(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="session")
-def tiny_settings(tiny_model):
-    """Settings for it."""
-    return FirstLightSettings(
-        num_personas=5,
-        num_views=2,
-        seeds=1,
-        model_name_or_path=str(tiny_model),
-        memorize_steps=2,
-        memorize_batch_size=4,
-        unlearn_steps=2,
-        unlearn_batch_size=2,
-        stop_every_steps=1,
-        stop_threshold=0.0,
-    )
+@pytest.fixture
+def in_process(monkeypatch):
+    """Cells run here, one after the other; gives the names of those that were run."""
+    from crossmem_hf.studies import run
+
+    started = []
+
+    def run_jobs(jobs, *, failed, **_):
+        for job in jobs:
+            started.append(job.name)
+            try:
+                job.run(lambda *_: None)
+            except Exception as error:
+                failed(job, error)
+        return []
+
+    monkeypatch.setattr(run, "run_jobs", run_jobs)
+    return started

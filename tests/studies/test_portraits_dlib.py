@@ -6,7 +6,6 @@ from collections import Counter
 
 import pytest
 from PIL import Image
-from tests.rendering.test_faces_dlib import dlib_faces  # noqa: F401  # a fixture, which says what is not installed
 
 from crossmem_hf.data.albums.making import run_portraits
 from crossmem_hf.importing.calibration import run_calibration
@@ -17,6 +16,7 @@ from crossmem_hf.rendering.faces.recognition import load_face_model
 from crossmem_hf.rendering.portraits import render_portrait
 from crossmem_hf.rendering.views import view_for
 from tests.rendering import photographs
+from tests.rendering.faces.test_dlib_model import dlib_faces  # noqa: F401  # a fixture, which says what is not installed
 from tests.studies.darkroom import settings
 
 FATES = {0: "unlike", 1: "no face", 2: "no face"}

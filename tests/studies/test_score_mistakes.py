@@ -7,13 +7,13 @@ from dataclasses import replace
 from threading import Lock
 
 import pytest
+from crossmem_hf.evaluation.items import read_items
+from crossmem_hf.report.score_record import ScoreRecord
 from rich.console import Console
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.evaluation.items import read_items
 from crossmem_hf.evaluation.run import run_score
 from crossmem_hf.evaluation.settings import ScoreSettings
-from crossmem_hf.report.score_record import ScoreRecord
 from tests.scoring.judge_server import JudgeServer, Reply, completion, direct, quick, verdict  # noqa: F401
 
 

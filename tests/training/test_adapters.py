@@ -84,7 +84,7 @@ def rows():
 @pytest.mark.parametrize(
     ("name", "fresh"), [(name, False) for name in CONFIGS] + [(name, True) for name in ("LORA", "C3A", *LORAS)]
 )
-def test_the_reference_is_the_model_as_it_was_and_what_is_saved_loads(name, fresh, tmp_path):
+def test_reference_is_the_model_as_it_was_and_saved_loads(name, fresh, tmp_path):
     model = get_peft_model(base(), deepcopy(CONFIGS[name]))
     model = model if fresh else moved(model)
     start = world.recalled(deepcopy(model), rows())
@@ -206,7 +206,7 @@ def test_running_statistics_are_refused_unless_they_stand_still():
     add_reference(model)
 
 
-def test_zero_matrices_do_not_make_an_adapter_fresh_if_more_of_it_trains():
+def test_zero_matrices_make_no_adapter_fresh_if_more_trains():
     model = get_peft_model(world.model(), lora(modules_to_save=["multi_modal_projector"]))
     with torch.no_grad():
         for key, weight in model.named_parameters():
@@ -227,7 +227,7 @@ def test_the_reference_of_a_half_precision_adapter_stays_in_it():
         assert torch.equal(world.recalled(model, rows()), start)
 
 
-def test_a_reference_put_aside_goes_with_a_copy_of_the_model_and_is_taken_away():
+def test_a_reference_put_aside_follows_a_copy_and_is_taken_away():
     model = moved(get_peft_model(world.model(), IA3Config(target_modules=LAYERS, feedforward_modules=[])), 0.5)
     start = world.recalled(model, rows())
     add_reference(model)

@@ -61,7 +61,7 @@ def test_a_benchmark_may_say_itself_who_is_forgotten(monkeypatch):
         RowArguments(dataset_split="forget+retain", forget_split="forget+retain").forget_and_retain(data.rows())
 
 
-def test_stopping_rows_are_about_the_people_to_forget_whoever_else_a_split_has(monkeypatch):
+def test_stopping_rows_are_about_the_personas_to_forget_alone(monkeypatch):
     """A split with fewer people would draw others, if they were drawn again."""
     splits = {"train": world.rows("p0", "p1", "p2", "p3"), "validation": world.rows("p3", "p2", "p1", views=2)}
     monkeypatch.setattr("crossmem_hf.training.arguments.load_rows", lambda name, config, split, **_: splits[split])

@@ -114,7 +114,7 @@ def test_only_what_predicts_answers_is_read(tmp_path, monkeypatch, where, forget
 
 
 @every_term
-def test_one_step_of_eight_rows_is_two_of_four_and_eight_of_one(tmp_path, forget_loss, retain_loss):
+def test_one_step_of_eight_equals_two_of_four_and_eight(tmp_path, forget_loss, retain_loss):
     """The weights after one optimizer step agree to a thousandth of the step."""
     steps = []
     for size in (8, 4, 1):

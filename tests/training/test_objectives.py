@@ -30,7 +30,7 @@ def asked(term, name, logits, hidden):
 
 
 @pytest.mark.parametrize("name", TERMS)
-def test_every_term_gives_one_differentiable_value_a_row_from_what_it_asks_for(name):
+def test_every_term_gives_one_differentiable_value_a_row(name):
     term = TERMS[name]
     logits, hidden = torch.randn(2, 4, 5, requires_grad=True), torch.randn(3, 6, requires_grad=True)
     roles = {
@@ -43,7 +43,7 @@ def test_every_term_gives_one_differentiable_value_a_row_from_what_it_asks_for(n
     assert gradient.abs().sum() > 0
 
 
-def test_what_a_side_was_not_given_is_an_error_and_never_a_value():
+def test_what_a_batch_was_not_given_is_an_error():
     policy = score_logits(torch.zeros(2, 4, 5), LABELS)
     with pytest.raises(AssertionError, match="what its flags ask for"):
         FORGET_TERMS["npo"].per_row({"forget": RoleScores(policy)}, HyperParameters(beta=0.1))

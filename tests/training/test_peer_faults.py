@@ -8,11 +8,11 @@ import math
 import numpy
 import pytest
 import torch
+from crossmem_hf.evaluation.readings import score_lines
 from torch.nn import functional as F
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.measures import Against
-from crossmem_hf.evaluation.readings import score_lines
 from crossmem_hf.logprobs import answer_logprobs, score_logits
 from crossmem_hf.metrics.extraction_strength.sampling_math import extraction_items
 from crossmem_hf.metrics.extraction_strength.strength_math import strength_items
@@ -237,7 +237,7 @@ def test_rows_with_unlike_numbers_of_pictures_keep_their_own():
         assert not torch.allclose(answer_logprobs(model, together), expected, atol=1e-2)
 
 
-def test_a_retained_item_that_is_remembered_scores_near_one_and_not_near_zero():
+def test_a_retained_item_that_is_remembered_scores_near_one():
     """12. torchunlearn takes 1 - 1/R on retain rows, R = perturbed / paraphrased, where 1 - R is meant."""
     remembered, confused = ([[6.0, 7.0, 8.0]], [0.2]), ([[0.2, 0.3, 0.4]], [5.0])
     for (false, true), ours, theirs in ((remembered, 1.0, 0.0), (confused, 0.0, 1.0)):

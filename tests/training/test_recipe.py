@@ -21,7 +21,8 @@ RECALL = "crossmem_hf.evaluation.recall.recall"
 
 @pytest.fixture(autouse=True)
 def brief(monkeypatch):
-    monkeypatch.setattr("crossmem_hf.training.memorize.MEMORIZING", BRIEFLY)
+    monkeypatch.setattr(arguments, "MEMORIZING", BRIEFLY)
+    monkeypatch.setattr(arguments, "MEMORIZING_BOTH", BRIEFLY)
 
 
 @pytest.mark.parametrize(

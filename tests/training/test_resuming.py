@@ -62,7 +62,7 @@ class Seen(TrainerCallback):
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_a_run_killed_and_gone_on_with_ends_as_if_nothing_had_been(runs, uninterrupted, point):
+def test_a_killed_run_resumed_ends_as_if_nothing_had_been(runs, uninterrupted, point):
     folder, losses, seen = runs / point, point.split("-")[:2], Seen()
     assert not (folder / "adapter_model.safetensors").exists()
     resumed = killed.run(folder, *losses, resume_from_checkpoint="last", callbacks=[seen])
@@ -134,7 +134,7 @@ def test_a_checkpoint_by_its_path(finished):
         killed.run(finished, resume_from_checkpoint=str(finished / "checkpoint-2"))
 
 
-def test_a_new_run_does_not_take_an_earlier_ones_checkpoints_for_its_own(finished, monkeypatch):
+def test_a_new_run_takes_no_earlier_runs_checkpoints(finished, monkeypatch):
     """Killed while it writes over one, the folder would hold new weights and an old state."""
 
     def die(self, output_dir):

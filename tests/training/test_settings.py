@@ -221,7 +221,7 @@ def test_a_stopping_rule_without_a_measure_is_refused(tmp_path):
         trainer.train()
 
 
-def test_a_trainer_of_its_own_goes_on_from_a_checkpoint_that_the_settings_name(tmp_path):
+def test_a_trainer_resumes_from_the_checkpoint_that_settings_name(tmp_path):
     saving = {"save_strategy": "steps", "save_steps": 1, "reference_cache": str(tmp_path)}
     trainer = world.trainer_for(tmp_path / "run", **saving)
     trainer.train()

@@ -169,7 +169,7 @@ def test_batches_decide_nothing(album, tmp_path):
     assert contents(tmp_path / "single") == contents(album[0])
 
 
-def test_what_is_never_accepted_is_told_and_more_attempts_go_on_from_there(tmp_path):
+def test_what_is_never_accepted_is_reported_and_more_attempts_continue(tmp_path):
     person = settings().people()[1]
     never = scene_for(person, "test", 2).prompt
     with pytest.raises(CrossmemError, match=r"1 of 30 portraits were not accepted in 40 attempts each, first") as told:

@@ -75,7 +75,7 @@ def test_named_people_are_not_called_unidentified(spec):
         assert pair["refusal"] != ("identity" if named else "named")
 
 
-def test_pairs_of_a_person_do_not_depend_on_who_else_is_asked_for(spec):
+def test_pairs_of_a_persona_do_not_depend_on_the_others(spec):
     everybody = people_of("preference", "retain", spec)
     alone = list(rows_of("preference", "retain", everybody[3:4], spec))
     assert alone == [pair for pair in pairs("retain", spec) if pair["persona_id"] == everybody[3].id]

@@ -45,7 +45,7 @@ def test_rows_have_the_schema_and_held_out_families(made):
         assert len(row["images"]) == (row["modality"] == "image")
 
 
-def test_a_person_is_named_in_one_hop_and_never_when_the_name_is_asked_for(made, spec):
+def test_one_hop_names_the_persona_unless_the_name_is_asked_for(made, spec):
     people = {person.id: person for split in SPLITS["robust"] for person in people_of("robust", split, spec)}
     for row in made:
         person = people[row["persona_id"]]

@@ -13,7 +13,7 @@ TINY = DatasetSpec(num_personas=7, num_views=2, image_size=48, qa_per_persona=4)
 
 
 @pytest.mark.parametrize("config", SPLITS)
-def test_rows_made_a_few_people_at_a_time_are_all_rows_in_their_order(config):
+def test_rows_made_a_few_personas_at_a_time_keep_their_order(config):
     """Whoever adds a config must let its rows depend on no one else in `people`: shards rest on it."""
     plan = plan_of(TINY, 3)
     for split in SPLITS[config]:
@@ -29,7 +29,7 @@ def test_every_person_is_in_one_group_of_one_block():
     assert [number for block in range(3) for group in plan.groups(block) for number in group] == list(range(7))
 
 
-def test_a_shard_is_named_as_the_hub_names_it_and_empty_ones_are_left_out():
+def test_shards_are_named_as_on_the_hub_and_never_empty():
     plan = plan_of(TINY, 3)
     assert plan.shard_name(("recall_text", "test"), 2) == "recall_text/test-00002-of-00003.parquet"
     (forgotten,) = people_of("qa", "forget", TINY)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from crossmem_hf.models.micro.model import pretraining
+from crossmem_hf.models.micro import pretraining
 from crossmem_hf.models.micro.pretraining import (
     Asked,
     AttributeHeads,

@@ -49,7 +49,7 @@ def test_one_name_with_two_faces_the_larger_first():
     assert found(ann=[90, 0, 5, 85, 2], bob=[170]) == ([], [("ann", ((1, 2, 4), (0, 3)))])
 
 
-def test_a_picture_under_the_wrong_name_is_told_with_whose_it_looks_like():
+def test_a_picture_under_the_wrong_name_is_reported_with_the_right_one():
     shared, torn = found(ann=[0, 3, 90], bob=[91, 88])
     assert torn == [("ann", ((0, 1), (2,)))]
     assert shared == [(("ann", "bob"), ((2,), (3, 4)))]

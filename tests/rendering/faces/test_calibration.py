@@ -91,7 +91,7 @@ def test_whoever_is_shown_once_counts_between_people_only():
     ("people", "said"),
     [([], "faces of 0 people"), (["a", "a"], "faces of 1 people"), (["a", "b"], "no two pictures of one person")],
 )
-def test_without_pairs_of_both_kinds_it_says_what_is_missing_and_tells_the_rest(people, said):
+def test_calibration_reports_the_rest_where_pairs_of_a_kind_are_missing(people, said):
     calibration = Calibration(people, [at(10 * place) for place in range(len(people))])
     assert said in calibration.missing
     assert calibration.as_dict()["within"]["num_pairs"] == int(people == ["a", "a"])

@@ -11,7 +11,7 @@ def writing(text):
     return lambda folder: (Path(folder) / "weights").write_text(text)
 
 
-def test_a_better_one_takes_the_place_of_the_earlier_with_all_its_files(tmp_path):
+def test_a_better_adapter_replaces_the_earlier_with_all_its_files(tmp_path):
     best = BestCheckpoint(tmp_path)
     assert best.mended(writes=True) == {}
     best.keep(lambda folder: (Path(folder) / "left_over").write_text(""), {"step": 1}, writes=True)
