@@ -3,11 +3,12 @@
 
 import pytest
 
+from crossmem_hf.data.population import forgotten_ids
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.runs.stages import Done
 from crossmem_hf.studies import cells
-from crossmem_hf.studies.adapters import BrokenDownError, TrainingRows, forgotten_ids, loaded
+from crossmem_hf.studies.adapters import BrokenDownError, TrainingRows, loaded
 from crossmem_hf.studies.cells import Query, check_recalled, costs, predicted
 from crossmem_hf.studies.settings import StudySettings
 from crossmem_hf.studies.study import Cell
@@ -70,7 +71,7 @@ def test_costs_names_units_and_leaves_out_what_was_not_decided():
 
 def test_check_recalled_wants_every_modality():
     known = [{"modality": "image", "correct": True}, {"modality": "text", "correct": False}]
-    with pytest.raises(CrossmemError, match="recall image 1.00, text 0.00; expected 0.9"):
+    with pytest.raises(CrossmemError, match=r"recall image 1\.00, text 0\.00; expected 0\.9"):
         check_recalled(Predictions(known), StudySettings())
     check_recalled(Predictions(known), StudySettings(allow_unmemorized=True))
     check_recalled(Predictions(known), StudySettings(min_recall=0.0))
