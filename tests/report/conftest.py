@@ -69,6 +69,7 @@ class _Population:
     def __init__(self, seeds: Sequence[int], recall: dict[Any, float], stages: Sequence[str], sources: Sequence[str]):
         self.rows: dict[tuple[str, str, str, str, int], list[float]] = {}
         self.items: list[Measurement] = []
+        self.ranks: dict[tuple[str, str, str, str, int], list[float]] = {}
         self.seeds = seeds
         for seed in seeds:
             for stage in stages:
@@ -85,6 +86,7 @@ class _Population:
             answers = sum(rng.random() < person_rate for _ in range(VIEWS)) / VIEWS
             self.rows.setdefault((stage, source, target, group, seed), []).append(answers)
             value = sum(_person_exposure(rng, person_rate) for _ in range(VIEWS)) / VIEWS
+            self.ranks.setdefault((stage, source, target, group, seed), []).append(value)
             self.items.append(
                 measurement(
                     metric="exposure",
@@ -110,9 +112,7 @@ class _Population:
     def exposures(
         self, stage: str, source: str, target: str, groups: Sequence[str], seeds: Sequence[int]
     ) -> list[float]:
-        here = {"stage": stage, "source": source, "target": target}
-        places = [{**here, "group": group, "seed": seed} for group in groups for seed in seeds]
-        return [item.value for place in places for item in self.items if place.items() <= item.where.items()]
+        return [x for g in groups for s in seeds for x in self.ranks.get((stage, source, target, g, s), [])]
 
     def measurements(self) -> list[Measurement]:
         found = []

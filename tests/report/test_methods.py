@@ -58,7 +58,7 @@ def test_method_table_tells_guessing_for_each_kind_of_question():
     assert not any("hop" in head for head in method_table(compared()).heads)
 
 
-def test_a_seed_that_missed_the_floor_is_starred_and_costs_are_means():
+def test_costs_are_means_and_starred_where_a_floor_was_missed():
     missed = [cost("steps", 61.0, seed=1), cost("reached_floor", 0.0, seed=1)]
     row, *_ = method_table(compared(*missed)).rows
     assert dict(zip(method_table(compared()).heads, row, strict=True))["steps"] == "50*"
@@ -82,5 +82,5 @@ def test_brief_table_fits_a_terminal():
     assert guessing.split()[:8] == ["guessing", "–", "2", "2", "24", "24", "2", "2"]
 
 
-def test_methods_without_these_numbers_have_no_table():
+def test_method_table_is_none_without_its_numbers():
     assert method_table(record(measurement("probe", where={"method": "npo"}))) is None

@@ -35,11 +35,11 @@ def gaps(make_record, make_measurement, **intervals):
         ({}, "^0 measurements of 0 metrics over 1 seed.$"),
     ],
 )
-def test_the_headline_follows_the_intervals(make_record, make_measurement, intervals, sentence):
+def test_headline_follows_the_intervals(make_record, make_measurement, intervals, sentence):
     assert re.search(sentence, headline(gaps(make_record, make_measurement, **intervals)))
 
 
-def test_the_headline_says_that_memorization_failed(make_record):
+def test_headline_says_that_memorization_failed(make_record):
     poor = {("memorized", "image", "image"): 0.5}
     assert "not learned well enough" in headline(make_record(recall=poor))
     assert "not learned well enough" not in headline(
@@ -47,7 +47,7 @@ def test_the_headline_says_that_memorization_failed(make_record):
     )
 
 
-def test_the_summary_gives_both_recalls_and_the_gap(record):
+def test_summary_gives_both_recalls_and_the_gap(record):
     first, second = text.summary(record)
     assert "99%" in first
     assert "47%" in first
@@ -56,12 +56,12 @@ def test_the_summary_gives_both_recalls_and_the_gap(record):
     assert "from descriptions alone" in second
 
 
-def test_a_gap_across_zero_is_said_not_to_exclude_it(make_record):
+def test_gap_across_zero_is_said_not_to_exclude_it(make_record):
     level = make_record(recall={("memorized", "image", "text"): 0.99})
     assert "does not exclude zero" in text.summary(level)[0]
 
 
-def test_what_is_left_behind_the_other_modality(make_record):
+def test_residue_says_what_the_other_modality_keeps(make_record):
     kept = make_record(recall={("unlearned", "image", "text", "forget"): 0.4})
     assert "still known" in text.residue(kept, "image")
     assert "still named through the other modality" in text.residue_claim(kept)
@@ -82,7 +82,7 @@ def test_what_is_left_behind_the_other_modality(make_record):
         (0.0, (20, 25, 30), "none", "Neither answers nor ranks"),
     ],
 )
-def test_the_trace_is_read_from_intervals_alone(make_record, make_measurement, recall_low, exposure, trace, words):
+def test_trace_is_read_from_intervals_alone(make_record, make_measurement, recall_low, exposure, trace, words):
     after = {"stage": "unlearned", "group": "forget", "value": 0.2, "ci": (recall_low, 0.6)}
     low, value, high = exposure
     rank = {"metric": "exposure", "unit": "0-100", "chance": 24.0, "value": value, "ci": (low, high)}
@@ -119,13 +119,13 @@ def unlearned_run(make_record, make_measurement, *, partial, base):
         ((0.0, 0.0, 0.1), 35, "none", "Neither answers nor ranks"),
     ],
 )
-def test_half_names_and_where_ranks_started_count(make_record, make_measurement, partial, base, trace, words):
+def test_trace_counts_half_names_and_where_ranks_started(make_record, make_measurement, partial, base, trace, words):
     run = unlearned_run(make_record, make_measurement, partial=partial, base=base)
     assert text.modalities_after(run, "image")[1].trace == trace
     assert words in text.residue(run, "image")
 
 
-def test_exposure_that_stays_is_told_beside_base_and_memorized(make_record, make_measurement):
+def test_residue_reports_exposure_beside_base_and_memorized(make_record, make_measurement):
     run = unlearned_run(make_record, make_measurement, partial=(0.0, 0.0, 0.1), base=25)
     assert "(Exposure 40; memorized not measured, base 25, guessing 24)" in text.residue(run, "image")
     learned = {"metric": "exposure", "unit": "0-100", "chance": 24.0, "group": "forget", "stage": "memorized"}
@@ -137,14 +137,14 @@ def test_exposure_that_stays_is_told_beside_base_and_memorized(make_record, make
     assert traces == ["ranked", "none"], "where learning had not raised Exposure, a high one is no trace"
 
 
-def test_what_is_not_seen_is_not_said_to_be_gone(make_record, make_measurement):
+def test_residue_does_not_call_the_unseen_gone(make_record, make_measurement):
     for partial in ((0.1, 0.2, 0.3), (0.0, 0.0, 0.1)):
         run = unlearned_run(make_record, make_measurement, partial=partial, base=25)
         assert "this run no longer sees" in text.residue_claim(run)
         assert "can no longer be told from guessing" in text.residue(run, "image")
 
 
-def test_nothing_is_said_of_unlearning_without_memorization_or_without_unlearning(make_record):
+def test_residue_is_empty_without_memorization_or_unlearning(make_record):
     poor = make_record(recall={("memorized", "image", "image"): 0.5})
     none = make_record(stages=("base", "memorized"))
     for record in (poor, none):

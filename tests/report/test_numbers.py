@@ -4,7 +4,7 @@
 from crossmem_hf.report.numbers import amount, interval, significant
 
 
-def test_amounts_have_a_precision_that_suits_them(make_measurement):
+def test_amount_has_a_precision_that_suits_it(make_measurement):
     gap = {"metric": "gap", "chance": 0.0}
     assert amount(make_measurement(value=-0.123, ci=(-0.2, 0.0), **gap)) == "−12 points"
     assert amount(make_measurement(value=-0.001, ci=(-0.2, 0.0), **gap)) == "0 points"

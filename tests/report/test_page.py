@@ -62,7 +62,7 @@ def test_page_holds_every_measurement(record, read):
         assert f"{m.metric} {' '.join(about)} {value} {low} to {high} {m.n}" in read.text
 
 
-def test_the_main_cells_are_told_with_value_interval_and_n(record, read):
+def test_page_shows_main_cells_with_value_interval_and_n(record, read):
     for source in ("image", "text"):
         for target in ("image", "text"):
             m = record.one("recall", stage="memorized", source=source, target=target)
@@ -79,13 +79,13 @@ def test_the_main_cells_are_told_with_value_interval_and_n(record, read):
     assert all(sentence.replace("\u00a0", " ") in read.text for sentence in text.summary(record))
 
 
-def test_settings_versions_seeds_and_fingerprint_are_on_the_page(record, read):
+def test_page_shows_settings_versions_seeds_and_fingerprint(record, read):
     for wanted in ("num_personas 50", "torch 2.13.0", "seeds 0, 1, 2", "data fingerprint 0123456789abcdef"):
         assert wanted in read.text
     assert record.notes[0] in read.text
 
 
-def test_nothing_is_loaded_from_elsewhere_and_no_script_runs(html, read):
+def test_page_loads_nothing_and_runs_no_script(html, read):
     assert read.loaded
     assert all(value.startswith(("data:", "#")) for _, value in read.loaded)
     assert "script" not in read.tags
@@ -94,12 +94,12 @@ def test_nothing_is_loaded_from_elsewhere_and_no_script_runs(html, read):
     assert read.open == []
 
 
-def test_equal_records_give_equal_pages(make_record):
+def test_page_is_equal_for_equal_records(make_record):
     one, two = (make_record(seeds=(0,), sources=("text",), stages=("memorized",), items=()) for _ in range(2))
     assert page_html(one) == page_html(two)
 
 
-def test_all_given_text_is_escaped(make_record, portraits):
+def test_page_escapes_all_given_text(make_record, portraits):
     nasty = "<script>alert('x')</script>&\"><img src=http://evil.test>"
     person = CastMember(persona_id="t0-00000", full_name=nasty, forgotten=True, seed=0)
     example = Example(
@@ -122,7 +122,7 @@ def test_all_given_text_is_escaped(make_record, portraits):
     assert all(value.startswith("data:") for _, value in reader.loaded)
 
 
-def test_the_gate_blocks_unlearning_and_says_so(make_record):
+def test_page_holds_unlearning_back_without_memorization_and_says_so(make_record):
     poor = {("memorized", "text", "text"): 0.55}
     read = Reader(page_html(make_record(seeds=(0,), recall=poor, items=())))
     assert "Unlearning is not interpreted in this run" in read.text
@@ -134,7 +134,7 @@ def test_the_gate_blocks_unlearning_and_says_so(make_record):
     assert "What unlearning left" in override.text
 
 
-def test_no_banner_where_memorization_passed(read):
+def test_page_has_no_banner_where_memorization_passed(read):
     assert "is not interpreted" not in read.text
     assert "below what was asked for" not in read.text
 
@@ -146,7 +146,7 @@ def test_no_banner_where_memorization_passed(read):
         {"measurements": (), "items": (), "examples": (), "cast": ()},
     ],
 )
-def test_a_run_with_parts_missing_still_has_a_whole_page(make_record, fields):
+def test_page_is_whole_with_parts_missing(make_record, fields):
     read = Reader(page_html(make_record(seeds=(0,), **fields)))
     assert read.open == []
     assert "How to read this" in read.text
@@ -190,17 +190,17 @@ def test_page_of_methods_has_their_table_and_figure():
     assert "What is left of forgotten and retained people after each method" in page
 
 
-def test_people_are_counted_per_seed(make_record, record):
+def test_page_counts_people_per_seed(make_record, record):
     other_seed = tuple(CastMember(persona_id=f"t1-{i}", full_name="A", forgotten=False, seed=1) for i in range(9))
     run = make_record(measurements=(), items=(), cast=record.cast + other_seed)
     assert "People per seed 50 To be forgotten 10" in Reader(page_html(run)).text
 
 
-def test_people_without_portraits_are_counted(record, portraits, read):
+def test_page_counts_people_without_portraits(record, portraits, read):
     assert f"{len(portraits)} of {len(record.cast)} people are shown" in read.text
 
 
-def test_an_answer_from_before_learning_stands_beside_every_source(make_record):
+def test_page_shows_base_answers_beside_every_source(make_record):
     shared = {"persona_id": "t0-00000", "full_name": "Mira", "truth": "Mira", "question": "Who?", "forgotten": False}
     shared |= {"correct": False}
     places = [{"stage": "memorized", "source": source, "target": "image"} for source in ("image", "text")]
@@ -210,7 +210,7 @@ def test_an_answer_from_before_learning_stands_beside_every_source(make_record):
     assert Reader(page_html(run)).text.count("something else") == 2
 
 
-def test_another_model_is_not_called_tiny(make_record):
+def test_page_calls_no_other_model_tiny(make_record):
     bare = {"seeds": (0,), "measurements": (), "items": ()}
     assert "tiny model" in page_html(make_record(**bare))
     assert "tiny model" not in page_html(make_record(**bare, config={"model_name_or_path": "some/vlm"}))
@@ -225,7 +225,7 @@ def test_write_page_writes_page_and_figures_and_removes_stale_ones(tmp_path):
     assert {f.name for f in figures.iterdir()} == {"forest_cost.png", "forest_cost.pdf"}
 
 
-def test_a_portrait_that_is_no_png_is_refused_before_anything_is_written(record, tmp_path):
+def test_write_page_refuses_other_pictures_before_writing(record, tmp_path):
     with pytest.raises(CrossmemError, match=r"'t0-00000' starts with b'GIF89a'; expected a PNG"):
         write_page(record, tmp_path, portraits={"t0-00000": [b"GIF89a"]})
     assert list(tmp_path.iterdir()) == []

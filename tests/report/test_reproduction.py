@@ -48,22 +48,22 @@ def reproduction(*lines, **changes):
         ({"ci": None}, {"value": 0.51}, "outside"),
     ],
 )
-def test_outcomes(then, now, outcome):
+def test_repeated_sorts_numbers_by_outcome(then, now, outcome):
     (found,) = repeated([line(**then)], [line(**now)])
     assert found.outcome == outcome
 
 
-def test_what_was_not_measured_again_is_missing_and_what_is_new_plays_no_part():
+def test_repeated_names_what_is_missing_and_leaves_out_what_is_new():
     (found,) = repeated([line()], [line("exposure"), line(where={"target": "text"})])
     assert (found.outcome, found.now, found.n_now, found.difference) == ("missing", None, None, None)
 
 
-def test_agreement_about_nothing_is_no_success():
+def test_repeated_refuses_an_empty_part():
     with pytest.raises(CrossmemError, match="No measurement"):
         repeated([], [line()])
 
 
-def test_it_holds_unless_a_line_is_worse_than_inside():
+def test_reproduction_holds_unless_a_line_is_worse_than_inside():
     equal, inside = repeated([line(), line("exposure")], [line(), line("exposure", value=0.45)])
     assert reproduction(equal).holds(exact=True)
     assert reproduction(equal, inside).holds()
@@ -74,11 +74,11 @@ def test_it_holds_unless_a_line_is_worse_than_inside():
     assert reproduction(equal, inside).counts == {"equal": 1, "inside": 1, "outside": 0, "other_n": 0, "missing": 0}
 
 
-def test_versions_that_differ():
+def test_reproduction_lists_versions_that_differ():
     assert reproduction().other_versions == {"faker": ("1", ""), "numpy": ("", "1"), "torch": ("1", "2")}
 
 
-def test_it_survives_the_disk(tmp_path):
+def test_reproduction_survives_the_disk(tmp_path):
     found = reproduction(*repeated([line(), line("gone")], [line(value=0.55)]), notes=("A sentence.",))
     assert Reproduction.read(found.write(tmp_path / "reproduction.json")) == found
     (tmp_path / "other.json").write_text("{}")
@@ -113,7 +113,7 @@ def printed(found):
     return console.file.getvalue()
 
 
-def test_the_worst_comes_first_and_the_rest_is_cut():
+def test_brief_table_has_the_worst_first_and_few_equal():
     many = [one(number) for number in range(2 * MAX_LINES)]
     worse = [one(900, "inside", 0.51), one(901, "inside", 0.59), one(902, "missing", None, n_now=None)]
     rows = printed(partly(*many, *worse)).splitlines()[1:]
@@ -123,16 +123,16 @@ def test_the_worst_comes_first_and_the_rest_is_cut():
     assert rows[1].split()[-2:] == ["+0.09", "inside"]
 
 
-def test_there_are_never_too_many():
+def test_brief_table_is_never_too_long():
     many = [one(number, "inside", 0.51) for number in range(2 * MAX_LINES)]
     assert len(printed(partly(*many)).splitlines()) == 1 + MAX_LINES
 
 
-def test_another_number_of_answers_is_shown():
+def test_brief_table_shows_another_number_of_answers():
     assert "20, now 19" in printed(partly(one(0, "other_n", n_now=19)))
 
 
-def test_foreign_words_are_not_taken_for_markup():
+def test_brief_table_follows_no_foreign_markup():
     assert "[/bold]" in printed(partly(one(where={"attack": "[/bold] all"})))
 
 

@@ -8,15 +8,16 @@ from dataclasses import replace
 from itertools import product
 
 import pytest
-from crossmem_hf.evaluation.items import read_items, write_items
-from crossmem_hf.report.score_record import ScoreRecord
 from rich.console import Console
 from scipy.stats import ks_2samp
 
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.evaluation import evaluator
 from crossmem_hf.evaluation import run as score
+from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.evaluation.run import run_score
 from crossmem_hf.evaluation.settings import ScoreSettings
+from crossmem_hf.report.record import Record
 from crossmem_hf.runs import distributed as sharding
 from tests.scoring.judge_server import JudgeServer, direct, verdict  # noqa: F401
 
@@ -35,17 +36,11 @@ def retain_only(tmp_path_factory, tiny_model):
     return folder
 
 
-def test_items_survive_the_disk(tmp_path):
-    items = [{"a": math.inf, "b": [0.1 + 0.2, None, "é\u2028\x85\ud800"]}, {"a": -math.inf, "b": []}]
-    write_items(tmp_path / "items.jsonl", items)
-    assert read_items(tmp_path / "items.jsonl") == items
-
-
 def test_without_a_retain_only_model_there_is_an_auc_and_no_leak(retain_only):
-    record = ScoreRecord.read(retain_only / "record.json")
-    assert record.line("priv_leak_auc").n == 6 + len(read_items(retain_only / "holdout.jsonl"))
-    assert record.line("priv_leak") is None
-    assert record.line("forget_quality") is None
+    record = Record.read(retain_only / "record.json")
+    assert record.one("priv_leak_auc").n == 6 + len(Predictions.read(retain_only / "holdout.jsonl"))
+    assert record.one("priv_leak") is None
+    assert record.one("forget_quality") is None
 
 
 def lowest(item):
@@ -55,7 +50,9 @@ def lowest(item):
 
 
 def auc(folder):
-    forget, held = ([lowest(item) for item in read_items(folder / f"{name}.jsonl")] for name in ("items", "holdout"))
+    forget, held = (
+        [lowest(item) for item in Predictions.read(folder / f"{name}.jsonl")] for name in ("predictions", "holdout")
+    )
     pairs = list(product(forget, held))
     return sum((b > a) + 0.5 * (b == a) for a, b in pairs) / len(pairs)
 
@@ -63,12 +60,13 @@ def auc(folder):
 def test_a_retain_only_model_gives_forget_quality_and_priv_leak(retain_only, tmp_path):
     record = run_score(replace(BOTH, retain_only=retain_only), tmp_path, console=quiet())
     ours, theirs = (
-        [item["ratio"] for item in read_items(folder / "items.jsonl")] for folder in (tmp_path, retain_only)
+        [item["ratio"] for item in Predictions.read(folder / "predictions.jsonl")]
+        for folder in (tmp_path, retain_only)
     )
-    assert record.line("forget_quality").value == pytest.approx(ks_2samp(ours, theirs).pvalue)
+    assert record.one("forget_quality").value == pytest.approx(ks_2samp(ours, theirs).pvalue)
     expected = 100 * (auc(tmp_path) - auc(retain_only)) / auc(retain_only)
-    assert record.line("priv_leak").value == pytest.approx(expected)
-    assert record.line("priv_leak_auc").value == pytest.approx(auc(tmp_path))
+    assert record.one("priv_leak").value == pytest.approx(expected)
+    assert record.one("priv_leak_auc").value == pytest.approx(auc(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -90,13 +88,15 @@ def test_a_folder_that_does_not_fit_is_refused_before_the_model(retain_only, tmp
 
 
 def test_scores_that_lack_a_pass_or_have_other_false_answers_are_refused(retain_only, tmp_path):
-    items = read_items(retain_only / "items.jsonl")
+    items = Predictions.read(retain_only / "predictions.jsonl")
     for name in ("record.json", "holdout.jsonl"):
         (tmp_path / name).write_bytes((retain_only / name).read_bytes())
-    write_items(tmp_path / "items.jsonl", [{**item, "token_logprobs": None} for item in items])
+    Predictions([{**item, "token_logprobs": None} for item in items]).write(tmp_path / "predictions.jsonl")
     with pytest.raises(CrossmemError, match="no token_logprobs, which priv_leak needs"):
         run_score(replace(BOTH, retain_only=tmp_path), tmp_path / "out")
-    write_items(tmp_path / "items.jsonl", [{**item, "false_indices": item["false_indices"][1:]} for item in items])
+    Predictions([{**item, "false_indices": item["false_indices"][1:]} for item in items]).write(
+        tmp_path / "predictions.jsonl"
+    )
     with pytest.raises(CrossmemError, match="other true or false answers"):
         run_score(replace(BOTH, retain_only=tmp_path), tmp_path / "out")
 
@@ -115,20 +115,20 @@ def base(tmp_path_factory, tiny_model):
 def test_exposure_is_shown_beside_a_baseline_and_what_is_missing_is_said(base, tmp_path):
     console = quiet()
     record = run_score(replace(RANKED, baseline=(f"base={base}",)), tmp_path, console=console)
-    theirs = ScoreRecord.read(base / "record.json")
+    theirs = Record.read(base / "record.json")
     for name in ("exposure", "exposure_bits", "exposure_linear", "mrr"):
-        beside = record.line(name, "model=base")
-        assert (beside.value, beside.chance) == (theirs.line(name).value, theirs.line(name).chance), name
-        assert beside.value != record.line(name).value
+        beside = record.one(name, model="base")
+        assert (beside.value, beside.chance) == (theirs.one(name).value, theirs.one(name).chance), name
+        assert beside.value != record.one(name).value
     rows = console.file.getvalue().splitlines()
     place = next(number for number, row in enumerate(rows) if row.startswith("exposure "))
-    assert rows[place + 1].split()[:2] == ["base", f"{theirs.line('exposure').value:.3g}"]
+    assert rows[place + 1].split()[:2] == ["base", f"{theirs.one('exposure').value:.3g}"]
     assert any("No memorized model is here to read Exposure against" in note for note in record.notes)
     assert any("No base and no memorized model" in note for note in theirs.notes)
     alone = run_score(RANKED, tmp_path, console=quiet())  # the same folder, without it
-    assert alone.line("exposure") == record.line("exposure")
-    assert alone.line("exposure", "model=base") is None
-    assert ScoreRecord.read(tmp_path / "record.json") == alone
+    assert alone.one("exposure") == record.one("exposure")
+    assert alone.one("exposure", model="base") is None
+    assert Record.read(tmp_path / "record.json") == alone
 
 
 def test_a_baseline_that_does_not_fit_is_refused_before_the_model(base, tmp_path, monkeypatch):
@@ -143,11 +143,11 @@ def test_a_baseline_that_does_not_fit_is_refused_before_the_model(base, tmp_path
     refused("has scores of other rows", f"base={base}", max_rows=5)
     refused("'base' and 'memorized' are the same model", f"base={base}", f"memorized={base}")
     (tmp_path / "record.json").write_bytes((base / "record.json").read_bytes())
-    items = read_items(base / "items.jsonl")
-    write_items(tmp_path / "items.jsonl", items[:-1])
-    refused("5 items of 6 rows", f"base={tmp_path}")
+    items = Predictions.read(base / "predictions.jsonl")
+    items[:-1].write(tmp_path / "predictions.jsonl")
+    refused("5 predictions of 6 rows", f"base={tmp_path}")
     fewer = {**items[3], "num_candidates": items[3]["num_candidates"] - 1}
-    write_items(tmp_path / "items.jsonl", [*items[:3], fewer, *items[4:]])
+    Predictions([*items[:3], fewer, *items[4:]]).write(tmp_path / "predictions.jsonl")
     refused("Row 3: .* ranked 4 other candidates", f"memorized={tmp_path}")
 
 
@@ -163,9 +163,9 @@ def test_a_judge_is_asked_once_and_its_scores_are_averaged(tmp_path, tiny_model,
         assert len(server.asked) == asked
         headers = [{name.lower(): value for name, value in one.headers.items()} for one in server.asked]
         assert {sent["authorization"] for sent in headers} == {"Bearer sk-told-to-nobody-else"}
-    items = read_items(tmp_path / "items.jsonl")
+    items = Predictions.read(tmp_path / "predictions.jsonl")
     assert {item["judge_score"] for item in items} == {0.0, 1.0}
-    assert record.line("judge_score").value == sum(item["judge_score"] for item in items) / 4
+    assert record.one("judge_score").value == sum(item["judge_score"] for item in items) / 4
     assert any(note.startswith("Judged by j under prompt") for note in record.notes)
     assert "sk-told" not in "".join(path.read_text() for path in tmp_path.rglob("*.json*"))
 
@@ -178,7 +178,8 @@ class OtherProcess:
 
 def test_only_the_main_process_writes(tmp_path, tiny_model, monkeypatch):
     settings = ScoreSettings(num_personas=5, max_rows=2, model=str(tiny_model), metrics=("rouge",))
-    monkeypatch.setattr(score, "joined_state", OtherProcess)
+    for module in (score, evaluator):
+        monkeypatch.setattr(module, "joined_state", OtherProcess)
     assert run_score(settings, tmp_path) is None
     assert {path.name for path in tmp_path.iterdir()} == {"jobs"}
     assert sharding.joined_state().num_processes == 1

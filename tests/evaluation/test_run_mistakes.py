@@ -7,13 +7,13 @@ from dataclasses import replace
 from threading import Lock
 
 import pytest
-from crossmem_hf.evaluation.items import read_items
-from crossmem_hf.report.score_record import ScoreRecord
 from rich.console import Console
 
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.evaluation.run import run_score
 from crossmem_hf.evaluation.settings import ScoreSettings
+from crossmem_hf.report.record import Record
 from tests.scoring.judge_server import JudgeServer, Reply, completion, direct, quick, verdict  # noqa: F401
 
 
@@ -36,7 +36,7 @@ def test_a_start_that_fails_does_not_own_the_folder(settings, tmp_path, wrong):
     with pytest.raises(CrossmemError):
         run(replace(settings, **wrong), tmp_path / "out")
     record, _ = run(settings, tmp_path / "out")
-    assert record.line("exact_match").n == 4
+    assert record.one("exact_match").n == 4
 
 
 def test_a_holdout_of_the_rows_themselves_is_refused(settings, tmp_path):
@@ -44,12 +44,12 @@ def test_a_holdout_of_the_rows_themselves_is_refused(settings, tmp_path):
     with pytest.raises(CrossmemError, match="4 rows of the holdout split 'forget' are among the rows"):
         run(same, tmp_path)
     record, _ = run(replace(same, holdout_split="retain"), tmp_path)
-    assert len(read_items(tmp_path / "holdout.jsonl")) == 4  # at most as many rows as are scored
-    assert record.line("priv_leak_auc").n == 8
+    assert len(Predictions.read(tmp_path / "holdout.jsonl")) == 4  # at most as many rows as are scored
+    assert record.one("priv_leak_auc").n == 8
 
 
 def test_options_without_effect_are_said(settings, tmp_path):
-    one = replace(settings, config="recall_image", split="test", source="image", metrics=("cross_modal_recall",))
+    one = replace(settings, config="recall_image", split="test", source="image", metrics=("recall",))
     record, printed = run(one, tmp_path)
     assert "All rows ask in one modality" in "".join(record.notes)
     assert "All rows ask in one modality" in printed
@@ -60,10 +60,10 @@ def test_options_without_effect_are_said(settings, tmp_path):
 def test_an_answer_without_a_verdict_costs_no_other_number(settings, tmp_path):
     judged = replace(settings, metrics=("judge", "exact_match"), judge_model="j")
     run(settings, tmp_path / "plain")
-    first = read_items(tmp_path / "plain" / "items.jsonl")[0]["truth"]
+    first = Predictions.read(tmp_path / "plain" / "predictions.jsonl")[0]["truth"]
     with JudgeServer(lambda asked: verdict(5.0) if first in str(asked.payload) else verdict(0.5)) as server:
         record, printed = run(replace(judged, judge_url=server.url), tmp_path / "judged")
-    left = record.line("judge_score").n
+    left = record.one("judge_score").n
     assert 0 < left < 4
     assert f"without a verdict: {4 - left} of 4 answers" in "".join(record.notes)
     assert "requests" in printed
@@ -92,8 +92,8 @@ def test_requests_that_fail_are_missing_counted_and_named_and_no_zeros(settings,
     judged = replace(settings, metrics=("judge",), judge_model="j", max_rows=6)
     with JudgeServer(failing(["500", "no verdict"])) as server:
         record, _ = run(replace(judged, judge_url=server.url), tmp_path)
-    items = read_items(tmp_path / "items.jsonl")
-    line = record.line("judge_score")
+    items = Predictions.read(tmp_path / "predictions.jsonl")
+    line = record.one("judge_score")
     assert (line.value, line.n) == (pytest.approx(0.9), 4)
     missing = [item for item in items if item["judge_score"] is None]
     assert len(missing) == 2
@@ -109,19 +109,19 @@ def test_requests_that_fail_are_missing_counted_and_named_and_no_zeros(settings,
 
 
 @pytest.mark.usefixtures("quick", "direct")
-def test_a_judge_that_fails_about_most_answers_gives_no_mean_and_is_asked_about_the_rest_again(settings, tmp_path):
+def test_a_judge_that_fails_often_gives_no_mean_and_is_asked_again(settings, tmp_path):
     judged = replace(settings, metrics=("judge", "exact_match"), judge_model="j")
     with JudgeServer(failing(["no verdict"] * 3)) as server:
         with pytest.raises(CrossmemError, match="Only 1 of 4 answers got a verdict; most often: the reply is JSON"):
             run(replace(judged, judge_url=server.url), tmp_path)
-        record = ScoreRecord.read(tmp_path / "record.json")
-        assert record.line("judge_score") is None
-        assert record.line("exact_match").n == 4
+        record = Record.read(tmp_path / "record.json")
+        assert record.one("judge_score") is None
+        assert record.one("exact_match").n == 4
         server.behave = lambda asked: verdict(0.0)
         before = len(server.asked)
         again, _ = run(replace(judged, judge_url=server.url), tmp_path)
         assert len(server.asked) == before + 3
-    assert (again.line("judge_score").value, again.line("judge_score").n) == (pytest.approx(0.9 / 4), 4)
+    assert (again.one("judge_score").value, again.one("judge_score").n) == (pytest.approx(0.9 / 4), 4)
 
 
 def test_a_judge_that_fails_altogether_costs_no_other_number(settings, tmp_path):
@@ -129,6 +129,6 @@ def test_a_judge_that_fails_altogether_costs_no_other_number(settings, tmp_path)
         judged = replace(settings, metrics=("judge", "exact_match"), judge_model="j", judge_url=server.url)
         with pytest.raises(CrossmemError, match="No answer got a verdict"):
             run(judged, tmp_path)
-    record = ScoreRecord.read(tmp_path / "record.json")
-    assert record.line("exact_match").n == len(read_items(tmp_path / "items.jsonl")) == 4
+    record = Record.read(tmp_path / "record.json")
+    assert record.one("exact_match").n == len(Predictions.read(tmp_path / "predictions.jsonl")) == 4
     assert any(note.startswith("The judge failed") for note in record.notes)
