@@ -92,7 +92,7 @@ def memorized(
         return result | {"where": dict(cell.where), "steps": progress.step}
 
     inputs = {"rows": [rows.configs, rows.split, whom], "chosen": chosen, "targets": targets}
-    return run_stage(cell.stages / name, depends(cell, __name__) | inputs, compute, shared=True)
+    return run_stage(cell.stages / name, depends(cell, __name__) | inputs, compute)
 
 
 def unlearned(
@@ -160,7 +160,7 @@ def unlearned(
         "method": method,
         "chosen": chosen,
     }
-    return run_stage(cell.stages / name, depends(cell, __name__) | inputs, compute, shared=True)
+    return run_stage(cell.stages / name, depends(cell, __name__) | inputs, compute)
 
 
 @contextmanager

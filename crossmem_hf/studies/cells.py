@@ -79,7 +79,7 @@ def predicted(
         found.write(folder / FILE)
         return {"where": dict(cell.where)}
 
-    done = run_stage(cell.stages / name, inputs, compute, shared=True)
+    done = run_stage(cell.stages / name, inputs, compute)
     shutil.rmtree(logs, ignore_errors=True)
     return Predictions.read(done.folder).with_columns(**columns)
 

@@ -11,7 +11,7 @@ from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.report.record import Measurement
 from crossmem_hf.runs.cost import measured
 from crossmem_hf.runs.sources import code_fingerprint, library_versions
-from crossmem_hf.runs.stages import Done, known_stage, run_stage
+from crossmem_hf.runs.stages import Done, finished_stage, run_stage
 from crossmem_hf.studies.adapters import BrokenDownError
 from crossmem_hf.studies.settings import StudySettings
 from crossmem_hf.studies.study import Cell, CellResult, Study, Where, cell_name
@@ -63,7 +63,7 @@ class CellJob:
 
     def known(self) -> "CellOutput | None":
         """The result, if the cell was done before."""
-        done = known_stage(self.place, self.inputs)
+        done = finished_stage(self.place, self.inputs)
         return None if done is None else CellOutput.of(self, done)
 
     def run(self, progress: Callable[[str, float], None]) -> dict[str, Any]:

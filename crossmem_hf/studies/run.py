@@ -16,7 +16,7 @@ from crossmem_hf.runs.sources import environment
 from crossmem_hf.runs.stages import claim_folder, locked
 from crossmem_hf.storage import fingerprint
 from crossmem_hf.studies.claims import verdict
-from crossmem_hf.studies.jobs import CELLS, PREDICTIONS, STAGES, CellJob, CellOutput, jobs_of
+from crossmem_hf.studies.jobs import PREDICTIONS, CellJob, CellOutput, jobs_of
 from crossmem_hf.studies.pages import write_pages
 from crossmem_hf.studies.personas import cast, examples, persona_items
 from crossmem_hf.studies.settings import StudySettings
@@ -66,7 +66,7 @@ def run_study(
     if not jobs or len(set(names)) < len(names):
         raise CrossmemError(f"The grid of {study.name!r} is empty or has a cell twice.", "Correct its settings.")
     with locked(folder):
-        claim_folder(folder, owner(study, settings), overwrite=overwrite, holds=(CELLS, STAGES))
+        claim_folder(folder, owner(study, settings), overwrite=overwrite, settings=settings.of_cells())
         errors = _run_missing(jobs, workers, console or Console())
         outputs = [output for job in jobs if job.name not in errors and (output := job.known()) is not None]
         if not outputs:
@@ -125,9 +125,18 @@ def _made(
         examples=tuple(examples(settings, predictions)) if study.personas else (),
         items=tuple(persona_items(predictions)) if study.personas else (),
         failures=tuple(_failures(outputs, errors)),
-        notes=(*study.notes(settings, predictions), *(note for output in outputs for note in output.notes)),
+        notes=tuple(_notes(study, settings, predictions, outputs)),
     )
     return _Made(record, predictions)
+
+
+def _notes(
+    study: Study, settings: StudySettings, predictions: Predictions, outputs: Sequence[CellOutput]
+) -> Iterator[str]:
+    yield from study.notes(settings, predictions)
+    if settings.choosing:
+        yield "Made to choose settings: not to be reported, since what is best here was picked by these very personas."
+    yield from (note for output in outputs for note in output.notes)
 
 
 def _failures(outputs: Sequence[CellOutput], errors: Sequence[tuple[CellJob, str]]) -> Iterator[Failure]:

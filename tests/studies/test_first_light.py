@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The study first_light on a model that learns nothing: what it measures, shows and refuses to interpret."""
+
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from crossmem_hf.evaluation.predictions import Predictions
+from crossmem_hf.personas.schema import MODALITIES
+from crossmem_hf.report.record import Record
+from crossmem_hf.studies import first_light
+from crossmem_hf.studies.first_light import STUDY
+from crossmem_hf.studies.run import run_study
+from crossmem_hf.studies.settings import TrainingSettings
+from crossmem_hf.studies.study import Cell
+from tests.studies.conftest import run_here
+
+STAGES = ("base", "memorized", "unlearned")
+
+
+@pytest.fixture(scope="module")
+def settings(tiny_model):
+    return TrainingSettings(
+        num_personas=5,
+        num_views=2,
+        seeds=1,
+        model_name_or_path=str(tiny_model),
+        memorize_steps=2,
+        memorize_batch_size=4,
+        unlearn_steps=2,
+        unlearn_batch_size=2,
+        stop_every_steps=1,
+        stop_threshold=0.0,
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, settings):
+    """Of one run."""
+    place = tmp_path_factory.mktemp("first_light")
+    with pytest.MonkeyPatch.context() as patch:
+        run_here(patch)
+        run_study(STUDY, settings, place, console=Console(file=StringIO()))
+    return place
+
+
+def test_first_light_measures_the_matrix_at_every_stage(folder):
+    record = Record.read(folder)
+    assert record.failures == ()
+    for stage in STAGES:
+        for source in MODALITIES:
+            for target in MODALITIES:
+                for group, n in ((None, 20), ("forget", 4), ("retain", 16)):
+                    found = record.one("recall", stage=stage, source=source, target=target, group=group)
+                    assert (found.n, found.chance) == (n, 0.2)
+            assert record.one("gap", stage=stage, source=source).where["seed"] == 0
+    assert {one.metric for one in record.measurements} == {
+        *("recall", "gap", "exposure", "partial_recall", "name_shaped"),
+    } | {one.metric for one in record.find("transfer")}
+    assert len(Predictions.read(folder)) == 2 * 3 * 40
+
+
+def test_first_light_shows_its_personas(folder):
+    record = Record.read(folder)
+    assert [sum(member.forgotten for member in record.cast), len(record.cast)] == [1, 5]
+    assert len(record.items) == 2 * 3 * 2 * 5
+    assert {one.where["group"] for one in record.items} == {"forget", "retain"}
+    assert {one.where["stage"] for one in record.examples} == set(STAGES)
+    page = (folder / "report.html").read_text()
+    assert record.cast[0].full_name in page
+    assert "data:image/png" in page
+
+
+def test_first_light_says_how_unlearning_ended(folder):
+    notes = Record.read(folder).notes
+    assert [note.partition(": ")[0] for note in notes[1:]] == [
+        f"Unlearning (seed 0, {source}) reached the floor" for source in MODALITIES
+    ]
+
+
+@pytest.mark.parametrize(
+    ("recalls", "said"),
+    [
+        ([[10, 0.5], [20, 0.0]], "reached the floor: 3 steps; recall 0.00"),
+        ([[10, 0.5], [20, 0.4]], "ran all its steps: 3 steps; recall 0.40"),
+        ([], "ran all its steps: 3 steps; nothing was evaluated"),
+    ],
+)
+def test_stopped_tells_the_floor_from_the_last_step(settings, tmp_path, recalls, said):
+    cell = Cell(settings=settings, where={"source": "text", "seed": 0}, stages=tmp_path, progress=print)
+    assert said in first_light._stopped(cell, {"recalls": recalls, "steps": 3})
+
+
+def test_first_light_is_not_interpreted_where_nobody_was_memorized(folder, settings, in_process):
+    said = STUDY.uninterpretable(Record.read(folder))
+    assert said is not None
+    assert "(seed 0): 0.00" in said
+    allowed = run_study(STUDY, settings.replaced(allow_unmemorized=True), folder, console=Console(file=StringIO()))
+    assert STUDY.uninterpretable(allowed) is None
+    assert in_process == []
+
+
+def test_first_light_adapters_say_what_they_are(folder):
+    import json
+
+    found = [json.loads(file.read_text())["result"]["where"] for file in folder.glob("stages/*/done.json")
+             if (file.parent / "adapter_config.json").exists()]  # fmt: skip
+    assert sorted((where["stage"], where["source"], where["seed"]) for where in found) == [
+        (stage, source, 0) for stage in ("memorized", "unlearned") for source in MODALITIES
+    ]
+
+
+def test_claims_of_the_shipped_record_point_the_way_of_the_paper(root):
+    """Three seeds decide nothing; the contrasts must find what they ask for."""
+    from crossmem_hf.studies.claims import verdict
+
+    record = Record.read(root / "results/first_light")
+    found = [verdict(claim, record.measurements, record.seeds) for claim in STUDY.claims]
+    assert [one.n for one in found] == [3, 3, 3, 3]
+    assert {one.verdict for one in found} == {"inconclusive"}
+    assert all(one.effect > 0 for one in found[:2])
+
+
+@pytest.mark.slow
+def test_first_light_goes_on_in_worker_processes(settings, tmp_path):
+    run_study(STUDY, settings, tmp_path, workers=2, console=Console(file=StringIO()))
+    before = (tmp_path / "record.json").read_bytes()
+    run_study(STUDY, settings, tmp_path, workers=2, console=Console(file=StringIO()))
+    assert (tmp_path / "record.json").read_bytes() == before
