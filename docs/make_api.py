@@ -19,6 +19,22 @@ from crossmem_hf.evaluation.measures import METRICS
 from crossmem_hf.training.config import RunConfig, UnlearnConfig, VisionSFTConfig
 from crossmem_hf.training.methods import METHODS
 
+PROGRAM = """\
+from crossmem_hf import CrossModalEvaluator, PersonaDataset, UnlearnConfig, UnlearnTrainer, load_model, memorize
+
+data = PersonaDataset(num_personas=50, seed=0)
+model, processor = load_model()
+model = memorize(model, processor, data["recall_image"], output_dir="out/sft")
+evaluator = CrossModalEvaluator(data, metrics=["recall", "exposure"])
+forget, retain = data.forget_retain("recall_image", fraction=0.2)
+trainer = UnlearnTrainer(
+    model, UnlearnConfig("out/npo", method="npo"), forget, retain, processing_class=processor, evaluator=evaluator
+)
+trainer.train()
+print(evaluator(model, processor))  # the 2x2 matrix with intervals, chance, n
+"""
+"""The whole way in ten lines; a test runs it."""
+
 PAGE = Path(__file__).parent / "api.md"
 _SECTION = re.compile(r"^(Args|Attributes|Returns|Raises|Example|Reference):\n", re.MULTILINE)
 _BULLETS = ("Args", "Attributes", "Raises")
@@ -30,6 +46,7 @@ def api_page() -> str:
         "# Public names",
         "Made from the docstrings by `python docs/make_api.py`; a test holds it to them. All of it imports from "
         "`crossmem_hf`; what is not here may change without notice.",
+        f"```python\n{PROGRAM}```",
         *(_entry(name) for name in sorted(crossmem_hf.__all__, key=str.lower)),
         "## Methods",
         "What `UnlearnConfig(method=...)` fills in; more in [unlearning.md](unlearning.md).",

@@ -144,8 +144,9 @@ def test_score_prints_a_table_and_writes_a_record(invoke):
 
 def comparison(errors=()):
     """What a comparison leaves, made by hand."""
-    from crossmem_hf.studies.compare import Comparison
     from tests.report.test_compare_table import record
+
+    from crossmem_hf.studies.compare import Comparison
 
     return Comparison(record=record(notes=("One note.",)), folder=Path("out"), errors=errors)
 
@@ -176,8 +177,9 @@ def test_compare_passes_what_was_said_and_shows_the_table(invoke, monkeypatch, e
 
 
 def test_compare_alone_is_eight_methods_three_modalities_three_seeds(invoke, monkeypatch):
-    from crossmem_hf.studies import compare
     from crossmem_hf.studies.compare_settings import CompareSettings
+
+    from crossmem_hf.studies import compare
 
     seen = {}
     monkeypatch.setattr(compare, "run_compare", lambda settings, *_, **__: seen.update(s=settings) or comparison())

@@ -6,11 +6,11 @@ import shutil
 import sys
 
 import pytest
+from crossmem_hf.report.lines import read_record
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.publishing.records import located_record
 from crossmem_hf.publishing.results import publish_results, result_files
-from crossmem_hf.report.lines import read_record
 from tests.hub.accounts import READ_TOKEN, STRANGER_TOKEN, WRITE_TOKEN
 from tests.hub.here import client_of, contents, write
 from tests.publishing.conftest import lay_adapter
