@@ -2,7 +2,7 @@
 """The knobs of the dataset, each written down once. It does not know which rows there are or where they are kept."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, make_dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -155,6 +155,34 @@ class DatasetSpec:
         from crossmem_hf.data.albums.album import album_fingerprint
 
         return {**knobs, "portraits": album_fingerprint(self.portraits)}
+
+
+def knob_options(renamed: Mapping[str, str], *, keep_defaults: bool, **how: Any) -> Any:
+    """A dataclass with the knobs of `DatasetSpec` as fields, for settings that are more than a spec to inherit.
+
+    Its method `knobs` gives them back by the names that the spec has.
+
+    Args:
+        renamed: Knob -> what its field is called, where the settings have another field of that name.
+        keep_defaults: Whether defaults are the spec's, or None, which leaves them to a preset.
+        how: As for `dataclasses.make_dataclass`.
+    """
+    own = {one.name: renamed.get(one.name, one.name) for one in DatasetSpec.knobs()}
+
+    def knobs(self: Any) -> dict[str, Any]:
+        """The knobs, by the names that `DatasetSpec` has."""
+        return {name: getattr(self, called) for name, called in own.items()}
+
+    options = [
+        (
+            own[one.name],
+            one.kind,
+            field(default=one.default if keep_defaults else None, metadata={"help": one.help}),
+        )
+        for one in DatasetSpec.knobs()
+    ]
+    namespace = {"knobs": knobs, "__module__": __name__, "__doc__": "The knobs of `DatasetSpec`."}
+    return make_dataclass("KnobOptions", options, namespace=namespace, **how)
 
 
 def _check_whole(name: str, value: object, smallest: int, largest: int) -> None:

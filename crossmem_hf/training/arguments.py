@@ -5,7 +5,7 @@ import hashlib
 import logging
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, make_dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unicodedata import normalize
@@ -15,7 +15,7 @@ from peft import LoraConfig
 
 from crossmem_hf.data.loading import load_rows
 from crossmem_hf.data.selection import of_people, personas_of
-from crossmem_hf.data.spec import DatasetSpec
+from crossmem_hf.data.spec import DatasetSpec, knob_options
 from crossmem_hf.data.splits import forget_ids
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.subsample import stratified_subsample
@@ -39,12 +39,7 @@ RECALL_MODALITY_NAMES = ("recall_image", "recall_text")  # the same people throu
 MADE_FROM = "made_from.txt"  # written last, beside an adapter that a recipe memorized by itself
 
 
-_CALLED = {"seed": "persona_seed"}  # where the settings of training have a seed too
-KnobArguments: Any = make_dataclass(
-    "KnobArguments",
-    [(_CALLED.get(knob.name, knob.name), knob.kind, arg(None, knob.help)) for knob in DatasetSpec.knobs()],
-    namespace={"__module__": __name__, "__doc__": "The knobs of `DatasetSpec`; null is the preset's, or the default."},
-)
+KnobArguments: Any = knob_options({"seed": "persona_seed"}, keep_defaults=False)  # beside a seed
 
 
 @dataclass
@@ -91,11 +86,8 @@ class RowArguments(KnobArguments):
             config,
             split,
             preset=self.preset,
-            **self._knobs(),
+            **self.knobs(),
         )
-
-    def _knobs(self) -> dict[str, Any]:
-        return {knob.name: getattr(self, _CALLED.get(knob.name, knob.name)) for knob in DatasetSpec.knobs()}
 
     def forget_and_retain(self, rows: Dataset) -> tuple[Dataset, Dataset]:
         """`rows` of the people to forget, and of all others.
@@ -105,7 +97,7 @@ class RowArguments(KnobArguments):
         """
         people = set(personas_of(rows))
         if self.forget_split is None:
-            spec = DatasetSpec.preset(self.preset, **self._knobs())
+            spec = DatasetSpec.preset(self.preset, **self.knobs())
             forgotten = forget_ids(sorted(people), spec.forget_fraction, spec.seed)
         else:
             forgotten = frozenset(people & set(personas_of(self.rows(self.forget_split))))
