@@ -36,6 +36,7 @@ def main(arguments: list[str] | None = None) -> None:
     from crossmem_hf.training.adapters import check_copied_by_trl, check_head
     from crossmem_hf.training.arguments import ModelArguments, RowArguments, UnlearnArguments, with_default_config
     from crossmem_hf.training.callbacks.finite import StopUnlessFinite
+    from crossmem_hf.training.callbacks.memorization import MemorizationCallback
     from crossmem_hf.training.collate import PreferenceCollator, RowEncoder
     from crossmem_hf.training.config import VisionDPOConfig
     from crossmem_hf.training.preferences import answered, refusal_rows
@@ -58,9 +59,9 @@ def main(arguments: list[str] | None = None) -> None:
     forget, retain = data.forget_and_retain(rows) if pairs is None else answered(pairs)
     check_steps(config, len(forget if pairs is None else pairs))
     rows = rows if pairs is None else concatenate_datasets([forget, retain])
-    watch = start.watcher(data, forget, retain)
+    evaluator = start.evaluator(data, forget, retain)
     model, processor = start.memorized(choice, rows, config)
-    check_memorized(model, processor, forget, least=start.min_memorization, allow=start.allow_unmemorized)
+    check_memorized(model, processor, forget, min_recall=start.min_memorization, allow=start.allow_unmemorized)
     let_adapter_train(model)
     check_copied_by_trl(model)
     check_head(model)
@@ -77,8 +78,8 @@ def main(arguments: list[str] | None = None) -> None:
         processing_class=processor,
         callbacks=[StopUnlessFinite(save), OwnCheckpoints()],
     )
-    if watch is not None:
-        trainer.add_callback(watch(trainer))
+    if evaluator is not None:
+        trainer.add_callback(MemorizationCallback(trainer, evaluator, **start.evaluation))
     print(describe_trainable(trainer.model))
     trainer.train(resume_from_checkpoint=point)
     if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:

@@ -54,3 +54,21 @@ def _fixed_start() -> None:
         torch = sys.modules["torch"]
         torch.manual_seed(0)
         torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory):
+    """The folder of an untrained LLaVA."""
+    import torch
+
+    from crossmem_hf.models.micro.model import MicroShape, build_model, build_processor
+    from crossmem_hf.models.micro.pretraining import tokenizer_corpus
+    from crossmem_hf.personas.sampling import sample_personas
+
+    torch.manual_seed(0)
+    shape = MicroShape(vision_width=16, vision_layers=1, text_width=16, text_layers=1, text_mlp=16, heads=2)
+    processor = build_processor(tokenizer_corpus(list(sample_personas(5, 0, "background"))), shape)
+    folder = tmp_path_factory.mktemp("tiny")
+    build_model(processor, shape).save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return folder

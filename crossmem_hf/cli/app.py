@@ -3,25 +3,27 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from crossmem_hf.cli.check import check_model
 from crossmem_hf.cli.console import clear_errors, console
 from crossmem_hf.cli.importing import import_images, import_mapping, import_qa
+from crossmem_hf.cli.knobs import with_knobs
 from crossmem_hf.cli.portraits import portraits
-from crossmem_hf.cli.publishing import publish_app, reproduce
+from crossmem_hf.cli.publishing import publish_app
 from crossmem_hf.cli.recipe import recipe
-
-if TYPE_CHECKING:
-    from crossmem_hf.studies.first_light import Outcome
+from crossmem_hf.cli.reproduce import reproduce
+from crossmem_hf.cli.studies import RootGroup, study_app
 
 app = typer.Typer(
+    cls=RootGroup,
     help="What does a vision-language model remember about a person, and through which modality?",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
+app.add_typer(study_app, name="study")
 app.add_typer(publish_app, name="publish")
 app.command()(reproduce)
 app.command()(import_images)
@@ -31,7 +33,6 @@ app.command()(portraits)
 app.command()(check_model)
 app.command()(recipe)
 _SCORES = Path("crossmem_runs/score")
-_COMPARED = Path("crossmem_runs/compare")
 
 
 @app.callback()
@@ -42,43 +43,16 @@ def _main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
-@app.command()
-def run(
-    num_personas: Annotated[int | None, typer.Option(help="People to memorize, a seed (default 50).")] = None,
-    seed: Annotated[int | None, typer.Option(help="First persona seed (default 0).")] = None,
-    seeds: Annotated[int | None, typer.Option(help="How many persona seeds, from --seed upwards (default 3).")] = None,
-    output_dir: Annotated[
-        Path | None, typer.Option(help="Where everything goes (default: under crossmem_runs/).")
-    ] = None,
-    config: Annotated[Path | None, typer.Option(help="YAML with any setting of studies/settings.py.")] = None,
-    allow_unmemorized: Annotated[bool, typer.Option(help="Interpret unlearning even below the gate.")] = False,
-    overwrite: Annotated[bool, typer.Option(help="Replace what another run left in the folder.")] = False,
-    workers: Annotated[int | None, typer.Option(min=1, help="Jobs at a time (default: one a core).")] = None,
-) -> None:
-    """Memorize people through one modality, ask through both, unlearn, and show what is left. Resumes if killed."""
-    with clear_errors():
-        from crossmem_hf.studies.first_light import default_folder, run_first_light
-        from crossmem_hf.studies.settings import settings_from
-
-        given: dict[str, Any] = {"num_personas": num_personas, "seed": seed, "seeds": seeds}
-        given["allow_unmemorized"] = allow_unmemorized or None
-        settings = settings_from(config, {name: value for name, value in given.items() if value is not None})
-        folder = output_dir or default_folder(settings)
-        outcome = run_first_light(settings, folder, workers=workers, overwrite=overwrite, console=console)
-        _tell(outcome)
-        if not outcome.record.is_interpretable:
-            raise typer.Exit(3)
-
-
 _Metrics = Annotated[
     str | None,
     typer.Option(
-        help="Comma-separated: exposure, cross_modal_recall, min_k_prob, extraction_strength, truth_ratio, rouge, "
-        "exact_match, forget_diagnosis, priv_leak, judge (default: all but the last two)."
+        help="Comma-separated: recall, gap, transfer, exposure, partial_recall, name_shaped, rouge, exact_match, "
+        "min_k_prob, extraction_strength, truth_ratio, forget_diagnosis, priv_leak, judge (default: all but "
+        "partial_recall, name_shaped and the last two)."
     ),
 ]
 _Source = Annotated[
-    str | None, typer.Option(help="image or text: what people were learned through; adds gap and transfer.")
+    str | None, typer.Option(help="image or text: what personas were learned through; gap and transfer need it.")
 ]
 _CandidatesFrom = Annotated[
     str | None,
@@ -113,6 +87,7 @@ _JudgeUrl = Annotated[
 
 
 @app.command()
+@with_knobs(renamed={"seed": "persona_seed"})
 def score(
     model: Annotated[str | None, typer.Option(help="Hub name or folder of a VLM (default: the embedded one).")] = None,
     adapter: Annotated[str | None, typer.Option(help="PEFT adapter to put on top, Hub name or folder.")] = None,
@@ -120,7 +95,9 @@ def score(
     config: Annotated[str, typer.Option(help="Config of the dataset.")] = "qa",
     split: Annotated[str, typer.Option(help="Split of the config; 'forget+retain' joins two.")] = "forget",
     metrics: _Metrics = None,
-    output_dir: Annotated[Path, typer.Option(help="Gets record.json, items.jsonl, what is resumed from.")] = _SCORES,
+    output_dir: Annotated[
+        Path, typer.Option(help="Gets record.json, predictions.jsonl, what is resumed from.")
+    ] = _SCORES,
     max_rows: Annotated[int | None, typer.Option(help="Most rows, evenly spread over the split.")] = None,
     batch_size: Annotated[str, typer.Option(help="Prompts at a time, or auto.")] = "auto",
     dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
@@ -139,21 +116,23 @@ def score(
     judge_requests_per_minute: Annotated[float | None, typer.Option(help="Pace of the judge (default: none).")] = None,
     temperature: Annotated[float, typer.Option(help="0 answers greedily.")] = 0.0,
     seed: Annotated[int, typer.Option(help="Of answers that are drawn.")] = 0,
-    num_personas: Annotated[int, typer.Option(help="Embedded people.")] = 50,
-    persona_seed: Annotated[int, typer.Option(help="Which embedded people.")] = 0,
     overwrite: Annotated[bool, typer.Option(help="Replace what a run on other rows or models left there.")] = False,
+    **knobs: Any,
 ) -> None:
     """Ask a model about people, measure its answers, print a table and write record.json. Resumes if killed.
 
     Shares the work under torchrun --nproc_per_node N -m crossmem_hf score ..., or accelerate launch -m.
     """
-    given = {name: value for name, value in locals().items() if name not in ("metrics", "output_dir", "overwrite")}
+    apart = ("metrics", "output_dir", "overwrite", "knobs")
+    given = {name: value for name, value in locals().items() if name not in apart}
     with clear_errors():
         from crossmem_hf.evaluation.settings import ScoreSettings, chosen_metrics
 
         given["baseline"] = tuple(baseline or ())
         given["batch_size"] = int(batch_size) if batch_size.isdigit() else batch_size
         chosen = chosen_metrics(metrics, judge=judge_model is not None, holdout=holdout_split is not None)
+        called = {"persona_seed" if name == "seed" else name: value for name, value in knobs.items()}
+        given |= {name: value for name, value in called.items() if value is not None}
         settings = ScoreSettings(metrics=chosen, **given)
         from crossmem_hf.evaluation.run import run_score
         from crossmem_hf.runs.distributed import leave
@@ -164,117 +143,26 @@ def score(
         leave()
 
 
-_Methods = Annotated[
-    str, typer.Option(help="Comma-separated: ga, gd, kl, npo, simnpo, dpo, idk, rmu, wga, undial (default: first 8).")
-]
-
-
 @app.command()
-def compare(
-    methods: _Methods = "ga,gd,kl,npo,simnpo,dpo,idk,rmu",
-    forget_modality: Annotated[
-        str, typer.Option(help="Modalities to forget through, comma-separated.")
-    ] = "image,text,both",
-    seeds: Annotated[int, typer.Option(help="How many persona seeds, from --seed upwards.")] = 3,
-    seed: Annotated[int, typer.Option(help="First persona seed.")] = 0,
-    num_personas: Annotated[int, typer.Option(help="People to memorize, a seed.")] = 50,
-    dataset_config: Annotated[
-        str, typer.Option(help="recall (names) or qa (private facts, one and two hops).")
-    ] = "recall",
-    model_name_or_path: Annotated[str | None, typer.Option(help="A VLM (default: the embedded one).")] = None,
-    memorize_steps: Annotated[int | None, typer.Option(help="Optimizer steps of memorizing.")] = None,
-    allow_unmemorized: Annotated[bool, typer.Option(help="Compare even below the gate.")] = False,
-    choosing: Annotated[
-        bool, typer.Option(help="Compare to choose settings, on any seed; such numbers are not to be reported.")
-    ] = False,
-    output_dir: Annotated[Path, typer.Option(help="Where everything goes; cells there are used again.")] = _COMPARED,
-    workers: Annotated[int | None, typer.Option(min=1, help="Cells at a time (default: one a core).")] = None,
-) -> None:
-    """Unlearn by several methods through several modalities and show all in one table. Resumes if killed."""
-    with clear_errors():
-        from crossmem_hf.studies.compare_settings import CompareSettings, names_in
-
-        chosen: dict[str, Any] = {"methods": names_in(methods), "forget_modality": names_in(forget_modality)}
-        if memorize_steps is not None:
-            chosen["memorize_steps"] = memorize_steps
-        settings = CompareSettings(
-            seed=seed,
-            seeds=seeds,
-            num_personas=num_personas,
-            dataset_config=dataset_config,
-            model_name_or_path=model_name_or_path,
-            allow_unmemorized=allow_unmemorized,
-            choosing=choosing,
-            **chosen,
-        )
-        from crossmem_hf.report.compare_table import legend
-        from crossmem_hf.report.compare_terminal import terminal
-        from crossmem_hf.studies.compare import run_compare
-
-        done = run_compare(settings, output_dir, workers=workers, console=console)
-        console.print(terminal(done.record))
-        for line in [*legend(done.record), *done.record.notes]:
-            console.print(f"- {line}", style="dim", highlight=False, markup=False)
-        console.print(f"table   {(output_dir / 'compare.md').resolve()}", highlight=False, soft_wrap=True)
-        if done.errors:
-            raise typer.Exit(3)
-
-
-@app.command()
+@with_knobs()
 def materialize(
     directory: Annotated[
         Path, typer.Argument(help="Folder that gets crossmem/personas and crossmem/<metric>.")
     ] = Path("."),
     preset: Annotated[str | None, typer.Option(help="remem or wen: a paper's sizes, to start from.")] = None,
-    num_personas: Annotated[int | None, typer.Option(help="Target people (default 50).")] = None,
-    num_views: Annotated[int | None, typer.Option(help="Training views a person (default 8).")] = None,
-    seed: Annotated[int | None, typer.Option(help="Persona seed (default 0).")] = None,
-    image_size: Annotated[int | None, typer.Option(help="Side of a portrait, 48 to 512 pixels (default 64).")] = None,
-    forget_fraction: Annotated[float | None, typer.Option(help="Share of forgotten people (default 0.2).")] = None,
-    qa_per_persona: Annotated[
-        int | None, typer.Option(help="Questions about facts, a person and modality (default 20).")
-    ] = None,
-    single_hop_share: Annotated[
-        float | None, typer.Option(help="Share of them that name the person (default 0.7).")
-    ] = None,
-    portraits: Annotated[Path | None, typer.Option(help="Folder made by crossmem portraits (default: draw).")] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace a dataset made with other settings.")] = False,
     num_proc: Annotated[int, typer.Option(help="Processes that write.")] = 1,
+    **knobs: Any,
 ) -> None:
     """Write the dataset and the metrics, so that load_dataset and evaluate.load find them in that folder, offline."""
     with clear_errors():
         from crossmem_hf.data.spec import DatasetSpec
         from crossmem_hf.publishing.materialize import materialize as write
 
-        spec = DatasetSpec.preset(
-            preset,
-            num_personas=num_personas,
-            num_views=num_views,
-            seed=seed,
-            image_size=image_size,
-            forget_fraction=forget_fraction,
-            qa_per_persona=qa_per_persona,
-            single_hop_share=single_hop_share,
-            portraits=None if portraits is None else str(portraits),
-        )
-        with console.status("Writing people, portraits, questions and metrics"):
+        spec = DatasetSpec.preset(preset, **knobs)
+        with console.status("Writing personas, portraits, questions and metrics"):
             written = write(directory, spec, overwrite=overwrite, num_proc=num_proc)
         console.print(f"wrote {written.resolve()}", highlight=False, soft_wrap=True)
         console.print(f"In {directory.resolve()}, offline:", highlight=False, soft_wrap=True)
         console.print('  datasets.load_dataset("crossmem/personas", "recall_image")', highlight=False)
         console.print('  evaluate.load("crossmem/exposure")', highlight=False)
-
-
-def _tell(outcome: "Outcome") -> None:
-    from crossmem_hf.report.text import headline
-
-    console.print(f"\n{headline(outcome.record)}\n", highlight=False)
-    if not outcome.record.is_interpretable:
-        failed = ", ".join(f"{m.source} (seed {m.seed}): {m.value:.2f}" for m in outcome.record.gate_failures())
-        console.print(
-            f"[bold red]NOT MEMORIZED[/]: recall in the source modality is below {outcome.record.gate.threshold}: "
-            f"{failed}. What unlearning did is not interpreted; --allow-unmemorized overrides.",
-            highlight=False,
-        )
-    console.print(f"record  {outcome.record_path.resolve()}", highlight=False, soft_wrap=True)
-    console.print(f"page    {outcome.page.resolve()}", highlight=False, soft_wrap=True)

@@ -2,49 +2,46 @@
 """The dataset as a Hugging Face builder. It does not know what the rows say or where they are published."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import field, make_dataclass
 from typing import Any
 
 import datasets
 
 from crossmem_hf.data.albums.album import album_fingerprint
-from crossmem_hf.data.contents import check_questions, people_of, rows_of
-from crossmem_hf.data.rows import Row, features_of
-from crossmem_hf.data.spec import DEFAULT_CONFIG, SPLITS, DatasetSpec, check_config, rows_fingerprint
+from crossmem_hf.data.configs.qa import check_questions
+from crossmem_hf.data.configs.table import DEFAULT_CONFIG, SPLITS, check_config, features_of
+from crossmem_hf.data.contents import people_of, rows_of
+from crossmem_hf.data.rows import Row
+from crossmem_hf.data.spec import DatasetSpec, rows_fingerprint
 from crossmem_hf.personas.schema import Persona
 from crossmem_hf.storage import fingerprint
 
-_DEFAULTS = DatasetSpec()
 
+def builder_config(spec_type: type[DatasetSpec] = DatasetSpec) -> Any:
+    """A `datasets.BuilderConfig` with the fields of a spec; each is part of the cache folder's name."""
+    knobs = [(one.name, one.kind, field(default=one.default)) for one in spec_type.knobs()]
 
-@dataclass
-class PersonasConfig(datasets.BuilderConfig):
-    """The knobs of `DatasetSpec` as a builder config; each is part of the cache folder's name."""
-
-    version: datasets.Version | str | None = "1.0.0"
-    num_personas: int = _DEFAULTS.num_personas
-    num_views: int = _DEFAULTS.num_views
-    seed: int = _DEFAULTS.seed
-    image_size: int = _DEFAULTS.image_size
-    forget_fraction: float = _DEFAULTS.forget_fraction
-    qa_per_persona: int = _DEFAULTS.qa_per_persona
-    single_hop_share: float = _DEFAULTS.single_hop_share
-    portraits: str | None = None
-
-    def spec(self) -> DatasetSpec:
+    def spec(self: Any) -> DatasetSpec:
         """The same knobs, checked."""
-        return DatasetSpec(**{name: getattr(self, name) for name in DatasetSpec.__slots__})
+        return spec_type(**{one.name: getattr(self, one.name) for one in spec_type.knobs()})
+
+    version = ("version", datasets.Version | str | None, field(default="1.0.0"))
+    extra = {"spec": spec, "__module__": __name__, "__doc__": "The knobs of `DatasetSpec` as a builder config."}
+    return make_dataclass("PersonasConfig", [version, *knobs], bases=(datasets.BuilderConfig,), namespace=extra)
+
+
+PersonasConfig = builder_config()
 
 
 class PersonasBuilder(datasets.GeneratorBasedBuilder):
     """Builds any config of the dataset into the datasets cache.
 
     The cache folder is named after the config, its knobs and the code that makes the rows, so that neither another
-    number of people nor another version of this library ever meets stale rows.
+    number of personas nor another version of this library ever meets stale rows.
 
     Args:
         cache_dir: Where to keep the Arrow files; None for the datasets cache.
-        config_name: One of `spec.SPLITS`; None for ``"recall_image"``.
+        config_name: One of `table.SPLITS`; None for ``"recall_image"``.
         preset: One of `spec.PRESETS`, whose knobs are taken where none are given.
         options: Knobs of `PersonasConfig`, and whatever else `datasets.DatasetBuilder` takes.
 

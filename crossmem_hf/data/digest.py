@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from crossmem_hf.data.albums.album import album_fingerprint
+from crossmem_hf.data.configs.table import SPLITS, check_config
 from crossmem_hf.data.contents import people_of, rows_of
 from crossmem_hf.data.rows import Row
-from crossmem_hf.data.spec import SPLITS, DatasetSpec, check_config
+from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.pictures.keys import KnownPictures
 
 if TYPE_CHECKING:

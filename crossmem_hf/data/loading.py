@@ -5,11 +5,11 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from crossmem_hf.data.configs.table import SPLITS, check_split, features_of
 from crossmem_hf.data.forms import conversational
-from crossmem_hf.data.rows import features_of
-from crossmem_hf.data.spec import SPLITS, DatasetSpec, check_split
+from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.data.untrusted import check_dataset_card, picture_fault
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.runs.retry import with_retries
@@ -27,31 +27,18 @@ def load_rows(
     split: str,
     *,
     preset: str | None = None,
-    num_personas: int | None = None,
-    num_views: int | None = None,
-    seed: int | None = None,
-    image_size: int | None = None,
-    forget_fraction: float | None = None,
-    qa_per_persona: int | None = None,
-    single_hop_share: float | None = None,
-    portraits: str | os.PathLike[str] | None = None,
+    **knobs: Any,
 ) -> "datasets.Dataset":
     """One split of the dataset.
 
     Args:
         dataset_name: None builds the rows here, once, into the datasets cache; the keywords say which.
             Otherwise a Hub name or a folder, whose rows are taken as they are: the keywords play no part.
-        config: One of `spec.SPLITS` when the rows are built here.
+        config: One of `table.SPLITS` when the rows are built here.
         split: One of the config's splits; ``"forget+retain"`` and ``"test[:10]"`` work too.
-        preset: One of `spec.PRESETS`, such as ``"remem"``. The keywords below replace its knobs; those that are None
-            are the preset's, or else the defaults of `spec.DatasetSpec`, which explains them.
-        num_personas: Target people; 50 by default.
-        num_views: Training views a person; 8 by default.
-        image_size: Side of a portrait in pixels, 48 to 512; 64 by default.
-        forget_fraction: Share of the people in the forget splits; 0.2 by default.
-        qa_per_persona: Training questions a person and modality in ``qa``; 20 by default.
-        single_hop_share: Share of them that name the person, 0 to 1; 0.7 by default.
-        portraits: Folder of portraits that `crossmem portraits` made; None draws them.
+        preset: One of `spec.PRESETS`, such as ``"remem"``.
+        knobs: Fields of `spec.DatasetSpec`, such as ``num_personas=20`` or ``seed=1``; they replace those of the
+            preset. None stands for the preset's, or else the default.
 
     Raises:
         CrossmemError: Unknown config, split or preset, a knob out of range, a dataset that cannot be read or is empty,
@@ -62,17 +49,9 @@ def load_rows(
         'text'
     """
     if dataset_name is None:
-        spec = DatasetSpec.preset(
-            preset,
-            num_personas=num_personas,
-            num_views=num_views,
-            seed=seed,
-            image_size=image_size,
-            forget_fraction=forget_fraction,
-            qa_per_persona=qa_per_persona,
-            single_hop_share=single_hop_share,
-            portraits=None if portraits is None else os.fspath(portraits),
-        )
+        if knobs.get("portraits") is not None:
+            knobs["portraits"] = os.fspath(knobs["portraits"])
+        spec = DatasetSpec.preset(preset, **knobs)
         return built_rows(config, split, spec)
     return _read(published_rows(dataset_name, config, split), dataset_name, config, split)
 

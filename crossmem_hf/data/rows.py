@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from crossmem_hf.data.albums.album import Photographed, layout_in_album, png_in_album
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.schema import MODALITIES, Modality, Persona, ViewSplit
-from crossmem_hf.personas.values import FACT_ATTRIBUTES, VISUAL_ATTRIBUTES
+from crossmem_hf.personas.values import FACT_ATTRIBUTES
 from crossmem_hf.prompts.questions import (
     CAPTION_QUESTION,
     MULTI_HOP_QUESTIONS,
@@ -38,40 +38,21 @@ ATTRIBUTES: tuple[str, ...] = ("full_name", *FACT_ATTRIBUTES)
 FACT_QUESTIONS: dict[Hops, dict[ViewSplit, tuple[str, ...]]] = {1: SINGLE_HOP_QUESTIONS, 2: MULTI_HOP_QUESTIONS}
 
 
-def features_of(config: str) -> "datasets.Features":
-    """The columns of a config.
+def row_features(answers: Sequence[str] = ("completion",), **more: Any) -> "datasets.Features":
+    """The columns of the row schema.
 
-    ``profiles`` and ``candidates`` have their own, ``preference`` has chosen and rejected in the place of completion,
-    ``perturbed`` has three columns more; all others share the row schema.
-
-    Example:
-        >>> sorted(features_of("recall_image")) == sorted(features_of("qa"))
-        True
+    Args:
+        answers: Columns of assistant turns.
+        more: Columns that a kind of row has on top.
     """
     from datasets import Features, Image, List, Value
 
     text = Value("string")
     turns = List({"role": text, "content": text})
-    if config == "profiles":
-        portrayed = {"persona_id": text, "full_name": text, "portrait": Image(), "description": text}
-        return Features(
-            {
-                **portrayed,
-                **dict.fromkeys((*VISUAL_ATTRIBUTES, *FACT_ATTRIBUTES), text),
-                "forget_rank": Value("int64"),
-            }
-        )
-    if config == "candidates":
-        return Features({"attribute": text, "kind": text, "values": List(text)})
-    answers = {"chosen": turns, "rejected": turns} if config == "preference" else {"completion": turns}
     about = {"persona_id": text, "attribute": text, "answer": text, "modality": text}
     numbers = {"hops": Value("int64"), "view": Value("int64")}
-    more: dict[str, Any] = {"refusal": text} if config == "preference" else {}
-    if config == "perturbed":
-        more = {"perturbed_answer": List(text), "paraphrased_answer": text, "perturbed_paraphrase": List(text)}
-    return Features(
-        {"images": List(Image()), "prompt": turns, **answers, **about, **numbers, "template": text, **more}
-    )
+    asked = {"images": List(Image()), "prompt": turns, **dict.fromkeys(answers, turns)}
+    return Features({**asked, **about, **numbers, "template": text, **more})
 
 
 def recall_row(persona: Persona, modality: Modality, split: ViewSplit, index: int, size: int = 64) -> Row:

@@ -1,36 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The knobs of the dataset and its configs and splits. It does not know how a row looks or where the rows are kept."""
+"""The knobs of the dataset, each written down once. It does not know which rows there are or where they are kept."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields, make_dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
-from crossmem_hf.data.albums.album import album_fingerprint
 from crossmem_hf.data.splits import check_fraction
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.personas.sampling import capacity
 from crossmem_hf.runs.sources import ROW_LIBRARIES, code_fingerprint, library_versions
 from crossmem_hf.storage import fingerprint
-
-SPLITS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "recall_image": ("train", "validation", "test"),
-        "recall_text": ("train", "validation", "test"),
-        "captions": ("background", "target"),
-        "qa": ("forget", "retain", "retain_eval"),
-        "qa_test": ("forget", "retain"),
-        "profiles": ("forget", "retain"),
-        "candidates": ("target",),
-        "two_hop": ("bridge_image", "bridge_text", "facts"),
-        "two_hop_test": ("bridge", "facts", "two_hop"),
-        "multi_image": ("train", "test"),
-        "robust": ("forget", "retain"),
-        "perturbed": ("forget", "retain"),
-        "preference": ("forget", "retain"),
-    }
-)
-"""Config -> its splits. Held-out questions are a config of their own: loading any split fetches its whole config."""
 
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
@@ -53,28 +32,32 @@ about portraits together with the 28 held-out ones a person; here descriptions a
 the 100 people of Wen et al. 2025 (arXiv 2506.05198), whose number of variants a modality is not known: `num_views`.
 """
 
-DEFAULT_CONFIG = "recall_image"
 NUM_HELD_OUT_VIEWS = 4
 """Views a person in each of the splits ``validation`` and ``test``."""
 
-_LARGEST = {"num_views": 10_000, "image_size": 512, "qa_per_persona": 1_000}
-_SMALLEST = {"num_views": 1, "image_size": 48, "qa_per_persona": 2}
+
+def knob(default: Any, text: str, lowest: int = 0, highest: int | None = None) -> Any:
+    """A field of `DatasetSpec`: builder, command lines and recipes offer it with this help and this default.
+
+    Args:
+        lowest: Of a whole number.
+        highest: Of a whole number; None where the value is something else.
+    """
+    return field(default=default, metadata={"help": text, "range": (lowest, highest)})
+
+
+class Knob(NamedTuple):
+    """A field of a spec, as builder, command lines and recipes offer it; `kind` is its type or None."""
+
+    name: str
+    kind: Any
+    default: Any
+    help: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetSpec:
     """Everything the dataset depends on; equal specs give equal bytes under equal versions.
-
-    Attributes:
-        num_personas: Target people, and as many background people in ``captions``.
-        num_views: Training views (portraits and descriptions) a person. With at least as many as questions, no two
-            training questions of ``qa`` share a view.
-        seed: Which world the people come from, and the order in which they are forgotten.
-        image_size: Side of a portrait in pixels, 48 to 512.
-        forget_fraction: Share of the people in the forget splits, above 0 and below 1.
-        qa_per_persona: Training questions a person and modality in ``qa``.
-        single_hop_share: Share of them that name the person, 0 to 1; 0.7 is the best in ReMem's toy experiment.
-        portraits: Folder of portraits that `crossmem portraits` made; None draws them.
 
     Raises:
         CrossmemError: A value out of range; the message says which values exist.
@@ -84,20 +67,28 @@ class DatasetSpec:
         (20, 8)
     """
 
-    num_personas: int = 50
-    num_views: int = 8
-    seed: int = 0
-    image_size: int = 64
-    forget_fraction: float = 0.2
-    qa_per_persona: int = 20
-    single_hop_share: float = 0.7
-    portraits: str | None = None
+    num_personas: int = knob(50, "Target personas, and as many background ones in captions.", 1, 10_500)
+    num_views: int = knob(
+        8,
+        "Training views (portraits and descriptions) a persona. With at least as many as questions, no two training "
+        "questions of qa share a view.",
+        1,
+        10_000,
+    )
+    seed: int = knob(0, "Which population the personas come from, and the order of forgetting.", 0, 2**31 - 1)
+    image_size: int = knob(64, "Side of a portrait in pixels, 48 to 512.", 48, 512)
+    forget_fraction: float = knob(0.2, "Share of the personas in the forget splits, above 0 and below 1.")
+    qa_per_persona: int = knob(20, "Training questions a persona and modality in qa.", 2, 1_000)
+    single_hop_share: float = knob(
+        0.7, "Share of them that name the persona, 0 to 1; 0.7 is the best in ReMem's toy experiment."
+    )
+    portraits: str | None = knob(None, "Folder of portraits that `crossmem portraits` made (default: drawn).")
 
     def __post_init__(self) -> None:
-        _check_whole("num_personas", self.num_personas, 1, capacity("target"))
-        _check_whole("seed", self.seed, 0, 2**31 - 1)
-        for name, smallest in _SMALLEST.items():
-            _check_whole(name, getattr(self, name), smallest, _LARGEST[name])
+        for one in fields(self):
+            lowest, highest = one.metadata["range"]
+            if highest is not None:
+                _check_whole(one.name, getattr(self, one.name), lowest, highest)
         check_fraction(self.forget_fraction)
         share = self.single_hop_share
         if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
@@ -106,7 +97,7 @@ class DatasetSpec:
                 "Pass 0.7 for seven questions of ten that name the person.",
             )
         if self.portraits is not None:
-            album_fingerprint(self.portraits)
+            self.shown()
 
     @classmethod
     def preset(cls, name: str | None, **knobs: Any) -> "DatasetSpec":
@@ -117,13 +108,19 @@ class DatasetSpec:
             knobs: Those that are None are left as they are.
 
         Raises:
-            CrossmemError: An unknown preset, or a value out of range.
+            CrossmemError: An unknown preset or knob, or a value out of range.
         """
         if name is not None and name not in PRESETS:
             raise CrossmemError(
                 f"Unknown preset {name!r}; expected one of {', '.join(PRESETS)}.", "Pick one of them, or leave it out."
             )
-        given = {knob: value for knob, value in knobs.items() if value is not None}
+        known = [one.name for one in cls.knobs()]
+        unknown = sorted(set(knobs) - set(known))
+        if unknown:
+            raise CrossmemError(
+                f"Unknown knob {unknown[0]!r}; expected one of {', '.join(known)}.", "Correct its name."
+            )
+        given = {name: value for name, value in knobs.items() if value is not None}
         return cls(**{**PRESETS.get(name or "", {}), **given})
 
     @classmethod
@@ -136,6 +133,12 @@ class DatasetSpec:
         """The number of people of Wen et al. 2025, other knobs on top."""
         return cls.preset("wen", **knobs)
 
+    @classmethod
+    def knobs(cls) -> tuple[Knob, ...]:
+        """All fields, in order."""
+        optional: Any = None
+        return tuple(Knob(one.name, one.type | optional, one.default, one.metadata["help"]) for one in fields(cls))
+
     def fingerprint(self) -> str:
         """Sixteen hex digits that change with any knob and with the code that makes the rows."""
         return fingerprint({"spec": self.shown(), "source": rows_fingerprint()})
@@ -147,7 +150,39 @@ class DatasetSpec:
     def shown(self) -> dict[str, Any]:
         """The knobs by name, for a card or a fingerprint: a folder of portraits goes by its contents."""
         knobs = self.as_dict()
-        return knobs if self.portraits is None else {**knobs, "portraits": album_fingerprint(self.portraits)}
+        if self.portraits is None:
+            return knobs
+        from crossmem_hf.data.albums.album import album_fingerprint
+
+        return {**knobs, "portraits": album_fingerprint(self.portraits)}
+
+
+def knob_options(renamed: Mapping[str, str], *, keep_defaults: bool, **how: Any) -> Any:
+    """A dataclass with the knobs of `DatasetSpec` as fields, for settings that are more than a spec to inherit.
+
+    Its method `knobs` gives them back by the names that the spec has.
+
+    Args:
+        renamed: Knob -> what its field is called, where the settings have another field of that name.
+        keep_defaults: Whether defaults are the spec's, or None, which leaves them to a preset.
+        how: As for `dataclasses.make_dataclass`.
+    """
+    own = {one.name: renamed.get(one.name, one.name) for one in DatasetSpec.knobs()}
+
+    def knobs(self: Any) -> dict[str, Any]:
+        """The knobs, by the names that `DatasetSpec` has."""
+        return {name: getattr(self, called) for name, called in own.items()}
+
+    options = [
+        (
+            own[one.name],
+            one.kind,
+            field(default=one.default if keep_defaults else None, metadata={"help": one.help}),
+        )
+        for one in DatasetSpec.knobs()
+    ]
+    namespace = {"knobs": knobs, "__module__": __name__, "__doc__": "The knobs of `DatasetSpec`."}
+    return make_dataclass("KnobOptions", options, namespace=namespace, **how)
 
 
 def _check_whole(name: str, value: object, smallest: int, largest: int) -> None:
@@ -156,31 +191,6 @@ def _check_whole(name: str, value: object, smallest: int, largest: int) -> None:
             f"{name}={value!r}; expected a whole number from {smallest} to {largest}.",
             f"Pass a {name} in that range.",
         )
-
-
-def check_config(config: str) -> None:
-    """Accept a config that exists.
-
-    Raises:
-        CrossmemError: It does not; the message lists those that do.
-    """
-    if config not in SPLITS:
-        raise CrossmemError(f"Unknown config {config!r}; expected one of {', '.join(SPLITS)}.", "Pick one of them.")
-
-
-def check_split(config: str, split: str) -> None:
-    """Accept a split that a config has; sums and slices such as ``"forget+retain"`` or ``"test[:10]"`` are fine.
-
-    Raises:
-        CrossmemError: It has none of that name; the message lists those it has.
-    """
-    check_config(config)
-    for part in split.split("+"):
-        if part.partition("[")[0].strip() not in SPLITS[config]:
-            raise CrossmemError(
-                f"Unknown split {split!r} of config {config!r}; expected one of {', '.join(SPLITS[config])}.",
-                "Pick one of them, or join several with '+'.",
-            )
 
 
 def rows_fingerprint() -> str:

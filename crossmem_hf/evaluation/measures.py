@@ -1,192 +1,274 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each metric of a set of items, by its own maths: a summary with intervals, and columns with a value an item.
+"""The one table of metrics: what each needs of a prediction, how it is computed, and which of its numbers are read, in
+which units and direction. It does not know where predictions come from."""
 
-`rouge` is the rouge-score library (ROUGE-L, stemmed, as TOFU has it) with words of any script: evaluate's module of
-that name has those of English alone, and is a script on the Hub, which cannot be loaded offline. `exact_match` is the
-matching rule of `cross_modal_recall`. It does not know groups, units or directions.
-"""
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, Literal
 
-import numpy as np
+from crossmem_hf.errors import CrossmemError
+from crossmem_hf.evaluation import summaries
+from crossmem_hf.evaluation.summaries import Against, Found, Item
+from crossmem_hf.report.record import BASELINES, Measurement, Value
 
-from crossmem_hf.evaluation.rouge import rouge_l
-from crossmem_hf.metrics.cross_modal_recall.recall_math import MODALITIES, recall_summary
-from crossmem_hf.metrics.exposure.exposure_math import ExposureItems, exposure_items, exposure_summary
-from crossmem_hf.metrics.extraction_strength.sampling_math import extraction_items, extraction_summary
-from crossmem_hf.metrics.extraction_strength.strength_math import strength_items, strength_summary
-from crossmem_hf.metrics.forget_diagnosis.diagnosis_math import diagnose_items, diagnosis_summary
-from crossmem_hf.metrics.intervals import cluster_codes, mean_interval
-from crossmem_hf.metrics.matching import chance_recall, row_matches
-from crossmem_hf.metrics.min_k_prob.membership_math import membership_summary
-from crossmem_hf.metrics.min_k_prob.min_k_math import token_scores
-from crossmem_hf.metrics.priv_leak.priv_leak_math import priv_leak_items, priv_leak_summary
-from crossmem_hf.metrics.truth_ratio.truth_ratio_math import TruthRatioItems, truth_ratio_items, truth_ratio_summary
-from crossmem_hf.prompts.refusals import every_wording
+Pass = Literal["generation", "candidates", "answers"]
+PASSES: Final[Mapping[Pass, tuple[str, ...]]] = MappingProxyType(
+    {
+        "generation": ("answer", "correct"),
+        "candidates": (
+            *("truth_rank", "exposure", "candidates", "candidate_nll_nats", "candidate_num_tokens"),
+            *("truth_index", "false_indices", "reference_index"),
+        ),
+        "answers": ("token_logprobs", "token_means", "token_stds", "token_matches", "num_end_tokens"),
+    }
+)
+"""Pass of a model over rows -> the columns that it gives: free answers, the likelihoods of candidates, and the right
+answer token by token."""
 
-Item = Mapping[str, Any]
-Found = tuple[dict[str, float], dict[str, list[Any]]]
-"""A summary, and columns with a value an item."""
-
-DISCOVERABLE: Final = 0.5
-"""From which probability on an answer counts as extracted."""
-LEAK_K: Final = 0.4
-"""Share of the tokens in the Min-K of PrivLeak: MUSE takes Min-40%."""
+Sense = Literal["more memorized", "less memorized", "better", ""]
 
 
 @dataclass(frozen=True)
-class Against:
-    """What items are compared with.
+class Reading:
+    """How a number of a summary becomes a measurement.
 
     Attributes:
-        source: The modality people were learned through; None if that is not known.
-        k: Share of the tokens in Min-K.
-        num_samples: How often a model is sampled for its probability of extraction.
-        holdout: Items that no model saw.
-        retain_only: The items of a model that never saw them, in the same order.
-        retain_only_holdout: That model's holdout items.
+        name: Of the number in the summary; nothing is measured where it is not there.
+        sense: Whether a greater value is better depends on whether the personas are to be forgotten or retained;
+            empty where neither is.
+        greater_means: What a greater value says; empty for `sense`.
+        chance: Name of its chance level in the summary.
+        n: Name of the number of rows behind it.
+        metric: Name of the measurement; empty for `name`.
     """
 
-    source: str | None = None
-    k: float = 0.2
-    num_samples: int = 100
-    holdout: Sequence[Item] = ()
-    retain_only: Sequence[Item] | None = None
-    retain_only_holdout: Sequence[Item] | None = None
+    name: str
+    unit: str
+    sense: Sense = ""
+    greater_means: str = ""
+    chance: str = ""
+    n: str = "n"
+    metric: str = ""
+
+    def greater_is_better(self, where: Mapping[str, Value]) -> bool | None:
+        """Of what is wanted of these personas: of those to retain to be remembered, of those to forget the contrary,
+        once a model is unlearned; None of others, and where neither is better."""
+        if self.sense in ("", "better"):
+            return True if self.sense else None
+        method = where.get("method")
+        unlearned = where.get("stage") == "unlearned" or (method is not None and method not in BASELINES)
+        if where.get("group") == "retain":
+            return self.sense == "more memorized"
+        return self.sense == "less memorized" if where.get("group") == "forget" and unlearned else None
 
 
-def _people(items: Sequence[Item]) -> list[Any]:
-    return [item["persona_id"] for item in items]
+@dataclass(frozen=True)
+class Metric:
+    """A metric.
+
+    Attributes:
+        found: What it makes of predictions.
+        needs: The columns it reads of them, beside who is asked about, in which modality, and the truth.
+        readings: What is read of its summary; the first is its headline.
+        splits: Columns by which `crossmem score` reports parts of the rows.
+        across: Columns whose values it compares, so that it is never split by them.
+    """
+
+    found: Callable[[Sequence[Item], Against], Found]
+    needs: tuple[str, ...]
+    readings: tuple[Reading, ...]
+    splits: tuple[str, ...] = ("target", "hops", "kind")
+    across: tuple[str, ...] = ()
+
+    @property
+    def headline(self) -> str:
+        """The metric of its first measurement."""
+        return self.readings[0].metric or self.readings[0].name
 
 
-def _mean(name: str, values: Sequence[float], items: Sequence[Item]) -> dict[str, float]:
-    """A mean of numbers from 0 to 1 with its interval."""
-    codes = cluster_codes(_people(items), len(items))
-    column = np.asarray(values, dtype=np.float64)
-    low, high = mean_interval(column, codes, bounds=(0.0, 1.0))
-    return {name: float(column.mean()), f"{name}_ci_low": low, f"{name}_ci_high": high, "n": len(items)}
+_MORE: Final[Sense] = "more memorized"
+_LESS: Final[Sense] = "less memorized"
+_EVERYTHING = ("target", "hops", "kind", "attribute")
+_ANSWER = ("answer", "correct")
+_FALSE = ("candidate_nll_nats", "candidate_num_tokens", "truth_index", "false_indices", "reference_index")
+_GAP = Reading("gap", "proportion", greater_means="larger gap", n="gap_n")
+_TRANSFER = Reading("transfer", "ratio", greater_means="more transfer", n="transfer_n")
+METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
+    {
+        "recall": Metric(
+            summaries.recall, _ANSWER, (Reading("recall", "proportion", _MORE, chance="chance"),), splits=("target",)
+        ),
+        "gap": Metric(summaries.across, _ANSWER, (_GAP,), splits=(), across=("target",)),
+        "transfer": Metric(summaries.across, _ANSWER, (_TRANSFER,), splits=(), across=("target",)),
+        "exposure": Metric(
+            summaries.exposure,
+            ("truth_rank", "exposure"),
+            (
+                Reading("exposure", "0-100", _MORE, chance="chance_exposure"),
+                Reading("exposure_bits", "bits", _MORE, chance="chance_exposure_bits"),
+                Reading("exposure_linear", "0-100", _MORE, chance="chance_exposure_linear"),
+                Reading("mrr", "proportion", _MORE, chance="chance_mrr"),
+            ),
+            splits=_EVERYTHING,
+        ),
+        "partial_recall": Metric(
+            summaries.partial_recall, _ANSWER, (Reading("partial_recall", "proportion", _MORE, chance="chance"),)
+        ),
+        "name_shaped": Metric(
+            summaries.name_shaped,
+            _ANSWER,
+            (Reading("name_shaped", "proportion", "better", "more names"),),
+        ),
+        "rouge": Metric(
+            summaries.rouge,
+            _ANSWER,
+            (Reading("rouge_l", "proportion", _MORE), Reading("rouge_l_recall", "proportion", _MORE)),
+        ),
+        "exact_match": Metric(
+            summaries.exact_match,
+            _ANSWER,
+            (Reading("exact_match", "proportion", _MORE, chance="chance"),),
+            splits=_EVERYTHING,
+        ),
+        "min_k_prob": Metric(
+            summaries.min_k,
+            PASSES["answers"],
+            (
+                Reading("min_k_prob", "0-100", _MORE),
+                Reading("min_k_plus_plus", "standard deviations", _MORE),
+                Reading("inverse_perplexity", "0-100", _MORE),
+                Reading("logprob_per_token", "nats", _MORE),
+            ),
+        ),
+        "extraction_strength": Metric(
+            summaries.strength,
+            PASSES["answers"],
+            (
+                Reading("extraction_strength", "proportion", _MORE),
+                Reading("token_match", "proportion", _MORE),
+                Reading("extraction_probability", "proportion", _MORE),
+                Reading("discoverable", "proportion", _MORE),
+            ),
+        ),
+        "truth_ratio": Metric(
+            summaries.truth_ratio,
+            _FALSE,
+            (
+                Reading("truth_ratio", "proportion", _LESS),
+                Reading("truth_ratio_retain", "proportion", _MORE),
+                Reading("truth_probability", "proportion", _MORE, chance="no_difference"),
+                Reading("forget_quality", "p-value", "better", "closer to the retain-only model"),
+            ),
+        ),
+        "forget_diagnosis": Metric(
+            summaries.diagnosis,
+            (*_ANSWER, "truth_rank", "exposure"),
+            (
+                Reading("still_known", "proportion", _MORE),
+                Reading("latent", "proportion", _MORE, chance="chance_first", metric="still_known_unsaid"),
+                Reading("refused", "proportion", greater_means="more refusals"),
+                Reading("collapsed", "proportion", greater_means="more damage"),
+                Reading("forgotten", "proportion", _LESS),
+                Reading(
+                    "normalized_rank_forgotten",
+                    "proportion",
+                    _LESS,
+                    chance="chance_rank_forgotten",
+                    n="n_forgotten",
+                    metric="rank_of_forgotten",
+                ),
+            ),
+        ),
+        "priv_leak": Metric(
+            summaries.leak,
+            PASSES["answers"],
+            (
+                Reading("auc", "proportion", _LESS, chance="no_difference", metric="priv_leak_auc"),
+                Reading("priv_leak", "percent", greater_means="0 is ideal"),
+            ),
+            splits=(),
+        ),
+        "judge": Metric(summaries.judge, _ANSWER, (Reading("judge_score", "proportion", _MORE),)),
+    }
+)
+"""Name -> metric."""
 
 
-def _per_token(item: Item) -> list[float]:
-    return [nll / count for nll, count in zip(item["candidate_nll_nats"], item["candidate_num_tokens"], strict=True)]
+def check_metrics(metrics: Sequence[str]) -> tuple[str, ...]:
+    """The names, if there is at least one and all are in `METRICS`.
+
+    Raises:
+        CrossmemError: One is not, or there is none.
+    """
+    names = (metrics,) if isinstance(metrics, str) else tuple(metrics)
+    unknown = [name for name in names if name not in METRICS]
+    if unknown or not names:
+        raise CrossmemError(
+            f"Unknown metric {unknown[0]!r}." if unknown else "There is no metric; expected at least one.",
+            f"Choose from {', '.join(METRICS)}.",
+        )
+    return names
 
 
-def _content(item: Item, column: str) -> list[Any]:
-    """The tokens of an answer without those that only end the turn, as they say nothing of what is known."""
-    values: list[Any] = item[column]
-    return values[: len(values) - item["num_end_tokens"]]
+def passes_for(metrics: Sequence[str]) -> tuple[Pass, ...]:
+    """The passes over rows that some metrics are made from.
+
+    Example:
+        >>> passes_for(["exposure", "recall"])
+        ('generation', 'candidates')
+    """
+    needs = {column for name in metrics for column in METRICS[name].needs}
+    return tuple(name for name, columns in PASSES.items() if needs & set(columns))
 
 
-def _ranks(items: Sequence[Item]) -> ExposureItems:
-    nlls = [_per_token(item)[: item["num_candidates"]] for item in items]
-    return exposure_items(nlls, [item["truth_index"] for item in items])
+def computed(name: str, items: Sequence[Item], against: Against, place: str) -> Found:
+    """A metric's summary of predictions, and its columns.
+
+    Args:
+        place: Which predictions they are, in words, for errors.
+
+    Raises:
+        CrossmemError: The metric refuses them; metric and place are named.
+    """
+    try:
+        return METRICS[name].found(items, against)
+    except KeyError as error:
+        raise CrossmemError(
+            f"{name} could not be computed ({place}): the predictions have no column {error}.",
+            f"Evaluate with {name!r} among the metrics.",
+        ) from error
+    except ValueError as error:
+        raise CrossmemError(
+            f"{name} could not be computed ({place}): {error}", "Leave it out of the metrics, or see its card."
+        ) from error
 
 
-def _chance(items: Sequence[Item]) -> dict[str, float]:
-    """What picking a candidate at random gives; nothing where somebody has no choice."""
-    choices = [item["num_choices"] for item in items]
-    return {"chance": chance_recall(choices, len(items))} if min(choices) > 1 else {}
+def measurements_of(name: str, summary: Mapping[str, float], where: Mapping[str, Value]) -> Iterator[Measurement]:
+    """The measurements of a metric's summary."""
+    for reading in METRICS[name].readings:
+        if reading.name in summary:
+            low, high = (summary.get(f"{reading.name}_ci_{end}") for end in ("low", "high"))
+            yield Measurement(
+                metric=reading.metric or reading.name,
+                where=dict(where),
+                value=summary[reading.name],
+                ci=None if low is None or high is None else (low, high),
+                n=int(summary[reading.n]),
+                chance=summary.get(reading.chance),
+                unit=reading.unit,
+                greater_is_better=reading.greater_is_better(where),
+                greater_means=reading.greater_means or reading.sense,
+            )
 
 
-def exposure(items: Sequence[Item], against: Against) -> Found:
-    """From the likelihoods of candidates: all four normalizations of the rank."""
-    found = _ranks(items)
-    return exposure_summary(found, persona_id=_people(items)), found.as_lists()
+def columns_of(metrics: Sequence[str], items: Sequence[Item], against: Against) -> dict[str, list[Any]]:
+    """Columns with a value a prediction, such as ``min_k`` or ``outcome``, of all metrics that have some.
 
-
-def recall(items: Sequence[Item], against: Against) -> Found:
-    """From free answers; with a source, and rows that ask in both modalities, also the gap and the transfer."""
-    answers, truths, asked = ([item[name] for item in items] for name in ("answer", "truth", "modality"))
-    summary = _chance(items) | _mean("recall", row_matches(answers, truths).tolist(), items)
-    if against.source is not None and set(asked) == set(MODALITIES):
-        source = against.source
-        whole = recall_summary(answers, truths, [source] * len(items), asked, _people(items))
-        for name in ("gap", "transfer"):
-            ours = {key for key in whole if key.startswith(f"{name}_{source}")}
-            summary |= {key.replace(f"{name}_{source}", f"recall_{name}"): whole[key] for key in ours}
-    return summary, {}
-
-
-def min_k(items: Sequence[Item], against: Against) -> Found:
-    """From the tokens of the right answer."""
-    columns = [[_content(item, f"token_{name}") for item in items] for name in ("logprobs", "means", "stds")]
-    found = token_scores(*columns, k=against.k)
-    return membership_summary(found, [1] * len(items), persona_id=_people(items)), found.as_lists()
-
-
-def strength(items: Sequence[Item], against: Against) -> Found:
-    """From the tokens of the right answer; a sample extracts it if it begins with it."""
-    found = strength_items([_content(item, "token_matches") for item in items])
-    sampled = extraction_items([_content(item, "token_logprobs") for item in items])
-    summary = extraction_summary(
-        sampled, num_samples=against.num_samples, probability=DISCOVERABLE, persona_id=_people(items)
-    )
-    summary |= strength_summary(found, persona_id=_people(items))
-    columns: dict[str, list[Any]] = {**found.as_lists()}
-    columns["item_extraction_probability"] = sampled.extraction_probability(against.num_samples).tolist()
-    return summary, columns
-
-
-def _ratios(items: Sequence[Item]) -> TruthRatioItems:
-    nlls = [_per_token(item) for item in items]
-    false = [[row[place] for place in item["false_indices"]] for row, item in zip(nlls, items, strict=True)]
-    told = [item.get("told_index", item["truth_index"]) for item in items]
-    return truth_ratio_items(false, [row[place] for row, place in zip(nlls, told, strict=True)])
-
-
-def truth_ratio(items: Sequence[Item], against: Against) -> Found:
-    """From the likelihoods of false answers; with a retain-only model also the forget quality."""
-    found = _ratios(items)
-    retain = None if against.retain_only is None else _ratios(against.retain_only).ratio
-    summary = truth_ratio_summary(found, persona_id=_people(items), retain_only=retain)
-    return {**summary, "no_difference": 0.5}, found.as_lists()
-
-
-def rouge(items: Sequence[Item], against: Against) -> Found:
-    """From free answers."""
-    scores = [rouge_l(item["truth"], item["answer"]) for item in items]
-    columns = {"rouge_l": [one.fmeasure for one in scores], "rouge_l_recall": [one.recall for one in scores]}
-    summaries = [_mean(name, values, items) for name, values in columns.items()]
-    return summaries[0] | summaries[1], columns
-
-
-def exact_match(items: Sequence[Item], against: Against) -> Found:
-    """From free answers."""
-    found = row_matches([item["answer"] for item in items], [item["truth"] for item in items])
-    return _chance(items) | _mean("exact_match", found.tolist(), items), {"exact_match": found.tolist()}
-
-
-def diagnosis(items: Sequence[Item], against: Against) -> Found:
-    """From free answers, and the rank of the truth among the candidates."""
-    answers, truths = ([item[name] for item in items] for name in ("answer", "truth"))
-    counts = [item["num_candidates"] for item in items]
-    ranks = _ranks(items).rank
-    found = diagnose_items(answers, truths, truth_rank=ranks, num_candidates=counts, refusals=every_wording())
-    return diagnosis_summary(found, persona_id=_people(items)), found.as_lists()
-
-
-def leak(items: Sequence[Item], against: Against) -> Found:
-    """From the tokens of the right answer and of holdout rows; without a retain-only model only the AUC."""
-
-    def scores(several: Sequence[Item]) -> list[float]:
-        logprobs = [_content(item, "token_logprobs") for item in several]
-        return list(token_scores(logprobs, k=LEAK_K).min_k)
-
-    both = [*items, *against.holdout]
-    labels = [1] * len(items) + [0] * len(against.holdout)
-    other = None
-    if against.retain_only is not None and against.retain_only_holdout is not None:
-        other = scores([*against.retain_only, *against.retain_only_holdout])
-    found = priv_leak_items(scores(both), labels, retrain_score=other)
-    summary = priv_leak_summary(found, auc_retrain=0.5 if other is None else None, persona_id=_people(both))
-    if other is None:
-        summary = {name: value for name, value in summary.items() if name.startswith(("auc", "n"))}
-    return {**summary, "no_difference": 0.5}, {}
-
-
-def judge(items: Sequence[Item], against: Against) -> Found:
-    """From a judge's scores: the mean over answers with a verdict; nothing where there is none."""
-    judged = [item for item in items if item["judge_score"] is not None]
-    return _mean("judge_score", [item["judge_score"] for item in judged], judged) if judged else {}, {}
+    Raises:
+        CrossmemError: A metric refuses the predictions.
+    """
+    found: dict[str, list[Any]] = {}
+    for name in metrics:
+        found |= computed(name, items, against, "all")[1]
+    return {name.removeprefix("item_"): values for name, values in found.items()}

@@ -1,113 +1,88 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The passes of a model over rows, each shared between processes and kept on disk, and the items they give.
-
-An item is one row without its pictures, as JSON: who was asked what, the truth, and everything measured of it. It does
-not know what the numbers mean.
-"""
+"""The passes of a model over rows, each shared between processes and kept on disk. It does not know what the numbers
+mean."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from crossmem_hf.data.forms import Row
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.evaluation.rows import Questions
-from crossmem_hf.evaluation.settings import ScoreSettings
+from crossmem_hf.evaluation.questions import Compared, Questions
+from crossmem_hf.metrics.exposure.exposure_math import exposure_items
+from crossmem_hf.metrics.matching import row_matches
 from crossmem_hf.models.chat import is_tokenizer
 from crossmem_hf.models.turns import answer_tokens, prompt_text
 from crossmem_hf.runs.distributed import in_shards
 from crossmem_hf.runs.results_log import JSON
 from crossmem_hf.scoring.answers import score_answers
+from crossmem_hf.scoring.batches import Auto
 from crossmem_hf.scoring.candidates import score_candidates
 from crossmem_hf.scoring.generation import generate_answers, own_answers
 from crossmem_hf.scoring.inputs import check_rows, encode
 from crossmem_hf.storage import fingerprint
 
-Item = dict[str, Any]
 SPARE_TOKENS = 8  # that an answer may be longer than the longest truth
-_ABOUT = ("persona_id", "attribute", "modality", "hops", "view", "template")
 
 
 @dataclass(frozen=True)
 class Passes:
-    """A model, and where what it says of rows is kept.
+    """A model over rows, each pass in a results log of its own, which none made from something else shares.
 
     Attributes:
-        folder: Gets a ledger a pass.
-        mark: Fingerprint of model, code, versions and device, which every pass depends on.
+        folder: Gets the results logs; None keeps nothing.
+        made_from: Fingerprint of everything but the rows that results depend on.
+        max_new_tokens: None: `SPARE_TOKENS` more than the longest truth of all rows.
     """
 
     model: Any
     processor: Any
-    settings: ScoreSettings
-    folder: Path
-    mark: str
-
-    def items(self, questions: Questions) -> list[Item]:
-        """An item a row, with what the settings' metrics need.
-
-        Candidates give ``candidates``, ``candidate_nll_nats``, ``candidate_num_tokens``, ``num_candidates`` (the
-        first so many are those of Exposure), ``truth_index``, ``false_indices`` and ``told_index`` (what those are
-        set against); the right answer
-        ``token_logprobs``, ``token_means``, ``token_stds``, ``token_matches`` and ``num_end_tokens``, of the last
-        tokens; generation ``answer``.
-
-        Raises:
-            CrossmemError: Whatever a pass refuses; passes that are done are kept.
-        """
-        items = [_item(row, key) for row, key in zip(questions.about, questions.keys, strict=True)]
-        for item, row in zip(items, questions.about, strict=True):
-            item["num_choices"] = len(questions.by_attribute[row["attribute"]])
-        if self.settings.needs("candidates"):
-            self._add(items, self._candidates(questions))
-        if self.settings.needs("answers"):
-            self._add(items, self._answers(questions.rows, questions.fingerprint))
-        if self.settings.needs("generation"):
-            self._add(items, self._generation(questions))
-        return items
-
-    def holdout_items(self, rows: Any, about: Sequence[Row], keys: Sequence[str]) -> list[Item]:
-        """An item a row that no model saw, with the right answer token by token."""
-        items = [_item(row, key) for row, key in zip(about, keys, strict=True)]
-        self._add(items, self._answers(rows, fingerprint(keys), "holdout"))
-        return items
-
-    def _add(self, items: Sequence[Item], found: Sequence[Item]) -> None:
-        for item, more in zip(items, found, strict=True):
-            item.update(more)
+    folder: Path | None
+    made_from: str | None
+    batch_size: int | Auto
+    max_new_tokens: int | None
+    temperature: float
+    seed: int
 
     def _run(
-        self, name: str, rows: Any, inputs: Mapping[str, Any], work: Callable[[list[Row]], Sequence[JSON]]
+        self,
+        name: str,
+        questions: Questions,
+        inputs: Mapping[str, Any],
+        work: Callable[[list[Row]], Sequence[JSON]],
     ) -> list[JSON]:
-        """A pass in a ledger of its own, so that what was made from something else is never met."""
-        mark = fingerprint({"pass": name, "for": self.mark, "batch_size": self.settings.batch_size, **inputs})
-        return in_shards(rows, work, ledger=self.folder / f"{name}-{mark}", mark=mark, label=name)
+        depends = {"pass": name, "for": self.made_from, "batch_size": self.batch_size}
+        if self.folder is None:
+            return in_shards(questions.rows, work, results_log=None, fingerprint=name, label=name, progress=False)
+        made_from = fingerprint({**depends, "rows": questions.fingerprint, **inputs})
+        return in_shards(
+            questions.rows, work, results_log=self.folder / f"{name}-{made_from}", fingerprint=made_from, label=name
+        )
 
-    def _candidates(self, questions: Questions) -> list[Item]:
-        def work(rows: list[Row]) -> list[Item]:
+    def candidates(self, questions: Questions) -> list[JSON]:
+        """Likelihoods of the candidates and of false answers, and the rank of the truth."""
+
+        def work(rows: list[Row]) -> list[JSON]:
             compared = [questions.compared(row) for row in rows]
             texts = [one.texts for one in compared]
-            scores = score_candidates(self.model, self.processor, rows, texts, batch_size=self.settings.batch_size)
+            scores = score_candidates(self.model, self.processor, rows, texts, batch_size=self.batch_size)
             return [
-                {
-                    "candidates": one.texts,
-                    "candidate_nll_nats": scores.nll_nats[place, : len(one.texts)].tolist(),
-                    "candidate_num_tokens": scores.num_tokens[place, : len(one.texts)].tolist(),
-                    "num_candidates": one.num_candidates,
-                    "truth_index": one.truth,
-                    "false_indices": one.false,
-                    "told_index": one.told,
-                }
-                for place, one in enumerate(compared)
+                _compared(one, nlls[: len(one.texts)].tolist(), counts[: len(one.texts)].tolist())
+                for one, nlls, counts in zip(compared, scores.nll_nats, scores.num_tokens, strict=True)
             ]
 
         columns = [questions.false_column, questions.true_column]
-        lists = [questions.by_attribute, columns, questions.ranked, questions.falsified]
-        return self._run("candidates", questions.rows, {"rows": questions.fingerprint, "lists": lists}, work)
+        lists = [list(questions.by_attribute.items()), columns, questions.ranked, questions.falsified]
+        return self._run("candidates", questions, {"lists": lists}, work)
 
-    def _answers(self, rows: Any, made_from: str, name: str = "answers") -> list[Item]:
-        def work(rows: list[Row]) -> list[Item]:
+    def answers(self, questions: Questions, name: str = "answers") -> list[JSON]:
+        """The right answer, token by token."""
+
+        def work(rows: list[Row]) -> list[JSON]:
+            found = score_answers(self.model, self.processor, rows, batch_size=self.batch_size)
             return [
                 {
                     "token_logprobs": tokens.logprobs.tolist(),
@@ -116,38 +91,57 @@ class Passes:
                     "token_matches": tokens.matches.tolist(),
                     "num_end_tokens": tokens.num_end,
                 }
-                for tokens in score_answers(self.model, self.processor, rows, batch_size=self.settings.batch_size)
+                for tokens in found
             ]
 
-        return self._run(name, rows, {"rows": made_from}, work)
+        return self._run(name, questions, {}, work)
 
-    def _generation(self, questions: Questions) -> list[Item]:
-        drawn = {"temperature": self.settings.temperature, "seed": self.settings.seed}
-        truths = sorted({text for row in questions.about for text in own_answers(row)})
-        tokens, _ = answer_tokens(self.processor, questions.rows[0], truths)
-        longest = max(map(len, tokens)) + SPARE_TOKENS  # alike for all rows, whichever are asked together
+    def generation(self, questions: Questions) -> list[JSON]:
+        """Free answers, and whether they are the truth."""
+        longest = self.max_new_tokens
+        if longest is None:  # alike for all rows, whichever are asked together
+            truths = sorted({text for row in questions.about for text in own_answers(row)})
+            tokens, _ = answer_tokens(self.processor, questions.rows[0], truths)
+            longest = max(map(len, tokens)) + SPARE_TOKENS
+        drawn: dict[str, Any] = {"temperature": self.temperature, "seed": self.seed}
 
-        def work(rows: list[Row]) -> list[Item]:
+        def work(rows: list[Row]) -> list[JSON]:
             answers = generate_answers(
-                self.model,
-                self.processor,
-                rows,
-                max_new_tokens=longest,
-                batch_size=self.settings.batch_size,
-                temperature=self.settings.temperature,
-                seed=self.settings.seed,
+                self.model, self.processor, rows, max_new_tokens=longest, batch_size=self.batch_size, **drawn
             )
-            return [{"answer": answer} for answer in answers]
+            right = row_matches(answers, [row["answer"] for row in rows])
+            return [{"answer": answer, "correct": bool(hit)} for answer, hit in zip(answers, right, strict=True)]
 
-        return self._run("generation", questions.rows, {"rows": questions.fingerprint, **drawn}, work)
+        return self._run("generation", questions, {**drawn, "max_new_tokens": longest}, work)
+
+    def perplexities(self, rows: Sequence[Row]) -> list[float]:
+        """Of every row's own answer."""
+
+        def work(part: list[Row]) -> list[JSON]:
+            found = score_answers(self.model, self.processor, part, batch_size=self.batch_size)
+            return [float(np.exp(-tokens.content.logprobs.mean())) for tokens in found]
+
+        return in_shards(rows, work, results_log=None, fingerprint="perplexity", label="perplexity", progress=False)
 
 
-def _item(row: Row, key: str) -> Item:
-    about = {name: row.get(name) for name in _ABOUT}
-    return {"row": key, **about, "question": row["prompt"][-1]["content"], "truth": row["answer"]}
+def _compared(one: Compared, nlls: list[float], counts: list[int]) -> JSON:
+    per_token = [nll / count for nll, count in zip(nlls, counts, strict=True)][: one.num_ranked]
+    ranks = None
+    if one.num_ranked and not np.isnan(per_token).any():
+        ranks = exposure_items([per_token], [one.truth])
+    return {
+        "truth_rank": None if ranks is None else float(ranks.rank[0]),
+        "exposure": None if ranks is None else float(ranks.exposure[0]),
+        "candidates": one.texts,
+        "candidate_nll_nats": nlls,
+        "candidate_num_tokens": counts,
+        "truth_index": one.truth,
+        "false_indices": one.false,
+        "reference_index": one.reference,
+    }
 
 
-def check_askable(model: Any, processor: Any, rows: Sequence[Row]) -> None:
+def check_readable(model: Any, processor: Any, rows: Sequence[Row]) -> None:
     """Refuse a model that cannot be asked such rows, before any work is done.
 
     Args:

@@ -8,38 +8,34 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from crossmem_hf.data.digest import rows_digest
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.evaluation.items import (
+from crossmem_hf.evaluation.candidates import answers_by_attribute
+from crossmem_hf.evaluation.comparisons import (
     HOLDOUT,
-    ITEMS,
-    baseline_items,
+    baseline_predictions,
     retain_only_holdout,
-    retain_only_items,
-    write_items,
+    retain_only_predictions,
 )
-from crossmem_hf.evaluation.measures import DISCOVERABLE, Against
-from crossmem_hf.evaluation.passes import Item, Passes, check_askable
-from crossmem_hf.evaluation.readings import baseline_lines, score_lines
-from crossmem_hf.evaluation.rows import (
-    Questions,
-    check_about,
-    load_questions,
-    row_keys,
-    rows_of,
-    spread,
-    without_pictures,
-)
+from crossmem_hf.evaluation.evaluator import Evaluator
+from crossmem_hf.evaluation.measures import METRICS, columns_of, passes_for
+from crossmem_hf.evaluation.passes import Passes, check_readable
+from crossmem_hf.evaluation.predictions import FILE, Prediction, Predictions, value_of
+from crossmem_hf.evaluation.questions import Questions
+from crossmem_hf.evaluation.rows import load_questions, questions_of, rows_of
 from crossmem_hf.evaluation.settings import BASELINES, ScoreSettings
-from crossmem_hf.models.loading import adapter_place, load_model_and_processor, model_fingerprint
+from crossmem_hf.evaluation.subsample import evenly_spaced
+from crossmem_hf.evaluation.summaries import DISCOVERABLE, Against
+from crossmem_hf.models.loading import adapter_place, load_model, model_fingerprint
 from crossmem_hf.personas.schema import MODALITIES
-from crossmem_hf.report.score_record import ScoreRecord
-from crossmem_hf.report.score_table import score_table
+from crossmem_hf.report.record import RECORD_FILE, Measurement, Record
+from crossmem_hf.report.tables import score_table
 from crossmem_hf.runs.distributed import joined_state, together
 from crossmem_hf.runs.sources import code_fingerprint, environment, library_versions
 from crossmem_hf.runs.stages import claim_folder, locked
@@ -48,38 +44,37 @@ from crossmem_hf.storage import fingerprint
 JUDGE_TOKEN = "CROSSMEM_JUDGE_TOKEN"
 """Environment variable with the token of the judge's server, if it wants one."""
 
-_LEDGERS = "jobs"  # what `claim_folder` clears for another run
-
-
-@dataclass(frozen=True)
-class _Holdout:
-    """Rows that no model saw."""
-
-    rows: Any
-    about: Sequence[Mapping[str, Any]]
-    keys: tuple[str, ...]
-
 
 @dataclass(frozen=True)
 class _Prepared:
     """What is known before a model is loaded."""
 
     questions: Questions
-    holdout: _Holdout | None
+    holdout: Questions | None
+    data: str
     model: str
-    retain_only: Sequence[Item] | None
-    retain_only_holdout: Sequence[Item] | None
-    baselines: Mapping[str, Sequence[Item]]
+    retain_only: Predictions | None
+    retain_only_holdout: Predictions | None
+    baselines: Mapping[str, Predictions]
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """A model that can be asked, and a fingerprint of what its answers depend on."""
+
+    model: Any
+    processor: Any
+    made_from: str
 
 
 def run_score(
     settings: ScoreSettings, folder: Path, *, overwrite: bool = False, console: Console | None = None
-) -> ScoreRecord | None:
+) -> Record | None:
     """Score a model on the settings' rows, or go on where an earlier run into `folder` stopped.
 
     Args:
-        folder: Gets ``record.json``, ``items.jsonl`` (a line a row, enough to compute every metric again) and, with a
-            holdout, ``holdout.jsonl``; finished work stays under ``jobs``.
+        folder: Gets ``record.json``, ``predictions.jsonl`` (a line a row, enough to compute every metric again) and,
+            with a holdout, ``holdout.jsonl``; finished work stays under ``jobs``.
         overwrite: Replace what a run with another model or other rows left in `folder`.
         console: Gets the table.
 
@@ -97,18 +92,25 @@ def run_score(
     with ExitStack() as held:
         mark = fingerprint({**settings.who_and_what(), "model": prepared.model})
         together(lambda: _claim(held, folder, mark, overwrite=overwrite) if state.is_main_process else None)
-        together(lambda: ready.append(_loaded(settings, prepared, folder / _LEDGERS, str(state.device))))
-        passes: Passes = ready.pop()
+        together(lambda: ready.append(_loaded(settings, prepared, str(state.device))))
+        loaded: _Loaded = ready.pop()
         # Only now, so that a name mistyped at the first try does not own a new folder.
         together(lambda: claim_folder(folder, mark, overwrite=overwrite) if state.is_main_process else None)
-        items = passes.items(prepared.questions)
-        kept = prepared.holdout
-        holdout = [] if kept is None else passes.holdout_items(kept.rows, kept.about, kept.keys)
+        evaluator = Evaluator(
+            prepared.questions,
+            metrics=settings.metrics,
+            holdout=prepared.holdout,
+            batch_size=settings.batch_size,
+            temperature=settings.temperature,
+            seed=settings.seed,
+            keep="all",
+        )
+        predictions = evaluator(loaded.model, loaded.processor, output_dir=folder, made_from=loaded.made_from)
 
-        def finish() -> ScoreRecord | None:
+        def finish() -> Record | None:
             if not state.is_main_process:
                 return None
-            return _finish(settings, prepared, items, holdout, folder, console or Console())
+            return _finish(settings, prepared, predictions, folder, console or Console())
 
         records = together(finish)  # no process leaves, and takes its connections along, before the last
         return records[int(state.process_index)]
@@ -124,31 +126,30 @@ def _claim(held: ExitStack, folder: Path, mark: str, *, overwrite: bool) -> None
 def _prepared(settings: ScoreSettings) -> _Prepared:
     questions = load_questions(settings)
     holdout = None if "priv_leak" not in settings.metrics else _holdout(settings, questions)
-    theirs = settings.retain_only
+    data, theirs, metrics = rows_digest(questions.rows), settings.retain_only, settings.metrics
     of_model = model_fingerprint(settings.model)
     return _Prepared(
         questions=questions,
         holdout=holdout,
+        data=data,
         model=of_model if settings.adapter is None else f"{of_model}+{_adapter_fingerprint(settings.adapter)}",
-        retain_only=None if theirs is None else retain_only_items(theirs, questions, settings.metrics),
+        retain_only=None if theirs is None else retain_only_predictions(theirs, questions, data, metrics),
         retain_only_holdout=None if theirs is None or holdout is None else retain_only_holdout(theirs, holdout.keys),
-        baselines=baseline_items(settings.baseline_folders, questions),
+        baselines=baseline_predictions(settings.baseline_folders, questions, data),
     )
 
 
-def _holdout(settings: ScoreSettings, questions: Questions) -> _Holdout:
+def _holdout(settings: ScoreSettings, questions: Questions) -> Questions:
     every = rows_of(settings, str(settings.holdout_split))
-    shared = set(questions.keys) & set(row_keys(every, without_pictures(every)))
+    known = questions_of(every, ("priv_leak",), answers_by_attribute(every), candidates_are="")
+    shared = set(questions.keys) & set(known.keys)
     if shared:
         raise CrossmemError(
             f"{len(shared)} rows of the holdout split {settings.holdout_split!r} are among the rows that are scored.",
             "Name a split of rows that no model saw as --holdout-split.",
         )
-    rows = spread(every, settings.max_rows)
-    about = without_pictures(rows)
-    for number, row in enumerate(about):
-        check_about(number, row)
-    return _Holdout(rows, about, row_keys(rows, about))
+    rows = evenly_spaced(every, settings.max_rows)
+    return questions_of(rows, ("priv_leak",), known.by_attribute, candidates_are="")
 
 
 def _adapter_fingerprint(adapter: str) -> str:
@@ -169,12 +170,10 @@ def _adapter_fingerprint(adapter: str) -> str:
         ) from error
 
 
-def _loaded(settings: ScoreSettings, prepared: _Prepared, ledgers: Path, device: str) -> Passes:
+def _loaded(settings: ScoreSettings, prepared: _Prepared, device: str) -> _Loaded:
     place = settings.device or device
-    model, processor = load_model_and_processor(
-        settings.model, adapter=settings.adapter, dtype=settings.dtype, device=place
-    )
-    check_askable(model, processor, _one_of_each(prepared.questions))
+    model, processor = load_model(settings.model, adapter=settings.adapter, dtype=settings.dtype, device=place)
+    check_readable(model, processor, _one_of_each(prepared.questions))
     depends = {
         "model": prepared.model,
         "dtype": str(model.dtype),
@@ -182,7 +181,7 @@ def _loaded(settings: ScoreSettings, prepared: _Prepared, ledgers: Path, device:
         "versions": library_versions(),
         "code": code_fingerprint(Passes),
     }
-    return Passes(model, processor, settings, ledgers, fingerprint(depends))
+    return _Loaded(model, processor, fingerprint(depends))
 
 
 def _one_of_each(questions: Questions) -> list[Mapping[str, Any]]:
@@ -194,56 +193,70 @@ def _one_of_each(questions: Questions) -> list[Mapping[str, Any]]:
 
 
 def _finish(
-    settings: ScoreSettings,
-    prepared: _Prepared,
-    items: list[Item],
-    holdout: list[Item],
-    folder: Path,
-    console: Console,
-) -> ScoreRecord:
+    settings: ScoreSettings, prepared: _Prepared, predictions: Predictions, folder: Path, console: Console
+) -> Record:
     """Measure, write and show."""
     notes = list(_notes(settings, prepared.questions))
-    metrics, failure = settings.metrics, None
+    metrics, failure, held = settings.metrics, None, predictions.against.holdout
+    asked = [dict(prediction) for prediction in predictions]
     if "judge" in metrics:
         try:
-            notes.append(_judged(settings, items, folder / "judged.jsonl", console))
+            notes.append(_judged(settings, asked, folder / "judged.jsonl", console))
         except CrossmemError as error:  # said at the end: what else was measured is not to be lost
             metrics, failure = tuple(name for name in metrics if name != "judge"), error
             notes.append(f"The judge failed: {error.fault}")
     against = Against(
-        source=settings.source,
         k=settings.k,
         num_samples=settings.extraction_samples,
-        holdout=holdout,
+        holdout=held,
         retain_only=prepared.retain_only,
         retain_only_holdout=prepared.retain_only_holdout,
     )
-    lines, columns = score_lines(metrics, items, against)
+    source = {} if settings.source is None else {"source": settings.source}
+    scored = Predictions(asked, against=against).with_columns(**source)
+    measurements = score_measurements(scored, metrics)
     for name, theirs in prepared.baselines.items():
-        lines += baseline_lines(name, theirs)
-    measured = [
-        {**item, **{name: values[place] for name, values in columns.items()}} for place, item in enumerate(items)
-    ]
-    write_items(folder / ITEMS, measured)
+        measurements += score_measurements(theirs.with_columns(model=name), ("exposure",))
+    columns = columns_of(metrics, scored, against)
+    whole = [{**one, **{name: values[place] for name, values in columns.items()}} for place, one in enumerate(scored)]
+    Predictions(whole).write(folder / FILE)
     (folder / HOLDOUT).unlink(missing_ok=True)  # of an earlier choice of metrics
-    if holdout:
-        write_items(folder / HOLDOUT, holdout)
-    record = ScoreRecord(
+    if held:
+        Predictions(held).write(folder / HOLDOUT)
+    record = Record(
+        study="score",
         config=settings.as_dict(),
         versions=environment(),
-        model_fingerprint=prepared.model,
-        data_fingerprint=prepared.questions.fingerprint,
-        seeds={"generation": settings.seed, "personas": settings.persona_seed},
-        lines=tuple(lines),
+        seeds=(settings.persona_seed,) if settings.dataset is None else (),
+        fingerprints={"data": prepared.data, "model": prepared.model},
+        measurements=tuple(measurements),
         notes=tuple(notes),
     )
-    record.write(folder / "record.json")
-    console.print(score_table(record))
+    record.write(folder / RECORD_FILE)
+    console.print(score_table(record).terminal())
     for note in notes:
         console.print(f"- {note}", style="dim", highlight=False, markup=False)
     if failure is not None:
         raise failure
     return record
+
+
+def score_measurements(predictions: Predictions, metrics: Sequence[str]) -> list[Measurement]:
+    """Of each metric what it says of all predictions, and of the parts that it is split into: those of one modality
+    asked in, of one number of hops, of one kind of the config ``robust`` or one attribute, wherever there are several.
+
+    Raises:
+        CrossmemError: A metric refuses the predictions.
+    """
+    found: list[Measurement] = []
+    for name in metrics:
+        found += predictions.measure([name], by=("model",))
+        for column in METRICS[name].splits:
+            known = [one for one in predictions if value_of(one, column) is not None]
+            if len({value_of(one, column) for one in known}) > 1:
+                part = Predictions(known, against=replace(predictions.against, retain_only=None))
+                found += part.measure([name], by=("model", column))
+    return found
 
 
 def _notes(settings: ScoreSettings, questions: Questions) -> Iterator[str]:
@@ -261,7 +274,7 @@ def _notes(settings: ScoreSettings, questions: Questions) -> Iterator[str]:
             f"extraction_probability: at least one of {settings.extraction_samples} samples at temperature 1 begins "
             f"with the answer; discoverable: with a probability of {DISCOVERABLE} or more."
         )
-    if settings.needs("generation"):
+    if "generation" in passes_for(settings.metrics):
         drawn = f"drawn at temperature {settings.temperature} with seed {settings.seed}"
         yield f"Free answers are {drawn if settings.temperature else 'greedy'}."
     longer = sum(row["completion"][0]["content"] != row["answer"] for row in questions.about if row.get("completion"))
@@ -291,7 +304,7 @@ def _exposure_notes(settings: ScoreSettings) -> Iterator[str]:
         )
 
 
-def _judged(settings: ScoreSettings, items: Sequence[Item], cache: Path, console: Console) -> str:
+def _judged(settings: ScoreSettings, items: Sequence[Prediction], cache: Path, console: Console) -> str:
     """Put a judge's scores into the items; who judged, in a sentence."""
     from crossmem_hf.scoring.judge import judge_answers
 

@@ -1,53 +1,39 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can be set for `crossmem score`, and which passes over the rows a metric needs. It runs none of them."""
+"""What can be set for `crossmem score`. It runs nothing."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from math import inf
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final, Literal
 
+from crossmem_hf.data.spec import DatasetSpec, knob_options
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.evaluation.measures import METRICS, check_metrics
 from crossmem_hf.personas.schema import MODALITIES
 
-Pass = Literal["candidates", "answers", "generation"]
-
-METRICS: Final[Mapping[str, tuple[Pass, ...]]] = MappingProxyType(
-    {
-        "exposure": ("candidates",),
-        "cross_modal_recall": ("generation",),
-        "min_k_prob": ("answers",),
-        "extraction_strength": ("answers",),
-        "truth_ratio": ("candidates",),
-        "rouge": ("generation",),
-        "exact_match": ("generation",),
-        "forget_diagnosis": ("generation", "candidates"),
-        "priv_leak": ("answers",),
-        "judge": ("generation",),
-    }
+DEFAULT_METRICS: Final = tuple(
+    name for name in METRICS if name not in ("partial_recall", "name_shaped", "priv_leak", "judge")
 )
-"""Metric -> the passes it is made from: candidates' likelihoods, the right answer token by token, free answers."""
-
-DEFAULT_METRICS: Final = tuple(name for name in METRICS if name not in ("priv_leak", "judge"))
-ALIASES: Final[Mapping[str, str]] = MappingProxyType({"min_k": "min_k_prob"})
-
+"""What `crossmem score` measures unless told otherwise; `gap` and `transfer` need a source."""
 BASELINES: Final = ("base", "memorized")
 """What Exposure is read against: the model that never saw the rows, and the one before unlearning."""
 
-_ROWS = ("dataset", "config", "split", "num_personas", "persona_seed", "max_rows")
+# Drawn answers have a seed of their own.
+_Knobs: Any = knob_options({"seed": "persona_seed"}, keep_defaults=True, frozen=True, kw_only=True)
+_ROWS = ("dataset", "config", "split", *(one.name for one in fields(_Knobs)), "max_rows")
 _MODEL = ("model", "adapter", "dtype")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScoreSettings:
-    """Settings of `crossmem score`.
+class ScoreSettings(_Knobs):  # type: ignore[misc]
+    """Settings of `crossmem score`; beside those below the knobs of `DatasetSpec`, whose seed is `persona_seed`, for
+    rows that are built here.
 
     Attributes:
         model: A Hub name or a folder; None is the embedded micro VLM.
         adapter: A PEFT adapter to put on top.
         dataset: A Hub name or a folder; None builds the embedded people.
-        metrics: Keys of `METRICS`, each once.
+        metrics: Keys of `measures.METRICS`, each once.
         max_rows: Most rows, evenly spread over the split.
         device: None takes the device that the launcher gives this process.
         source: The modality people were learned through; None reports recall by modality asked, without a gap.
@@ -65,8 +51,6 @@ class ScoreSettings:
         holdout_split: Rows that no model saw, for `priv_leak`.
         temperature: 0 answers greedily.
         seed: Of answers that are drawn.
-        num_personas: Embedded people.
-        persona_seed: Which embedded people.
 
     Raises:
         CrossmemError: An unknown metric, a value out of range, or a metric whose option is missing.
@@ -96,20 +80,15 @@ class ScoreSettings:
     judge_requests_per_minute: float | None = None
     temperature: float = 0.0
     seed: int = 0
-    num_personas: int = 50
-    persona_seed: int = 0
 
     def __post_init__(self) -> None:
-        unknown = [name for name in self.metrics if name not in METRICS]
-        if unknown or not self.metrics:
-            raise CrossmemError(
-                f"Unknown metric {unknown[0]!r}." if unknown else "There is no metric; expected at least one.",
-                f"Choose from {', '.join(METRICS)}.",
-            )
+        check_metrics(self.metrics)
         for name in ("max_rows", "batch_size"):
             value = getattr(self, name)
             if value not in (None, "auto") and (not isinstance(value, int) or value < 1):
                 raise CrossmemError(f"{name}={value!r}; expected at least 1.", "Pass a positive number.")
+        if self.dataset is None:
+            DatasetSpec(**self.knobs())
         if self.source not in (None, *MODALITIES):
             raise CrossmemError(f"Unknown source {self.source!r}; expected one of {MODALITIES}.", "Pick one of them.")
         if not 0 < self.k <= 1:
@@ -152,10 +131,6 @@ class ScoreSettings:
             folders[name] = Path(folder)
         return folders
 
-    def needs(self, wanted: Pass) -> bool:
-        """Whether a metric is made from this pass."""
-        return any(wanted in METRICS[name] for name in self.metrics)
-
     def who_and_what(self) -> dict[str, Any]:
         """Which model and which rows: what all scores in one folder share."""
         return {name: getattr(self, name) for name in (*_MODEL, *_ROWS)}
@@ -185,8 +160,8 @@ def metric_names(text: str) -> tuple[str, ...]:
     """The metrics of a comma-separated list, each once.
 
     Example:
-        >>> metric_names("exposure, min_k,exposure")
+        >>> metric_names("exposure, min_k_prob,exposure")
         ('exposure', 'min_k_prob')
     """
     words = (word.strip() for word in text.split(","))
-    return tuple(dict.fromkeys(ALIASES.get(word, word) for word in words if word))
+    return tuple(dict.fromkeys(word for word in words if word))

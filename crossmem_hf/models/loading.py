@@ -19,7 +19,7 @@ EMBEDDED_NAME = "crossmem_hf/models/micro_base"  # for what is shared: a path on
 _DTYPES = ("auto", "float32", "bfloat16", "float16")
 
 
-def load_model_and_processor(
+def load_model(
     name_or_path: str | None = None, *, adapter: str | None = None, dtype: str = "float32", device: str | None = None
 ) -> tuple[Any, Any]:
     """(model, processor), in evaluation mode; nothing is downloaded for the embedded default.
@@ -36,7 +36,7 @@ def load_model_and_processor(
             processor needs, a tokenizer in the place of a processor, or a family that is refused (see `families`).
 
     Example:
-        >>> model, processor = load_model_and_processor()
+        >>> model, processor = load_model()
         >>> type(model).__name__
         'LlavaForConditionalGeneration'
     """
@@ -159,7 +159,7 @@ def model_fingerprint(name_or_path: str | None = None) -> str:
     """What a result made with a model depends on: sixteen hex digits of a folder's files, or a Hub model's commit.
 
     Args:
-        name_or_path: As for `load_model_and_processor`.
+        name_or_path: As for `load_model`.
 
     Raises:
         CrossmemError: There is no such model.

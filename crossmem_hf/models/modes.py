@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A model lent for measuring and given back as it was. It does not know what is measured."""
+"""A model lent for measuring and given back as it was, random numbers too. It does not know what is measured."""
 
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -26,3 +27,20 @@ def evaluating(model: Any) -> Iterator[None]:
 
     with in_eval_mode(model), torch.inference_mode():
         yield
+
+
+@contextmanager
+def random_state_kept() -> Iterator[None]:
+    """Whatever is drawn inside, what is drawn afterwards is what would have been: by torch, numpy and python."""
+    import numpy as np
+    import torch
+
+    own, numbers = random.getstate(), np.random.get_state()
+    accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    kind, devices = (accelerator.type, range(torch.accelerator.device_count())) if accelerator else ("cuda", ())
+    try:
+        with torch.random.fork_rng(devices=devices, device_type=kind):
+            yield
+    finally:
+        random.setstate(own)
+        np.random.set_state(numbers)

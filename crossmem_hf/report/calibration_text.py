@@ -4,6 +4,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from crossmem_hf.report.tables import Table
+
 _WIDTH = 24
 
 
@@ -36,12 +38,12 @@ def _lines(record: Mapping[str, Any]) -> Iterator[str]:
 def _histogram(record: Mapping[str, Any]) -> Iterator[str]:
     edges, within, between = record["edges"], record["within"]["counts"], record["between"]["counts"]
     if edges:
-        yield f"{'cosine':>16}  {'one person':<{_WIDTH + 6}}  two people"
-    for low, high, one, two in zip(edges[:-1], edges[1:], within, between, strict=True):
-        bars = (
-            f"{count:>5} {_bar(count, max(counts)):<{_WIDTH}}" for count, counts in ((one, within), (two, between))
+        rows = (
+            (f"{low:.3f}", f"{high:.3f}", str(one), _bar(one, max(within)), str(two), _bar(two, max(between)))
+            for low, high, one, two in zip(edges[:-1], edges[1:], within, between, strict=True)
         )
-        yield f"{low:>7.3f} {high:>8.3f}  {'  '.join(bars)}".rstrip()
+        heads = ("cosine", "to", "one", "person".ljust(_WIDTH), "two", "people")
+        yield str(Table(heads, tuple(rows), right=frozenset({0, 1, 2, 4})))
 
 
 def _bar(count: int, most: int) -> str:

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page of a run: one HTML file that needs nothing else. It shows what the record says and measures nothing."""
+"""The page of a record: one HTML file that needs nothing else. It shows what the record says and measures nothing."""
 
 import base64
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,21 +11,29 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.schema import MODALITIES
-from crossmem_hf.report import text
-from crossmem_hf.report.figures import FIGURES, figure_png, figure_svg, recall_color, recall_ink
-from crossmem_hf.report.run_record import EXPOSURE, RECALL, STAGES, CastMember, Example, Measurement, RunRecord
+from crossmem_hf.report import modality_text, numbers, text
+from crossmem_hf.report.figures import FOREST, Drawn, figures_of, write_figures
+from crossmem_hf.report.methods import method_legend, method_table
+from crossmem_hf.report.modality_figures import recall_color, recall_ink
+from crossmem_hf.report.record import CastMember, Example, Measurement, Record
+from crossmem_hf.report.tables import measurement_table, place_words, verdict_table
 from crossmem_hf.storage import write_atomic
 
+PAGE_FILE: Final = "report.html"
+FIGURES_FOLDER: Final = "figures"
+
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
+Portraits = Mapping[str, Sequence[bytes]]
 
 
-def write_report(
-    record: RunRecord,
-    directory: str | os.PathLike[str],
-    portraits: Mapping[str, Sequence[bytes]],
-    descriptions: Mapping[str, str],
+def write_page(
+    record: Record,
+    folder: str | os.PathLike[str],
+    *,
+    portraits: Portraits | None = None,
+    descriptions: Mapping[str, str] | None = None,
 ) -> Path:
-    """The path of `report.html`, once it and `figures/*.png` are written; each file whole or not at all.
+    """The path of `report.html`, once it and the figures (PNG and PDF) are written; each file whole or not at all.
 
     A figure of an earlier run that this record has no numbers for is removed.
 
@@ -37,20 +44,15 @@ def write_report(
     Raises:
         CrossmemError: A portrait is not a PNG, or a file could not be written.
     """
-    folder = Path(directory)
-    html = report_html(record, portraits, descriptions)
-    for name in FIGURES:
-        png = figure_png(record, name)
-        target = folder / "figures" / f"{name}.png"
-        if png is None:
-            target.unlink(missing_ok=True)
-        else:
-            write_atomic(target, png)
-    return write_atomic(folder / "report.html", html)
+    html = page_html(record, portraits=portraits, descriptions=descriptions)
+    write_figures(record, Path(folder) / FIGURES_FOLDER)
+    return write_atomic(Path(folder) / PAGE_FILE, html)
 
 
-def report_html(record: RunRecord, portraits: Mapping[str, Sequence[bytes]], descriptions: Mapping[str, str]) -> str:
-    """The page as a string; equal arguments give equal text. See `write_report`."""
+def page_html(
+    record: Record, *, portraits: Portraits | None = None, descriptions: Mapping[str, str] | None = None
+) -> str:
+    """The page as a string; equal arguments give equal text. See `write_page`."""
     environment = Environment(
         loader=PackageLoader("crossmem_hf.report"),
         autoescape=select_autoescape(enabled_extensions=("html.j2",), default=True),
@@ -58,71 +60,88 @@ def report_html(record: RunRecord, portraits: Mapping[str, Sequence[bytes]], des
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(amount=text.amount, interval=text.interval, percent=text.percent)
-    uris = {persona: [_png_uri(persona, png) for png in pictures] for persona, pictures in portraits.items()}
-    context = {**_words(), **_findings(record), **_people(record, uris, descriptions), "record": record}
+    environment.filters.update(amount=numbers.amount, interval=numbers.interval, percent=numbers.percent)
+    uris = {persona: [_png_uri(persona, png) for png in pictures] for persona, pictures in (portraits or {}).items()}
+    context = {
+        **_words(),
+        **_findings(record),
+        **_crossing(record),
+        **_people(record, uris, descriptions or {}),
+        "record": record,
+    }
     return environment.get_template("report.html.j2").render(context)
 
 
 def _words() -> dict[str, Any]:
     return {
-        "modality_names": text.MODALITY_NAMES,
+        "modality_names": modality_text.MODALITY_NAMES,
         "modalities": MODALITIES,
-        "stage_words": text.STAGE_WORDS,
-        "trace_words": text.TRACE_WORDS,
+        "stage_words": modality_text.STAGE_WORDS,
+        "trace_words": modality_text.TRACE_WORDS,
     }
 
 
-def _findings(record: RunRecord) -> dict[str, Any]:
-    """All that the page says about measurements."""
+def _findings(record: Record) -> dict[str, Any]:
+    """What any record has: claims, figures, tables, settings."""
+    drawn = list(figures_of(record))
+    uris = {figure.name: _figure_uris(figure) for figure in drawn}
+    return {
+        "headline": text.headline(record),
+        "summary": text.summary(record),
+        "facts": text.facts(record),
+        "verdicts": verdict_table(record),
+        "methods": method_table(record),
+        "legend": list(method_legend(record)),
+        "figures": {name: uris.get(name) for name in ("gap", "exposure", "forgetting", "methods")},
+        "forests": [(name.removeprefix(FOREST), found) for name, found in uris.items() if name.startswith(FOREST)],
+        "tables": [] if "matrix" in uris else list(text.further_tables(record)),
+        "failures": [place_words(failure) for failure in record.failures],
+        "measurements": measurement_table(text.by_seed(record)),
+        "config": text.settings(record),
+        "is_micro": "model_name_or_path" in record.config and record.config["model_name_or_path"] is None,
+    }
+
+
+def _crossing(record: Record) -> dict[str, Any]:
+    """What is said of one modality beside the other, where a record has measured it."""
     unlearning = [
         {
             "source": source,
             "modalities": modalities,
-            "residue": text.residue(record, source),
-            "cost": text.retained_cost(record, source),
+            "residue": modality_text.residue(record, source),
+            "cost": modality_text.retained_cost(record, source),
         }
         for source in MODALITIES
-        if (modalities := text.modalities_after(record, source))
+        if (modalities := modality_text.modalities_after(record, source))
     ]
-    recall = record.find(metric=RECALL)
+    matrix = _matrix(record)
+    cells = [cell["m"] for row in matrix for cell in row["cells"] if cell["m"] is not None]
     return {
-        "headline": text.headline(record),
-        "summary": [*text.summary(record), *filter(None, [text.residue_claim(record)])],
-        "facts": _facts(record),
-        "gate_failures": record.gate_failures(),
-        "interpretable": record.is_interpretable,
-        "matrix": _matrix(record),
-        "chance": next((m.chance for m in recall if m.chance is not None), None),
-        "base": _base(record, RECALL),
-        "exposure_base": _base(record, EXPOSURE),
+        "is_unmemorized": "min_recall" in record.config and not modality_text.is_interpretable(record),
+        "memorization_failures": modality_text.memorization_failures(record),
+        "min_recall": record.config.get("min_recall"),
+        "is_overridden": record.config.get("allow_unmemorized") is True,
+        "matrix": matrix,
+        "chance": next((m.chance for m in cells if m.chance is not None), None),
+        "base": _base(record, "recall"),
+        "exposure_base": _base(record, "exposure"),
         "gaps": [
-            {"m": gap, "claim": text.gap_claim(gap), "seeds": text.seeds_that_agree(record, source)}
-            for source, gap in text.pooled_gaps(record).items()
+            {
+                "m": gap,
+                "source": source,
+                "claim": modality_text.gap_claim(gap),
+                "seeds": modality_text.seeds_that_agree(record, source),
+            }
+            for source, gap in modality_text.pooled_gaps(record).items()
         ],
         "unlearning": unlearning,
-        "figures": {name: _figure_uris(record, name) for name in ("gap", "exposure", "forgetting")},
-        "is_micro": record.config.get("model_name_or_path") is None,
-        "measurements": sorted(record.measurements, key=lambda m: (m.seed is not None, m.seed or 0)),
-        "config": [(key, _plain(value)) for key, value in record.config.items()],
     }
 
 
-def _facts(record: RunRecord) -> list[tuple[str, str]]:
-    first = [member for member in record.cast if member.seed == record.seeds[0]]
-    people, forgotten = len(first), sum(member.forgotten for member in first)
-    shown = [("People per seed", str(people)), ("To be forgotten", str(forgotten))] if people else []
-    return [
-        *shown,
-        ("Persona seeds", ", ".join(map(str, record.seeds))),
-        ("Data fingerprint", record.data_fingerprint),
-    ]
-
-
-def _matrix(record: RunRecord) -> list[dict[str, Any]]:
+def _matrix(record: Record) -> list[dict[str, Any]]:
     rows = []
     for source in MODALITIES:
-        cells = [record.cell(RECALL, "memorized", source, target) for target in MODALITIES]
+        cells = [record.one("recall", stage="memorized", source=source, target=target) for target in MODALITIES]
         if any(cells):
             rows.append({"source": source, "cells": [_cell(m) for m in cells]})
     return rows
@@ -135,16 +154,19 @@ def _cell(m: Measurement | None) -> dict[str, Any]:
     return {"m": m, "color": f"rgb({red} {green} {blue})", "ink": recall_ink(m.value)}
 
 
-def _base(record: RunRecord, metric: str) -> list[Measurement]:
+def _base(record: Record, metric: str) -> list[Measurement]:
     """A metric before learning, one number a modality asked in."""
     found = [
-        next(filter(None, (record.cell(metric, "base", source, target) for source in MODALITIES)), None)
+        next(
+            filter(None, (record.one(metric, stage="base", source=source, target=target) for source in MODALITIES)),
+            None,
+        )
         for target in MODALITIES
     ]
     return [m for m in found if m is not None]
 
 
-def _people(record: RunRecord, uris: Mapping[str, Sequence[str]], descriptions: Mapping[str, str]) -> dict[str, Any]:
+def _people(record: Record, uris: Mapping[str, Sequence[str]], descriptions: Mapping[str, str]) -> dict[str, Any]:
     """The cast with portraits, the person shown first, and the examples grouped by person."""
     cast = [_person(member, uris, descriptions) for member in record.cast if uris.get(member.persona_id)]
     whole = [person for person in cast if person["description"]]
@@ -153,7 +175,7 @@ def _people(record: RunRecord, uris: Mapping[str, Sequence[str]], descriptions: 
         "shown": len(cast),
         "unshown": len(record.cast) - len(cast),
         "featured": next(iter(whole or cast), None),
-        "question": next((e.question for e in record.examples if e.target == "image"), "Who is this?"),
+        "question": next((e.question for e in record.examples if e.where.get("target") == "image"), "Who is this?"),
         "examples": _examples(record.examples, uris),
     }
 
@@ -187,10 +209,14 @@ def _examples(examples: Sequence[Example], uris: Mapping[str, Sequence[str]]) ->
 def _example_rows(examples: Sequence[Example], source: str) -> list[dict[str, Any]]:
     """Answers by stage and modality asked in; before learning they belong to every source."""
     rows = []
-    for stage in STAGES:
-        here = [e for e in examples if e.stage == stage and (stage == "base" or e.source == source)]
+    for stage in modality_text.STAGES:
+        here = [
+            e
+            for e in examples
+            if e.where.get("stage") == stage and (stage == "base" or e.where.get("source") == source)
+        ]
         if here:
-            answers = [_distinct([e for e in here if e.target == target]) for target in MODALITIES]
+            answers = [_distinct([e for e in here if e.where.get("target") == target]) for target in MODALITIES]
             rows.append({"stage": stage, "answers": answers})
     return rows
 
@@ -200,10 +226,8 @@ def _distinct(examples: Sequence[Example]) -> list[Example]:
     return list({example.question: example for example in reversed(examples)}.values())[::-1]
 
 
-def _figure_uris(record: RunRecord, name: str) -> dict[str, str] | None:
-    wide, narrow = (figure_svg(record, name, narrow=narrow) for narrow in (False, True))
-    if wide is None or narrow is None:
-        return None
+def _figure_uris(figure: Drawn) -> dict[str, str]:
+    wide, narrow = (figure.encoded("svg", narrow=narrow) for narrow in (False, True))
     return {"wide": _uri("image/svg+xml", wide), "narrow": _uri("image/svg+xml", narrow)}
 
 
@@ -218,7 +242,3 @@ def _png_uri(persona: str, png: bytes) -> str:
 
 def _uri(kind: str, content: bytes) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
-
-
-def _plain(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

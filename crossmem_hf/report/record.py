@@ -7,7 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -16,32 +16,52 @@ from crossmem_hf.storage import write_atomic
 
 SCHEMA_VERSION: Final = 2
 RECORD_FILE: Final = "record.json"
+BASELINES: Final = ("base", "memorized", "retain_only")
+"""Methods that unlearn nothing: the model before learning, after learning, and one that learned the retained only."""
+
+KEYS: Final = (
+    *("model", "stage", "method", "source", "forget_modality", "target", "group", "hops", "attribute", "kind"),
+    *("persona_id", "seed"),
+)
+"""The usual keys of `Measurement.where`, in the order in which they are kept and shown; others stand between."""
 
 Value = str | bool | int | float | None
 Where = Mapping[str, Value]
 _SLACK = 1e-9
-_REMEDY = "Pass a record.json that crossmem wrote, or the folder that holds it."
+_LAST = ("persona_id", "seed")
 
 
-class _Frozen(BaseModel):
-    """Checked on construction, frozen afterwards; unknown fields and numbers that are not finite are errors."""
+class Frozen(BaseModel):
+    """Checked on construction, frozen afterwards: no field is converted, unknown ones and numbers that are not finite
+    are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
 
     def __init__(self, **fields: Any) -> None:
         try:
             super().__init__(**fields)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            place = ".".join(map(str, first["loc"]))
-            got = "" if first["type"] == "missing" else f"; got {first['input']!r:.80}"
-            said = first["msg"].removeprefix("Value error, ")
-            raise CrossmemError(
-                f"{type(self).__name__}{'.' + place if place else ''}: {said}{got}.", "Correct that field."
-            ) from error
+            place = ".".join([type(self).__name__, *map(str, first["loc"])])
+            cause = first.get("ctx", {}).get("error")
+            got = "" if cause or first["type"] == "missing" else f"; got {first['input']!r:.80}"
+            said = cause.fault.removesuffix(".") if isinstance(cause, CrossmemError) else cause or first["msg"]
+            raise CrossmemError(f"{place}: {said}{got}.", "Correct that field.") from error
 
 
-class Measurement(_Frozen):
+def ordered(where: Where) -> dict[str, Value]:
+    """The same keys in one order, that of `KEYS`: equal places read and are written alike."""
+    first = [name for name in KEYS if name in where and name not in _LAST]
+    others = sorted(where.keys() - set(KEYS))
+    return {name: where[name] for name in (*first, *others, *(name for name in _LAST if name in where))}
+
+
+def words_of(where: Where) -> str:
+    """A place in words: ``"stage unlearned, source image"``."""
+    return ", ".join(f"{name} {value}" for name, value in where.items())
+
+
+class Measurement(Frozen):
     """One number with all it needs to be read.
 
     Attributes:
@@ -61,18 +81,28 @@ class Measurement(_Frozen):
 
     Raises:
         CrossmemError: A field has the wrong type, the value lies outside its interval, or nothing is behind it.
+
+    Example:
+        >>> Measurement(metric="recall", where={"target": "text"}, value=0.5, ci=(0.4, 0.6), n=200, chance=0.02,
+        ...             unit="proportion")
+        recall (target text) 0.5 [0.4, 0.6], n=200, chance 0.02
     """
 
     metric: str
     where: dict[str, Value] = Field(default_factory=dict)
     value: float
-    ci: tuple[float, float] | None = None
+    ci: Annotated[tuple[float, float] | None, Field(strict=False)] = None
     n: int = Field(ge=1)
     chance: float | None = None
     unit: str
     greater_is_better: bool | None = None
     greater_means: str = ""
     note: str = ""
+
+    @field_validator("where")
+    @classmethod
+    def _in_one_order(cls, where: dict[str, Value]) -> dict[str, Value]:
+        return ordered(where)
 
     @model_validator(mode="after")
     def _value_is_inside(self) -> Self:
@@ -83,12 +113,17 @@ class Measurement(_Frozen):
     @property
     def key(self) -> tuple[str, tuple[tuple[str, Value], ...]]:
         """What no two measurements of a record share."""
-        return self.metric, tuple(sorted(self.where.items()))
+        return self.metric, tuple(self.where.items())
 
     @property
     def place(self) -> str:
         """Where, in words: ``"stage unlearned, source image"``."""
-        return ", ".join(f"{name} {value}" for name, value in self.where.items())
+        return words_of(self.where)
+
+    @property
+    def seed(self) -> Value:
+        """The persona seed; None over all of them."""
+        return self.where.get("seed")
 
     def __str__(self) -> str:
         interval = "" if self.ci is None else f" [{self.ci[0]:.3g}, {self.ci[1]:.3g}]"
@@ -99,7 +134,7 @@ class Measurement(_Frozen):
     __repr__ = __str__
 
 
-class Verdict(_Frozen):
+class Verdict(Frozen):
     """What a run says about a claim.
 
     Attributes:
@@ -115,7 +150,7 @@ class Verdict(_Frozen):
     sentence: str
     paper: str
     effect: float | None
-    ci: tuple[float, float] | None
+    ci: Annotated[tuple[float, float] | None, Field(strict=False)]
     n: int
     threshold: float
     unit: str
@@ -123,7 +158,7 @@ class Verdict(_Frozen):
     reason: str = ""
 
 
-class CastMember(_Frozen):
+class CastMember(Frozen):
     """A persona of the run and whether the run tried to forget them."""
 
     persona_id: str
@@ -132,7 +167,7 @@ class CastMember(_Frozen):
     seed: int
 
 
-class Example(_Frozen):
+class Example(Frozen):
     """One question to the model, word for word, and its answer."""
 
     persona_id: str
@@ -145,14 +180,60 @@ class Example(_Frozen):
     forgotten: bool
 
 
-class Failure(_Frozen):
+class Failure(Frozen):
     """A part of the run that broke down, which is a result too."""
 
     where: dict[str, Value]
     error: str
 
 
-class Record(_Frozen):
+class Stored(Frozen):
+    """What is kept as one JSON file that says which version of its fields it has."""
+
+    newest: ClassVar[int]
+    file_name: ClassVar[str]
+    remedy: ClassVar[str]
+
+    def to_json(self) -> str:
+        """This as JSON, one entry of a list a line; equal ones give equal text."""
+        fields = [f"{json.dumps(name)}: {_encoded(value)}" for name, value in self.model_dump(mode="json").items()]
+        return "{\n" + ",\n".join(fields) + "\n}\n"
+
+    def write(self, path: str | os.PathLike[str]) -> Path:
+        """The path, once it holds `to_json`.
+
+        Raises:
+            CrossmemError: The file could not be written.
+        """
+        return write_atomic(path, self.to_json())
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> Self:
+        """What `write` put into a file, or into a folder under `file_name`.
+
+        Raises:
+            CrossmemError: There is none, or it is not JSON, something else, or of another version.
+        """
+        file = Path(path)
+        file = file / cls.file_name if file.is_dir() else file
+        kind, shown = cls.__name__.lower(), repr(str(file))
+        try:
+            raw = json.loads(file.read_bytes())
+        except OSError as error:
+            raise CrossmemError(f"Could not read {shown}: {error.strerror or error}.", cls.remedy) from error
+        except (ValueError, RecursionError) as error:
+            raise CrossmemError(f"{shown} is not JSON, perhaps cut short: {error}.", cls.remedy) from error
+        version = raw.get("schema_version") if isinstance(raw, dict) else None
+        if version != cls.newest:
+            what = f"no {kind}: it has no schema_version" if version is None else f"of schema version {version!r}"
+            raise CrossmemError(f"{shown} is {what}; this crossmem_hf reads version {cls.newest}.", cls.remedy)
+        try:
+            return cls(**raw)
+        except CrossmemError as error:
+            raise CrossmemError(f"{shown} is no valid {kind}. {error.fault}", cls.remedy) from error
+
+
+class Record(Stored):
     """Everything a reader needs to judge a run, and to repeat it.
 
     Attributes:
@@ -170,29 +251,43 @@ class Record(_Frozen):
         notes: Whatever the run wants its reader to know, a sentence each.
 
     Raises:
-        CrossmemError: A field is unknown or has the wrong type, or two measurements share a key.
+        CrossmemError: A field is unknown or has the wrong type, `config` holds what JSON cannot say, or two
+            measurements share a key.
     """
 
-    schema_version: Literal[2] = 2
+    newest: ClassVar[int] = SCHEMA_VERSION
+    file_name: ClassVar[str] = RECORD_FILE
+    remedy: ClassVar[str] = "Pass a record.json that crossmem wrote, or the folder that holds it."
+
+    schema_version: Literal[2] = SCHEMA_VERSION
     study: str
     config: dict[str, Any]
     versions: dict[str, str]
-    seeds: tuple[int, ...] = ()
+    seeds: Annotated[tuple[int, ...], Field(strict=False)] = ()
     fingerprints: dict[str, str]
-    measurements: tuple[Measurement, ...]
-    verdicts: tuple[Verdict, ...] = ()
-    cast: tuple[CastMember, ...] = ()
-    examples: tuple[Example, ...] = ()
-    items: tuple[Measurement, ...] = ()
-    failures: tuple[Failure, ...] = ()
-    notes: tuple[str, ...] = ()
+    measurements: Annotated[tuple[Measurement, ...], Field(strict=False)]
+    verdicts: Annotated[tuple[Verdict, ...], Field(strict=False)] = ()
+    cast: Annotated[tuple[CastMember, ...], Field(strict=False)] = ()
+    examples: Annotated[tuple[Example, ...], Field(strict=False)] = ()
+    items: Annotated[tuple[Measurement, ...], Field(strict=False)] = ()
+    failures: Annotated[tuple[Failure, ...], Field(strict=False)] = ()
+    notes: Annotated[tuple[str, ...], Field(strict=False)] = ()
 
-    @field_validator("measurements")
+    @field_validator("config")
+    @classmethod
+    def _json_types_only(cls, config: dict[str, Any]) -> dict[str, Any]:
+        try:
+            read: dict[str, Any] = json.loads(json.dumps(config, allow_nan=False))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"JSON cannot say this: {error}") from error
+        return read
+
+    @field_validator("measurements", "items")
     @classmethod
     def _each_once(cls, measurements: tuple[Measurement, ...]) -> tuple[Measurement, ...]:
         repeated = [key for key, times in Counter(m.key for m in measurements).items() if times > 1]
         if repeated:
-            raise ValueError(f"measured twice: {repeated[0]!r}")
+            raise ValueError(f"measured twice: {repeated[0][0]} ({words_of(dict(repeated[0][1]))})")
         return measurements
 
     def find(self, metric: str | None = None, **where: Value) -> tuple[Measurement, ...]:
@@ -208,52 +303,28 @@ class Record(_Frozen):
         is none."""
         wanted = {name: value for name, value in where.items() if value is not None}
         found = [m for m in self.find(metric, **where) if {*m.where} - {"seed"} == {*wanted} - {"seed"}]
-        pooled = next((m for m in found if "seed" in where or m.where.get("seed") is None), None)
+        pooled = next((m for m in found if "seed" in where or m.seed is None), None)
         return found[0] if pooled is None and len(found) == 1 else pooled
 
-    def write(self, path: str | os.PathLike[str]) -> Path:
-        """The path, once it holds the record as JSON, one entry of a list a line; equal records give equal bytes.
+    def baselines(self, m: Measurement) -> dict[str, Measurement]:
+        """``"base"`` and ``"memorized"`` -> the same metric of the same people asked in the same way of the model
+        before and after learning, as far as the record has it; of a base model nothing, of a memorized one base."""
+        own = next((m.where[name] for name in ("stage", "method", "model") if name in m.where), None)
+        names = BASELINES[: {"base": 0, "memorized": 1}.get(str(own), 2)]
+        whose = next((name for name in ("stage", "method") if name in m.where), "model")
+        place = {name: value for name, value in m.where.items() if name != "forget_modality"}
+        found = {name: self.one(m.metric, **{**place, whose: name}) for name in names}
+        return {name: other for name, other in found.items() if other is not None}
 
-        Raises:
-            CrossmemError: The file could not be written, or `config` holds what JSON cannot say.
-        """
-        try:
-            fields = [f"{json.dumps(name)}: {_encoded(value)}" for name, value in self.model_dump(mode="json").items()]
-        except (TypeError, ValueError) as error:
-            raise CrossmemError(
-                f"A record of {self.study!r} holds a value that JSON cannot say: {error}.",
-                "Use strings, finite numbers, booleans, lists and mappings only.",
-            ) from error
-        return write_atomic(path, "{\n" + ",\n".join(fields) + "\n}\n")
+    def __repr__(self) -> str:
+        counts = ((name, len(getattr(self, name))) for name in ("measurements", "seeds", "verdicts", "failures"))
+        held = ", ".join(f"{count} {name if count > 1 else name[:-1]}" for name, count in counts if count)
+        return f"Record of {self.study!r} ({held})"
 
-    @classmethod
-    def read(cls, path: str | os.PathLike[str]) -> Self:
-        """The record in a file, or under `RECORD_FILE` in a folder.
-
-        Raises:
-            CrossmemError: There is none, or it is not JSON, no record, or of another version.
-        """
-        file = Path(path)
-        file = file / RECORD_FILE if file.is_dir() else file
-        try:
-            raw = json.loads(file.read_bytes())
-        except OSError as error:
-            raise CrossmemError(f"Could not read {str(file)!r}: {error.strerror or error}.", _REMEDY) from error
-        except (ValueError, RecursionError) as error:
-            raise CrossmemError(f"{str(file)!r} is not JSON, perhaps cut short: {error}.", _REMEDY) from error
-        version = raw.get("schema_version") if isinstance(raw, dict) else None
-        if version != SCHEMA_VERSION:
-            what = "no record" if version is None else f"of schema version {version!r}"
-            raise CrossmemError(
-                f"{str(file)!r} is {what}; this crossmem_hf reads records of version {SCHEMA_VERSION}.", _REMEDY
-            )
-        try:
-            return cls(**raw)
-        except CrossmemError as error:
-            raise CrossmemError(f"{str(file)!r} is no valid record. {error.fault}", _REMEDY) from error
+    __str__ = __repr__
 
 
 def _encoded(value: Any) -> str:
     if isinstance(value, list) and any(isinstance(entry, dict) for entry in value):
-        return "[\n" + ",\n".join(f"  {_encoded(entry)}" for entry in value) + "\n]"
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+        return "[\n" + ",\n".join(f"  {json.dumps(e, ensure_ascii=False, allow_nan=False)}" for e in value) + "\n]"
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True)

@@ -1,302 +1,118 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Numbers and findings in words, each computed from a record. It knows nothing of layout or color.
+"""A record in words: its headline, what it found, and all of it in Markdown. It knows nothing of layout or color, and
+no study by name."""
 
-A finding is claimed only where a 95 % interval supports it; otherwise the sentence says that the run cannot tell.
-"""
+import json
+from collections.abc import Iterator
+from typing import Any
 
-from dataclasses import dataclass
-from typing import Final, Literal
+from crossmem_hf.report import modality_text
+from crossmem_hf.report.methods import is_shown, method_legend, method_table
+from crossmem_hf.report.numbers import joined, significant
+from crossmem_hf.report.record import Measurement, Record, Verdict
+from crossmem_hf.report.tables import Table, grouped_tables, place_words, verdict_table
 
-from crossmem_hf.personas.schema import MODALITIES, Modality
-from crossmem_hf.report.run_record import (
-    EXPOSURE,
-    GAP,
-    NAMES,
-    PARTIAL,
-    RECALL,
-    Group,
-    Measurement,
-    RunRecord,
-    Stage,
-    other,
-)
-
-MODALITY_NAMES: Final[dict[Modality, str]] = {"image": "portraits", "text": "descriptions"}
-STAGE_WORDS: Final[dict[Stage, str]] = {
-    "base": "before learning",
-    "memorized": "after learning",
-    "unlearned": "after unlearning",
-}
-GROUP_WORDS: Final[dict[Group, str]] = {"forget": "forgotten", "retain": "retained", "all": "everyone"}
-Trace = Literal["named", "partly", "ranked", "avoided", "none", "unmeasured"]
-TRACE_WORDS: Final[dict[Trace, str]] = {
-    "named": "named above guessing",
-    "partly": "named in part",
-    "ranked": "ranked above guessing",
-    "avoided": "ranked below guessing",
-    "none": "no trace found",
-    "unmeasured": "not measured",
-}
+_VERDICTS = ("supported", "contradicted", "inconclusive")
 
 
-def percent(proportion: float) -> str:
-    """A proportion as a whole percentage, with one decimal where rounding would hide that it is not 0 or 100.
-
-    Example:
-        >>> percent(0.493), percent(0.004), percent(0.998), percent(1.0)
-        ('49%', '0.4%', '99.8%', '100%')
-    """
-    near_the_end = 0 < proportion < 0.01 or 0.99 < proportion < 1
-    return f"{100 * proportion:.{int(near_the_end)}f}%"
-
-
-def _short(number: float, digits: int) -> str:
-    text = f"{number:.{digits}f}".replace("-", "−")
-    return text.removeprefix("−") if not text.strip("−0.") else text
-
-
-def amount(m: Measurement) -> str:
-    """The value as a reader wants it: a percentage, points of a gap, or the number with its unit's precision."""
-    if m.metric == GAP:
-        return f"{_short(100 * m.value, 0)} points"
-    if m.unit == "proportion":
-        return percent(m.value)
-    return _short(m.value, 0 if m.unit == "0-100" else 2)
+def headline(record: Record) -> str:
+    """The one sentence that a reader should take away: on its claims, on what crosses between modalities, or on how
+    much was measured."""
+    if record.verdicts:
+        found = [v.verdict for v in record.verdicts]
+        counts = [f"{found.count(name)} {name}" for name in _VERDICTS if name in found]
+        return f"Of {_count(len(found), 'claim')}: {joined(counts)}."
+    crossing = modality_text.headline(record)
+    if crossing:
+        return crossing
+    metrics = list(dict.fromkeys(m.metric for m in record.measurements))
+    over = f" over {_count(len(record.seeds), 'seed')}" if record.seeds else ""
+    return f"{_count(len(record.measurements), 'measurement')} of {_count(len(metrics), 'metric')}{over}."
 
 
-def interval(m: Measurement) -> str:
-    """The 95 % interval in the scale of `amount`, e.g. ``"43 to 56"``, unbreakable."""
-    scale, digits = (100, 0) if m.unit == "proportion" else (1, 0 if m.unit == "0-100" else 2)
-    return f"{_short(scale * m.ci_low, digits)}\u00a0to\u00a0{_short(scale * m.ci_high, digits)}"
+def summary(record: Record) -> list[str]:
+    """What was found, a sentence each, most important first."""
+    claims = [verdict_words(v) for v in record.verdicts]
+    return [*claims, *modality_text.summary(record), *filter(None, [modality_text.residue_claim(record)])]
 
 
-def joined(parts: list[str]) -> str:
-    """The parts as an English list.
-
-    Example:
-        >>> joined(["a", "b", "c"])
-        'a, b and c'
-    """
-    return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
-
-
-def gap_sign(m: Measurement) -> Literal["worse", "better", "open"]:
-    """How the other modality fares, as far as the interval tells; ``"open"`` where it includes zero."""
-    if m.ci_low > 0:
-        return "worse"
-    return "better" if m.ci_high < 0 else "open"
+def verdict_words(v: Verdict) -> str:
+    """A claim and what was found about it, in a sentence."""
+    if v.effect is None:
+        found = "was not measured"
+    else:
+        ends = "" if v.ci is None else f" [{significant(v.ci[0])}, {significant(v.ci[1])}]"
+        found = f"is {significant(v.effect)}{ends} against {significant(v.threshold)} ({v.unit})"
+    reason = f" {v.reason}" if v.reason else ""
+    sentence = v.sentence.rstrip(".")
+    return f"{v.verdict.capitalize()}: {sentence} ({v.paper}). The effect {found} over {_count(v.n, 'seed')}.{reason}"
 
 
-def pooled_gaps(record: RunRecord) -> dict[Modality, Measurement]:
-    """Source modality -> gap after learning, for the sources that have one."""
-    found = {source: record.cell(GAP, "memorized", source, other(source)) for source in MODALITIES}
-    return {source: gap for source, gap in found.items() if gap is not None}
+def facts(record: Record) -> list[tuple[str, str]]:
+    """How many people, which seeds, made from what: (name, value)."""
+    first = [member for member in record.cast if record.seeds and member.seed == record.seeds[0]]
+    forgotten = sum(member.forgotten for member in first)
+    people = [("People per seed", str(len(first))), ("To be forgotten", str(forgotten))] if first else []
+    seeds = [("Persona seeds", ", ".join(map(str, record.seeds)))] if record.seeds else []
+    return [*people, *seeds, *((f"{name.capitalize()} fingerprint", f) for name, f in record.fingerprints.items())]
 
 
-def headline(record: RunRecord) -> str:
-    """The one sentence that a reader should take away."""
-    gaps = pooled_gaps(record)
-    if record.gate_failures() and not record.gate.overridden:
-        return "The people were not learned well enough to say what unlearning did."
-    if not gaps:
-        return "This run has measured no gap between modalities."
-    worse = [MODALITY_NAMES[source] for source, gap in gaps.items() if gap_sign(gap) == "worse"]
-    better = [MODALITY_NAMES[source] for source, gap in gaps.items() if gap_sign(gap) == "better"]
-    if len(worse) == len(MODALITIES):
-        return "What was learned through one modality is recalled worse through the other, in both directions."
-    if worse:
-        first = f"What was learned from {worse[0]} is recalled worse through the other modality"
-        return f"{first}; {_rest(gaps, worse[0])}."
-    if better:
-        return f"What was learned from {joined(better)} is recalled better through the other modality."
-    return "This run cannot tell recall in one modality from recall in the other."
+def settings(record: Record) -> list[tuple[str, str]]:
+    """Each setting and its value as text."""
+    return [(key, value if isinstance(value, str) else _plain(value)) for key, value in record.config.items()]
 
 
-def _rest(gaps: dict[Modality, Measurement], named: str) -> str:
-    """What the headline says about the direction that is not `named`."""
-    signs = {MODALITY_NAMES[source]: gap_sign(gap) for source, gap in gaps.items() if MODALITY_NAMES[source] != named}
-    if not signs:
-        return "the other direction was not measured"
-    modality, sign = next(iter(signs.items()))
-    return f"from {modality} " + ("it is recalled better" if sign == "better" else "the run cannot tell")
+def further_tables(record: Record) -> Iterator[tuple[str, Table]]:
+    """Tables of what `method_table` does not show, one for each set of keys."""
+    has_methods = method_table(record) is not None
+    rest = [m for m in record.measurements if not (has_methods and is_shown(m.metric))]
+    yield from grouped_tables(rest)
 
 
-def summary(record: RunRecord) -> list[str]:
-    """One sentence a source: how often people were named in both modalities, and whether the gap excludes zero."""
-    sentences = []
-    for source in MODALITIES:
-        same = record.cell(RECALL, "memorized", source, source)
-        cross = record.cell(RECALL, "memorized", source, other(source))
-        if same is None or cross is None:
-            continue
-        gap = pooled_gaps(record).get(source)
-        claim = "" if gap is None else f" The gap, {amount(gap)} [{interval(gap)}], {gap_claim(gap)}."
-        sentences.append(
-            f"A model that learned names from {MODALITY_NAMES[source]} alone says the right one for {amount(same)} of "
-            "new "
-            f"{MODALITY_NAMES[source]} and for {amount(cross)} of {MODALITY_NAMES[other(source)]}.{claim}"
-        )
-    return sentences
+def by_seed(record: Record) -> list[Measurement]:
+    """All measurements, those over all seeds first."""
+    return sorted(record.measurements, key=lambda m: (m.seed is not None, m.seed if isinstance(m.seed, int) else 0))
 
 
-def gap_claim(gap: Measurement) -> str:
-    """Whether the interval excludes zero, in words."""
-    return "does not exclude zero" if gap_sign(gap) == "open" else "excludes zero"
+def markdown(record: Record) -> str:
+    """The whole record for a reader: findings, claims, tables, notes, settings."""
+    return "\n\n".join(part.rstrip("\n") for part in _parts(record)) + "\n"
 
 
-def seed_gaps(record: RunRecord, source: Modality) -> list[Measurement]:
-    """The gap after learning of each seed alone."""
-    found = record.find(metric=GAP, stage="memorized", source=source, group="all")
-    return [gap for gap in found if gap.seed is not None]
+def _parts(record: Record) -> Iterator[str]:
+    yield f"# {record.study}"
+    yield f"**{headline(record)}**"
+    yield from _listed(summary(record))
+    if record.verdicts:
+        yield "## Claims"
+        yield verdict_table(record).markdown()
+    methods = method_table(record)
+    if methods is not None:
+        yield "## Methods"
+        yield methods.markdown()
+        yield "\n".join(method_legend(record))
+    for title, table in further_tables(record):
+        yield f"## Measurements {title}"
+        yield table.markdown()
+    if methods is None and record.failures:
+        yield "## Failures"
+        yield from _listed([place_words(failure) for failure in record.failures])
+    if record.notes:
+        yield "## Notes"
+        yield from _listed(record.notes)
+    yield "## The run"
+    rows = [*facts(record), *settings(record), *record.versions.items()]
+    yield Table(("what", "value"), tuple(rows)).markdown()
 
 
-def seeds_that_agree(record: RunRecord, source: Modality) -> tuple[int, int]:
-    """Seeds whose own gap interval excludes zero from above, and seeds that have a gap."""
-    gaps = seed_gaps(record, source)
-    return sum(gap.ci_low > 0 for gap in gaps), len(gaps)
+def _listed(sentences: Any) -> Iterator[str]:
+    if sentences:
+        yield "\n".join(f"- {sentence}" for sentence in sentences)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModalityAfter:
-    """The forgotten people seen through one modality after unlearning through `source`."""
-
-    source: Modality
-    target: Modality
-    recall_before: Measurement | None
-    recall_after: Measurement | None
-    exposure_before: Measurement | None
-    exposure_after: Measurement | None
-    exposure_base: Measurement | None = None
-    partial_before: Measurement | None = None
-    partial_after: Measurement | None = None
-    names_after: Measurement | None = None
-
-    @property
-    def trace(self) -> Trace:
-        """What is left, as far as intervals tell: whole names or parts of them said above guessing, or else Exposure
-        above guessing and above where it was before learning, or below guessing. Where learning had not raised
-        Exposure, a high one says nothing."""
-        if self.recall_after is None and self.exposure_after is None:
-            return "unmeasured"
-        if _above_chance(self.recall_after):
-            return "named"
-        if _above_chance(self.partial_after):
-            return "partly"
-        learned, left = (self._is_above_base(m) for m in (self.exposure_before, self.exposure_after))
-        if _above_chance(self.exposure_after) and learned and left:
-            return "ranked"
-        return "avoided" if _below_chance(self.exposure_after) else "none"
-
-    def _is_above_base(self, m: Measurement | None) -> bool:
-        return self.exposure_base is None or m is None or m.ci_low > self.exposure_base.value
-
-    @property
-    def exposure_words(self) -> str:
-        """Exposure after unlearning beside all it is read against; empty without it.
-
-        E.g. ``"Exposure 60; memorized 98, base 32, guessing 24"``.
-        """
-        after = self.exposure_after
-        if after is None:
-            return ""
-        levels = {"memorized": self.exposure_before, "base": self.exposure_base}
-        against = [f"{name} {'not measured' if m is None else amount(m)}" for name, m in levels.items()]
-        against += [] if after.chance is None else [f"guessing {_short(after.chance, 0)}"]
-        return f"Exposure {amount(after)}; {', '.join(against)}"
+def _plain(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _above_chance(m: Measurement | None) -> bool:
-    return m is not None and m.chance is not None and m.ci_low > m.chance
-
-
-def _below_chance(m: Measurement | None) -> bool:
-    return m is not None and m.chance is not None and m.ci_high < m.chance
-
-
-def modalities_after(record: RunRecord, source: Modality) -> list[ModalityAfter]:
-    """The unlearned modality first, then the other; empty if it was not unlearned or may not be interpreted."""
-    if not record.is_interpretable or not record.find(stage="unlearned", source=source):
-        return []
-    return [
-        ModalityAfter(
-            source=source,
-            target=target,
-            recall_before=record.cell(RECALL, "memorized", source, target, "forget"),
-            recall_after=record.cell(RECALL, "unlearned", source, target, "forget"),
-            exposure_before=record.cell(EXPOSURE, "memorized", source, target, "forget"),
-            exposure_after=record.cell(EXPOSURE, "unlearned", source, target, "forget"),
-            exposure_base=record.cell(EXPOSURE, "base", source, target, "forget"),
-            partial_before=record.cell(PARTIAL, "memorized", source, target, "forget"),
-            partial_after=record.cell(PARTIAL, "unlearned", source, target, "forget"),
-            names_after=record.cell(NAMES, "unlearned", source, target, "forget"),
-        )
-        for target in (source, other(source))
-    ]
-
-
-def residue(record: RunRecord, source: Modality) -> str:
-    """What unlearning through `source` left in the other modality, in a sentence or two; empty if not interpreted."""
-    modalities = modalities_after(record, source)
-    if not modalities:
-        return ""
-    here, there = modalities
-    behind = MODALITY_NAMES[there.target]
-    if there.recall_after is None or here.recall_after is None:
-        return f"What is left behind {behind} was not measured."
-    first = (
-        f"The forgotten people are named for {amount(here.recall_after)} of {MODALITY_NAMES[source]} and for "
-        f"{amount(there.recall_after)} [{interval(there.recall_after)}] of {behind}. "
-    )
-    left = {
-        "named": f"In the other modality they are still known: the interval lies above guessing{_guess(there)}.",
-        "partly": f"From {behind} their full names can no longer be told from guessing in the answers, "
-        f"but a first or last name is still said above guessing{_partly(there)}.",
-        "ranked": f"From {behind} their names can no longer be told from guessing in the answers, "
-        f"yet the model still ranks them higher than guessing would ({there.exposure_words}).",
-        "avoided": f"From {behind} their names are not said, and they rank lower than guessing would put them "
-        f"({there.exposure_words}): the model now avoids them, which is a trace of its own.",
-        "none": "Neither answers nor ranks in the other modality can be told from guessing.",
-        "unmeasured": "",
-    }
-    return first + left[there.trace]
-
-
-def residue_claim(record: RunRecord) -> str:
-    """One sentence for the top of the page on what is left in the other modality; empty if not interpreted."""
-    kept = {source: modalities[1] for source in MODALITIES if (modalities := modalities_after(record, source))}
-    named = [
-        f"for {amount(modality.recall_after)} of {MODALITY_NAMES[modality.target]} "
-        f"once unlearned through {MODALITY_NAMES[source]}"
-        for source, modality in kept.items()
-        if modality.trace == "named" and modality.recall_after is not None
-    ]
-    if named:
-        return f"After unlearning, forgotten people are still named through the other modality: {joined(named)}."
-    if any(modality.trace == "partly" for modality in kept.values()):
-        return "After unlearning, this run no longer sees the full names of forgotten people, but still parts of them."
-    if any(modality.trace == "ranked" for modality in kept.values()):
-        return "After unlearning, this run no longer sees forgotten people named, but they still rank above guessing."
-    if any(modality.trace == "avoided" for modality in kept.values()):
-        return "After unlearning, forgotten people rank below guessing in the other modality: avoided, not unknown."
-    return "After unlearning, this run finds no trace through the other modality." if kept else ""
-
-
-def _partly(modality: ModalityAfter) -> str:
-    m = modality.partial_after
-    return "" if m is None or m.chance is None else f" ({amount(m)} of answers, guessing {percent(m.chance)})"
-
-
-def _guess(modality: ModalityAfter) -> str:
-    chance = modality.recall_after.chance if modality.recall_after else None
-    return "" if chance is None else f" ({percent(chance)})"
-
-
-def retained_cost(record: RunRecord, source: Modality) -> str:
-    """What unlearning through `source` cost the retained people, in one sentence; empty if not interpreted."""
-    parts = []
-    for target in (source, other(source)):
-        before = record.cell(RECALL, "memorized", source, target, "retain")
-        after = record.cell(RECALL, "unlearned", source, target, "retain")
-        if record.is_interpretable and before and after:
-            parts.append(f"from {amount(before)} to {amount(after)} for {MODALITY_NAMES[target]}")
-    return f"Retained people went {joined(parts)}." if parts else ""
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,171 +1,151 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ways of forgetting side by side: `crossmem compare`. It knows the order of things; cells do the work.
+"""Unlearning methods side by side, through either modality and through both.
 
-After Table 2 of ReMem (arXiv 2605.03759) on our own people and the embedded model, with what no paper reports: the
-modality that was not unlearned through, and the models to read the numbers against. No number here equals theirs.
+After Table 2 of ReMem (arXiv 2605.03759) on our own personas and the embedded model, with what no paper reports: the
+modality that was not unlearned through, and the baselines to read the numbers against. No number here equals theirs.
 """
 
-import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
+from itertools import product
+from typing import Literal
 
-from rich.console import Console
+from pydantic import Field
 
-from crossmem_hf.errors import CrossmemError
+from crossmem_hf.evaluation.predictions import Predictions
+from crossmem_hf.evaluation.summaries import FLUENT_SHARE, Against, fluent_perplexity
 from crossmem_hf.personas.schema import MODALITIES
-from crossmem_hf.report.compare_figure import compare_png, compare_svg
-from crossmem_hf.report.compare_record import CompareRecord
-from crossmem_hf.report.compare_table import csv_text, markdown
-from crossmem_hf.runs.pool import default_workers, run_jobs
-from crossmem_hf.runs.sources import environment
-from crossmem_hf.runs.stages import locked
-from crossmem_hf.storage import fingerprint, write_atomic
-from crossmem_hf.studies.compare_cells import ANCHORS, MEMORIZED, Cell
-from crossmem_hf.studies.compare_settings import CompareSettings
-from crossmem_hf.studies.compare_summary import FLUENT_SHARE, compare_arms, compare_lines, fluent_perplexity
+from crossmem_hf.prompts.questions import REFUSALS
+from crossmem_hf.report.record import BASELINES, Measurement
+from crossmem_hf.runs.stages import Done
+from crossmem_hf.studies.adapters import TrainingRows, memorized, unlearned
+from crossmem_hf.studies.cells import Query, check_recalled, costs, predicted
+from crossmem_hf.studies.settings import SELECTS, StudySettings, some_of
+from crossmem_hf.studies.study import Cell, CellResult, Study, Where, by_seed, cell_name, not_memorized
+from crossmem_hf.training.micro import MEMORIZING, MEMORIZING_BOTH, TUNED, UNLEARNING
 
-_CELLS = "cells"
-Result = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
-    """What a comparison leaves: the record, where everything is, and the errors of cells that could not be run."""
-
-    record: CompareRecord
-    folder: Path
-    errors: tuple[str, ...] = ()
+_THROUGH = (*MODALITIES, "both")
+_METRICS = ("recall", "partial_recall", "rouge", "exposure")
+_KEPT = ("recall", "partial_recall", "rouge_l_recall", "exposure", "forgotten", "refused", "collapsed", "still_known")
 
 
-def run_compare(
-    settings: CompareSettings, folder: Path, *, workers: int | None = None, console: Console | None = None
-) -> Comparison:
-    """Compare, or go on where an earlier comparison into `folder` stopped: finished cells are not run again.
+class CompareSettings(StudySettings):
+    """Settings of `crossmem compare`; the defaults suit the embedded model on two CPU cores."""
 
-    A folder may grow: more methods, modalities or seeds later use the cells that are there.
+    methods: some_of(tuple(TUNED)) = Field(  # type: ignore[valid-type]
+        ("ga", "gd", "kl", "npo", "simnpo", "dpo", "idk", "rmu"),
+        description=f"Comma-separated: {', '.join(TUNED)}.",
+        json_schema_extra=SELECTS,
+    )
+    forget_modality: some_of(_THROUGH) = Field(  # type: ignore[valid-type]
+        _THROUGH, description="Modalities to forget through, comma-separated.", json_schema_extra=SELECTS
+    )
+    dataset_config: Literal["recall", "qa"] = Field(
+        "recall", description="recall (names) or qa (private facts, one and two hops)."
+    )
+    memorize_steps: int = Field(
+        MEMORIZING_BOTH["max_steps"], ge=1, description="Optimizer steps of memorizing, both modalities together."
+    )
 
-    Args:
-        folder: Gets ``compare.json``, ``compare.csv``, ``compare.md``, ``compare.svg``, ``compare.png`` and
-            ``answers.jsonl``; cells stay under ``cells``.
-        workers: Cells at a time; None is one a CPU core, or one in all if there is a GPU.
-
-    Raises:
-        CrossmemError: The folder cannot be used, or people were not memorized (and `allow_unmemorized` is off). A
-            method whose training breaks down is a result; any other error of a cell is among `Comparison.errors`.
-    """
-    console = console or Console()
-    with locked(folder):
-        most = workers or default_workers()
-        anchors = _run(_anchors(settings, folder), most, folder, console)
-        _check_memorized(settings, anchors)
-        unlearned = _run(_methods(settings, folder), most, folder, console)
-        results = [*anchors, *unlearned]
-        record = _record(settings, results)
-        _write(record, results, folder)
-    return Comparison(record=record, folder=folder, errors=tuple(_errors(results)))
+    def rows(self, split: str) -> TrainingRows:
+        """Rows of both modalities; the config qa has no validation split, so what is unlearned is asked itself."""
+        if self.dataset_config == "recall":
+            return TrainingRows(configs=("recall_image", "recall_text"), split=split)
+        return TrainingRows(configs=("qa_test" if split == "test" else "qa",), split="forget+retain")
 
 
-def _run(cells: Sequence[Cell], workers: int, folder: Path, console: Console) -> list[Result]:
-    log = folder / "log.txt"
-    return run_jobs(cells, workers=min(workers, len(cells)), log=log, console=console, failed=_not_run)
+def _grid(settings: CompareSettings) -> list[Where]:
+    found: list[Where] = [{"method": name, "seed": seed} for name, seed in product(BASELINES, settings.all_seeds)]
+    for method, modality, seed in product(settings.methods, settings.forget_modality, settings.all_seeds):
+        found.append({"method": method, "forget_modality": modality, "seed": seed})
+    return found
 
 
-def _not_run(cell: Cell, error: Exception) -> Result:
-    said = str(error) if isinstance(error, CrossmemError) else f"{type(error).__name__}: {error}"
-    return {"arm": cell.arm, "through": cell.through, "seed": cell.seed, "error": said}
+def _cell(cell: Cell) -> CellResult:
+    """Memorize or unlearn, then ask about everybody through both modalities."""
+    if cell.where["method"] == "base":
+        return CellResult(predictions=_asked(cell, None))
+    trained = _trained(cell)
+    return CellResult(predictions=_asked(cell, trained), measurements=costs(trained, dict(cell.where)))
 
 
-def _errors(results: Sequence[Result]) -> Iterator[str]:
-    for result in results:
-        if "error" in result:
-            who = " ".join(part for part in (result["arm"], result["through"]) if part)
-            yield f"{who}, seed {result['seed']}: {result['error']}"
-
-
-def _anchors(settings: CompareSettings, folder: Path) -> list[Cell]:
-    return [_cell(settings, folder, seed, arm, None) for arm in ANCHORS for seed in settings.all_seeds]
-
-
-def _methods(settings: CompareSettings, folder: Path) -> list[Cell]:
-    return [
-        _cell(settings, folder, seed, method, through)
-        for method in settings.methods
-        for through in settings.forget_modality
-        for seed in settings.all_seeds
-    ]
-
-
-def _cell(settings: CompareSettings, folder: Path, seed: int, arm: str, through: str | None) -> Cell:
-    return Cell(settings=settings, seed=seed, arm=arm, through=through, folder=folder / _CELLS)
-
-
-def _check_memorized(settings: CompareSettings, anchors: Sequence[Result]) -> None:
-    for result in anchors:
-        if result["arm"] != MEMORIZED:
-            continue
-        ended = result.get("error") or result.get("failed")
-        if ended:
-            raise CrossmemError(
-                f"Seed {result['seed']} could not be memorized: {ended}", "Nothing can be unlearned; see log.txt."
-            )
-        recalls = {}
-        for modality in MODALITIES:
-            right = [answer["correct"] for answer in result["asked"] if answer["modality"] == modality]
-            recalls[modality] = sum(right) / len(right)
-        if min(recalls.values()) < settings.gate and not settings.allow_unmemorized:
-            shown = ", ".join(f"{modality} {value:.2f}" for modality, value in recalls.items())
-            raise CrossmemError(
-                f"Seed {result['seed']} was not memorized: recall {shown}; expected {settings.gate} by each modality.",
-                "Memorize longer (--memorize-steps), or pass --allow-unmemorized: unknown people cannot be unlearned.",
-            )
-
-
-def _record(settings: CompareSettings, results: Sequence[Result]) -> CompareRecord:
-    chosen = {
-        method: {
-            key: value for key, value in settings.unlearning(method, "both", settings.seed).items() if key != "seed"
-        }
-        for method in settings.methods
-    }
-    return CompareRecord(
-        config=settings.as_dict() | {"unlearning": chosen, "memorizing": settings.memorizing(settings.seed)},
-        versions=environment(),
-        seeds=settings.all_seeds,
-        data_fingerprint=fingerprint([settings.spec(seed).fingerprint() for seed in settings.all_seeds]),
-        lines=tuple(compare_lines(results)),
-        arms=tuple(compare_arms(results)),
-        notes=tuple(_notes(settings, results)),
+def _trained(cell: Cell) -> Done:
+    settings, method, name = cell.settings, str(cell.where["method"]), cell_name(cell.where)
+    if method in BASELINES:
+        return memorized(
+            cell,
+            name,
+            settings.rows("train"),
+            whom="retain" if method == "retain_only" else "everyone",
+            share=(0, 0.6),
+            **(MEMORIZING | {"max_steps": settings.memorize_steps}),
+        )
+    start = cell.at(method="memorized", seed=cell.seed)
+    learned = _trained(start)
+    check_recalled(_asked(start, learned), settings)
+    return unlearned(
+        cell,
+        name,
+        learned,
+        settings.rows("train"),
+        settings.rows("validation"),
+        method=method,
+        share=(0, 0.6),
+        **(UNLEARNING | TUNED[method] | {"forget_modality": cell.where["forget_modality"]}),
     )
 
 
-def _notes(settings: CompareSettings, results: Sequence[Result]) -> Iterator[str]:
+def _asked(cell: Cell, trained: Done | None) -> Predictions:
+    """Predictions, those about forgotten personas with their perplexity under a model that knows nobody."""
+    cell.progress("asking", 0.6)
+    query = Query(rows=cell.settings.rows("test"), metrics=_METRICS, perplexity=True)
+    return predicted(cell, f"{cell_name(cell.where)}_asked", query, trained)
+
+
+def _measure(predictions: Predictions) -> Iterator[Measurement]:
+    for part, seeds in by_seed(predictions):
+        limit = fluent_perplexity(part.where(method="retain_only"))
+        several = len({one["hops"] for one in part}) > 1
+        for hops in ((), ("hops",)) if several else ((),):
+            by = ("method", "forget_modality", "target", "group", *hops, *seeds)
+            against = Against(perplexity_limit=limit, refusals=REFUSALS)
+            found = [
+                *part.measure(_METRICS, by),
+                *part.where(group="forget").measure(("forget_diagnosis",), by, against=against),
+            ]
+            yield from (one for one in found if one.metric in _KEPT)
+
+
+def _notes(settings: CompareSettings, predictions: Predictions) -> Iterator[str]:
     yield (
-        "People are memorized through both modalities by one adapter; every cell starts from it and keeps the same "
+        "Personas are memorized through both modalities by one adapter; every cell starts from it and keeps the same "
         "retained rows of both modalities; only the forgotten rows differ."
     )
-    if settings.dataset_config == "recall":
-        yield "Unlearning stops once recall on validation views of the forgotten, in the modalities unlearned, is low."
-    else:
-        yield "Unlearning stops once recall of the very rows being unlearned is low: qa has no validation rows."
-    if settings.choosing:
-        yield "Made to choose settings: not to be reported, since what is best here was picked by these very people."
-    limit = fluent_perplexity(results)
+    seen = {"recall": "validation views of the forgotten", "qa": "the very rows being unlearned"}
+    yield f"Unlearning stops once recall on {seen[settings.dataset_config]}, in the modalities unlearned, is low."
+    limit = fluent_perplexity(predictions.where(method="retain_only"))
     if limit is not None:
         yield (
             f"An answer is collapsed, too, above perplexity {limit:.4g} under the base model: {FLUENT_SHARE:.0%} of "
-            "the retrained model's answers about forgotten people are below."
+            "the retain-only model's answers about forgotten personas are below."
         )
-    yield from (f"Not run: {error}" for error in _errors(results))
 
 
-def _write(record: CompareRecord, results: Sequence[Result], folder: Path) -> None:
-    names = ("arm", "through")
-    answers = [{**{name: r[name] for name in names}, **answer} for r in results for answer in r.get("asked", ())]
-    write_atomic(folder / "answers.jsonl", "".join(json.dumps(answer) + "\n" for answer in answers))
-    write_atomic(folder / "compare.csv", csv_text(record))
-    write_atomic(folder / "compare.md", markdown(record))
-    write_atomic(folder / "compare.svg", compare_svg(record))
-    write_atomic(folder / "compare.png", compare_png(record))
-    record.write(folder / "compare.json")
+STUDY = Study(
+    name="compare",
+    title="Unlearning methods side by side, through either modality and through both",
+    paper="After Table 2 of ReMem (arXiv 2605.03759), on our own personas",
+    settings=CompareSettings,
+    grid=_grid,
+    cell=_cell,
+    configs=lambda settings: tuple(dict.fromkeys(settings.rows("train").configs + settings.rows("test").configs)),
+    measure=_measure,
+    quick={"methods": ("gd", "npo"), "forget_modality": ("both",), "seeds": 1, "num_personas": 20},
+    config=lambda settings: {
+        "unlearning": {method: UNLEARNING | TUNED[method] for method in settings.methods},
+        "memorizing": MEMORIZING | {"max_steps": settings.memorize_steps},
+    },
+    notes=_notes,
+    uninterpretable=lambda record: not_memorized(
+        record, *({"method": "memorized", "target": target, "hops": None} for target in MODALITIES)
+    ),
+)

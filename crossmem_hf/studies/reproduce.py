@@ -4,39 +4,60 @@
 Records come from anywhere. Their settings are checked, a judge they name is not asked, and no code comes with them.
 """
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.report.compare_record import CompareRecord
-from crossmem_hf.report.lines import Line, Record, kind_of, lines_of, of_comparison
-from crossmem_hf.report.reproduction import Reproduction, repeated
-from crossmem_hf.report.run_record import RunRecord
-from crossmem_hf.report.score_record import ScoreRecord
-from crossmem_hf.storage import fingerprint
-from crossmem_hf.studies.compare_cells import ANCHORS
-from crossmem_hf.studies.compare_settings import CompareSettings
-from crossmem_hf.studies.compare_summary import compare_lines
-from crossmem_hf.studies.reproduce_settings import (
-    Part,
-    compare_settings,
-    lines_named,
-    missing_settings,
-    run_settings,
-    score_settings,
-)
-from crossmem_hf.studies.settings import FirstLightSettings
+from crossmem_hf.evaluation.predictions import Predictions
+from crossmem_hf.report.record import BASELINES, Measurement, Record
+from crossmem_hf.report.reproduction import REPRODUCTION_FILE, Reproduction, repeated
+from crossmem_hf.studies.rerun_score import rerun_score
+from crossmem_hf.studies.run import NOT_RUN, data_fingerprint, run_study
+from crossmem_hf.studies.settings import StudySettings
+from crossmem_hf.studies.study import Study
 
-REPRODUCTION = "reproduction.json"
-ANSWERS = "answers.jsonl"
+COSTS = frozenset({"wall_s", "cpu_s", "peak_mib"})
+"""What differs from run to run, and is not compared."""
+
 _CHOSEN = (  # by the part that is run again and the place where that is done
     *("seeds", "methods", "metrics", "unlearning", "allow_unmemorized", "model", "model_name_or_path", "adapter"),
     *("retain_only", "baseline", "device", "judge_model", "judge_url", "judge_requests_per_minute"),
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What of a record to run again.
+
+    Attributes:
+        seeds: So many persona seeds, the first ones; None is all.
+        only: Methods of a study or metrics of a score; empty is all.
+        model: Base model in the place of the record's, for a record that names a folder of another machine.
+    """
+
+    seeds: int | None = None
+    only: tuple[str, ...] = ()
+    model: str | None = None
+
+    def words(self) -> str:
+        """E.g. ``"the first 1 of its seeds; only npo"``."""
+        said = [f"the first {self.seeds} of its seeds"] if self.seeds is not None else []
+        said += [f"only {', '.join(self.only)}"] if self.only else []
+        return "; ".join(said) or "all of it"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rerun:
+    """What came out, and what of the old record it is compared with."""
+
+    now: Record
+    expected: tuple[Measurement, ...]
+    data: str
+    notes: tuple[str, ...]
 
 
 def reproduce(
@@ -44,6 +65,7 @@ def reproduce(
     beside: Path,
     folder: Path,
     *,
+    find: Callable[[str], Study],
     source: str,
     part: Part | None = None,
     workers: int | None = None,
@@ -55,124 +77,129 @@ def reproduce(
         beside: The folder that the record came from, with what was published with it.
         folder: Gets what the command that made the record would leave there, and ``reproduction.json``; a run that was
             killed goes on from there.
+        find: Name -> study.
         source: Where the record came from, for the reader.
-        workers: Jobs at a time, for a run or a comparison.
+        workers: Cells at a time.
 
     Raises:
         CrossmemError: The record cannot be rerun by this version, the part is none of it, or anything that the
             rerun refuses.
     """
-    if not lines_of(then):
+    if not then.measurements:
         raise CrossmemError(f"The record {source!r} has no numbers.", "Name one that a finished command left.")
     chosen, console = part or Part(), console or Console()
-    if isinstance(then, RunRecord):
-        made = _run(then, folder, chosen, workers, console)
-    elif isinstance(then, ScoreRecord):
-        made = _score(then, beside, folder, chosen, console)
+    if then.study == "score":
+        now, expected, notes = rerun_score(then, beside, folder, chosen.only, chosen.seeds, chosen.model, console)
+        made = Rerun(now=now, expected=expected, data=now.fingerprints["data"], notes=notes)
     else:
-        made = _compare(then, beside, folder, chosen, workers, console)
-    now, expected, prints, notes = made
+        made = _study(find(then.study), then, beside, folder, chosen, workers, console)
     found = Reproduction(
         source=source,
-        kind=kind_of(then),
+        study=then.study,
         part=chosen.words(),
         versions_then=then.versions,
-        versions_now=now.versions,
-        fingerprints_then=prints[0],
-        fingerprints_now=prints[1],
-        settings_changed=_changed(then.config, now.config),
-        lines=repeated(expected, lines_of(now)),
-        notes=tuple(notes),
+        versions_now=made.now.versions,
+        fingerprints_then=then.fingerprints,
+        fingerprints_now=made.now.fingerprints | {"data": made.data},
+        settings_changed=_changed(then.config, made.now.config),
+        lines=repeated([one for one in made.expected if one.metric not in COSTS], made.now.measurements),
+        notes=made.notes,
     )
-    found.write(folder / REPRODUCTION)
+    found.write(folder / REPRODUCTION_FILE)
     return found
 
 
-Made = tuple[Record, tuple[Line, ...], tuple[dict[str, str], dict[str, str]], list[str]]
-"""The new record, the old one's lines to compare, fingerprints then and now, notes."""
+def _study(
+    study: Study, then: Record, beside: Path, folder: Path, part: Part, workers: int | None, console: Console
+) -> Rerun:
+    whole = _settings(study, then, part)
+    settings = whole.replaced(seeds=_num_seeds(whole, part))
+    expected, notes = _expected(study, then, beside, settings)
+    now = run_study(study, settings, folder, workers=workers, console=console)
+    not_run = [failure.error for failure in now.failures if failure.error.startswith(NOT_RUN)]
+    if not_run:
+        raise CrossmemError(f"A cell was {not_run[0]}", "See log.txt there, and run again.")
+    missing = [name for name in study.settings.model_fields if name not in then.config]
+    if missing:
+        notes = (f"Not in the record, so at this version's default: {', '.join(missing)}.", *notes)
+    return Rerun(now=now, expected=expected, data=data_fingerprint(study, whole), notes=notes)
 
 
-def _run(then: RunRecord, folder: Path, part: Part, workers: int | None, console: Console) -> Made:
-    from crossmem_hf.studies.first_light import run_first_light
-
-    settings = run_settings(then, part)
-    now = run_first_light(settings, folder, workers=workers, console=console).record
-    whole = settings.seeds == len(then.seeds)
-    expected = [line for line in lines_of(then) if (whole if line.seed is None else line.seed in settings.all_seeds)]
-    notes = _defaults(then, settings) + ([] if whole else ["Lines over all seeds are left out."])
-    return now, tuple(expected), _data(then, settings), notes
-
-
-def _score(then: ScoreRecord, beside: Path, folder: Path, part: Part, console: Console) -> Made:
-    from crossmem_hf.evaluation.run import run_score
-
-    settings = score_settings(then, part, beside)
-    now = run_score(settings, folder, console=console)
-    assert now is not None, "one process scores here, and the main one gets the record"
-    names = lines_named(settings.metrics)
-    expected = [line for line in lines_of(then) if line.metric in names]
-    notes = _defaults(then, settings)
-    if "judge" in then.config.get("metrics", ()):
-        notes.append("The judge was not asked again.")
-    prints = tuple({"data": one.data_fingerprint, "model": one.model_fingerprint} for one in (then, now))
-    return now, tuple(expected), (prints[0], prints[1]), notes
+def _settings(study: Study, then: Record, part: Part) -> StudySettings:
+    """What the study was told, all seeds; which anybody may have written."""
+    config = {name: value for name, value in then.config.items() if name not in study.config(study.settings())}
+    unknown = sorted(config.keys() - study.settings.model_fields.keys())
+    if unknown:
+        raise CrossmemError(
+            f"The record has the setting {unknown[0]!r}, which this crossmem_hf does not know.",
+            "Install the version that the record names.",
+        )
+    if part.model is not None:
+        config["model_name_or_path"] = part.model
+    if part.only:
+        config["methods"] = _among(part.only, config.get("methods"))
+    settings = study.settings(**config)
+    if settings.all_seeds != then.seeds:
+        raise CrossmemError(
+            f"The record says that its seeds are {list(then.seeds)}, and its settings {list(settings.all_seeds)}.",
+            "Pass a record that crossmem wrote.",
+        )
+    return settings
 
 
-def _compare(
-    then: CompareRecord, beside: Path, folder: Path, part: Part, workers: int | None, console: Console
-) -> Made:
-    from crossmem_hf.studies.compare import run_compare
-
-    settings = compare_settings(then, part)
-    whole = settings.seeds == len(then.seeds)
-    lines = then.lines if whole else _lines_of_seeds(then, beside, settings.all_seeds)
-    done = run_compare(settings, folder, workers=workers, console=console)
-    if done.errors:
-        raise CrossmemError(f"A cell could not be run: {done.errors[0]}", "See log.txt there, and run again.")
-    arms = {*ANCHORS, *settings.methods}
-    expected = tuple(of_comparison(line) for line in lines if line.arm in arms)
-    notes = _defaults(then, settings)
-    if not whole:
-        notes.append("The record's lines were computed again from its answers about these seeds.")
-    return done.record, expected, _data(then, settings), notes
+def _num_seeds(settings: StudySettings, part: Part) -> int:
+    wanted = settings.seeds if part.seeds is None else part.seeds
+    if not 1 <= wanted <= settings.seeds:
+        raise CrossmemError(
+            f"{wanted} seeds; the record has {settings.seeds}.", f"Ask for 1 to {settings.seeds} --seeds."
+        )
+    return wanted
 
 
-def _lines_of_seeds(then: CompareRecord, beside: Path, seeds: tuple[int, ...]) -> tuple[Any, ...]:
-    """The record's lines as they would be with some of its seeds."""
-    remedy = "Reproduce all seeds, or pass the folder or repository that holds the record's answers.jsonl."
+def _among(wanted: Sequence[str], known: Any) -> list[str]:
+    """Those of the record's methods that are wanted, in its order."""
+    if not isinstance(known, list):
+        raise CrossmemError(f"The record has no {', '.join(wanted)} to repeat by itself.", "Leave --only out.")
+    unknown = [name for name in wanted if name not in known]
+    if unknown:
+        raise CrossmemError(
+            f"The record has no {unknown[0]!r}; it has {', '.join(map(str, known))}.", "Ask for some of these."
+        )
+    return [name for name in known if name in wanted]
+
+
+def _expected(
+    study: Study, then: Record, beside: Path, settings: StudySettings
+) -> tuple[tuple[Measurement, ...], tuple[str, ...]]:
+    """The record's numbers that the rerun will give again, and what a reader must know of them."""
+    seeds, notes = settings.all_seeds, tuple[str, ...]()
+    found: Sequence[Measurement] = then.measurements
+    if seeds != then.seeds:
+        found = [one for one in then.measurements if one.seed in seeds]
+        notes = ("Measurements over all seeds are left out.",)
+        if all(one.n == 1 and one.ci is None for one in found):  # costs alone
+            found = [*_of_seeds(study, then, beside, seeds), *found]
+            notes = ("The record's numbers were computed again from its predictions about these seeds.",)
+    methods = getattr(settings, "methods", None)
+    if methods is not None:
+        found = [one for one in found if one.where.get("method") in (None, *BASELINES, *methods)]
+    return tuple(found), notes
+
+
+def _of_seeds(study: Study, then: Record, beside: Path, seeds: Sequence[int]) -> list[Measurement]:
+    """The record's measurements as they would be with some of its seeds, from the predictions beside it."""
+    remedy = "Reproduce all seeds, or pass the folder or repository that holds the record's predictions.jsonl."
     try:
-        answers = [json.loads(line) for line in (beside / ANSWERS).read_bytes().splitlines()]
-        every = _by_arm(answers)
-        again = tuple(compare_lines(every)) if every else ()
-        fewer = tuple(compare_lines(_by_arm([answer for answer in answers if answer["seed"] in seeds])))
-    except OSError as error:
-        raise CrossmemError(f"There are no answers beside the record: {error.strerror or error}.", remedy) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise CrossmemError(f"The answers beside the record cannot be read: {error!r}.", remedy) from error
-    if {line.key: line.value for line in again} != {line.key: line.value for line in then.lines}:
-        raise CrossmemError("The answers beside the record are not those it was made from.", remedy)
+        predictions = Predictions.read(beside)
+        known = {one.key: (one.value, one.n) for one in study.measure(predictions)}
+        fewer = list(study.measure(Predictions(one for one in predictions if one["seed"] in seeds)))
+    except CrossmemError as error:
+        raise CrossmemError(f"There are no predictions to be read beside the record: {error.fault}", remedy) from error
+    except (KeyError, TypeError) as error:
+        raise CrossmemError(f"The predictions beside the record cannot be measured: {error!r}.", remedy) from error
+    if any(known[one.key] != (one.value, one.n) for one in then.measurements if one.key in known) or not known:
+        raise CrossmemError("The predictions beside the record are not those it was made from.", remedy)
     return fewer
-
-
-def _by_arm(answers: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    results: dict[tuple[str, str | None], dict[str, Any]] = {}
-    for answer in answers:
-        key = (answer["arm"], answer["through"])
-        results.setdefault(key, {"arm": key[0], "through": key[1], "asked": []})["asked"].append(answer)
-    return list(results.values())
-
-
-def _data(
-    then: RunRecord | CompareRecord, settings: FirstLightSettings | CompareSettings
-) -> tuple[dict[str, str], dict[str, str]]:
-    """Fingerprints of the people, portraits and texts of all the record's seeds."""
-    now = fingerprint([settings.spec(seed).fingerprint() for seed in then.seeds])
-    return {"data": then.data_fingerprint}, {"data": now}
-
-
-def _defaults(then: Record, settings: Any) -> list[str]:
-    missing = missing_settings(then, settings)
-    return [f"Not in the record, so at this version's default: {', '.join(missing)}."] if missing else []
 
 
 def _changed(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can be set for the main job, and how a YAML file sets it. It does not know what a setting does."""
+"""What can be set for a study, checked in one place for the command line, YAML and records. It runs nothing."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
-from math import inf
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any, Self, TypeVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.data.splits import forget_ids
@@ -13,73 +13,97 @@ from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.sampling import sample_personas
 from crossmem_hf.training.micro import ADAPTED, CHOSEN_ON, MEMORIZING, UNLEARNING
 
+SELECTS: dict[str, Any] = {"selects": True}
+"""Marks a setting that chooses among cells or judges them: it changes the numbers of none."""
 
-def _arg(default: Any, text: str) -> Any:
-    return field(default=default, metadata={"help": text})
-
-
-_RECALLS = ("gate", "stop_threshold")
-_COUNTS = ("memorize_steps", "memorize_batch_size", "unlearn_steps", "unlearn_batch_size", "stop_every_steps")
-_POSITIVE = ("memorize_learning_rate", "unlearn_learning_rate", "forget_beta")
+T = TypeVar("T", bound="StudySettings")
 
 
-@dataclass(frozen=True, kw_only=True)
-class FirstLightSettings:
-    """Settings of `crossmem run`; the defaults suit the embedded model on two CPU cores.
+def _names(value: Any) -> Any:
+    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
+
+def some_of(known: tuple[str, ...]) -> Any:
+    """The type of a setting that names different ones of some names: a list, or one text with commas."""
+
+    def check(names: tuple[str, ...]) -> tuple[str, ...]:
+        if not names or set(names) - set(known) or len(set(names)) < len(names):
+            raise CrossmemError(
+                f"{','.join(names)!r}; expected different ones of {', '.join(known)}.", "Separate them by commas."
+            )
+        return names
+
+    return Annotated[tuple[str, ...], BeforeValidator(_names), AfterValidator(check)]
+
+
+class StudySettings(BaseModel):
+    """What every study on our personas can be told; a study adds its own.
+
+    A field's description is the help text of its option. Numbers may be written as texts, as YAML has ``4e-3``.
 
     Raises:
-        CrossmemError: A value out of range.
+        CrossmemError: A setting that does not exist, of the wrong type or out of range.
+
+    Example:
+        >>> StudySettings(seeds=2, seed=7).all_seeds
+        (7, 8)
     """
 
-    num_personas: int = _arg(50, "People to memorize, a seed.")
-    seed: int = _arg(0, "First persona seed; also seeds adapters and data order.")
-    seeds: int = _arg(3, "How many persona seeds, from `seed` upwards.")
-    num_views: int = _arg(8, "Training portraits (or descriptions) a person.")
-    image_size: int = _arg(64, "Side of a portrait in pixels.")
-    forget_fraction: float = _arg(0.2, "Share of the people to forget.")
-    model_name_or_path: str | None = _arg(None, "A Hub name or folder of a VLM; none is the embedded micro VLM.")
-    lora_target_modules: str = _arg(ADAPTED, "Regular expression of the modules that learn.")
-    memorize_steps: int = _arg(MEMORIZING["max_steps"], "Optimizer steps of memorizing.")
-    memorize_batch_size: int = _arg(MEMORIZING["per_device_train_batch_size"], "Rows a step of memorizing.")
-    memorize_learning_rate: float = _arg(MEMORIZING["learning_rate"], "Peak learning rate of memorizing.")
-    unlearn_steps: int = _arg(UNLEARNING["max_steps"], "Most optimizer steps of unlearning.")
-    unlearn_batch_size: int = _arg(
-        UNLEARNING["per_device_train_batch_size"],
-        "Rows a step of unlearning, of the forget and of the retain set each.",
-    )
-    unlearn_learning_rate: float = _arg(UNLEARNING["learning_rate"], "Learning rate of unlearning, constant.")
-    forget_beta: float = _arg(0.1, "NPO's beta; 0.1 is the value of its authors.")
-    retain_weight: float = _arg(UNLEARNING["retain_weight"], "Weight of the retain loss.")
-    stop_threshold: float = _arg(
-        UNLEARNING["stop_threshold"], "Unlearning stops once recall on the validation views is this or lower."
-    )
-    stop_every_steps: int = _arg(UNLEARNING["stop_every_steps"], "Steps between two looks at the validation views.")
-    gate: float = _arg(0.9, "Least recall in the source modality before unlearning is interpreted.")
-    allow_unmemorized: bool = _arg(False, "Interpret unlearning even below the gate.")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
 
-    def __post_init__(self) -> None:
-        if not 1 <= self.seeds <= 100:
-            raise CrossmemError(f"seeds={self.seeds!r}; expected 1 to 100.", "Pass how many persona seeds to run.")
-        check_not_chosen_on(self.all_seeds)
-        for name in _RECALLS:
-            if not 0 <= getattr(self, name) <= 1:
-                raise CrossmemError(f"{name}={getattr(self, name)!r} is no recall.", "Choose a number from 0 to 1.")
-        for name in _COUNTS:
-            if getattr(self, name) < 1:
-                raise CrossmemError(f"{name}={getattr(self, name)!r}; expected at least 1.", "Choose 1 or more.")
-        for name in _POSITIVE:
-            if not 0 < getattr(self, name) < inf:
-                raise CrossmemError(f"{name}={getattr(self, name)!r}; expected more than 0.", "Choose such a number.")
-        if not 0 <= self.retain_weight < inf:
-            raise CrossmemError(f"retain_weight={self.retain_weight!r}; expected at least 0.", "0 switches it off.")
+    num_personas: int = Field(50, ge=1, description="Personas to memorize, a seed.")
+    seed: int = Field(
+        0, ge=0, description="First persona seed; also seeds adapters and data order.", json_schema_extra=SELECTS
+    )
+    seeds: int = Field(
+        3, ge=1, le=100, description="How many persona seeds, from --seed upwards.", json_schema_extra=SELECTS
+    )
+    num_views: int = Field(8, ge=1, description="Training portraits (or descriptions) a persona.")
+    image_size: int = Field(64, description="Side of a portrait in pixels.")
+    forget_fraction: float = Field(0.2, gt=0, lt=1, description="Share of the personas to forget.")
+    model_name_or_path: str | None = Field(
+        None, description="A Hub name or folder of a VLM; none is the embedded micro VLM."
+    )
+    lora_target_modules: str = Field(ADAPTED, description="Regular expression of the modules that learn.")
+    min_recall: float = Field(
+        0.9, ge=0, le=1, description="Least recall before unlearning is interpreted.", json_schema_extra=SELECTS
+    )
+    allow_unmemorized: bool = Field(
+        False, description="Interpret unlearning even below --min-recall.", json_schema_extra=SELECTS
+    )
+    choosing: bool = Field(
+        False,
+        description="Run to choose settings, on any seed; such numbers are not to be reported.",
+        json_schema_extra=SELECTS,
+    )
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise _fault(type(self), error) from error
+
+    @model_validator(mode="before")
+    @classmethod
+    def _true_is_no_number(cls, values: dict[str, Any]) -> dict[str, Any]:
+        for name, value in values.items():
+            if isinstance(value, bool) and name in cls.model_fields and cls.model_fields[name].annotation is not bool:
+                raise CrossmemError(f"Setting {name}={value!r} should not be true or false.", _about(cls, name))
+        return values
+
+    @model_validator(mode="after")
+    def _personas_exist(self) -> Self:
+        if not self.choosing:
+            check_not_chosen_on(self.all_seeds)
         for seed in self.all_seeds:
             spec = self.spec(seed)
             ids = [persona.id for persona in sample_personas(spec.num_personas, seed)]
             forget_ids(ids, spec.forget_fraction, seed)
+        return self
 
     @property
     def all_seeds(self) -> tuple[int, ...]:
-        """The persona seeds of the run."""
+        """The persona seeds."""
         return tuple(range(self.seed, self.seed + self.seeds))
 
     def spec(self, seed: int) -> DatasetSpec:
@@ -94,11 +118,77 @@ class FirstLightSettings:
 
     def as_dict(self) -> dict[str, Any]:
         """All settings by name, JSON types only."""
-        return asdict(self)
+        return self.model_dump(mode="json")
+
+    def replaced(self, **values: Any) -> Self:
+        """The same with some other values, checked again."""
+        return type(self)(**{**self.as_dict(), **values})
+
+    def of_cells(self) -> dict[str, Any]:
+        """The settings that cells depend on: all but those marked `SELECTS`."""
+        return {name: value for name, value in self.as_dict().items() if not selects(type(self), name)}
+
+
+class TrainingSettings(StudySettings):
+    """And how personas are memorized and unlearned through one modality; the defaults suit the embedded model."""
+
+    memorize_steps: int = Field(MEMORIZING["max_steps"], ge=1, description="Optimizer steps of memorizing.")
+    memorize_batch_size: int = Field(
+        MEMORIZING["per_device_train_batch_size"], ge=1, description="Rows a step of memorizing."
+    )
+    memorize_learning_rate: float = Field(
+        MEMORIZING["learning_rate"], gt=0, description="Peak learning rate of memorizing."
+    )
+    unlearn_steps: int = Field(UNLEARNING["max_steps"], ge=1, description="Most optimizer steps of unlearning.")
+    unlearn_batch_size: int = Field(
+        UNLEARNING["per_device_train_batch_size"],
+        ge=1,
+        description="Rows a step of unlearning, of the forget and of the retain set each.",
+    )
+    unlearn_learning_rate: float = Field(
+        UNLEARNING["learning_rate"], gt=0, description="Learning rate of unlearning, constant."
+    )
+    forget_beta: float = Field(0.1, gt=0, description="NPO's beta; 0.1 is the value of its authors.")
+    retain_weight: float = Field(UNLEARNING["retain_weight"], ge=0, description="Weight of the retain loss.")
+    stop_threshold: float = Field(
+        UNLEARNING["stop_threshold"],
+        ge=0,
+        le=1,
+        description="Unlearning stops once recall on the validation views is this or lower.",
+    )
+    stop_every_steps: int = Field(
+        UNLEARNING["stop_every_steps"], ge=1, description="Steps between two evaluations of the validation views."
+    )
+
+    def memorizing(self) -> dict[str, Any]:
+        """For `adapters.memorized`."""
+        return {
+            "max_steps": self.memorize_steps,
+            "per_device_train_batch_size": self.memorize_batch_size,
+            "learning_rate": self.memorize_learning_rate,
+        }
+
+    def unlearning(self) -> dict[str, Any]:
+        """For `adapters.unlearned`, with NPO."""
+        return {
+            "max_steps": self.unlearn_steps,
+            "per_device_train_batch_size": self.unlearn_batch_size,
+            "learning_rate": self.unlearn_learning_rate,
+            "forget_beta": self.forget_beta,
+            "retain_weight": self.retain_weight,
+            "stop_threshold": self.stop_threshold,
+            "stop_every_steps": self.stop_every_steps,
+        }
+
+
+def selects(kind: type[StudySettings], name: str) -> bool:
+    """Whether a setting only chooses among cells, or judges them."""
+    extra = kind.model_fields[name].json_schema_extra
+    return isinstance(extra, Mapping) and bool(extra.get("selects"))
 
 
 def check_not_chosen_on(seeds: Iterable[int]) -> None:
-    """Refuse to report on people that settings were chosen on.
+    """Refuse to report on personas that settings were chosen on.
 
     Raises:
         CrossmemError: One of the persona seeds is such a seed.
@@ -107,27 +197,23 @@ def check_not_chosen_on(seeds: Iterable[int]) -> None:
     if both:
         raise CrossmemError(
             f"Persona seed {both[0]} is one that the settings of this package were chosen on; numbers about its "
-            "people would be too good.",
+            "personas would be too good.",
             "Choose seeds below it or above it.",
         )
 
 
-def settings_from(path: Path | None, overrides: Mapping[str, Any]) -> FirstLightSettings:
+def settings_from(
+    kind: type[T], path: Path | None, overrides: Mapping[str, Any], *, quick: Mapping[str, Any] | None = None
+) -> T:
     """Settings from a YAML file, with overrides on top.
 
+    Args:
+        quick: Of a small grid; the file replaces them.
+
     Raises:
-        CrossmemError: The file cannot be read or is no mapping, holds a key that does not exist or a value of the
-            wrong type, or a value is out of range.
+        CrossmemError: The file cannot be read or is no mapping, or anything `StudySettings` refuses.
     """
-    values = {**(_read_yaml(path) if path else {}), **overrides}
-    known = {item.name: item for item in fields(FirstLightSettings)}
-    unknown = sorted(set(values) - set(known))
-    if unknown:
-        raise CrossmemError(
-            f"Unknown setting {unknown[0]!r} in {str(path)!r}; expected one of {', '.join(known)}.",
-            "Correct or remove it.",
-        )
-    return FirstLightSettings(**{name: _typed(name, value, known[name].type) for name, value in values.items()})
+    return kind(**{**(quick or {}), **(_read_yaml(path) if path else {}), **overrides})
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -139,14 +225,23 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         raise CrossmemError(f"Could not read settings from {str(path)!r}: {error}.", "Check the file.") from error
     if not isinstance(content, dict):
         raise CrossmemError(f"{str(path)!r} is not a list of settings.", "Write one 'name: value' a line.")
-    return content
+    return {str(name): value for name, value in content.items()}
 
 
-def _typed(name: str, value: Any, kind: Any) -> Any:
-    wanted = {float: (float, int)}.get(kind) or get_args(kind) or (kind,)
-    if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
-        raise CrossmemError(
-            f"Setting {name}={value!r} is a {type(value).__name__}; expected {getattr(kind, '__name__', kind)}.",
-            "Write it as that type; 4e-3 must be written 4.0e-3 or 0.004 in YAML.",
+def _fault(kind: type[StudySettings], error: ValidationError) -> CrossmemError:
+    """The first thing that is wrong, in one line."""
+    first = error.errors(include_url=False)[0]
+    name = str(first["loc"][0]) if first["loc"] else ""
+    if first["type"] == "extra_forbidden":
+        return CrossmemError(
+            f"Unknown setting {name!r}; expected one of {', '.join(kind.model_fields)}.", "Correct or remove it."
         )
-    return float(value) if isinstance(value, int) and float in wanted else value
+    raised = first.get("ctx", {}).get("error")
+    if isinstance(raised, CrossmemError):
+        return CrossmemError(f"{name}={raised.fault}", raised.remedy) if name else raised
+    said = first["msg"].removeprefix("Input ")
+    return CrossmemError(f"Setting {name}={first['input']!r:.80} {said}.", _about(kind, name))
+
+
+def _about(kind: type[StudySettings], name: str) -> str:
+    return f"It is: {kind.model_fields[name].description}"

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the recipes can be told about rows and models, and what it selects. It trains nothing."""
 
-import hashlib
 import logging
 import sys
 from collections.abc import Callable, Sequence
@@ -13,34 +12,36 @@ from unicodedata import normalize
 from datasets import Dataset, concatenate_datasets
 from peft import LoraConfig
 
+from crossmem_hf.data.digest import rows_digest
 from crossmem_hf.data.loading import load_rows
 from crossmem_hf.data.selection import of_people, personas_of
+from crossmem_hf.data.spec import DatasetSpec, knob_options
 from crossmem_hf.data.splits import forget_ids
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.evaluation.memorization_check import spread
-from crossmem_hf.models.loading import load_model_and_processor, model_fingerprint
-from crossmem_hf.runs.distributed import leave
+from crossmem_hf.evaluation.subsample import stratified_subsample
+from crossmem_hf.models.loading import load_model, model_fingerprint
+from crossmem_hf.models.modules import LANGUAGE_LINEARS
+from crossmem_hf.runs.distributed import leave, run_stage_together
 from crossmem_hf.runs.sources import code_fingerprint, library_versions
-from crossmem_hf.storage import fingerprint, write_atomic
 from crossmem_hf.training.config import arg
-from crossmem_hf.training.memorize import LANGUAGE_LINEARS, memorize
+from crossmem_hf.training.memorize import memorize
 from crossmem_hf.training.micro import MEMORIZING, MEMORIZING_BOTH
 
 if TYPE_CHECKING:
-    from transformers import Trainer
-
-    from crossmem_hf.training.callbacks.memorization import MemorizationCallback
+    from crossmem_hf.evaluation.evaluator import Evaluator
 
 logger = logging.getLogger(__name__)
 
-WATCHED_ROWS = 256  # of each set at a look
+EVALUATED_ROWS = 256  # of each set at an evaluation in training
 RECALL_MODALITY_NAMES = ("recall_image", "recall_text")  # the same people through either modality
-MADE_FROM = "made_from.txt"  # written last, beside an adapter that a recipe memorized by itself
+
+
+KnobArguments: Any = knob_options({"seed": "persona_seed"}, keep_defaults=False)  # beside a seed
 
 
 @dataclass
-class RowArguments:
-    """Which rows are trained on. From `preset` on, a published dataset heeds only the seed and the fraction."""
+class RowArguments(KnobArguments):
+    """Which rows are trained on. Of the knobs, a published dataset heeds only the seed and the fraction."""
 
     dataset_name: str | None = arg(None, "A Hub name or a folder; null builds the embedded people.")
     dataset_config: str = arg(
@@ -51,14 +52,7 @@ class RowArguments:
     dataset_split: str = arg("train", "Rows to train on; 'forget+retain' for qa, 'bridge_image+facts' for two_hop.")
     forget_split: str | None = arg(None, "Split of the people to forget; null takes forget_fraction of all people.")
     dataset_modality: str | None = arg(None, "image or text keeps the rows that present people so; null keeps all.")
-    preset: str | None = arg(None, "remem or wen: the sizes of a paper; what is set below replaces them.")
-    num_personas: int | None = arg(None, "Embedded people; 50 by default.")
-    num_views: int | None = arg(None, "Training portraits (or descriptions) an embedded person; 8 by default.")
-    image_size: int | None = arg(None, "Side of an embedded portrait in pixels, 48 to 512; 64 by default.")
-    qa_per_persona: int | None = arg(None, "Questions about an embedded person and modality in qa; 20 by default.")
-    single_hop_share: float | None = arg(None, "Share of them that name the person, 0 to 1; 0.7 by default.")
-    persona_seed: int = arg(0, "Which embedded people, and the order in which people are forgotten.")
-    forget_fraction: float = arg(0.2, "Share of the people to forget, above 0 and below 1.")
+    preset: str | None = arg(None, "remem or wen: the sizes of a paper; knobs that are set replace them.")
 
     def rows(self, split: str | None = None) -> Dataset:
         """The rows of `split`, by default of `dataset_split`; those of joined configs one after another."""
@@ -89,13 +83,7 @@ class RowArguments:
             config,
             split,
             preset=self.preset,
-            num_personas=self.num_personas,
-            num_views=self.num_views,
-            seed=self.persona_seed,
-            image_size=self.image_size,
-            qa_per_persona=self.qa_per_persona,
-            single_hop_share=self.single_hop_share,
-            forget_fraction=self.forget_fraction,
+            **self.knobs(),
         )
 
     def forget_and_retain(self, rows: Dataset) -> tuple[Dataset, Dataset]:
@@ -106,7 +94,8 @@ class RowArguments:
         """
         people = set(personas_of(rows))
         if self.forget_split is None:
-            forgotten = forget_ids(sorted(people), self.forget_fraction, self.persona_seed)
+            spec = DatasetSpec.preset(self.preset, **self.knobs())
+            forgotten = forget_ids(sorted(people), spec.forget_fraction, spec.seed)
         else:
             forgotten = frozenset(people & set(personas_of(self.rows(self.forget_split))))
             if not 0 < len(forgotten) < len(people):
@@ -137,34 +126,34 @@ class RowArguments:
             )
         return chosen
 
-    def watched_rows(self, forget: Dataset, retain: Dataset) -> dict[str, Dataset]:
-        """Rows to look at in training, by name: of the split "validation", through every modality there is.
+    def evaluation_rows(self, forget: Dataset, retain: Dataset) -> dict[str, Dataset]:
+        """Rows to evaluate on in training, by name: of the split "validation", through every modality there is.
 
         Whoever trains on portraits also sees what is left in descriptions. A dataset without such rows about both the
-        people to forget and those to retain is watched through its training rows. No more than WATCHED_ROWS a set.
+        people to forget and those to retain is evaluated on its training rows. No more than EVALUATED_ROWS a set.
         """
         parts = []
         for config in RECALL_MODALITY_NAMES if set(self._configs()) & set(RECALL_MODALITY_NAMES) else self._configs():
             try:
                 parts.append(self._part(config, "validation"))
             except CrossmemError as error:
-                logger.info("Not watched: %s", error.fault)
+                logger.info("Not evaluated on: %s", error.fault)
         sets = {"forget": forget, "retain": retain}
         if parts:
             rows = concatenate_datasets(parts)
             kept = {name: of_people(rows, set(personas_of(own))) for name, own in sets.items()}
             sets = kept if all(map(len, kept.values())) else sets
         if sets["forget"] is forget:
-            logger.info("No validation rows are about people to forget and to retain; watching training rows.")
-        return {name: spread(rows, WATCHED_ROWS) for name, rows in sets.items()}
+            logger.info("No validation rows are about personas to forget and to retain; evaluating on training rows.")
+        return {name: stratified_subsample(rows, EVALUATED_ROWS) for name, rows in sets.items()}
 
 
 def _of_modality(rows: Dataset, modality: str) -> Dataset:
     modalities = list(rows["modality"]) if "modality" in rows.column_names else []
-    kept = [index for index, modality in enumerate(modalities) if modality == modality]
+    kept = [index for index, found in enumerate(modalities) if found == modality]
     if not kept:
         raise CrossmemError(
-            f"dataset_modality={modality!r} keeps none of {len(rows)} rows; they have {sorted(set(modalities))!r}.",
+            f"dataset_modality={modality!r} keeps none of the {len(rows)} rows, which have {sorted(set(modalities))}.",
             "Choose one of these, or leave dataset_modality out.",
         )
     return rows.select(kept)
@@ -183,7 +172,7 @@ class ModelArguments:
 
     def load(self, adapter: str | None = None) -> tuple[Any, Any]:
         """(model, processor)."""
-        return load_model_and_processor(self.model_name_or_path, adapter=adapter, dtype=self.dtype)
+        return load_model(self.model_name_or_path, adapter=adapter, dtype=self.dtype)
 
     def lora(self) -> LoraConfig:
         """The adapter's shape."""
@@ -204,33 +193,42 @@ class UnlearnArguments:
     )
     min_memorization: float = arg(0.9, "Least recall of the rows to forget before the first step, 0 to 1.")
     allow_unmemorized: bool = arg(False, "Unlearn even if recall is below min_memorization.")
-    watch_every_steps: int = arg(
+    evaluate_every_steps: int = arg(
         0, "Measure and log recall and Exposure by modality every so many steps, and keep the best; 0 does not."
     )
     stop_at_chance: bool = arg(
-        False, "Stop at the look at which recall is no better than guessing through every modality."
+        False, "Stop at the evaluation at which recall is no better than guessing in every modality."
     )
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.min_memorization <= 1.0:
             raise CrossmemError(f"min_memorization={self.min_memorization!r} is no recall.", "Choose 0 to 1.")
-        if self.watch_every_steps < 0:
-            raise CrossmemError(f"watch_every_steps={self.watch_every_steps!r} is below 0.", "Choose 0 or more.")
-        if self.stop_at_chance and not self.watch_every_steps:
-            raise CrossmemError("stop_at_chance without watch_every_steps: nothing looks.", "Set watch_every_steps.")
+        if self.evaluate_every_steps < 0:
+            raise CrossmemError(f"evaluate_every_steps={self.evaluate_every_steps!r} is below 0.", "Choose 0 or more.")
+        if self.stop_at_chance and not self.evaluate_every_steps:
+            raise CrossmemError(
+                "stop_at_chance without evaluate_every_steps: nothing is measured.", "Set evaluate_every_steps."
+            )
 
-    def watcher(
-        self, data: RowArguments, forget: Dataset, retain: Dataset
-    ) -> "Callable[[Trainer], MemorizationCallback] | None":
-        """What makes the callback that watches a trainer; None if nothing is to be watched.
+    @property
+    def evaluation(self) -> dict[str, Any]:
+        """Options of `MemorizationCallback`."""
+        return {"every_steps": self.evaluate_every_steps, "stop_at": "chance" if self.stop_at_chance else None}
 
-        Answers are ranked among those of all people to the same question (attribute).
+    def evaluator(self, data: RowArguments, forget: Dataset, retain: Dataset) -> "Evaluator | None":
+        """What evaluates the model in training; None if nothing does.
+
+        Answers are ranked among those of all personas to the same question (attribute).
+
+        Raises:
+            CrossmemError: Test rows would choose what is kept, or nobody can guess where chance says when to stop.
         """
-        if not self.watch_every_steps:
+        if not self.evaluate_every_steps:
             return None
-        from crossmem_hf.evaluation.watched import check_not_reported
+        from crossmem_hf.evaluation.evaluator import Evaluator
+        from crossmem_hf.training.checks import check_not_reported
 
-        sets = data.watched_rows(forget, retain)
+        sets = data.evaluation_rows(forget, retain)
         check_not_reported(sets)
         answers: dict[str, set[str]] = {}
         for rows in (forget, retain, *sets.values()):
@@ -242,21 +240,15 @@ class UnlearnArguments:
             alone = sorted(attribute for attribute, own in candidates.items() if len(own) == 1)
             raise CrossmemError(
                 f"stop_at_chance, but all rows give the same answer about {alone!r}, so nobody can guess.",
-                "Use more people, or stop_threshold.",
+                "Use more personas, or stop_threshold.",
             )
-
-        def watch(trainer: "Trainer") -> "MemorizationCallback":
-            from crossmem_hf.training.callbacks.memorization import MemorizationCallback
-
-            return MemorizationCallback(
-                trainer,
-                sets,
-                candidates=candidates if ranked else None,
-                every_steps=self.watch_every_steps,
-                stop_at="chance" if self.stop_at_chance else None,
-            )
-
-        return watch
+        return Evaluator(
+            concatenate_datasets(list(sets.values())),
+            metrics=["recall", "exposure"] if ranked else ["recall"],
+            candidates=candidates,
+            forgotten=set(personas_of(sets["forget"])),
+            name="evaluation",
+        )
 
     def memorized(self, choice: ModelArguments, rows: Dataset, config: Any) -> tuple[Any, Any]:
         """(model with its memorized adapter, processor); without an adapter, the embedded model learns `rows` first.
@@ -277,34 +269,35 @@ class UnlearnArguments:
                 f"There is no memorized adapter for {choice.model_name_or_path!r}; unlearning starts from one.",
                 "Train one with recipes/sft.py and pass it as --adapter_name_or_path.",
             )
-        folder = Path(config.output_dir) / "memorized"
-        mark, made_from = folder / MADE_FROM, _origin(choice, rows, config)
-        if mark.exists() and mark.read_text().strip() == made_from:
-            logger.info("%r has memorized these rows already.", str(folder))
-            return choice.load(str(folder))
-        if config.should_save:
-            mark.unlink(missing_ok=True)  # until the new adapter is whole
-        model, processor = choice.load()
-        shown = {"seed": config.seed, "disable_tqdm": config.disable_tqdm, "logging_steps": 20}
-        chosen = _memorizing(rows) | shown
-        model = memorize(model, processor, rows, output_dir=folder, lora=choice.lora(), **chosen)
-        if config.should_save:
-            write_atomic(mark, f"{made_from}\n")
-        return model, processor
+        folder, trained = Path(config.output_dir) / "memorized", []
+
+        def compute(part: Path) -> None:
+            model, processor = choice.load()
+            logged = {"seed": config.seed, "disable_tqdm": config.disable_tqdm, "logging_steps": 20}
+            chosen = _memorizing(rows) | logged
+            model = memorize(model, processor, rows, output_dir=part, lora=choice.lora(), **chosen)
+            trained.append((model, processor))
+
+        run_stage_together(folder, _made_from(choice, rows, config), compute)
+        if trained:
+            return trained[0]
+        logger.info("%r has memorized these rows already.", str(folder))
+        return choice.load(str(folder))
 
 
 def _memorizing(rows: Dataset) -> dict[str, Any]:
     return MEMORIZING_BOTH if len(set(rows["modality"])) > 1 else MEMORIZING
 
 
-def _origin(choice: ModelArguments, rows: Dataset, config: Any) -> str:
-    """Names what an adapter is made from: the rows to the byte, the settings, our code and torch."""
-    digest = hashlib.sha256()
-    for table in rows.with_format("arrow").iter(batch_size=256):
-        digest.update(repr(table.to_pylist()).encode())
-    made_by = [model_fingerprint(choice.model_name_or_path), code_fingerprint(load_model_and_processor, memorize)]
-    settings = [asdict(choice), _memorizing(rows), config.seed, config.world_size]
-    return fingerprint([digest.hexdigest(), settings, made_by, library_versions()])
+def _made_from(choice: ModelArguments, rows: Dataset, config: Any) -> dict[str, Any]:
+    """What an adapter is made from: the rows, the settings, our code and the libraries."""
+    return {
+        "rows": rows_digest(rows),
+        "settings": [asdict(choice), _memorizing(rows), config.seed, config.world_size],
+        "model": model_fingerprint(choice.model_name_or_path),
+        "code": code_fingerprint(load_model, memorize),
+        "versions": library_versions(),
+    }
 
 
 def with_default_config(script: str, arguments: Sequence[str] | None = None) -> list[str]:

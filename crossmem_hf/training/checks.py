@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What must hold before training starts, so that no work is lost to bad rows. It changes nothing."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pyarrow.compute
@@ -12,6 +13,8 @@ from crossmem_hf.models.families import check_family
 from crossmem_hf.pictures.reading import check_pictures
 from crossmem_hf.training.collate import EncodedRows
 
+REPORTED = "test"
+"""Begins the templates of rows that are kept for reporting."""
 NEEDED_COLUMNS = ("images", "prompt", "completion", "persona_id")
 
 
@@ -51,6 +54,32 @@ def check_lengths(rows: EncodedRows) -> None:
     if rows.encoder.max_length is not None:
         for index in range(len(rows)):
             rows[index]
+
+
+def first_reported(rows: Dataset) -> int | None:
+    """The first row that is a test row, by its `template`."""
+    templates = rows["template"] if "template" in (rows.column_names or ()) else ()
+    return next((row for row, one in enumerate(templates) if str(one).partition("-")[0] == REPORTED), None)
+
+
+def check_not_reported(sets: Mapping[str, Dataset] | Dataset | None) -> None:
+    """Refuse to choose a checkpoint, or the step to stop at, by rows that are there to be reported.
+
+    Args:
+        sets: Rows by name; one set is called "eval", as `transformers` does.
+
+    Raises:
+        CrossmemError: A row is a test row; set and row are named.
+    """
+    by_name = sets if isinstance(sets, Mapping) else {} if sets is None else {"eval": sets}
+    for name, rows in by_name.items():
+        row = first_reported(rows)
+        if row is not None:
+            raise CrossmemError(
+                f"Row {row} of the {name!r} rows is a test row (template {rows[row]['template']!r}): the best "
+                "checkpoint or the step to stop at would be chosen by what is reported afterwards.",
+                "Take validation rows, or choose nothing by them: no metric_for_best_model, keep_best or stop_at.",
+            )
 
 
 def _check_heads(dataset: Dataset, name: str) -> None:

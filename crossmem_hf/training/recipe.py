@@ -3,15 +3,16 @@
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from crossmem_hf.training.trainer import UnlearnTrainer
+    from crossmem_hf.training.config import UnlearnConfig
 
 
 def unlearn_recipe(
-    script: str, trainer_class: "type[UnlearnTrainer] | None" = None, arguments: Sequence[str] | None = None
+    script: str, config_class: "type[UnlearnConfig] | None" = None, arguments: Sequence[str] | None = None
 ) -> list[str]:
     """Run one unlearning, as told by the command line, and leave its adapter in ``output_dir``.
 
@@ -19,62 +20,65 @@ def unlearn_recipe(
 
     Args:
         script: The recipe's file; the YAML beside it holds the settings for the embedded model.
-        trainer_class: Its `config_class` says which settings there are; None is `UnlearnTrainer`, for any losses.
+        config_class: Which settings there are; None is `UnlearnConfig`, for any method and any losses.
         arguments: In the place of the command line.
 
     Raises:
         CrossmemError: A mistake in the settings, rows or model, before the first step; a loss that is not finite.
     """
     from crossmem_hf.data.selection import through
+    from crossmem_hf.evaluation.evaluator import Evaluator
     from crossmem_hf.evaluation.memorization_check import check_memorized
-    from crossmem_hf.evaluation.recall import recall
     from crossmem_hf.training.settings import check_steps
-    from crossmem_hf.training.trainer import UnlearnTrainer
     from crossmem_hf.training.unlearn import unlearn
 
-    trainer_class = trainer_class or UnlearnTrainer
-    data, start, config, choice = _told(script, trainer_class, arguments)
+    data, start, config, choice = _parsed(script, config_class, arguments)
     data = data.wide_enough(config.forget_modality)
     rows = data.rows()
     forget, retain = data.forget_and_retain(rows)
     asked = through(forget, config.forget_modality)
     check_steps(config, len(asked))
     stops = config.stop_threshold is not None
-    stopping = list(data.stopping_rows(asked)) if stops else []
-    watch = start.watcher(data, forget, retain)
+    stopping = Evaluator(data.stopping_rows(asked), metrics=["recall"], name="stopping") if stops else None
+    evaluator = start.evaluator(data, forget, retain)
     model, processor = start.memorized(choice, rows, config)
-    check_memorized(model, processor, forget, least=start.min_memorization, allow=start.allow_unmemorized)
+    check_memorized(model, processor, forget, min_recall=start.min_memorization, allow=start.allow_unmemorized)
     _, rule = unlearn(
         model,
         processor,
         forget,
         retain,
         output_dir=config.output_dir,
-        recall=(lambda: recall(model, processor, stopping)) if stops else None,
+        recall=None if stopping is None else partial(stopping.recall, model, processor),
         config=config,
-        watch=watch,
-        trainer_class=trainer_class,
+        evaluator=evaluator,
+        evaluation=start.evaluation,
     )
     if not config.should_save:
         return []
-    looks = [
-        f"step {step:>4}: recall {value:.2f} of the people to forget, on views kept for stopping"
+    evaluations = [
+        f"step {step:>4}: recall {value:.2f} of the personas to forget, on views kept for stopping"
         for step, value in (rule.history if rule else [])
     ]
-    return [*looks, *_best(config.output_dir, watch is not None), f"The unlearned adapter is in {config.output_dir}"]
+    return [
+        *evaluations,
+        *_best(config.output_dir, evaluator is not None),
+        f"The unlearned adapter is in {config.output_dir}",
+    ]
 
 
-def _told(script: str, trainer_class: "type[UnlearnTrainer]", arguments: Sequence[str] | None) -> tuple[Any, ...]:
+def _parsed(script: str, config_class: Any, arguments: Sequence[str] | None) -> tuple[Any, ...]:
     """Rows, start, config and model as the command line says; a mistake in them costs nothing yet."""
     from trl import TrlParser
 
     from crossmem_hf.training.arguments import ModelArguments, RowArguments, UnlearnArguments, with_default_config
+    from crossmem_hf.training.config import UnlearnConfig
     from crossmem_hf.training.processes import check_processes
     from crossmem_hf.training.pushing import check_push
     from crossmem_hf.training.resuming import resume_point
     from crossmem_hf.training.settings import UNLEARNING, check_settings
 
-    parser = TrlParser((RowArguments, UnlearnArguments, trainer_class.config_class, ModelArguments))
+    parser = TrlParser((RowArguments, UnlearnArguments, config_class or UnlearnConfig, ModelArguments))
     data, start, config, choice = parser.parse_args_and_config(with_default_config(script, arguments))
     check_settings(config, UNLEARNING)
     check_processes(config)
@@ -83,16 +87,16 @@ def _told(script: str, trainer_class: "type[UnlearnTrainer]", arguments: Sequenc
     return data, start, config, choice
 
 
-def _best(output_dir: str, watched: bool) -> list[str]:
-    """What is in the folder `best`, if looks were taken."""
+def _best(output_dir: str, evaluated: bool) -> list[str]:
+    """What is in the folder `best`, if the model was evaluated in training."""
     from crossmem_hf.training.callbacks.best import RECORD
 
     record = Path(output_dir) / "best" / RECORD
-    if not watched or not record.exists():
+    if not evaluated or not record.exists():
         return []
     best = json.loads(record.read_text())
     shown = ", ".join(f"{name} {best[name]:.2f}" for name in sorted(best) if name.endswith(("_recall", "_exposure")))
     return [
-        f"step {best['step']:>4}: the best look ({shown}) is in {record.parent}",
+        f"step {best['step']:>4}: the best evaluation ({shown}) is in {record.parent}",
         "Exposure is read beside its chance level and beside step 0, the memorized model: memorization/* in the logs.",
     ]

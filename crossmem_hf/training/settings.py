@@ -88,8 +88,8 @@ def check_settings(args: Any, refusals: Refusals, *, evaluates: bool = False) ->
             if getattr(args, name) != off:
                 raise CrossmemError(
                     f"{name}={_shown(getattr(args, name))}, and there are no rows to evaluate on.",
-                    "Pass eval_dataset to the trainer, or watch recall with MemorizationCallback "
-                    "(--watch_every_steps in recipes).",
+                    "Pass eval_dataset to the trainer, or an evaluator, which measures recall "
+                    "(--evaluate_every_steps in recipes).",
                 )
 
 

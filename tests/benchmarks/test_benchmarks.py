@@ -169,7 +169,7 @@ def test_opponent_takes_as_many_as_fit(load, given, fits, expected):
 
 def test_sizes_in_words(load):
     arena = load("arena")
-    _, processor = arena.load_model_and_processor()
+    _, processor = arena.load_model()
     row = arena.name_row(64)
     said = load("opponents").sizes_of(processor, [row], ["Ann", "Ann Lee"])
     words = processor.tokenizer(f"<|user|>{row['prompt'][0]['content']}<|assistant|>", add_special_tokens=False)

@@ -9,7 +9,7 @@ import torch
 from tokenizers.processors import TemplateProcessing
 
 from crossmem_hf.conformance.check import CHECKS, check_model
-from crossmem_hf.models.loading import load_model_and_processor
+from crossmem_hf.models.loading import load_model
 from tests.scoring.families import BLIND, OTHERS, SEEING, families, model_of
 
 QUICK = ("llava_onevision", "internvl", "mllama", "paligemma", "jamba")
@@ -17,7 +17,7 @@ QUICK = ("llava_onevision", "internvl", "mllama", "paligemma", "jamba")
 
 @pytest.fixture(scope="module")
 def embedded():
-    return load_model_and_processor()
+    return load_model()
 
 
 def sound(model, processor):

@@ -3,8 +3,8 @@ import pytest
 from datasets import DatasetBuilder
 
 from crossmem_hf.data.builder import PersonasBuilder
-from crossmem_hf.data.rows import features_of
-from crossmem_hf.data.spec import SPLITS, DatasetSpec
+from crossmem_hf.data.configs.table import SPLITS, features_of
+from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.errors import CrossmemError
 
 

@@ -4,8 +4,10 @@ from itertools import combinations, product
 
 import pytest
 
-from crossmem_hf.data.contents import num_questions_by_hops, people_of, question_plan, rows_of
-from crossmem_hf.data.spec import NUM_HELD_OUT_VIEWS, SPLITS, DatasetSpec
+from crossmem_hf.data.configs.qa import num_questions_by_hops, question_plan
+from crossmem_hf.data.configs.table import SPLITS
+from crossmem_hf.data.contents import people_of, rows_of
+from crossmem_hf.data.spec import NUM_HELD_OUT_VIEWS, DatasetSpec
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.values import FACT_ATTRIBUTES, VISUAL_ATTRIBUTES
 

@@ -8,8 +8,9 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
+from crossmem_hf.data.configs.table import SPLITS
 from crossmem_hf.data.contents import people_of, rows_of
-from crossmem_hf.data.spec import SPLITS, DatasetSpec
+from crossmem_hf.data.spec import DatasetSpec
 
 GOLDEN = {
     "recall_image": "f9a89755afdee370",

@@ -5,8 +5,9 @@ import pytest
 from datasets import Dataset, Image, List, load_dataset
 from pyarrow import parquet
 
+from crossmem_hf.data.configs.table import features_of
 from crossmem_hf.data.loading import built_rows, load_rows
-from crossmem_hf.data.rows import features_of, recall_row
+from crossmem_hf.data.rows import recall_row
 from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.errors import CrossmemError
 

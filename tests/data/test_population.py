@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-from crossmem_hf.data.population import everyone, forget_ranks
+from crossmem_hf.data.population import all_personas, forget_ranks
 from crossmem_hf.data.splits import forget_ids
 
 
 def test_everyone_is_drawn_once_and_in_order():
-    people = everyone(6, 1)
+    people = all_personas(6, 1)
     assert [person.id for person in people] == [f"t1-{index:05d}" for index in range(6)]
-    assert everyone(6, 1) is people
-    assert {person.population for person in everyone(6, 1, "background")} == {"background"}
+    assert all_personas(6, 1) is people
+    assert {person.population for person in all_personas(6, 1, "background")} == {"background"}
 
 
 def test_ranks_are_the_order_of_forgetting():

@@ -4,8 +4,8 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
-from crossmem_hf.data.rows import caption_row, features_of, profile_row, qa_row, recall_row
-from crossmem_hf.data.spec import SPLITS
+from crossmem_hf.data.configs.table import SPLITS, features_of
+from crossmem_hf.data.rows import caption_row, profile_row, qa_row, recall_row
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.schema import VIEW_SPLITS
 from crossmem_hf.personas.values import FACT_ATTRIBUTES

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
+from dataclasses import fields
+
 import pytest
 
-from crossmem_hf.data.spec import DEFAULT_CONFIG, SPLITS, DatasetSpec, check_config, check_split
+from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.personas.sampling import capacity
 
 
 @pytest.mark.parametrize(
@@ -27,26 +30,6 @@ from crossmem_hf.errors import CrossmemError
 def test_a_knob_out_of_range_says_what_exists(knobs, says):
     with pytest.raises(CrossmemError, match=says):
         DatasetSpec(**knobs)
-
-
-def test_unknown_config_lists_those_that_exist():
-    with pytest.raises(CrossmemError, match=r"Unknown config 'recal'.*recall_image, recall_text, captions, qa"):
-        check_config("recal")
-
-
-@pytest.mark.parametrize("split", ["holdout", "train+holdout", "holdout[:5]", ""])
-def test_unknown_split_lists_those_that_exist(split):
-    with pytest.raises(CrossmemError, match=r"expected one of train, validation, test"):
-        check_split("recall_image", split)
-
-
-@pytest.mark.parametrize("split", ["train", "train+test", "test[:10]", "train + validation[50%:]"])
-def test_sums_and_slices_of_known_splits_pass(split):
-    check_split("recall_image", split)
-
-
-def test_the_default_config_exists():
-    assert DEFAULT_CONFIG in SPLITS
 
 
 def test_the_fingerprint_changes_with_every_knob():
@@ -79,3 +62,13 @@ def test_presets_have_the_sizes_of_the_papers_and_yield_to_other_knobs():
 def test_unknown_preset_lists_those_that_exist():
     with pytest.raises(CrossmemError, match=r"Unknown preset 'tofu'; expected one of remem, wen"):
         DatasetSpec.preset("tofu")
+
+
+def test_every_knob_explains_itself_and_says_its_range_or_has_a_check():
+    for one in fields(DatasetSpec):
+        assert one.metadata["help"].endswith("." if one.default is not None else ").")
+        assert one.metadata["range"][1] is not None or one.type is not int
+
+
+def test_as_many_personas_can_be_had_as_there_are():
+    assert DatasetSpec(num_personas=capacity()).num_personas == capacity()

@@ -12,8 +12,8 @@ from datasets import Dataset, Image, List, Value, load_dataset
 from PIL import Image as Pictures
 from pyarrow import parquet
 
+from crossmem_hf.data.configs.table import features_of
 from crossmem_hf.data.loading import built_rows, load_rows
-from crossmem_hf.data.rows import features_of
 from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.data.untrusted import LARGEST_CARD_BYTES, check_dataset_card
 from crossmem_hf.errors import CrossmemError

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 from datasets import Dataset, Features, List, Value
 
+from crossmem_hf.data.configs.table import features_of
 from crossmem_hf.data.loading import load_rows
-from crossmem_hf.data.rows import features_of
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.evaluation.rows import check_about, load_questions, rows_of
+from crossmem_hf.evaluation.rows import check_row, load_questions, rows_of
 from crossmem_hf.evaluation.settings import ScoreSettings
 
 SETTINGS = ScoreSettings(num_personas=5)
@@ -116,12 +116,12 @@ def test_perturbed_answers_are_taken_where_the_rows_have_them(published):
     compared = [questions.compared(row) for row in questions.about]
     assert [one.false_texts for one in compared] == [["cook", "judge"], ["cook"], ["pilot"]]
     assert compared[0].texts == ("baker", "pilot", "cook", "judge")
-    assert [one.num_candidates for one in compared] == [2, 2, 2]
+    assert [one.num_ranked for one in compared] == [2, 2, 2]
     only = load_questions(
         replace(published(qa=(rows, with_column("perturbed_answer", List(Value("string"))))), metrics=("truth_ratio",))
     )
     assert only.compared(only.about[0]).texts == ("baker", "cook", "judge")
-    assert only.compared(only.about[0]).num_candidates == 0
+    assert only.compared(only.about[0]).num_ranked == 0
 
 
 def test_another_column_of_false_answers(published):
@@ -137,10 +137,10 @@ def test_false_answers_are_set_against_a_column_of_true_ones():
         plain, reworded = load_questions(asked), load_questions(replace(asked, **sentences))
         for row in reworded.about:
             values, said = plain.compared(row), reworded.compared(row)
-            assert (values.told, values.false_texts) == (values.truth, row["perturbed_answer"])
-            assert (said.texts[said.truth], said.texts[said.told]) == (row["answer"], row["paraphrased_answer"])
+            assert (values.reference, values.false_texts) == (values.truth, row["perturbed_answer"])
+            assert (said.texts[said.truth], said.texts[said.reference]) == (row["answer"], row["paraphrased_answer"])
             assert said.false_texts == row["perturbed_paraphrase"]
-            assert said.num_candidates == values.num_candidates
+            assert said.num_ranked == values.num_ranked
 
 
 def test_a_true_answer_that_is_none(published):
@@ -211,7 +211,7 @@ def test_holdout_rows_are_checked_alike():
         rows_of(ScoreSettings(**TEXT), "holdout")
 
 
-@pytest.mark.parametrize("metric", ["cross_modal_recall", "exact_match", "forget_diagnosis", "rouge"])
+@pytest.mark.parametrize("metric", ["recall", "exact_match", "forget_diagnosis", "rouge"])
 def test_a_truth_that_a_metric_cannot_compare_is_named_before_any_pass(published, metric):
     nothing = "\u200b" if metric == "rouge" else "?!"
     rows = [*facts(), {**facts()[0], "answer": nothing}]
@@ -223,7 +223,7 @@ def test_a_truth_that_a_metric_cannot_compare_is_named_before_any_pass(published
 
 def test_a_sign_is_a_truth(published):
     rows = [{**row, "answer": sign} for row, sign in zip(facts(), ["+", "-", "A+"], strict=True)]
-    every = ("cross_modal_recall", "exact_match", "forget_diagnosis", "rouge", "exposure", "truth_ratio")
+    every = ("recall", "exact_match", "forget_diagnosis", "rouge", "exposure", "truth_ratio")
     assert len(load_questions(replace(published(qa=(rows, features_of("qa"))), metrics=every)).rows) == 3
 
 
@@ -253,6 +253,6 @@ def test_a_row_says_who_what_and_through_which_modality(change, said):
     row = facts()[0] | change
     if said:
         with pytest.raises(CrossmemError, match=f"Row 7 {said}"):
-            check_about(7, row)
+            check_row(7, row)
     else:
-        check_about(7, row)
+        check_row(7, row)

@@ -17,16 +17,15 @@ import pytest
 from peft import LoraConfig, get_peft_model
 from rich.console import Console
 
+from crossmem_hf.data.digest import rows_digest
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.evaluation import passes as score_passes
-from crossmem_hf.evaluation.items import read_items
-from crossmem_hf.evaluation.measures import Against
-from crossmem_hf.evaluation.readings import score_lines
+from crossmem_hf.evaluation import passes
+from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.evaluation.rows import load_questions
-from crossmem_hf.evaluation.run import run_score
+from crossmem_hf.evaluation.run import run_score, score_measurements
 from crossmem_hf.evaluation.settings import ScoreSettings
-from crossmem_hf.models.loading import load_model_and_processor
-from crossmem_hf.report.score_record import ScoreRecord
+from crossmem_hf.models.loading import load_model
+from crossmem_hf.report.record import Record
 from crossmem_hf.scoring.answers import score_answers
 from crossmem_hf.scoring.candidates import score_candidates
 
@@ -45,7 +44,7 @@ def scored(tmp_path_factory):
 @pytest.fixture(scope="module")
 def embedded():
     """The embedded model, its processor, and the rows that are scored."""
-    return *load_model_and_processor(), load_questions(SETTINGS)
+    return *load_model(), load_questions(SETTINGS)
 
 
 def test_exposure_and_truth_ratio_are_those_of_the_engine(scored, embedded):
@@ -62,10 +61,10 @@ def test_exposure_and_truth_ratio_are_those_of_the_engine(scored, embedded):
         places = np.arange(1, len(values) + 1)
         chances.append(100 * (1 - np.log(places).mean() / np.log(len(values))))
         logs.append(truth - np.mean(list(nlls.values())))
-    assert record.line("exposure").value == pytest.approx(np.mean(exposures))
-    assert record.line("exposure").chance == pytest.approx(np.mean(chances))
-    assert record.line("exposure").n == 12
-    assert record.line("truth_ratio").value == pytest.approx(np.mean(np.exp(-np.abs(logs))), rel=1e-4)
+    assert record.one("exposure").value == pytest.approx(np.mean(exposures))
+    assert record.one("exposure").chance == pytest.approx(np.mean(chances))
+    assert record.one("exposure").n == 12
+    assert record.one("truth_ratio").value == pytest.approx(np.mean(np.exp(-np.abs(logs))), rel=1e-4)
 
 
 def test_likelihoods_of_the_right_answer_are_those_of_the_engine(scored, embedded):
@@ -77,23 +76,26 @@ def test_likelihoods_of_the_right_answer_are_those_of_the_engine(scored, embedde
         own = np.sort(tokens.logprobs[: len(tokens.logprobs) - tokens.num_end])
         lowest.append(100 * math.exp(own[: max(1, int(0.2 * len(own)))].mean()))
         inverse.append(100 * math.exp(own.mean()))
-    assert record.line("min_k_prob").value == pytest.approx(np.mean(lowest), rel=1e-4)
-    assert record.line("inverse_perplexity").value == pytest.approx(np.mean(inverse), rel=1e-4)
+    assert record.one("min_k_prob").value == pytest.approx(np.mean(lowest), rel=1e-4)
+    assert record.one("inverse_perplexity").value == pytest.approx(np.mean(inverse), rel=1e-4)
 
 
-def test_the_lines_follow_from_the_items_on_disk(scored):
+def test_measurements_follow_from_the_predictions_on_disk(scored):
     folder, record, _ = scored
-    items = read_items(folder / "items.jsonl")
-    assert [item["persona_id"] for item in items] == [row["persona_id"] for row in load_questions(SETTINGS).about]
-    again, _ = score_lines(SETTINGS.metrics, items, Against(source="image", k=0.2))
-    assert tuple(again) == record.lines
-    assert {"question", "truth", "answer", "exposure", "min_k", "outcome", "rouge_l"} <= set(items[0])
+    predictions = Predictions.read(folder)
+    about = load_questions(SETTINGS).about
+    assert [one["persona_id"] for one in predictions] == [row["persona_id"] for row in about]
+    assert tuple(score_measurements(predictions, SETTINGS.metrics)) == record.measurements
+    assert {"question", "truth", "answer", "exposure", "min_k", "outcome", "rouge_l"} <= set(predictions[0])
+    parts = {tuple(one.where) for one in record.measurements}
+    assert parts == {(), ("target",), ("hops",), ("attribute",)}
 
 
 def test_the_record_survives_the_disk_and_says_how_it_came_about(scored):
     folder, record, _ = scored
-    assert ScoreRecord.read(folder / "record.json") == record
-    assert record.data_fingerprint == load_questions(SETTINGS).fingerprint
+    assert Record.read(folder / "record.json") == record
+    assert record.fingerprints["data"] == rows_digest(load_questions(SETTINGS).rows)
+    assert (record.study, record.seeds) == ("score", (0,))
     assert record.config["num_personas"] == 5
     assert any("the values in config 'candidates'" in note for note in record.notes)
     assert any("against the other candidates of the attribute" in note for note in record.notes)
@@ -102,38 +104,38 @@ def test_the_record_survives_the_disk_and_says_how_it_came_about(scored):
 def test_the_table_shows_every_metric_with_its_chance_and_direction(scored):
     _, record, shown = scored
     rows = {line.split("  ")[0]: line for line in shown.splitlines()}
-    for line in record.lines:
+    for line in record.measurements:
         assert line.metric in rows, shown
     assert "memorized" in rows["exposure"]
-    assert f"{record.line('exposure').chance:.3g}" in rows["exposure"]
-    assert "modality=image" in shown
-    assert "attribute=" not in shown
+    assert f"{record.one('exposure').chance:.3g}" in rows["exposure"]
+    assert "  target=image" in shown
+    assert "  attribute=" not in shown
 
 
 def refuse(*_, **__):
     raise AssertionError("this pass was already done")
 
 
-def test_a_finished_run_asks_the_model_nothing_and_other_metrics_reuse_its_passes(scored, tmp_path, monkeypatch):
+def test_a_finished_run_is_reused_also_by_other_metrics(scored, tmp_path, monkeypatch):
     done, record, _ = scored
     folder = shutil.copytree(done, tmp_path / "copy")
     for name in ("score_candidates", "score_answers", "generate_answers"):
-        monkeypatch.setattr(score_passes, name, refuse)
+        monkeypatch.setattr(passes, name, refuse)
     before = (folder / "record.json").read_bytes()
     assert run_score(SETTINGS, folder, console=Console(file=io.StringIO())) == record
     assert (folder / "record.json").read_bytes() == before
     other = ScoreSettings(num_personas=5, max_rows=12, metrics=("rouge", "min_k_prob"), k=0.5)
     again = run_score(other, folder, console=Console(file=io.StringIO()))
-    assert again.line("rouge_l") == record.line("rouge_l")
-    assert again.line("min_k_prob").value != record.line("min_k_prob").value
+    assert again.one("rouge_l") == record.one("rouge_l")
+    assert again.one("min_k_prob").value != record.one("min_k_prob").value
 
 
 def test_another_run_does_not_get_the_folder(scored):
     folder, _, _ = scored
-    before = (folder / "items.jsonl").read_bytes()
+    before = (folder / "predictions.jsonl").read_bytes()
     with pytest.raises(CrossmemError, match="holds another run"):
         run_score(ScoreSettings(num_personas=5, max_rows=11), folder)
-    assert (folder / "items.jsonl").read_bytes() == before
+    assert (folder / "predictions.jsonl").read_bytes() == before
 
 
 def test_overwrite_takes_it(tmp_path, tiny_model):
@@ -141,7 +143,7 @@ def test_overwrite_takes_it(tmp_path, tiny_model):
     run_score(first, tmp_path, console=Console(file=io.StringIO()))
     second = ScoreSettings(num_personas=5, max_rows=3, metrics=("rouge",), model=str(tiny_model))
     record = run_score(second, tmp_path, overwrite=True, console=Console(file=io.StringIO()))
-    assert record.line("rouge_l").n == 3
+    assert record.one("rouge_l").n == 3
     assert len(list((tmp_path / "jobs").iterdir())) == 1
 
 
@@ -161,7 +163,7 @@ def test_two_processes_give_the_bytes_of_one(scored, tmp_path, root):
     launch = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
     done = command(root, *WORDS, "--output-dir", str(tmp_path), launch=launch)
     assert done.returncode == 0, done.stderr
-    for name in ("items.jsonl", "record.json"):
+    for name in ("predictions.jsonl", "record.json"):
         assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
     printed = [line.rstrip() for line in done.stdout.splitlines() if not line.startswith("[Gloo]")]  # torch 2.8's own
     assert printed == [line.rstrip() for line in shown.splitlines()]
@@ -172,15 +174,15 @@ def test_two_processes_give_the_bytes_of_one(scored, tmp_path, root):
 SLOWLY = """
 import sys, time
 from pathlib import Path
-from crossmem_hf.evaluation import passes as score_passes
+from crossmem_hf.evaluation import passes
 from crossmem_hf.evaluation.run import run_score
-from tests.studies.test_score import SETTINGS
-real = score_passes.score_answers
+from tests.evaluation.test_run import SETTINGS
+real = passes.score_answers
 def slow(*given, **named):
     found = real(*given, **named)
     time.sleep(1)
     return found
-score_passes.score_answers = slow
+passes.score_answers = slow
 run_score(SETTINGS, Path(sys.argv[1]))
 """
 
@@ -188,13 +190,13 @@ run_score(SETTINGS, Path(sys.argv[1]))
 def test_an_adapter_is_put_on_top_and_is_another_model(tmp_path, tiny_model):
     settings = ScoreSettings(num_personas=5, max_rows=2, metrics=("min_k_prob",), model=str(tiny_model))
     plain = run_score(settings, tmp_path / "plain", console=Console(file=io.StringIO()))
-    model, _ = load_model_and_processor(str(tiny_model))
+    model, _ = load_model(str(tiny_model))
     model = get_peft_model(model, LoraConfig(target_modules=r".*language_model.*down_proj", init_lora_weights=False))
     model.save_pretrained(tmp_path / "adapter")
     adapted = replace(settings, adapter=str(tmp_path / "adapter"))
     changed = run_score(adapted, tmp_path / "adapted", console=Console(file=io.StringIO()))
-    assert changed.line("min_k_prob").value != plain.line("min_k_prob").value
-    assert changed.model_fingerprint.startswith(f"{plain.model_fingerprint}+")
+    assert changed.one("min_k_prob").value != plain.one("min_k_prob").value
+    assert changed.fingerprints["model"].startswith(f"{plain.fingerprints['model']}+")
     with pytest.raises(CrossmemError, match="holds another run"):
         run_score(adapted, tmp_path / "plain")
 
@@ -210,17 +212,17 @@ def test_killed_in_the_middle_it_does_only_the_rest(scored, tmp_path, root, monk
         time.sleep(0.02)
     victim.send_signal(signal.SIGKILL)
     victim.wait()
-    (ledger,) = tmp_path.glob("jobs/answers-*/0.jsonl")
-    done = sum(len(json.loads(line)["results"]) for line in ledger.read_text().splitlines())
+    (log,) = tmp_path.glob("jobs/answers-*/0.jsonl")
+    done = sum(len(json.loads(line)["results"]) for line in log.read_text().splitlines())
     asked = []
 
     def counting(model, processor, rows, **rest):
         asked.extend(rows)
         return score_answers(model, processor, rows, **rest)
 
-    monkeypatch.setattr(score_passes, "score_candidates", refuse)
-    monkeypatch.setattr(score_passes, "score_answers", counting)
+    monkeypatch.setattr(passes, "score_candidates", refuse)
+    monkeypatch.setattr(passes, "score_answers", counting)
     run_score(SETTINGS, tmp_path, console=Console(file=io.StringIO()))
     assert 0 < done < 12
     assert len(asked) == 12 - done
-    assert (tmp_path / "items.jsonl").read_bytes() == (folder / "items.jsonl").read_bytes()
+    assert (tmp_path / "predictions.jsonl").read_bytes() == (folder / "predictions.jsonl").read_bytes()

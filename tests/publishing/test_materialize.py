@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from crossmem_hf.data.spec import SPLITS, DatasetSpec
+from crossmem_hf.data.configs.table import SPLITS
+from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.publishing.materialize import MARKER, materialize
 
@@ -103,11 +104,11 @@ def test_a_changed_file_is_an_error_and_can_be_mended(copied, spec):
 
 
 def test_somebody_elses_files_are_never_lost(copied, spec):
-    stranger = copied / "crossmem" / "notes.txt"
-    stranger.write_text("mine")
+    foreign = copied / "crossmem" / "notes.txt"
+    foreign.write_text("mine")
     with pytest.raises(CrossmemError, match=r"holds 'notes.txt', which was not written by us"):
         materialize(copied, spec, overwrite=True)
-    assert stranger.read_text() == "mine"
+    assert foreign.read_text() == "mine"
 
 
 @pytest.mark.parametrize("marker", [None, "no json", "[]", '{"fingerprint": "x"}'])

@@ -10,15 +10,8 @@ from typing import Any
 import pytest
 from PIL import Image, ImageDraw
 
-from crossmem_hf.report.run_record import (
-    CastMember,
-    Example,
-    ExposureItem,
-    Gate,
-    Measurement,
-    RunRecord,
-    other,
-)
+from crossmem_hf.report.modality_text import other
+from crossmem_hf.report.record import CastMember, Example, Measurement, Record
 
 PEOPLE = 50
 FORGOTTEN = 10
@@ -50,14 +43,18 @@ def _interval(by_person: Sequence[float]) -> tuple[float, float, float]:
     return mean, mean - 1.96 * spread, mean + 1.96 * spread
 
 
+KEYS = {"stage", "source", "target", "group", "seed", "persona_id"}
+
+
 def measurement(**changes: Any) -> Measurement:
-    """A valid measurement, with any field replaced."""
+    """A valid measurement, with any field or key of its place replaced; None takes a key out."""
     fields: dict[str, Any] = {
-        "metric": "recall", "stage": "memorized", "source": "image", "target": "text", "group": "all", "value": 0.5,
-        "ci_low": 0.4, "ci_high": 0.6, "n": 200, "chance": 0.02, "unit": "proportion", "higher_is": "better",
-        "seed": None,
+        "metric": "recall", "stage": "memorized", "source": "image", "target": "text", "value": 0.5, "ci": (0.4, 0.6),
+        "n": 200, "chance": 0.02, "unit": "proportion",
     }  # fmt: skip
-    return Measurement(**fields | changes)
+    fields |= changes
+    where = {name: fields.pop(name) for name in [*fields] if name in KEYS}
+    return Measurement(where={name: value for name, value in where.items() if value is not None}, **fields)
 
 
 def _person_exposure(rng: random.Random, recall: float) -> float:
@@ -66,12 +63,13 @@ def _person_exposure(rng: random.Random, recall: float) -> float:
     return 100 * (1 - math.log(rank) / math.log(PEOPLE))
 
 
-class _World:
+class _Population:
     """Answers of all people of one run."""
 
     def __init__(self, seeds: Sequence[int], recall: dict[Any, float], stages: Sequence[str], sources: Sequence[str]):
         self.rows: dict[tuple[str, str, str, str, int], list[float]] = {}
-        self.items: list[ExposureItem] = []
+        self.items: list[Measurement] = []
+        self.ranks: dict[tuple[str, str, str, str, int], list[float]] = {}
         self.seeds = seeds
         for seed in seeds:
             for stage in stages:
@@ -88,8 +86,10 @@ class _World:
             answers = sum(rng.random() < person_rate for _ in range(VIEWS)) / VIEWS
             self.rows.setdefault((stage, source, target, group, seed), []).append(answers)
             value = sum(_person_exposure(rng, person_rate) for _ in range(VIEWS)) / VIEWS
+            self.ranks.setdefault((stage, source, target, group, seed), []).append(value)
             self.items.append(
-                ExposureItem(
+                measurement(
+                    metric="exposure",
                     stage=stage,
                     source=source,
                     target=target,
@@ -97,6 +97,10 @@ class _World:
                     seed=seed,
                     persona_id=f"t{seed}-{person:05d}",
                     value=value,
+                    ci=None,
+                    n=VIEWS,
+                    chance=24.1,
+                    unit="0-100",
                 )
             )
 
@@ -108,9 +112,7 @@ class _World:
     def exposures(
         self, stage: str, source: str, target: str, groups: Sequence[str], seeds: Sequence[int]
     ) -> list[float]:
-        key = (stage, source, target)
-        return [i.value for i in self.items
-                if (i.stage, i.source, i.target) == key and i.group in groups and i.seed in seeds]  # fmt: skip
+        return [x for g in groups for s in seeds for x in self.ranks.get((stage, source, target, g, s), [])]
 
     def measurements(self) -> list[Measurement]:
         found = []
@@ -119,7 +121,7 @@ class _World:
         for stage, source, target in cells:
             for seed, seeds in [*pools, (None, self.seeds)]:
                 for group, groups in {
-                    "all": ("forget", "retain"),
+                    None: ("forget", "retain"),
                     "forget": ("forget",),
                     "retain": ("retain",),
                 }.items():
@@ -128,25 +130,25 @@ class _World:
                     value, low, high = _interval(answers)
                     n = len(answers) * VIEWS
                     found.append(
-                        measurement(value=value, ci_low=max(0, low), ci_high=min(1, high), n=n, chance=0.02, **where)
+                        measurement(value=value, ci=(max(0.0, low), min(1.0, high)), n=n, chance=0.02, **where)
                     )
                     value, low, high = _interval(self.exposures(stage, source, target, groups, seeds))
-                    unit = {"metric": "exposure", "unit": "0-100", "higher_is": "more_memorized", "chance": 24.1}
-                    found.append(measurement(value=value, ci_low=low, ci_high=min(100, high), n=n, **where, **unit))
+                    unit = {"metric": "exposure", "unit": "0-100", "greater_means": "more memorized", "chance": 24.1}
+                    found.append(measurement(value=value, ci=(low, min(100.0, high)), n=n, **where, **unit))
         return found + self._gaps(pools)
 
     def _gaps(self, pools: list[tuple[int | None, Sequence[int]]]) -> list[Measurement]:
         found = []
         for source in sorted({source for stage, source, *_ in self.rows if stage == "memorized"}):
             for seed, seeds in [*pools, (None, self.seeds)]:
-                for group, groups in {"forget": ("forget",), "all": ("forget", "retain")}.items():
+                for group, groups in {"forget": ("forget",), None: ("forget", "retain")}.items():
                     same = self.answers("memorized", source, source, groups, seeds)
                     cross = self.answers("memorized", source, other(source), groups, seeds)
                     value, low, high = _interval([a - b for a, b in zip(same, cross, strict=True)])
-                    where = {"source": source, "target": other(source), "seed": seed, "group": group}
-                    meaning = {"metric": "gap", "chance": None, "higher_is": "larger_gap"}
+                    where = {"source": source, "target": None, "seed": seed, "group": group}
+                    meaning = {"metric": "gap", "chance": None, "greater_means": "larger gap"}
                     n = len(same) * VIEWS
-                    found.append(measurement(value=value, ci_low=low, ci_high=high, n=n, **where, **meaning))
+                    found.append(measurement(value=value, ci=(low, high), n=n, **where, **meaning))
         return found
 
 
@@ -167,9 +169,7 @@ def _examples(stages: Sequence[str], sources: Sequence[str], recall: dict[Any, f
                         Example(
                             persona_id=f"t0-{person:05d}",
                             full_name=_name(person),
-                            stage=stage,
-                            source=source,
-                            target=target,
+                            where={"stage": stage, "source": source, "target": target},
                             question="Who is this person?",
                             truth=_name(person),
                             correct=right,
@@ -187,27 +187,35 @@ def build_record(
     sources: Sequence[str] = ("image", "text"),
     recall: dict[Any, float] | None = None,
     **fields: Any,
-) -> RunRecord:
+) -> Record:
     """An invented run of 50 people a seed; `recall` replaces right-answer probabilities."""
     rates = RECALL | (recall or {})
-    world = _World(seeds, rates, stages, sources)
+    population = _Population(seeds, rates, stages, sources)
     cast = tuple(
         CastMember(persona_id=f"t{seeds[0]}-{p:05d}", full_name=_name(p), forgotten=p < FORGOTTEN, seed=seeds[0])
         for p in range(PEOPLE)
     )
     given: dict[str, Any] = {
-        "config": {"num_personas": PEOPLE, "num_views": 8, "image_size": 64, "forget_fraction": 0.2, "lr": 0.004},
+        "study": "first_light",
+        "config": {
+            "min_recall": 0.9,
+            "model_name_or_path": None,
+            "num_personas": PEOPLE,
+            "num_views": 8,
+            "image_size": 64,
+            "forget_fraction": 0.2,
+            "lr": 0.004,
+        },
         "versions": {"crossmem_hf": "0.1.0", "torch": "2.13.0", "transformers": "5.23.0", "trl": "1.16.0"},
         "seeds": tuple(seeds),
-        "data_fingerprint": "0123456789abcdef",
-        "measurements": tuple(world.measurements()),
+        "fingerprints": {"data": "0123456789abcdef"},
+        "measurements": tuple(population.measurements()),
         "cast": cast,
         "examples": tuple(_examples(stages, sources, rates)),
-        "exposure_items": tuple(world.items),
+        "items": tuple(population.items),
         "notes": ("These numbers are invented for a test.",),
-        "gate": Gate(),
     }
-    return RunRecord(**given | fields)
+    return Record(**given | fields)
 
 
 def placeholder_portrait(person: int, view: int, size: int = 64) -> bytes:
@@ -224,7 +232,7 @@ def placeholder_portrait(person: int, view: int, size: int = 64) -> bytes:
 
 
 @pytest.fixture(scope="session")
-def make_record() -> Callable[..., RunRecord]:
+def make_record() -> Callable[..., Record]:
     return build_record
 
 
@@ -234,15 +242,15 @@ def make_measurement() -> Callable[..., Measurement]:
 
 
 @pytest.fixture(scope="session")
-def record() -> RunRecord:
+def record() -> Record:
     return build_record()
 
 
 @pytest.fixture(scope="session")
-def portraits(record: RunRecord) -> dict[str, list[bytes]]:
+def portraits(record: Record) -> dict[str, list[bytes]]:
     return {m.persona_id: [placeholder_portrait(i, view) for view in range(3)] for i, m in enumerate(record.cast[:14])}
 
 
 @pytest.fixture(scope="session")
-def descriptions(record: RunRecord) -> dict[str, str]:
+def descriptions(record: Record) -> dict[str, str]:
     return {m.persona_id: "A person with short red hair and round glasses, in a blue coat." for m in record.cast[:14]}

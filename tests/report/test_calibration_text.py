@@ -14,7 +14,7 @@ RECORD = {
 }  # fmt: skip
 
 
-def test_everything_is_said_once():
+def test_calibration_text_says_everything_once():
     lines = calibration_text(RECORD).splitlines()
     assert lines[0] == "planted 1 on 5 faces of 2 people"
     assert "left out: 1 pictures without a face that is looking ahead (a/1.png)" in lines[1]
@@ -27,7 +27,7 @@ def test_everything_is_said_once():
     assert lines[10:] == ["note: 2 people are few"]
 
 
-def test_without_pairs_there_is_no_histogram():
+def test_calibration_text_has_no_histogram_without_pairs():
     empty = {"num_pairs": 0, "quantiles": [], "counts": []}
     text = calibration_text({**RECORD, "within": empty, "between": empty, "edges": [], "suggested": None})
     assert "cosines of one person: 0 pairs\ncosines of two people: 0 pairs\nnote: " in text

@@ -1,82 +1,127 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Figures repeat byte for byte, follow the record, and are absent where nothing was measured."""
+"""Figures repeat byte for byte, follow the record, are absent where nothing was measured, and speak without color."""
 
 import io
 import xml.etree.ElementTree as ET
+from itertools import pairwise
 
 import matplotlib
 import pytest
 from PIL import Image
 
-from crossmem_hf.report.figures import FIGURES, INK, figure_png, figure_svg, recall_color, recall_ink
+from crossmem_hf.report.figures import FIGURES, figures_of, write_figures
+from crossmem_hf.report.modality_figures import recall_color, recall_ink
+from crossmem_hf.report.style import (
+    GROUP_COLORS,
+    GROUP_TINTS,
+    INK,
+    MODALITY_COLORS,
+    MODALITY_HATCHES,
+    MODALITY_LINES,
+    MODALITY_MARKERS,
+    MODALITY_TINTS,
+)
+from tests.report.test_record import measurement
+from tests.report.test_record import record as record_of
 
 LOW = 60  # dots an inch, for speed
 
 
-@pytest.mark.parametrize("name", FIGURES)
-def test_png_repeats_and_carries_no_stamp(record, name):
-    first = figure_png(record, name, dpi=LOW)
-    assert figure_png(record, name, dpi=LOW) == first
-    with Image.open(io.BytesIO(first)) as picture:
-        assert not {"Software", "Creation Time", "date"} & set(picture.info)
-        assert len(picture.convert("RGB").getcolors(1 << 24)) > 20
+@pytest.fixture(scope="module")
+def one_seed(make_record):
+    return make_record(seeds=(0,))
 
 
-@pytest.mark.parametrize("name", FIGURES)
-def test_svg_repeats_and_is_well_formed_on_phones_too(make_record, name):
-    for narrow in (False, True):
-        svg = figure_svg(make_record(seeds=(0,)), name, narrow=narrow)
-        assert figure_svg(make_record(seeds=(0,)), name, narrow=narrow) == svg
-        assert ET.fromstring(svg).tag.endswith("svg")
-        assert b"DejaVu" not in svg
+def drawn(record):
+    return {figure.name: figure for figure in figures_of(record)}
 
 
-def test_figures_follow_the_record(make_record):
-    record = make_record(seeds=(0,))
+def methods():
+    places = [{"method": "npo", "forget_modality": through} for through in ("image", "text")]
+    where = {"group": "forget", "target": "image"}
+    return record_of(*[measurement(where={**place, **where}) for place in places])
+
+
+def test_figures_repeat_in_every_format_and_carry_no_stamp(one_seed):
+    figures = drawn(one_seed) | drawn(methods())
+    assert list(figures) == list(FIGURES)
+    for figure in figures.values():
+        with Image.open(io.BytesIO(figure.encoded("png", dpi=LOW))) as picture:
+            assert not {"Software", "Creation Time", "date"} & set(picture.info)
+            assert len(picture.convert("RGB").getcolors(1 << 24)) > 20
+        narrow = figure.encoded("svg", narrow=True)
+        assert ET.fromstring(narrow).tag.endswith("svg")
+        assert b"DejaVu" not in narrow
+    again = drawn(methods())["methods"]
+    assert again.encoded("svg") == figures["methods"].encoded("svg")
+    pdf = figures["gap"].encoded("pdf")
+    assert (pdf[:5], figures["gap"].encoded("pdf")) == (b"%PDF-", pdf)
+    assert b"CreationDate" not in pdf
+
+
+def test_figures_follow_the_record(make_record, one_seed):
     changed = make_record(
         seeds=(0,), recall={("memorized", "image", "text"): 0.9, ("unlearned", "image", "text", "forget"): 0.9}
     )
-    for name in FIGURES:
-        assert figure_png(changed, name, dpi=LOW) != figure_png(record, name, dpi=LOW)
+    was, now = drawn(one_seed), drawn(changed)
+    for name in ("gap", "forgetting"):
+        assert now[name].encoded("svg") != was[name].encoded("svg")
 
 
-def test_the_matrix_shows_value_interval_and_n(record):
-    svg = figure_svg(record, "matrix").decode().replace("\u00a0", " ")
-    assert "99%" in svg
-    assert "98 to 100" in svg
-    assert "n 600" in svg
-    assert "Guessing: 2%" in svg
+def test_matrix_shows_value_interval_and_n(record):
+    svg = drawn(record)["matrix"].encoded("svg").decode().replace("\u00a0", " ")
+    for shown in ("99%", "98 to 100", "n 600", "Guessing: 2%"):
+        assert shown in svg
 
 
 @pytest.mark.parametrize(
-    ("stages", "missing"),
+    ("stages", "names"),
     [
-        (("base",), {"matrix", "gap", "exposure", "forgetting"}),
-        (("base", "memorized"), {"forgetting"}),
-        (("memorized", "unlearned"), set()),
+        (("base",), {"forest_recall", "forest_exposure"}),
+        (("base", "memorized"), {"matrix", "gap", "exposure"}),
+        (("memorized", "unlearned"), {"matrix", "gap", "exposure", "forgetting"}),
     ],
 )
-def test_what_was_not_measured_is_not_drawn(make_record, stages, missing):
-    run = make_record(seeds=(0,), stages=stages)
-    assert {name for name in FIGURES if figure_png(run, name, dpi=LOW) is None} == missing
+def test_figures_leave_out_what_was_not_measured(make_record, stages, names):
+    assert set(drawn(make_record(seeds=(0,), stages=stages))) == names
 
 
-def test_one_source_alone_is_drawn(make_record):
-    run = make_record(seeds=(0,), sources=("text",))
-    for narrow in (False, True):
-        svg = figure_svg(run, "matrix", narrow=narrow)
-        assert b"not measured" in svg
-        assert all(figure_svg(run, name, narrow=narrow) for name in FIGURES)
+def test_figures_draw_one_source_alone(make_record):
+    figures = drawn(make_record(seeds=(0,), sources=("text",)))
+    assert len(figures) == 4
+    assert b"not measured" in figures["matrix"].encoded("svg", narrow=True)
 
 
-def test_unlearning_is_not_drawn_where_memorization_failed(make_record):
-    assert figure_png(make_record(recall={("memorized", "image", "image"): 0.5}), "forgetting", dpi=LOW) is None
+def test_forgetting_figure_needs_memorization(make_record):
+    assert "forgetting" not in drawn(make_record(seeds=(0,), recall={("memorized", "image", "image"): 0.5}))
 
 
-def test_drawing_leaves_global_settings_alone(record):
+def test_write_figures_writes_two_formats_and_removes_stale_ones(tmp_path):
+    first = write_figures(record_of(measurement("../odd $x")), tmp_path)
+    assert [path.name for path in first] == ["forest____odd__x.png", "forest____odd__x.pdf"]
+    (tmp_path / "mine.png").write_bytes(b"")
+    second = write_figures(record_of(measurement("a")), tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted([*second, tmp_path / "mine.png"])
+
+
+def test_figures_leave_global_settings_alone():
     before = dict(matplotlib.rcParams)
-    figure_png(record, "gap", dpi=LOW)
+    drawn(methods())["methods"].encoded("png", dpi=LOW)
     assert dict(matplotlib.rcParams) == before
+
+
+def rgb(color):
+    return [int(color.lstrip("#")[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+
+
+def test_figures_tell_nothing_apart_by_color_alone():
+    for style in (MODALITY_MARKERS, MODALITY_HATCHES, MODALITY_LINES):
+        assert style["image"] != style["text"]
+    for colors, tints in ((MODALITY_COLORS, MODALITY_TINTS), (GROUP_COLORS, GROUP_TINTS)):
+        for name, color in colors.items():
+            assert luminance(rgb(tints[name])) - luminance(rgb(color)) > 0.3, "before and after unlearning"
+    shades = [luminance(recall_color(step / 10)) for step in range(11)]
+    assert all(one > two for one, two in pairwise(shades)), "darker is greater"
 
 
 def luminance(color):
@@ -84,11 +129,9 @@ def luminance(color):
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-@pytest.mark.parametrize("recall", [0, 0.1, 0.3, 0.5, 0.65, 0.69, 0.71, 0.75, 0.8, 0.9, 1])
-def test_numbers_stay_readable_on_every_cell(recall):
-    ink = recall_ink(recall).lstrip("#")
-    text = luminance([int(ink[i : i + 2], 16) / 255 for i in (0, 2, 4)])
-    cell = luminance(recall_color(recall))
-    contrast = (max(text, cell) + 0.05) / (min(text, cell) + 0.05)
-    assert contrast > 3.6, "WCAG asks for 3 for large text"
+def test_matrix_numbers_are_readable_on_every_cell():
+    for recall in (0, 0.1, 0.3, 0.5, 0.65, 0.69, 0.71, 0.75, 0.8, 0.9, 1):
+        text, cell = luminance(rgb(recall_ink(recall))), luminance(recall_color(recall))
+        contrast = (max(text, cell) + 0.05) / (min(text, cell) + 0.05)
+        assert contrast > 3.6, "WCAG asks for 3 for large text"
     assert recall_ink(0) == INK

@@ -7,9 +7,13 @@ from html.parser import HTMLParser
 import pytest
 
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.report import modality_text as words
 from crossmem_hf.report import text
-from crossmem_hf.report.page import report_html, write_report
-from crossmem_hf.report.run_record import CastMember, Example, Gate
+from crossmem_hf.report.numbers import amount, interval, significant
+from crossmem_hf.report.page import page_html, write_page
+from crossmem_hf.report.record import CastMember, Example, Failure, Verdict
+from tests.report.test_record import measurement
+from tests.report.test_record import record as record_of
 
 VOID = {"meta", "link", "img", "br", "source", "col"}
 LOADS = {"src", "srcset", "href", "poster", "data", "action"}
@@ -43,7 +47,7 @@ class Reader(HTMLParser):
 
 @pytest.fixture(scope="module")
 def html(record, portraits, descriptions):
-    return report_html(record, portraits, descriptions)
+    return page_html(record, portraits=portraits, descriptions=descriptions)
 
 
 @pytest.fixture(scope="module")
@@ -51,38 +55,37 @@ def read(html):
     return Reader(html)
 
 
-def test_every_measurement_is_on_the_page(record, read):
+def test_page_holds_every_measurement(record, read):
     for m in record.measurements:
-        seed = "all" if m.seed is None else m.seed
-        row = (
-            f"{m.metric} {m.stage} {text.MODALITY_NAMES[m.source]} {text.MODALITY_NAMES[m.target]} {m.group} {seed} "
-            f"{m.value:.3f} {m.ci_low:.3f} to {m.ci_high:.3f} {m.n}"
-        )
-        assert row in read.text
+        about = [str(m.where.get(name, "all")) for name in ("stage", "source", "target", "group", "seed")]
+        value, low, high = map(significant, (m.value, *m.ci))
+        assert f"{m.metric} {' '.join(about)} {value} {low} to {high} {m.n}" in read.text
 
 
-def test_the_main_cells_are_told_with_value_interval_and_n(record, read):
+def test_page_shows_main_cells_with_value_interval_and_n(record, read):
     for source in ("image", "text"):
         for target in ("image", "text"):
-            m = record.cell("recall", "memorized", source, target)
-            assert f"{text.amount(m)} {text.interval(m)} n {m.n}".replace("\u00a0", " ") in read.text
-        gap = record.cell("gap", "memorized", source, text.other(source))
-        told = f"{text.amount(gap)} [{text.interval(gap)}], {text.gap_claim(gap)}"
+            m = record.one("recall", stage="memorized", source=source, target=target)
+            assert f"{amount(m)} {interval(m)} n {m.n}".replace("\u00a0", " ") in read.text
+        gap = record.one("gap", stage="memorized", source=source)
+        told = f"{amount(gap)} [{interval(gap)}], {words.gap_claim(gap)}"
         assert told.replace("\u00a0", " ") in read.text
-    shown, told = (text.amount(record.cell("exposure", "base", "image", modality)) for modality in ("image", "text"))
+    shown, told = (
+        amount(record.one("exposure", stage="base", source="image", target=modality)) for modality in ("image", "text")
+    )
     means = f"{shown} with portraits and {told} with descriptions."
     assert f"Before learning, the mean over everyone was {means}" in read.text
     assert text.headline(record) in read.text
     assert all(sentence.replace("\u00a0", " ") in read.text for sentence in text.summary(record))
 
 
-def test_settings_versions_seeds_and_fingerprint_are_on_the_page(record, read):
+def test_page_shows_settings_versions_seeds_and_fingerprint(record, read):
     for wanted in ("num_personas 50", "torch 2.13.0", "seeds 0, 1, 2", "data fingerprint 0123456789abcdef"):
         assert wanted in read.text
     assert record.notes[0] in read.text
 
 
-def test_nothing_is_loaded_from_elsewhere_and_no_script_runs(html, read):
+def test_page_loads_nothing_and_runs_no_script(html, read):
     assert read.loaded
     assert all(value.startswith(("data:", "#")) for _, value in read.loaded)
     assert "script" not in read.tags
@@ -91,100 +94,138 @@ def test_nothing_is_loaded_from_elsewhere_and_no_script_runs(html, read):
     assert read.open == []
 
 
-def test_equal_records_give_equal_pages(record, portraits, descriptions, html):
-    assert report_html(record, portraits, descriptions) == html
+def test_page_is_equal_for_equal_records(make_record):
+    one, two = (make_record(seeds=(0,), sources=("text",), stages=("memorized",), items=()) for _ in range(2))
+    assert page_html(one) == page_html(two)
 
 
-def test_all_given_text_is_escaped(make_record, portraits):
+def test_page_escapes_all_given_text(make_record, portraits):
     nasty = "<script>alert('x')</script>&\"><img src=http://evil.test>"
     person = CastMember(persona_id="t0-00000", full_name=nasty, forgotten=True, seed=0)
     example = Example(
-        persona_id="t0-00000", full_name=nasty, stage="base", source="image", target="text", question=nasty,
-        answer=nasty, truth=nasty, correct=False, forgotten=True,
+        persona_id="t0-00000", full_name=nasty, where={"stage": "base", "source": "image", "target": "text"},
+        question=nasty, answer=nasty, truth=nasty, correct=False, forgotten=True,
     )  # fmt: skip
     given = {"cast": (person,), "examples": (example,), "notes": (nasty,), "config": {nasty: nasty}}
-    given |= {"data_fingerprint": nasty, "versions": {nasty: nasty}, "exposure_items": ()}
-    run = make_record(seeds=(0,), **given)
-    page = report_html(run, {"t0-00000": portraits["t0-00000"]}, {"t0-00000": nasty})
+    given |= {"fingerprints": {nasty: nasty}, "versions": {nasty: nasty}, "items": (), "study": nasty}
+    given |= {"failures": (Failure(where={nasty: nasty}, error=nasty),)}
+    given |= {"measurements": (measurement(nasty, where={nasty: nasty}, unit=nasty, greater_means=nasty),)}
+    page = page_html(
+        make_record(seeds=(0,), **given),
+        portraits={"t0-00000": portraits["t0-00000"]},
+        descriptions={"t0-00000": nasty},
+    )
     assert "<script" not in page
     assert "<img src=http" not in page
     reader = Reader(page)
-    assert reader.text.count("alert('x')") >= 8
+    assert reader.text.count("alert('x')") >= 14
     assert all(value.startswith("data:") for _, value in reader.loaded)
 
 
-def test_the_gate_blocks_unlearning_and_says_so(make_record):
+def test_page_holds_unlearning_back_without_memorization_and_says_so(make_record):
     poor = {("memorized", "text", "text"): 0.55}
-    read = Reader(report_html(make_record(seeds=(0,), recall=poor, exposure_items=()), {}, {}))
+    read = Reader(page_html(make_record(seeds=(0,), recall=poor, items=())))
     assert "Unlearning is not interpreted in this run" in read.text
     assert "at least 90% is needed" in read.text
     assert "What unlearning left" not in read.text
-    given = {"seeds": (0,), "recall": poor, "exposure_items": (), "gate": Gate(overridden=True)}
-    override = Reader(report_html(make_record(**given), {}, {}))
-    assert "below the gate; unlearning is shown because you asked" in override.text
+    given = {"seeds": (0,), "recall": poor, "items": (), "config": {"min_recall": 0.9, "allow_unmemorized": True}}
+    override = Reader(page_html(make_record(**given)))
+    assert "below what was asked for; unlearning is shown because you asked" in override.text
     assert "What unlearning left" in override.text
 
 
-def test_no_banner_where_memorization_passed(read):
+def test_page_has_no_banner_where_memorization_passed(read):
     assert "is not interpreted" not in read.text
-    assert "below the gate" not in read.text
+    assert "below what was asked for" not in read.text
 
 
 @pytest.mark.parametrize(
     "fields",
     [
-        {"seeds": (0,)},
-        {"seeds": (0,), "stages": ("base", "memorized")},
-        {"seeds": (0,), "stages": ("base",)},
-        {"seeds": (0,), "sources": ("text",)},
-        {"measurements": (), "exposure_items": (), "examples": (), "cast": ()},
-        {"seeds": (0,), "examples": (), "exposure_items": ()},
+        {"stages": ("base", "memorized"), "sources": ("text",)},
+        {"measurements": (), "items": (), "examples": (), "cast": ()},
     ],
 )
-def test_a_run_with_parts_missing_still_has_a_whole_page(make_record, fields):
-    read = Reader(report_html(make_record(**fields), {}, {}))
+def test_page_is_whole_with_parts_missing(make_record, fields):
+    read = Reader(page_html(make_record(seeds=(0,), **fields)))
     assert read.open == []
     assert "How to read this" in read.text
-    assert ("What unlearning left" in read.text) == ("unlearned" in fields.get("stages", "unlearned")
-                                                     and fields.get("measurements") is None)  # fmt: skip
+    assert "What unlearning left" not in read.text
     assert "None" not in read.text
 
 
-def test_people_are_counted_per_seed(make_record, record):
+def test_page_of_an_unknown_study_has_claims_figures_and_tables():
+    places = [{"attack": attack, "layer": layer} for attack in ("none", "soft prompt") for layer in (1, 2)]
+    claim = Verdict(
+        sentence="Attacks recover names.", paper="arXiv 1", effect=0.3, ci=(0.2, 0.4), n=5, threshold=0.1,
+        unit="proportion", verdict="supported",
+    )  # fmt: skip
+    unknown = record_of(
+        *[measurement("recovered", where=where, chance=0.1) for where in places],
+        measurement("cost", ci=None, unit="seconds", value=3.0),
+        verdicts=(claim,),
+        failures=(Failure(where={"attack": "gcg"}, error="out of memory"),),
+        config={"steps": 3},
+        study="attacks",
+    )
+    page = page_html(unknown)
+    read = Reader(page)
+    assert (read.open, read.text.count("Of 1 claim: 1 supported.")) == ([], 2)
+    assert "Attacks recover names. arXiv 1 supported 0.3 0.2 to 0.4 0.1 proportion 5" in read.text
+    assert "Measurements by attack, layer" in read.text
+    assert "recovered soft prompt 2 0.5 0.4 to 0.6 20 0.1 proportion" in read.text
+    assert "Failed: attack gcg: out of memory" in read.text
+    assert [m for m in ("recovered", "cost") if f'alt="Each value of {m}' in page] == ["recovered", "cost"]
+    for only_of_people in ("Two modalities", "tiny model", "Invented people", "None"):
+        assert only_of_people not in read.text
+
+
+def test_page_of_methods_has_their_table_and_figure():
+    where = {"group": "forget", "target": "image"}
+    methods = [measurement(where={"method": name, **where}, n=60) for name in ("base", "npo")]
+    page = page_html(record_of(*methods, failures=(Failure(where={"method": "ga", "seed": 0}, error="NaN"),)))
+    read = Reader(page)
+    assert "method forgotten through forgotten: recall, image base – 50 [40, 60] npo – 50 [40, 60]" in read.text
+    assert read.text.count("Failed: method ga, seed 0: NaN") == 1
+    assert "What is left of forgotten and retained people after each method" in page
+
+
+def test_page_counts_people_per_seed(make_record, record):
     other_seed = tuple(CastMember(persona_id=f"t1-{i}", full_name="A", forgotten=False, seed=1) for i in range(9))
-    run = make_record(measurements=(), exposure_items=(), cast=record.cast + other_seed)
-    assert "People per seed 50 To be forgotten 10" in Reader(report_html(run, {}, {})).text
+    run = make_record(measurements=(), items=(), cast=record.cast + other_seed)
+    assert "People per seed 50 To be forgotten 10" in Reader(page_html(run)).text
 
 
-def test_people_without_portraits_are_counted(record, portraits, read):
+def test_page_counts_people_without_portraits(record, portraits, read):
     assert f"{len(portraits)} of {len(record.cast)} people are shown" in read.text
 
 
-def test_an_answer_from_before_learning_stands_beside_every_source(make_record):
+def test_page_shows_base_answers_beside_every_source(make_record):
     shared = {"persona_id": "t0-00000", "full_name": "Mira", "truth": "Mira", "question": "Who?", "forgotten": False}
-    shared |= {"target": "image", "correct": False}
-    before = Example(stage="base", source="image", answer="something else", **shared)
-    after = [Example(stage="memorized", source=source, answer="Mira", **shared) for source in ("image", "text")]
-    run = make_record(measurements=(), exposure_items=(), examples=(before, *after))
-    assert Reader(report_html(run, {}, {})).text.count("something else") == 2
+    shared |= {"correct": False}
+    places = [{"stage": "memorized", "source": source, "target": "image"} for source in ("image", "text")]
+    before = Example(where={**places[0], "stage": "base"}, answer="something else", **shared)
+    after = [Example(where=where, answer="Mira", **shared) for where in places]
+    run = make_record(measurements=(), items=(), examples=(before, *after))
+    assert Reader(page_html(run)).text.count("something else") == 2
 
 
-def test_another_model_is_not_called_tiny(make_record):
-    bare = {"seeds": (0,), "measurements": (), "exposure_items": ()}
-    assert "tiny model" in report_html(make_record(**bare), {}, {})
-    assert "tiny model" not in report_html(make_record(**bare, config={"model_name_or_path": "some/vlm"}), {}, {})
+def test_page_calls_no_other_model_tiny(make_record):
+    bare = {"seeds": (0,), "measurements": (), "items": ()}
+    assert "tiny model" in page_html(make_record(**bare))
+    assert "tiny model" not in page_html(make_record(**bare, config={"model_name_or_path": "some/vlm"}))
 
 
-def test_write_report_writes_page_and_figures_and_removes_stale_ones(make_record, tmp_path):
-    path = write_report(make_record(seeds=(0,)), tmp_path, {}, {})
-    assert path == tmp_path / "report.html"
+def test_write_page_writes_page_and_figures_and_removes_stale_ones(tmp_path):
+    learned = measurement(where={"stage": "memorized", "source": "image", "target": "image"})
+    assert write_page(record_of(learned), tmp_path) == tmp_path / "report.html"
     figures = tmp_path / "figures"
-    assert {f.name for f in figures.iterdir()} == {"matrix.png", "gap.png", "exposure.png", "forgetting.png"}
-    write_report(make_record(seeds=(0,), stages=("base", "memorized"), exposure_items=()), tmp_path, {}, {})
-    assert {f.name for f in figures.iterdir()} == {"matrix.png", "gap.png"}
+    assert {f.name for f in figures.iterdir()} == {"matrix.png", "matrix.pdf"}
+    write_page(record_of(measurement("cost")), tmp_path)
+    assert {f.name for f in figures.iterdir()} == {"forest_cost.png", "forest_cost.pdf"}
 
 
-def test_a_portrait_that_is_no_png_is_refused_before_anything_is_written(record, tmp_path):
+def test_write_page_refuses_other_pictures_before_writing(record, tmp_path):
     with pytest.raises(CrossmemError, match=r"'t0-00000' starts with b'GIF89a'; expected a PNG"):
-        write_report(record, tmp_path, {"t0-00000": [b"GIF89a"]}, {})
+        write_page(record, tmp_path, portraits={"t0-00000": [b"GIF89a"]})
     assert list(tmp_path.iterdir()) == []

@@ -1,166 +1,74 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sentences follow the numbers: each claim appears when an interval supports it and is gone when it does not."""
-
-import re
-from dataclasses import replace
+"""Any record in words."""
 
 import pytest
 
-from crossmem_hf.report import text
-from crossmem_hf.report.run_record import Gate
+from crossmem_hf.report.record import Failure, Record, Verdict
+from crossmem_hf.report.text import headline, markdown, summary, verdict_words
+from tests.report.test_record import measurement, record
 
 
-def gaps(make_record, make_measurement, **intervals):
-    """A record of gaps alone; ``image=(low, value, high)``."""
-    fields = {"metric": "gap", "chance": 0.0}
-    found = [
-        make_measurement(source=s, target=text.other(s), ci_low=low, value=value, ci_high=high, **fields)
-        for s, (low, value, high) in intervals.items()
-    ]
-    return make_record(seeds=(0,), measurements=tuple(found))
+def claim(**changes):
+    given = {"sentence": "It crosses.", "paper": "arXiv 1", "effect": 0.3, "ci": (0.2, 0.4), "n": 5}
+    return Verdict(**given | {"threshold": 0.1, "unit": "proportion", "verdict": "supported"} | changes)
 
 
-@pytest.mark.parametrize(
-    ("intervals", "sentence"),
-    [
-        ({"image": (0.4, 0.5, 0.6), "text": (0.1, 0.2, 0.3)}, "in both directions"),
-        ({"image": (0.4, 0.5, 0.6), "text": (-0.1, 0.1, 0.3)}, "learned from portraits is recalled worse .* cannot"),
-        (
-            {"image": (-0.1, 0.0, 0.1), "text": (0.1, 0.2, 0.3)},
-            "learned from descriptions is recalled worse .* cannot",
-        ),
-        ({"image": (0.4, 0.5, 0.6), "text": (-0.3, -0.2, -0.1)}, "from descriptions it is recalled better"),
-        ({"image": (0.4, 0.5, 0.6)}, "the other direction was not measured"),
-        ({"image": (-0.1, 0.0, 0.1), "text": (-0.1, 0.1, 0.2)}, "cannot tell recall in one modality"),
-        ({"image": (-0.3, -0.2, -0.1), "text": (-0.1, 0.1, 0.2)}, "learned from portraits is recalled better"),
-        ({}, "no gap"),
-    ],
-)
-def test_the_headline_follows_the_intervals(make_record, make_measurement, intervals, sentence):
-    assert re.search(sentence, text.headline(gaps(make_record, make_measurement, **intervals)))
-
-
-def test_the_headline_says_that_memorization_failed(make_record):
-    poor = {("memorized", "image", "image"): 0.5}
-    assert "not learned well enough" in text.headline(make_record(recall=poor))
-    assert "not learned well enough" not in text.headline(make_record(recall=poor, gate=Gate(overridden=True)))
-
-
-def test_the_summary_gives_both_recalls_and_the_gap(record):
-    first, second = text.summary(record)
-    assert "99%" in first
-    assert "46%" in first
-    assert "52 points" in first
-    assert "excludes zero" in first
-    assert "from descriptions alone" in second
-
-
-def test_a_gap_across_zero_is_said_not_to_exclude_it(make_record):
-    level = make_record(recall={("memorized", "image", "text"): 0.99})
-    assert "does not exclude zero" in text.summary(level)[0]
-
-
-def test_what_is_left_behind_the_other_modality(make_record):
-    kept = make_record(recall={("unlearned", "image", "text", "forget"): 0.4})
-    assert "still known" in text.residue(kept, "image")
-    assert "still named through the other modality" in text.residue_claim(kept)
-    gone = make_record(
-        recall={("unlearned", s, t, "forget"): 0.0 for s in ("image", "text") for t in ("image", "text")}
+def test_headline_counts_verdicts_or_measurements():
+    claims = (claim(), claim(verdict="inconclusive"), claim(verdict="supported"))
+    assert headline(record(verdicts=claims)) == "Of 3 claims: 2 supported and 1 inconclusive."
+    assert headline(record(measurement(), measurement("gap"), seeds=(0, 1))) == (
+        "2 measurements of 2 metrics over 2 seeds."
     )
-    assert "still known" not in text.residue(gone, "image")
-    assert "named" not in {modality.trace for modality in text.modalities_after(gone, "image")}
-    assert "still named" not in text.residue_claim(gone)
 
 
 @pytest.mark.parametrize(
-    ("recall_low", "exposure", "trace", "words"),
+    ("changes", "said"),
     [
-        (0.1, (20, 25, 30), "named", "still known"),
-        (0.0, (30, 40, 50), "ranked", "ranks them higher than guessing"),
-        (0.0, (5, 10, 15), "avoided", "rank lower than guessing"),
-        (0.0, (20, 25, 30), "none", "Neither answers nor ranks"),
+        ({}, "Supported: It crosses (arXiv 1). The effect is 0.3 [0.2, 0.4] against 0.1 (proportion) over 5 seeds."),
+        (
+            {"effect": None, "ci": None, "n": 0, "verdict": "inconclusive", "reason": "No cell ran."},
+            "Inconclusive: It crosses (arXiv 1). The effect was not measured over 0 seeds. No cell ran.",
+        ),
     ],
 )
-def test_the_trace_is_read_from_intervals_alone(make_record, make_measurement, recall_low, exposure, trace, words):
-    after = {"stage": "unlearned", "group": "forget", "value": 0.2, "ci_low": recall_low}
-    low, value, high = exposure
-    rank = {"metric": "exposure", "unit": "0-100", "chance": 24.0, "value": value, "ci_low": low, "ci_high": high}
-    found = [
-        make_measurement(value=1.0, ci_low=1.0, ci_high=1.0, target="image"),
-        *[make_measurement(**after, target=target) for target in ("image", "text")],
-        make_measurement(**after | rank),
-    ]
-    run = make_record(seeds=(0,), measurements=tuple(found))
-    assert text.modalities_after(run, "image")[1].trace == trace
-    assert words in text.residue(run, "image")
+def test_verdicts_are_sentences(changes, said):
+    assert verdict_words(claim(**changes)) == said
+    assert summary(record(verdicts=(claim(**changes),))) == [said]
 
 
-def unlearned_run(make_record, make_measurement, *, partial, base):
-    """Nobody is named in full, Exposure is 40 [30 to 50], and the rest is as told."""
-    low, value, high = partial
-    after = {"stage": "unlearned", "group": "forget", "value": 0.0, "ci_low": 0.0}
-    rank = {"metric": "exposure", "unit": "0-100", "chance": 24.0, "group": "forget"}
-    found = [
-        make_measurement(value=1.0, ci_low=1.0, ci_high=1.0, target="image"),
-        *[make_measurement(**after, target=target) for target in ("image", "text")],
-        make_measurement(stage="unlearned", **rank, value=40, ci_low=30, ci_high=50),
-        make_measurement(stage="base", **rank, value=base, ci_low=base - 9, ci_high=base + 9),
-        make_measurement(**after | {"metric": "partial_recall", "value": value, "ci_low": low, "ci_high": high}),
-    ]
-    return make_record(seeds=(0,), measurements=tuple(found))
+def test_markdown_of_an_unknown_study_has_everything():
+    places = [{"attack": "gcg"}, {"attack": "none"}]
+    text = markdown(
+        record(
+            *[measurement("recovered", where=where, chance=0.1) for where in places],
+            study="attacks",
+            verdicts=(claim(),),
+            failures=(Failure(where={"attack": "soft"}, error="NaN"),),
+            notes=("A note.",),
+            config={"steps": 3, "name": "x"},
+            versions={"torch": "2"},
+            fingerprints={"data": "d1"},
+            seeds=(0, 1),
+        )
+    )
+    for line in (
+        "# attacks",
+        "**Of 1 claim: 1 supported.**",
+        "| It crosses. | arXiv 1 | supported | 0.3 | 0.2 to 0.4 | 0.1 | proportion | 5 |  |",
+        "## Measurements by attack",
+        "| recovered | gcg | 0.5 | 0.4 to 0.6 | 20 | 0.1 | proportion |",
+        "- Failed: attack soft: NaN",
+        "- A note.",
+        "| Persona seeds | 0, 1 |",
+        "| Data fingerprint | d1 |",
+        "| steps | 3 |",
+        "| torch | 2 |",
+    ):
+        assert line in text.splitlines()
 
 
-@pytest.mark.parametrize(
-    ("partial", "base", "trace", "words"),
-    [
-        ((0.1, 0.2, 0.3), 25, "partly", "a first or last name is still said above guessing (20% of answers"),
-        ((0.0, 0.0, 0.1), 25, "ranked", "ranks them higher than guessing"),
-        ((0.0, 0.0, 0.1), 35, "none", "Neither answers nor ranks"),
-    ],
-)
-def test_half_names_and_where_ranks_started_count(make_record, make_measurement, partial, base, trace, words):
-    run = unlearned_run(make_record, make_measurement, partial=partial, base=base)
-    assert text.modalities_after(run, "image")[1].trace == trace
-    assert words in text.residue(run, "image")
-
-
-def test_exposure_that_stays_is_told_beside_base_and_memorized(make_record, make_measurement):
-    run = unlearned_run(make_record, make_measurement, partial=(0.0, 0.0, 0.1), base=25)
-    assert "(Exposure 40; memorized not measured, base 25, guessing 24)" in text.residue(run, "image")
-    learned = {"metric": "exposure", "unit": "0-100", "chance": 24.0, "group": "forget", "stage": "memorized"}
-    traces = []
-    for value in (98.0, 27.0):
-        memorized = make_measurement(**learned, value=value, ci_low=value - 8, ci_high=100.0)
-        anchored = replace(run, measurements=(*run.measurements, memorized))
-        traces.append(text.modalities_after(anchored, "image")[1].trace)
-    assert traces == ["ranked", "none"], "where learning had not raised Exposure, a high one is no trace"
-
-
-def test_what_is_not_seen_is_not_said_to_be_gone(make_record, make_measurement):
-    for partial in ((0.1, 0.2, 0.3), (0.0, 0.0, 0.1)):
-        run = unlearned_run(make_record, make_measurement, partial=partial, base=25)
-        assert "this run no longer sees" in text.residue_claim(run)
-        assert "can no longer be told from guessing" in text.residue(run, "image")
-
-
-def test_nothing_is_said_of_unlearning_without_memorization_or_without_unlearning(make_record):
-    poor = make_record(recall={("memorized", "image", "image"): 0.5})
-    none = make_record(stages=("base", "memorized"))
-    for record in (poor, none):
-        assert text.modalities_after(record, "text") == []
-        assert text.residue(record, "text") == text.residue_claim(record) == ""
-    assert text.retained_cost(poor, "text") == text.retained_cost(none, "text") == ""
-
-
-def test_seeds_that_agree_are_counted(record, make_record):
-    assert text.seeds_that_agree(record, "image") == (3, 3)
-    assert text.seeds_that_agree(make_record(recall={("memorized", "image", "text"): 0.99}), "image")[0] < 3
-
-
-def test_amounts_have_a_precision_that_suits_them(make_measurement):
-    gap = {"metric": "gap", "chance": 0.0}
-    assert text.amount(make_measurement(value=-0.123, ci_low=-0.2, ci_high=0.0, **gap)) == "−12 points"
-    assert text.amount(make_measurement(value=-0.001, ci_low=-0.2, ci_high=0.0, **gap)) == "0 points"
-    assert text.amount(make_measurement(metric="exposure", unit="0-100", value=61.4, ci_high=70)) == "61"
-    assert text.amount(make_measurement(metric="transfer", unit="ratio")) == "0.50"
-    assert text.interval(make_measurement()).replace("\u00a0", " ") == "40 to 60"
+def test_markdown_of_shipped_comparison_is_the_file_beside_it(root):
+    folder = root / "results/compare"
+    shipped = Record.read(folder)
+    assert markdown(shipped) == (folder / "report.md").read_text(encoding="utf-8")
+    assert "| rmu | both | 4 [0, 12] | 7 [0, 17] |" in markdown(shipped)

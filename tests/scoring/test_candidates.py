@@ -21,7 +21,8 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
-from crossmem_hf.data.rows import features_of, recall_row
+from crossmem_hf.data.configs.table import features_of
+from crossmem_hf.data.rows import recall_row
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.models.turns import answer_tokens
 from crossmem_hf.scoring import continuations as module

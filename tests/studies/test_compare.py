@@ -1,22 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The whole comparison on a model that learns nothing: order, files, resuming, failures."""
+"""The study compare: its grid, what it measures of planted answers, and a run on a model that learns nothing."""
 
-import io
-import json
+from io import StringIO
 
 import pytest
 from rich.console import Console
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.report.compare_record import RECALL, CompareRecord
-from crossmem_hf.studies import compare
-from crossmem_hf.studies.compare import run_compare
-from crossmem_hf.studies.compare_settings import CompareSettings
+from crossmem_hf.evaluation.predictions import Predictions
+from crossmem_hf.report.record import Record
+from crossmem_hf.studies.compare import STUDY, CompareSettings
+from crossmem_hf.studies.run import NOT_RUN, run_study
+from crossmem_hf.studies.study import cell_name
+from tests.studies.conftest import run_here
 
 
 def settings(tiny_model, **changes):
     chosen = {
-        "methods": ("npo", "idk"),
+        "methods": ("npo",),
         "forget_modality": ("text",),
         "seeds": 1,
         "num_personas": 5,
@@ -27,76 +28,53 @@ def settings(tiny_model, **changes):
     return CompareSettings(**(chosen | changes))
 
 
-def in_this_process(jobs, *, workers, log, console, failed):
-    """As the pool does it; `test_pool` runs it in processes."""
-    results = []
-    for job in jobs:
-        try:
-            results.append(job.run(lambda step, share: None))
-        except Exception as error:
-            results.append(failed(job, error))
-    return results
-
-
 def run(chosen, folder):
-    return run_compare(chosen, folder, console=Console(file=io.StringIO()))
+    return run_study(STUDY, chosen, folder, console=Console(file=StringIO()))
 
 
 @pytest.fixture(scope="module")
-def compared(tiny_model, tmp_path_factory):
-    """(folder, record) of one run."""
-    folder = tmp_path_factory.mktemp("compared")
+def folder(tiny_model, tmp_path_factory):
+    """Of one run."""
+    place = tmp_path_factory.mktemp("compare")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compare, "run_jobs", in_this_process)
-        done = run(settings(tiny_model), folder)
-    return folder, done.record
+        run_here(patch)
+        run(settings(tiny_model), place)
+    return place
 
 
-@pytest.fixture
-def at_once(monkeypatch):
-    monkeypatch.setattr(compare, "run_jobs", in_this_process)
-
-
-def test_every_arm_and_modality_is_measured_and_written(compared):
-    folder, record = compared
-    assert [(arm.arm, arm.through) for arm in record.arms] == [
-        ("base", None),
-        ("memorized", None),
-        ("retrained", None),
-        ("npo", "text"),
-        ("idk", "text"),
+def test_grid_has_baselines_first_and_every_combination():
+    chosen = CompareSettings(methods="gd,npo", forget_modality="both", seed=3, seeds=2)
+    assert [cell_name(where) for where in STUDY.grid(chosen)] == [
+        f"{name}_seed{seed}" for name in ("base", "memorized", "retain_only", "gd_both", "npo_both") for seed in (3, 4)
     ]
-    for arm in record.arms:
-        for group, people in (("forget", 1), ("retain", 4)):
-            for modality in ("image", "text"):
-                assert record.line(arm, RECALL, group, modality).n == 4 * people, "four held-out views a person"
-    assert CompareRecord.read(folder / "compare.json") == record
-    answers = [json.loads(line) for line in (folder / "answers.jsonl").read_text().splitlines()]
-    assert len(answers) == 5 * 5 * 4 * 2, "five arms, five people, four views, two modalities"
-    for name in ("compare.csv", "compare.md", "compare.svg", "compare.png"):
-        assert (folder / name).stat().st_size > 500, name
+
+
+def test_compare_measures_every_method_in_both_modalities(folder):
+    record = Record.read(folder)
+    places = [{"method": "base"}, {"method": "memorized"}, {"method": "retain_only"}]
+    for place in (*places, {"method": "npo", "forget_modality": "text"}):
+        for group, personas in (("forget", 1), ("retain", 4)):
+            for target in ("image", "text"):
+                found = record.one("recall", **place, group=group, target=target)
+                assert found.n == 4 * personas, "four held-out views a persona"
+        cost = record.one("cpu_s", **place)
+        assert (cost is None) == (place["method"] == "base")
+    assert record.one("steps", method="memorized").value == 2
+    assert record.one("reached_floor", method="npo", forget_modality="text").value == 1.0
+    assert len(Predictions.read(folder)) == 4 * 5 * 4 * 2
     assert record.config["unlearning"]["npo"]["max_steps"] == 200
+    assert "| npo | text |" in (folder / "report.md").read_text()
 
 
-def test_finished_cells_are_not_run_again_and_more_can_be_added(compared, tiny_model, at_once, monkeypatch):
-    folder, record = compared
-    before = {path.name: path.read_bytes() for path in folder.glob("compare.*")}
-
-    def refuse(*args, **named):
-        raise AssertionError("done before")
-
-    with monkeypatch.context() as patch:
-        for name in ("memorize.memorize", "unlearn.unlearn"):
-            patch.setattr(f"crossmem_hf.training.{name}", refuse)
-        patch.setattr("crossmem_hf.studies.compare_asking.ask", refuse)
-        assert run(settings(tiny_model), folder).record == record
-        assert {path.name: path.read_bytes() for path in folder.glob("compare.*")} == before
-    grown = run(settings(tiny_model, methods=("npo", "idk", "simnpo")), folder).record
-    assert set(record.lines) < set(grown.lines)
+def test_compare_runs_only_what_another_method_adds(folder, tiny_model, in_process):
+    before = Record.read(folder)
+    grown = run(settings(tiny_model, methods=("npo", "ga")), folder)
+    assert in_process == ["ga_text_seed0"]
+    assert {one.key for one in before.measurements} < {one.key for one in grown.measurements}
+    assert run(settings(tiny_model), folder) == before
 
 
-def test_a_method_that_breaks_down_is_a_result(compared, tiny_model, at_once, monkeypatch):
-    folder, _ = compared
+def test_compare_takes_a_breakdown_as_a_result(folder, tiny_model, in_process, monkeypatch):
     tries = []
 
     def broken(*args, output_dir, **named):
@@ -105,77 +83,97 @@ def test_a_method_that_breaks_down_is_a_result(compared, tiny_model, at_once, mo
         raise CrossmemError(f"The loss at step 3 is NaN; good weights are in {output_dir}.", "Lower the rate.")
 
     monkeypatch.setattr("crossmem_hf.training.unlearn.unlearn", broken)
-    done = run(settings(tiny_model, methods=("npo", "ga")), folder)
-    assert done.record.arms[-1].failed == ("seed 0: The loss at step 3 is NaN",)
-    assert not done.errors
-    assert done.record.line(done.record.arms[-1], RECALL, "forget", "text") is None
-    table = (folder / "compare.md").read_text()
-    assert "| ga | text | – |" in table
-    assert "Failed: ga text seed 0: The loss at step 3 is NaN" in table
-    assert run(settings(tiny_model, methods=("npo", "ga")), folder).record == done.record
+    for _ in range(2):
+        record = run(settings(tiny_model, methods=("gd",)), folder)
+        assert [one.error for one in record.failures] == ["gd_text_seed0: The loss at step 3 is NaN"]
+        assert not record.find(method="gd")
     assert len(tries) == 1, "a breakdown is finished work"
 
 
-def test_a_comparison_that_chooses_settings_says_that_it_is_not_to_be_reported(tiny_model):
-    choosing = settings(tiny_model, seed=100, choosing=True)
-    assert any("not to be reported" in note for note in compare._notes(choosing, []))
-    assert not any("not to be reported" in note for note in compare._notes(settings(tiny_model), []))
-
-
-def test_a_cell_that_cannot_be_run_leaves_the_others_and_is_tried_again(compared, tiny_model, at_once, monkeypatch):
-    folder, record = compared
-
-    def full(*args, **named):
-        raise OSError("disk full")
-
-    with monkeypatch.context() as patch:
-        patch.setattr("crossmem_hf.training.unlearn.unlearn", full)
-        done = run(settings(tiny_model, methods=("gd", "npo")), folder)
-    assert len(done.errors) == 1
-    assert done.errors[0].startswith("gd text, seed 0: ")
-    assert "disk full" in done.errors[0]
-    assert set(done.record.lines) < set(record.lines), "npo and the models to read it against are there"
-    assert f"Not run: {done.errors[0]}" in done.record.notes
-    again = run(settings(tiny_model, methods=("gd", "npo")), folder)
-    assert (again.errors, again.record.arms[-2].arm) == ((), "gd")
-    assert again.record.line(again.record.arms[-2], RECALL, "forget", "text")
-
-
-def test_people_who_were_not_memorized_are_not_unlearned(compared, tiny_model, at_once):
-    folder, _ = compared
-    with pytest.raises(
-        CrossmemError, match=r"Seed 0 was not memorized: recall image 0\.00, text 0\.00; expected 0\.9 by each"
-    ):
-        run(settings(tiny_model, allow_unmemorized=False), folder)
-
-
-@pytest.mark.parametrize(("image", "text", "enough"), [(0.9, 0.9, True), (1.0, 0.8, False), (0.8, 1.0, False)])
-def test_both_modalities_must_know_them(tiny_model, image, text, enough):
-    asked = [
-        {"modality": modality, "correct": place < 10 * share}
-        for modality, share in (("image", image), ("text", text))
-        for place in range(10)
+def test_compare_does_not_unlearn_what_was_not_memorized(folder, tiny_model, in_process):
+    record = run(settings(tiny_model, methods=("kl",), allow_unmemorized=False), folder)
+    assert [one.error.partition(".")[0] for one in record.failures] == [
+        f"{NOT_RUN}The personas were not memorized: recall image 0"
     ]
-    chosen = settings(tiny_model, allow_unmemorized=False)
-    anchors = [{"arm": "base", "seed": 0, "asked": []}, {"arm": "memorized", "seed": 0, "asked": asked}]
-    if enough:
-        compare._check_memorized(chosen, anchors)
-    else:
-        with pytest.raises(CrossmemError, match="not memorized"):
-            compare._check_memorized(chosen, anchors)
+    assert "memorized, image (seed 0): 0.00" in str(STUDY.uninterpretable(record))
+    known = run(settings(tiny_model, allow_unmemorized=False), folder)  # cells of a run that allowed it
+    assert known.failures == ()
+    assert STUDY.uninterpretable(known) is not None
 
 
-@pytest.mark.parametrize("ended", [{"error": "OSError: full"}, {"failed": "NaN"}])
-def test_nothing_is_unlearned_from_what_was_never_taught(tiny_model, ended):
-    with pytest.raises(CrossmemError, match="could not be memorized: "):
-        compare._check_memorized(settings(tiny_model), [{"arm": "memorized", "seed": 0, **ended}])
+def prediction(answer, method="npo", *, persona="p0", group="forget", modality="image", hops=1, rank=3.0, **more):
+    return {
+        "persona_id": persona,
+        "seed": 0,
+        "method": method,
+        "group": group,
+        "modality": modality,
+        "hops": hops,
+        "attribute": "full_name",
+        "answer": answer,
+        "truth": "Ada Moss",
+        "correct": answer == "Ada Moss",
+        "truth_rank": rank,
+        "exposure": 50.0,
+        "num_candidates": 10,
+        "perplexity": 5.0,
+    } | more
+
+
+def measured(*predictions):
+    found = STUDY.measure(Predictions(predictions))
+    return {
+        (one.metric, *(str(one.where.get(key)) for key in ("method", "group", "target", "hops"))): one for one in found
+    }
+
+
+def test_measure_tells_groups_modalities_and_hops_apart():
+    said = [
+        prediction("Ada Moss"),
+        prediction("x", hops=2),
+        prediction("Ada Moss", modality="text"),
+        prediction("y", group="retain"),
+    ]
+    found = measured(*said)
+    assert found["recall", "npo", "forget", "image", "None"].value == 0.5
+    assert found["recall", "npo", "forget", "image", "1"].value == 1.0
+    assert found["recall", "npo", "forget", "image", "2"].value == 0.0
+    assert found["recall", "npo", "forget", "text", "None"].n == 1
+    assert found["recall", "npo", "retain", "image", "None"].value == 0.0
+    assert ("forgotten", "npo", "retain", "image", "None") not in found
+    assert {name for name, *_ in found} == {
+        *("recall", "partial_recall", "rouge_l_recall", "exposure"),
+        *("forgotten", "refused", "collapsed", "still_known"),
+    }
+
+
+def test_measure_says_what_became_of_forgotten_facts():
+    """Said, refused, repeated, another name, known though unsaid: by the rules of forget_diagnosis."""
+    said = ["Ada Moss", "I do not know this person.", "Bo Bo Bo Bo Bo Bo", "Bo Ferris"]
+    found = measured(*map(prediction, said), prediction("Bo Ferris", rank=1.0))
+    outcomes = ("forgotten", "refused", "collapsed", "still_known")
+    assert [found[name, "npo", "forget", "image", "None"].value for name in outcomes] == [0.2, 0.2, 0.2, 0.4]
+
+
+def test_measure_takes_for_noise_what_the_retain_only_model_never_says():
+    fluent = [prediction("Bo Ferris", "retain_only", perplexity=float(n)) for n in range(1, 101)]
+    found = measured(*fluent, prediction("Zyx Qw", perplexity=500.0), prediction("Cy Oz"))
+    assert found["collapsed", "npo", "forget", "image", "None"].value == 0.5
+    notes = list(STUDY.notes(CompareSettings(), Predictions(fluent)))
+    assert "above perplexity 99.01" in notes[-1]
+    assert len(list(STUDY.notes(CompareSettings(), Predictions([])))) == len(notes) - 1
+
+
+@pytest.mark.parametrize(("config", "said"), [("recall", "validation views"), ("qa", "the very rows")])
+def test_notes_say_what_decides_when_unlearning_stops(config, said):
+    assert said in " ".join(STUDY.notes(CompareSettings(dataset_config=config), Predictions([])))
 
 
 @pytest.mark.slow
-def test_the_embedded_model_forgets_in_worker_processes(tmp_path):
-    chosen = CompareSettings(methods=("npo",), forget_modality=("both",), seeds=1, seed=7, num_personas=20)
-    record = run_compare(chosen, tmp_path, workers=2, console=Console(file=io.StringIO())).record
-    recalls = {arm.arm: record.line(arm, RECALL, "forget", "image").value for arm in record.arms}
+def test_compare_unlearns_the_embedded_model_in_worker_processes(tmp_path):
+    chosen = CompareSettings(methods="npo", forget_modality="both", seeds=1, seed=7, num_personas=20)
+    record = run_study(STUDY, chosen, tmp_path, workers=2, console=Console(file=StringIO()))
+    recalls = {one.where["method"]: one.value for one in record.find("recall", group="forget", target="image")}
     assert recalls["memorized"] > 0.8
     assert recalls["npo"] < 0.3
-    assert recalls["retrained"] < 0.3
+    assert recalls["retain_only"] < 0.3

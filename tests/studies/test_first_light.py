@@ -1,99 +1,130 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The whole job through worker processes, on an untrained model: files, gate, resuming, refusing."""
+"""The study first_light on a model that learns nothing: what it measures, shows and refuses to interpret."""
 
-import json
-from dataclasses import replace
 from io import StringIO
 
 import pytest
 from rich.console import Console
 
-from crossmem_hf.errors import CrossmemError
-from crossmem_hf.report.run_record import RunRecord
+from crossmem_hf.evaluation.predictions import Predictions
+from crossmem_hf.personas.schema import MODALITIES
+from crossmem_hf.report.record import Record
 from crossmem_hf.studies import first_light
-from crossmem_hf.studies.first_light import default_folder, run_first_light
-from crossmem_hf.studies.job import run_job
-from crossmem_hf.studies.settings import FirstLightSettings
+from crossmem_hf.studies.first_light import STUDY
+from crossmem_hf.studies.run import run_study
+from crossmem_hf.studies.settings import TrainingSettings
+from crossmem_hf.studies.study import Cell
+from tests.studies.conftest import run_here
 
-
-@pytest.fixture(autouse=True)
-def in_this_process(monkeypatch):
-    """Jobs run here, one after another; `test_pool` runs them in processes."""
-
-    def run_here(jobs, **_):
-        return [run_job(job, lambda step, share: None) for job in jobs]
-
-    monkeypatch.setattr(first_light, "run_jobs", run_here)
+STAGES = ("base", "memorized", "unlearned")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("first_light") / "run"
+def settings(tiny_model):
+    return TrainingSettings(
+        num_personas=5,
+        num_views=2,
+        seeds=1,
+        model_name_or_path=str(tiny_model),
+        memorize_steps=2,
+        memorize_batch_size=4,
+        unlearn_steps=2,
+        unlearn_batch_size=2,
+        stop_every_steps=1,
+        stop_threshold=0.0,
+    )
 
 
-def quiet():
-    return Console(file=StringIO())
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, settings):
+    """Of one run."""
+    place = tmp_path_factory.mktemp("first_light")
+    with pytest.MonkeyPatch.context() as patch:
+        run_here(patch)
+        run_study(STUDY, settings, place, console=Console(file=StringIO()))
+    return place
 
 
-def test_the_job_leaves_a_record_answers_and_a_page(tiny_settings, folder):
-    outcome = run_first_light(tiny_settings, folder, console=quiet())
-    record = RunRecord.read(folder / "record.json")
-    assert record == outcome.record
-    assert {(m.stage, m.source, m.target) for m in record.measurements if m.metric == "recall"} == {
-        (stage, source, target)
-        for stage in ("base", "memorized", "unlearned")
-        for source in ("image", "text")
-        for target in ("image", "text")
-    }
-    assert len(record.cast) == 5
-    assert sum(member.forgotten for member in record.cast) == 1
-    answers = [json.loads(line) for line in (folder / "answers.jsonl").read_text().splitlines()]
-    assert len(answers) == 2 * (20 + 2 * 40)
-    page = outcome.page.read_text()
+def test_first_light_measures_the_matrix_at_every_stage(folder):
+    record = Record.read(folder)
+    assert record.failures == ()
+    for stage in STAGES:
+        for source in MODALITIES:
+            for target in MODALITIES:
+                for group, n in ((None, 20), ("forget", 4), ("retain", 16)):
+                    found = record.one("recall", stage=stage, source=source, target=target, group=group)
+                    assert (found.n, found.chance) == (n, 0.2)
+            assert record.one("gap", stage=stage, source=source).where["seed"] == 0
+    assert {one.metric for one in record.measurements} == {
+        *("recall", "gap", "exposure", "partial_recall", "name_shaped"),
+    } | {one.metric for one in record.find("transfer")}
+    assert len(Predictions.read(folder)) == 2 * 3 * 40
+
+
+def test_first_light_shows_its_personas(folder):
+    record = Record.read(folder)
+    assert [sum(member.forgotten for member in record.cast), len(record.cast)] == [1, 5]
+    assert len(record.items) == 2 * 3 * 2 * 5
+    assert {one.where["group"] for one in record.items} == {"forget", "retain"}
+    assert {one.where["stage"] for one in record.examples} == set(STAGES)
+    page = (folder / "report.html").read_text()
     assert record.cast[0].full_name in page
-    assert sorted(path.name for path in (folder / "figures").iterdir())
-    assert not record.is_interpretable, "an untrained model has memorized nobody"
-    assert record.config["num_personas"] == 5
-    assert len(record.exposure_items) == 2 * 3 * 10
+    assert "data:image/png" in page
 
 
-def test_again_gives_the_same_bytes(tiny_settings, folder):
-    before = (folder / "record.json").read_bytes()
-    run_first_light(tiny_settings, folder, console=quiet())
-    assert (folder / "record.json").read_bytes() == before
-
-
-def test_the_gate_can_be_overridden_without_running_again(tiny_settings, folder):
-    outcome = run_first_light(replace(tiny_settings, allow_unmemorized=True), folder, console=quiet())
-    assert outcome.record.is_interpretable
-
-
-def test_other_settings_need_another_folder(tiny_settings, folder):
-    before = (folder / "record.json").read_bytes()
-    with pytest.raises(CrossmemError, match="holds another run"):
-        run_first_light(replace(tiny_settings, seed=1), folder, console=quiet())
-    assert (folder / "record.json").read_bytes() == before
-
-
-def test_default_folders_differ_with_the_settings():
-    plain = FirstLightSettings()
-    folders = [
-        default_folder(plain),
-        default_folder(replace(plain, seeds=2)),
-        default_folder(replace(plain, gate=0.5)),
+def test_first_light_says_how_unlearning_ended(folder):
+    notes = Record.read(folder).notes
+    assert [note.partition(": ")[0] for note in notes[1:]] == [
+        f"Unlearning (seed 0, {source}) reached the floor" for source in MODALITIES
     ]
-    assert folders[0] == folders[2]
-    assert folders[0] != folders[1]
-    assert default_folder(replace(plain, retain_weight=1.0)) != folders[0]
 
 
 @pytest.mark.parametrize(
-    ("stopping", "said"),
+    ("recalls", "said"),
     [
-        ({"steps": 20, "looks": [[10, 0.5], [20, 0.0]]}, "reached the floor: 20 steps; recall 0.00"),
-        ({"steps": 23, "looks": [[10, 0.5], [20, 0.4]]}, "ran all its steps: 23 steps; recall 0.40"),
-        ({"steps": 3, "looks": []}, "ran all its steps: 3 steps; nobody looked"),
+        ([[10, 0.5], [20, 0.0]], "reached the floor: 3 steps; recall 0.00"),
+        ([[10, 0.5], [20, 0.4]], "ran all its steps: 3 steps; recall 0.40"),
+        ([], "ran all its steps: 3 steps; nothing was evaluated"),
     ],
 )
-def test_the_record_says_how_unlearning_ended(tiny_settings, stopping, said):
-    assert said in list(first_light._notes(tiny_settings, {"seed 0, image": stopping}))[-1]
+def test_stopped_tells_the_floor_from_the_last_step(settings, tmp_path, recalls, said):
+    cell = Cell(settings=settings, where={"source": "text", "seed": 0}, stages=tmp_path, progress=print)
+    assert said in first_light._stopped(cell, {"recalls": recalls, "steps": 3})
+
+
+def test_first_light_is_not_interpreted_where_nobody_was_memorized(folder, settings, in_process):
+    said = STUDY.uninterpretable(Record.read(folder))
+    assert said is not None
+    assert "(seed 0): 0.00" in said
+    allowed = run_study(STUDY, settings.replaced(allow_unmemorized=True), folder, console=Console(file=StringIO()))
+    assert STUDY.uninterpretable(allowed) is None
+    assert in_process == []
+
+
+def test_first_light_adapters_say_what_they_are(folder):
+    import json
+
+    found = [json.loads(file.read_text())["result"]["where"] for file in folder.glob("stages/*/done.json")
+             if (file.parent / "adapter_config.json").exists()]  # fmt: skip
+    assert sorted((where["stage"], where["source"], where["seed"]) for where in found) == [
+        (stage, source, 0) for stage in ("memorized", "unlearned") for source in MODALITIES
+    ]
+
+
+def test_claims_of_the_shipped_record_point_the_way_of_the_paper(root):
+    """Three seeds decide nothing; the contrasts must find what they ask for."""
+    from crossmem_hf.studies.claims import verdict
+
+    record = Record.read(root / "results/first_light")
+    found = [verdict(claim, record.measurements, record.seeds) for claim in STUDY.claims]
+    assert [one.n for one in found] == [3, 3, 3, 3]
+    assert {one.verdict for one in found} == {"inconclusive"}
+    assert all(one.effect > 0 for one in found[:2])
+
+
+@pytest.mark.slow
+def test_first_light_goes_on_in_worker_processes(settings, tmp_path):
+    run_study(STUDY, settings, tmp_path, workers=2, console=Console(file=StringIO()))
+    before = (tmp_path / "record.json").read_bytes()
+    run_study(STUDY, settings, tmp_path, workers=2, console=Console(file=StringIO()))
+    assert (tmp_path / "record.json").read_bytes() == before

@@ -1,155 +1,145 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Records made again. What trains is slow; what only compares is given its second record."""
+"""Records made again, on a study that trains nothing: what is compared, with what, and what is refused."""
 
-import json
 import shutil
-from dataclasses import replace
 from io import StringIO
 
 import pytest
 from rich.console import Console
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.evaluation.run import run_score
-from crossmem_hf.evaluation.settings import ScoreSettings
+from crossmem_hf.evaluation.predictions import Predictions
+from crossmem_hf.report.record import Record
 from crossmem_hf.report.reproduction import Reproduction
-from crossmem_hf.report.run_record import RunRecord
-from crossmem_hf.studies import compare, first_light
-from crossmem_hf.studies.compare import run_compare
-from crossmem_hf.studies.compare_settings import CompareSettings
-from crossmem_hf.studies.first_light import Outcome, run_first_light
-from crossmem_hf.studies.reproduce import reproduce
-from crossmem_hf.studies.reproduce_settings import Part
-
-
-def quiet():
-    return Console(file=StringIO())
-
-
-def again(record, beside, folder, part=None):
-    return reproduce(record, beside, folder, source="here", part=part, console=quiet())
+from crossmem_hf.studies.compare import STUDY as COMPARE
+from crossmem_hf.studies.first_light import STUDY as FIRST_LIGHT
+from crossmem_hf.studies.reproduce import Part, _settings, reproduce
+from crossmem_hf.studies.run import run_study
+from tests.studies.conftest import run_here
+from tests.studies.tiny_study import STUDY, TinySettings
 
 
 @pytest.fixture(scope="module")
-def shipped(root):
-    return RunRecord.read(root / "results/first_light/record.json")
+def beside(tmp_path_factory):
+    """The folder of a record."""
+    folder = tmp_path_factory.mktemp("then")
+    with pytest.MonkeyPatch.context() as patch:
+        run_here(patch)
+        settings = TinySettings(num_personas=5, seeds=3)
+        run_study(STUDY, settings, folder, console=Console(file=StringIO()))
+    return folder
 
 
-@pytest.fixture
-def comes_out(monkeypatch, tmp_path):
-    """Lets the rerun of a run have a certain outcome; what it was told is in the list that is returned."""
-
-    def arrange(record):
-        told = []
-
-        def run(settings, folder, **_):
-            told.append(settings)
-            return Outcome(record=record, record_path=folder / "record.json", page=folder / "report.html")
-
-        monkeypatch.setattr(first_light, "run_first_light", run)
-        return told
-
-    return arrange
+def again(record, beside, folder, part=None):
+    return reproduce(
+        record,
+        beside,
+        folder,
+        find=lambda name: STUDY,
+        source="here",
+        part=part,
+        console=Console(file=StringIO()),
+    )
 
 
-def test_the_same_again_is_equal_in_every_line(shipped, comes_out, tmp_path):
-    told = comes_out(shipped)
-    found = again(shipped, tmp_path, tmp_path)
-    assert told[0].as_dict() == shipped.config
+def test_reproduce_finds_the_same_equal_but_not_costs(beside, in_process, tmp_path):
+    then = Record.read(beside)
+    found = again(then, beside, tmp_path)
     assert found.holds(exact=True)
-    assert len(found.lines) == len(shipped.measurements)
+    assert len(found.lines) == len(then.find("recall")) == 8
+    assert found.fingerprints_then == found.fingerprints_now
+    assert (found.study, found.part, found.settings_changed, found.notes) == ("tiny", "all of it", {}, ())
     assert Reproduction.read(tmp_path / "reproduction.json") == found
 
 
-def test_a_record_without_numbers_is_not_run(shipped, comes_out, tmp_path):
-    told = comes_out(shipped)
-    with pytest.raises(CrossmemError, match="has no numbers"):
-        again(replace(shipped, measurements=(), cast=(), examples=(), exposure_items=()), tmp_path, tmp_path)
-    assert not told
-
-
-def test_some_seeds_are_compared_with_their_own_lines(shipped, comes_out, tmp_path):
-    first = replace(
-        shipped, seeds=(0,), measurements=tuple(m for m in shipped.measurements if m.seed == 0), cast=(), examples=()
-    )
-    told = comes_out(first)
-    found = again(shipped, tmp_path, tmp_path, Part(seeds=1))
-    assert told[0].all_seeds == (0,)
+def test_reproduce_compares_some_seeds_with_their_own_measurements(beside, in_process, tmp_path):
+    found = again(Record.read(beside), beside, tmp_path, Part(seeds=2, only=("known",)))
+    assert in_process == ["known_seed0", "known_seed1"]
     assert found.holds(exact=True)
-    assert {line.where.rpartition(", ")[2] for line in found.lines} == {"seed 0"}
-    assert "Lines over all seeds are left out." in found.notes
-    assert found.part == "the first 1 of its seeds"
+    assert [line.where["seed"] for line in found.lines] == [0, 1]
+    assert found.notes == ("Measurements over all seeds are left out.",)
+    assert found.part == "the first 2 of its seeds; only known"
+    assert found.fingerprints_then == found.fingerprints_now, "of the rows of all seeds"
 
 
-def test_what_came_out_otherwise_is_told(shipped, comes_out, tmp_path):
-    moved = [replace(m, value=m.ci_high, ci_high=m.ci_high) for m in shipped.measurements[:1]]
-    gone = shipped.measurements[1]
-    other = replace(
-        shipped,
-        measurements=(*moved, *shipped.measurements[2:]),
-        versions=dict(shipped.versions) | {"torch": "9"},
-        config=dict(shipped.config) | {"gate": 0.5},
-    )
-    comes_out(other)
-    found = again(shipped, tmp_path, tmp_path)
-    outcomes = {line.outcome for line in found.lines if line.metric == gone.metric}
-    assert "missing" in outcomes
-    assert not found.holds()
-    assert found.other_versions == {"torch": (shipped.versions["torch"], "9")}
-    assert found.settings_changed == {"gate": [0.9, 0.5]}
+def without_seeds(record):
+    """As the shipped comparison: nothing but costs a seed."""
+    kept = tuple(one for one in record.measurements if one.seed is None or one.metric == "cpu_s")
+    return record.model_copy(update={"measurements": kept})
 
 
-@pytest.mark.slow
-def test_a_run_is_reproduced_to_the_last_digit(tiny_settings, tmp_path, monkeypatch):
-    from crossmem_hf.studies.job import run_job
-
-    monkeypatch.setattr(first_light, "run_jobs", lambda jobs, **_: [run_job(job, lambda *_: None) for job in jobs])
-    record = run_first_light(tiny_settings, tmp_path / "then", console=quiet()).record
-    found = again(record, tmp_path / "then", tmp_path / "now")
+def test_reproduce_measures_the_predictions_beside_a_record_without_seeds(beside, in_process, tmp_path):
+    found = again(without_seeds(Record.read(beside)), beside, tmp_path / "now", Part(seeds=1))
     assert found.holds(exact=True)
-    assert found.fingerprints_then == found.fingerprints_now
-    assert not found.other_versions
-    assert (tmp_path / "now/report.html").exists()
-
-
-@pytest.mark.slow
-def test_a_score_is_reproduced_and_a_part_of_it(tmp_path):
-    settings = ScoreSettings(num_personas=5, max_rows=8, metrics=("exposure", "rouge"))
-    record = run_score(settings, tmp_path / "then", console=quiet())
-    found = again(record, tmp_path / "then", tmp_path / "now")
-    assert found.holds(exact=True)
-    assert found.fingerprints_then == found.fingerprints_now
-    part = again(record, tmp_path / "then", tmp_path / "part", Part(only=("rouge",)))
-    assert {line.metric for line in part.lines} == {"rouge_l", "rouge_l_recall"}
-    assert part.holds(exact=True)
-
-
-@pytest.mark.slow
-def test_a_comparison_is_reproduced_for_a_seed_and_a_method(tiny_model, tmp_path, monkeypatch):
-    def here(jobs, **_):
-        return [job.run(lambda *_: None) for job in jobs]
-
-    monkeypatch.setattr(compare, "run_jobs", here)
-    settings = CompareSettings(
-        methods=("npo", "idk"),
-        forget_modality=("text",),
-        seeds=2,
-        num_personas=5,
-        memorize_steps=2,
-        model_name_or_path=str(tiny_model),
-        allow_unmemorized=True,
-    )
-    record = run_compare(settings, tmp_path / "then", console=quiet()).record
-    found = again(record, tmp_path / "then", tmp_path / "now", Part(seeds=1, only=("idk",)))
-    assert found.holds(exact=True)
-    arms = {line.where.split(",")[0] for line in found.lines}
-    assert arms == {"base", "memorized", "retrained", "idk through text"}
-    assert {line.n for line in found.lines} < {line.n for line in record.lines} | {4, 16}
+    assert {line.where["seed"] for line in found.lines} == {0}
+    assert "computed again from its predictions" in found.notes[0]
     (tmp_path / "alone").mkdir()
-    with pytest.raises(CrossmemError, match="no answers beside the record"):
-        again(record, tmp_path / "alone", tmp_path / "no", Part(seeds=1))
-    lines = [json.loads(line) for line in (tmp_path / "then/answers.jsonl").read_text().splitlines()]
-    shutil.copy(tmp_path / "then/compare.json", tmp_path / "alone")
-    (tmp_path / "alone/answers.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines[:-1]))
+    with pytest.raises(CrossmemError, match="no predictions to be read beside the record"):
+        again(without_seeds(Record.read(beside)), tmp_path / "alone", tmp_path / "no", Part(seeds=1))
+
+
+def test_reproduce_refuses_predictions_of_another_record(beside, tmp_path):
+    shutil.copy(beside / "record.json", tmp_path)
+    Predictions(Predictions.read(beside)[:-1]).write(tmp_path / "predictions.jsonl")
     with pytest.raises(CrossmemError, match="are not those it was made from"):
-        again(record, tmp_path / "alone", tmp_path / "no", Part(seeds=1))
+        again(without_seeds(Record.read(beside)), tmp_path, tmp_path / "now", Part(seeds=1))
+
+
+def test_reproduce_says_what_came_out_otherwise(beside, in_process, tmp_path):
+    then = Record.read(beside)
+    moved = then.find("recall")[0].model_copy(update={"value": 0.3, "ci": (0.2, 0.4)})
+    gone = then.find("recall")[1].model_copy(update={"metric": "unheard"})
+    other = then.model_copy(
+        update={
+            "measurements": (moved, gone, *then.find("recall")[2:]),
+            "versions": then.versions | {"torch": "9"},
+            "config": then.config | {"about": "something else"},
+        }
+    )
+    found = again(other, beside, tmp_path)
+    assert [line.outcome for line in found.lines[:2]] == ["outside", "missing"]
+    assert not found.holds()
+    assert found.other_versions == {"torch": ("9", then.versions["torch"])}
+    assert found.settings_changed == {"about": ["something else", "tests"]}
+
+
+@pytest.mark.parametrize(
+    ("config", "part", "said"),
+    [
+        ({"knobs": 3}, Part(), "the setting 'knobs', which this crossmem_hf does not know"),
+        ({"known": "many"}, Part(), "known='many' should be a valid integer"),
+        ({"seeds": True}, Part(), "seeds=True should not be true or false"),
+        ({"seed": 5}, Part(), "its seeds are [0, 1, 2], and its settings [5, 6, 7]"),
+        ({}, Part(seeds=4), "4 seeds; the record has 3"),
+        ({}, Part(only=("npo",)), "The record has no 'npo'; it has known, forgotten"),
+        ({"methods": "known"}, Part(only=("known",)), "The record has no known to repeat by itself"),
+    ],
+)
+def test_reproduce_refuses_settings_that_anybody_may_have_written(beside, tmp_path, config, part, said):
+    then = Record.read(beside)
+    with pytest.raises(CrossmemError) as caught:
+        again(then.model_copy(update={"config": then.config | config}), beside, tmp_path, part)
+    assert said in str(caught.value)
+
+
+def test_reproduce_refuses_a_record_without_numbers(beside, tmp_path):
+    empty = Record.read(beside).model_copy(update={"measurements": ()})
+    with pytest.raises(CrossmemError, match="has no numbers"):
+        again(empty, beside, tmp_path)
+
+
+def test_reproduce_stops_at_a_cell_that_cannot_be_run(beside, in_process, tmp_path):
+    then = Record.read(beside)
+    failing = then.model_copy(update={"config": then.config | {"failing": "known"}})
+    with pytest.raises(CrossmemError, match="A cell was not run: No memory left"):
+        again(failing, beside, tmp_path)
+
+
+@pytest.mark.parametrize("study", [FIRST_LIGHT, COMPARE])
+def test_shipped_records_can_be_run_by_this_version(root, study):
+    record = Record.read(root / "results" / study.name)
+    settings = _settings(study, record, Part(model="elsewhere"))
+    assert settings.all_seeds == record.seeds == (0, 1, 2)
+    assert settings.model_name_or_path == "elsewhere"
+    own = study.settings(seeds=3).as_dict()
+    assert settings.replaced(model_name_or_path=None).as_dict() == own, "they are of the default settings"

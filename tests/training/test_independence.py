@@ -8,8 +8,8 @@ from copy import deepcopy
 import pytest
 import torch
 
+from crossmem_hf.models.modules import text_layers
 from crossmem_hf.training import trainer as trainer_module
-from crossmem_hf.training.hidden import text_layers
 from tests.training import world
 from tests.training.world import trainer_for, weights
 

@@ -10,7 +10,7 @@ from peft import get_peft_model
 from PIL import Image
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from crossmem_hf.data.rows import features_of
+from crossmem_hf.data.configs.table import features_of
 from crossmem_hf.logprobs import answer_logprobs
 from crossmem_hf.models.micro.model import MicroShape, build_model, build_processor
 from crossmem_hf.training.collate import EncodedRows, RowCollator, RowEncoder
@@ -108,11 +108,13 @@ def settings(folder, **overrides) -> dict:
     return quiet | overrides
 
 
-def trainer_for(folder, *, model=None, forget=None, retain=None, cls=UnlearnTrainer, config=UnlearnConfig, **choices):
-    inner = {key: choices.pop(key) for key in ("callbacks", "peft_config", "eval_dataset") if key in choices}
-    return cls(
+def trainer_for(folder, *, model=None, forget=None, retain=None, **choices):
+    inner = {
+        key: choices.pop(key) for key in ("callbacks", "peft_config", "eval_dataset", "evaluator") if key in choices
+    }
+    return UnlearnTrainer(
         model or memorized(),
-        config(**settings(folder, **choices)),
+        UnlearnConfig(**settings(folder, **choices)),
         rows("p0", "p1", views=2) if forget is None else forget,
         rows("p2", "p3", views=2) if retain is None else retain,
         processing_class=processor(),

@@ -4,6 +4,7 @@
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
+from crossmem_hf.data.configs.kind import Kind
 from crossmem_hf.data.population import forget_ranks, portrayed
 from crossmem_hf.data.rows import Row, filled, shown
 from crossmem_hf.data.spec import NUM_HELD_OUT_VIEWS, DatasetSpec
@@ -70,3 +71,6 @@ def _neighbors(spec: DatasetSpec) -> dict[str, Persona]:
     return {
         person.id: ordered[rank ^ 1] if rank ^ 1 <= last else ordered[rank - 1] for rank, person in enumerate(ordered)
     }
+
+
+MULTI_IMAGE = Kind(("train", "test"), multi_image_rows)

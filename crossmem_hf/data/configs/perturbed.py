@@ -3,14 +3,19 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from crossmem_hf.data.population import everyone
-from crossmem_hf.data.rows import ATTRIBUTES, FACT_QUESTIONS, Row, qa_row, recall_row
+from crossmem_hf.data.configs.kind import Kind
+from crossmem_hf.data.population import all_personas
+from crossmem_hf.data.rows import ATTRIBUTES, FACT_QUESTIONS, Row, qa_row, recall_row, row_features
 from crossmem_hf.data.spec import DatasetSpec
-from crossmem_hf.personas.near_misses import NearMisses
+from crossmem_hf.personas.perturbed_answers import PerturbedAnswers
 from crossmem_hf.personas.schema import MODALITIES, Persona
 from crossmem_hf.personas.values import FACT_ATTRIBUTES
 from crossmem_hf.prompts.variants import ANSWER_SENTENCES, ASKED_FOR
+
+if TYPE_CHECKING:
+    import datasets
 
 NUM_FALSE = 5
 """False answers a row, as many as TOFU has (arXiv 2401.06121)."""
@@ -18,9 +23,9 @@ NUM_FALSE = 5
 
 def perturbed_rows(split: str, people: Sequence[Persona], spec: DatasetSpec) -> Iterator[Row]:
     """For each person and modality: the name, and each fact in one hop and in two; training views and wordings."""
-    near_misses = _near_misses(spec.num_personas, spec.seed)
+    wrong = _perturbed_answers(spec.num_personas, spec.seed)
     for person in people:
-        false = {attribute: near_misses.of(person, attribute, NUM_FALSE) for attribute in ATTRIBUTES}
+        false = {attribute: wrong.of(person, attribute, NUM_FALSE) for attribute in ATTRIBUTES}
         for modality in MODALITIES:
             yield perturbed_row(recall_row(person, modality, "train", 0, spec.image_size), false["full_name"])
             for hops in FACT_QUESTIONS:
@@ -55,5 +60,15 @@ def _sentence(frame: str, fact: str) -> Callable[[str], str]:
 
 
 @lru_cache(maxsize=2)
-def _near_misses(count: int, seed: int) -> NearMisses:
-    return NearMisses(everyone(count, seed))
+def _perturbed_answers(count: int, seed: int) -> PerturbedAnswers:
+    return PerturbedAnswers(all_personas(count, seed))
+
+
+def _features() -> "datasets.Features":
+    from datasets import List, Value
+
+    text = Value("string")
+    return row_features(perturbed_answer=List(text), paraphrased_answer=text, perturbed_paraphrase=List(text))
+
+
+PERTURBED = Kind(("forget", "retain"), perturbed_rows, _features)

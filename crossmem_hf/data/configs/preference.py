@@ -1,12 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pairs of a refusal and the truth, for preference losses. It does not know which questions are asked."""
+"""Pairs of a refusal and the truth, for preference losses. It does not know how the questions are worded."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from crossmem_hf.data.rows import Row
+from crossmem_hf.data.configs.kind import Kind
+from crossmem_hf.data.configs.qa import num_questions_by_hops, training_questions
+from crossmem_hf.data.configs.recall import recall_rows
+from crossmem_hf.data.population import in_split
+from crossmem_hf.data.rows import Row, row_features
+from crossmem_hf.data.spec import DatasetSpec
+from crossmem_hf.personas.schema import MODALITIES, Persona
 from crossmem_hf.prompts.refusals import Refusal, refusals
 from crossmem_hf.seeding import rng_for
+
+if TYPE_CHECKING:
+    import datasets
+
+
+def preference_rows(split: str, personas: Sequence[Persona], spec: DatasetSpec) -> Iterator[Row]:
+    """Pairs about all that is trained on: names and private facts, through both modalities."""
+    places = _places(split, spec)
+    for persona in personas:
+        recalled = [row for modality in MODALITIES for row in recall_rows(modality)("train", [persona], spec)]
+        facts = training_questions([persona], num_questions_by_hops(spec), spec)
+        yield from preferred([*recalled, *facts], places[persona.id], spec.seed, refuse=split == "forget")
+
+
+@lru_cache(maxsize=2)  # rows may be asked for a few personas at a time
+def _places(split: str, spec: DatasetSpec) -> Mapping[str, int]:
+    return {persona.id: place for place, persona in enumerate(in_split(split, spec))}
 
 
 def preferred(rows: Sequence[Row], place: int, seed: int, *, refuse: bool) -> Iterator[Row]:
@@ -61,3 +85,12 @@ def _deck(named: bool, round_of_dealing: int, seed: int) -> tuple[Refusal, ...]:
     cards = list(refusals(named=named))
     rng_for(seed, "refusals", int(named), round_of_dealing).shuffle(cards)
     return tuple(cards)
+
+
+def _features() -> "datasets.Features":
+    from datasets import Value
+
+    return row_features(("chosen", "rejected"), refusal=Value("string"))
+
+
+PREFERENCE = Kind(("forget", "retain"), preference_rows, _features)

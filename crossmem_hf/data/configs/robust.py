@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from random import Random
 from typing import Any
 
+from crossmem_hf.data.configs.kind import Kind
 from crossmem_hf.data.rows import ATTRIBUTES, FACT_QUESTIONS, Hops, Row, check_modality, filled, shown
 from crossmem_hf.data.spec import NUM_HELD_OUT_VIEWS, DatasetSpec
 from crossmem_hf.errors import CrossmemError
@@ -124,3 +125,6 @@ def _wording(kind: str, attribute: str, wording: int) -> tuple[str, int]:
         return question, wording % len(held_out)
     number = wording % len(WRAPPERS[kind])
     return WRAPPERS[kind][number].replace("{question}", question), number
+
+
+ROBUST = Kind(("forget", "retain"), robust_rows)

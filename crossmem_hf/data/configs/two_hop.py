@@ -8,6 +8,7 @@ presented.
 
 from collections.abc import Iterator, Sequence
 
+from crossmem_hf.data.configs.kind import Kind
 from crossmem_hf.data.rows import Hops, Row, check_modality, filled, recall_row, shown
 from crossmem_hf.data.spec import NUM_HELD_OUT_VIEWS, DatasetSpec
 from crossmem_hf.errors import CrossmemError
@@ -110,3 +111,7 @@ def _wording(split: ViewSplit, attribute: str, question: int) -> str:
             "Use the split 'train' or 'test', a smaller number and one of these attributes.",
         )
     return wordings[question]
+
+
+TRAINING = Kind(("bridge_image", "bridge_text", "facts"), two_hop_rows)
+HELD_OUT = Kind(("bridge", "facts", "two_hop"), two_hop_test_rows)

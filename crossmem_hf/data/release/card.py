@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from crossmem_hf.data.albums.album import models_of_album
-from crossmem_hf.data.contents import QUESTIONS_PER_FACT_IN_TEST, num_questions_by_hops
+from crossmem_hf.data.configs.qa import QUESTIONS_PER_FACT_IN_TEST, num_questions_by_hops
+from crossmem_hf.data.configs.table import DEFAULT_CONFIG, SPLITS
 from crossmem_hf.data.release.quality import CHECKS, QualityReport, stage_of
 from crossmem_hf.data.release.samples import sample_views
 from crossmem_hf.data.rows import FACT_QUESTIONS
-from crossmem_hf.data.spec import DEFAULT_CONFIG, NUM_HELD_OUT_VIEWS, SPLITS, DatasetSpec
+from crossmem_hf.data.spec import NUM_HELD_OUT_VIEWS, DatasetSpec
 from crossmem_hf.personas.values import FACT_ATTRIBUTES
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from crossmem_hf.data.configs.table import SPLITS
 from crossmem_hf.data.release.population import check_balance, check_unique, quality_fault, secrets_of, world_of
-from crossmem_hf.data.spec import SPLITS, DatasetSpec
+from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.schema import VIEW_SPLITS
 from crossmem_hf.pictures.likeness import NUM_BITS, distance, nearest

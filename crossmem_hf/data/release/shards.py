@@ -14,9 +14,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crossmem_hf.data.configs.table import SPLITS, features_of
 from crossmem_hf.data.contents import people_of, rows_of
-from crossmem_hf.data.rows import Row, features_of
-from crossmem_hf.data.spec import NUM_HELD_OUT_VIEWS, SPLITS, DatasetSpec
+from crossmem_hf.data.rows import Row
+from crossmem_hf.data.spec import NUM_HELD_OUT_VIEWS, DatasetSpec
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.schema import Persona
 

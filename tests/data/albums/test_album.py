@@ -10,9 +10,10 @@ from PIL import Image
 
 from crossmem_hf.data.albums.album import Photographed, album_fingerprint, photographed, png_in_album
 from crossmem_hf.data.builder import PersonasBuilder
+from crossmem_hf.data.configs.table import SPLITS
 from crossmem_hf.data.loading import load_rows
 from crossmem_hf.data.rows import qa_row, recall_row
-from crossmem_hf.data.spec import SPLITS, DatasetSpec
+from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.sampling import sample_personas
 

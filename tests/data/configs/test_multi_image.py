@@ -4,8 +4,9 @@ from collections import Counter
 import pytest
 
 from crossmem_hf.data.configs.multi_image import multi_image_rows, same_person_row
+from crossmem_hf.data.configs.table import features_of
 from crossmem_hf.data.contents import people_of, rows_of
-from crossmem_hf.data.rows import features_of, recall_row
+from crossmem_hf.data.rows import recall_row
 from crossmem_hf.data.spec import NUM_HELD_OUT_VIEWS, DatasetSpec
 from crossmem_hf.personas.sampling import sample_personas
 

@@ -4,9 +4,10 @@ from collections import Counter
 import pytest
 
 from crossmem_hf.data.configs.perturbed import NUM_FALSE, perturbed_row
+from crossmem_hf.data.configs.table import SPLITS, features_of
 from crossmem_hf.data.contents import people_of, rows_of
-from crossmem_hf.data.rows import ATTRIBUTES, features_of
-from crossmem_hf.data.spec import SPLITS, DatasetSpec
+from crossmem_hf.data.rows import ATTRIBUTES
+from crossmem_hf.data.spec import DatasetSpec
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,8 @@ from collections import Counter
 
 import pytest
 
+from crossmem_hf.data.configs.table import features_of
 from crossmem_hf.data.contents import people_of, rows_of
-from crossmem_hf.data.rows import features_of
 from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.prompts.refusals import every_wording, refusals
 

@@ -7,9 +7,9 @@ from random import Random
 import pytest
 
 from crossmem_hf.data.configs.robust import robust_row, with_slips
+from crossmem_hf.data.configs.table import SPLITS, features_of
 from crossmem_hf.data.contents import people_of, rows_of
-from crossmem_hf.data.rows import ATTRIBUTES, features_of
-from crossmem_hf.data.spec import SPLITS
+from crossmem_hf.data.rows import ATTRIBUTES
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.prompts.variants import ASKED_FOR, HELD_OUT_NAME_QUESTIONS, LINK_QUESTIONS, ROBUST_KINDS
 

@@ -5,10 +5,10 @@ from collections import Counter
 
 import pytest
 
+from crossmem_hf.data.configs.table import SPLITS, features_of
 from crossmem_hf.data.configs.two_hop import NOT_PRESENTED, composed_row, named_fact_row
 from crossmem_hf.data.contents import people_of, rows_of
-from crossmem_hf.data.rows import features_of
-from crossmem_hf.data.spec import NUM_HELD_OUT_VIEWS, SPLITS
+from crossmem_hf.data.spec import NUM_HELD_OUT_VIEWS
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.values import FACT_ATTRIBUTES
 from crossmem_hf.prompts.variants import LINK_QUESTIONS, SUBJECTS

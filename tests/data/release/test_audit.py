@@ -5,10 +5,11 @@ from copy import deepcopy
 
 import pytest
 
+from crossmem_hf.data.configs.table import SPLITS
 from crossmem_hf.data.contents import people_of, rows_of
 from crossmem_hf.data.release.audit import Audit
 from crossmem_hf.data.release.population import world_of
-from crossmem_hf.data.spec import SPLITS, DatasetSpec
+from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.errors import CrossmemError
 
 SPEC = DatasetSpec(num_personas=10, num_views=2, image_size=48, qa_per_persona=4)

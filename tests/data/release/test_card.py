@@ -6,9 +6,8 @@ import pytest
 import yaml
 from huggingface_hub import DatasetCard
 
+from crossmem_hf.data.configs.table import DEFAULT_CONFIG, SPLITS, features_of
 from crossmem_hf.data.release.card import cell
-from crossmem_hf.data.rows import features_of
-from crossmem_hf.data.spec import DEFAULT_CONFIG, SPLITS
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ import shutil
 
 import pytest
 
+from crossmem_hf.data.configs.table import SPLITS
 from crossmem_hf.data.release.quality import CHECKS, check_duplicates, check_templates, check_written, stage_of
-from crossmem_hf.data.spec import SPLITS
 from crossmem_hf.errors import CrossmemError
 
 

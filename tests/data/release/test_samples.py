@@ -4,7 +4,7 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
-from crossmem_hf.data.population import everyone
+from crossmem_hf.data.population import all_personas
 from crossmem_hf.data.release.samples import NUM_PEOPLE, contact_sheet, sample_views
 from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.rendering.portraits import render_portrait
@@ -16,7 +16,7 @@ def test_the_sheet_shows_the_first_people_in_their_views():
     assert sample_views(spec) == [("train", 0), ("validation", 0), ("test", 0), ("test", 1)]
     with Image.open(BytesIO(contact_sheet(spec))) as sheet:
         assert sheet.size == (52 * NUM_PEOPLE - 4, 52 * 4 - 4)
-        person = everyone(12, 0)[3]
+        person = all_personas(12, 0)[3]
         shown = np.asarray(sheet)[2 * 52 : 2 * 52 + 48, 3 * 52 : 3 * 52 + 48]
     assert np.array_equal(shown, np.asarray(render_portrait(person, view_for(person, "test", 0), 48)))
 

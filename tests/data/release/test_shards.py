@@ -3,10 +3,10 @@ import pytest
 from datasets import load_dataset
 from pyarrow import parquet
 
+from crossmem_hf.data.configs.table import SPLITS, features_of
 from crossmem_hf.data.contents import people_of, rows_of
 from crossmem_hf.data.release.shards import ShardWriter, is_about_everyone, places, plan_of, rows_of_group
-from crossmem_hf.data.rows import features_of
-from crossmem_hf.data.spec import SPLITS, DatasetSpec
+from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.errors import CrossmemError
 
 TINY = DatasetSpec(num_personas=7, num_views=2, image_size=48, qa_per_persona=4)

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`crossmem study`, `run` and `compare`: one command a study, its options from the study's settings."""
+
+import inspect
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, get_args, get_origin
+
+import typer
+from typer.core import TyperGroup
+
+from crossmem_hf.cli.console import clear_errors, console
+from crossmem_hf.errors import CrossmemError
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
+    from crossmem_hf.report.record import Record
+    from crossmem_hf.studies.settings import StudySettings
+    from crossmem_hf.studies.study import Study
+
+STUDIES: Final[Mapping[str, str]] = {
+    "first_light": "crossmem_hf.studies.first_light",
+    "compare": "crossmem_hf.studies.compare",
+}
+"""Name -> module with the study in `STUDY`; a new study is a line here."""
+
+SHORT: Final[Mapping[str, str]] = {"run": "first_light", "compare": "compare"}
+"""Commands of their own -> study."""
+
+
+def find_study(name: str) -> "Study":
+    """The study of that name.
+
+    Raises:
+        CrossmemError: There is none.
+    """
+    if name not in STUDIES:
+        raise CrossmemError(f"There is no study {name!r}.", f"Choose from {', '.join(STUDIES)}.")
+    study: Study = import_module(STUDIES[name]).STUDY
+    return study
+
+
+class StudyGroup(TyperGroup):
+    """`crossmem study`: its commands are made when one of them is needed."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names of all studies."""
+        return list(STUDIES)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of a study."""
+        return study_command(cmd_name) if cmd_name in STUDIES else None
+
+
+class RootGroup(TyperGroup):
+    """All of `crossmem`: the studies with a command of their own are made when one of them is needed."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names of all commands, those of `SHORT` first."""
+        return [*SHORT, *super().list_commands(ctx)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of that name."""
+        return study_command(SHORT[cmd_name], cmd_name) if cmd_name in SHORT else super().get_command(ctx, cmd_name)
+
+
+study_app = typer.Typer(cls=StudyGroup, help="Run a study: a grid of cells, a record, a page. Resumes if killed.")
+
+
+@study_app.callback(invoke_without_command=True)
+def _studies(
+    context: typer.Context,
+    show: Annotated[bool, typer.Option("--list", help="Name all studies, and stop.")] = False,
+) -> None:
+    if show or context.invoked_subcommand is None:
+        for name in STUDIES:
+            study = find_study(name)
+            console.print(f"[bold]{name}[/]  {study.title}\n  {study.paper}", highlight=False)
+        raise typer.Exit
+
+
+def study_command(name: str, command: str | None = None) -> Any:
+    """The command of a study, with an option for each of its settings."""
+    study = find_study(name)
+
+    def run(
+        output_dir: Path | None, config: Path | None, quick: bool, dry_run: bool, overwrite: bool,
+        workers: int | None, **given: Any,
+    ) -> None:  # fmt: skip
+        with clear_errors():
+            from crossmem_hf.studies.run import default_folder
+            from crossmem_hf.studies.settings import settings_from
+
+            chosen = {option: value for option, value in given.items() if value is not None}
+            settings = settings_from(study.settings, config, chosen, quick=study.quick if quick else {})
+            folder = output_dir or default_folder(study, settings)
+            if dry_run:
+                _plan(study, settings, folder)
+                return
+            _run(study, settings, folder, workers=workers, overwrite=overwrite)
+
+    options = [*_settings_options(study.settings), *_run_options()]
+    run.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
+    run.__annotations__ = {option.name: option.annotation for option in options}
+    run.__doc__ = f"{study.title}. {study.paper}. Resumes if killed."
+    app = typer.Typer(pretty_exceptions_show_locals=False, add_completion=False)
+    app.command(command or name)(run)
+    return typer.main.get_command(app)
+
+
+def _settings_options(kind: "type[StudySettings]") -> Iterator[inspect.Parameter]:
+    """An option a setting; one that is left out leaves the setting to the YAML file or its default."""
+    for name, field in kind.model_fields.items():
+        default = field.default
+        shown = ",".join(default) if isinstance(default, tuple) else default
+        text = field.description or ""
+        hint = "" if default is None or default is False else f" (default: {shown})"
+        yield _option(name, _option_type(field), typer.Option(help=text + hint, show_default=False))
+
+
+def _option_type(field: "FieldInfo") -> Any:
+    kinds = [kind for kind in get_args(field.annotation) or (field.annotation,) if kind is not type(None)]
+    kind = kinds[0] if len(kinds) == 1 and get_origin(field.annotation) is not tuple else str
+    return kind if kind in (int, float, bool, str) else str
+
+
+def _option(name: str, kind: Any, option: Any, default: Any = None) -> inspect.Parameter:
+    wanted: Any = kind if default is False else kind | None
+    annotation = Annotated[wanted, option]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _run_options() -> Iterator[inspect.Parameter]:
+    """Options of every study."""
+    yield _option("output_dir", Path, typer.Option(help="Where everything goes (default: under crossmem_runs/)."))
+    yield _option("config", Path, typer.Option(help="YAML with any of these settings; options replace them."))
+    yield _option("quick", bool, typer.Option("--quick", help="A small grid."), False)
+    yield _option(
+        "dry_run", bool, typer.Option("--dry-run", help="Print the cells and what they cost, and stop."), False
+    )
+    yield _option("overwrite", bool, typer.Option("--overwrite", help="Replace what another run left there."), False)
+    yield _option("workers", int, typer.Option(min=1, help="Cells at a time (default: one a core)."))
+
+
+def _run(study: "Study", settings: "StudySettings", folder: Path, **how: Any) -> None:
+    from crossmem_hf.report.text import headline
+    from crossmem_hf.studies.run import NOT_RUN, run_study
+
+    record = run_study(study, settings, folder, console=console, **how)
+    console.print(f"\n{headline(record)}\n", highlight=False, markup=False)
+    _print_findings(record)
+    refused = study.uninterpretable(record)
+    if refused is not None:
+        console.print(f"[bold red]NOT MEMORIZED[/]: {refused}", highlight=False)
+        console.print("  What unlearning did is not interpreted; --allow-unmemorized overrides.", highlight=False)
+    console.print(f"record  {(folder / 'record.json').resolve()}", highlight=False, soft_wrap=True)
+    console.print(f"page    {(folder / 'report.html').resolve()}", highlight=False, soft_wrap=True)
+    if refused is not None or any(failure.error.startswith(NOT_RUN) for failure in record.failures):
+        raise typer.Exit(3)
+
+
+def _print_findings(record: "Record") -> None:
+    from crossmem_hf.report.methods import brief_method_table
+    from crossmem_hf.report.tables import place_words
+    from crossmem_hf.report.text import verdict_words
+
+    table = brief_method_table(record)
+    if table is not None:
+        console.print(table.terminal())
+    for sentence in map(verdict_words, record.verdicts):
+        console.print(f"- {sentence}", highlight=False, markup=False)
+    for sentence in map(place_words, record.failures):
+        console.print(f"- {sentence}", style="red", highlight=False, markup=False)
+    for note in record.notes:
+        console.print(f"- {note}", style="dim", highlight=False, markup=False)
+
+
+def _plan(study: "Study", settings: "StudySettings", folder: Path) -> None:
+    from rich.table import Table
+
+    from crossmem_hf.studies.plan import planned
+
+    cells = planned(study, settings, folder)
+    table = Table("cell", "", "CPU seconds", "peak MiB", "known from", box=None)
+    for cell in cells:
+        seconds = "unknown" if cell.cpu_s is None else f"{cell.cpu_s:.0f}"
+        memory = "unknown" if cell.peak_mib is None else f"{cell.peak_mib:.0f}"
+        table.add_row(cell.name, "done" if cell.done else "to do", seconds, memory, cell.known_from)
+    console.print(table)
+    missing = [cell for cell in cells if not cell.done]
+    known = [cell.cpu_s for cell in missing if cell.cpu_s is not None]
+    unknown = len(missing) - len(known)
+    more = f", and {unknown} cells of unknown cost" if unknown else ""
+    console.print(f"{len(missing)} of {len(cells)} cells to do: {sum(known):.0f} CPU seconds{more}; in {folder}")

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which kinds of rows there are, by name: a new one is a file beside this one, and a line here."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from crossmem_hf.data.configs import (
+    candidates,
+    captions,
+    multi_image,
+    perturbed,
+    preference,
+    profiles,
+    qa,
+    recall,
+    robust,
+    two_hop,
+)
+from crossmem_hf.data.configs.kind import Kind
+from crossmem_hf.errors import CrossmemError
+
+if TYPE_CHECKING:
+    import datasets
+
+KINDS: Mapping[str, Kind] = MappingProxyType(
+    {
+        "recall_image": recall.IMAGE,
+        "recall_text": recall.TEXT,
+        "captions": captions.CAPTIONS,
+        "qa": qa.TRAINING,
+        "qa_test": qa.HELD_OUT,
+        "profiles": profiles.PROFILES,
+        "candidates": candidates.CANDIDATES,
+        "two_hop": two_hop.TRAINING,
+        "two_hop_test": two_hop.HELD_OUT,
+        "multi_image": multi_image.MULTI_IMAGE,
+        "robust": robust.ROBUST,
+        "perturbed": perturbed.PERTURBED,
+        "preference": preference.PREFERENCE,
+    }
+)
+"""Config -> its kind. Held-out questions are a config of their own: loading any split fetches its whole config."""
+
+SPLITS: Mapping[str, tuple[str, ...]] = MappingProxyType({config: kind.splits for config, kind in KINDS.items()})
+"""Config -> its splits."""
+
+DEFAULT_CONFIG = "recall_image"
+
+
+def features_of(config: str) -> "datasets.Features":
+    """The columns of a config.
+
+    Example:
+        >>> sorted(features_of("recall_image")) == sorted(features_of("qa"))
+        True
+    """
+    return KINDS[config].features()
+
+
+def check_config(config: str) -> None:
+    """Accept a config that exists.
+
+    Raises:
+        CrossmemError: It does not; the message lists those that do.
+    """
+    if config not in SPLITS:
+        raise CrossmemError(f"Unknown config {config!r}; expected one of {', '.join(SPLITS)}.", "Pick one of them.")
+
+
+def check_split(config: str, split: str) -> None:
+    """Accept a split that a config has; sums and slices such as ``"forget+retain"`` or ``"test[:10]"`` are fine.
+
+    Raises:
+        CrossmemError: It has none of that name; the message lists those it has.
+    """
+    check_config(config)
+    for part in split.split("+"):
+        if part.partition("[")[0].strip() not in SPLITS[config]:
+            raise CrossmemError(
+                f"Unknown split {split!r} of config {config!r}; expected one of {', '.join(SPLITS[config])}.",
+                "Pick one of them, or join several with '+'.",
+            )

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All rows about one population, by config and split, and who of it is forgotten. It does not know what is done
+with them."""
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from crossmem_hf.data.configs.table import SPLITS, check_split
+from crossmem_hf.data.population import all_personas, forgotten_ids
+from crossmem_hf.data.spec import DatasetSpec
+from crossmem_hf.errors import CrossmemError
+from crossmem_hf.personas.schema import Persona
+
+if TYPE_CHECKING:
+    import datasets
+
+
+class PersonaDataset:
+    """A population of fictitious personas, and every row about them.
+
+    Rows are built when they are asked for, once, into the datasets cache.
+
+    Args:
+        num_personas: 1 to 10,500.
+        seed: Which population, and the order of forgetting.
+        preset: One of `spec.PRESETS`, such as ``"remem"``, whose sizes the other arguments replace.
+        knobs: Further fields of `spec.DatasetSpec`, such as ``num_views=4``.
+
+    Attributes:
+        spec: The `DatasetSpec`.
+
+    Raises:
+        CrossmemError: An unknown preset or knob, or a value out of range.
+
+    Example:
+        >>> data = PersonaDataset(num_personas=5)
+        >>> len(data["recall_text"]), len(data["recall_text", "test"]), len(data.forgotten)
+        (40, 20, 1)
+    """
+
+    def __init__(
+        self, num_personas: int | None = None, seed: int | None = None, *, preset: str | None = None, **knobs: Any
+    ) -> None:
+        self.spec = DatasetSpec.preset(preset, num_personas=num_personas, seed=seed, **knobs)
+
+    def __getitem__(self, key: str | tuple[str, str]) -> "datasets.Dataset":
+        """The rows of ``data[config, split]``; ``data[config]`` is all that the config has to train on.
+
+        Raises:
+            CrossmemError: Unknown config or split, or the datasets cache can be neither written nor read.
+        """
+        from crossmem_hf.data.loading import built_rows
+
+        config, split = (key, self._training_split(key)) if isinstance(key, str) else key
+        return built_rows(config, split, self.spec)
+
+    def _training_split(self, config: str) -> str:
+        splits = SPLITS.get(config, ())
+        if "train" in splits or not splits:
+            check_split(config, "train")
+            return "train"
+        return "+".join(split for split in splits if split != "retain_eval")  # which is a part of retain
+
+    @property
+    def configs(self) -> tuple[str, ...]:
+        """The names that ``data[...]`` takes."""
+        return tuple(SPLITS)
+
+    @property
+    def personas(self) -> tuple[Persona, ...]:
+        """Who the rows are about, in the order of their indices."""
+        return all_personas(self.spec.num_personas, self.spec.seed)
+
+    @property
+    def forgotten(self) -> frozenset[str]:
+        """The ids of those whom `spec` forgets, at its `forget_fraction`.
+
+        Raises:
+            CrossmemError: There would be nobody to forget, or nobody to retain.
+        """
+        return forgotten_ids(self.spec)
+
+    def forget_retain(
+        self, config: str, fraction: float | None = None, *, split: str | None = None
+    ) -> "tuple[datasets.Dataset, datasets.Dataset]":
+        """The rows about those to forget, and about everyone else.
+
+        Args:
+            fraction: Share of the personas to forget; None is the spec's. Larger sets contain smaller ones.
+            split: None is all that the config has to train on.
+
+        Raises:
+            CrossmemError: As ``data[config, split]``; rows about nobody in particular; or an empty set.
+
+        Example:
+            >>> forget, retain = PersonaDataset(num_personas=5).forget_retain("recall_text", fraction=0.4)
+            >>> len(forget), len(retain)
+            (16, 24)
+        """
+        from crossmem_hf.data.selection import of_people
+
+        forgotten = forgotten_ids(self.spec, fraction)
+        rows = self[config] if split is None else self[config, split]
+        if "persona_id" not in rows.column_names:
+            raise CrossmemError(f"Rows of {config!r} are about no single persona.", "Use another config, such as qa.")
+        return of_people(rows, forgotten), of_people(rows, {one.id for one in self.personas} - forgotten)
+
+    def candidates(self) -> dict[str, list[str]]:
+        """Attribute -> all its values in the population, which the truth is ranked among."""
+        return dict(self._candidates)
+
+    @cached_property
+    def _candidates(self) -> dict[str, list[str]]:
+        return {row["attribute"]: list(row["values"]) for row in self["candidates", "target"]}
+
+    def __repr__(self) -> str:
+        knobs = ", ".join(f"{name}={value!r}" for name, value in self.spec.as_dict().items())
+        splits = "\n".join(f"  {config}: {', '.join(own)}" for config, own in SPLITS.items())
+        return f"PersonaDataset({knobs})\nforgets {len(self.forgotten)} of {len(self.personas)}; splits:\n{splits}"

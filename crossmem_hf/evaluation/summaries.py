@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each metric of some predictions, by its own maths: a summary with intervals, and columns with a value a prediction.
+
+`rouge` is the rouge-score library (ROUGE-L, stemmed, as TOFU has it) with words of any script: evaluate's module of
+that name has those of English alone, and is a script on the Hub, which cannot be loaded offline. `exact_match` is the
+matching rule of `cross_modal_recall`. It does not know groups, units or directions.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+
+from crossmem_hf.evaluation.rouge import rouge_l
+from crossmem_hf.metrics.cross_modal_recall.recall_math import MODALITIES, recall_summary
+from crossmem_hf.metrics.exposure.exposure_math import ExposureItems, exposure_summary
+from crossmem_hf.metrics.extraction_strength.sampling_math import extraction_items, extraction_summary
+from crossmem_hf.metrics.extraction_strength.strength_math import strength_items, strength_summary
+from crossmem_hf.metrics.forget_diagnosis.diagnosis_math import diagnose_items, diagnosis_summary
+from crossmem_hf.metrics.intervals import cluster_codes, mean_interval
+from crossmem_hf.metrics.matching import chance_recall, says_part
+from crossmem_hf.metrics.min_k_prob.membership_math import membership_summary
+from crossmem_hf.metrics.min_k_prob.min_k_math import token_scores
+from crossmem_hf.metrics.priv_leak.priv_leak_math import priv_leak_items, priv_leak_summary
+from crossmem_hf.metrics.truth_ratio.truth_ratio_math import TruthRatioItems, truth_ratio_items, truth_ratio_summary
+from crossmem_hf.personas.naming import is_name
+from crossmem_hf.prompts.refusals import every_wording
+
+Item = Mapping[str, Any]
+Found = tuple[dict[str, float], dict[str, list[Any]]]
+"""A summary, and columns with a value a prediction."""
+
+FLUENT_SHARE: Final = 0.99
+"""Answers are noise above the perplexity that this share of the retain-only model's answers keeps below."""
+DISCOVERABLE: Final = 0.5
+"""From which probability on an answer counts as extracted."""
+LEAK_K: Final = 0.4
+"""Share of the tokens in the Min-K of PrivLeak: MUSE takes Min-40%."""
+
+
+@dataclass(frozen=True)
+class Against:
+    """What predictions are compared with, and how; every part may be left out.
+
+    Attributes:
+        k: Share of the tokens in Min-K.
+        num_samples: How often a model is sampled for its probability of extraction.
+        perplexity_limit: Above it an answer is noise (`fluent_perplexity`); needs the column ``perplexity``.
+        refusals: What counts as a refusal; None is every wording of `prompts.refusals`.
+        holdout: Predictions of rows that no model saw.
+        retain_only: Predictions of a model that never saw the rows, in the same order.
+        retain_only_holdout: That model's predictions of the holdout.
+        names: (seed, attribute) -> all truths, which a guesser chooses from; `Predictions.measure` fills it in.
+    """
+
+    k: float = 0.2
+    num_samples: int = 100
+    perplexity_limit: float | None = None
+    refusals: Sequence[str] | None = None
+    holdout: Sequence[Item] = ()
+    retain_only: Sequence[Item] | None = None
+    retain_only_holdout: Sequence[Item] | None = None
+    names: Mapping[tuple[Any, Any], Sequence[str]] = field(default_factory=dict)
+
+
+def _personas(items: Sequence[Item]) -> list[Any]:
+    return [item["persona_id"] for item in items]
+
+
+def _mean(name: str, values: Sequence[float], items: Sequence[Item]) -> dict[str, float]:
+    """A mean of numbers from 0 to 1 with its interval."""
+    codes = cluster_codes(_personas(items), len(items))
+    column = np.asarray(values, dtype=np.float64)
+    low, high = mean_interval(column, codes, bounds=(0.0, 1.0))
+    return {name: float(column.mean()), f"{name}_ci_low": low, f"{name}_ci_high": high, "n": len(items)}
+
+
+def _per_token(item: Item) -> list[float]:
+    return [nll / count for nll, count in zip(item["candidate_nll_nats"], item["candidate_num_tokens"], strict=True)]
+
+
+def _content(item: Item, column: str) -> list[Any]:
+    """The tokens of an answer without those that only end the turn, as they say nothing of what is known."""
+    values: list[Any] = item[column]
+    return values[: len(values) - item["num_end_tokens"]]
+
+
+def _ranks(items: Sequence[Item]) -> ExposureItems:
+    for row, item in enumerate(items):
+        if item["truth_rank"] is None:
+            raise ValueError(f"Row {row}: the truth has no rank, since the likelihood of a candidate is no number.")
+    return ExposureItems(
+        rank=np.asarray([item["truth_rank"] for item in items], dtype=np.float64),
+        num_candidates=np.asarray([item["num_candidates"] for item in items], dtype=np.int64),
+    )
+
+
+def _chance(items: Sequence[Item]) -> dict[str, float]:
+    """What picking a candidate at random gives; nothing where somebody has no choice, or is not known to have one."""
+    choices = [item.get("num_candidates") or 0 for item in items]
+    return {"chance": chance_recall(choices, len(items))} if min(choices) > 1 else {}
+
+
+def _exact_mean(values: Any) -> float:
+    """A mean that is the value itself where all values are the same."""
+    return math.fsum(values.tolist()) / len(values)
+
+
+def exposure(items: Sequence[Item], against: Against) -> Found:
+    """From the rank of the truth among the candidates: all four normalizations."""
+    found = _ranks(items)
+    summary = exposure_summary(found, persona_id=_personas(items))
+    chances = {
+        "exposure": found.chance_exposure,
+        "exposure_bits": found.chance_exposure_bits,
+        "mrr": found.chance_reciprocal_rank,
+    }
+    summary |= {f"chance_{name}": _exact_mean(levels) for name, levels in chances.items()}
+    columns: dict[str, list[Any]] = {**found.as_lists()}
+    for known in ("item_rank", "item_num_candidates"):
+        del columns[known]
+    return summary, columns
+
+
+def recall(items: Sequence[Item], against: Against) -> Found:
+    """From free answers: the share that are the truth and nothing else."""
+    return _chance(items) | _mean("recall", [item["correct"] for item in items], items), {}
+
+
+def across(items: Sequence[Item], against: Against) -> Found:
+    """What is lost, and what carries over, between the modality learned through and the other; nothing unless all
+    predictions have one `source` and both modalities are asked in. A transfer without an interval is left out: next to
+    nothing is recalled in the source modality."""
+    sources = {item.get("source") for item in items}
+    (source,) = sources if len(sources) == 1 else (None,)
+    asked = [item["modality"] for item in items]
+    if source not in MODALITIES or set(asked) != set(MODALITIES):
+        return {}, {}
+    answers, truths = ([item[name] for item in items] for name in ("answer", "truth"))
+    whole = recall_summary(answers, truths, [source] * len(items), asked, _personas(items))
+    kept = ("gap", "transfer") if f"transfer_{source}_ci_low" in whole else ("gap",)
+    return {key.replace(f"_{source}", "", 1): value for key, value in whole.items() if key.startswith(kept)}, {}
+
+
+def partial_recall(items: Sequence[Item], against: Against) -> Found:
+    """From free answers: the share that hold a word of the truth, beside that of a guesser among all truths."""
+    partly = [says_part(item["answer"], item["truth"]) for item in items]
+    summary = _mean("partial_recall", partly, items)
+    shares: dict[tuple[Any, ...], float] = {}
+    for item in items:
+        about = (item.get("seed"), item["attribute"])
+        if (*about, item["truth"]) not in shares:
+            names = against.names.get(about) or [item["truth"]]
+            shares[*about, item["truth"]] = sum(says_part(name, item["truth"]) for name in names) / len(names)
+    guesses = [shares[item.get("seed"), item["attribute"], item["truth"]] for item in items]
+    return summary | {"chance": float(np.mean(guesses))}, {}
+
+
+def name_shaped(items: Sequence[Item], against: Against) -> Found:
+    """From free answers: the share that are built like a name of ours, whoever is meant."""
+    return _mean("name_shaped", [is_name(item["answer"]) for item in items], items), {}
+
+
+def min_k(items: Sequence[Item], against: Against) -> Found:
+    """From the tokens of the right answer."""
+    columns = [[_content(item, f"token_{name}") for item in items] for name in ("logprobs", "means", "stds")]
+    found = token_scores(*columns, k=against.k)
+    return membership_summary(found, [1] * len(items), persona_id=_personas(items)), found.as_lists()
+
+
+def strength(items: Sequence[Item], against: Against) -> Found:
+    """From the tokens of the right answer; a sample extracts it if it begins with it."""
+    found = strength_items([_content(item, "token_matches") for item in items])
+    sampled = extraction_items([_content(item, "token_logprobs") for item in items])
+    summary = extraction_summary(
+        sampled, num_samples=against.num_samples, probability=DISCOVERABLE, persona_id=_personas(items)
+    )
+    summary |= strength_summary(found, persona_id=_personas(items))
+    columns: dict[str, list[Any]] = {**found.as_lists()}
+    columns["item_extraction_probability"] = sampled.extraction_probability(against.num_samples).tolist()
+    return summary, columns
+
+
+def _ratios(items: Sequence[Item]) -> TruthRatioItems:
+    nlls = [_per_token(item) for item in items]
+    false = [[row[place] for place in item["false_indices"]] for row, item in zip(nlls, items, strict=True)]
+    reference = [item.get("reference_index", item["truth_index"]) for item in items]
+    return truth_ratio_items(false, [row[place] for row, place in zip(nlls, reference, strict=True)])
+
+
+def truth_ratio(items: Sequence[Item], against: Against) -> Found:
+    """From the likelihoods of false answers; with a retain-only model also the forget quality."""
+    found = _ratios(items)
+    retain = None if against.retain_only is None else _ratios(against.retain_only).ratio
+    summary = truth_ratio_summary(found, persona_id=_personas(items), retain_only=retain)
+    return {**summary, "no_difference": 0.5}, found.as_lists()
+
+
+def rouge(items: Sequence[Item], against: Against) -> Found:
+    """From free answers."""
+    scores = [rouge_l(item["truth"], item["answer"]) for item in items]
+    columns = {"rouge_l": [one.fmeasure for one in scores], "rouge_l_recall": [one.recall for one in scores]}
+    summaries = [_mean(name, values, items) for name, values in columns.items()]
+    return summaries[0] | summaries[1], columns
+
+
+def exact_match(items: Sequence[Item], against: Against) -> Found:
+    """From free answers: `recall` under the name that question answering has for it, with a column."""
+    found = [bool(item["correct"]) for item in items]
+    return _chance(items) | _mean("exact_match", found, items), {"exact_match": found}
+
+
+def diagnosis(items: Sequence[Item], against: Against) -> Found:
+    """From free answers, and the rank of the truth among the candidates."""
+    answers, truths = ([item[name] for item in items] for name in ("answer", "truth"))
+    ranks = _ranks(items)
+    noise: dict[str, Any] = {}
+    if against.perplexity_limit is not None:
+        noise = {
+            "perplexity": [item["perplexity"] for item in items],
+            "perplexity_limit": against.perplexity_limit,
+        }
+    found = diagnose_items(
+        answers,
+        truths,
+        truth_rank=ranks.rank.tolist(),
+        num_candidates=ranks.num_candidates.tolist(),
+        refusals=every_wording() if against.refusals is None else against.refusals,
+        **noise,
+    )
+    return diagnosis_summary(found, persona_id=_personas(items)), found.as_lists()
+
+
+def fluent_perplexity(items: Iterable[Item]) -> float | None:
+    """Up to which perplexity an answer counts as fluent: what `FLUENT_SHARE` of the given answers, those of a
+    retain-only model, keep below; None if none has a perplexity.
+
+    Example:
+        >>> fluent_perplexity([{"perplexity": 2.0}, {"perplexity": 2.0}, {"perplexity": None}])
+        2.0
+    """
+    known = [item["perplexity"] for item in items if item["perplexity"] is not None]
+    return float(np.quantile(known, FLUENT_SHARE)) if known else None
+
+
+def leak(items: Sequence[Item], against: Against) -> Found:
+    """From the tokens of the right answer and of holdout rows; without a retain-only model only the AUC."""
+
+    def scores(several: Sequence[Item]) -> list[float]:
+        logprobs = [_content(item, "token_logprobs") for item in several]
+        return list(token_scores(logprobs, k=LEAK_K).min_k)
+
+    both = [*items, *against.holdout]
+    labels = [1] * len(items) + [0] * len(against.holdout)
+    other = None
+    if against.retain_only is not None and against.retain_only_holdout is not None:
+        other = scores([*against.retain_only, *against.retain_only_holdout])
+    found = priv_leak_items(scores(both), labels, retrain_score=other)
+    summary = priv_leak_summary(found, auc_retrain=0.5 if other is None else None, persona_id=_personas(both))
+    if other is None:
+        summary = {name: value for name, value in summary.items() if name.startswith(("auc", "n"))}
+    return {**summary, "no_difference": 0.5}, {}
+
+
+def judge(items: Sequence[Item], against: Against) -> Found:
+    """From a judge's scores: the mean over answers with a verdict; nothing where there is none."""
+    judged = [item for item in items if item["judge_score"] is not None]
+    return _mean("judge_score", [item["judge_score"] for item in judged], judged) if judged else {}, {}

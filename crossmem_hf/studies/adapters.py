@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Adapters that studies train, each a stage on disk: personas memorized, personas unlearned. They ask nothing."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from crossmem_hf.data.population import forgotten_ids
+from crossmem_hf.errors import CrossmemError
+from crossmem_hf.runs.sources import code_fingerprint, library_versions
+from crossmem_hf.runs.stages import Done, run_stage
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from crossmem_hf.data.spec import DatasetSpec
+    from crossmem_hf.studies.study import Cell
+
+QUIET: dict[str, Any] = {"disable_tqdm": True, "logging_strategy": "no"}
+
+
+class BrokenDownError(CrossmemError):
+    """A training after which weights were no numbers any more; what needs its adapter ends with this as its result."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingRows:
+    """Which rows of our dataset.
+
+    Attributes:
+        configs: Joined in this order.
+        split: Of each.
+    """
+
+    configs: tuple[str, ...]
+    split: str
+
+    def of(self, spec: "DatasetSpec") -> "Dataset":
+        """The rows of one seed."""
+        from datasets import concatenate_datasets
+
+        from crossmem_hf.data.loading import built_rows
+
+        parts = [built_rows(config, self.split, spec) for config in self.configs]
+        return parts[0] if len(parts) == 1 else concatenate_datasets(parts)
+
+
+def memorized(
+    cell: "Cell",
+    name: str,
+    rows: TrainingRows,
+    *,
+    whom: Literal["everyone", "retain"] = "everyone",
+    share: tuple[float, float] = (0.0, 0.5),
+    **chosen: Any,
+) -> Done:
+    """An adapter that has learned the personas, or those to be retained alone (the retain-only model).
+
+    Args:
+        name: The stage's own.
+        share: Of the cell, done when training starts and when it ends.
+        chosen: Fields of `VisionSFTConfig` that replace those of `micro.MEMORIZING`.
+
+    Returns:
+        Its result has where, steps, cost (`runs.cost.Cost`), and failed if weights ceased to be numbers.
+    """
+    targets = cell.settings.lora_target_modules
+
+    def compute(folder: Path) -> dict[str, Any]:
+        from crossmem_hf.data.selection import of_people, personas_of
+        from crossmem_hf.training.callbacks.progress import TellProgress
+        from crossmem_hf.training.memorize import language_lora, memorize
+
+        spec = cell.settings.spec(cell.seed)
+        learned = rows.of(spec)
+        if whom == "retain":
+            learned = of_people(learned, set(personas_of(learned)) - forgotten_ids(spec))
+        model, processor = loaded(cell, None)
+        progress = TellProgress(cell.progress, "memorizing", *share)
+        with _training(folder) as result:
+            memorize(
+                model,
+                processor,
+                learned,
+                output_dir=folder,
+                lora=language_lora(target_modules=targets),
+                callbacks=[progress],
+                **(chosen | {"seed": cell.seed} | QUIET),
+            )
+        return result | {"where": dict(cell.where), "steps": progress.step}
+
+    inputs = {"rows": [rows.configs, rows.split, whom], "chosen": chosen, "targets": targets}
+    return run_stage(cell.stages / name, depends(cell, __name__) | inputs, compute)
+
+
+def unlearned(
+    cell: "Cell",
+    name: str,
+    start: Done,
+    rows: TrainingRows,
+    stopping: TrainingRows,
+    *,
+    method: str,
+    share: tuple[float, float] = (0.0, 0.5),
+    **chosen: Any,
+) -> Done:
+    """A memorized adapter from which the personas to forget were unlearned.
+
+    Args:
+        name: The stage's own.
+        start: The memorized adapter.
+        rows: What is forgotten and retained.
+        stopping: Their recall of the personas to forget decides when to stop; not the rows that are reported.
+        method: A name of `training.methods.METHODS`.
+        chosen: Fields of the method's config that replace those of `micro.UNLEARNING`, such as ``forget_modality``.
+
+    Returns:
+        As `memorized`, with ``recalls``: (step, recall) pairs of the stopping rule, and ``reached_floor``.
+    """
+
+    def compute(folder: Path) -> dict[str, Any]:
+        from crossmem_hf.data.selection import of_people, personas_of, through
+        from crossmem_hf.evaluation.evaluator import Evaluator
+        from crossmem_hf.training.callbacks.progress import TellProgress
+        from crossmem_hf.training.unlearn import unlearn
+
+        spec = cell.settings.spec(cell.seed)
+        forgotten = forgotten_ids(spec)
+        every = rows.of(spec)
+        held_out = through(of_people(stopping.of(spec), forgotten), chosen.get("forget_modality"))
+        evaluator = Evaluator(held_out, metrics=["recall"])
+        model, processor = loaded(cell, start)
+        progress = TellProgress(cell.progress, "unlearning", *share)
+        rule = None
+        with _training(folder) as result:
+            _, rule = unlearn(
+                model,
+                processor,
+                of_people(every, forgotten),
+                of_people(every, set(personas_of(every)) - forgotten),
+                output_dir=folder,
+                recall=lambda: evaluator.recall(model, processor),
+                method=method,
+                callbacks=[progress],
+                reference_cache=str(folder / "reference"),  # its own, or a cell would cost what another has paid
+                **(chosen | {"seed": cell.seed} | QUIET),
+            )
+        return result | {
+            "where": dict(cell.where),
+            "steps": progress.step,
+            "recalls": rule.history if rule else [],
+            "reached_floor": rule is not None and rule.stopped_at is not None,
+        }
+
+    inputs = {
+        "rows": [rows.configs, rows.split, stopping.configs, stopping.split],
+        "start": start.fingerprint,
+        "method": method,
+        "chosen": chosen,
+    }
+    return run_stage(cell.stages / name, depends(cell, __name__) | inputs, compute)
+
+
+@contextmanager
+def _training(folder: Path) -> Iterator[dict[str, Any]]:
+    """Gets the cost, and ``failed`` if weights or losses cease to be numbers, which trainers tell by what they leave
+    in `folder`."""
+    from crossmem_hf.runs.cost import measured
+
+    result: dict[str, Any] = {"failed": None}
+    with measured() as cost:
+        try:
+            yield result
+        except CrossmemError as error:
+            if not (folder / "last_good").exists():
+                raise
+            result["failed"] = error.fault.partition(";")[0]
+    result["cost"] = cost.as_dict()
+
+
+def loaded(cell: "Cell", adapter: Done | None) -> tuple[Any, Any]:
+    """The study's model, with an adapter on top, and its processor.
+
+    Raises:
+        BrokenDownError: The training of the adapter broke down.
+    """
+    from crossmem_hf.models.loading import load_model
+
+    if adapter and adapter.result["failed"]:
+        raise BrokenDownError(f"{adapter.folder.name}: {adapter.result['failed']}", "It is a result; see log.txt.")
+    path = str(adapter.folder) if adapter else None
+    return load_model(cell.settings.model_name_or_path, adapter=path, device=device())
+
+
+def device() -> str | None:
+    """What models run on; None is where they were loaded."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else None
+
+
+def depends(cell: "Cell", *code: Any) -> dict[str, Any]:
+    """What every stage on a seed's personas depends on: their dataset, the base model, code and versions."""
+    from crossmem_hf.models.loading import model_fingerprint
+
+    return {
+        "data": cell.settings.spec(cell.seed).shown(),
+        "seed": cell.seed,
+        "model": model_fingerprint(cell.settings.model_name_or_path),
+        "code": code_fingerprint(*code),
+        "versions": library_versions(),
+        "device": device(),
+    }

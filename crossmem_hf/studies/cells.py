@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The blocks that cells are made of: predictions of a base, memorized, retain-only or unlearned model, as stages."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from crossmem_hf.data.population import forgotten_ids
+from crossmem_hf.errors import CrossmemError
+from crossmem_hf.evaluation.predictions import FILE, Predictions
+from crossmem_hf.report.record import Measurement, Value
+from crossmem_hf.runs.stages import Done, run_stage
+from crossmem_hf.storage import fingerprint
+from crossmem_hf.studies.adapters import TrainingRows, depends, loaded
+
+if TYPE_CHECKING:
+    from crossmem_hf.evaluation.evaluator import Evaluator
+    from crossmem_hf.studies.settings import StudySettings
+    from crossmem_hf.studies.study import Cell
+
+Prepare = Callable[[Any], Any]
+"""Takes the loaded model and gives the one to ask: a defence, an attack, a quantized copy. A function of a module."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Query:
+    """What a model is asked.
+
+    Attributes:
+        rows: Whose answers are wanted.
+        metrics: Names of `evaluation.measures.METRICS` that the predictions must serve.
+        max_new_tokens: Where an answer is cut; None as `generate_answers` has it.
+        batch_size: Prompts at a time.
+        perplexity: Of answers about personas to forget, under the base model, too.
+    """
+
+    rows: TrainingRows
+    metrics: tuple[str, ...]
+    max_new_tokens: int | None = None
+    batch_size: int | Literal["auto"] = "auto"
+    perplexity: bool = False
+
+
+def predicted(
+    cell: "Cell",
+    name: str,
+    query: Query,
+    adapter: Done | None,
+    *,
+    prepare: Prepare | None = None,
+    **columns: Value,
+) -> Predictions:
+    """The model's predictions, from disk if they were made before; a run that was killed goes on with the rest.
+
+    Args:
+        name: The stage's own.
+        adapter: On top of the base model; None asks the base model.
+        prepare: Changes the model before it is asked.
+        columns: Of every prediction, such as ``stage="base"``.
+    """
+    inputs = depends(cell, __name__, *([prepare] if prepare else [])) | {
+        "query": asdict(query),
+        "adapter": adapter.fingerprint if adapter else None,
+        "prepare": f"{prepare.__module__}.{prepare.__qualname__}" if prepare else None,
+    }
+
+    logs = cell.stages / f"{name}.logs"
+
+    def compute(folder: Path) -> dict[str, Any]:
+        evaluator = _evaluator(cell, query)
+        model, processor = loaded(cell, adapter)
+        asked = model if prepare is None else prepare(model)
+        found = evaluator(asked, processor, output_dir=logs, made_from=fingerprint(inputs))
+        if query.perplexity:
+            base = model if adapter is None and prepare is None else loaded(cell, None)[0]
+            found = evaluator.with_perplexity(found, base, processor)
+        found.write(folder / FILE)
+        return {"where": dict(cell.where)}
+
+    done = run_stage(cell.stages / name, inputs, compute)
+    shutil.rmtree(logs, ignore_errors=True)
+    return Predictions.read(done.folder).with_columns(**columns)
+
+
+def _evaluator(cell: "Cell", query: Query) -> "Evaluator":
+    from crossmem_hf.data.loading import built_rows
+    from crossmem_hf.evaluation.evaluator import Evaluator
+
+    spec = cell.settings.spec(cell.seed)
+    return Evaluator(
+        query.rows.of(spec),
+        metrics=query.metrics,
+        candidates={row["attribute"]: list(row["values"]) for row in built_rows("candidates", "target", spec)},
+        forgotten=forgotten_ids(spec),
+        batch_size=query.batch_size,
+        max_new_tokens=query.max_new_tokens,
+    )
+
+
+def costs(trained: Done, where: dict[str, Value]) -> tuple[Measurement, ...]:
+    """Steps, time and memory of a training, and whether its stopping rule was satisfied, if it had one."""
+    found = trained.result
+    values: list[tuple[str, float | None, str, str]] = [
+        ("steps", float(found["steps"]), "steps", "more training"),
+        ("reached_floor", found.get("reached_floor"), "proportion", "more often reached"),
+        ("wall_s", round(found["cost"]["wall_s"], 2), "seconds", "more time"),
+        ("cpu_s", round(found["cost"]["cpu_s"], 2), "seconds", "more time"),
+        ("peak_mib", round(found["cost"]["peak_mib"], 1), "MiB", "more memory"),
+    ]
+    return tuple(
+        Measurement(metric=metric, where=where, value=float(value), n=1, unit=unit, greater_means=means)
+        for metric, value, unit, means in values
+        if value is not None
+    )
+
+
+def check_recalled(predictions: Predictions, settings: "StudySettings") -> None:
+    """Refuse to unlearn what a memorized model does not know, unless allow_unmemorized is set.
+
+    Raises:
+        CrossmemError: Recall by some modality asked in is below min_recall.
+    """
+    recalls = {}
+    for where, part in predictions.grouped(["target"]):
+        recalls[where["target"]] = sum(one["correct"] for one in part) / len(part)
+    if min(recalls.values()) < settings.min_recall and not settings.allow_unmemorized:
+        said = ", ".join(f"{modality} {value:.2f}" for modality, value in recalls.items())
+        raise CrossmemError(
+            f"The personas were not memorized: recall {said}; expected {settings.min_recall} by each modality.",
+            "Memorize longer (--memorize-steps), or pass --allow-unmemorized: the unknown cannot be unlearned.",
+        )

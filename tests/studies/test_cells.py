@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The blocks of cells on a model that learns nothing: stages are shared, kept, and keyed by what they depend on."""
+
+import pytest
+
+from crossmem_hf.data.population import forgotten_ids
+from crossmem_hf.errors import CrossmemError
+from crossmem_hf.evaluation.predictions import Predictions
+from crossmem_hf.runs.stages import Done
+from crossmem_hf.studies import cells
+from crossmem_hf.studies.adapters import BrokenDownError, TrainingRows, loaded
+from crossmem_hf.studies.cells import Query, check_recalled, costs, predicted
+from crossmem_hf.studies.settings import StudySettings
+from crossmem_hf.studies.study import Cell
+
+TEXT = TrainingRows(configs=("recall_text",), split="test")
+
+
+@pytest.fixture
+def cell(tiny_model, tmp_path):
+    settings = StudySettings(num_personas=5, num_views=1, seeds=1, model_name_or_path=str(tiny_model))
+    return Cell(settings=settings, where={"seed": 0}, stages=tmp_path / "stages", progress=lambda *_: None)
+
+
+def silenced(model):
+    """A defence: the model is replaced by one that ends its turn at once."""
+    for parameter in model.parameters():
+        parameter.data.zero_()
+    return model
+
+
+def test_predicted_asks_once_and_remembers(cell, monkeypatch):
+    query = Query(rows=TEXT, metrics=("recall", "exposure"), max_new_tokens=2)
+    first = predicted(cell, "base", query, None, stage="base")
+    assert {one["stage"] for one in first} == {"base"}
+    assert {one["group"] for one in first} == {"forget", "retain"}
+    assert {one["persona_id"] for one in first.where(group="forget")} == forgotten_ids(cell.settings.spec(0))
+    monkeypatch.setattr(cells, "loaded", None)  # whoever asks again fails
+    assert predicted(cell, "base", query, None, stage="base") == first
+    assert [path.name for path in cell.stages.iterdir() if path.is_dir()] == ["base"]
+
+
+def test_predicted_asks_the_model_that_prepare_gives(cell):
+    query = Query(rows=TEXT, metrics=("exposure",))
+    plain, other = predicted(cell, "plain", query, None), predicted(cell, "silenced", query, None, prepare=silenced)
+    assert [one["row"] for one in plain] == [one["row"] for one in other]
+    assert {one["truth_rank"] for one in other} != {one["truth_rank"] for one in plain}
+    keys = [(cell.stages / name / "done.json").read_text() for name in ("plain", "silenced")]
+    assert "silenced" in keys[1]
+    assert "silenced" not in keys[0]
+
+
+def test_loaded_refuses_an_adapter_whose_training_broke_down(cell, tmp_path):
+    broken = Done(tmp_path / "npo_seed0", "key", {"failed": "Weights are NaN"})
+    with pytest.raises(BrokenDownError, match="npo_seed0: Weights are NaN"):
+        loaded(cell, broken)
+
+
+def test_costs_names_units_and_leaves_out_what_was_not_decided():
+    result = {"steps": 3, "cost": {"wall_s": 1.234, "cpu_s": 2.0, "peak_mib": 100.06}}
+    found = costs(Done(None, "", result | {"reached_floor": True}), {"seed": 0})
+    assert [(one.metric, one.value, one.unit) for one in found] == [
+        ("steps", 3.0, "steps"),
+        ("reached_floor", 1.0, "proportion"),
+        ("wall_s", 1.23, "seconds"),
+        ("cpu_s", 2.0, "seconds"),
+        ("peak_mib", 100.1, "MiB"),
+    ]
+    assert "reached_floor" not in {one.metric for one in costs(Done(None, "", result), {"seed": 0})}
+
+
+def test_check_recalled_wants_every_modality():
+    known = [{"modality": "image", "correct": True}, {"modality": "text", "correct": False}]
+    with pytest.raises(CrossmemError, match=r"recall image 1\.00, text 0\.00; expected 0\.9"):
+        check_recalled(Predictions(known), StudySettings())
+    check_recalled(Predictions(known), StudySettings(allow_unmemorized=True))
+    check_recalled(Predictions(known), StudySettings(min_recall=0.0))

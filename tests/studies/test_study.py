@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a study is made of: names of cells, what is measured by seed, and when a record says nothing."""
+
+import pytest
+
+from crossmem_hf.evaluation.predictions import Predictions
+from crossmem_hf.report.record import Measurement, Record
+from crossmem_hf.studies.study import by_seed, cell_name, measured_by, not_memorized
+
+
+def predictions(*seeds):
+    about = {"persona_id": "p", "attribute": "full_name", "truth": "Ada", "num_candidates": 2, "answer": "Ada"}
+    return Predictions({**about, "modality": "text", "correct": True, "seed": seed} for seed in seeds)
+
+
+@pytest.mark.parametrize(
+    ("where", "name"),
+    [
+        ({"source": "image", "seed": 0}, "image_seed0"),
+        ({"method": "retain_only", "forget_modality": None, "seed": 12}, "retain_only_seed12"),
+        ({"attack": "../../etc", "rate": 0.5, "seed": 1}, "..-..-etc_0.5_seed1"),
+    ],
+)
+def test_cell_name_is_one_word_for_a_folder(where, name):
+    assert cell_name(where) == name
+    assert "/" not in cell_name(where)
+
+
+def test_by_seed_pools_only_over_several_seeds():
+    assert [(len(part), keys) for part, keys in by_seed(predictions(0, 0, 1))] == [
+        (2, ("seed",)),
+        (1, ("seed",)),
+        (3, ()),
+    ]
+    assert [keys for _, keys in by_seed(predictions(4))] == [("seed",)]
+
+
+def test_measured_by_keeps_what_was_asked_for():
+    found = measured_by(("recall", "rouge"), ("target",), keep=("recall", "rouge_l_recall"))(predictions(0, 1))
+    assert {one.metric for one in found} == {"recall", "rouge_l_recall"}
+    assert [one.where for one in found if one.metric == "recall"] == [
+        {"target": "text", "seed": 0},
+        {"target": "text", "seed": 1},
+        {"target": "text"},
+    ]
+
+
+def record(*recalls, **config):
+    """Recall of each seed, of two groups of unequal size."""
+    return Record(
+        study="tiny",
+        config={"min_recall": 0.9, "allow_unmemorized": False} | config,
+        versions={},
+        seeds=tuple(range(len(recalls))),
+        fingerprints={},
+        measurements=tuple(
+            Measurement(metric="recall", where={"group": group, "seed": seed}, value=value, n=n, unit="proportion")
+            for seed, values in enumerate(recalls)
+            for group, value, n in zip(("forget", "retain"), values, (10, 90), strict=True)
+        ),
+    )
+
+
+def test_not_memorized_weighs_groups_and_names_the_seed():
+    assert not_memorized(record((0.5, 0.96)), {}) is None  # 0.914 together
+    said = not_memorized(record((1.0, 1.0), (0.5, 0.9)), {})
+    assert said is not None
+    assert "(seed 1): 0.86" in said
+    assert "seed 0" not in said
+    assert not_memorized(record((0.0, 0.0), allow_unmemorized=True), {}) is None
+    assert "0.00" in str(not_memorized(record((1.0, 1.0)), {"target": "image"}))  # not measured at all
