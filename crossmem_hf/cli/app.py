@@ -13,6 +13,7 @@ from crossmem_hf.cli.importing import import_images, import_mapping, import_qa
 from crossmem_hf.cli.knobs import with_knobs
 from crossmem_hf.cli.portraits import portraits
 from crossmem_hf.cli.publishing import publish_app
+from crossmem_hf.cli.recipe import recipe
 from crossmem_hf.cli.reproduce import reproduce
 from crossmem_hf.cli.studies import RootGroup, study_app
 
@@ -30,6 +31,7 @@ app.command()(import_qa)
 app.command()(import_mapping)
 app.command()(portraits)
 app.command()(check_model)
+app.command()(recipe)
 _SCORES = Path("crossmem_runs/score")
 
 

@@ -301,11 +301,16 @@ def _made_from(choice: ModelArguments, rows: Dataset, config: Any) -> dict[str, 
 
 
 def with_default_config(script: str, arguments: Sequence[str] | None = None) -> list[str]:
-    """The command line, with the YAML beside `script` as its config if it names neither a config nor a model."""
+    """The command line, with the YAML of `script` as its config if it names neither a config nor a model.
+
+    The one beside it; where it was sent alone, as `hf jobs uv run` does, the one that ships with the package.
+    """
     given = list(sys.argv[1:] if arguments is None else arguments)
     if any(word.split("=")[0] in ("--config", "--model_name_or_path", "-h", "--help") for word in given):
         return given
-    return ["--config", str(Path(script).resolve().with_suffix(".yaml")), *given]
+    path = Path(script).resolve().with_suffix(".yaml")
+    shipped = Path(__file__).parent.parent / "recipes" / path.name
+    return ["--config", str(path if path.is_file() else shipped), *given]
 
 
 def run_recipe(main: Callable[[], None]) -> None:
