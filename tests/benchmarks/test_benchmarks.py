@@ -38,7 +38,9 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=pytest.mark.slow) if case == "k100" else case for case in CASES]
+)
 def test_scoring_case(run, case, capsys, tmp_path):
     small = ("--num_rows", "8", "--opponent_questions", "2", "--markdown", str(tmp_path / "table.md"))
     written = run("scoring", "--cases", case, *SMALL, *small)
@@ -71,6 +73,7 @@ def test_growth(run, tmp_path):
         assert "<svg" in (tmp_path / "figures" / f"growth_{name}.svg").read_text()
 
 
+@pytest.mark.slow
 def test_other_models(run):
     """The shipped one, and the shape of LLaVA-1.5-7B, which is made on its device in bfloat16."""
     written = run("scoring", "--cases", "k20", "--model", "micro", *SMALL[1:])
@@ -93,7 +96,9 @@ def test_the_shapes_are_what_they_claim(load):
     assert 95_000_000 < counts["large"] < 105_000_000
 
 
-@pytest.mark.parametrize("case", ["k20", "questions", "floor"])
+@pytest.mark.parametrize(
+    "case", ["k20", *(pytest.param(case, marks=pytest.mark.slow) for case in ("questions", "floor"))]
+)
 def test_a_wrong_score_ends_the_run(run, load, monkeypatch, case):
     scoring = load("scoring")
     right = scoring.score_candidates
@@ -108,7 +113,9 @@ def test_a_wrong_score_ends_the_run(run, load, monkeypatch, case):
         run("scoring", "--cases", case, "--opponent_questions", "1", *SMALL)
 
 
-@pytest.mark.parametrize("part", ["logprobs", "means", "stds", "matches"])
+@pytest.mark.parametrize(
+    "part", ["matches", *(pytest.param(part, marks=pytest.mark.slow) for part in ("logprobs", "means", "stds"))]
+)
 def test_a_wrong_metric_ends_the_run(run, load, monkeypatch, part):
     scoring = load("scoring")
     right = scoring.score_answers

@@ -45,12 +45,14 @@ def test_all_contests(run, capsys):
     assert "| memory of weights | NPO with two models |  |  |" in table
 
 
+@pytest.mark.slow
 def test_half_precision_of_the_7b_shape(run):
     """As on a GPU: made in bfloat16, with an adapter in float32."""
     written = run("unlearn_step", "--model", "llava7b", "--checkpointing", "on", "--modality", "both", *SMALL)
     assert [result["tolerance"] for result in written["results"]] == [5e-2] * 3
 
 
+@pytest.mark.slow
 def test_text_rows_alone(run):
     assert len(run("unlearn_step", "--checkpointing", "off", "--modality", "text", *SMALL)["results"]) == 5
 
@@ -100,7 +102,9 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize(
+    "fault", [name if name == "reference" else pytest.param(name, marks=pytest.mark.slow) for name in FAULTS]
+)
 def test_a_side_that_does_something_else_ends_the_run(run, load, monkeypatch, fault):
     plant, named = FAULTS[fault]
     monkeypatch.setattr(*plant(load("unlearn_sides")))
@@ -151,7 +155,7 @@ def test_every_run_starts_anew_and_changes_no_other_side(load, arena):
 
 
 def test_memory_without_a_gpu(run, capsys):
-    (result,) = run("unlearn_step", "--memory", "--model", "llava7b", *SMALL)["results"]
+    (result,) = run("unlearn_step", "--memory", *SMALL)["results"]
     assert result["case"] == "memory of weights"
     assert "peak not measured without a GPU" in capsys.readouterr().out
 
