@@ -8,7 +8,6 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 
 from crossmem_hf.errors import CrossmemError
@@ -94,18 +93,3 @@ def fingerprint(value: object) -> str:
     """
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-@lru_cache(maxsize=8)
-def source_fingerprint(*patterns: str) -> str:
-    """Sixteen hex digits of those files of this package: what is made by other code is not reused.
-
-    Example:
-        >>> source_fingerprint("storage.py") == source_fingerprint("storage.py", "errors.py")
-        False
-    """
-    package = Path(__file__).parent
-    digest = hashlib.sha256()
-    for path in sorted({path for pattern in patterns for path in package.glob(pattern)}):
-        digest.update(str(path.relative_to(package)).encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()[:16]

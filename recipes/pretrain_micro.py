@@ -34,8 +34,9 @@ from crossmem_hf.models.micro.pretraining import (
 )
 from crossmem_hf.models.micro.quality import measured_quality
 from crossmem_hf.personas.sampling import sample_personas
+from crossmem_hf.runs.sources import code_fingerprint
 from crossmem_hf.seeding import rng_for, seed_everything
-from crossmem_hf.storage import fingerprint, source_fingerprint, write_atomic
+from crossmem_hf.storage import fingerprint, write_atomic
 
 SEEN, HELD_OUT, NAMED = 9_000, 400, 500
 CHECK_EVERY, SAVE_EVERY = 250, 100
@@ -64,7 +65,7 @@ def main() -> None:
     plan = LanguagePlan(steps=arguments.language_steps, contrast=arguments.contrast, attributes=arguments.attributes)
     counted = {"seed": arguments.seed, "vision_steps": arguments.vision_steps, "seen": SEEN, "named": NAMED}
     settings = {**counted, "plan": asdict(plan)}
-    code = source_fingerprint("models/*.py", "personas/*.py", "rendering/*.py", "prompts.py", "seeding.py")
+    code = code_fingerprint(sample_personas, build_model, train_vision, seed_everything)
     work = arguments.work_dir / fingerprint([settings, asdict(shape), code])
     work.mkdir(parents=True, exist_ok=True)
 

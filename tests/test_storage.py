@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from crossmem_hf import storage
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.storage import fingerprint, write_atomic
 
@@ -144,20 +143,3 @@ def test_fingerprint_follows_the_content():
 
 def test_fingerprint_takes_paths():
     assert fingerprint({"path": Path("a/b")}) == fingerprint({"path": "a/b"})
-
-
-def test_the_source_fingerprint_notices_code_and_names(tmp_path, monkeypatch):
-    monkeypatch.setattr(storage, "__file__", str(tmp_path / "storage.py"))
-
-    def mark(*patterns):
-        storage.source_fingerprint.cache_clear()
-        return storage.source_fingerprint(*patterns)
-
-    (tmp_path / "a.py").write_text("1")
-    first = mark("*.py")
-    assert first == mark("*.py", "a.py"), "a file counts once"
-    (tmp_path / "a.py").write_text("2")
-    second = mark("*.py")
-    (tmp_path / "a.py").rename(tmp_path / "b.py")
-    assert len({first, second, mark("*.py"), mark("none.py")}) == 4
-    storage.source_fingerprint.cache_clear()

@@ -12,7 +12,7 @@ from crossmem_hf.data.rows import features_of
 from crossmem_hf.data.spec import SPLITS, DatasetSpec, check_split
 from crossmem_hf.data.untrusted import check_dataset_card, picture_fault
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.hub.retry import patiently
+from crossmem_hf.runs.retry import with_retries
 from crossmem_hf.storage import fingerprint
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def published_rows(dataset_name: str, config: str, split: str) -> "datasets.Data
     files = {"description": _files_fingerprint(Path(dataset_name))} if Path(dataset_name).is_dir() else {}
     try:
         with silent_progress():
-            return patiently(doing, lambda: load_dataset(dataset_name, config, split=split, **files))
+            return with_retries(doing, lambda: load_dataset(dataset_name, config, split=split, **files))
     except CrossmemError:
         raise
     except (OSError, ValueError, RuntimeError, DatasetsError) as error:

@@ -3,7 +3,6 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from types import MappingProxyType
 from typing import Any
 
@@ -11,7 +10,8 @@ from crossmem_hf.data.albums.album import album_fingerprint
 from crossmem_hf.data.splits import check_fraction
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.sampling import capacity
-from crossmem_hf.storage import fingerprint, source_fingerprint
+from crossmem_hf.runs.sources import ROW_LIBRARIES, code_fingerprint, library_versions
+from crossmem_hf.storage import fingerprint
 
 SPLITS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -184,8 +184,5 @@ def check_split(config: str, split: str) -> None:
 
 
 def rows_fingerprint() -> str:
-    """Sixteen hex digits of what decides a row's bytes besides the knobs: our code, and Faker's and Pillow's."""
-    code = source_fingerprint(
-        "seeding.py", "pictures*.py", "prompts*.py", "personas/*.py", "rendering/*.py", "data/*.py", "data/*.j2"
-    )
-    return fingerprint([code, version("faker"), version("pillow")])
+    """Sixteen hex digits of what decides a row's bytes besides the knobs: our code, and versions of libraries."""
+    return fingerprint([code_fingerprint("crossmem_hf.data.contents"), library_versions(ROW_LIBRARIES)])

@@ -8,8 +8,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.hub.retry import patiently
 from crossmem_hf.pictures.reading import BadPictureError, opened
+from crossmem_hf.runs.retry import with_retries
 
 LARGEST_CARD_BYTES = 5_000_000
 LARGEST_PICTURE_PIXELS = 50_000_000
@@ -57,7 +57,7 @@ def _fetched_card(dataset_name: str) -> Path | None:
             return None
 
     try:
-        return patiently(f"read the card of {dataset_name!r}", fetch)
+        return with_retries(f"read the card of {dataset_name!r}", fetch)
     except CrossmemError as error:
         if error.__cause__ is None:
             raise

@@ -13,7 +13,7 @@ from crossmem_hf.evaluation.rouge import rouge_words
 from crossmem_hf.evaluation.settings import ScoreSettings
 from crossmem_hf.metrics.matching import normalize_name
 from crossmem_hf.personas.schema import MODALITIES
-from crossmem_hf.runs.distributed import picture_keys
+from crossmem_hf.pictures.keys import picture_keys
 from crossmem_hf.storage import fingerprint
 
 PERTURBED = "perturbed_answer"

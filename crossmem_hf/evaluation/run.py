@@ -5,12 +5,10 @@ Every process of a launch calls `run_score` with the same settings; they share t
 """
 
 import os
-import platform
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -43,17 +41,13 @@ from crossmem_hf.personas.schema import MODALITIES
 from crossmem_hf.report.score_record import ScoreRecord
 from crossmem_hf.report.score_table import score_table
 from crossmem_hf.runs.distributed import joined_state, together
+from crossmem_hf.runs.sources import code_fingerprint, environment, library_versions
 from crossmem_hf.runs.stages import claim_folder, locked
-from crossmem_hf.storage import fingerprint, source_fingerprint
+from crossmem_hf.storage import fingerprint
 
 JUDGE_TOKEN = "CROSSMEM_JUDGE_TOKEN"
 """Environment variable with the token of the judge's server, if it wants one."""
 
-_VERSIONS = ("crossmem_hf", "torch", "transformers", "tokenizers", "peft", "datasets", "accelerate", "numpy", "scipy")
-_CODE = (
-    *("[!c]*.py", "chat.py", "data/forms.py", "scoring/*.py", "models/*.py"),
-    *("studies/score_rows.py", "studies/score_passes.py"),
-)
 _LEDGERS = "jobs"  # what `claim_folder` clears for another run
 
 
@@ -185,8 +179,8 @@ def _loaded(settings: ScoreSettings, prepared: _Prepared, ledgers: Path, device:
         "model": prepared.model,
         "dtype": str(model.dtype),
         "device": place.partition(":")[0],
-        "versions": _versions(),
-        "code": source_fingerprint(*_CODE),
+        "versions": library_versions(),
+        "code": code_fingerprint(Passes),
     }
     return Passes(model, processor, settings, ledgers, fingerprint(depends))
 
@@ -236,7 +230,7 @@ def _finish(
         write_items(folder / HOLDOUT, holdout)
     record = ScoreRecord(
         config=settings.as_dict(),
-        versions=_versions(),
+        versions=environment(),
         model_fingerprint=prepared.model,
         data_fingerprint=prepared.questions.fingerprint,
         seeds={"generation": settings.seed, "personas": settings.persona_seed},
@@ -333,7 +327,3 @@ def _judged(settings: ScoreSettings, items: Sequence[Item], cache: Path, console
         f"Judged by {found.model} under prompt {found.prompt}; without a verdict: {found.num_failed} of "
         f"{len(items)} answers, which are in no mean{most_often}."
     )
-
-
-def _versions() -> dict[str, str]:
-    return {name: version(name) for name in _VERSIONS} | {"python": platform.python_version()}

@@ -4,7 +4,7 @@
 from typing import Any
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.hub.retry import patiently, status_of
+from crossmem_hf.runs.retry import status_of, with_retries
 
 _NO_WRITING = ("read",)
 
@@ -37,7 +37,7 @@ def ready_repository(
 
     api = HfApi(library_name="crossmem_hf")
     namespace = _namespace(repo_id)
-    account = patiently("ask the Hub whose token this is", api.whoami)
+    account = with_retries("ask the Hub whose token this is", api.whoami)
     _check_token(account, repo_id, repo_type, namespace, create_pr=create_pr)
     info = _info(api, repo_id, repo_type)
     if info is None:
@@ -46,7 +46,7 @@ def ready_repository(
                 f"There is no {repo_type} {repo_id!r} to open a pull request against.",
                 "Check the name, or publish without create_pr.",
             )
-        made = patiently(
+        made = with_retries(
             f"create the {repo_type} {repo_id!r}",
             lambda: api.create_repo(repo_id, repo_type=repo_type, private=private, exist_ok=True, space_sdk=space_sdk),
         )
@@ -122,14 +122,14 @@ def _info(api: Any, repo_id: str, repo_type: str) -> Any:
                 return None
             raise
 
-    return patiently(f"look at the {repo_type} {repo_id!r}", ask)
+    return with_retries(f"look at the {repo_type} {repo_id!r}", ask)
 
 
 def _announce(api: Any, repo_id: str, repo_type: str, *, create_pr: bool) -> None:
     """Ask the Hub how it would take a file, which it answers only to those who may send it; nothing is sent."""
     from huggingface_hub import CommitOperationAdd
 
-    patiently(
+    with_retries(
         f"write to the {repo_type} {repo_id!r}",
         lambda: api.preupload_lfs_files(
             repo_id,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.hub.retry import patiently
+from crossmem_hf.runs.retry import with_retries
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ class _Push:
                 {path: (file.size, file.lfs.sha256 if file.lfs else file.blob_id) for path, file in files.items()},
             )
 
-        return patiently(f"list the files of the {self.name}", ask)
+        return with_retries(f"list the files of the {self.name}", ask)
 
     def changes(self, held: _Held) -> tuple[list[str], list[str]]:
         """(files to send, files to remove) that make a commit hold the folder."""
@@ -147,7 +147,7 @@ class _Push:
 
     def check_tag(self, tag: str) -> str | None:
         """The commit that a tag names, if it holds the folder; None if there is no such tag."""
-        refs = patiently(f"list the tags of the {self.name}", lambda: self.api.list_repo_refs(**self.repo))
+        refs = with_retries(f"list the tags of the {self.name}", lambda: self.api.list_repo_refs(**self.repo))
         if tag in {branch.name for branch in refs.branches}:
             raise CrossmemError(f"{tag!r} is a branch of the {self.name}.", "Choose another name for the tag.")
         commit = {each.name: each.target_commit for each in refs.tags}.get(tag)
@@ -163,7 +163,7 @@ class _Push:
         return str(commit)
 
     def make_branch(self, branch: str) -> None:
-        patiently(
+        with_retries(
             f"make the branch {branch!r} of the {self.name}",
             lambda: self.api.create_branch(branch=branch, exist_ok=True, **self.repo),
         )
@@ -174,7 +174,7 @@ class _Push:
         def ask() -> bool:
             return commit in {each.commit_id for each in self.api.list_repo_commits(revision=branch, **self.repo)}
 
-        return patiently(f"read the history of the {self.name}", ask)
+        return with_retries(f"read the history of the {self.name}", ask)
 
     def commit(self, branch: str) -> Pushed:
         """The branch holds the folder; every attempt looks at it anew, since an earlier one may have got through."""
@@ -187,7 +187,7 @@ class _Push:
             made = self._send(sent, stale, revision=branch, parent_commit=held.commit)
             return Pushed(made.oid, len(sent) + len(stale))
 
-        pushed = patiently(f"push to the {self.name}", attempt)
+        pushed = with_retries(f"push to the {self.name}", attempt)
         self._check_arrival(pushed.commit)
         return pushed
 
@@ -201,7 +201,7 @@ class _Push:
                 return Pushed(held.commit, 0)
             return self._open_pull_request() or self._opened(sent, stale, held)
 
-        return patiently(f"open a pull request against the {self.name}", attempt)
+        return with_retries(f"open a pull request against the {self.name}", attempt)
 
     def _open_pull_request(self) -> Pushed | None:
         """One that is open and holds the folder, perhaps since an attempt whose answer was lost."""
@@ -247,7 +247,7 @@ class _Push:
                 if error.response.status_code != 409 or self.check_tag(tag) is None:
                     raise
 
-        patiently(f"set the tag {tag!r} of the {self.name}", attempt)
+        with_retries(f"set the tag {tag!r} of the {self.name}", attempt)
 
 
 def _local_files(folder: Path, *, hidden: bool) -> dict[str, Path]:

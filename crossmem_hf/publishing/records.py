@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.hub.retry import patiently
 from crossmem_hf.report.lines import RECORD_FILES, Record, read_record, record_file
+from crossmem_hf.runs.retry import with_retries
 
 BESIDE = ("answers.jsonl", "items.jsonl", "holdout.jsonl", "retain_only/*", "baseline_*", "adapter_*", "README.md")
 """What a record may need to be made again, besides itself."""
@@ -52,7 +52,7 @@ def _fetched(repo_id: str, revision: str | None) -> Path:
     from huggingface_hub import snapshot_download
 
     patterns = [*RECORD_FILES, *BESIDE]
-    return patiently(
+    return with_retries(
         f"fetch the record of {repo_id!r}",
         lambda: Path(snapshot_download(repo_id, revision=revision, allow_patterns=patterns)),
     )

@@ -11,7 +11,7 @@ from typing import Any
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.hub.permissions import ready_repository
 from crossmem_hf.hub.push import push_folder
-from crossmem_hf.hub.retry import patiently
+from crossmem_hf.runs.retry import with_retries
 
 Contents = bytes | Path
 _TOKEN = re.compile(rb"\b(?:(?:hf|api_org|ghp|gho|github_pat)_\w{16,}|sk-[\w-]{20,}|AKIA[0-9A-Z]{16})\b")
@@ -60,7 +60,7 @@ def ready(place: Place) -> str:
         create_pr=place.create_pr,
         space_sdk="gradio" if place.repo_type == "space" else None,
     )
-    held = patiently(f"list the files of {place.repo_id!r}", lambda: _client().list_repo_files(**_repo(place)))
+    held = with_retries(f"list the files of {place.repo_id!r}", lambda: _client().list_repo_files(**_repo(place)))
     others = [name for name in held if name not in _OF_THE_HUB]
     if others and place.marker not in held:
         raise CrossmemError(
@@ -118,7 +118,7 @@ def account_name() -> str:
     Raises:
         CrossmemError: There is none, or the Hub does not know it or cannot be reached.
     """
-    return str(patiently("ask the Hub whose token this is", lambda: _client().whoami())["name"])
+    return str(with_retries("ask the Hub whose token this is", lambda: _client().whoami())["name"])
 
 
 def _client() -> Any:

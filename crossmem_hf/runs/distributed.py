@@ -6,22 +6,22 @@ for any number of processes. Processes take units from one queue; each writes wh
 own before it takes the next.
 """
 
-import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from crossmem_hf.data.forms import Row
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.pictures.keys import picture_keys
 from crossmem_hf.runs.results_log import JSON, Ledger, Results
-from crossmem_hf.scoring.prefill import pictures_key
 from crossmem_hf.storage import fingerprint
 
 T = TypeVar("T")
+Row = Mapping[str, Any]
+"""Of which only ``images`` is read here."""
 
 
 def in_shards(
@@ -186,29 +186,6 @@ def _packed(groups: Iterable[list[int]], room: int) -> Iterator[list[int]]:
         unit = unit + group
     if unit:
         yield unit
-
-
-def picture_keys(rows: Sequence[Row]) -> list[str | None]:
-    """For each row the fingerprint of what its pictures show, in their order; None where it has none."""
-    stored: Any = rows
-    if hasattr(rows, "with_format"):  # a Dataset: its stored bytes will do, and need not be decoded
-        tables = stored.select_columns(["images"]).with_format("arrow").iter(256)
-        stored = (row for table in tables for row in table.to_pylist())
-    known: dict[bytes, str] = {}
-    return [
-        _picture_key(row["images"], known, f"Row {index}: A picture") if row["images"] else None
-        for index, row in enumerate(stored)
-    ]
-
-
-def _picture_key(images: Sequence[Any], known: dict[bytes, str], what: str) -> str:
-    """Many rows show one picture, which need not be decoded for each of them."""
-    if not all(isinstance(image, dict) and image["bytes"] for image in images):
-        return pictures_key(images, what).hex()
-    files = hashlib.blake2b(b"".join(hashlib.blake2b(image["bytes"]).digest() for image in images)).digest()
-    if files not in known:
-        known[files] = pictures_key(images, what).hex()
-    return known[files]
 
 
 def _checked(results: Sequence[JSON], num_rows: int, label: str) -> list[JSON]:

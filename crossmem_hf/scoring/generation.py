@@ -12,6 +12,7 @@ from crossmem_hf.models.chat import tokenizer_of
 from crossmem_hf.models.families import reads_ahead
 from crossmem_hf.models.padding import padding_id
 from crossmem_hf.models.turns import Turn, answer_tokens, said, turn_of
+from crossmem_hf.pictures.keys import pictures_key
 from crossmem_hf.scoring.batches import Auto, Room, check_size, in_batches
 from crossmem_hf.scoring.continuations import shares_cache
 from crossmem_hf.scoring.inputs import check_rows
@@ -19,7 +20,6 @@ from crossmem_hf.scoring.prefill import (
     Prefilled,
     PromptBatch,
     extended,
-    pictures_key,
     positions_of_its_own,
     prefilled,
 )

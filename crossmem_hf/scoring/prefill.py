@@ -3,7 +3,6 @@
 follows the prompts."""
 
 import copy
-import hashlib
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 
 from crossmem_hf.data.forms import Row
 from crossmem_hf.models.turns import prompt_text
+from crossmem_hf.pictures.keys import pictures_key
 from crossmem_hf.pictures.reading import as_seen
 from crossmem_hf.scoring.inputs import encode
 
@@ -147,23 +147,6 @@ class PromptQueue:
         if prompts[:1] != [leader]:  # one by one, or there would be as many copies of the pictures as prompts
             prompts = [leader, *(_unpadded(encode(self.processor, [text], [images]))[0] for text in texts[1:])]
         return prompts
-
-
-def pictures_key(images: Sequence[Any], what: str = "A picture") -> bytes:
-    """Equal for pictures that look equal, in the same order, whatever files they come from.
-
-    Args:
-        images: As `as_seen` takes them.
-        what: What an error calls one.
-
-    Raises:
-        CrossmemError: A picture is none, or cannot be shown.
-    """
-    digest = hashlib.blake2b(digest_size=16)
-    for image in (as_seen(image, what) for image in images):
-        digest.update(repr((image.mode, image.size)).encode())
-        digest.update(image.tobytes())
-    return digest.digest()
 
 
 def _common(sequences: Sequence[Any]) -> int:

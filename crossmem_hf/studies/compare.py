@@ -6,10 +6,8 @@ modality that was not unlearned through, and the models to read the numbers agai
 """
 
 import json
-import platform
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +19,13 @@ from crossmem_hf.report.compare_figure import compare_png, compare_svg
 from crossmem_hf.report.compare_record import CompareRecord
 from crossmem_hf.report.compare_table import csv_text, markdown
 from crossmem_hf.runs.pool import default_workers, run_jobs
+from crossmem_hf.runs.sources import environment
 from crossmem_hf.runs.stages import locked
 from crossmem_hf.storage import fingerprint, write_atomic
 from crossmem_hf.studies.compare_cells import ANCHORS, MEMORIZED, Cell
 from crossmem_hf.studies.compare_settings import CompareSettings
 from crossmem_hf.studies.compare_summary import FLUENT_SHARE, compare_arms, compare_lines, fluent_perplexity
 
-_VERSIONS = ("crossmem_hf", "torch", "transformers", "trl", "peft", "datasets", "accelerate")
 _CELLS = "cells"
 Result = dict[str, Any]
 
@@ -133,7 +131,7 @@ def _record(settings: CompareSettings, results: Sequence[Result]) -> CompareReco
     }
     return CompareRecord(
         config=settings.as_dict() | {"unlearning": chosen, "memorizing": settings.memorizing(settings.seed)},
-        versions={name: version(name) for name in _VERSIONS} | {"python": platform.python_version()},
+        versions=environment(),
         seeds=settings.all_seeds,
         data_fingerprint=fingerprint([settings.spec(seed).fingerprint() for seed in settings.all_seeds]),
         lines=tuple(compare_lines(results)),

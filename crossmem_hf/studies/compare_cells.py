@@ -7,7 +7,6 @@ Every part is a stage on disk, so a cell that was finished, or killed, is not do
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +14,12 @@ from filelock import FileLock
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.runs.pool import Tell
+from crossmem_hf.runs.sources import code_fingerprint, library_versions
 from crossmem_hf.runs.stages import Done, run_stage
-from crossmem_hf.storage import source_fingerprint
 from crossmem_hf.studies.compare_settings import CompareSettings
 
 BASE, MEMORIZED, RETRAINED = ANCHORS = ("base", "memorized", "retrained")
 """Never taught; taught everybody; taught the retained people only: what the unlearned ones are read against."""
-
-_DEPENDS_ON = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "tokenizers", "numpy")
-_CODE = (  # no report, no settings (those of a cell are among its inputs), and of the studies what makes answers
-    *("[!c]*.py", "chat.py", "[!prstu]*/*.py", "personas/*.py", "scoring/*.py"),
-    *("training/[!m]*.py", "training/me*.py", "metrics/*/*.py"),
-    *("studies/compare_asking.py", "studies/compare_cells.py", "studies/groups.py"),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,8 +100,8 @@ def _world(cell: Cell) -> dict[str, Any]:
         "data": cell.settings.spec(cell.seed).fingerprint(),
         "dataset_config": cell.settings.dataset_config,
         "model": model_fingerprint(cell.settings.model_name_or_path),
-        "versions": {package: version(package) for package in _DEPENDS_ON},
-        "code": source_fingerprint(*_CODE),
+        "versions": library_versions(),
+        "code": code_fingerprint(run_cell),
         "device": _device(),
     }
 

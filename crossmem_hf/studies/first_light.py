@@ -7,10 +7,8 @@ numbers of views are not known; ours are in `prompts` and `settings`, and no num
 """
 
 import json
-import platform
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -25,6 +23,7 @@ from crossmem_hf.rendering.views import view_for
 from crossmem_hf.report.page import write_report
 from crossmem_hf.report.run_record import CastMember, Example, Gate, RunRecord
 from crossmem_hf.runs.pool import default_workers, run_jobs
+from crossmem_hf.runs.sources import environment
 from crossmem_hf.runs.stages import claim_folder, locked
 from crossmem_hf.storage import fingerprint, write_atomic
 from crossmem_hf.studies.groups import forgotten_ids
@@ -32,7 +31,6 @@ from crossmem_hf.studies.job import Job
 from crossmem_hf.studies.settings import FirstLightSettings
 from crossmem_hf.studies.summary import exposures_by_person, measurements
 
-_VERSIONS = ("crossmem_hf", "torch", "transformers", "trl", "peft", "datasets", "accelerate", "faker", "pillow")
 _PORTRAIT_PIXELS = 192
 _SHOWN = 50
 
@@ -136,7 +134,7 @@ def _record(
     people = {persona.id: persona for persona in _people(settings)}
     return RunRecord(
         config=settings.as_dict(),
-        versions={name: version(name) for name in _VERSIONS} | {"python": platform.python_version()},
+        versions=environment(),
         seeds=settings.all_seeds,
         data_fingerprint=fingerprint([settings.spec(seed).fingerprint() for seed in settings.all_seeds]),
         measurements=tuple(measurements(items, forgotten, settings.num_personas)),

@@ -3,19 +3,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from crossmem_hf.personas.schema import MODALITIES, Modality
 from crossmem_hf.runs.pool import Tell
+from crossmem_hf.runs.sources import code_fingerprint, library_versions
 from crossmem_hf.runs.stages import Done, run_stage
-from crossmem_hf.storage import source_fingerprint
 from crossmem_hf.studies.settings import FirstLightSettings
 
-_DEPENDS_ON = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "tokenizers", "numpy")
-# Not the command line, report/, publishing/ and uploading/: how results are shown and sent changes none.
-_CODE = ("[!c]*.py", "chat.py", "[!rpu]*/*.py", "personas/*.py", "metrics/*/*.py")
 _MEMORIZE = ("lora_target_modules", "memorize_steps", "memorize_batch_size", "memorize_learning_rate")
 _UNLEARN = (
     *("unlearn_steps", "unlearn_batch_size", "unlearn_learning_rate", "forget_beta", "retain_weight"),
@@ -98,8 +94,8 @@ def _world(job: Job) -> dict[str, Any]:
         "data": job.settings.spec(job.seed).fingerprint(),
         "source": job.source,
         "model": model_fingerprint(job.settings.model_name_or_path),
-        "versions": {package: version(package) for package in _DEPENDS_ON},
-        "code": source_fingerprint(*_CODE),
+        "versions": library_versions(),
+        "code": code_fingerprint(run_job),
         "device": _device(),
     }
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unicodedata import normalize
 
-import torch
 from datasets import Dataset, concatenate_datasets
 from peft import LoraConfig
 
@@ -19,9 +18,10 @@ from crossmem_hf.data.selection import of_people, personas_of
 from crossmem_hf.data.splits import forget_ids
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.memorization_check import spread
-from crossmem_hf.models.loading import load_model_and_processor
+from crossmem_hf.models.loading import load_model_and_processor, model_fingerprint
 from crossmem_hf.runs.distributed import leave
-from crossmem_hf.storage import fingerprint, source_fingerprint, write_atomic
+from crossmem_hf.runs.sources import code_fingerprint, library_versions
+from crossmem_hf.storage import fingerprint, write_atomic
 from crossmem_hf.training.config import arg
 from crossmem_hf.training.memorize import LANGUAGE_LINEARS, memorize
 from crossmem_hf.training.micro import MEMORIZING, MEMORIZING_BOTH
@@ -302,12 +302,9 @@ def _origin(choice: ModelArguments, rows: Dataset, config: Any) -> str:
     digest = hashlib.sha256()
     for table in rows.with_format("arrow").iter(batch_size=256):
         digest.update(repr(table.to_pylist()).encode())
-    code = source_fingerprint(
-        *("training/*.py", "models/*.py", "models/micro_base/*", "chat.py", "turns.py", "logprobs.py", "pictures*.py"),
-        *("data/forms.py", "scoring/inputs.py", "scoring/prefill.py"),
-    )
+    made_by = [model_fingerprint(choice.model_name_or_path), code_fingerprint(load_model_and_processor, memorize)]
     settings = [asdict(choice), _memorizing(rows), config.seed, config.world_size]
-    return fingerprint([digest.hexdigest(), settings, code, torch.__version__])
+    return fingerprint([digest.hexdigest(), settings, made_by, library_versions()])
 
 
 def with_default_config(script: str, arguments: Sequence[str] | None = None) -> list[str]:

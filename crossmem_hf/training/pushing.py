@@ -6,7 +6,7 @@ from pathlib import Path
 from transformers import TrainingArguments
 
 from crossmem_hf.hub.permissions import ready_repository
-from crossmem_hf.hub.retry import patiently
+from crossmem_hf.runs.retry import with_retries
 
 
 def check_push(config: TrainingArguments) -> str | None:
@@ -23,6 +23,6 @@ def check_push(config: TrainingArguments) -> str | None:
 
     repo_id = config.hub_model_id or Path(str(config.output_dir)).resolve().name
     if "/" not in repo_id:  # the Hub's own rule: the name alone is the user's
-        user = patiently("ask the Hub whose token this is", HfApi(library_name="crossmem_hf").whoami)["name"]
+        user = with_retries("ask the Hub whose token this is", HfApi(library_name="crossmem_hf").whoami)["name"]
         repo_id = f"{user}/{repo_id}"
     return ready_repository(repo_id, "model", private=config.hub_private_repo)

@@ -8,7 +8,6 @@ import logging
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,8 @@ from crossmem_hf.logprobs import answer_scores
 from crossmem_hf.models.modes import in_eval_mode
 from crossmem_hf.runs.distributed import in_shards, joined_state, ledger_mark, together, work_units
 from crossmem_hf.runs.results_log import Ledger
-from crossmem_hf.storage import fingerprint, source_fingerprint
+from crossmem_hf.runs.sources import code_fingerprint, library_versions
+from crossmem_hf.storage import fingerprint
 from crossmem_hf.training.collate import EncodedRows, merge_batches
 from crossmem_hf.training.reference import as_reference, is_of, reference_adapter
 
@@ -34,12 +34,6 @@ _SAYS_NOTHING = {"_name_or_path", "name_or_path", "base_model_name_or_path", "re
     "transformers_version",
     "use_cache",  # of a model: trainers switch it, and nothing is generated here
 }
-_CODE = (
-    *("logprobs.py", "pictures*.py", "chat.py", "turns.py", "padding.py", "data/forms.py"),
-    *("scoring/inputs.py", "scoring/prefill.py"),
-    *("training/reference.py", "training/reference_cache.py", "training/adapters.py", "training/collate.py"),
-)
-_LIBRARIES = ("torch", "transformers", "peft", "trl")
 
 
 def kept_logprobs(
@@ -161,8 +155,8 @@ def _described(model: Any, fused: bool) -> dict[str, Any]:
         "head": "fused" if fused else "plain",
         "device": device,
         "autocast": str(torch.get_autocast_dtype(device)) if torch.is_autocast_enabled(device) else None,
-        "versions": {name: version(name) for name in _LIBRARIES},
-        "code": source_fingerprint(*_CODE),
+        "versions": library_versions(),
+        "code": code_fingerprint(kept_logprobs),
     }
 
 

@@ -11,12 +11,12 @@ from PIL import Image as Pictures
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.models.turns import prompt_text
+from crossmem_hf.pictures.keys import picture_keys, pictures_key
 from crossmem_hf.pictures.reading import as_seen
-from crossmem_hf.runs.distributed import picture_keys
 from crossmem_hf.scoring.candidates import score_candidates
 from crossmem_hf.scoring.generation import generate_answers
 from crossmem_hf.scoring.inputs import encode
-from crossmem_hf.scoring.prefill import PromptQueue, pictures_key
+from crossmem_hf.scoring.prefill import PromptQueue
 from tests.data import profiles
 from tests.scoring.world import CANDIDATES, NAMES, image_row, llava, naive, processor
 

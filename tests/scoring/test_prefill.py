@@ -2,18 +2,15 @@
 """Prompts in groups: every row once, start and tail together its own prompt, each picture prepared once."""
 
 from functools import partial
-from io import BytesIO
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from transformers import MistralConfig, MistralForCausalLM
 
-from crossmem_hf.errors import CrossmemError
 from crossmem_hf.models.turns import prompt_text
 from crossmem_hf.scoring.inputs import encode
-from crossmem_hf.scoring.prefill import PromptQueue, extended, pictures_key, positions, prefilled
+from crossmem_hf.scoring.prefill import PromptQueue, extended, positions, prefilled
 from crossmem_hf.seeding import rng_for
 from tests.scoring.families import families
 from tests.scoring.world import NAMES, SHAPE, image_row, llama, llava, processor, text_config, text_row, tokenizer
@@ -238,25 +235,6 @@ def test_the_processor_is_left_as_it_was():
     before = dict(vars(processor()))
     drained(queue_of([row(FIRST, "Who?"), row(FIRST, "Is it Ann?"), row(SECOND, "Who?")]))
     assert vars(processor()) == before
-
-
-def test_pictures_are_told_apart():
-    gray = FIRST.convert("L")
-    shapes = [Image.frombytes("L", shape, bytes(range(16))) for shape in ((2, 8), (8, 2), (4, 4))]
-    different = [FIRST, SECOND, gray, *shapes]
-    keys = [pictures_key([picture]) for picture in different]
-    keys += [pictures_key([FIRST, SECOND]), pictures_key([SECOND, FIRST]), pictures_key([])]
-    assert len(set(keys)) == len(keys)
-    assert pictures_key([FIRST.copy()]) == pictures_key([FIRST])
-    assert pictures_key([gray.convert("RGB")]) == pictures_key([gray])
-    stored = BytesIO()
-    FIRST.save(stored, "PNG")
-    for path in (None, "there"):
-        assert pictures_key([{"bytes": stored.getvalue(), "path": path}]) == pictures_key([FIRST])
-    with pytest.raises(CrossmemError, match="A picture cannot be shown"):
-        pictures_key([{"bytes": b"x", "path": None}])
-    with pytest.raises(CrossmemError, match="A picture is a str; expected a PIL image"):
-        pictures_key(["picture.png"])
 
 
 # what a model keeps

@@ -4,7 +4,7 @@ import json
 import pytest
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.runs.distributed import picture_keys
+from crossmem_hf.pictures.keys import picture_keys
 from crossmem_hf.studies.compare_asking import joined
 from crossmem_hf.studies.compare_settings import CompareSettings, names_in
 from crossmem_hf.training.methods import METHODS

@@ -138,9 +138,9 @@ def test_libraries_code_precision_and_head_are_part_of_it(tmp_path, monkeypatch)
     marks = {reference_cache._plan(model, rows, fused)[0] for fused in (False, True)}
     with torch.autocast("cpu", torch.bfloat16):
         marks.add(reference_cache._plan(model, rows, False)[0])
-    monkeypatch.setattr(reference_cache, "version", lambda name: "0" if name == "peft" else "1")
+    monkeypatch.setattr(reference_cache, "library_versions", lambda: {"peft": "0"})
     marks.add(reference_cache._plan(model, rows, False)[0])
-    monkeypatch.setattr(reference_cache, "source_fingerprint", lambda *_: "other")
+    monkeypatch.setattr(reference_cache, "code_fingerprint", lambda *_: "other")
     marks.add(reference_cache._plan(model, rows, False)[0])
     assert len(marks) == 5
 

@@ -24,17 +24,12 @@ from crossmem_hf.rendering.faces.identity import Anchors, Embedder, apart
 from crossmem_hf.rendering.faces.recognition import load_face_model
 from crossmem_hf.rendering.scenes import anchor_scene, scene_for
 from crossmem_hf.runs.distributed import in_shards, joined_state, together
+from crossmem_hf.runs.sources import code_fingerprint
 from crossmem_hf.seeding import seed_for
-from crossmem_hf.storage import fingerprint, source_fingerprint, write_atomic
+from crossmem_hf.storage import fingerprint, write_atomic
 
 if TYPE_CHECKING:
     from PIL import Image
-
-_CODE = (
-    *("seeding.py", "prompts_portraits.py", "personas/*.py"),
-    *("rendering/scenes.py", "rendering/diffusion*.py", "rendering/identity.py"),
-    *("rendering/face_model.py", "rendering/faces*.py"),
-)
 
 Item = dict[str, Any]
 Outcome = dict[str, Any]
@@ -86,7 +81,7 @@ class _Run:
     ) -> None:
         self.settings, self.folder, self.renderer, self.embedder = settings, folder, renderer, embedder
         self.made_by = {**renderer.provenance, "face_model": embedder.name if embedder else None}
-        self.mark = fingerprint([settings.decisive(), self.made_by, source_fingerprint(*_CODE)])
+        self.mark = fingerprint([settings.decisive(), self.made_by, code_fingerprint(run_portraits)])
         self.counts: dict[str, Counter[str]] = {"anchors": Counter(), "views": Counter()}
         self.cosines: dict[str, list[float]] = {"own_similarity": [], "other_similarity": []}
         self._people = {person.id: person for person in settings.people()}

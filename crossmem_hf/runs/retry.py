@@ -3,10 +3,11 @@
 
 import logging
 import re
-import time
 from collections.abc import Callable, Iterator
 from traceback import walk_tb
 from typing import TypeVar
+
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_chain, wait_fixed
 
 from crossmem_hf.errors import CrossmemError
 
@@ -33,7 +34,7 @@ _REMEDIES = {
 _AGAIN = "Check the network and https://status.huggingface.co, and run again: what has arrived is not sent again."
 
 
-def patiently(doing: str, call: Callable[[], Answer]) -> Answer:
+def with_retries(doing: str, call: Callable[[], Answer]) -> Answer:
     """What `call` returns, asked again for a while when the connection breaks or the Hub is in trouble.
 
     Args:
@@ -41,26 +42,35 @@ def patiently(doing: str, call: Callable[[], Answer]) -> Answer:
         call: Talks to the Hub; must be such that doing it twice does no harm.
 
     Raises:
-        CrossmemError: It failed for a reason that stays (a missing right, a refused name), or for too long. Whatever
-            huggingface_hub raised is chained; no address with a signature and no token is told.
+        CrossmemError: It failed for a reason that stays (a missing right, a refused name, offline mode), or for too
+            long. Whatever huggingface_hub raised is chained; no address with a signature and no token is shown.
+
+    Example:
+        >>> with_retries("count to three", lambda: 3)
+        3
     """
     from huggingface_hub.errors import HFValidationError
 
-    for wait in (*_WAITS_SECONDS, None):
-        try:
-            return call()
-        except CrossmemError:
+    def warn(state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        if error is not None:
+            logger.warning("Could not %s: %s; trying again in %g s", doing, _said(error), state.upcoming_sleep)
+
+    attempts = Retrying(
+        retry=retry_if_exception(_may_pass),
+        wait=wait_chain(*map(wait_fixed, _WAITS_SECONDS)),
+        stop=stop_after_attempt(len(_WAITS_SECONDS) + 1),
+        before_sleep=warn,
+        reraise=True,
+    )
+    try:
+        return attempts(call)
+    except HFValidationError as error:
+        raise CrossmemError(f"Could not {doing}: {_said(error)}.", "Name it NAMESPACE/NAME.") from error
+    except Exception as error:
+        if isinstance(error, CrossmemError) or not _is_of_the_hub(error):
             raise
-        except HFValidationError as error:
-            raise CrossmemError(f"Could not {doing}: {_said(error)}.", "Name it NAMESPACE/NAME.") from error
-        except Exception as error:
-            if not _is_of_the_hub(error):
-                raise
-            if wait is None or not _may_pass(error):
-                raise refusal(doing, error) from error
-            logger.warning("Could not %s: %s; trying again in %g s", doing, _said(error), wait)
-            time.sleep(wait)
-    raise CrossmemError(f"Could not {doing}.", _AGAIN)
+        raise refusal(doing, error) from error
 
 
 def refusal(doing: str, error: BaseException) -> CrossmemError:
@@ -96,13 +106,18 @@ def _is_of_the_hub(error: BaseException) -> bool:
 
 
 def _may_pass(error: BaseException) -> bool:
-    from huggingface_hub.errors import LocalTokenNotFoundError, OfflineModeIsEnabled
+    from huggingface_hub import is_offline_mode
+    from huggingface_hub.errors import HFValidationError, LocalTokenNotFoundError, OfflineModeIsEnabled
 
-    if any(isinstance(each, LocalTokenNotFoundError | OfflineModeIsEnabled) for each in _chain(error)):
+    stays = (CrossmemError, HFValidationError, LocalTokenNotFoundError, OfflineModeIsEnabled)
+    if isinstance(error, stays) or not isinstance(error, Exception) or not _is_of_the_hub(error):
+        return False
+    status = status_of(error)
+    # Libraries above huggingface_hub raise a ConnectionError of their own offline, which names no cause.
+    if any(isinstance(each, stays) for each in _chain(error)) or (status is None and is_offline_mode()):
         return False
     if _is_turned_down(error):
         return False
-    status = status_of(error)
     # RuntimeError is how huggingface_hub says which file did not arrive: one damaged on its way is refused with
     # 400, and one that came after its address had expired with 403; the next attempt gets another address.
     return status is None or status in _PASSING or (status in (400, 403) and isinstance(error, RuntimeError))

@@ -6,8 +6,7 @@ import pytest
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.hub import retry as patience
-from crossmem_hf.hub.retry import patiently, status_of
+from crossmem_hf.runs.retry import status_of, with_retries
 
 ADDRESS = "https://uploads.example/object?X-Signature=secret&expires=1"
 
@@ -15,7 +14,8 @@ ADDRESS = "https://uploads.example/object?X-Signature=secret&expires=1"
 @pytest.fixture
 def waits(monkeypatch):
     slept = []
-    monkeypatch.setattr(patience.time, "sleep", slept.append)
+    monkeypatch.setattr("tenacity.nap.time.sleep", slept.append)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     return slept
 
 
@@ -50,7 +50,7 @@ def failing(*errors, then="done"):
     ids=lambda error: str(error)[:10],
 )
 def test_what_may_pass_is_asked_again(waits, error):
-    assert patiently("push", failing(error, error)) == "done"
+    assert with_retries("push", failing(error, error)) == "done"
     assert waits == [1.0, 3.0]
 
 
@@ -71,7 +71,7 @@ def test_what_may_pass_is_asked_again(waits, error):
 )
 def test_what_stays_is_said_at_once(waits, error, remedy):
     with pytest.raises(CrossmemError, match="Could not push") as refused:
-        patiently("push", failing(error))
+        with_retries("push", failing(error))
     assert remedy in str(refused.value)
     assert refused.value.__cause__ is error
     assert waits == []
@@ -79,13 +79,13 @@ def test_what_stays_is_said_at_once(waits, error, remedy):
 
 def test_what_lasts_is_said_in_the_end(waits):
     with pytest.raises(CrossmemError, match=r"Could not push: .*On fire \(HTTP 503\)\. Check the network"):
-        patiently("push", failing(*[answered(503, "On fire")] * 9))
+        with_retries("push", failing(*[answered(503, "On fire")] * 9))
     assert waits == [1.0, 3.0, 9.0]
 
 
 def test_no_signature_of_an_address_is_told(waits, caplog):
     with pytest.raises(CrossmemError) as refused:
-        patiently("push", failing(*[answered(500)] * 9))
+        with_retries("push", failing(*[answered(500)] * 9))
     told = str(refused.value) + caplog.text
     assert "https://uploads.example/object" in told
     assert "secret" not in told
@@ -96,13 +96,13 @@ def test_the_status_is_found_under_what_names_the_file(waits):
     outer = RuntimeError("Error while uploading 'a.parquet' to the Hub.")
     outer.__cause__ = answered(403, "Request has expired")
     assert status_of(outer) == 403
-    assert patiently("push", failing(outer)) == "done"  # the next attempt gets another address
+    assert with_retries("push", failing(outer)) == "done"  # the next attempt gets another address
 
 
 @pytest.mark.parametrize("error", [ValueError("ours"), RuntimeError("ours"), OSError("ours"), TypeError("ours")])
 def test_a_mistake_of_ours_is_not_taken_for_the_hubs(waits, error):
     with pytest.raises(type(error), match="ours"):
-        patiently("push", failing(error))
+        with_retries("push", failing(error))
     assert waits == []
 
 
@@ -110,5 +110,14 @@ def test_an_error_ready_to_be_read_is_left_as_it_is(waits):
     inner = CrossmemError("Tag exists.", "Choose another.")
     inner.__cause__ = answered(500)
     with pytest.raises(CrossmemError) as refused:
-        patiently("push", failing(inner))
+        with_retries("push", failing(inner))
     assert refused.value is inner
+
+
+def test_offline_nothing_is_asked_again(waits, monkeypatch):
+    """datasets wraps the refusal into a ConnectionError that names no cause."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    error = ConnectionError("Couldn't reach 'someone/mistyped' on the Hub (OfflineModeIsEnabled)")
+    with pytest.raises(CrossmemError, match="Could not push: Couldn't reach"):
+        with_retries("push", failing(error))
+    assert waits == []

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Digests of what rows contain: texts, columns, what pictures show. They depend on no code and on no picture encoder.
+
+It does not know what is made from the rows.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from crossmem_hf.data.albums.album import album_fingerprint
+from crossmem_hf.data.contents import people_of, rows_of
+from crossmem_hf.data.rows import Row
+from crossmem_hf.data.spec import SPLITS, DatasetSpec, check_config
+from crossmem_hf.pictures.keys import KnownPictures
+
+if TYPE_CHECKING:
+    import datasets
+
+
+def rows_digest(rows: "Iterable[Row] | datasets.Dataset") -> str:
+    """Sixteen hex digits that change with any text, number, pixel or column of the rows, and with their order.
+
+    Pictures count by what they show, not by their files; equal rows have equal digests, from wherever they are read.
+
+    Args:
+        rows: A `Dataset` is read table by table.
+
+    Raises:
+        CrossmemError: A picture cannot be shown.
+
+    Example:
+        >>> rows_digest([{"answer": "Ada"}]) == rows_digest([{"answer": "Bo"}])
+        False
+    """
+    digest, known = hashlib.sha256(), KnownPictures()
+    for row in _stored(rows):
+        text = json.dumps(_plain(row, known), sort_keys=True, separators=(",", ":"), default=repr)
+        digest.update(text.encode() + b"\n")
+    return digest.hexdigest()[:16]
+
+
+def spec_digest(spec: DatasetSpec, configs: Sequence[str]) -> str:
+    """The `rows_digest` of all splits of some configs of our own rows, in one; the rows are made, and not kept.
+
+    Raises:
+        CrossmemError: An unknown config, or rows that cannot be made.
+
+    Example:
+        >>> few = DatasetSpec(num_personas=5, num_views=1)
+        >>> spec_digest(few, ["recall_text"]) == spec_digest(few, ["recall_image"])
+        False
+    """
+    for config in configs:
+        check_config(config)
+    album = None if spec.portraits is None else album_fingerprint(spec.portraits)
+    parts = {config: [_split_digest(spec, config, split, album) for split in SPLITS[config]] for config in configs}
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@lru_cache(maxsize=256)  # stages of one run ask again
+def _split_digest(spec: DatasetSpec, config: str, split: str, _album: str | None) -> str:
+    return rows_digest(rows_of(config, split, people_of(config, split, spec), spec))
+
+
+def _stored(rows: Any) -> Iterator[Mapping[str, Any]]:
+    """The rows, those of a Dataset without decoding their pictures."""
+    if not hasattr(rows, "with_format"):
+        yield from rows
+        return
+    for table in rows.with_format("arrow").iter(256):
+        yield from table.to_pylist()
+
+
+def _plain(value: Any, known: KnownPictures) -> Any:
+    """What JSON can say of a value, a picture by its key."""
+    if isinstance(value, Image.Image) or (isinstance(value, Mapping) and value.keys() == {"bytes", "path"}):
+        return {"picture": known.key([value])}
+    if isinstance(value, Mapping):
+        return {str(name): _plain(entry, known) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry, known) for entry in value]
+    return value
