@@ -161,7 +161,7 @@ class RowArguments:
 
 def _of_modality(rows: Dataset, modality: str) -> Dataset:
     modalities = list(rows["modality"]) if "modality" in rows.column_names else []
-    kept = [index for index, modality in enumerate(modalities) if modality == modality]
+    kept = [index for index, found in enumerate(modalities) if found == modality]
     if not kept:
         raise CrossmemError(
             f"dataset_modality={modality!r} keeps none of {len(rows)} rows; they have {sorted(set(modalities))!r}.",
