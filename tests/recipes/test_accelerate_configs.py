@@ -11,7 +11,7 @@ from accelerate.commands.launch import _validate_launch_command, launch_command_
 from accelerate.utils import patch_environment
 from accelerate.utils.launch import prepare_deepspeed_cmd_env, prepare_multi_gpu_env
 
-from crossmem_hf.models.loading import load_model_and_processor
+from crossmem_hf.models.loading import load_model
 
 FOLDER = Path(__file__).resolve().parents[2] / "recipes" / "accelerate"
 PATHS = {path.stem: path for path in sorted(FOLDER.glob("*.yaml"))}
@@ -61,7 +61,7 @@ def test_fsdp_is_version_two_and_saves_whole_weights():
 
 def test_fsdp_wraps_the_layers_of_the_embedded_model():
     """accelerate refuses a class that the model lists and does not have."""
-    model, _ = load_model_and_processor()
+    model, _ = load_model()
     with patch_environment(**prepare_multi_gpu_env(launched("fsdp2")[0])):
         plugin = FullyShardedDataParallelPlugin()
     plugin.set_auto_wrap_policy(model)
