@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForImageTextToText, CLIPVisionConfig, LlamaConfig, LlavaConfig
 
-from crossmem_hf.models.loading import load_model
+from crossmem_hf.models.loading import keep_present_layers, load_model
 from crossmem_hf.models.micro.model import MicroShape, build_processor
 from crossmem_hf.models.micro.pretraining import tokenizer_corpus
 from crossmem_hf.personas.sampling import sample_personas
@@ -89,7 +89,9 @@ def random_llava(shape: Shape, processor: Any, device: str) -> Any:
     )
     seed_everything(0)
     with torch.device(device):
-        return AutoModelForImageTextToText.from_config(config, dtype=shape.dtype).eval()
+        model = AutoModelForImageTextToText.from_config(config, dtype=shape.dtype).eval()
+    keep_present_layers(model)
+    return model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

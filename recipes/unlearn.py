@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # /// script
-# dependencies = ["crossmem_hf"]
+# requires-python = ">=3.11"
+# dependencies = ["crossmem_hf==0.1.0"]
 # ///
 """Make a model forget some of the personas it memorized, by any method, or with any forget and retain loss.
 

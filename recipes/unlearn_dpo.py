@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # /// script
-# dependencies = ["crossmem_hf"]
+# requires-python = ">=3.11"
+# dependencies = ["crossmem_hf==0.1.0"]
 # ///
 """Make a model prefer a refusal to some of the answers it memorized, with plain trl.DPOTrainer; no retain loss.
 
@@ -78,8 +79,7 @@ def main(arguments: list[str] | None = None) -> None:
         callbacks=[StopUnlessFinite(save), OwnCheckpoints()],
     )
     if evaluator is not None:
-        steps = start.evaluate_every_steps
-        trainer.add_callback(MemorizationCallback(trainer, evaluator, every_steps=steps, stop_at=start.stop_at))
+        trainer.add_callback(MemorizationCallback(trainer, evaluator, **start.evaluation))
     print(describe_trainable(trainer.model))
     trainer.train(resume_from_checkpoint=point)
     if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # /// script
-# dependencies = ["crossmem_hf"]
+# requires-python = ">=3.11"
+# dependencies = ["crossmem_hf==0.1.0"]
 # ///
 """Make a model forget some of the people it memorized, with NPO and a retain loss; no second model is loaded.
 

@@ -28,9 +28,14 @@ def publish_metrics(
     """Push each metric as a Space: module, maths, page, card, requirements, test cases. Equal ones are left alone."""
     with clear_errors():
         from crossmem_hf.publishing.spaces import publish_metrics as push
-        from crossmem_hf.studies.compare_settings import names_in
 
-        push(names_in(only), namespace=namespace, private=private, create_pr=create_pr, tell=_tell)
+        push(
+            [name.strip() for name in only.split(",") if name.strip()],
+            namespace=namespace,
+            private=private,
+            create_pr=create_pr,
+            report=_report,
+        )
 
 
 @publish_app.command("space")
@@ -44,12 +49,12 @@ def publish_space(
     with clear_errors():
         from crossmem_hf.publishing.spaces import publish_space as push
 
-        _tell(push(folder, repo_id, private=private, create_pr=create_pr))
+        _report(push(folder, repo_id, private=private, create_pr=create_pr))
 
 
 @publish_app.command("results")
 def publish_results(
-    run_dir: Annotated[Path, typer.Argument(help="What crossmem run, score or compare left.")],
+    run_dir: Annotated[Path, typer.Argument(help="What crossmem run, compare, score or study left.")],
     repo_id: Annotated[
         str | None, typer.Option(help="Model repository (default: a name of its own under your account).")
     ] = None,
@@ -64,9 +69,9 @@ def publish_results(
     with clear_errors():
         from crossmem_hf.publishing.results import publish_results as push
 
-        _tell(push(run_dir, repo_id, private=private, create_pr=create_pr, with_adapters=adapters, with_items=items))
+        _report(push(run_dir, repo_id, private=private, create_pr=create_pr, with_adapters=adapters, with_items=items))
 
 
-def _tell(done: "Published") -> None:
+def _report(done: "Published") -> None:
     state = "published" if done.changed else "unchanged"
     console.print(f"{state}  {done.address}", highlight=False, markup=False, soft_wrap=True)

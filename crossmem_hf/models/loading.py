@@ -58,11 +58,18 @@ def load_model(
         raise _not_loaded(name, error) from error
     if sees:
         check_processor(model, processor)
+    keep_present_layers(model)
     if adapter is not None:
         model = _with_adapter(model, adapter)
     if place is not None:
         model.to(place)
     return model.eval(), processor
+
+
+def keep_present_layers(model: Any) -> None:
+    """Let the model list only layer classes that it has: a LLaVA lists CLIP's of text, and FSDP would refuse it."""
+    present = {type(module).__name__ for module in model.modules()}
+    model._no_split_modules = present.intersection(model._no_split_modules or ())
 
 
 def _device(name: str | None) -> Any:

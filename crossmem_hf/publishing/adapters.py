@@ -2,19 +2,16 @@
 """The adapters that a run left: where they lie, what they are, and which of their files are fit to be shared."""
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.models.loading import EMBEDDED, EMBEDDED_NAME
-from crossmem_hf.personas.schema import MODALITIES
-from crossmem_hf.report.lines import Line, Record, lines_of, read_against
-from crossmem_hf.report.run_record import RunRecord
-from crossmem_hf.report.score_record import ScoreRecord
+from crossmem_hf.report.record import Measurement, Record, Where, words_of
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+STAGES, DONE = "stages", "done.json"
 _PROCESSOR = (
     *("processor_config.json", "preprocessor_config.json", "chat_template.jinja", "tokenizer.json"),
     *("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "tokenizer.model", "vocab.json"),
@@ -30,17 +27,15 @@ class Adapter:
         place: Its folder in the repository; empty for the repository itself.
         folder: Where it lies now.
         words: What it is, in a sentence without a full stop.
-        stage: ``"memorized"`` or ``"unlearned"``.
-        lines: The numbers about it.
+        measurements: The numbers about it.
         against: Exposure of the base and the memorized model, to read its own against.
     """
 
     place: str
     folder: Path
     words: str
-    stage: str
-    lines: tuple[Line, ...]
-    against: tuple[Line, ...] = ()
+    measurements: tuple[Measurement, ...]
+    against: tuple[Measurement, ...] = ()
 
     def file(self, name: str) -> str:
         """A file's path in the repository."""
@@ -48,63 +43,61 @@ class Adapter:
 
 
 def adapters_of(record: Record, folder: Path) -> tuple[Adapter, ...]:
-    """The adapters that lie in the folder of a run, a comparison or, for a score, where its settings say.
+    """The adapters that a study left in its folder, and the one that its settings name, if that lies here.
 
-    A score of an adapter from the Hub has none here; it stays where it is.
+    An adapter from the Hub stays where it is.
     """
-    if isinstance(record, RunRecord):
-        found = _of_run(record, folder)
-    elif isinstance(record, ScoreRecord):
-        found = _of_score(record)
-    else:
-        found = _of_comparison(record, folder)
-    others = read_against(record)
-    return tuple(_beside(adapter, others) for adapter in found if (adapter.folder / CONFIG).is_file())
+    return (*_named(record), *_left(record, folder))
 
 
-def _beside(adapter: Adapter, others: Mapping[tuple[str, str], Mapping[str, Line]]) -> Adapter:
-    """The adapter with the lines that its own are read against and do not hold themselves."""
-    own = {line.key for line in adapter.lines}
-    found = {one.key: one for line in adapter.lines for one in others.get(line.key, {}).values()}
-    return replace(adapter, against=tuple(line for key, line in found.items() if key not in own))
-
-
-def _of_run(record: RunRecord, folder: Path) -> Iterator[Adapter]:
-    lines = list(zip(record.measurements, lines_of(record), strict=True))
-    for seed in record.seeds:
-        for source in MODALITIES:
-            for stage in ("memorized", "unlearned"):
-                about = f"{record.config.get('num_personas')} people of seed {seed}, learned through {source}"
-                yield Adapter(
-                    place=f"adapters/seed{seed}_{source}/{stage}",
-                    folder=folder / "jobs" / f"seed{seed}_{source}" / stage,
-                    words=about + (", a part of them unlearned by NPO" if stage == "unlearned" else ""),
-                    stage=stage,
-                    lines=tuple(line for m, line in lines if (m.seed, m.source, m.stage) == (seed, source, stage)),
-                )
-
-
-def _of_comparison(record: Any, folder: Path) -> Iterator[Adapter]:
-    lines = list(zip(record.lines, lines_of(record), strict=True))
-    for arm in record.arms:
-        for seed in record.seeds:
-            cell = "_".join(part for part in (arm.arm, arm.through, str(seed)) if part)
-            by = f"unlearned by {arm.arm} through {arm.through}" if arm.through else arm.arm
-            yield Adapter(
-                place=f"adapters/{cell}",
-                folder=folder / "cells" / cell / "adapter",
-                words=f"{record.config.get('num_personas')} people of seed {seed}, {by}",
-                stage="unlearned" if arm.through else "memorized",
-                lines=tuple(line for one, line in lines if (one.arm, one.through) == (arm.arm, arm.through)),
-            )
-
-
-def _of_score(record: ScoreRecord) -> Iterator[Adapter]:
+def _named(record: Record) -> Iterator[Adapter]:
     named = record.config.get("adapter")
-    if isinstance(named, str) and Path(named).is_dir():
-        yield Adapter(
-            place="", folder=Path(named), words="the scored adapter", stage="unlearned", lines=lines_of(record)
-        )
+    if isinstance(named, str) and (Path(named) / CONFIG).is_file():
+        own = [m for m in record.measurements if "model" not in m.where]
+        yield _adapter(record, "", Path(named), "the adapter that was scored", own)
+
+
+def _left(record: Record, folder: Path) -> Iterator[Adapter]:
+    """Each stage with an adapter; its ``done.json`` says what it is, in keys of `Measurement.where`."""
+    personas = f"{record.config['num_personas']} personas, " if "num_personas" in record.config else ""
+    for config in sorted(folder.glob(f"{STAGES}/*/{CONFIG}")):
+        where = _where(config.with_name(DONE))
+        if where is not None:
+            words = f"{personas}{words_of(where)}"
+            place = f"adapters/{config.parent.name}"
+            yield _adapter(record, place, config.parent, words, _about(record, where))
+
+
+def _adapter(record: Record, place: str, folder: Path, words: str, own: Iterable[Measurement]) -> Adapter:
+    own = tuple(own)
+    exposures = (m for m in own if m.metric.startswith("exposure"))
+    against = {other.key: other for m in exposures for other in record.baselines(m).values()}
+    keys = {m.key for m in own}
+    others = tuple(other for key, other in against.items() if key not in keys)
+    return Adapter(place=place, folder=folder, words=words, measurements=own, against=others)
+
+
+def _where(done: Path) -> Where | None:
+    """What a finished stage says that its model is; None for one that is not finished or says nothing."""
+    try:
+        return dict(json.loads(done.read_bytes())["result"]["where"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _about(record: Record, where: Where) -> Iterator[Measurement]:
+    """The measurements of an adapter: of its seed, and over all seeds where there are none of one seed."""
+    found = [
+        m for m in record.measurements if all(m.where.get(name) == where[name] for name in where.keys() - {"seed"})
+    ]
+    own = {_without_seed(m) for m in found if m.seed is not None and m.seed == where.get("seed")}
+    for m in found:
+        if m.seed == where.get("seed") or (m.seed is None and _without_seed(m) not in own):
+            yield m
+
+
+def _without_seed(m: Measurement) -> tuple[object, ...]:
+    return m.metric, *((name, value) for name, value in m.where.items() if name != "seed")
 
 
 def adapter_files(adapter: Adapter) -> dict[str, bytes | Path]:

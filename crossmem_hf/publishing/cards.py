@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cards of published results: of the whole repository and of each adapter in it. All numbers are the record's."""
+"""The cards of published results: of the whole repository and of each adapter in it. All numbers are the record's;
+it knows no study by name."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import yaml
@@ -10,17 +11,18 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from crossmem_hf.models.loading import EMBEDDED_NAME
 from crossmem_hf.prompts.questions import NAME_QUESTIONS
 from crossmem_hf.publishing.adapters import Adapter, base_of
-from crossmem_hf.publishing.eval_results import dataset_of
-from crossmem_hf.report.compare_record import CompareRecord
-from crossmem_hf.report.compare_table import markdown
-from crossmem_hf.report.lines import Line, Record, kind_of, lines_of
-from crossmem_hf.report.run_record import EXPOSURE, RECALL, RunRecord
-from crossmem_hf.report.score_record import ScoreRecord
+from crossmem_hf.publishing.eval_results import HEADLINES, dataset_of, over_seeds
+from crossmem_hf.report.methods import is_shown, method_legend, method_table
+from crossmem_hf.report.modality_text import memorization_failures
+from crossmem_hf.report.record import RECORD_FILE, Record
+from crossmem_hf.report.tables import measurement_table, verdict_table
 from crossmem_hf.report.text import headline
 
 _TAGS = ("crossmem", "memorization", "machine-unlearning", "privacy", "synthetic-data")
-_SHOWN_STAGES = (("base", "all"), ("memorized", "all"), ("unlearned", "forget"), ("unlearned", "retain"))
-_READ_AGAINST = (("base", "forget"), ("base", "retain"), ("memorized", "forget"), ("memorized", "retain"))
+MAX_ROWS = 80
+"""Of a table on a card; of a record with more numbers only recall and Exposure stand on it."""
+_APART = {"attribute", "kind", "persona_id"}
+"""Keys of numbers that stand in the record only."""
 
 
 def results_card(
@@ -40,23 +42,22 @@ def results_card(
     """
     bases = {base_of(adapter) for adapter in adapters}
     base = next(iter(bases)) if len(bases) == 1 else None
+    unmemorized = memorization_failures(record) and not record.config.get("allow_unmemorized")
     return _render(
         "results_card.md.j2",
         front_matter=_front_matter(record, base, with_adapter=bool(adapters)),
         repo_id=repo_id,
-        kind=kind_of(record),
         about=_about(record),
-        finding=headline(record) if isinstance(record, RunRecord) else "",
+        finding=headline(record),
         figures=figures,
-        table=markdown(record) if isinstance(record, CompareRecord) else _table(_shown(record)),
-        num_lines=len(lines_of(record)),
+        tables=list(_tables(record)),
+        unmemorized=record.config["min_recall"] if unmemorized else None,
         record=record,
-        record_name="compare.json" if isinstance(record, CompareRecord) else "record.json",
+        record_name=RECORD_FILE,
         adapters=adapters,
         load=_load(repo_id, adapters[0], base) if adapters else "",
         settings=sorted(record.config.items()),
         shares_items=shares_items,
-        **_made_of(record),
     )
 
 
@@ -68,12 +69,11 @@ def adapter_card(record: Record, repo_id: str, adapter: Adapter) -> str:
         front_matter=_front_matter(record, base, with_adapter=True),
         repo_id=repo_id,
         adapter=adapter,
-        pooled=isinstance(record, CompareRecord) and len(record.seeds) > 1,
-        table=_table([*adapter.lines, *adapter.against]),
-        against=bool(adapter.against),
+        pooled=len(record.seeds) > 1 and any(m.seed is None for m in adapter.measurements),
+        table=measurement_table([*adapter.measurements, *adapter.against]).markdown(),
         load=_load(repo_id, adapter, base),
-        record_name="compare.json" if isinstance(record, CompareRecord) else "record.json",
-        **_made_of(record),
+        record=record,
+        record_name=RECORD_FILE,
     )
 
 
@@ -102,71 +102,42 @@ def _front_matter(record: Record, base: str | None, *, with_adapter: bool) -> st
     return text.strip()
 
 
-def _made_of(record: Record) -> dict[str, Any]:
-    """Versions, seeds and fingerprints, whatever the kind of record."""
-    prints = {"data": record.data_fingerprint}
-    if isinstance(record, ScoreRecord):
-        seeds = ", ".join(f"{name} {seed}" for name, seed in record.seeds.items())
-        prints["model"] = record.model_fingerprint
-    else:
-        seeds = ", ".join(map(str, record.seeds))
-    return {"versions": sorted(record.versions.items()), "seeds": seeds, "fingerprints": prints}
-
-
 def _about(record: Record) -> str:
+    """What was measured on what, as far as the settings say."""
     config = record.config
-    if isinstance(record, ScoreRecord):
-        model = config.get("model") or "the micro VLM that ships with `crossmem_hf`"
-        adapter = f" with the adapter `{config['adapter']}`" if config.get("adapter") not in (None, ".") else ""
-        return (
-            f"Scores of {model}{adapter} on `{dataset_of(record)}`, config `{config.get('config')}`, split "
-            f"`{config.get('split')}`: what it remembers, measured row by row."
-        )
-    several = f"{len(record.seeds)} seed{'s' * (len(record.seeds) > 1)}"
-    people = f"{config.get('num_personas')} fictitious people a seed, {several}"
-    base = config.get("model_name_or_path") or "the micro VLM that ships with `crossmem_hf`"
-    if isinstance(record, RunRecord):
-        return (
-            f"What {base} remembers of {people}: learned through portraits or descriptions, asked through both, "
-            "before and after a part of them was unlearned."
-        )
-    ways = ", ".join(config.get("methods", ()))
-    modalities = ", ".join(config.get("forget_modality", ()))
-    return f"Ways of forgetting compared on {base}: {ways}, through {modalities}; {people}."
+    model = config.get("model") or config.get("model_name_or_path") or "the micro VLM that ships with `crossmem_hf`"
+    parts = [f"Numbers of `{record.study}` by `crossmem_hf` about {model}"]
+    if config.get("adapter") not in (None, "."):
+        parts[0] += f" with the adapter `{config['adapter']}`"
+    if "split" in config:
+        parts.append(f"on `{dataset_of(record)}`, config `{config.get('config')}`, split `{config['split']}`")
+    elif "num_personas" in config:
+        seeds = f"{len(record.seeds)} seed{'' if len(record.seeds) == 1 else 's'}"
+        parts.append(f"on {config['num_personas']} fictitious personas a seed, {seeds}")
+    if "methods" in config:
+        parts.append(f"unlearning by {', '.join(config['methods'])}")
+    return f"{', '.join(parts)}."
 
 
-def _shown(record: RunRecord | ScoreRecord) -> list[Line]:
-    """The lines that a card has room for."""
-    lines = lines_of(record)
-    if isinstance(record, ScoreRecord):
-        return [line for line in lines if "attribute=" not in line.where]
-    whole = None if len(record.seeds) > 1 else record.seeds[0]
-    return [
-        line
-        for m, line in zip(record.measurements, lines, strict=True)
-        if m.seed == whole
-        and (
-            (m.metric in (RECALL, EXPOSURE) and (m.stage, m.group) in _SHOWN_STAGES)
-            or (m.metric == EXPOSURE and (m.stage, m.group) in _READ_AGAINST)
-        )
-    ]
-
-
-def _table(lines: Sequence[Line]) -> str:
-    heads = ("metric", "of", "value", "95 % interval", "n", "chance", "unit", "higher is")
-    rows = [heads, ("---",) * 2 + ("---:",) * 4 + ("---",) * 2, *map(_cells, lines)]
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
-
-
-def _cells(line: Line) -> tuple[str, ...]:
-    interval = "–" if line.ci_low is None or line.ci_high is None else f"{line.ci_low:.3g} to {line.ci_high:.3g}"
-    chance = "–" if line.chance is None else f"{line.chance:.3g}"
-    meaning = line.higher_is.replace("_", " ")
-    return line.metric, line.where, f"{line.value:.3g}", interval, str(line.n), chance, line.unit, meaning
+def _tables(record: Record) -> Iterator[str]:
+    """What a card has room for, in Markdown."""
+    if record.verdicts:
+        yield verdict_table(record).markdown()
+    methods = method_table(record)
+    if methods is not None:
+        yield methods.markdown()
+        yield "\n".join(method_legend(record))
+    rest = [m for m in over_seeds(record) if not _APART & {*m.where}]
+    if methods is not None:
+        rest = [m for m in rest if not is_shown(m.metric)]
+    if len(rest) > MAX_ROWS:
+        rest = [m for m in rest if m.metric in HEADLINES]
+    if rest:
+        yield measurement_table(rest).markdown()
 
 
 def _load(repo_id: str, adapter: Adapter, base: str | None) -> str:
-    """Python that loads the adapter and asks it for a name."""
+    """Python that loads the adapter and queries it for a name."""
     name = adapter.file("").rstrip("/")
     if base == EMBEDDED_NAME:
         place = f"{repo_id}/{name}" if name else repo_id
@@ -179,10 +150,10 @@ def _load(repo_id: str, adapter: Adapter, base: str | None) -> str:
             f'model = PeftModel.from_pretrained(model, "{repo_id}"{below}).eval()\n'
             f'processor = AutoProcessor.from_pretrained("{base or "path/to/the/base/model"}")\n'
         )
-    return _ASK.format(how=how, question=NAME_QUESTIONS["image"])
+    return _QUERY.format(how=how, question=NAME_QUESTIONS["image"])
 
 
-_ASK = """\
+_QUERY = """\
 from PIL import Image
 {how}
 content = [

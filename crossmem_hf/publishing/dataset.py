@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The written dataset on the Hub: what is pushed is the folder that `data.writing` filled, byte for byte."""
+"""The written dataset on the Hub: what is pushed is the folder that `write_dataset` filled, byte for byte."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def push_dataset(
     """Make a dataset repository hold a folder that `write_dataset` filled; its other Parquet files are removed.
 
     One commit, or none if the repository holds exactly this already. The token comes from the environment or from
-    ``hf auth login``; only huggingface_hub sees it. See `uploading.rights.ready_repository`, which comes first.
+    ``hf auth login``; only huggingface_hub sees it. See `hub.permissions.ready_repository`, which comes first.
 
     Args:
         revision: Branch to push to, made if need be; None for ``main``.

@@ -2,11 +2,10 @@
 """A record without the folders of one machine, so that it means the same on another."""
 
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from crossmem_hf.report.lines import Record
+from crossmem_hf.report.record import Record
 
 RETAIN_ONLY = "retain_only"
 """Folder, beside a published score, with the scores of the model that never saw the forgotten."""
@@ -34,7 +33,7 @@ def portable(record: Record) -> Record:
         config["baseline"] = [f"{name}={BASELINE}{name}" for name in baselines(record)]
     if "judge_url" in config and config["judge_url"] is not None:
         config["judge_url"] = None  # somebody's server, perhaps with a name or a key in it
-    return replace(record, config=config)
+    return record.model_copy(update={"config": config})
 
 
 def baselines(record: Record) -> dict[str, Path]:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.report.lines import RECORD_FILES, Record, read_record, record_file
+from crossmem_hf.report.record import RECORD_FILE, Record
 from crossmem_hf.runs.retry import with_retries
 
-BESIDE = ("answers.jsonl", "items.jsonl", "holdout.jsonl", "retain_only/*", "baseline_*", "adapter_*", "README.md")
+BESIDE = ("predictions.jsonl", "holdout.jsonl", "retain_only/*", "baseline_*", "adapter_*", "README.md")
 """What a record may need to be made again, besides itself."""
 
 _REPO_ID = re.compile(r"[\w][\w.-]*/[\w][\w.-]*")
@@ -36,22 +36,21 @@ def located_record(name: str, revision: str | None = None) -> Located:
     """
     path = Path(name)
     if path.exists():
-        file = record_file(path)
-        return Located(read_record(file), file.parent, str(path))
+        return Located(Record.read(path), path if path.is_dir() else path.parent, str(path))
     if not _REPO_ID.fullmatch(name):
         raise CrossmemError(
             f"{name!r} is no file or folder here, and no name of a repository.",
-            "Pass a record.json, the folder of a run, or a repository such as 'you/first-light'.",
+            "Pass a record.json, the folder that holds it, or a repository such as 'you/first-light'.",
         )
     folder = _fetched(name, revision)
     at = "" if revision is None else f" at {revision}"
-    return Located(read_record(folder), folder, f"{name}{at}")
+    return Located(Record.read(folder), folder, f"{name}{at}")
 
 
 def _fetched(repo_id: str, revision: str | None) -> Path:
     from huggingface_hub import snapshot_download
 
-    patterns = [*RECORD_FILES, *BESIDE]
+    patterns = [RECORD_FILE, *BESIDE]
     return with_retries(
         f"fetch the record of {repo_id!r}",
         lambda: Path(snapshot_download(repo_id, revision=revision, allow_patterns=patterns)),

@@ -21,23 +21,15 @@ from crossmem_hf.publishing.repositories import (
     publish,
     ready,
 )
-from crossmem_hf.report.checked import to_json
-from crossmem_hf.report.lines import Record, kind_of, read_record, record_file
-from crossmem_hf.report.score_record import ScoreRecord
+from crossmem_hf.report.record import RECORD_FILE, Record
 from crossmem_hf.storage import fingerprint
 
 MESSAGE = "Publish results"
-_LEFT = {
-    "run": ("answers.jsonl", "report.html", "figures/*.png"),
-    "score": ("items.jsonl", "holdout.jsonl"),
-    "compare": ("answers.jsonl", "compare.csv", "compare.md", "compare.svg", "compare.png"),
-}
-_SINGLE_ANSWERS = ("answers.jsonl", "items.jsonl", "holdout.jsonl", "report.html")
-_FIGURES = ("figures/matrix.png", "compare.png")
-_REPLACED = (
-    *("adapters/*", "figures/*", f"{RETAIN_ONLY}/*", f"{BASELINE}*/*", f"{FOLDER}/*", CONFIG, WEIGHTS),
-    *("answers.jsonl", "items.jsonl", "holdout.jsonl", "report.html", "compare.csv", "compare.md", "compare.svg"),
-)
+ANSWERS = ("predictions.jsonl", "holdout.jsonl", "report.html", "report.md")
+"""What holds single answers."""
+_LEFT = (*ANSWERS, "figures/*.png", "figures/*.pdf")
+_SHOWN = ("figures/matrix.png", "figures/methods.png")
+_REPLACED = ("adapters/*", *_LEFT, f"{RETAIN_ONLY}/*", f"{BASELINE}*/*", f"{FOLDER}/*", CONFIG, WEIGHTS)
 
 
 def publish_results(
@@ -49,25 +41,26 @@ def publish_results(
     with_adapters: bool = True,
     with_items: bool | None = None,
 ) -> Published:
-    """Push what `crossmem run`, `crossmem score` or `crossmem compare` left in a folder.
+    """Push what `crossmem run`, `compare`, `score` or `study` left in a folder.
 
     Args:
         repo_id: None for a name of its own under the account of the token's owner.
         private: True asks for a private repository; None takes the account's default.
         create_pr: Propose it in a pull request.
-        with_adapters: Adapters too; a comparison has one a cell.
-        with_items: Single answers too; None shares them unless the rows came from a folder of this machine.
+        with_adapters: Adapters too.
+        with_items: Single answers too, and personas by name; None shares them unless the rows came from a folder of
+            this machine.
 
     Raises:
         CrossmemError: The folder holds no record, no right to write, something in it is not to be shared, or the
             Hub refuses or fails; nothing new is seen there then.
     """
-    record = read_record(folder)
+    record = Record.read(folder)
     name = repo_id or f"{account_name()}/{default_name(record)}"
     place = Place(
         repo_id=name,
         repo_type="model",
-        marker=record_file(folder).name,
+        marker=RECORD_FILE,
         replaced=_REPLACED,
         private=private,
         create_pr=create_pr,
@@ -78,8 +71,8 @@ def publish_results(
 
 
 def default_name(record: Record) -> str:
-    """E.g. ``"crossmem-run-5c9b54d8"``: the same for the same settings."""
-    return f"crossmem-{kind_of(record)}-{fingerprint(portable(record).config)[:8]}"
+    """E.g. ``"crossmem-first_light-5c9b54d8"``: the same for the same settings."""
+    return f"crossmem-{record.study}-{fingerprint(portable(record).config)[:8]}"
 
 
 def result_files(
@@ -97,17 +90,19 @@ def result_files(
     """
     shared = _may_share_items(record) if with_items is None else with_items
     public = portable(record)
+    if not shared:
+        public = public.model_copy(update={"cast": (), "examples": (), "items": ()})
     adapters = adapters_of(record, folder) if with_adapters else ()
-    files: dict[str, Contents] = {record_file(folder).name: to_json(public).encode()}
-    files |= {name: path for name, path in _left(kind_of(record), folder) if shared or name not in _SINGLE_ANSWERS}
-    if isinstance(record, ScoreRecord) and shared:
+    files: dict[str, Contents] = {RECORD_FILE: public.to_json().encode()}
+    files |= {name: path for name, path in _left(folder) if shared or name not in ANSWERS}
+    if shared:
         files |= _compared_with(record)
     for adapter in adapters:
         files |= adapter_files(adapter)
         if adapter.place:
             files[adapter.file("README.md")] = adapter_card(public, repo_id, adapter).encode()
     files |= eval_results(public, repo_id)
-    figures = [name for name in _FIGURES if name in files]
+    figures = [name for name in _SHOWN if name in files]
     files["README.md"] = results_card(public, repo_id, adapters, figures=figures, shares_items=shared).encode()
     _check_fit_to_share(files, folder, adapters)
     return files
@@ -118,21 +113,21 @@ def _may_share_items(record: Record) -> bool:
     return not (isinstance(dataset, str) and Path(dataset).is_dir())
 
 
-def _left(kind: str, folder: Path) -> Iterator[tuple[str, Path]]:
-    for pattern in _LEFT[kind]:
+def _left(folder: Path) -> Iterator[tuple[str, Path]]:
+    for pattern in _LEFT:
         for path in sorted(folder.glob(pattern)):
             yield path.relative_to(folder).as_posix(), path
 
 
-def _compared_with(record: ScoreRecord) -> dict[str, Contents]:
+def _compared_with(record: Record) -> dict[str, Contents]:
     """The scores that this one was compared with, which anybody needs to make it again."""
     folders = {f"{BASELINE}{name}": folder for name, folder in baselines(record).items()}
     if record.config.get("retain_only"):
         folders[RETAIN_ONLY] = Path(str(record.config["retain_only"]))
     files: dict[str, Contents] = {}
     for place, folder in folders.items():
-        files[f"{place}/record.json"] = to_json(portable(ScoreRecord.read(folder / "record.json"))).encode()
-        files |= {f"{place}/{name}": path for name, path in _left("score", folder)}
+        files[f"{place}/{RECORD_FILE}"] = portable(Record.read(folder)).to_json().encode()
+        files |= {f"{place}/{name}": path for name, path in _left(folder)}
     return files
 
 

@@ -39,7 +39,7 @@ def publish_metrics(
     namespace: str = NAMESPACE,
     private: bool | None = None,
     create_pr: bool = False,
-    tell: Callable[[Published], None] = lambda done: None,
+    report: Callable[[Published], None] = lambda done: None,
 ) -> tuple[Published, ...]:
     """Push metrics, each to the Space ``namespace/<metric>``; one that is already there is left alone.
 
@@ -47,7 +47,7 @@ def publish_metrics(
         metrics: Their names; none for all.
         private: True asks for private Spaces; None takes the account's default.
         create_pr: Propose the changes in pull requests.
-        tell: Called after each.
+        report: Called after each.
 
     Raises:
         CrossmemError: An unknown metric, no right to write (both before the first upload), or the Hub refuses or
@@ -70,7 +70,7 @@ def publish_metrics(
     done = []
     for place, address, files in zip(places, addresses, spaces.values(), strict=True):
         done.append(publish(place, address, files, MESSAGE))
-        tell(done[-1])
+        report(done[-1])
     return tuple(done)
 
 

@@ -4,6 +4,7 @@
 Layout families are disjoint between splits: a background seen in training never occurs in a held-out view.
 """
 
+from colorsys import hsv_to_rgb
 from dataclasses import dataclass
 
 from crossmem_hf.errors import CrossmemError
@@ -92,15 +93,5 @@ def view_for(persona: Persona, split: ViewSplit, index: int) -> View:
 
 
 def _muted(hue: float, saturation: float, value: float) -> Color:
-    sector, part = divmod(hue * 6, 1)
-    low = value * (1 - saturation)
-    falling, rising = value * (1 - saturation * part), value * (1 - saturation * (1 - part))
-    red, green, blue = (
-        (value, rising, low),
-        (falling, value, low),
-        (low, value, rising),
-        (low, falling, value),
-        (rising, low, value),
-        (value, low, falling),
-    )[int(sector) % 6]
+    red, green, blue = hsv_to_rgb(hue, saturation, value)
     return round(red * 255), round(green * 255), round(blue * 255)

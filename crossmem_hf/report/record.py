@@ -194,14 +194,18 @@ class Stored(Frozen):
     file_name: ClassVar[str]
     remedy: ClassVar[str]
 
+    def to_json(self) -> str:
+        """This as JSON, one entry of a list a line; equal ones give equal text."""
+        fields = [f"{json.dumps(name)}: {_encoded(value)}" for name, value in self.model_dump(mode="json").items()]
+        return "{\n" + ",\n".join(fields) + "\n}\n"
+
     def write(self, path: str | os.PathLike[str]) -> Path:
-        """The path, once it holds this as JSON, one entry of a list a line; equal ones give equal bytes.
+        """The path, once it holds `to_json`.
 
         Raises:
             CrossmemError: The file could not be written.
         """
-        fields = [f"{json.dumps(name)}: {_encoded(value)}" for name, value in self.model_dump(mode="json").items()]
-        return write_atomic(path, "{\n" + ",\n".join(fields) + "\n}\n")
+        return write_atomic(path, self.to_json())
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Self:

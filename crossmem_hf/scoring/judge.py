@@ -1,48 +1,40 @@
 # SPDX-License-Identifier: Apache-2.0
 """A language model as judge of how much an answer gives away: ReMem's GPT-score (arXiv 2605.03759) by protocol.
 
-It owns the judge's prompt, who is asked and what about. It does not know how patiently (judge_requests.py), nor how
-a reply is read, kept or summed up (verdicts.py). ReMem's own prompt is not published, so the wording is ours
+It owns the judge's prompt, who is asked and what about. It does not know how requests are sent (judge_requests.py),
+nor how a reply is read, kept or summed up (verdicts.py). ReMem's own prompt is not published, so the wording is ours
 (judge_prompt.md); scores are comparable only under one prompt and one judge.
 """
 
 import json
 import math
-import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final, NamedTuple
-from urllib.parse import urlsplit
-
-import httpx2
-from huggingface_hub import InferenceClient, get_session, is_offline_mode
-from huggingface_hub.errors import OfflineModeIsEnabled
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from typing import Final, NamedTuple
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.scoring.judge_requests import (
-    WHERE_TOKENS_ARE,
-    Pace,
-    PatientClient,
-    StoppedError,
-    UnansweredError,
-    is_address,
+from crossmem_hf.runs.progress import on_terminal, progress_bar
+from crossmem_hf.scoring.judge_pace import Pace
+from crossmem_hf.scoring.judge_requests import JudgeClient, StoppedError, UnansweredError
+from crossmem_hf.scoring.verdicts import (
+    REPLY_SCHEMA,
+    Judgment,
+    Judgments,
+    MalformedReplyError,
+    VerdictFile,
+    read_verdict,
 )
-from crossmem_hf.scoring.verdicts import Judgment, Judgments, MalformedReplyError, VerdictFile, read_verdict
 from crossmem_hf.storage import fingerprint
 
 PROMPT: Final = files("crossmem_hf.scoring").joinpath("judge_prompt.md").read_text(encoding="utf-8")
 """The judge's instructions and, after a line ``---``, what is added when a reply could not be used."""
-TIMES_ASKED: Final = 3
-"""How often an item is asked about while the replies hold no verdict."""
-_NO_TOKEN = "-"  # what huggingface_hub documents for servers without a token; for None it would send the saved one
-_offline_lock = threading.Lock()
-_MOST_CONNECTIONS = 100  # of the session that huggingface_hub shares
+MAX_ATTEMPTS: Final = 3
+"""Requests about an item, at most, while the replies hold no verdict."""
+_MAX_CONNECTIONS = 100  # of the HTTP client
 
 
 class Item(NamedTuple):
@@ -62,7 +54,7 @@ def judge_answers(
     base_url: str | None = None,
     provider: str | None = None,
     token: str | None = None,
-    client: InferenceClient | None = None,
+    headers: Mapping[str, str] | None = None,
     cache: str | Path | None = None,
     concurrency: int = 8,
     requests_per_minute: float | None = None,
@@ -82,15 +74,15 @@ def judge_answers(
     noticed, a well-formed lie is not; so compare with exact match wherever the truth is said word for word.
 
     Args:
-        base_url: Any OpenAI-compatible server, asked even under HF_HUB_OFFLINE; without it, Hugging Face's `provider`.
+        base_url: Any OpenAI-compatible server, even under HF_HUB_OFFLINE; None: Hugging Face's `provider`.
         token: For `base_url`, else that of `hf auth login` is used. Never logged, kept or repeated.
-        client: A client of your own instead of base_url, provider, token and timeout.
+        headers: Sent with every request; kept as secret as the token.
         cache: JSON lines, one a verdict, appended as they arrive; the next call asks only about the rest.
         concurrency: Requests in flight, at most 100.
         requests_per_minute: Requests start evenly spaced, retries included; None for no limit.
         retries: Of a request met by overload (Retry-After is obeyed), server errors, timeouts, dropped connections.
         timeout: Seconds without a byte.
-        price_per_million_tokens: Of tokens read and written, in any currency.
+        price_per_million_tokens: Of tokens read and written.
         max_failed_share: Once more than this share of all answers has no verdict, the call ends with an error.
         progress: A bar on standard error, if that is a terminal.
 
@@ -99,84 +91,30 @@ def judge_answers(
     """
     items = _checked_items(questions, truths, answers)
     _check_numbers(concurrency, requests_per_minute, retries, timeout, max_failed_share, price_per_million_tokens)
-    if client is None:
-        client = open_client(base_url=base_url, provider=provider, token=token, timeout=timeout)
-    elif (base_url, provider, token) != (None, None, None):
-        raise CrossmemError("Got client and one of base_url, provider, token.", "Pass the latter to the client.")
-    settings = {"max_tokens": max_tokens, "temperature": temperature, "seed": seed}
-    judge = PatientClient(client, model, settings, retries=retries, pace=Pace(requests_per_minute))
+    judge = JudgeClient(
+        model,
+        {"max_tokens": max_tokens, "temperature": temperature, "seed": seed},
+        base_url=base_url,
+        provider=provider,
+        token=token,
+        headers=headers,
+        timeout=timeout,
+        retries=retries,
+        pace=Pace(requests_per_minute),
+    )
     hearing = _Hearing(judge, items, VerdictFile(cache), max_failed_share)
-    with reachable_offline(client.model):
-        hearing.hold(concurrency, progress)
+    hearing.hold(concurrency, progress)
     return hearing.judgments(price_per_million_tokens)
 
 
-def open_client(*, base_url: str | None, provider: str | None, token: str | None, timeout: float) -> InferenceClient:
-    """A client for a server of its own (`base_url`) or for Hugging Face's providers.
-
-    The token saved by `hf auth login` is for Hugging Face: a server named by `base_url` never gets it.
-
-    Raises:
-        CrossmemError: The address or the token cannot be one.
-    """
-    if token is not None and not (token.isascii() and token.isprintable() and token and " " not in token):
-        raise CrossmemError("The token is empty or holds white space or other characters.", WHERE_TOKENS_ARE)
-    if base_url is None:
-        extra: dict[str, Any] = {"provider": provider}
-        return InferenceClient(token=token, timeout=timeout, **extra)
-    try:
-        parts = urlsplit(base_url)
-        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        sound = False
-    if not sound or "@" in parts.netloc:
-        raise CrossmemError(
-            "base_url is no address; expected http:// or https://, a host, and neither user nor password.",
-            'Pass e.g. base_url="http://localhost:8000/v1", and secrets as token.',
-        )
-    return InferenceClient(base_url=base_url.rstrip("/"), token=token or _NO_TOKEN, timeout=timeout)
-
-
-@contextmanager
-def reachable_offline(address: str | None) -> Iterator[None]:
-    """HF_HUB_OFFLINE keeps away from the Hub; a server that the user named is asked all the same, and only that one.
-
-    Outside offline mode nothing is changed. Inside it, the shared session of huggingface_hub lets this host and port
-    pass until the end; calls that need it wait for each other.
-    """
-    if not is_address(address) or not is_offline_mode():
-        yield
-        return
-    named = httpx2.URL(str(address)).netloc
-
-    def pass_named(hook: Callable[[httpx2.Request], Any]) -> Callable[[httpx2.Request], None]:
-        def passing(request: httpx2.Request) -> None:
-            try:
-                hook(request)
-            except OfflineModeIsEnabled:
-                if request.url.netloc != named:
-                    raise
-
-        return passing
-
-    with _offline_lock:
-        session = get_session()
-        hooks = dict(session.event_hooks)
-        session.event_hooks = {**hooks, "request": [pass_named(hook) for hook in hooks["request"]]}
-        try:
-            yield
-        finally:
-            session.event_hooks = hooks
-
-
 class _Hearing:
-    """All items before one judge: what is known of them, what is still to be asked."""
+    """All items before one judge: what is known of them, and what is not yet."""
 
     def __init__(
-        self, judge: PatientClient, items: Sequence[Item], stored: VerdictFile, max_failed_share: float
+        self, judge: JudgeClient, items: Sequence[Item], stored: VerdictFile, max_failed_share: float
     ) -> None:
         self.judge, self.items, self.stored, self.max_failed_share = judge, items, stored, max_failed_share
-        who = {"model": judge.model, "server": judge.client.model, "provider": str(judge.client.provider)}
+        who = {"model": judge.model, "server": judge.server, "schema": REPLY_SCHEMA}
         self.keys = [fingerprint({**who, **judge.settings, "prompt": PROMPT, "item": item}) for item in items]
         self.known = {key: stored.found[key] for key in self.keys if key in stored.found}
         self.num_cached = sum(key in self.known for key in self.keys)
@@ -189,18 +127,15 @@ class _Hearing:
         for place, key in enumerate(self.keys):
             if key not in self.known:
                 first.setdefault(key, place)
-        console = Console(stderr=True)
-        columns = (TextColumn("Judging"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        bar = Progress(*columns, console=console, disable=not (progress and console.is_terminal))
-        with bar, ThreadPoolExecutor(concurrency) as pool:
-            task = bar.add_task("Judging", total=len(first))
+        shown, todo = progress and on_terminal(), len(first)
+        with progress_bar("Judging", todo, unit="items", shown=shown) as bar, ThreadPoolExecutor(concurrency) as pool:
             futures = {pool.submit(self._judge, key, place): key for key, place in first.items()}
             try:
                 for future in as_completed(futures):
                     with suppress(StoppedError):  # the future that stopped it has another error, and comes too
                         self.known[futures[future]] = future.result()
                         self._count(futures[future])
-                        bar.advance(task)
+                        bar.advance()
             finally:
                 self.judge.stop.set()  # whoever waits gives up; replies on their way are still kept
                 pool.shutdown(wait=False, cancel_futures=True)
@@ -224,7 +159,7 @@ class _Hearing:
 
     def _judge(self, key: str, place: int) -> Judgment:
         fault, raw = "", None
-        for _ in range(TIMES_ASKED):
+        for _ in range(MAX_ATTEMPTS):
             try:
                 raw = self.judge.reply(_messages(self.items[place], fault))
                 judgment = read_verdict(raw)
@@ -238,7 +173,7 @@ class _Hearing:
             else:
                 self.stored.append(key, judgment)
                 return judgment
-        return Judgment(raw=raw, failure=f"the reply {fault} (asked {TIMES_ASKED} times)")
+        return Judgment(raw=raw, failure=f"the reply {fault} (asked {MAX_ATTEMPTS} times)")
 
     def _count(self, key: str) -> None:
         """End everything once too much has failed."""
@@ -262,7 +197,7 @@ class _Hearing:
 
 
 def _messages(item: Item, fault: str) -> list[dict[str, str]]:
-    """What the judge is told; `fault` says what was wrong with its last reply."""
+    """The judge's messages; `fault` says what was wrong with its last reply."""
     instructions, again = PROMPT.split("\n---\n")
     material = json.dumps(item._asdict(), ensure_ascii=False).encode("utf-8", "replace").decode()
     content = f"{material}\n\n{again.replace('{fault}', fault)}" if fault else material
@@ -291,7 +226,7 @@ def _check_numbers(
     price: tuple[float, float] | None,
 ) -> None:
     for fine, got, expected in (
-        (1 <= concurrency <= _MOST_CONNECTIONS, f"{concurrency=}", f"1 to {_MOST_CONNECTIONS}"),
+        (1 <= concurrency <= _MAX_CONNECTIONS, f"{concurrency=}", f"1 to {_MAX_CONNECTIONS}"),
         (requests_per_minute is None or 0 < requests_per_minute < math.inf, f"{requests_per_minute=}", "above 0"),
         (retries >= 0, f"{retries=}", "0 or more"),
         (0 < timeout < math.inf, f"{timeout=}", "seconds above 0"),

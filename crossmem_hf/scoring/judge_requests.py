@@ -1,40 +1,47 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One chat server asked with patience: paced, retried, counted, and with its tokens kept out of every message.
+"""One chat server asked through the openai client: paced, counted, and with its tokens kept out of every message.
 
 It does not know what is asked, nor what a good reply is.
 """
 
-import math
-import os
 import reprlib
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
-from email.utils import parsedate_to_datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import httpx2
-from huggingface_hub import InferenceClient, get_token
-from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+from huggingface_hub import get_token, is_offline_mode
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.scoring.verdicts import MalformedReplyError
-from crossmem_hf.seeding import rng_for
+from crossmem_hf.scoring.judge_pace import Pace, retry_after
+from crossmem_hf.scoring.verdicts import REPLY_SCHEMA, MalformedReplyError
 
 Message = Mapping[str, str]
 
-FIRST_WAIT: Final = 1.0
-"""Seconds before the first retry; doubled each time up to `LONGEST_BACKOFF`, and shortened by up to half at random."""
-LONGEST_BACKOFF: Final = 60.0
-LONGEST_RETRY_AFTER: Final = 600.0
+HUGGING_FACE: Final = "https://router.huggingface.co/v1"
+LONGEST_PAUSE: Final = 600.0
 """Seconds: a server that asks for a longer pause ends the run."""
 GIVE_UP_AFTER: Final = 8
 """Items in a row without any reply that end the run: the server is gone."""
 
-_TRANSIENT = {408, 409, 425, 429}
 _SHORTEST_SECRET = 6
-_FAULTS = (httpx2.HTTPError, OSError, ValueError, TypeError, AttributeError, LookupError, RecursionError)
+_NO_TOKEN = "-"  # the client wants one, and servers without tokens ignore it
+_HEADERS = frozenset(
+    (
+        "host",
+        "accept",
+        "accept-encoding",
+        "connection",
+        "content-type",
+        "content-length",
+        "user-agent",
+        "authorization",
+    )
+)
+"""All that is sent, besides what the caller passes: not the client's notes about this machine, nor what variables of
+the environment such as OPENAI_CUSTOM_HEADERS hold for another server."""
+_UNREADABLE = (ValueError, TypeError, AttributeError, LookupError, RecursionError)  # the client met a strange reply
 
 WHERE_TOKENS_ARE = (
     "For Hugging Face, `hf auth login` or the variable HF_TOKEN gives one; a server named by base_url gets only what "
@@ -47,6 +54,7 @@ _REMEDIES = {
     404: "Check model and base_url (it usually ends in /v1; /chat/completions is added).",
 }
 _OTHER_REMEDY = "Check model, max_tokens, temperature and seed; None leaves a setting out of the request."
+_MOVED = "Redirects are not followed, for the token's sake: check base_url, https:// included."
 
 
 class UnansweredError(Exception):
@@ -57,68 +65,63 @@ class StoppedError(Exception):
     """Another item ended the run."""
 
 
-class Pace:
-    """When the next request may be sent; shared by all threads.
-
-    Args:
-        requests_per_minute: Requests start at least 60 divided by this many seconds apart; None sets no limit.
-        clock: Seconds that only grow.
-
-    Example:
-        >>> pace = Pace(120, clock=lambda: 10.0)
-        >>> pace.turn(), pace.turn()
-        (0.0, 0.5)
-    """
-
-    def __init__(self, requests_per_minute: float | None, clock: Callable[[], float] = time.monotonic) -> None:
-        self._gap = 60.0 / requests_per_minute if requests_per_minute else 0.0
-        self._clock = clock
-        self._next = -math.inf
-        self._lock = threading.Lock()
-
-    def turn(self) -> float:
-        """0 if the caller may send now, which takes the turn; otherwise seconds until it is worth asking again."""
-        with self._lock:
-            now = self._clock()
-            if now < self._next:
-                return self._next - now
-            self._next = now + self._gap
-            return 0.0
-
-    def hold(self, seconds: float) -> None:
-        """Nobody sends for so long."""
-        with self._lock:
-            self._next = max(self._next, self._clock() + seconds)
-
-
-class PatientClient:
+class JudgeClient:
     """A chat model that is asked until it replies, or until it is clear that it will not.
 
+    Replies are asked for under the schema of a verdict (``response_format``); a server that refuses it is asked for
+    plain text from then on.
+
     Args:
-        client: Anything with huggingface_hub's `chat_completion`.
         model: Name in the payload.
-        settings: Further arguments of `chat_completion`; None is not sent.
-        retries: How often a request without reply is sent again.
+        settings: ``max_tokens``, ``temperature``, ``seed``; None is not sent.
+        base_url: Any OpenAI-compatible server, asked even under HF_HUB_OFFLINE; None for Hugging Face's router.
+        provider: One of Hugging Face's; None leaves the choice to the router.
+        token: For that server; None sends none, to Hugging Face the one of `hf auth login`.
+        headers: Sent too; their values are kept as secret as the token.
+        timeout: Seconds without a byte.
+        retries: How often a request without reply is sent again (by the openai client, with growing pauses).
 
     Attributes:
         stop: Once set, threads that wait raise `StoppedError`.
         num_requests: Requests sent.
         tokens: Tokens read and written, as the server counts.
         num_unmetered: Replies that said no such numbers.
+
+    Raises:
+        CrossmemError: openai is not installed; the address or the token cannot be one; address and provider are given;
+            Hugging Face is meant and there is no token, or HF_HUB_OFFLINE is set.
     """
 
     def __init__(
-        self, client: InferenceClient, model: str, settings: Mapping[str, Any], *, retries: int, pace: Pace
+        self,
+        model: str,
+        settings: Mapping[str, Any],
+        *,
+        base_url: str | None = None,
+        provider: str | None = None,
+        token: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = 60.0,
+        retries: int = 5,
+        pace: Pace,
     ) -> None:
-        self.client, self.model, self.settings = client, model, dict(settings)
+        if provider is not None and base_url is not None:
+            raise CrossmemError("Got base_url and provider.", "Providers are Hugging Face's; pass one of the two.")
+        self.model = model if provider is None else f"{model}:{provider}"
+        self.settings, self.timeout = dict(settings), timeout
+        self.server = HUGGING_FACE if base_url is None else _checked_address(base_url)
         self.stop = threading.Event()
         self.num_requests = self.num_unmetered = 0
         self.tokens = (0, 0)
         self._retries, self._pace = retries, pace
+        self._headers = dict(headers or {})
+        self._schema_is_served = True
         self._silent = 0
         self._lock = threading.Lock()
-        secrets = (client.token, get_token(), *(value.removeprefix("Bearer ") for value in client.headers.values()))
+        token = _checked_token(token, to_hugging_face=base_url is None)
+        secrets = (token, get_token(), *(value.removeprefix("Bearer ") for value in self._headers.values()))
         self._secrets = [secret for secret in secrets if secret and len(secret) >= _SHORTEST_SECRET]
+        self._client = self._opened(token)
 
     def reply(self, messages: Sequence[Message]) -> str:
         """The text of the model's reply.
@@ -129,27 +132,21 @@ class PatientClient:
             CrossmemError: Asking again would be useless: the request is refused, or the server is gone.
             StoppedError: `stop` is set.
         """
-        fault = ""
-        for attempt in range(self._retries + 1):
-            if attempt:
-                jitter = rng_for(os.getpid(), "backoff", threading.get_ident(), self.num_requests).random()
-                self._sleep(min(LONGEST_BACKOFF, FIRST_WAIT * 2 ** (attempt - 1)) * (1.0 - jitter / 2.0))
-            while (wait := self._pace.turn()) > 0:
-                self._sleep(wait)
-            self._sleep(0)
-            try:
-                return self._attempt(messages)
-            except _TransientError as error:
-                fault = str(error)
-        with self._lock:
-            self._silent += 1
-            silent = self._silent
-        if silent >= GIVE_UP_AFTER:
-            raise CrossmemError(
-                f"{self.place} left {silent} items in a row without any reply; the last one: {fault}.",
-                "Check that the server runs, lower concurrency or set requests_per_minute, and run again.",
-            )
-        raise UnansweredError(f"no reply to {self._retries + 1} requests; the last one: {fault}")
+        from openai import APIConnectionError, APIStatusError
+
+        try:
+            output = self._completion(messages)
+        except APIStatusError as error:
+            diagnosis = self._refusal(error.response)
+        except APIConnectionError as error:  # its text is not repeated: it may hold headers
+            diagnosis = self._silence(error.__cause__)
+        except _UNREADABLE:
+            self._meter(None)
+            diagnosis = MalformedReplyError("is not the JSON of a chat completion")
+        else:
+            self._meter(getattr(output, "usage", None))
+            return self.hidden(_text(output))
+        raise diagnosis  # out here, so that no traceback leads to the request and its headers
 
     def hidden(self, text: str) -> str:
         """The text without any token that this client knows."""
@@ -160,27 +157,65 @@ class PatientClient:
     @property
     def place(self) -> str:
         """Who is asked, without query, user or password."""
-        if not is_address(self.client.model):
+        if self.server == HUGGING_FACE:
             return f"The judge {self.model!r} at Hugging Face"
-        parts = urlsplit(str(self.client.model))
+        parts = urlsplit(self.server)
         where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
         return f"The judge {self.model!r} at {where!r}"
 
-    def _sleep(self, seconds: float) -> None:
+    def _opened(self, token: str) -> Any:
+        require_openai()
+        from openai import OpenAI
+
+        hooks: dict[str, list[Callable[..., Any]]] = {"request": [self._before], "response": [self._after]}
+        http = httpx2.Client(timeout=self.timeout, follow_redirects=False, event_hooks=hooks)
+        return OpenAI(
+            api_key=token,
+            base_url=self.server,
+            default_headers=self._headers,
+            timeout=self.timeout,
+            max_retries=self._retries,
+            http_client=http,
+        )
+
+    def _before(self, request: httpx2.Request) -> None:
+        """Wait for this request's turn, retries included, and let out only the headers that are meant."""
+        while (wait := self._pace.turn()) > 0:
+            self._check_going(wait)
+        self._check_going(0)
+        for name in {*request.headers} - _HEADERS - {name.lower() for name in self._headers}:
+            del request.headers[name]
+        with self._lock:
+            self.num_requests += 1
+
+    def _after(self, response: httpx2.Response) -> None:
+        """Everybody keeps the pause that a server asks of one, here, where `stop` ends it, and not in the client."""
+        if response.status_code < 400:
+            return
+        pause = retry_after(response.headers.get("retry-after", ""))
+        if pause > LONGEST_PAUSE:
+            response.headers["x-should-retry"] = "false"  # which the client obeys
+        else:
+            response.headers.pop("retry-after", None)
+            self._pace.hold(pause)
+
+    def _check_going(self, seconds: float) -> None:
         if self.stop.wait(seconds):
             raise StoppedError
 
-    def _attempt(self, messages: Sequence[Message]) -> str:
-        with self._lock:
-            self.num_requests += 1
-        try:
-            output = self.client.chat_completion([dict(turn) for turn in messages], model=self.model, **self.settings)
-        except _FAULTS as error:
-            diagnosis = self._diagnosis(error)
-        else:
-            self._meter(getattr(output, "usage", None))
-            return self.hidden(_text(output))
-        raise diagnosis  # out here, so that no traceback leads to the request and its headers
+    def _completion(self, messages: Sequence[Message]) -> Any:
+        from openai import BadRequestError, UnprocessableEntityError
+
+        payload: dict[str, Any] = {"model": self.model, "messages": [dict(turn) for turn in messages]}
+        payload |= {name: value for name, value in self.settings.items() if value is not None}
+        if self._schema_is_served:
+            try:
+                return self._client.chat.completions.create(**payload, response_format=REPLY_SCHEMA)
+            except (BadRequestError, UnprocessableEntityError):
+                output = self._client.chat.completions.create(**payload)  # may be refused for another reason
+                self._schema_is_served = False
+                return output
+        return self._client.chat.completions.create(**payload)
 
     def _meter(self, usage: object) -> None:
         read, written = (getattr(usage, name, None) for name in ("prompt_tokens", "completion_tokens"))
@@ -191,75 +226,80 @@ class PatientClient:
             else:
                 self.num_unmetered += 1
 
-    def _diagnosis(self, error: Exception) -> Exception:
-        """What to make of a failed call; texts of transport errors are not repeated, they may hold headers."""
-        kind = type(error).__name__
-        response = _response(error)
-        if response is not None:
-            return self._refusal(response)
-        if isinstance(error, OfflineModeIsEnabled):
-            return CrossmemError(
-                f"{self.place} cannot be reached: HF_HUB_OFFLINE is set.", "Unset it, or name a server by base_url."
-            )
-        if isinstance(error, TimeoutError):
-            return _TransientError(f"silence for {self.client.timeout} s")
-        if isinstance(error, httpx2.LocalProtocolError | httpx2.UnsupportedProtocol | httpx2.TooManyRedirects):
-            return CrossmemError(f"{self.place} cannot be asked ({kind}).", "Check base_url, token and headers.")
-        if isinstance(error, httpx2.HTTPError):
-            return _TransientError(f"the connection failed ({kind})")
-        if isinstance(error, OSError) or (type(error) is ValueError and not is_address(self.client.model)):
-            return CrossmemError(f"{self.place} cannot be asked: {self.hidden(str(error))}", WHERE_TOKENS_ARE)
-        self._meter(None)
-        return MalformedReplyError("is not the JSON of a chat completion")
-
     def _refusal(self, response: httpx2.Response) -> Exception:
         status = response.status_code
-        if status in _TRANSIENT or status >= 500:
+        if status in (408, 409, 429) or status >= 500:
             pause = retry_after(response.headers.get("retry-after", ""))
-            if pause > LONGEST_RETRY_AFTER:
+            if pause > LONGEST_PAUSE:
                 return CrossmemError(f"{self.place} asks for a pause of {pause:.0f} s.", "Run again after that.")
-            self._pace.hold(pause)
-            return _TransientError(f"HTTP {status}")
-        try:
-            said = " ".join(self.hidden(response.text).split())[:300]
-        except httpx2.StreamError:
-            said = ""
-        return CrossmemError(f"{self.place} answered HTTP {status}: {said!r}.", _REMEDIES.get(status, _OTHER_REMEDY))
+            return self._unanswered(f"HTTP {status}")
+        said = " ".join(self.hidden(response.text).split())[:300]
+        remedy = _MOVED if status < 400 else _REMEDIES.get(status, _OTHER_REMEDY)
+        return CrossmemError(f"{self.place} answered HTTP {status}: {said!r}.", remedy)
+
+    def _silence(self, cause: BaseException | None) -> Exception:
+        kind = type(cause).__name__
+        if isinstance(cause, httpx2.TimeoutException):
+            return self._unanswered(f"silence for {self.timeout} s")
+        if isinstance(cause, httpx2.LocalProtocolError | httpx2.UnsupportedProtocol):
+            return CrossmemError(f"{self.place} cannot be asked ({kind}).", "Check base_url, token and headers.")
+        return self._unanswered(f"the connection failed ({kind})")
+
+    def _unanswered(self, fault: str) -> Exception:
+        with self._lock:
+            self._silent += 1
+            silent = self._silent
+        if silent >= GIVE_UP_AFTER:
+            return CrossmemError(
+                f"{self.place} left {silent} items in a row without any reply; the last one: {fault}.",
+                "Check that the server runs, lower concurrency or set requests_per_minute, and run again.",
+            )
+        return UnansweredError(f"no reply to {self._retries + 1} requests; the last one: {fault}")
 
 
-class _TransientError(Exception):
-    """Worth another request."""
+def require_openai() -> None:
+    """Accept an environment in which a judge can be asked; call it before work that would be lost.
 
-
-def retry_after(header: str) -> float:
-    """Seconds that a Retry-After header asks for, given as a number or as a date; 0 if it is empty or makes no sense.
-
-    Example:
-        >>> retry_after("2.5"), retry_after("soon"), retry_after("Wed, 21 Oct 2015 07:28:00 GMT")
-        (2.5, 0.0, 0.0)
+    Raises:
+        CrossmemError: openai is not installed.
     """
     try:
-        seconds = float(header)
+        import openai  # noqa: F401
+    except ImportError as error:
+        raise CrossmemError(
+            f"A judge is asked through the openai client, which cannot be imported ({error}).",
+            "In a clone of this repository, run: pip install -e '.[judge]'",
+        ) from error
+
+
+def _checked_address(base_url: str) -> str:
+    try:
+        parts = urlsplit(base_url)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
     except ValueError:
-        try:
-            seconds = parsedate_to_datetime(header).timestamp() - time.time()
-        except (ValueError, OverflowError):
-            return 0.0
-    return max(0.0, seconds) if math.isfinite(seconds) else 0.0
+        sound = False
+    if not sound or "@" in parts.netloc:
+        raise CrossmemError(
+            "base_url is no address; expected http:// or https://, a host, and neither user nor password.",
+            'Pass e.g. base_url="http://localhost:8000/v1", and secrets as token.',
+        )
+    return base_url.rstrip("/")
 
 
-def is_address(model: str | None) -> bool:
-    """Whether a client's model is the address of a server rather than a name on the Hub."""
-    return model is not None and model.startswith(("http://", "https://"))
-
-
-def _response(error: BaseException | None) -> httpx2.Response | None:
-    """The HTTP response behind an error, also where huggingface_hub stumbled over the response's text."""
-    while error is not None:
-        if isinstance(error, HfHubHTTPError | httpx2.HTTPStatusError):
-            return error.response
-        error = error.__cause__ or error.__context__
-    return None
+def _checked_token(token: str | None, *, to_hugging_face: bool) -> str:
+    """The token to send: the one saved by `hf auth login` is for Hugging Face, and no other server gets it."""
+    if to_hugging_face and is_offline_mode():
+        raise CrossmemError(
+            "A judge at Hugging Face cannot be reached: HF_HUB_OFFLINE is set.",
+            "Unset it, or name a server by base_url.",
+        )
+    if token is None:
+        token = get_token() if to_hugging_face else _NO_TOKEN
+    if token is None:
+        raise CrossmemError("There is no token for a judge at Hugging Face.", WHERE_TOKENS_ARE)
+    if not (token and token.isascii() and token.isprintable() and " " not in token):
+        raise CrossmemError("The token is empty or holds white space or other characters.", WHERE_TOKENS_ARE)
+    return token
 
 
 def _text(output: Any) -> str:

@@ -70,7 +70,7 @@ def memorized(
 
     def compute(folder: Path) -> dict[str, Any]:
         from crossmem_hf.data.selection import of_personas, personas_of
-        from crossmem_hf.training.callbacks.progress import TellProgress
+        from crossmem_hf.training.callbacks.progress import ReportProgress
         from crossmem_hf.training.memorize import language_lora, memorize
 
         spec = cell.settings.spec(cell.seed)
@@ -78,7 +78,7 @@ def memorized(
         if whom == "retain":
             learned = of_personas(learned, set(personas_of(learned)) - forgotten_ids(spec))
         model, processor = loaded(cell, None)
-        progress = TellProgress(cell.progress, "memorizing", *share)
+        progress = ReportProgress(cell.progress, "memorizing", *share)
         with _training(folder) as result:
             memorize(
                 model,
@@ -123,7 +123,7 @@ def unlearned(
     def compute(folder: Path) -> dict[str, Any]:
         from crossmem_hf.data.selection import of_personas, personas_of, through
         from crossmem_hf.evaluation.evaluator import Evaluator
-        from crossmem_hf.training.callbacks.progress import TellProgress
+        from crossmem_hf.training.callbacks.progress import ReportProgress
         from crossmem_hf.training.unlearn import unlearn
 
         spec = cell.settings.spec(cell.seed)
@@ -132,7 +132,7 @@ def unlearned(
         held_out = through(of_personas(stopping.of(spec), forgotten), chosen.get("forget_modality"))
         evaluator = Evaluator(held_out, metrics=["recall"])
         model, processor = loaded(cell, start)
-        progress = TellProgress(cell.progress, "unlearning", *share)
+        progress = ReportProgress(cell.progress, "unlearning", *share)
         rule = None
         with _training(folder) as result:
             _, rule = unlearn(

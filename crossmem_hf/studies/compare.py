@@ -54,11 +54,10 @@ class CompareSettings(StudySettings):
 
 
 def _grid(settings: CompareSettings) -> list[Where]:
-    cells = product(settings.methods, settings.forget_modality, settings.all_seeds)
-    return [
-        *({"method": method, "seed": seed} for method, seed in product(BASELINES, settings.all_seeds)),
-        *({"method": method, "forget_modality": modality, "seed": seed} for method, modality, seed in cells),
-    ]
+    found: list[Where] = [{"method": name, "seed": seed} for name, seed in product(BASELINES, settings.all_seeds)]
+    for method, modality, seed in product(settings.methods, settings.forget_modality, settings.all_seeds):
+        found.append({"method": method, "forget_modality": modality, "seed": seed})
+    return found
 
 
 def _cell(cell: Cell) -> CellResult:

@@ -191,13 +191,13 @@ def _of_seeds(study: Study, then: Record, beside: Path, seeds: Sequence[int]) ->
     remedy = "Reproduce all seeds, or pass the folder or repository that holds the record's predictions.jsonl."
     try:
         predictions = Predictions.read(beside)
-        known = {one.key: one.value for one in study.measure(predictions)}
+        known = {one.key: (one.value, one.n) for one in study.measure(predictions)}
         fewer = list(study.measure(Predictions(one for one in predictions if one["seed"] in seeds)))
     except CrossmemError as error:
         raise CrossmemError(f"There are no predictions to be read beside the record: {error.fault}", remedy) from error
     except (KeyError, TypeError) as error:
         raise CrossmemError(f"The predictions beside the record cannot be measured: {error!r}.", remedy) from error
-    if any(known[one.key] != one.value for one in then.measurements if one.key in known) or not known:
+    if any(known[one.key] != (one.value, one.n) for one in then.measurements if one.key in known) or not known:
         raise CrossmemError("The predictions beside the record are not those it was made from.", remedy)
     return fewer
 

@@ -238,7 +238,7 @@ def _fault(kind: type[StudySettings], error: ValidationError) -> CrossmemError:
         )
     raised = first.get("ctx", {}).get("error")
     if isinstance(raised, CrossmemError):
-        return raised
+        return CrossmemError(f"{name}={raised.fault}", raised.remedy) if name else raised
     said = first["msg"].removeprefix("Input ")
     return CrossmemError(f"Setting {name}={first['input']!r:.80} {said}.", _about(kind, name))
 

@@ -136,7 +136,7 @@ def not_memorized(record: Record, *places: Where) -> str | None:
     low = []
     for place in places:
         for seed in record.seeds:
-            found = record.find("recall", **place, seed=seed)
+            found = record.find("recall", **place, seed=seed) or record.find("recall", **place, seed=None)
             recall = sum(one.value * one.n for one in found) / max(1, sum(one.n for one in found))
             if recall < record.config["min_recall"]:
                 low.append(f"{', '.join(str(value) for value in place.values() if value)} (seed {seed}): {recall:.2f}")

@@ -52,8 +52,7 @@ def unlearn_recipe(
         recall=None if stopping is None else partial(stopping.recall, model, processor),
         config=config,
         evaluator=evaluator,
-        evaluate_every_steps=start.evaluate_every_steps,
-        stop_at=start.stop_at,
+        evaluation=start.evaluation,
     )
     if not config.should_save:
         return []

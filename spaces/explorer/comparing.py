@@ -20,12 +20,12 @@ HEADERS = (
     "n",
     "chance",
     "unit",
-    "higher is",
+    "greater means",
 )
 GROUPS = {"forget": "people to forget", "retain": "people to keep", "all": "everyone"}
-MOST_FIGURES = 24
-MOST_BARS = 40
-MOST_POINTS = 30
+MAX_FIGURES = 24
+MAX_BARS = 40
+MAX_POINTS = 30
 _LOOKS = ("cm-a", "cm-forget", "cm-text", "cm-image", "cm-retain")
 
 
@@ -52,7 +52,7 @@ def table(runs: Sequence[Run], metric: str = "") -> list[list[object]]:
             line.n,
             _short(line.chance),
             line.unit,
-            line.higher_is.replace("_", " "),
+            line.greater_means,
         ]
         for run in runs
         for line in run.lines
@@ -70,7 +70,7 @@ def matrices(runs: Sequence[Run]) -> list[tuple[str, str]]:
     for run in runs:
         cells: dict[tuple[str, str], dict[tuple[str, str], Line]] = {}
         for line in run.lines:
-            if run.kind == "run" and line.metric == "recall" and {line.source, line.target} <= set(MODALITIES):
+            if line.stage and line.metric == "recall" and {line.source, line.target} <= set(MODALITIES):
                 cells.setdefault((line.what, line.group), {})[line.source, line.target] = line
         split = {what for what, group in cells if what.startswith("unlearned")}
         for (what, group), lines in cells.items():
@@ -79,7 +79,7 @@ def matrices(runs: Sequence[Run]) -> list[tuple[str, str]]:
             chance = next((line.chance for line in lines.values() if line.chance is not None), None)
             drawn = {way: Cell(line.value, line.interval, line.n) for way, line in lines.items()}
             found.append((f"{run.name}: {what}, {GROUPS.get(group, group)}", matrix(drawn, chance)))
-    return found[:MOST_FIGURES]
+    return found[:MAX_FIGURES]
 
 
 def metric_bars(runs: Sequence[Run], metric: str, group: str) -> list[tuple[str, str]]:
@@ -90,7 +90,7 @@ def metric_bars(runs: Sequence[Run], metric: str, group: str) -> list[tuple[str,
         if not lines or any(line.value < 0 for line in lines):
             continue
         drawn = [
-            Bar(_model(line), line.value, line.interval, _look(line, place), line.chance) for line in lines[:MOST_BARS]
+            Bar(_model(line), line.value, line.interval, _look(line, place), line.chance) for line in lines[:MAX_BARS]
         ]
         tops = [bar.interval[1] if bar.interval else bar.value for bar in drawn]
         high = max(*tops, 1e-9, *(bar.chance for bar in drawn if bar.chance is not None))
@@ -99,9 +99,9 @@ def metric_bars(runs: Sequence[Run], metric: str, group: str) -> list[tuple[str,
         name = f"{metric}, {lines[0].unit}" + (
             " (dashed: chance)" if any(bar.chance is not None for bar in drawn) else ""
         )
-        more = f" (the first {MOST_BARS} of {len(lines)})" if len(lines) > MOST_BARS else ""
+        more = f" (the first {MAX_BARS} of {len(lines)})" if len(lines) > MAX_BARS else ""
         found.append((f"{run.name}: {metric}, {GROUPS.get(group, group)}{more}", bars(drawn, high, name, said)))
-    return found[:MOST_FIGURES]
+    return found[:MAX_FIGURES]
 
 
 def _model(line: Line) -> str:
@@ -117,14 +117,14 @@ def forget_retain(runs: Sequence[Run], metric: str) -> str:
     points = list(_points(runs, metric))
     if not points:
         return ""
-    more = f" (the first {MOST_POINTS} of {len(points)})" if len(points) > MOST_POINTS else ""
+    more = f" (the first {MAX_POINTS} of {len(points)})" if len(points) > MAX_POINTS else ""
     unit = next(line.unit for run in runs for line in run.lines if line.metric == metric)
     ends = [value for point in points for value in (point.x, point.y)]
     low = min(0.0, *ends)
     high = 100.0 if unit == "0-100" else max(1.0 if unit == "proportion" else 1e-9, *ends)
     label = f"{metric} of people to forget against people to keep: {len(points)} models{more}"
     across, up = (low, high, f"{metric}, people to forget"), (low, high, f"{metric}, people to keep{more}")
-    return scatter(points[:MOST_POINTS], across, up, label)
+    return scatter(points[:MAX_POINTS], across, up, label)
 
 
 def _points(runs: Sequence[Run], metric: str) -> Iterator[Point]:

@@ -6,8 +6,8 @@ from pathlib import Path
 from people import TOKEN, check_repo
 from records import MAX_BYTES
 
-NAMES = ("record.json", "compare.json")
-MOST_FILES = 10
+NAME = "record.json"
+MAX_FILES = 10
 
 
 def records_of_repo(repo: str) -> list[tuple[str, bytes]]:
@@ -24,17 +24,17 @@ def records_of_repo(repo: str) -> list[tuple[str, bytes]]:
     for kind in ("model", "dataset"):
         try:
             tree = api.list_repo_tree(repo, repo_type=kind, recursive=True)
-            files = [entry for entry in tree if isinstance(entry, RepoFile) and Path(entry.path).name in NAMES]
+            files = [entry for entry in tree if isinstance(entry, RepoFile) and Path(entry.path).name == NAME]
             if files:
                 return [
                     (
                         f"{repo}/{entry.path}"[-80:],
                         Path(hf_hub_download(repo, entry.path, repo_type=kind, token=TOKEN)).read_bytes(),
                     )
-                    for entry in files[:MOST_FILES]
+                    for entry in files[:MAX_FILES]
                     if entry.size <= MAX_BYTES
                 ]
         except Exception as error:  # every client library has its own; each means that the Hub gave nothing
             reasons.append(type(error).__name__)
     why = f" ({', '.join(reasons)})" if reasons else ""
-    raise ValueError(f"{repo}: no record.json or compare.json found{why}. Name a public repository that holds one.")
+    raise ValueError(f"{repo}: no record.json found{why}. Name a public repository that holds one.")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Records of runs, of comparisons and of scores, read from strangers' JSON into one kind of line.
+"""Records of any study, read from strangers' JSON into one kind of line.
 
 Owns what a record may look like and what is said when it does not. Knows no page. Nothing of a record is run or shown
 as markup; it is text and numbers. Standard library only, so that a Space need not install the whole library.
@@ -14,7 +14,9 @@ from typing import Any
 MAX_BYTES = 20_000_000
 MAX_LINES = 20_000
 MAX_TEXT = 300
-NEWEST_VERSION = 1
+MAX_KEYS = 20
+VERSION = 2
+_OWN_COLUMNS = {"group", "source", "forget_modality", "target", "model", "stage", "method", "seed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,8 @@ class Line:
     """One number of a record.
 
     Args:
-        what: The model it is about: a stage of a run, a method and its modality, or a group of rows.
+        what: The model it is about, and of which questions: a stage, a method, or "scored".
+        stage: Base, memorized or unlearned; empty where the record does not say.
         group: Whom it is about: "forget", "retain" or "all".
         source, target: Modality learned (or forgotten) through, and asked in; empty where the record does not say.
         low, high: Its 95 % interval; None where there is none.
@@ -31,6 +34,7 @@ class Line:
     """
 
     what: str
+    stage: str
     metric: str
     group: str
     source: str
@@ -41,7 +45,7 @@ class Line:
     n: int
     chance: float | None
     unit: str
-    higher_is: str
+    greater_means: str
 
     @property
     def interval(self) -> tuple[float, float] | None:
@@ -59,13 +63,11 @@ class Run:
     """A record as the page needs it.
 
     Args:
-        kind: The command that wrote it: "run", "compare" or "score".
         lines: Pooled over seeds where the record is.
         notes: What the run wants its reader to know.
     """
 
     name: str
-    kind: str
     lines: tuple[Line, ...]
     notes: tuple[str, ...]
 
@@ -74,7 +76,7 @@ def read_record(raw: bytes, name: str) -> Run:
     """The record in `raw`; `name` is what the page calls it.
 
     Raises:
-        ValueError: Too large, no JSON, no record of ours, of a newer version, or a broken line; it is named.
+        ValueError: Too large, no JSON, no record of ours, of another version, or a broken line; it is named.
     """
     if len(raw) > MAX_BYTES:
         raise ValueError(f"{name}: {len(raw):,} bytes; expected at most {MAX_BYTES:,}. Load a record, not its items.")
@@ -85,82 +87,80 @@ def read_record(raw: bytes, name: str) -> Run:
     version = found.get("schema_version") if isinstance(found, dict) else None
     if not isinstance(version, int) or isinstance(version, bool):
         raise ValueError(f"{name}: JSON, but no record of ours: it has no schema_version. Load a record.json.")
-    if version > NEWEST_VERSION:
+    if version != VERSION:
         raise ValueError(
-            f"{name}: schema version {version}; this page reads up to {NEWEST_VERSION}. Update the Space."
+            f"{name}: schema version {version}; this page reads {VERSION}. Update the Space, or run again."
         )
-    kind = _kind(found)
-    if kind is None:
-        raise ValueError(
-            f"{name}: neither a run, a comparison nor scores. Load what crossmem run, compare or score left."
-        )
-    listed = found["measurements" if kind == "run" else "lines"]
+    listed = found.get("measurements")
+    if listed is None:
+        raise ValueError(f"{name}: a record of ours has measurements. Load what a command of crossmem left.")
     if not isinstance(listed, list) or not all(isinstance(entry, dict) for entry in listed):
         raise ValueError(f"{name}: its numbers are no list of objects. Load the file as it was written.")
     if len(listed) > MAX_LINES:
         raise ValueError(f"{name}: {len(listed):,} numbers; expected at most {MAX_LINES:,}. Load a smaller record.")
-    reader = {"run": _run_line, "compare": _compare_line, "score": _score_line}[kind]
-    if kind == "run" and any(entry.get("seed") is None for entry in listed):
-        listed = [entry for entry in listed if entry.get("seed") is None]  # pooled; seeds apart only where not
-    lines = tuple(_checked(reader, entry, place, name) for place, entry in enumerate(listed))
+    read = [_checked(entry, place, name) for place, entry in enumerate(listed)]
+    pooled = {_without_seed(where, line) for where, line in read if "seed" not in where}
+    lines = tuple(line for where, line in read if "seed" not in where or _without_seed(where, line) not in pooled)
     if not lines:
         raise ValueError(f"{name}: a record without numbers. Load one of a run that came to its end.")
     notes = found.get("notes")
     shown = [note[:MAX_TEXT] for note in notes if isinstance(note, str)] if isinstance(notes, list) else []
-    return Run(name, kind, lines, tuple(shown[:40]))
+    return Run(name, lines, tuple(shown[:40]))
 
 
-def _kind(found: Mapping[str, Any]) -> str | None:
-    if "measurements" in found:
-        return "run"
-    if "lines" in found:
-        return "compare" if "arms" in found else "score" if "model_fingerprint" in found else None
-    return None
+def _without_seed(where: Mapping[str, str], line: Line) -> tuple[object, ...]:
+    return line.metric, *sorted((key, value) for key, value in where.items() if key != "seed")
 
 
-def _checked(reader: Any, entry: Mapping[str, Any], place: int, name: str) -> Line:
+def _checked(entry: Mapping[str, Any], place: int, name: str) -> tuple[dict[str, str], Line]:
     try:
-        line: Line = reader(entry)
+        where = _where(entry)
+        return where, _line(entry, where)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         what = f"misses {error}" if isinstance(error, KeyError) else str(error)
         raise ValueError(f"{name}: number {place} {what[:200]}. Load the file as it was written.") from None
-    return line
 
 
-def _run_line(entry: Mapping[str, Any]) -> Line:
-    seed = entry.get("seed")
-    what = _text(entry, "stage") + ("" if seed is None else f", seed {_whole(entry, 'seed')}")
-    return _line(entry, what, _text(entry, "group"), _text(entry, "source"), _text(entry, "target"))
+def _where(entry: Mapping[str, Any]) -> dict[str, str]:
+    """What the number is about, as text."""
+    where = entry["where"]
+    if not isinstance(where, dict) or len(where) > MAX_KEYS:
+        raise ValueError(f"has where {where!r:.60}, which is no small object")
+    shown = {}
+    for key in where:
+        if len(key) > MAX_TEXT or not isinstance(where[key], str | bool | int | float | None):
+            raise ValueError(f"has {key[:60]} {where[key]!r:.60}, which is no short text or number")
+        shown[key] = _text(where, key) if isinstance(where[key], str) else str(where[key])[:MAX_TEXT]
+    return shown
 
 
-def _compare_line(entry: Mapping[str, Any]) -> Line:
-    through = "" if entry.get("through") is None else _text(entry, "through")
-    hops = "" if entry.get("hops") is None else f", hops {_whole(entry, 'hops')}"
-    return _line(entry, _text(entry, "arm") + hops, _text(entry, "group"), through, _text(entry, "modality"))
+def _what(where: Mapping[str, str]) -> str:
+    """The model, then what else the number is about, e.g. "npo, hops 1"."""
+    of = f"{where['model']} model" if "model" in where else where.get("stage") or where.get("method") or "scored"
+    others = [f"{key} {value}" for key, value in where.items() if key not in _OWN_COLUMNS]
+    method = [where["method"]] if "method" in where and of != where["method"] else []
+    return ", ".join([of, *method, *others, *([f"seed {where['seed']}"] if "seed" in where else [])])
 
 
-def _score_line(entry: Mapping[str, Any]) -> Line:
-    whose, _, rest = _text(entry, "group").partition(", ")
-    if not whose.startswith("model="):
-        return _line(entry, f"scored, {_text(entry, 'group')}", "all", "", "")
-    return _line(entry, f"{whose.removeprefix('model=')} model, {rest or 'all'}", "all", "", "")
-
-
-def _line(entry: Mapping[str, Any], what: str, group: str, source: str, target: str) -> Line:
-    optional = {name: None if entry.get(name) is None else _finite(entry, name) for name in ("ci_low", "ci_high")}
+def _line(entry: Mapping[str, Any], where: Mapping[str, str]) -> Line:
+    ci = entry["ci"]
+    if ci is not None and (not isinstance(ci, list) or len(ci) != 2):
+        raise ValueError(f"has ci {ci!r:.60}, which is no pair of numbers")
+    low, high = (None, None) if ci is None else (_number(ci[0], "ci"), _number(ci[1], "ci"))
     return Line(
-        what=what,
+        what=_what(where),
+        stage=where.get("stage", ""),
         metric=_text(entry, "metric"),
-        group=group,
-        source=source,
-        target=target,
-        value=_finite(entry, "value"),
-        low=optional["ci_low"],
-        high=optional["ci_high"],
+        group=where.get("group", "all"),
+        source=where.get("source") or where.get("forget_modality", ""),
+        target=where.get("target", ""),
+        value=_number(entry["value"], "value"),
+        low=low,
+        high=high,
         n=_whole(entry, "n"),
-        chance=None if entry.get("chance") is None else _finite(entry, "chance"),
+        chance=None if entry["chance"] is None else _number(entry["chance"], "chance"),
         unit=_text(entry, "unit"),
-        higher_is=_text(entry, "higher_is"),
+        greater_means=_text(entry, "greater_means"),
     )
 
 
@@ -171,8 +171,7 @@ def _text(entry: Mapping[str, Any], name: str) -> str:
     return value
 
 
-def _finite(entry: Mapping[str, Any], name: str) -> float:
-    value = entry[name]
+def _number(value: Any, name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ValueError(f"has {name} {value!r:.60}, which is no finite number")
     return float(value)

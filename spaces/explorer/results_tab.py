@@ -13,7 +13,7 @@ from hub_records import records_of_repo
 from look import fault_html
 from records import MAX_BYTES, Run, read_record
 
-MOST_RUNS = 20
+MAX_RUNS = 20
 
 
 def with_files(runs: Mapping[str, Run], files: Sequence[tuple[str, bytes]]) -> tuple[dict[str, Run], str]:
@@ -22,10 +22,8 @@ def with_files(runs: Mapping[str, Run], files: Sequence[tuple[str, bytes]]) -> t
     for name, raw in files:
         try:
             run = read_record(raw, name)
-            if name not in kept and len(kept) >= MOST_RUNS:
-                raise ValueError(
-                    f"{name}: {MOST_RUNS} records are loaded, as many as the page holds. Reload the page."
-                )
+            if name not in kept and len(kept) >= MAX_RUNS:
+                raise ValueError(f"{name}: {MAX_RUNS} records are loaded, as many as the page holds. Reload the page.")
             kept[name] = run
         except ValueError as fault:
             faults.append(str(fault))
@@ -60,7 +58,7 @@ def results_tab(gr: Any, first: Mapping[str, Run], fault: str) -> None:
             files = gr.File(
                 file_count="multiple",
                 file_types=[".json"],
-                label="record.json of crossmem run, compare or score",
+                label="record.json of any crossmem command",
                 height=130,
                 elem_id="cm-files",
             )

@@ -15,6 +15,12 @@ def whoami(store: Store, call: Call) -> Answer:
     return Answer(named(call).whoami())
 
 
+def auth_check(store: Store, call: Call) -> Answer:
+    """Whether the account may read, or with ``/write`` write."""
+    (writable if call.path == "write" else readable)(store, call)
+    return Answer({})
+
+
 def validate(store: Store, call: Call) -> Answer:
     return Answer({"errors": [], "warnings": []})
 

@@ -74,6 +74,8 @@ def _repository(method: str, rest: list[str]) -> Call:
     match rest:
         case []:
             return Call("info")
+        case ["auth-check", *rights]:
+            return Call("auth-check", path="/".join(rights))
         case ["settings" | "refs" as verb]:
             return Call(verb)
         case ["revision" | "commits" | "preupload" | "commit" | "paths-info" as verb, revision]:

@@ -5,7 +5,7 @@ import threading
 from dataclasses import dataclass
 
 ENDPOINTS = (
-    *("whoami", "validate", "create", "delete", "settings", "list"),
+    *("whoami", "auth-check", "validate", "create", "delete", "settings", "list"),
     *("info", "revision", "tree", "paths-info", "resolve", "refs", "commits"),
     *("tag", "untag", "branch", "unbranch", "discussions", "pull", "merge"),
     *("preupload", "batch", "lfs", "verify", "commit", "unknown"),

@@ -28,6 +28,7 @@ from tests.hub.store import RefusedError, Store
 
 _ANSWERS = {
     "list": api.listing,
+    "auth-check": api.auth_check,
     "revision": api.info,
     "paths-info": api.paths_info,
     **{each.__name__: each for each in (api.whoami, api.validate, api.create, api.delete, api.settings, api.info)},

@@ -84,8 +84,8 @@ def test_same_data_is_no_commit_and_other_data_moves_no_tag(hub, clients, writte
     ("token", "said"),
     [
         (None, "hf auth login"),
-        (READ_TOKEN, "may only read"),
-        (STRANGER_TOKEN, "'zoe' may not write to 'crossmem'"),
+        (READ_TOKEN, "HTTP 403"),
+        (STRANGER_TOKEN, "under the namespace 'crossmem'"),
     ],
 )
 def test_without_the_right_nothing_is_made(hub, clients, token, said):

@@ -22,12 +22,12 @@ def test_a_repository_is_made_once_and_as_private_as_asked(pusher):
     ("repo_id", "token", "said"),
     [
         ("crossmem/personas", None, r"Token is required.*hf auth login"),
-        ("crossmem/personas", "hf_unknown", r"Invalid user token.*HTTP 401.*hf auth login"),
-        ("crossmem/personas", READ_TOKEN, r"token of 'ada' may only read.*settings/tokens"),
-        ("strangers/personas", WRITE_TOKEN, r"'ada' may not write to 'strangers'.*reaches 'ada', 'crossmem'"),
-        ("onlookers/personas", WRITE_TOKEN, r"'ada' may not write to 'onlookers'"),
-        ("crossmem/personas", STRANGER_TOKEN, r"'zoe' may not write to 'crossmem'"),
-        ("crossmem/other", SCOPED_TOKEN, r"fine-grained token of 'ada' has no write access to 'crossmem/other'"),
+        ("crossmem/personas", "hf_unknown", r"Invalid credentials.*HTTP 401.*hf auth login"),
+        ("crossmem/personas", READ_TOKEN, r"create the dataset 'crossmem/personas'.*HTTP 403.*write access"),
+        ("strangers/personas", WRITE_TOKEN, r"create a dataset under the namespace 'strangers'.*HTTP 403"),
+        ("onlookers/personas", WRITE_TOKEN, r"under the namespace 'onlookers'.*write access"),
+        ("crossmem/personas", STRANGER_TOKEN, r"under the namespace 'crossmem'.*write access"),
+        ("crossmem/other", SCOPED_TOKEN, r"create the dataset 'crossmem/other'.*HTTP 403.*write access"),
         ("personas", WRITE_TOKEN, r"'personas' names no namespace.*NAMESPACE/NAME"),
         ("../personas", WRITE_TOKEN, r"'../personas' is no name"),
         ("crossmem/../../x", WRITE_TOKEN, r"is no name"),
@@ -46,9 +46,9 @@ def test_a_token_for_one_repository_is_enough_for_it(pusher):
 
 
 def test_what_only_the_repository_knows_is_asked_of_it(pusher):
-    """A role that whoami does not rule out, and a repository that does."""
+    """Of a gate, a resource group, an organization's role."""
     pusher.ask("ready")
-    pusher.hub.fail("preupload", status=403, message="Resource group", times=None)
+    pusher.hub.fail("auth-check", status=403, message="Resource group", times=None)
     error = pusher.ask("ready")["error"]
     assert "Could not write to the dataset 'crossmem/personas'" in error
     assert "HTTP 403" in error
@@ -58,6 +58,16 @@ def test_what_only_the_repository_knows_is_asked_of_it(pusher):
 def test_the_hub_may_refuse_to_make_a_repository(pusher):
     pusher.hub.fail("create", status=403, message="Only admins create repositories here")
     assert "Only admins create repositories here" in pusher.ask("ready")["error"]
+
+
+def test_an_existing_repository_of_others_is_refused(pusher):
+    """Public or private, and whatever its namespace says: the Hub decides."""
+    pusher.ask("ready", private=False)
+    assert "HTTP 403" in pusher.ask("ready", token=STRANGER_TOKEN)["error"]
+    pusher.hub.store.find("dataset", "crossmem/personas").private = True
+    assert "HTTP 403" in pusher.ask("ready", token=STRANGER_TOKEN)["error"]
+    assert "HTTP 403" in pusher.ask("ready", token=READ_TOKEN)["error"]
+    assert pusher.hub.count("commit") == 0
 
 
 def test_a_public_repository_is_not_taken_for_a_private_one(pusher):
@@ -71,20 +81,20 @@ def test_a_pull_request_needs_a_repository_and_no_right_to_it(pusher):
     )
     pusher.ask("ready")
     assert "address" in pusher.ask("ready", create_pr=True, token=STRANGER_TOKEN)
-    assert "may only read" in pusher.ask("ready", create_pr=True, token=READ_TOKEN)["error"]
+    assert "HTTP 403" in pusher.ask("ready", create_pr=True, token=READ_TOKEN)["error"]
 
 
 @pytest.mark.parametrize(("how", "struck"), [({"status": 500}, 2), ({"drop": True}, 2), ({"status": 502}, 3)])
 def test_a_hub_in_trouble_is_asked_again(pusher, how, struck):
-    fault = pusher.hub.fail("whoami", times=struck, **how)
+    fault = pusher.hub.fail("auth-check", times=struck, **how)
     assert "address" in pusher.ask("ready")
     assert fault.struck == struck
 
 
 def test_a_hub_that_stays_in_trouble_is_named(pusher):
-    fault = pusher.hub.fail("whoami", times=None, status=503, message="Down for repairs")
+    fault = pusher.hub.fail("auth-check", times=None, status=503, message="Down for repairs")
     came = pusher.ask("ready")
-    assert "Could not ask the Hub whose token this is" in came["error"]
+    assert "Could not write to the dataset 'crossmem/personas'" in came["error"]
     assert "Down for repairs (HTTP 503)" in came["error"]
     assert fault.struck == 4
     assert came["waited"] == pytest.approx(13)

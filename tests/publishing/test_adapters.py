@@ -2,79 +2,59 @@
 """Which adapters a run left, and which of their files are shared."""
 
 import json
-from dataclasses import replace
 
 import pytest
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.models.loading import EMBEDDED_NAME
 from crossmem_hf.publishing.adapters import adapter_files, adapters_of, base_of
-from crossmem_hf.report.compare_record import CompareArm, CompareLine, CompareRecord
-from crossmem_hf.report.run_record import RunRecord
-from crossmem_hf.report.score_record import ScoreLine, ScoreRecord
-from tests.publishing.conftest import lay_adapter
-
-NUMBERS = {"value": 0.5, "ci_low": 0.4, "ci_high": 0.6, "n": 8, "chance": 0.1, "unit": "proportion", "higher_is": "x"}
+from crossmem_hf.report.record import Record
+from tests.publishing.conftest import lay_adapter, measured, record_of
 
 
 def test_adapters_of_a_run_with_their_own_numbers(run_folder):
-    record = RunRecord.read(run_folder / "record.json")
-    found = adapters_of(record, run_folder)
-    assert [(adapter.place, adapter.stage) for adapter in found] == [
-        ("adapters/seed1_image/memorized", "memorized"),
-        ("adapters/seed1_image/unlearned", "unlearned"),
+    (run_folder / "stages/memorized_image_seed1/done.json").rename(run_folder / "kept.json")
+    (found,) = adapters_of(Record.read(run_folder), run_folder)
+    assert found.place == "adapters/unlearned_image_seed1", "the other one is not finished"
+    (run_folder / "kept.json").rename(run_folder / "stages/memorized_image_seed1/done.json")
+    record = Record.read(run_folder)
+    memorized, unlearned = adapters_of(record, run_folder)
+    for stage, adapter in (("memorized", memorized), ("unlearned", unlearned)):
+        assert adapter.measurements == record.find(stage=stage, source="image", seed=1)
+        assert len(adapter.measurements) > 20
+    assert {m.where["stage"] for m in memorized.against} == {"base"}
+    assert {m.where["stage"] for m in unlearned.against} == {"base", "memorized"}
+    assert memorized.words == "50 personas, stage memorized, source image, seed 1"
+
+
+def test_adapter_has_pooled_numbers_where_its_seed_has_none(tmp_path):
+    npo = {"method": "npo", "forget_modality": "both"}
+    asked = {"group": "forget", "target": "text"}
+    of = [
+        measured("exposure", {"method": "base", **asked}),
+        measured("exposure", npo | asked),
+        measured("recall", npo | asked),
+        measured("recall", npo | asked | {"seed": 7}),
+        measured("recall", npo | asked | {"seed": 0}),
+        measured("recall", {"method": "npo", "forget_modality": "text", **asked}),
     ]
-    for adapter in found:
-        assert adapter.lines
-        assert all(line.seed == 1 and line.where.startswith(f"{adapter.stage}, image") for line in adapter.lines)
-    assert found[1].words == "50 people of seed 1, learned through image, a part of them unlearned by NPO"
+    lay_adapter(tmp_path / "stages/npo_both_7", **npo, seed=7)
+    (adapter,) = adapters_of(record_of("compare", of, seeds=(0, 7)), tmp_path)
+    assert (adapter.place, adapter.measurements, adapter.against) == ("adapters/npo_both_7", (of[1], of[3]), (of[0],))
 
 
-def test_adapters_of_a_comparison(tmp_path):
-    where = {"metric": "recall", "group": "forget", "modality": "text", "hops": None}
-    none = {"wall_s": (), "cpu_s": (), "peak_mib": ()}
-    record = CompareRecord(
-        config={"num_personas": 5},
-        versions={},
-        seeds=(0, 7),
-        data_fingerprint="d",
-        lines=(
-            CompareLine(arm="base", through=None, **where, **NUMBERS),
-            CompareLine(arm="npo", through="both", **where, **NUMBERS),
-        ),
-        arms=tuple(
-            CompareArm(arm=arm, through=through, steps=(), reached_floor=(), **none)
-            for arm, through in (("base", None), ("npo", "both"))
-        ),
-    )
-    lay_adapter(tmp_path / "cells/npo_both_7/adapter")
-    (adapter,) = adapters_of(record, tmp_path)
-    assert (adapter.place, adapter.stage) == ("adapters/npo_both_7", "unlearned")
-    assert [line.where for line in adapter.lines] == ["npo through both, forget, asked in text"]
-    assert adapter.against == (), "recall is read by itself"
-    shown = tuple(replace(line, metric="exposure") for line in record.lines)
-    (adapter,) = adapters_of(replace(record, lines=shown), tmp_path)
-    assert [line.where for line in adapter.against] == ["base, forget, asked in text"]
-
-
-def test_the_adapter_of_a_score_lies_where_its_settings_say(tmp_path):
+def test_the_adapter_that_settings_name_lies_where_they_say(tmp_path):
     folder = lay_adapter(tmp_path / "npo")
-    record = ScoreRecord(
-        config={"adapter": str(folder)},
-        versions={},
-        model_fingerprint="m",
-        data_fingerprint="d",
-        seeds={},
-        lines=(ScoreLine(metric="exposure", group="all", **NUMBERS),),
-    )
-    (adapter,) = adapters_of(record, tmp_path)
+    numbers = [measured("exposure"), measured("exposure", {"model": "base"})]
+    (adapter,) = adapters_of(record_of("score", numbers, config={"adapter": str(folder)}), tmp_path)
     assert adapter.file("README.md") == "README.md"
-    assert adapters_of(replace(record, config={"adapter": "you/npo"}), tmp_path) == ()
+    assert (adapter.measurements, adapter.against) == ((numbers[0],), (numbers[1],))
+    assert adapters_of(record_of("score", numbers, config={"adapter": "you/npo"}), tmp_path) == ()
 
 
 def test_only_what_is_fit_to_share_goes_along(run_folder):
-    adapter = adapters_of(RunRecord.read(run_folder / "record.json"), run_folder)[0]
-    names = {name.removeprefix("adapters/seed1_image/memorized/") for name in adapter_files(adapter)}
+    adapter = adapters_of(Record.read(run_folder), run_folder)[0]
+    names = {name.removeprefix("adapters/memorized_image_seed1/") for name in adapter_files(adapter)}
     assert names == {"adapter_config.json", "adapter_model.safetensors", "tokenizer.json"}
 
 
@@ -83,8 +63,8 @@ def test_only_what_is_fit_to_share_goes_along(run_folder):
     [(None, None), ("llava-hf/llava-1.5-7b-hf", "llava-hf/llava-1.5-7b-hf"), (EMBEDDED_NAME, EMBEDDED_NAME)],
 )
 def test_the_base_is_named_as_anybody_can_find_it(run_folder, base, shared):
-    config = run_folder / "jobs/seed1_image/memorized/adapter_config.json"
-    adapter = adapters_of(RunRecord.read(run_folder / "record.json"), run_folder)[0]
+    config = run_folder / "stages/memorized_image_seed1/adapter_config.json"
+    adapter = adapters_of(Record.read(run_folder), run_folder)[0]
     assert base_of(adapter) == EMBEDDED_NAME
     config.write_text(json.dumps({"base_model_name_or_path": base}))
     assert base_of(adapter) == shared
@@ -93,7 +73,7 @@ def test_the_base_is_named_as_anybody_can_find_it(run_folder, base, shared):
 
 
 def test_pickled_weights_and_broken_configurations_are_refused(run_folder):
-    adapter = adapters_of(RunRecord.read(run_folder / "record.json"), run_folder)[0]
+    adapter = adapters_of(Record.read(run_folder), run_folder)[0]
     weights = adapter.folder / "adapter_model.safetensors"
     weights.rename(weights.with_suffix(".bin"))
     with pytest.raises(CrossmemError, match=r"has no adapter_model\.safetensors"):

@@ -4,14 +4,11 @@
 import pytest
 
 from crossmem_hf.publishing.portable import portable
-from crossmem_hf.report.score_record import ScoreRecord
+from tests.publishing.conftest import measured, record_of
 
 
 def published(**config):
-    record = ScoreRecord(
-        config=config, versions={}, model_fingerprint="m", data_fingerprint="d", seeds={}, lines=(), notes=("n",)
-    )
-    return portable(record).config
+    return portable(record_of("score", [measured("recall")], config=config)).config
 
 
 @pytest.mark.parametrize(

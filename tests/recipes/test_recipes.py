@@ -195,7 +195,6 @@ def test_what_a_killed_recipe_memorized_is_not_memorized_again(tmp_path, monkeyp
     from crossmem_hf.training import arguments
 
     monkeypatch.setattr(arguments, "MEMORIZING", BRIEFLY)
-    monkeypatch.setattr("crossmem_hf.training.memorize.MEMORIZING", BRIEFLY)
     memorized, asked = arguments.memorize, []
     monkeypatch.setattr(arguments, "memorize", lambda *a, **k: asked.append(k["output_dir"]) or memorized(*a, **k))
     options = [*SMALL, *QUIET, *START, *SAVING, "--output_dir", str(tmp_path)]
@@ -205,11 +204,12 @@ def test_what_a_killed_recipe_memorized_is_not_memorized_again(tmp_path, monkeyp
             load("unlearn").main(options)
     load("unlearn").main(options)
     assert len(asked) == 1
+    options += ["--max_steps", "1"]
     load("unlearn").main([*options, "--seed", "1"])
     assert len(asked) == 2
     load("unlearn").main([*options, "--seed", "1", "--num_views", "3"])
     assert len(asked) == 3
-    (tmp_path / "memorized" / "made_from.txt").unlink()
+    (tmp_path / "memorized" / "done.json").unlink()
     load("unlearn").main([*options, "--seed", "1", "--num_views", "3"])
     assert len(asked) == 4
 

@@ -61,7 +61,7 @@ def test_a_poisoned_picture_is_named(root, learned, tmp_path, monkeypatch):
         return batch
 
     monkeypatch.setattr(RowEncoder, "encode", poisoned)
-    saving = ["--save_strategy", "steps", "--save_steps", "1", "--max_steps", "9"]
+    saving = ["--save_strategy", "steps", "--save_steps", "2", "--max_steps", "5"]
     with pytest.raises(CrossmemError, match=r"is NaN or infinite \(retain: row 5 \(t0-\d+\)\)"):
         unlearn(root, learned, tmp_path, *saving)
     assert (tmp_path / "last_good" / "adapter_model.safetensors").exists()

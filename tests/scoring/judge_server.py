@@ -9,9 +9,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from huggingface_hub import close_session
 
-from crossmem_hf.scoring import judge_requests
 from crossmem_hf.scoring.judge import judge_answers
 
 TOKEN = "sk-very-secret-0123456789"
@@ -149,15 +147,13 @@ def direct():
     """No proxy between here and loopback."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NO_PROXY", "127.0.0.1")
-        close_session()
         yield
-    close_session()
 
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Short waits before retries."""
-    monkeypatch.setattr(judge_requests, "FIRST_WAIT", 0.001)
+    """Short waits of the client before retries."""
+    monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0.001)
 
 
 def judged(server, number=1, **settings):

@@ -5,12 +5,12 @@ import json
 
 import numpy as np
 import pytest
-from huggingface_hub import InferenceClient
 from rich.console import Console
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.scoring import judge
-from crossmem_hf.scoring.judge import TIMES_ASKED, judge_answers
+from crossmem_hf.scoring.judge import MAX_ATTEMPTS, judge_answers
+from crossmem_hf.scoring.verdicts import REPLY_SCHEMA
 from tests.scoring.judge_server import (  # noqa: F401
     TOKEN,
     JudgeServer,
@@ -48,7 +48,8 @@ def test_the_request():
     assert asked.path == "/v1/chat/completions"
     assert asked.headers["authorization"] == f"Bearer {TOKEN}"
     messages = asked.payload.pop("messages")
-    assert asked.payload == {"model": "org/judge", "max_tokens": 512, "temperature": 0.0, "seed": 0, "stream": False}
+    settings = {"max_tokens": 512, "temperature": 0.0, "seed": 0, "response_format": REPLY_SCHEMA}
+    assert asked.payload == {"model": "org/judge", **settings}
     assert [turn["role"] for turn in messages] == ["system", "user"]
     assert json.loads(messages[1]["content"]) == {
         "question": "Where?", "truth": "7 Elm Row", "answer": trick.replace("\udc80", "?")}  # fmt: skip
@@ -65,14 +66,11 @@ def test_settings_that_are_none_are_not_sent():
     assert "seed" not in server.asked[0].payload
 
 
-def test_a_client_of_ones_own():
+def test_headers_of_ones_own():
     with JudgeServer(lambda asked: verdict(0.5)) as server:
-        client = InferenceClient(base_url=server.url, api_key="own-key-123", headers={"X-Team": "blue-team"})
-        found = judged(server, client=client, base_url=None, token=None)
-        with pytest.raises(CrossmemError, match="Got client and one of base_url"):
-            judged(server, client=client)
-    assert found.scores.tolist() == [0.5]
-    assert server.asked[0].headers["authorization"] == "Bearer own-key-123"
+        judged(server, headers={"X-Team": "blue-team"})
+        with pytest.raises(CrossmemError, match="Got base_url and provider"):
+            judged(server, provider="together")
     assert server.asked[0].headers["x-team"] == "blue-team"
 
 
@@ -103,10 +101,10 @@ def test_a_reply_without_verdict_is_asked_for_again_and_never_a_score(bad, tmp_p
     cache = tmp_path / "cache.jsonl"
     with JudgeServer(lambda asked: bad if about(asked) == 1 else verdict(0.5)) as server:
         found = judged(server, 2, max_failed_share=0.5, cache=cache)
-    assert found.num_requests == len(server.asked) == 1 + TIMES_ASKED
+    assert found.num_requests == len(server.asked) == 1 + MAX_ATTEMPTS
     assert found.items[1].score is None
     assert found.failures[1].startswith("the reply ")
-    assert found.failures[1].endswith(f"(asked {TIMES_ASKED} times)")
+    assert found.failures[1].endswith(f"(asked {MAX_ATTEMPTS} times)")
     assert np.isnan(found.scores[1])
     assert [line["score"] for line in lines(cache)] == [0.5]
 
@@ -130,7 +128,7 @@ def test_a_cut_reply_says_why():
 def test_the_last_reply_of_a_failed_item_is_kept_for_reading():
     with JudgeServer(lambda asked: completion(f"no {asked.times}")) as server:
         found = judged(server, max_failed_share=1.0)
-    assert found.items[0].raw == f"no {TIMES_ASKED - 1}"
+    assert found.items[0].raw == f"no {MAX_ATTEMPTS - 1}"
 
 
 def test_too_many_failures_end_the_run_early_with_their_commonest_reason(tmp_path):
@@ -140,7 +138,7 @@ def test_too_many_failures_end_the_run_early_with_their_commonest_reason(tmp_pat
             judged(server, 100, concurrency=1, cache=cache)
         assert "cache.jsonl" in caught.value.remedy
         assert len(lines(cache)) == 10
-        assert len(server.asked) < 10 + 90 * TIMES_ASKED / 2
+        assert len(server.asked) < 10 + 90 * MAX_ATTEMPTS / 2
         assert judged(server, 100, max_failed_share=0.9, cache=cache).num_failed == 90
 
 

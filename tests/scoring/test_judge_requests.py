@@ -1,80 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pace, pauses and clients of the judge, without any server."""
+"""Whom the judge's client asks and how, and what it refuses before any request."""
 
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
+import sys
 
 import pytest
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.scoring.judge import open_client
-from crossmem_hf.scoring.judge_requests import Pace, PatientClient, retry_after
+from crossmem_hf.scoring.judge_pace import Pace
+from crossmem_hf.scoring.judge_requests import JudgeClient
+from crossmem_hf.scoring.verdicts import REPLY_SCHEMA
+from tests.scoring.judge_server import (  # noqa: F401
+    JudgeServer,
+    Reply,
+    direct,
+    judged,
+    verdict,
+)
 
 
-class Clock:
-    def __init__(self):
-        self.now = 100.0
-
-    def __call__(self):
-        return self.now
-
-
-def starts(pace, clock, number):
-    """When each of `number` requests starts if everybody asks for a turn as soon as it makes sense."""
-    found = []
-    while len(found) < number:
-        wait = pace.turn()
-        if wait == 0:
-            found.append(clock.now)
-        clock.now += wait
-    return found
-
-
-def test_turns_are_evenly_spaced():
-    clock = Clock()
-    assert starts(Pace(120, clock), clock, 5) == pytest.approx([100.0, 100.5, 101.0, 101.5, 102.0])
-
-
-def test_time_that_passes_unused_is_not_saved_up():
-    clock = Clock()
-    pace = Pace(60, clock)
-    assert pace.turn() == 0
-    clock.now += 30
-    assert starts(pace, clock, 3) == pytest.approx([130.0, 131.0, 132.0])
-
-
-def test_without_a_limit_nobody_waits_except_on_hold():
-    clock = Clock()
-    pace = Pace(None, clock)
-    assert starts(pace, clock, 3) == [100.0] * 3
-    pace.hold(7.0)
-    pace.hold(2.0)
-    assert pace.turn() == 7.0
-    assert starts(pace, clock, 2) == [107.0] * 2
-
-
-def test_a_hold_reaches_those_who_wait_already():
-    clock = Clock()
-    pace = Pace(60, clock)
-    assert pace.turn() == 0
-    assert pace.turn() == 1.0
-    pace.hold(5.0)
-    clock.now += 1.0
-    assert pace.turn() == 4.0
-
-
-@pytest.mark.parametrize(
-    ("header", "seconds"),
-    [("3", 3.0), (" 0.25 ", 0.25), ("", 0.0), ("-4", 0.0), ("nan", 0.0), ("inf", 0.0), ("later", 0.0),
-     ("Fri, 99 Foo 2026 99:99:99 GMT", 0.0), ("Mon, 01 Jan 1990 00:00:00 GMT", 0.0)],
-)  # fmt: skip
-def test_retry_after(header, seconds):
-    assert retry_after(header) == seconds
-
-
-def test_retry_after_a_date():
-    soon = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
-    assert 60 < retry_after(soon) <= 90
+def opened(base_url="http://localhost/v1", **how):
+    return JudgeClient("org/model", {}, base_url=base_url, pace=Pace(None), **how)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +28,7 @@ def test_retry_after_a_date():
 )
 def test_addresses_that_are_none(address):
     with pytest.raises(CrossmemError, match="base_url is no address") as caught:
-        open_client(base_url=address, provider=None, token=None, timeout=1.0)
+        opened(address)
     assert "hunter22" not in str(caught.value)
 
 
@@ -91,41 +36,41 @@ def test_addresses_that_are_none(address):
 def test_tokens_that_are_none(token):
     """A line break in a header would be repeated by the HTTP library's error."""
     with pytest.raises(CrossmemError, match="The token is empty or holds white space") as caught:
-        open_client(base_url="http://localhost/v1", provider=None, token=token, timeout=1.0)
+        opened(token=token)
     assert not token or token.strip() not in str(caught.value)
 
 
 def test_the_place_holds_no_secret():
-    client = open_client(base_url="https://host:81/v1?key=hunter22", provider=None, token=None, timeout=1.0)
-    client.model = "https://me:hunter33@host:81/v1?key=hunter22"
-    judge = PatientClient(client, "m", {}, retries=0, pace=Pace(None))
-    assert judge.place == "The judge 'm' at 'https://host:81/v1'"
+    assert opened("https://host:81/v1?key=hunter22").place == "The judge 'org/model' at 'https://host:81/v1'"
 
 
 def test_headers_and_tokens_are_hidden():
-    client = open_client(base_url="https://host/v1", provider=None, token="sk-secret-123", timeout=1.0)
-    client.headers["authorization"] = "Bearer other-secret-456"
-    judge = PatientClient(client, "m", {}, retries=0, pace=Pace(None))
+    judge = opened(token="sk-secret-123", headers={"authorization": "Bearer other-secret-456"})
     assert judge.hidden("a sk-secret-123 b other-secret-456 c") == "a *** b *** c"
 
 
-def hub(token, provider=None):
-    client = open_client(base_url=None, provider=provider, token=token, timeout=1.0)
-    return PatientClient(client, "org/model", {}, retries=3, pace=Pace(None))
+def test_hugging_face_needs_a_token_and_the_network(monkeypatch):
+    with pytest.raises(CrossmemError, match="HF_HUB_OFFLINE is set"):
+        opened(None, token="hf_secret_123")
+    monkeypatch.setattr("crossmem_hf.scoring.judge_requests.is_offline_mode", lambda: False)
+    monkeypatch.setattr("crossmem_hf.scoring.judge_requests.get_token", lambda: None)
+    with pytest.raises(CrossmemError, match=r"There is no token for a judge at Hugging Face"):
+        opened(None)
+    judge = opened(None, token="hf_secret_123", provider="together")
+    assert judge.place == "The judge 'org/model:together' at Hugging Face"
 
 
-@pytest.mark.parametrize(
-    ("token", "provider", "fault"),
-    [
-        (None, None, "'org/model' at Hugging Face cannot be asked: You must provide an api_key"),
-        ("hf_secret_123", "nobody", "Provider 'nobody' not supported"),
-        ("hf_secret_123", None, "HF_HUB_OFFLINE is set"),
-        ("sk-secret-123", None, "Cannot select auto-router when using non-Hugging Face API key"),
-    ],
-)
-def test_what_hugging_face_cannot_be_asked_is_said_at_once(token, provider, fault, monkeypatch):
-    monkeypatch.delenv("HF_TOKEN", raising=False)
-    judge = hub(token, provider)
-    with pytest.raises(CrossmemError, match=fault):
-        judge.reply([{"role": "user", "content": "x"}])
-    assert judge.num_requests == 1
+def test_without_the_client_the_error_says_how_to_install_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "openai", None)
+    with pytest.raises(CrossmemError, match=r"pip install -e '\.\[judge\]'"):
+        opened()
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_schema_that_the_server_refuses_is_not_sent_again(status, direct):  # noqa: F811
+    def behave(asked):
+        return Reply("no response_format here", status=status) if "response_format" in asked.payload else verdict(0.5)
+
+    with JudgeServer(behave) as server:
+        assert judged(server, 3, concurrency=1).scores.tolist() == [0.5] * 3
+    assert [asked.payload.get("response_format") for asked in server.asked] == [REPLY_SCHEMA, None, None, None]

@@ -1,80 +1,43 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The explorer's reading of records: the three kinds that we write, and what strangers may hand in."""
+"""The explorer's reading of records: what we write, and what strangers may hand in."""
 
 import json
-from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
 
-from crossmem_hf.report.compare_record import CompareArm, CompareLine, CompareRecord
-from crossmem_hf.report.score_record import ScoreLine, ScoreRecord
+from crossmem_hf.report.record import Measurement, Record
 
 ATTACK = "<script>alert(1)</script>"
 
 
-def compare_line(arm, group, modality, value, metric="recall", through="image"):
-    return CompareLine(
-        arm=arm,
-        through=through,
-        metric=metric,
-        group=group,
-        modality=modality,
-        hops=None,
-        value=value,
-        ci_low=value / 2,
-        ci_high=value,
-        n=40,
-        chance=0.02,
-        unit="proportion",
-        higher_is="more_memorized",
-    )
+def measured(metric, value, **where):
+    known = {"n": 40, "chance": 0.02, "unit": "proportion", "greater_means": "more memorized"}
+    return Measurement(metric=metric, where=where, value=value, ci=(value / 2, value), **known)
+
+
+def written(tmp_path, study, *measurements):
+    record = Record(study=study, config={}, versions={}, fingerprints={"data": "d"}, measurements=measurements)
+    return record.write(tmp_path / f"{study}.json").read_bytes()
 
 
 @pytest.fixture
 def compare_json(tmp_path):
     lines = [
-        compare_line(arm, group, modality, value)
-        for arm, value in (("ga", 0.1), ("npo", 0.4))
+        measured("recall", value, method=method, forget_modality="image", group=group, target=target)
+        for method, value in (("ga", 0.1), ("npo", 0.4))
         for group in ("forget", "retain")
-        for modality in ("image", "text")
+        for target in ("image", "text")
     ]
-    arms = [
-        CompareArm(
-            arm=arm, through="image", steps=(3,), reached_floor=(True,), wall_s=(1.0,), cpu_s=(1.0,), peak_mib=(9.0,)
-        )
-        for arm in ("ga", "npo")
-    ]
-    record = CompareRecord(
-        config={},
-        versions={},
-        seeds=(0,),
-        data_fingerprint="f",
-        lines=tuple(lines),
-        arms=tuple(arms),
-        notes=("A note.",),
-    )
-    return record.write(tmp_path / "compare.json").read_bytes()
+    costs = [measured("steps", 30, method="ga", forget_modality="image", seed=seed) for seed in (0, 7)]
+    apart = [measured("recall", 0.2, method="ga", forget_modality="image", group="forget", target="text", seed=7)]
+    return written(tmp_path, "compare", *lines, *costs, *apart)
 
 
 @pytest.fixture
 def score_json(tmp_path):
-    line = ScoreLine(
-        metric="exposure",
-        group="all",
-        value=61.5,
-        ci_low=50.0,
-        ci_high=70.0,
-        n=40,
-        chance=29.3,
-        unit="0-100",
-        higher_is="more_memorized",
-    )
-    lines = (line, replace(line, group="model=base"), replace(line, group="model=memorized, modality=image"))
-    record = ScoreRecord(
-        config={}, versions={}, model_fingerprint="m", data_fingerprint="d", seeds={"personas": 0}, lines=lines
-    )
-    return record.write(tmp_path / "record.json").read_bytes()
+    theirs = measured("exposure", 61.5, model="memorized", target="image", hops=2)
+    return written(tmp_path, "score", measured("exposure", 61.5), measured("exposure", 61.5, model="base"), theirs)
 
 
 def run_json(root):
@@ -83,25 +46,27 @@ def run_json(root):
 
 def test_a_run_is_read_pooled_over_its_seeds(explorer, root):
     run = explorer.records.read_record(run_json(root), "first_light")
-    written = [entry for entry in json.loads(run_json(root))["measurements"] if entry["seed"] is None]
-    assert (run.kind, len(run.lines)) == ("run", len(written))
-    for line, entry in zip(run.lines, written, strict=True):
-        assert (line.metric, line.what, line.source, line.target) == (
-            entry["metric"],
-            entry["stage"],
-            entry["source"],
-            entry["target"],
-        )
-        assert (line.value, line.interval, line.n) == (entry["value"], (entry["ci_low"], entry["ci_high"]), entry["n"])
+    entries = json.loads(run_json(root))["measurements"]
+    pooled = [entry for entry in entries if "seed" not in entry["where"]]
+    assert 0 < len(pooled) < len(entries)
+    assert len(run.lines) == len(pooled)
+    for line, entry in zip(run.lines, pooled, strict=True):
+        where = entry["where"]
+        assert (line.metric, line.what, line.stage) == (entry["metric"], where["stage"], where["stage"])
+        assert (line.source, line.target) == (where["source"], where.get("target", ""))
+        assert line.group == where.get("group", "all")
+        assert (line.value, line.interval, line.n) == (entry["value"], tuple(entry["ci"]), entry["n"])
     assert run.notes
 
 
 def test_comparisons_and_scores_are_read(explorer, compare_json, score_json):
     run = explorer.records.read_record(compare_json, "c")
-    assert (run.kind, len(run.lines), run.lines[0].way, run.lines[0].value) == ("compare", 8, "image → image", 0.1)
+    assert (run.lines[0].what, run.lines[0].way, run.lines[0].value) == ("ga", "image → image", 0.1)
+    assert [line.what for line in run.lines[8:]] == ["ga, seed 0", "ga, seed 7"], "apart only where nothing is pooled"
     run = explorer.records.read_record(score_json, "s")
-    assert (run.kind, run.lines[0].what, run.lines[0].chance) == ("score", "scored, all", 29.3)
-    assert [line.what for line in run.lines[1:]] == ["base model, all", "memorized model, modality=image"]
+    assert (run.lines[0].what, run.lines[0].group, run.lines[0].chance) == ("scored", "all", 0.02)
+    assert [line.what for line in run.lines[1:]] == ["base model", "memorized model, hops 2"]
+    assert run.lines[2].target == "image"
 
 
 @pytest.mark.parametrize(
@@ -112,12 +77,15 @@ def test_comparisons_and_scores_are_read(explorer, compare_json, score_json):
         (b"[" * 200_000, "not JSON"),
         (b"[]", "no schema_version"),
         (b'{"schema_version": true}', "no schema_version"),
-        (b'{"schema_version": 99}', "version 99"),
-        (b'{"schema_version": 1, "lines": []}', "neither"),
-        (b'{"schema_version": 1, "measurements": {}}', "no list"),
-        (b'{"schema_version": 1, "measurements": []}', "without numbers"),
-        (b'{"schema_version": 1, "measurements": [{"value": 1}]}', "number 0 misses 'stage'"),
-        (b'{"schema_version": 1, "measurements": [' + b"{}," * 20_000 + b"{}]}", "numbers; expected at most"),
+        (b'{"schema_version": 99}', "version 99; this page reads 2"),
+        (b'{"schema_version": 1, "measurements": []}', "version 1; this page reads 2"),
+        (b'{"schema_version": 2, "lines": []}', "has measurements"),
+        (b'{"schema_version": 2, "measurements": {}}', "no list"),
+        (b'{"schema_version": 2, "measurements": []}', "without numbers"),
+        (b'{"schema_version": 2, "measurements": [{"value": 1}]}', "number 0 misses 'where'"),
+        (b'{"schema_version": 2, "measurements": [{"where": {"a": [1]}}]}', "number 0 has a"),
+        (b'{"schema_version": 2, "measurements": [{"where": {}, "ci": [1]}]}', "number 0 has ci"),
+        (b'{"schema_version": 2, "measurements": [' + b"{}," * 20_000 + b"{}]}", "numbers; expected at most"),
         (b" " * 20_000_001, "bytes; expected at most"),
     ],
     ids=lambda value: value[:24] if isinstance(value, str) else "",
@@ -141,9 +109,10 @@ def test_text_of_a_record_is_never_markup(explorer, root):
     record = json.loads(run_json(root))
     record["notes"] = [ATTACK]
     for entry in record["measurements"]:
-        entry["unit"] = entry["higher_is"] = ATTACK
-        entry["stage"] = f"{ATTACK}{entry['stage']}"
-        entry["group"] = "forget"
+        where = entry["where"]
+        entry["unit"] = entry["greater_means"] = where[ATTACK] = ATTACK
+        where["stage"] = f"{ATTACK}{where['stage']}"
+        where["group"] = "forget"
     run = explorer.records.read_record(json.dumps(record).encode(), ATTACK)
     html = explorer.comparing.results_html([run], "recall", "forget")
     assert "<script" not in html
@@ -205,9 +174,9 @@ def test_files_are_told_apart_and_limited(explorer, tmp_path, score_json):
     kept, faults = explorer.results_tab.with_files({}, [*named, ("theirs", b"{")])
     assert list(kept) == ["a/record.json", "b/record.json"]
     assert "theirs: not JSON" in faults
-    many = [(f"n{place}", score_json) for place in range(explorer.results_tab.MOST_RUNS + 1)]
+    many = [(f"n{place}", score_json) for place in range(explorer.results_tab.MAX_RUNS + 1)]
     kept, faults = explorer.results_tab.with_files({}, many)
-    assert len(kept) == explorer.results_tab.MOST_RUNS
+    assert len(kept) == explorer.results_tab.MAX_RUNS
     assert "as many as the page holds" in faults
 
 
@@ -222,7 +191,7 @@ def test_a_visitor_names_repositories_only(explorer, repo):
 
 def test_a_hub_out_of_reach_is_said(explorer):
     """Offline, as all tests are."""
-    with pytest.raises(ValueError, match=r"crossmem/results: no record\.json or compare\.json found"):
+    with pytest.raises(ValueError, match=r"crossmem/results: no record\.json found"):
         explorer.hub_records.records_of_repo("crossmem/results")
     with pytest.raises(ValueError, match="crossmem/personas: "):
         explorer.people.parts_of_repo("crossmem/personas")
