@@ -29,10 +29,7 @@ def asked(question, number):
 
 def shared_rows():
     """Texts, and several questions about each of two pictures."""
-    return [
-        *[asked(question, number) for question in ("Who?", "What is the name?") for number in (0, 3)],
-        *mixed_rows(4),
-    ]
+    return [asked(words, number) for words in ("Who?", "What is the name?") for number in (0, 3)] + mixed_rows(4)
 
 
 def picture_tokens(image):
@@ -347,6 +344,5 @@ def test_the_stand_in_names_what_vllm_names(monkeypatch):
 
 
 def test_logits_processor_is_refused(seeing):
-    llm, processing = load_vllm(str(seeing))
     with pytest.raises(CrossmemError, match="came with a vLLM model, which takes none here"):
-        generate_answers(llm, processing, [text_row(0)], logits_processor=lambda ids, scores: scores)
+        generate_answers(*load_vllm(str(seeing)), [text_row(0)], logits_processor=lambda ids, scores: scores)
