@@ -16,8 +16,8 @@ def with_knobs(
     """A decorator for a command with ``**knobs``: an option for each field of a spec, None where it is not given.
 
     Args:
-        renamed: Field -> what the option is called, where the command has another option of that name; the command
-            gets the field's own name.
+        renamed: Field -> what the option is called, where the command has another option of that name; so it gets to
+            the command, too.
     """
     names = {one.name: (renamed or {}).get(one.name, one.name) for one in spec_type.knobs()}
 
@@ -35,8 +35,7 @@ def with_knobs(
         ]
 
         def run(**given: Any) -> None:
-            knobs = {field: given.pop(option) for field, option in names.items()}
-            command(**given, **knobs)
+            command(**given)
 
         run.__name__, run.__doc__ = command.__name__, command.__doc__
         run.__signature__ = signature.replace(parameters=[*own, *options])  # type: ignore[attr-defined]

@@ -44,7 +44,7 @@ def test_with_knobs_renames_an_option_that_the_command_needs_for_itself():
     seen = {}
     app = app_of(DatasetSpec, seen, renamed={"seed": "persona_seed"})
     assert CliRunner().invoke(app, ["--persona-seed", "7"]).exit_code == 0
-    assert seen["seed"] == 7
+    assert seen["persona_seed"] == 7
 
 
 @pytest.mark.parametrize("command", ["materialize", "score"])
