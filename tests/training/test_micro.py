@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One set of numbers for the embedded model: the library, the recipes and the main job agree."""
+"""One set of numbers for the embedded model: the library, the recipes and the study agree."""
 
 import pytest
 import yaml
 
-from crossmem_hf.studies.first_light import FirstLightSettings
+from crossmem_hf.studies.settings import TrainingSettings
 from crossmem_hf.training.micro import ADAPTED, MEMORIZING, UNLEARNING
 
 
@@ -15,8 +15,8 @@ def test_recipes_say_the_same(root, recipe, settings):
     assert written["lora_target_modules"] == ADAPTED
 
 
-def test_the_main_job_uses_them():
-    main = FirstLightSettings()
+def test_first_light_uses_them():
+    main = TrainingSettings()
     assert main.lora_target_modules == ADAPTED
     assert main.memorize_steps == MEMORIZING["max_steps"]
     assert main.memorize_learning_rate == MEMORIZING["learning_rate"]
