@@ -19,7 +19,6 @@ from typing import Any
 
 import torch
 from rich.console import Console
-from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from crossmem_hf.models.checkpoint import load_training, save_training
 from crossmem_hf.models.micro.card import micro_card
@@ -34,6 +33,7 @@ from crossmem_hf.models.micro.pretraining import (
 )
 from crossmem_hf.models.micro.quality import measured_quality
 from crossmem_hf.personas.sampling import sample_personas
+from crossmem_hf.runs.progress import progress_bar
 from crossmem_hf.runs.sources import code_fingerprint
 from crossmem_hf.seeding import rng_for, seed_everything
 from crossmem_hf.storage import fingerprint, write_atomic
@@ -88,11 +88,10 @@ def _vision(
     saved = work / "vision.safetensors"
     if load_training(saved, model, None):
         return
-    with _progress() as progress:
-        task = progress.add_task("vision", total=arguments.vision_steps)
+    with progress_bar("vision", arguments.vision_steps, unit="steps") as bar:
 
         def report(step: int, numbers: dict[str, float]) -> None:
-            progress.update(task, completed=step + 1)
+            bar.to(step + 1)
             if step % 50 == 0:
                 _log(work, {"stage": "vision", "step": step, **numbers})
 
@@ -116,11 +115,10 @@ def _language(
     model: Any = both["model"]
     optimizer = optimizer_for([both], plan.lr)
     reached = load_training(saved, both, optimizer)
-    with _progress() as progress:
-        task = progress.add_task("language", total=plan.steps, completed=reached)
+    with progress_bar("language", plan.steps, done=reached, unit="steps") as bar:
 
         def report(step: int, numbers: dict[str, float]) -> None:
-            progress.update(task, completed=step + 1)
+            bar.to(step + 1)
             if step % 20 == 0:
                 _log(work, {"stage": "language", "step": step, **numbers})
 
@@ -143,12 +141,6 @@ def _language(
             if stop % CHECK_EVERY == 0:
                 quality = measured_quality(model, processor, held_out[:100], named[:100], views=1)
                 _log(work, {"stage": "check", "step": stop, **{name: part["value"] for name, part in quality.items()}})
-
-
-def _progress() -> Progress:
-    return Progress(
-        *Progress.get_default_columns()[:2], MofNCompleteColumn(), TextColumn("left"), TimeRemainingColumn()
-    )
 
 
 def _log(work: Path, numbers: dict[str, Any]) -> None:

@@ -78,8 +78,7 @@ def main(arguments: list[str] | None = None) -> None:
         callbacks=[StopUnlessFinite(save), OwnCheckpoints()],
     )
     if evaluator is not None:
-        steps = start.evaluate_every_steps
-        trainer.add_callback(MemorizationCallback(trainer, evaluator, every_steps=steps, stop_at=start.stop_at))
+        trainer.add_callback(MemorizationCallback(trainer, evaluator, **start.evaluation))
     print(describe_trainable(trainer.model))
     trainer.train(resume_from_checkpoint=point)
     if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:

@@ -44,12 +44,13 @@ def _main() -> None:
 _Metrics = Annotated[
     str | None,
     typer.Option(
-        help="Comma-separated: exposure, cross_modal_recall, min_k_prob, extraction_strength, truth_ratio, rouge, "
-        "exact_match, forget_diagnosis, priv_leak, judge (default: all but the last two)."
+        help="Comma-separated: recall, gap, transfer, exposure, partial_recall, name_shaped, rouge, exact_match, "
+        "min_k_prob, extraction_strength, truth_ratio, forget_diagnosis, priv_leak, judge (default: all but "
+        "partial_recall, name_shaped and the last two)."
     ),
 ]
 _Source = Annotated[
-    str | None, typer.Option(help="image or text: what people were learned through; adds gap and transfer.")
+    str | None, typer.Option(help="image or text: what personas were learned through; gap and transfer need it.")
 ]
 _CandidatesFrom = Annotated[
     str | None,
@@ -91,7 +92,9 @@ def score(
     config: Annotated[str, typer.Option(help="Config of the dataset.")] = "qa",
     split: Annotated[str, typer.Option(help="Split of the config; 'forget+retain' joins two.")] = "forget",
     metrics: _Metrics = None,
-    output_dir: Annotated[Path, typer.Option(help="Gets record.json, items.jsonl, what is resumed from.")] = _SCORES,
+    output_dir: Annotated[
+        Path, typer.Option(help="Gets record.json, predictions.jsonl, what is resumed from.")
+    ] = _SCORES,
     max_rows: Annotated[int | None, typer.Option(help="Most rows, evenly spread over the split.")] = None,
     batch_size: Annotated[str, typer.Option(help="Prompts at a time, or auto.")] = "auto",
     dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",

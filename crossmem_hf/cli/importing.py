@@ -13,7 +13,7 @@ from crossmem_hf.errors import CrossmemError
 
 if TYPE_CHECKING:
     from crossmem_hf.importing.faces import FaceCheck
-    from crossmem_hf.importing.images import Told
+    from crossmem_hf.importing.images import Report
 
 _Source = Annotated[str, typer.Argument(help="Folder of people, folder with metadata.csv, or a Hub dataset.")]
 _Target = Annotated[Path, typer.Argument(help="Folder to make.")]
@@ -88,10 +88,10 @@ def import_images(
             license=license,
         )
         faces = _face_check(embedder, threshold, strict_faces)
-        with _progress() as told:
-            import_portraits(source, target, options, overwrite=overwrite, told=told, faces=faces, noted=_noted)
+        with _progress() as report:
+            import_portraits(source, target, options, overwrite=overwrite, report=report, faces=faces, noted=_noted)
         _written(target, "recall_image", "test")
-        _faces_told(target, faces)
+        _print_faces(target, faces)
 
 
 def import_qa(
@@ -133,8 +133,8 @@ def import_qa(
             seed=seed,
             license=license,
         )
-        with _progress() as told:
-            import_questions(target, options, overwrite=overwrite, told=told, noted=_noted)
+        with _progress() as report:
+            import_questions(target, options, overwrite=overwrite, report=report, noted=_noted)
         _written(target, options.mapping.blocks[0].config, next(iter(options.parts)) or "forget")
 
 
@@ -160,7 +160,7 @@ def _face_check(embedder: str | None, threshold: float | None, strict: bool) -> 
     return None
 
 
-def _faces_told(target: Path, faces: "FaceCheck | None") -> None:
+def _print_faces(target: Path, faces: "FaceCheck | None") -> None:
     from crossmem_hf.importing.faces import report_path, summary
 
     if faces is not None:
@@ -170,21 +170,20 @@ def _faces_told(target: Path, faces: "FaceCheck | None") -> None:
 
 
 @contextmanager
-def _progress() -> "Iterator[Told]":
-    """A bar a stage, on a terminal only; whoever stops it is told what is left of it."""
-    from rich.progress import Progress, TaskID
+def _progress() -> "Iterator[Report]":
+    """A bar a stage, on a terminal only; who stops it reads what is left of it."""
+    from crossmem_hf.runs.progress import Bar, Bars
 
-    bars = Progress(console=console, transient=True)
-    stages: dict[str, TaskID] = {}
+    stages: dict[str, Bar] = {}
 
-    def told(stage: str, done: int, total: int | None) -> None:
+    def report(stage: str, done: int, total: int | None) -> None:
         if stage not in stages:
-            stages[stage] = bars.add_task(stage, total=total)
-        bars.update(stages[stage], completed=done)
+            stages[stage] = bars.add(stage, total, unit="rows")
+        stages[stage].to(done)
 
     try:
-        with bars:
-            yield told
+        with Bars(console, transient=True) as bars:
+            yield report
     except KeyboardInterrupt:
         console.print("Stopped. Nothing was written.")
         raise typer.Exit(130) from None

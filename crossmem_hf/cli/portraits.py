@@ -145,7 +145,7 @@ def _calibrate(folder: Path, embedder: str, threshold: float | None, output: Pat
             str(folder),
             load_face_model(embedder),
             threshold=threshold,
-            told=lambda done: status.update(f"Looking at pictures: {done}"),
+            report=lambda done: status.update(f"Looking at pictures: {done}"),
         )
     typer.echo(calibration_text(record))
     if output is not None:

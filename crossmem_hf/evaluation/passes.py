@@ -56,9 +56,11 @@ class Passes:
     ) -> list[JSON]:
         depends = {"pass": name, "for": self.made_from, "batch_size": self.batch_size}
         if self.folder is None:
-            return in_shards(questions.rows, work, ledger=None, mark=name, label=name, progress=False)
-        mark = fingerprint({**depends, "rows": questions.fingerprint, **inputs})
-        return in_shards(questions.rows, work, ledger=self.folder / f"{name}-{mark}", mark=mark, label=name)
+            return in_shards(questions.rows, work, results_log=None, fingerprint=name, label=name, progress=False)
+        made_from = fingerprint({**depends, "rows": questions.fingerprint, **inputs})
+        return in_shards(
+            questions.rows, work, results_log=self.folder / f"{name}-{made_from}", fingerprint=made_from, label=name
+        )
 
     def candidates(self, questions: Questions) -> list[JSON]:
         """Likelihoods of the candidates and of false answers, and the rank of the truth."""
@@ -119,7 +121,7 @@ class Passes:
             found = score_answers(self.model, self.processor, part, batch_size=self.batch_size)
             return [float(np.exp(-tokens.content.logprobs.mean())) for tokens in found]
 
-        return in_shards(rows, work, ledger=None, mark="perplexity", label="perplexity", progress=False)
+        return in_shards(rows, work, results_log=None, fingerprint="perplexity", label="perplexity", progress=False)
 
 
 def _compared(one: Compared, nlls: list[float], counts: list[int]) -> JSON:

@@ -27,18 +27,18 @@ _WHOLE = PictureShape(size=800, fit="pad")
 
 
 def run_calibration(
-    source: str, model: FaceModel, *, threshold: float | None = None, told: Callable[[int], None] = lambda _: None
+    source: str, model: FaceModel, *, threshold: float | None = None, report: Callable[[int], None] = lambda _: None
 ) -> dict[str, Any]:
     """What a face model makes of pictures of known people: a record for `report.calibration_text`, and for JSON.
 
     ``suggested`` is the threshold at which the larger of both error rates is smallest, with both rates and their
     intervals; ``own`` the same for `threshold`, or else for the model's own. Both are None, and ``missing`` says why,
-    if there are fewer than two people or no two pictures of anybody; all else is told even then.
+    if there are fewer than two people or no two pictures of anybody; all else is there even then.
 
     Args:
         source: As for `importing.portraits.portraits_in`, or a folder that `studies.portraits` made.
         threshold: Cosine to look at besides the suggested one; None is the model's own.
-        told: Told how many pictures are done.
+        report: Called with how many pictures are done.
 
     Raises:
         CrossmemError: No such pictures, one that cannot be read, a threshold out of range.
@@ -54,7 +54,7 @@ def run_calibration(
                 vectors.append(found[0])
             else:
                 unused["several_faces" if found else "no_face"].append(where)
-            told(number)
+            report(number)
     calibration = Calibration(people, vectors)
     looked_at = model.threshold if threshold is None else threshold
     known = calibration.missing is None

@@ -4,7 +4,6 @@
 It does not know where rows come from.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from crossmem_hf.data.rows import Row
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.importing.card import About, imported_card
 from crossmem_hf.personas.schema import VIEW_SPLITS
+from crossmem_hf.runs.ownership import owned_files, write_note
 from crossmem_hf.storage import file_digest, fingerprint, replaced_folder, write_atomic
 
 if TYPE_CHECKING:
@@ -124,29 +124,11 @@ def check_free(target: Path, *, overwrite: bool) -> None:
     """
     if not target.exists():
         return
-    ours = _marked(target)
-    if ours is None:
-        raise CrossmemError(
-            f"{str(target)!r} exists and has no readable {MARKER}, so it was not made by an import.",
-            "Move it away or choose another folder.",
-        )
-    strangers = sorted({path.relative_to(target).as_posix() for path in target.rglob("*") if path.is_file()} - ours)
-    if strangers:
-        raise CrossmemError(
-            f"{str(target)!r} holds {strangers[0]!r}, which no import wrote ({len(strangers)} such files).",
-            "Move them away or choose another folder; they would be lost.",
-        )
+    owned_files(target, MARKER, writer="an import")
     if not overwrite:
         raise CrossmemError(
             f"{str(target)!r} holds an earlier import.", "Pass --overwrite to replace it, or choose another folder."
         )
-
-
-def _marked(target: Path) -> set[str] | None:
-    try:
-        return {MARKER, *json.loads((target / MARKER).read_text(encoding="utf-8"))["files"]}
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
 
 
 def _fill(folder: Path, features: Mapping[str, "datasets.Features"], fill: Callable[[FolderWriter], About]) -> None:
@@ -172,12 +154,9 @@ def _fill(folder: Path, features: Mapping[str, "datasets.Features"], fill: Calla
             download_size=sum(path.stat().st_size for done in splits.values() for path in done.paths),
             dataset_size=sum(done.num_bytes for done in splits.values()),
         )
-    digests = {
+    written = {
         path.relative_to(folder).as_posix(): file_digest(path) for done in filled.values() for path in done.paths
     }
-    write_atomic(folder / "README.md", imported_card(about, infos, fingerprint(digests)))
-    marker = {
-        "fingerprint": fingerprint(digests),
-        "files": {**digests, "README.md": file_digest(folder / "README.md")},
-    }
-    write_atomic(folder / MARKER, json.dumps(marker, indent=2, sort_keys=True) + "\n")
+    made_from = fingerprint(written)
+    write_atomic(folder / "README.md", imported_card(about, infos, made_from))
+    write_note(folder, MARKER, made_from, {**written, "README.md": file_digest(folder / "README.md")})

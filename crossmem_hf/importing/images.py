@@ -37,10 +37,10 @@ _TOGETHER = 64  # pictures; Pillow leaves other threads alone while it decodes, 
 
 logger = logging.getLogger(__name__)
 
-Told = Callable[[str, int, int | None], None]
-"""Told of progress: what is being done, how many are done, of how many (None while that is not known)."""
+Report = Callable[[str, int, int | None], None]
+"""Called with the progress: what is being done, how many are done, of how many (None while that is not known)."""
 Noted = Callable[[str], None]
-"""Told in sentences what of the source is left out: files that are skipped, pictures in files that hold several."""
+"""Called with sentences on what of the source is left out: skipped files, pictures in files that hold several."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +81,7 @@ def import_portraits(
     options: PortraitImport,
     *,
     overwrite: bool = False,
-    told: Told | None = None,
+    report: Report | None = None,
     faces: FaceCheck | None = None,
     noted: Noted | None = None,
 ) -> Path:
@@ -94,21 +94,21 @@ def import_portraits(
     Args:
         source: As for `portraits.portraits_in`.
         overwrite: Replace an earlier import in that folder.
-        told: Told of progress.
+        report: Called with the progress.
         faces: Looks at every picture; its report lies beside the folder, at `faces.report_path`. None looks at none.
-        noted: Told what is left out; None logs it as warnings.
+        noted: Called with what is left out; None logs it as warnings.
 
     Raises:
         CrossmemError: Anything wrong with the source, before anything is written; a folder that may not be replaced;
             strict `faces` that do not agree with the names.
     """
-    told = told or (lambda *_: None)
+    progress = report or (lambda *_: None)
     check_free(target, overwrite=overwrite)
     if report_path(target).exists() and not overwrite:
         raise CrossmemError(
             f"{str(report_path(target))!r} holds an earlier report on faces.", "Pass --overwrite, or move it away."
         )
-    portraits, people = _checked(source, options, told, noted or logger.warning)
+    portraits, people = _checked(source, options, progress, noted or logger.warning)
     row_features = features_of("recall_image")
     features = {
         **dict.fromkeys(("recall_image", "recall_text", "recall_image_test", "recall_text_test"), row_features),
@@ -119,7 +119,7 @@ def import_portraits(
     reports: list[dict[str, Any]] = []
 
     def fill(writer: FolderWriter) -> About:
-        _write_pictures(writer, source, portraits, people, options, told, faces)
+        _write_pictures(writer, source, portraits, people, options, progress, faces)
         if faces is not None:
             reports.append(faces.report())  # here, so that nothing is left if it refuses
         _write_descriptions(writer, people)
@@ -128,8 +128,8 @@ def import_portraits(
 
     write_imported(target, features, fill, overwrite=overwrite)
     report_path(target).unlink(missing_ok=True)  # that of the import that was replaced
-    for report in reports:
-        write_report(target, report)
+    for found in reports:
+        write_report(target, found)
     return target
 
 
@@ -153,7 +153,7 @@ def name_row(picture: bytes | None, description: str, person: str, name: str, vi
     }
 
 
-def _checked(source: str, options: PortraitImport, told: Told, noted: Noted) -> tuple[list[Portrait], People]:
+def _checked(source: str, options: PortraitImport, report: Report, noted: Noted) -> tuple[list[Portrait], People]:
     faults, portraits, digests, several = Faults("pictures"), list[Portrait](), list[str](), dict[str, str]()
     for portrait, picture in _pictures(source, options):
         try:
@@ -163,7 +163,7 @@ def _checked(source: str, options: PortraitImport, told: Told, noted: Noted) -> 
             faults.add(portrait.where, error)
         portraits.append(portrait)
         digests.append(_digest(picture))
-        told("Looking at pictures", len(portraits), None)
+        report("Looking at pictures", len(portraits), None)
     for note in filter(None, [skipped_in(source, portraits), left_in_files(several)]):
         noted(note)
     faults.check(len(portraits))
@@ -187,7 +187,7 @@ def _write_pictures(
     portraits: list[Portrait],
     people: People,
     options: PortraitImport,
-    told: Told,
+    report: Report,
     faces: FaceCheck | None,
 ) -> None:
     faults, first = Faults("pictures"), dict[str, str]()
@@ -201,7 +201,7 @@ def _write_pictures(
             _add(writer, people, name_row(made, "", portrait.person, portrait.name, view), view)
             if faces is not None:
                 faces.look(portrait, made)
-        told("Writing pictures", number, len(portraits))
+        report("Writing pictures", number, len(portraits))
     faults.check(len(portraits))
 
 

@@ -20,7 +20,7 @@ from crossmem_hf.importing.columns import BadRecordError, Record
 from crossmem_hf.importing.decoding import text_of
 from crossmem_hf.importing.faults import Faults
 from crossmem_hf.importing.folder import FolderWriter, check_free, write_imported
-from crossmem_hf.importing.images import Noted, Told
+from crossmem_hf.importing.images import Noted, Report
 from crossmem_hf.importing.leftovers import left_in_files, left_lying
 from crossmem_hf.importing.mapping import FALSE_ANSWERS, TableMapping
 from crossmem_hf.importing.pictures import BadPictureError, PictureShape, check_picture, clean_picture, unwarned
@@ -83,7 +83,7 @@ def import_questions(
     options: QuestionImport,
     *,
     overwrite: bool = False,
-    told: Told | None = None,
+    report: Report | None = None,
     noted: Noted | None = None,
 ) -> Path:
     """The folder `target`, which `load_dataset`, `load_rows`, the recipes and ``crossmem score`` take.
@@ -93,23 +93,23 @@ def import_questions(
 
     Args:
         overwrite: Replace an earlier import in that folder.
-        told: Told of progress.
-        noted: Told what is left out; None logs it as warnings.
+        report: Called with the progress.
+        noted: Called with what is left out; None logs it as warnings.
 
     Raises:
         CrossmemError: A record, picture or column that is wrong, all of them before anything is written; somebody both
             forgotten and retained; a folder that may not be replaced.
     """
-    told = told or (lambda *_: None)
+    report = report or (lambda *_: None)
     check_free(target, overwrite=overwrite)
     with unwarned():
-        surveyed = _surveyed(options, told, noted or logger.warning)
+        surveyed = _surveyed(options, report, noted or logger.warning)
     features = {block.config: _features(block.config, options.mapping) for block in options.mapping.blocks}
     features["candidates"] = features_of("candidates")
 
     def fill(writer: FolderWriter) -> About:
         with unwarned():
-            _write_rows(writer, options, surveyed, told)
+            _write_rows(writer, options, surveyed, report)
         for attribute, values in surveyed.candidates.items():
             kind: Any = "name" if attribute == "full_name" else "fact"
             writer.add("candidates", "target", candidate_row(attribute, kind, values))
@@ -158,7 +158,7 @@ def _questions(options: QuestionImport) -> Iterator[tuple[str, str | None, Recor
             yield where, split, record, table
 
 
-def _surveyed(options: QuestionImport, told: Told, noted: Noted) -> Surveyed:
+def _surveyed(options: QuestionImport, report: Report, noted: Noted) -> Surveyed:
     """Look at every question and at the head of every picture."""
     faults, num_records, num_rows = Faults("records"), 0, 0
     splits: dict[str, set[str]] = {}
@@ -179,7 +179,7 @@ def _surveyed(options: QuestionImport, told: Told, noted: Noted) -> Surveyed:
                 candidates.setdefault(asked.attribute, {})[asked.answer] = None
         except (BadRecordError, BadPictureError) as error:
             faults.add(where, error)
-        told("Looking at questions", num_records, None)
+        report("Looking at questions", num_records, None)
     for note in filter(None, [_skipped(options, used), left_in_files(several)]):
         noted(note)
     faults.check(num_records)
@@ -229,7 +229,7 @@ def _forgotten(splits: Mapping[str, set[str]], options: QuestionImport) -> froze
     return wanted
 
 
-def _write_rows(writer: FolderWriter, options: QuestionImport, surveyed: Surveyed, told: Told) -> None:
+def _write_rows(writer: FolderWriter, options: QuestionImport, surveyed: Surveyed, report: Report) -> None:
     faults, done = Faults("records"), 0
     cleaned = lru_cache(maxsize=_CACHED_PICTURES)(lambda picture: clean_picture(picture, options.shape))
     for where, part, record, table in _questions(options):
@@ -241,7 +241,7 @@ def _write_rows(writer: FolderWriter, options: QuestionImport, surveyed: Surveye
                 done += 1
         except (BadRecordError, BadPictureError) as error:  # cut off in the middle, which its head does not tell
             faults.add(where, error)
-        told("Writing rows", done, surveyed.num_rows)
+        report("Writing rows", done, surveyed.num_rows)
     faults.check(surveyed.num_records)
 
 

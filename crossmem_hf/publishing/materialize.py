@@ -5,15 +5,14 @@
 folder that holds ``crossmem/personas`` and ``crossmem/exposure`` both work offline, unchanged.
 """
 
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from crossmem_hf.data.release.writing import write_dataset
 from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.runs.ownership import digests, owned_files, write_note
 from crossmem_hf.storage import file_digest, fingerprint, replaced_folder, write_atomic
 
 NAMESPACE = "crossmem"
@@ -59,8 +58,7 @@ def _fill(folder: Path, metrics: dict[str, Path], made_from: str, spec: DatasetS
     write_dataset(folder / "personas", spec, num_proc=num_proc)
     for name, source in metrics.items():
         write_atomic(folder / name, source.read_bytes())
-    marker = {"fingerprint": made_from, "spec": spec.as_dict(), "files": _digests(folder)}
-    write_atomic(folder / MARKER, json.dumps(marker, indent=2, sort_keys=True) + "\n")
+    write_note(folder, MARKER, made_from, digests(folder, MARKER), spec=spec.as_dict())
 
 
 def metric_files() -> Iterator[tuple[str, Path]]:
@@ -73,46 +71,20 @@ def metric_files() -> Iterator[tuple[str, Path]]:
                 yield folder.name, path
 
 
-def _digests(folder: Path) -> dict[str, str]:
-    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and "__pycache__" not in path.parts)
-    return {path.relative_to(folder).as_posix(): file_digest(path) for path in files if path.name != MARKER}
-
-
 def _is_current(target: Path, made_from: str, spec: DatasetSpec, *, overwrite: bool) -> bool:
-    """Whether the folder already holds what is asked for; False means that it may be replaced."""
-    marker = _read_marker(target)
-    on_disk = _digests(target)
-    foreign = sorted(set(on_disk) - set(marker["files"]))
-    if foreign:
-        raise CrossmemError(
-            f"{str(target)!r} holds {foreign[0]!r}, which was not written by us ({len(foreign)} such files).",
-            "Move them away or choose another folder; they would be lost.",
-        )
-    if marker["fingerprint"] == made_from and on_disk == marker["files"]:
+    """Whether the folder already holds what is wanted; False means that it may be replaced."""
+    found = owned_files(target, MARKER, writer="us")
+    on_disk = digests(target, MARKER)
+    if found.fingerprint == made_from and on_disk == found.files:
         return True
     if overwrite:
         return False
-    if marker["fingerprint"] == made_from:
-        name = next(name for name, digest in marker["files"].items() if on_disk.get(name) != digest)
+    if found.fingerprint == made_from:
+        name = next(name for name, digest in found.files.items() if on_disk.get(name) != digest)
         fault = f"{str(target / name)!r} was changed or removed since it was written."
     else:
-        ours = spec.as_dict()
-        other = {name: value for name, value in marker["spec"].items() if ours.get(name) != value}
+        ours, theirs = spec.as_dict(), found.about.get("spec", {})
+        other = {name: value for name, value in theirs.items() if ours.get(name) != value}
         changed = f"it was made with {other!r}" if other else "the code that makes it has changed"
-        fault = f"{str(target)!r} has fingerprint {marker['fingerprint']!r}, not {made_from!r}: {changed}."
+        fault = f"{str(target)!r} has fingerprint {found.fingerprint!r}, not {made_from!r}: {changed}."
     raise CrossmemError(fault, "Pass --overwrite (overwrite=True) to replace it, or choose another folder.")
-
-
-def _read_marker(target: Path) -> dict[str, Any]:
-    try:
-        marker = json.loads((target / MARKER).read_text())
-        return {
-            "fingerprint": str(marker["fingerprint"]),
-            "spec": dict(marker["spec"]),
-            "files": dict(marker["files"]),
-        }
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CrossmemError(
-            f"{str(target)!r} exists and has no readable {MARKER}, so it was not made by us.",
-            "Move it away or choose another folder.",
-        ) from error

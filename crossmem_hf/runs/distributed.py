@@ -2,8 +2,8 @@
 """Work on rows, shared between processes and kept on disk. It does not know what is worked out.
 
 Rows are cut into units that depend on nothing but the rows, so that every batch, and hence every number, is the same
-for any number of processes. Processes take units from one queue; each writes what it has finished into a ledger of its
-own before it takes the next.
+for any number of processes. Processes take units from one queue; each writes what it has finished into a results
+log of its own before it takes the next.
 """
 
 import json
@@ -14,10 +14,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from crossmem_hf import storage
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.pictures.keys import picture_keys
-from crossmem_hf.runs.results_log import JSON, Ledger, Results
-from crossmem_hf.storage import fingerprint
+from crossmem_hf.runs.progress import on_terminal, progress_bar
+from crossmem_hf.runs.results_log import JSON, Results, ResultsLog
+from crossmem_hf.runs.stages import Done, begin_stage, finish_stage, finished_stage, run_stage
 
 T = TypeVar("T")
 Row = Mapping[str, Any]
@@ -28,8 +30,8 @@ def in_shards(
     rows: Sequence[Row],
     work: Callable[[list[Row]], Sequence[JSON]],
     *,
-    ledger: Path | None,
-    mark: str,
+    results_log: Path | None,
+    fingerprint: str,
     unit_rows: int | None = None,
     label: str,
     progress: bool = True,
@@ -38,47 +40,47 @@ def in_shards(
 
     Bitwise the same for any number of processes (on one kind of device, with one number of threads each), as long as
     `work` depends on nothing but the rows it gets. Killed and started again, with any number of processes, it does
-    only the units that no ledger holds.
+    only the units that no results log holds.
 
-    If `work` fails in one process, the others stop at their next unit and fail too. A process that is killed says
-    nothing: `torchrun` and `accelerate launch` then end the others; without them, they wait for the time-out of
-    their process group. Units come to processes as these are free, so `work` must not wait for other processes: it
-    needs a whole model in each (a bare one under DDP; FSDP and ZeRO-3 must gather theirs first).
+    If `work` fails in one process, the others stop at their next unit and fail too; of a process that is killed, the
+    launcher ends the others. Units come to processes as these are free, so `work` must not wait for other processes:
+    it needs a whole model in each (a bare one under DDP; FSDP and ZeRO-3 must gather theirs first).
 
     Args:
         rows: Anything with a length and an index; a `datasets.Dataset` is decoded unit by unit.
         work: Gets a unit's rows and returns one result a row, JSON types only; NaN and infinities survive.
-        ledger: Folder of this work alone, seen by all; None keeps nothing.
-        mark: Fingerprint of everything the results depend on.
+        results_log: Folder of this work alone, seen by all; None keeps nothing.
+        fingerprint: Of everything the results depend on.
         unit_rows: Rows a unit, more only where more show the same picture. None: a 16th of the rows, 8 to 64.
         label: What is going on, for the progress bar.
         progress: Show a bar, if this is the main process on a terminal.
 
     Raises:
-        CrossmemError: The ledger holds results made from something else or cannot be written, a result is missing or
-            is no JSON, or another process failed.
+        CrossmemError: The log is of something else or cannot be written, a result is missing, or a process failed.
 
     Example:
         >>> rows = [{"images": [], "answer": name} for name in ("Ada", "Bo")]
-        >>> in_shards(rows, lambda part: [len(row["answer"]) for row in part], ledger=None, mark="1", label="counting")
+        >>> lengths = lambda part: [len(row["answer"]) for row in part]
+        >>> in_shards(rows, lengths, results_log=None, fingerprint="1", label="counting")
         [3, 2]
     """
     units = work_units(rows, min(64, max(8, -(-len(rows) // 16))) if unit_rows is None else unit_rows)
-    state, book = joined_state(), Ledger(ledger, ledger_mark(mark, units))
+    state, log = joined_state(), ResultsLog(results_log, log_fingerprint(fingerprint, units))
     known: Results = {}
-    for part in together(lambda: book.read(state.process_index, state.num_processes)):
+    for part in together(lambda: log.read(state.process_index, state.num_processes)):
         known |= {number: done for number, done in part.items() if _is_of(number, done, units)}
     queue = _Queue([number for number in range(len(units)) if number not in known])
 
     def mine() -> Results:
         done: Results = {}
         kept = sum(len(units[number]) for number in known)
-        with _bar(label, len(rows), kept, progress) as tell, queue.failing():
+        shown = progress and state.is_main_process and on_terminal()
+        with progress_bar(label, len(rows), done=kept, shown=shown) as bar, queue.failing():
             for number in queue:
                 unit = units[number]
                 done[number] = _checked(work([rows[index] for index in unit]), len(unit), label)
-                book.write(number, done[number], state.process_index)
-                tell(queue.finished(len(unit)))
+                log.write(number, done[number], state.process_index)
+                bar.to(kept + queue.finished(len(unit)))
         return done
 
     for part in together(mine):
@@ -86,13 +88,13 @@ def in_shards(
     return _in_order(units, known)
 
 
-def ledger_mark(mark: str, units: Sequence[Sequence[int]]) -> str:
-    """The mark of ledgers that hold these units of work with this mark."""
-    return fingerprint([mark, units])
+def log_fingerprint(fingerprint: str, units: Sequence[Sequence[int]]) -> str:
+    """The fingerprint of results logs that hold these units of work."""
+    return storage.fingerprint([fingerprint, units])
 
 
 def _is_of(number: int, results: Sequence[JSON], units: Sequence[Sequence[int]]) -> bool:
-    """Whether what a ledger holds has a result for each row of a unit; a damaged line has not."""
+    """Whether what a results log holds has a result for each row of a unit; a damaged line has not."""
     return 0 <= number < len(units) and len(results) == len(units[number])
 
 
@@ -129,9 +131,33 @@ def together(action: Callable[[], T]) -> list[T]:
         if fault is not None:
             raise CrossmemError(
                 f"Process {process} of {len(said)} failed: {fault}.",
-                "What it printed says more; finished work is kept where there is a ledger.",
+                "What it printed says more; finished work is kept where there is a results log.",
             )
     return [outcome for outcome, _ in said]
+
+
+def run_stage_together(folder: Path, inputs: Mapping[str, Any], compute: Callable[[Path], Any]) -> Done:
+    """`stages.run_stage` where all processes of accelerate's state compute the stage, such as a training.
+
+    Args:
+        compute: Called in every process with the same folder; what the main process returns is kept.
+
+    Raises:
+        CrossmemError: See `stages.run_stage`, in all processes.
+    """
+    state = joined_state()
+    if state.num_processes == 1:
+        return run_stage(folder, inputs, compute)
+    main = state.is_main_process
+    done = together(lambda: finished_stage(folder, inputs) if main else None)[0]
+    if done is not None:
+        return done
+    part = together(lambda: begin_stage(folder) if main else None)[0]
+    assert part is not None, "the main process has made it"
+    result = compute(part)
+    finished = together(lambda: finish_stage(folder, inputs, result) if main else None)[0]
+    assert finished is not None, "the main process has written it"
+    return finished
 
 
 def joined_state() -> Any:
@@ -189,7 +215,7 @@ def _packed(groups: Iterable[list[int]], room: int) -> Iterator[list[int]]:
 
 
 def _checked(results: Sequence[JSON], num_rows: int, label: str) -> list[JSON]:
-    """The results as JSON gives them back, so that fresh ones equal those read from a ledger."""
+    """The results as JSON gives them back, so that fresh ones equal those read from a results log."""
     if len(results) != num_rows:
         raise CrossmemError(
             f"{label} gave {len(results)} results for {num_rows} rows; expected one a row.", "Return one for each row."
@@ -240,23 +266,3 @@ class _Queue:
         except Exception:
             self._count("failed")
             raise
-
-
-@contextmanager
-def _bar(label: str, total: int, known: int, wanted: bool) -> Iterator[Callable[[int], None]]:
-    """A function to be told how many rows have been done since the start; `known` were done before."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-    from rich.progress import TimeRemainingColumn as Left
-
-    console = Console(stderr=True)
-    rate = TextColumn("{task.fields[rate]}")
-    columns = (TextColumn(label), BarColumn(24), MofNCompleteColumn(), rate, TimeElapsedColumn(), TextColumn("left"))
-    shown = wanted and console.is_terminal and joined_state().is_main_process
-    with Progress(*columns, Left(), console=console, disable=not shown) as bar:
-        task = bar.add_task(label, total=total, completed=known, rate="")
-
-        def tell(rows: int) -> None:
-            bar.update(task, completed=known + rows, rate=f"{rows / (bar.tasks[task].elapsed or 1):.1f} rows/s")
-
-        yield tell

@@ -8,22 +8,23 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from multiprocessing import connection, get_context, parent_process
 from multiprocessing.managers import SyncManager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.runs.progress import Bars
 
-Tell = Callable[[str, float], None]
+Report = Callable[[str, float], None]
 """Called with the name of the step at hand and the share of the job that is done, 0 to 1."""
+Display = Callable[[int, str, float], None]
+"""Called with the number of a job and what it reports."""
 
-
-MOST_BARS = 12  # of more jobs, only those at work are shown
+MAX_BARS = 12  # of more jobs, only those at work are shown
 
 
 class Work(Protocol):
@@ -33,8 +34,8 @@ class Work(Protocol):
     def name(self) -> str:
         """What the display calls it."""
 
-    def run(self, tell: Tell) -> dict[str, Any]:
-        """Do it, saying how far it is."""
+    def run(self, report: Report) -> Any:
+        """Do it, reporting how far it is."""
 
 
 WorkT = TypeVar("WorkT", bound=Work)
@@ -46,14 +47,20 @@ def run_jobs(
     workers: int,
     log: Path,
     console: Console,
-    failed: Callable[[WorkT, Exception], dict[str, Any]] | None = None,
-) -> list[dict[str, Any]]:
+    failed: Callable[[WorkT, Exception], Any] | None = None,
+    display: Display | None = None,
+    torch_threads: bool = True,
+) -> list[Any]:
     """The jobs' results in their order.
 
+    No worker outlives this process, however it ends.
+
     Args:
-        workers: Processes at a time.
+        workers: Processes at a time. They are spawned, so a script needs the usual ``if __name__ == "__main__":``.
         log: Gets whatever the libraries underneath print.
         failed: Makes a result of a job's error, and the others go on; None lets the first error end the run.
+        display: Shows how far the jobs are; None shows a bar a job and one for all on the console.
+        torch_threads: Give torch in each worker its share of the cores; off where no job uses torch.
 
     Raises:
         CrossmemError: A worker process died. Without `failed`, whatever a job raises.
@@ -61,23 +68,25 @@ def run_jobs(
     context = get_context("spawn")
     manager = SyncManager(ctx=context)
     manager.start(_watch_parent)
-    with manager, _display(jobs, console) as told:
+    shown = _displayed(jobs, console) if display is None else nullcontext(display)
+    setup = (max(1, cores() // workers) if torch_threads else None, str(log))
+    with manager, shown as showing:
         channel, stop = manager.Queue(), manager.Event()
-        executor = ProcessPoolExecutor(workers, context, initializer=_prepare, initargs=(workers, str(log)))
-        with _forwarded(channel, told), executor as pool:
+        executor = ProcessPoolExecutor(workers, context, initializer=_prepare, initargs=setup)
+        with _forwarded(channel, showing), executor as pool:
             futures = [pool.submit(_worker, job, index, channel, stop) for index, job in enumerate(jobs)]
             try:
                 return _results(futures) if failed is None else _all_results(futures, jobs, failed, log)
             except BrokenProcessPool as error:
                 raise CrossmemError(
                     f"A worker process died, perhaps for want of memory; its last words are in {str(log)!r}.",
-                    "Run again to go on from there, with fewer --workers if memory is short.",
+                    "Run again to go on from there, with fewer processes if memory is short.",
                 ) from error
             finally:
                 stop.set()  # the other workers give up at their next step
 
 
-def _results(futures: Sequence[Future[dict[str, Any]]]) -> list[dict[str, Any]]:
+def _results(futures: Sequence[Future[Any]]) -> list[Any]:
     done, waiting = wait(futures, return_when="FIRST_EXCEPTION")
     for future in waiting:
         future.cancel()
@@ -87,11 +96,11 @@ def _results(futures: Sequence[Future[dict[str, Any]]]) -> list[dict[str, Any]]:
 
 
 def _all_results(
-    futures: Sequence[Future[dict[str, Any]]],
+    futures: Sequence[Future[Any]],
     jobs: Sequence[WorkT],
-    failed: Callable[[WorkT, Exception], dict[str, Any]],
+    failed: Callable[[WorkT, Exception], Any],
     log: Path,
-) -> list[dict[str, Any]]:
+) -> list[Any]:
     results = []
     for job, future in zip(jobs, futures, strict=True):
         try:
@@ -121,15 +130,16 @@ class _StoppedError(Exception):
     """Another job has failed."""
 
 
-def _prepare(workers: int, log: str) -> None:
+def _prepare(threads: int | None, log: str) -> None:
     """Set a worker up: its share of the cores, its output into the log, and no life after its parent's death."""
     _watch_parent()
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
-    import torch
+    if threads is not None:
+        import torch
 
-    torch.set_num_threads(max(1, cores() // workers))
+        torch.set_num_threads(threads)
 
 
 def _watch_parent() -> None:
@@ -143,57 +153,45 @@ def _die_with_parent() -> None:
         os._exit(1)
 
 
-def _worker(job: Work, index: int, channel: Any, stop: Any) -> dict[str, Any]:
-    def tell(step: str, share: float) -> None:
+def _worker(job: Work, index: int, channel: Any, stop: Any) -> Any:
+    def report(step: str, share: float) -> None:
         if stop.is_set():
             raise _StoppedError
         channel.put((index, step, share))
 
-    return job.run(tell)
+    return job.run(report)
 
 
-class _Told:
-    """What the jobs last said, on one bar a job and one for all."""
+class _JobBars:
+    """How far the jobs are, on one bar a job and one for all."""
 
-    def __init__(self, progress: Progress, jobs: Sequence[Work]) -> None:
-        self.progress, self.jobs = progress, jobs
+    def __init__(self, bars: Bars, jobs: Sequence[Work]) -> None:
         self.shares = [0.0] * len(jobs)
-        self.total = progress.add_task("all", total=float(len(jobs)), step="")
-        self.fit = len(jobs) <= MOST_BARS
-        self.tasks = [
-            progress.add_task(job.name, total=1.0, step="waiting", start=False, visible=self.fit) for job in jobs
-        ]
+        self.all = bars.add("all", len(jobs), unit="jobs")
+        self.fit = len(jobs) <= MAX_BARS
+        self.bars = [bars.add(job.name, 1.0, visible=self.fit) for job in jobs]
 
     def __call__(self, index: int, step: str, share: float) -> None:
-        self.progress.start_task(self.tasks[index])
-        self.progress.update(self.tasks[index], completed=share, step=step, visible=self.fit or share < 1.0)
+        self.bars[index].to(share, step, visible=self.fit or share < 1.0)
         self.shares[index] = share
-        self.progress.update(self.total, completed=sum(self.shares))
+        self.all.to(sum(self.shares), "")
 
 
 @contextmanager
-def _display(jobs: Sequence[Work], console: Console) -> Iterator[_Told]:
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description:<15}"),
-        BarColumn(24),
-        TextColumn("{task.fields[step]:<26}"),
-    )
-    with Progress(
-        *columns, TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), console=console
-    ) as progress:
-        yield _Told(progress, jobs)
+def _displayed(jobs: Sequence[Work], console: Console) -> Iterator[Display]:
+    with Bars(console) as bars:
+        yield _JobBars(bars, jobs)
 
 
 @contextmanager
-def _forwarded(channel: Any, told: _Told) -> Iterator[None]:
-    """Meanwhile, show what the workers say."""
+def _forwarded(channel: Any, display: Display) -> Iterator[None]:
+    """Meanwhile, show what the workers report."""
     stop = threading.Event()
 
     def forward() -> None:
         while not stop.is_set():
             try:
-                told(*channel.get(timeout=0.2))
+                display(*channel.get(timeout=0.2))
             except queue.Empty:
                 continue
 

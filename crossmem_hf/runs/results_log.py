@@ -14,18 +14,19 @@ Results = dict[int, list[JSON]]  # unit -> one result a row
 
 
 @dataclass(frozen=True, slots=True)
-class Ledger:
-    """A folder with one append-only file a process, whose lines are ``{"mark": ..., "unit": ..., "results": [...]}``.
+class ResultsLog:
+    """A folder with one append-only file a process, a line a unit.
 
-    NaN and infinities are written as Python's `json` writes them, and read back the same.
+    A line is ``{"fingerprint": ..., "unit": ..., "results": [...]}``. NaN and infinities are written as Python's
+    `json` writes them, and read back the same.
 
     Attributes:
         folder: Made when something is written; None keeps nothing.
-        mark: Fingerprint of everything the results depend on.
+        fingerprint: Of everything the results depend on.
     """
 
     folder: Path | None
-    mark: str
+    fingerprint: str
 
     def read(self, process: int = 0, num_processes: int = 1) -> Results:
         """What the files hold, or one process's share of it; a line that is cut short is a unit not done.
@@ -41,11 +42,11 @@ class Ledger:
                     entry = json.loads(line)
                 except ValueError:
                     continue
-                mark = entry.get("mark") if isinstance(entry, dict) else None
-                if mark != self.mark:
+                found_in = entry.get("fingerprint") if isinstance(entry, dict) else None
+                if found_in != self.fingerprint:
                     raise CrossmemError(
-                        f"The ledger {str(path)!r} holds results made from something else "
-                        f"(fingerprint {mark}; these are {self.mark}).",
+                        f"The results log {str(path)!r} holds results made from something else "
+                        f"(fingerprint {found_in}; these are {self.fingerprint}).",
                         "Use another folder, or delete that one.",
                     )
                 if isinstance(entry.get("unit"), int) and isinstance(entry.get("results"), list):
@@ -61,18 +62,29 @@ class Ledger:
         if self.folder is None:
             return
         path = self.folder / f"{process}.jsonl"
-        line = json.dumps({"mark": self.mark, "unit": unit, "results": results}) + "\n"
+        line = json.dumps({"fingerprint": self.fingerprint, "unit": unit, "results": results})
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with path.open("a+b") as stream:
-                stream.write((line if _is_whole(stream) else "\n" + line).encode())
-                stream.flush()
-                os.fsync(stream.fileno())
+            append_line(path, line.encode())
         except OSError as error:
             raise CrossmemError(
-                f"Could not write the ledger {str(path)!r}: {error.strerror or error}; finished units are kept.",
+                f"Could not write the results log {str(path)!r}: {error.strerror or error}; finished units are kept.",
                 "Free some space and run again; it goes on from there.",
             ) from error
+
+
+def append_line(path: Path, line: bytes) -> None:
+    """Add a line to a file, which is made if need be; it is on the disk when this returns.
+
+    A last line that was cut short stays a line of its own.
+
+    Raises:
+        OSError: It could not be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+b") as stream:
+        stream.write((line if _is_whole(stream) else b"\n" + line) + b"\n")
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def _is_whole(stream: IO[bytes]) -> bool:

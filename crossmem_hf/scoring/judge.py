@@ -16,10 +16,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.runs.progress import on_terminal, progress_bar
 from crossmem_hf.scoring.judge_pace import Pace
 from crossmem_hf.scoring.judge_requests import JudgeClient, StoppedError, UnansweredError
 from crossmem_hf.scoring.verdicts import (
@@ -129,18 +127,15 @@ class _Hearing:
         for place, key in enumerate(self.keys):
             if key not in self.known:
                 first.setdefault(key, place)
-        console = Console(stderr=True)
-        columns = (TextColumn("Judging"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        bar = Progress(*columns, console=console, disable=not (progress and console.is_terminal))
-        with bar, ThreadPoolExecutor(concurrency) as pool:
-            task = bar.add_task("Judging", total=len(first))
+        shown, todo = progress and on_terminal(), len(first)
+        with progress_bar("Judging", todo, unit="items", shown=shown) as bar, ThreadPoolExecutor(concurrency) as pool:
             futures = {pool.submit(self._judge, key, place): key for key, place in first.items()}
             try:
                 for future in as_completed(futures):
                     with suppress(StoppedError):  # the future that stopped it has another error, and comes too
                         self.known[futures[future]] = future.result()
                         self._count(futures[future])
-                        bar.advance(task)
+                        bar.advance()
             finally:
                 self.judge.stop.set()  # whoever waits gives up; replies on their way are still kept
                 pool.shutdown(wait=False, cancel_futures=True)

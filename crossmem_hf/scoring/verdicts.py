@@ -17,6 +17,7 @@ import numpy as np
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.metrics.intervals import DEFAULT_RESAMPLING, FloatArray, Resampling, cluster_codes, mean_interval
+from crossmem_hf.runs.results_log import append_line
 
 Kind = Literal["verbatim", "semantic_leak", "safe"]
 
@@ -128,7 +129,6 @@ class VerdictFile:
         self.path = None if path is None else Path(path)
         self._lock = threading.Lock()
         content = b"" if self.path is None else _content(self.path)
-        self._glue = b"" if content.endswith(b"\n") or not content else b"\n"
         self.found = dict(_stored(content, self.path))
 
     def append(self, key: str, judgment: Judgment) -> None:
@@ -140,18 +140,15 @@ class VerdictFile:
         if self.path is None:
             return
         fields = {"key": key, "score": judgment.score, "verdict": judgment.verdict, "raw": judgment.raw}
-        line = json.dumps(fields, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+        line = json.dumps(fields, ensure_ascii=False).encode("utf-8", "backslashreplace")
         with self._lock:
             try:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                with self.path.open("ab") as stream:
-                    stream.write(self._glue + line)
+                append_line(self.path, line)
             except OSError as error:
                 raise CrossmemError(
                     f"Could not append a verdict to {str(self.path)!r}: {error.strerror or error}.",
                     "Free some space or name another cache; verdicts already in the file stay.",
                 ) from error
-            self._glue = b""
 
 
 def _content(path: Path) -> bytes:

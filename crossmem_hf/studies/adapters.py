@@ -69,7 +69,7 @@ def memorized(
 
     def compute(folder: Path) -> dict[str, Any]:
         from crossmem_hf.data.selection import of_people, personas_of
-        from crossmem_hf.training.callbacks.progress import TellProgress
+        from crossmem_hf.training.callbacks.progress import ReportProgress
         from crossmem_hf.training.memorize import language_lora, memorize
 
         spec = cell.settings.spec(cell.seed)
@@ -77,7 +77,7 @@ def memorized(
         if whom == "retain":
             learned = of_people(learned, set(personas_of(learned)) - forgotten_ids(spec))
         model, processor = loaded(cell, None)
-        progress = TellProgress(cell.progress, "memorizing", *share)
+        progress = ReportProgress(cell.progress, "memorizing", *share)
         with _training(folder) as result:
             memorize(
                 model,
@@ -122,7 +122,7 @@ def unlearned(
     def compute(folder: Path) -> dict[str, Any]:
         from crossmem_hf.data.selection import of_people, personas_of, through
         from crossmem_hf.evaluation.evaluator import Evaluator
-        from crossmem_hf.training.callbacks.progress import TellProgress
+        from crossmem_hf.training.callbacks.progress import ReportProgress
         from crossmem_hf.training.methods import METHODS
         from crossmem_hf.training.unlearn import unlearn
 
@@ -132,7 +132,7 @@ def unlearned(
         held_out = through(of_people(stopping.of(spec), forgotten), chosen.get("forget_modality"))
         evaluator = Evaluator(held_out, metrics=["recall"])
         model, processor = loaded(cell, start)
-        progress = TellProgress(cell.progress, "unlearning", *share)
+        progress = ReportProgress(cell.progress, "unlearning", *share)
         rule = None
         with _training(folder) as result:
             _, rule = unlearn(

@@ -66,7 +66,7 @@ class CellJob:
         done = finished_stage(self.place, self.inputs)
         return None if done is None else CellOutput.of(self, done)
 
-    def run(self, progress: Callable[[str, float], None]) -> dict[str, Any]:
+    def run(self, report: Callable[[str, float], None]) -> dict[str, Any]:
         """Do the cell, unless it was done meanwhile.
 
         Returns:
@@ -77,7 +77,7 @@ class CellJob:
         """
 
         def compute(folder: Path) -> dict[str, Any]:
-            cell = Cell(settings=self.settings, where=self.where, stages=self.folder / STAGES, progress=progress)
+            cell = Cell(settings=self.settings, where=self.where, stages=self.folder / STAGES, progress=report)
             with measured() as cost:
                 try:
                     found = self.cell(cell)
@@ -92,9 +92,9 @@ class CellJob:
                 "cost": cost.as_dict(),
             }
 
-        progress("starting", 0.0)
+        report("starting", 0.0)
         done = run_stage(self.place, self.inputs, compute)
-        progress("done", 1.0)
+        report("done", 1.0)
         return dict(done.result)
 
 

@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the recipes can be told about rows and models, and what it selects. It trains nothing."""
 
-import hashlib
 import logging
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, make_dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Optional
 from unicodedata import normalize
 
 from datasets import Dataset, concatenate_datasets
 from peft import LoraConfig
 
+from crossmem_hf.data.digest import rows_digest
 from crossmem_hf.data.loading import load_rows
 from crossmem_hf.data.selection import of_people, personas_of
 from crossmem_hf.data.spec import DatasetSpec
@@ -20,29 +20,26 @@ from crossmem_hf.data.splits import forget_ids
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.subsample import stratified_subsample
 from crossmem_hf.models.loading import load_model_and_processor, model_fingerprint
-from crossmem_hf.runs.distributed import leave
+from crossmem_hf.runs.distributed import leave, run_stage_together
 from crossmem_hf.runs.sources import code_fingerprint, library_versions
-from crossmem_hf.storage import fingerprint, write_atomic
 from crossmem_hf.training.config import arg
 from crossmem_hf.training.memorize import LANGUAGE_LINEARS, memorize
 from crossmem_hf.training.micro import MEMORIZING, MEMORIZING_BOTH
 
 if TYPE_CHECKING:
     from crossmem_hf.evaluation.evaluator import Evaluator
-    from crossmem_hf.training.callbacks.memorization import StopAt
 
 logger = logging.getLogger(__name__)
 
 EVALUATED_ROWS = 256  # of each set at an evaluation in training
 RECALL_MODALITY_NAMES = ("recall_image", "recall_text")  # the same people through either modality
-MADE_FROM = "made_from.txt"  # written last, beside an adapter that a recipe memorized by itself
 
 
 _CALLED = {"seed": "persona_seed"}  # where the settings of training have a seed too
 KnobArguments: Any = make_dataclass(
     "KnobArguments",
     [
-        (_CALLED.get(knob.name, knob.name), knob.type | None, arg(None, knob.metadata["help"]))
+        (_CALLED.get(knob.name, knob.name), Optional[knob.type], arg(None, knob.metadata["help"]))
         for knob in fields(DatasetSpec)
     ],
     namespace={"__module__": __name__, "__doc__": "The knobs of `DatasetSpec`; null is the preset's, or the default."},
@@ -224,9 +221,9 @@ class UnlearnArguments:
             )
 
     @property
-    def stop_at(self) -> "StopAt":
-        """At which forget recall to stop."""
-        return "chance" if self.stop_at_chance else None
+    def evaluation(self) -> dict[str, Any]:
+        """Options of `MemorizationCallback`."""
+        return {"every_steps": self.evaluate_every_steps, "stop_at": "chance" if self.stop_at_chance else None}
 
     def evaluator(self, data: RowArguments, forget: Dataset, retain: Dataset) -> "Evaluator | None":
         """What evaluates the model in training; None if nothing does.
@@ -282,34 +279,35 @@ class UnlearnArguments:
                 f"There is no memorized adapter for {choice.model_name_or_path!r}; unlearning starts from one.",
                 "Train one with recipes/sft.py and pass it as --adapter_name_or_path.",
             )
-        folder = Path(config.output_dir) / "memorized"
-        mark, made_from = folder / MADE_FROM, _origin(choice, rows, config)
-        if mark.exists() and mark.read_text().strip() == made_from:
-            logger.info("%r has memorized these rows already.", str(folder))
-            return choice.load(str(folder))
-        if config.should_save:
-            mark.unlink(missing_ok=True)  # until the new adapter is whole
-        model, processor = choice.load()
-        shown = {"seed": config.seed, "disable_tqdm": config.disable_tqdm, "logging_steps": 20}
-        chosen = _memorizing(rows) | shown
-        model = memorize(model, processor, rows, output_dir=folder, lora=choice.lora(), **chosen)
-        if config.should_save:
-            write_atomic(mark, f"{made_from}\n")
-        return model, processor
+        folder, trained = Path(config.output_dir) / "memorized", []
+
+        def compute(part: Path) -> None:
+            model, processor = choice.load()
+            logged = {"seed": config.seed, "disable_tqdm": config.disable_tqdm, "logging_steps": 20}
+            chosen = _memorizing(rows) | logged
+            model = memorize(model, processor, rows, output_dir=part, lora=choice.lora(), **chosen)
+            trained.append((model, processor))
+
+        run_stage_together(folder, _made_from(choice, rows, config), compute)
+        if trained:
+            return trained[0]
+        logger.info("%r has memorized these rows already.", str(folder))
+        return choice.load(str(folder))
 
 
 def _memorizing(rows: Dataset) -> dict[str, Any]:
     return MEMORIZING_BOTH if len(set(rows["modality"])) > 1 else MEMORIZING
 
 
-def _origin(choice: ModelArguments, rows: Dataset, config: Any) -> str:
-    """Names what an adapter is made from: the rows to the byte, the settings, our code and torch."""
-    digest = hashlib.sha256()
-    for table in rows.with_format("arrow").iter(batch_size=256):
-        digest.update(repr(table.to_pylist()).encode())
-    made_by = [model_fingerprint(choice.model_name_or_path), code_fingerprint(load_model_and_processor, memorize)]
-    settings = [asdict(choice), _memorizing(rows), config.seed, config.world_size]
-    return fingerprint([digest.hexdigest(), settings, made_by, library_versions()])
+def _made_from(choice: ModelArguments, rows: Dataset, config: Any) -> dict[str, Any]:
+    """What an adapter is made from: the rows, the settings, our code and the libraries."""
+    return {
+        "rows": rows_digest(rows),
+        "settings": [asdict(choice), _memorizing(rows), config.seed, config.world_size],
+        "model": model_fingerprint(choice.model_name_or_path),
+        "code": code_fingerprint("crossmem_hf.models.loading", memorize),
+        "versions": library_versions(),
+    }
 
 
 def with_default_config(script: str, arguments: Sequence[str] | None = None) -> list[str]:

@@ -54,8 +54,7 @@ def unlearn_recipe(
         recall=None if stopping is None else partial(stopping.recall, model, processor),
         config=config,
         evaluator=evaluator,
-        evaluate_every_steps=start.evaluate_every_steps,
-        stop_at=start.stop_at,
+        evaluation=start.evaluation,
         trainer_class=trainer_class,
     )
     if not config.should_save:

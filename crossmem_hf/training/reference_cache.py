@@ -19,8 +19,8 @@ from torch import Tensor
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.logprobs import answer_scores
 from crossmem_hf.models.modes import in_eval_mode
-from crossmem_hf.runs.distributed import in_shards, joined_state, ledger_mark, together, work_units
-from crossmem_hf.runs.results_log import Ledger
+from crossmem_hf.runs.distributed import in_shards, joined_state, log_fingerprint, together, work_units
+from crossmem_hf.runs.results_log import ResultsLog
 from crossmem_hf.runs.sources import code_fingerprint, library_versions
 from crossmem_hf.storage import fingerprint
 from crossmem_hf.training.collate import EncodedRows, merge_batches
@@ -71,25 +71,26 @@ def kept_logprobs(
 
         folder = Path(constants.HF_HOME) / "crossmem" / "reference"
     main = joined_state().is_main_process
-    mark, order = together(lambda: _plan(model, rows, fused) if main else ("", []))[0]
+    made_from, order = together(lambda: _plan(model, rows, fused) if main else ("", []))[0]
     light = [{"images": [], "row": number} for number in order]
-    home = together(lambda: _believable(folder / mark, mark, order) if main else None)[0]
+    home = together(lambda: _believable(folder / made_from, made_from, order) if main else None)[0]
 
     def work(part: list[Mapping[str, Any]]) -> list[list[Any]]:
         numbers = [int(row["row"]) for row in part]
         return [
-            _signed(mark, *pair) for pair in zip(numbers, _sums(model, rows, numbers, batch_size, fused), strict=True)
+            _signed(made_from, *pair)
+            for pair in zip(numbers, _sums(model, rows, numbers, batch_size, fused), strict=True)
         ]
 
-    known: dict[str, Any] = {"mark": mark, "unit_rows": UNIT_ROWS, "label": label}
+    known: dict[str, Any] = {"fingerprint": made_from, "unit_rows": UNIT_ROWS, "label": label}
     try:
-        results = in_shards(light, work, ledger=home, **known)
+        results = in_shards(light, work, results_log=home, **known)
     except Exception as error:
         unwritten = isinstance(error, CrossmemError) and isinstance(error.__cause__, OSError)
         if home is None or not any(together(lambda: unwritten)):
             raise
         logger.warning("%s cannot be written (%s); the %s are kept in memory alone.", home, error.__cause__, label)
-        results = in_shards(light, work, ledger=None, **known)
+        results = in_shards(light, work, results_log=None, **known)
     sums = torch.empty(len(rows), dtype=torch.float64)
     for number, value, _ in results:
         sums[number] = value
@@ -136,8 +137,8 @@ def _plan(model: Any, rows: EncodedRows, fused: bool) -> tuple[str, list[int]]:
         for name in sorted(batch):
             _add(digest, name, batch[name])
         lengths.append(batch["input_ids"].shape[1])
-    mark = fingerprint([_described(model, fused), digest.hexdigest()])
-    return mark, sorted(range(len(rows)), key=lambda number: (lengths[number], number))
+    made_from = fingerprint([_described(model, fused), digest.hexdigest()])
+    return made_from, sorted(range(len(rows)), key=lambda number: (lengths[number], number))
 
 
 def _described(model: Any, fused: bool) -> dict[str, Any]:
@@ -193,11 +194,11 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _believable(home: Path, mark: str, order: list[int]) -> Path | None:
+def _believable(home: Path, made_from: str, order: list[int]) -> Path | None:
     """The folder, emptied if anything in it cannot be believed; None if it cannot be used."""
     try:
         paths = sorted(home.glob("*.jsonl"))
-        faults = [fault for place in range(len(paths)) if (fault := _fault(home, mark, order, place, len(paths)))]
+        faults = [fault for place in range(len(paths)) if (fault := _fault(home, made_from, order, place, len(paths)))]
         if faults:
             logger.warning("%s holds what was not written for this (%s); it is worked out anew.", home, faults[0])
             for path in paths:
@@ -208,11 +209,11 @@ def _believable(home: Path, mark: str, order: list[int]) -> Path | None:
     return home
 
 
-def _fault(home: Path, mark: str, order: list[int], place: int, paths: int) -> str:
+def _fault(home: Path, made_from: str, order: list[int], place: int, paths: int) -> str:
     """What is wrong with one file of a folder, or nothing. A line cut short is no fault, only work not done."""
     units = work_units([{"images": []}] * len(order), UNIT_ROWS)
     try:
-        found = Ledger(home, ledger_mark(mark, units)).read(place, paths)
+        found = ResultsLog(home, log_fingerprint(made_from, units)).read(place, paths)
     except CrossmemError as error:
         return error.fault
     for unit, results in found.items():
@@ -220,15 +221,15 @@ def _fault(home: Path, mark: str, order: list[int], place: int, paths: int) -> s
         if len(results) != len(expected) or not expected:
             return f"unit {unit} has {len(results)} rows"
         for number, result in zip(expected, results, strict=True):
-            if not _is_signed(mark, number, result):
+            if not _is_signed(made_from, number, result):
                 return f"row {number} is not as it was written"
     return ""
 
 
-def _signed(mark: str, number: int, value: float) -> list[Any]:
-    return [number, value, fingerprint([mark, number, value])]
+def _signed(made_from: str, number: int, value: float) -> list[Any]:
+    return [number, value, fingerprint([made_from, number, value])]
 
 
-def _is_signed(mark: str, number: int, result: Any) -> bool:
+def _is_signed(made_from: str, number: int, result: Any) -> bool:
     value = result[1] if isinstance(result, list) and len(result) == 3 else None
-    return isinstance(value, float) and math.isfinite(value) and result == _signed(mark, number, value)
+    return isinstance(value, float) and math.isfinite(value) and result == _signed(made_from, number, value)

@@ -130,13 +130,16 @@ class UnlearnTrainer(SFTTrainer):
         self.lazy_reference = {name: ReferenceLogprobs() for name in sides}
         self.is_sharded = self.is_fsdp_enabled or self.is_deepspeed_enabled
         keep_rows_apart(self.model)
-        has_adapter = is_peft_model(self.model)
-        if self.is_sharded:
-            check_in_shards(self.model, needs_reference=self.forget_term.needs_reference)
-        self.last_good = LastGoodWeights(self.model.parameters()) if has_adapter and not self.is_sharded else None
+        self.last_good = self._last_good()
         if evaluator is not None:
             self.add_callback(MemorizationCallback(self, evaluator))
         logger.info("%s", describe_trainable(self.model))
+
+    def _last_good(self) -> LastGoodWeights | None:
+        """What a loss that is not finite is answered with; of a model in shards, or without adapter, nothing."""
+        if self.is_sharded:
+            check_in_shards(self.model, needs_reference=self.forget_term.needs_reference)
+        return LastGoodWeights(self.model.parameters()) if is_peft_model(self.model) and not self.is_sharded else None
 
     def _choose_losses(self, args: UnlearnConfig, *, has_adapter: bool) -> None:
         for insisted, name in zip(self._losses, ("forget_loss", "retain_loss"), strict=False):

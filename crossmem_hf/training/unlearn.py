@@ -2,7 +2,7 @@
 """Unlearning in one call, with settings that suit the micro VLM. The trainer it runs is in `trainer`."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from datasets import Dataset
@@ -10,7 +10,7 @@ from peft import PeftModel
 from transformers import PreTrainedTokenizerBase, ProcessorMixin, TrainerCallback
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.training.callbacks.memorization import MemorizationCallback, StopAt
+from crossmem_hf.training.callbacks.memorization import MemorizationCallback
 from crossmem_hf.training.callbacks.stopping import StopWhenForgotten
 from crossmem_hf.training.config import UnlearnConfig
 from crossmem_hf.training.micro import UNLEARNING
@@ -34,8 +34,7 @@ def unlearn(
     trainer_class: type[UnlearnTrainer] = UnlearnTrainer,
     callbacks: Sequence[TrainerCallback] = (),
     evaluator: "Evaluator | None" = None,
-    evaluate_every_steps: int = 10,
-    stop_at: StopAt = None,
+    evaluation: Mapping[str, Any] | None = None,
     **overrides: Any,
 ) -> tuple[PeftModel, StopWhenForgotten | None]:
     """The model with its adapter changed so that `forget` is forgotten, and what the stopping rule saw.
@@ -48,7 +47,7 @@ def unlearn(
         recall: Recall on stopping rows, 0 to 1; None trains for all steps, and stop_threshold must not be set then.
             See `StopWhenForgotten`.
         config: Complete settings; None takes `micro.UNLEARNING`.
-        evaluator: Evaluated in training every `evaluate_every_steps`, by a `MemorizationCallback` with `stop_at`.
+        evaluator: Evaluated in training, by a `MemorizationCallback` with the options `evaluation`.
         overrides: Fields of `trainer_class.config_class` that replace those of `micro.UNLEARNING`.
 
     Raises:
@@ -77,9 +76,7 @@ def unlearn(
             callbacks=[OwnCheckpoints(begun), *callbacks, *([rule] if rule else [])],
         )
         if evaluator is not None:  # the last, so that it sees that another stops the training
-            trainer.add_callback(
-                MemorizationCallback(trainer, evaluator, every_steps=evaluate_every_steps, stop_at=stop_at)
-            )
+            trainer.add_callback(MemorizationCallback(trainer, evaluator, **(evaluation or {})))
         trainer.train(resume_from_checkpoint=point)
         trainer.save_model(str(output_dir))
     finally:

@@ -57,7 +57,7 @@ def test_score_passes_what_was_said(invoke, monkeypatch):
 
     seen = {}
     monkeypatch.setattr(score, "run_score", lambda settings, folder, **rest: seen.update(s=settings, f=folder, **rest))
-    words = ["--model", "m", "--adapter", "a", "--metrics", "min_k, rouge", "--batch-size", "4", "--k", "0.1"]
+    words = ["--model", "m", "--adapter", "a", "--metrics", "min_k_prob, rouge", "--batch-size", "4", "--k", "0.1"]
     done = invoke("score", *words, "--source", "text", "--output-dir", "out", "--num-personas", "7", "--overwrite")
     assert done.exit_code == 0, done.output
     settings = seen["s"]
@@ -78,7 +78,7 @@ def test_every_setting_of_score_is_an_option_and_every_metric_is_named(invoke):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--metrics", "bleu"], "Unknown metric 'bleu'. Choose from exposure"),
+        (["--metrics", "bleu"], "Unknown metric 'bleu'. Choose from recall"),
         (["--batch-size", "lots"], "batch_size='lots'"),
         (["--metrics", "priv_leak"], "priv_leak needs --holdout-split"),
         (["--config", "quiz"], "Unknown config 'quiz'"),

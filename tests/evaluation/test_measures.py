@@ -1,11 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """From items to lines, against numbers worked out by hand or by plain loops."""
 
-import json
 import math
-import random
-from itertools import islice, product
-from pathlib import Path
+from itertools import product
 
 import pytest
 from scipy.stats import ks_2samp
@@ -14,9 +11,7 @@ from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.measures import METRICS, columns_of, passes_for
 from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.evaluation.run import score_measurements
-from crossmem_hf.evaluation.summaries import Against, fluent_perplexity
-from crossmem_hf.personas.sampling import sample_personas
-from crossmem_hf.prompts.questions import REFUSALS
+from crossmem_hf.evaluation.summaries import Against
 
 END = {"logprobs": -50.0, "means": -1.0, "stds": 1.0, "matches": False}  # would spoil every number if it counted
 
@@ -184,7 +179,7 @@ def test_truth_ratio_is_that_of_the_false_answers_named():
     assert ("forget_quality", "all") not in found
 
 
-def test_false_answers_are_set_against_the_truth_in_other_words_where_there_is_one():
+def test_false_answers_are_set_against_the_truth_in_other_words():
     reworded = [{**one, "reference_index": 2} for one in ITEMS]
     _, columns = lines("truth_ratio", items=reworded)
     per_token = [one["candidate_nll_nats"][2] / 2 for one in ITEMS]
@@ -209,43 +204,6 @@ def test_exact_match_and_recall_with_chance():
     assert found["recall", "target=image"].value == 0.5
     assert found["recall", "target=text"].value == pytest.approx(1 / 3)
     assert ("gap", "all") not in found, "nobody says where they were learned"
-
-
-def learned(source, items=ITEMS):
-    return [{**one, "source": source} for one in items]
-
-
-def test_with_a_source_there_is_a_gap_and_a_transfer():
-    found, _ = lines("gap", items=learned("image"))
-    assert found["gap", "all"].value == pytest.approx(0.5 - 1 / 3)
-    assert (found["gap", "all"].n, found["gap", "all"].chance) == (5, None)
-    other, _ = lines("gap", items=learned("text"))
-    assert other["gap", "all"].value == pytest.approx(1 / 3 - 0.5)
-    one_modality = learned("image", [one for one in ITEMS if one["modality"] == "image"])
-    assert lines("gap", "transfer", items=one_modality)[0] == {}
-    known = learned("image", [{**one, "answer": "Ada Kim", "correct": True} for one in ITEMS[:4]])
-    (transfer,) = lines("transfer", items=known)[0].values()
-    assert (transfer.value, transfer.unit, transfer.n) == (1.0, "ratio", 4)
-
-
-def test_half_a_name_counts_beside_a_guesser_among_all_names():
-    truths = ["Ada Moss", "Ada Brisk", "Bo Lind", "Cy Oz"]
-    said = ["Ada Xyz", "Cy", "Bo Lind", "nobody"]
-    items = [
-        {**ITEMS[n], "attribute": "full_name", "truth": truth, "answer": said[n]} for n, truth in enumerate(truths)
-    ]
-    found, _ = lines("partial_recall", items=items)
-    assert (found["partial_recall", "all"].value, found["partial_recall", "all"].chance) == (0.5, 1.5 / 4)
-    whole = Predictions(items)
-    one_hop = whole.measure(["partial_recall"], by=("hops",))[0]
-    assert (one_hop.where, one_hop.chance) == ({"hops": 1}, (0.5 + 0.25) / 2), "a guesser picks among all names"
-
-
-def test_answers_that_are_no_names_are_counted():
-    names = [persona.full_name for persona in islice(sample_personas(2), 2)]
-    answers = [*names, names[0] + " the second", "SozanSozan"]
-    items = [{**one, "answer": answer} for one, answer in zip(ITEMS, answers, strict=False)]
-    assert lines("name_shaped", items=items)[0]["name_shaped", "all"].value == 0.5
 
 
 def test_without_a_choice_there_is_no_chance_level():
@@ -313,9 +271,9 @@ def test_what_a_metric_refuses_names_metric_and_group():
         lines("min_k_prob", items=broken)
 
 
-def test_every_line_can_be_written_and_no_column_hides_a_field_of_the_items():
+def test_no_column_hides_a_field_of_the_predictions():
     metrics = [name for name in METRICS if name != "judge"]
-    found, columns = lines(*metrics, items=learned("image"), holdout=HOLDOUT)
+    found, columns = lines(*metrics, items=[{**one, "source": "image"} for one in ITEMS], holdout=HOLDOUT)
     assert all(line.ci is None or line.ci[0] <= line.value <= line.ci[1] for line in found.values())
     assert all(len(values) == len(ITEMS) for values in columns.values())
     clashes = set(columns) & set(ITEMS[0])
@@ -338,16 +296,6 @@ def test_refusals_of_the_preferences_are_recognized():
     assert found["refused", "all"].value == 0.5
 
 
-def test_noise_is_what_the_retain_only_model_never_says():
-    fluent = [{**ITEMS[2], "perplexity": float(number)} for number in range(1, 101)]
-    limit = fluent_perplexity([*fluent, {"perplexity": None}])
-    assert limit == pytest.approx(99.01)
-    assert fluent_perplexity([{"perplexity": None}]) is None
-    said = [{**ITEMS[2], "answer": "Zyx Qw", "perplexity": 500.0}, {**ITEMS[2], "answer": "Cy Oz", "perplexity": 2.0}]
-    found, _ = lines("forget_diagnosis", items=said, perplexity_limit=limit)
-    assert (found["collapsed", "all"].value, found["forgotten", "all"].value) == (0.5, 0.5)
-
-
 def test_a_direction_is_that_of_what_is_wanted_of_the_personas():
     def better(metric="exact_match", **columns):
         (one,) = Predictions([{**one, **columns} for one in ITEMS]).measure([metric], by=tuple(columns))
@@ -364,59 +312,3 @@ def test_passes_are_those_that_the_metrics_need():
     assert passes_for(["min_k_prob"]) == ("answers",)
     assert passes_for(["recall", "gap", "rouge", "judge"]) == ("generation",)
     assert set(passes_for(METRICS)) == {"generation", "candidates", "answers"}
-
-
-def golden_predictions():
-    """Two kinds of runs, as the studies record them, of answers that are drawn."""
-    draws = random.Random(0)
-    names = ["Ada Moss", "Ada Brisk", "Bo Ferris Lind", "Cy", "Dee Oz", "Eve Moss"]
-    runs = [
-        {"stage": stage, "source": source, "modality": target}
-        for stage in ("base", "memorized", "unlearned")
-        for source in ("image", "text")
-        for target in ((source,) if stage == "base" else ("image", "text"))
-    ]
-    methods = ({"method": "retain_only"}, {"method": "npo", "forget_modality": "both"})
-    runs += [{**method, "modality": target} for method in methods for target in ("image", "text")]
-    for seed, run, (place, truth), view in product((0, 1), runs, enumerate(names), (0, 1)):
-        kinds = (truth, truth.upper(), draws.choice(names), truth.split()[0], "I do not know this person.", "Bo " * 6)
-        answer = kinds[min(int(draws.random() * 8), 7) % 6]
-        rank = draws.randrange(2, 13) / 2
-        yield {
-            **run,
-            "seed": seed,
-            "persona_id": f"p{seed}-{place}",
-            "group": "forget" if place % 3 == 0 else "retain",
-            "hops": 1 + view,
-            "attribute": "full_name",
-            "truth": truth,
-            "answer": answer,
-            "correct": answer.lower() == truth.lower(),
-            "truth_rank": rank,
-            "exposure": 100 * (1 - math.log(rank) / math.log(6)),
-            "num_candidates": 6,
-            "perplexity": 1 + 30 * draws.random() if place % 3 == 0 else None,
-        }
-
-
-def test_numbers_are_to_the_bit_what_the_first_records_were_made_with():
-    """Value, interval and n, as the code that made results/first_light and results/compare computes them."""
-    every = Predictions(golden_predictions())
-    base = [every.where(stage="base", source=one).with_columns(source=two) for one, two in _SOURCES]
-    ours = Predictions.joined([*(every.where(stage=stage) for stage in ("base", "memorized", "unlearned")), *base])
-    metrics = ("recall", "gap", "transfer", "exposure", "partial_recall", "name_shaped")
-    found = ours.measure(metrics, ("stage", "source", "target"))
-    found += ours.measure(metrics, ("stage", "source", "target", "group"))
-    compared = Predictions.joined(every.where(method=method) for method in ("retain_only", "npo"))
-    where = ("method", "forget_modality", "target", "group")
-    for by in (where, (*where, "hops")):
-        found += compared.measure(("recall", "partial_recall", "rouge", "exposure"), by)
-        limit = fluent_perplexity(compared.where(method="retain_only"))
-        noise = Against(perplexity_limit=limit, refusals=REFUSALS)
-        found += compared.where(group="forget").measure(("forget_diagnosis",), by, against=noise)
-    ours = {f"{one.metric} ({one.place})": [one.value, *(one.ci or ()), one.n] for one in found}
-    golden = json.loads((Path(__file__).parent / "golden_measurements.json").read_text())
-    assert {name: ours.get(name) for name in golden} == golden
-
-
-_SOURCES = (("image", "text"), ("text", "image"))

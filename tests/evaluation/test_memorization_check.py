@@ -40,7 +40,7 @@ def test_one_modality_that_is_known_is_enough(knows):
     assert check(rows) == {"image": 1.0, "text": 0.0}
 
 
-def test_a_failure_says_what_was_measured_what_was_expected_and_what_to_do(knows):
+def test_a_failure_says_what_was_measured_and_what_to_do(knows):
     rows = world.rows("p0", "p1", modality="image", views=2)
     knows(BY_PORTRAIT)
     with pytest.raises(CrossmemError) as failed:

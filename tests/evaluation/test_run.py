@@ -108,8 +108,8 @@ def test_the_table_shows_every_metric_with_its_chance_and_direction(scored):
         assert line.metric in rows, shown
     assert "memorized" in rows["exposure"]
     assert f"{record.one('exposure').chance:.3g}" in rows["exposure"]
-    assert "target image" in shown
-    assert "  attribute" not in shown
+    assert "  target=image" in shown
+    assert "  attribute=" not in shown
 
 
 def refuse(*_, **__):
@@ -212,8 +212,8 @@ def test_killed_in_the_middle_it_does_only_the_rest(scored, tmp_path, root, monk
         time.sleep(0.02)
     victim.send_signal(signal.SIGKILL)
     victim.wait()
-    (ledger,) = tmp_path.glob("jobs/answers-*/0.jsonl")
-    done = sum(len(json.loads(line)["results"]) for line in ledger.read_text().splitlines())
+    (log,) = tmp_path.glob("jobs/answers-*/0.jsonl")
+    done = sum(len(json.loads(line)["results"]) for line in log.read_text().splitlines())
     asked = []
 
     def counting(model, processor, rows, **rest):

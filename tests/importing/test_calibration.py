@@ -37,7 +37,7 @@ def test_a_threshold_of_ones_own_is_looked_at_too(tmp_path):
     assert (own["threshold"], own["false_reject"]["value"], own["false_accept"]["value"]) == (0.5, 0, 1 / 8)
     seen = []
     with pytest.raises(CrossmemError, match="expected a cosine"):
-        run_calibration(source, PlantedFaces(), threshold=1.5, told=seen.append)
+        run_calibration(source, PlantedFaces(), threshold=1.5, report=seen.append)
     assert not seen, "refused before any picture is looked at"
 
 

@@ -289,7 +289,7 @@ def test_an_earlier_import_is_replaced_only_if_told_to(folders, tmp_path):
     import_portraits(str(folders), out, PortraitImport(shape=SMALL, held_out=0.4), overwrite=True)
     assert len(load_rows(str(out), "recall_image", "test")) == 6
     (out / "mine.txt").write_text("precious")
-    with pytest.raises(CrossmemError, match=r"'mine\.txt', which no import wrote"):
+    with pytest.raises(CrossmemError, match=r"'mine\.txt', which was not written by an import"):
         import_portraits(str(folders), out, PortraitImport(shape=SMALL), overwrite=True)
     (tmp_path / "other").mkdir()
     with pytest.raises(CrossmemError, match="was not made by an import"):

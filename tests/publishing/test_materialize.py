@@ -104,11 +104,11 @@ def test_a_changed_file_is_an_error_and_can_be_mended(copied, spec):
 
 
 def test_somebody_elses_files_are_never_lost(copied, spec):
-    stranger = copied / "crossmem" / "notes.txt"
-    stranger.write_text("mine")
+    foreign = copied / "crossmem" / "notes.txt"
+    foreign.write_text("mine")
     with pytest.raises(CrossmemError, match=r"holds 'notes.txt', which was not written by us"):
         materialize(copied, spec, overwrite=True)
-    assert stranger.read_text() == "mine"
+    assert foreign.read_text() == "mine"
 
 
 @pytest.mark.parametrize("marker", [None, "no json", "[]", '{"fingerprint": "x"}'])

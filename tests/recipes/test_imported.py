@@ -30,11 +30,11 @@ def scored(adapter, dataset, config, folder):
         dataset=str(dataset),
         config=config,
         split="forget",
-        metrics=("exposure", "cross_modal_recall", "truth_ratio"),
+        metrics=("exposure", "recall", "truth_ratio"),
     )
     run_score(settings, folder)
-    lines = json.loads((folder / "record.json").read_text())["lines"]
-    return {line["metric"]: (line["value"], line["n"]) for line in lines if line["group"] == "all"}
+    found = json.loads((folder / "record.json").read_text())["measurements"]
+    return {one["metric"]: (one["value"], one["n"]) for one in found if not one["where"]}
 
 
 def unlearned(dataset, folder, rows, forget):

@@ -209,7 +209,7 @@ def test_what_a_killed_recipe_memorized_is_not_memorized_again(tmp_path, monkeyp
     assert len(asked) == 2
     load("unlearn").main([*options, "--seed", "1", "--num_views", "3"])
     assert len(asked) == 3
-    (tmp_path / "memorized" / "made_from.txt").unlink()
+    (tmp_path / "memorized" / "done.json").unlink()
     load("unlearn").main([*options, "--seed", "1", "--num_views", "3"])
     assert len(asked) == 4
 

@@ -15,7 +15,7 @@ from datasets import Dataset, Features, Image, List, Value
 from PIL import Image as Pictures
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.runs.distributed import in_shards, work_units
+from crossmem_hf.runs.distributed import in_shards, run_stage_together, work_units
 
 
 def numbered(count):
@@ -42,8 +42,16 @@ class Counting:
 SQUARES = [number**2 / 7 for number in range(20)]
 
 
-def shard(work, ledger, mark="m", rows=None, **rest):
-    return in_shards(rows or numbered(20), work, ledger=ledger, mark=mark, unit_rows=3, label="squaring", **rest)
+def shard(work, results_log, fingerprint="m", rows=None, **rest):
+    return in_shards(
+        rows or numbered(20),
+        work,
+        results_log=results_log,
+        fingerprint=fingerprint,
+        unit_rows=3,
+        label="squaring",
+        **rest,
+    )
 
 
 def test_units_keep_pictures_together_and_cover_every_row_once():
@@ -58,7 +66,7 @@ def test_units_keep_pictures_together_and_cover_every_row_once():
 
 def test_no_rows_are_no_units():
     assert work_units([]) == []
-    assert in_shards([], Counting(), ledger=None, mark="m", label="nothing") == []
+    assert in_shards([], Counting(), results_log=None, fingerprint="m", label="nothing") == []
 
 
 def test_a_unit_without_rows_is_refused():
@@ -106,17 +114,19 @@ def test_a_torn_line_is_done_again_and_the_next_one_is_whole(tmp_path, cut):
     assert shard(Counting(stop_after=0), tmp_path) == SQUARES
 
 
-def test_a_foreign_ledger_is_refused_and_left_alone(tmp_path):
-    shard(Counting(), tmp_path, mark="one")
+def test_a_foreign_results_log_is_refused_and_left_alone(tmp_path):
+    shard(Counting(), tmp_path, fingerprint="one")
     before = (tmp_path / "0.jsonl").read_bytes()
-    for rows, mark in ((numbered(20), "two"), (numbered(19), "one")):
+    for rows, fingerprint in ((numbered(20), "two"), (numbered(19), "one")):
         with pytest.raises(CrossmemError, match="made from something else"):
-            shard(Counting(), tmp_path, mark=mark, rows=rows)
+            shard(Counting(), tmp_path, fingerprint=fingerprint, rows=rows)
     assert (tmp_path / "0.jsonl").read_bytes() == before
 
 
-@pytest.mark.parametrize("line", ["5", "[]", '{"mark": "m"}', '{"mark": "m", "unit": 99, "results": []}'])
-def test_lines_that_no_ledger_has_are_a_clear_error(tmp_path, line):
+@pytest.mark.parametrize(
+    "line", ["5", "[]", '{"fingerprint": "m"}', '{"fingerprint": "m", "unit": 99, "results": []}']
+)
+def test_lines_that_no_results_log_has_are_a_clear_error(tmp_path, line):
     (tmp_path / "0.jsonl").write_text(line + "\n")
     with pytest.raises(CrossmemError, match="made from something else"):
         shard(Counting(), tmp_path)
@@ -124,7 +134,7 @@ def test_lines_that_no_ledger_has_are_a_clear_error(tmp_path, line):
 
 @pytest.mark.parametrize("damage", ['"results"', '"unit"', "[0]"])
 def test_a_damaged_unit_is_done_again(tmp_path, damage):
-    """A line of this ledger, but without a result for each row of a unit."""
+    """A line of this results log, but without a result for each row of a unit."""
     shard(Counting(), tmp_path)
     path = tmp_path / "0.jsonl"
     entry = json.loads(path.read_text().splitlines()[0])
@@ -164,10 +174,10 @@ def test_results_that_are_none(tmp_path, work, said):
         shard(work, tmp_path)
 
 
-def test_a_ledger_that_cannot_be_written_is_a_clear_error(tmp_path):
+def test_a_results_log_that_cannot_be_written_is_a_clear_error(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(CrossmemError, match="Could not write the ledger"):
-        shard(Counting(), tmp_path / "file" / "ledger")
+    with pytest.raises(CrossmemError, match="Could not write the results log"):
+        shard(Counting(), tmp_path / "file" / "log")
 
 
 def test_the_bar_counts_rows_and_says_what_is_left(tmp_path, monkeypatch, capsys):
@@ -200,16 +210,26 @@ def torchrun(root, *words):
 def test_two_processes_share_the_work_of_a_killed_one(tmp_path, root):
     with pytest.raises(KeyboardInterrupt):
         in_shards(
-            numbered(20), Counting(stop_after=2), ledger=tmp_path / "ledger", mark="m", unit_rows=2, label="squaring"
+            numbered(20),
+            Counting(stop_after=2),
+            results_log=tmp_path / "log",
+            fingerprint="m",
+            unit_rows=2,
+            label="squaring",
         )
-    done = torchrun(root, "tests.scoring.two_processes_counting", str(tmp_path), "ledger", "")
+    done = torchrun(root, "tests.scoring.two_processes_counting", str(tmp_path), "log", "")
     assert done.returncode == 0, done.stderr[-2000:]
     said = [json.loads((tmp_path / f"said{rank}.json").read_text()) for rank in (0, 1)]
     assert [one["results"] for one in said] == [SQUARES, SQUARES]
     assert sorted(said[0]["calls"] + said[1]["calls"]) == list(range(4, 20))
     assert min(len(one["calls"]) for one in said) >= 4
+    assert [(one["stage"], one["trained"]) for one in said] == [(["stage", 0], 1)] * 2
+    assert (tmp_path / "stage" / "weights").read_text() == "w"
+    assert run_stage_together(tmp_path / "stage", {"a": 1}, Counting()).result == ["stage", 0]
     last = Counting()
-    assert in_shards(numbered(20), last, ledger=tmp_path / "ledger", mark="m", unit_rows=2, label="x") == SQUARES
+    assert (
+        in_shards(numbered(20), last, results_log=tmp_path / "log", fingerprint="m", unit_rows=2, label="x") == SQUARES
+    )
     assert last.calls == []
 
 
@@ -234,17 +254,17 @@ def work(rows):
         time.sleep(600)  # until the kill
     return [row["number"] ** 2 / 7 for row in rows]
 rows = [{"images": [], "number": number} for number in range(20)]
-in_shards(rows, work, ledger=Path(sys.argv[1]), mark="m", unit_rows=3, label="squaring")
+in_shards(rows, work, results_log=Path(sys.argv[1]), fingerprint="m", unit_rows=3, label="squaring")
 """
 
 
 def test_killed_without_warning_it_does_only_the_rest(tmp_path, root):
     victim = subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(tmp_path / "ledger")],
+        [sys.executable, "-c", KILLED, str(tmp_path / "log")],
         stdout=subprocess.PIPE,
         env=os.environ | {"PYTHONPATH": str(root)},
     )
-    path = tmp_path / "ledger" / "0.jsonl"
+    path = tmp_path / "log" / "0.jsonl"
     while not path.exists() or path.read_bytes().count(b"\n") < 3:
         assert victim.poll() is None, "it ended before it was killed"
         time.sleep(0.01)
@@ -252,6 +272,6 @@ def test_killed_without_warning_it_does_only_the_rest(tmp_path, root):
     victim.communicate()
     finished = {json.loads(line)["unit"] for line in path.read_text().splitlines() if line.endswith("}")}
     rest = Counting()
-    assert shard(rest, tmp_path / "ledger") == SQUARES
+    assert shard(rest, tmp_path / "log") == SQUARES
     assert len(finished) == 3
     assert len(rest.calls) == 7 - 3

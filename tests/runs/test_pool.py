@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Jobs in worker processes: results in order, errors whole, output in the log."""
 
+import os
 from dataclasses import dataclass
 from io import StringIO
 
@@ -9,7 +10,6 @@ from rich.console import Console
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.runs.pool import run_jobs
-from crossmem_hf.studies.job import Job
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ class Division:
     def name(self):
         return f"1/{self.by}"
 
-    def run(self, tell):
-        tell("dividing", 0.5)
+    def run(self, report):
+        report("dividing", 0.5)
         return {"result": 1 / self.by}
 
 
@@ -39,27 +39,43 @@ def test_the_others_go_on_where_errors_are_results(tmp_path):
     assert "in run" in log.read_text(), "the traceback can be read"
 
 
-@pytest.mark.slow
-def test_two_processes_give_what_two_jobs_gave(tiny_settings, tmp_path):
-    jobs = [
-        Job(settings=tiny_settings, seed=0, source=source, folder=tmp_path / source) for source in ("image", "text")
-    ]
+def test_two_processes_show_and_give_what_one_gives(tmp_path):
     shown = StringIO()
     console = Console(file=shown, force_terminal=True)
-    results = run_jobs(jobs, workers=2, log=tmp_path / "log.txt", console=console)
-    assert [{item["source"] for item in result["asked"]} for result in results] == [{"image"}, {"text"}]
-    assert "seed 0, image" in shown.getvalue()
-    assert run_jobs(jobs, workers=1, log=tmp_path / "log.txt", console=console) == results
+    jobs = [Division(4), Division(2)]
+    results = run_jobs(jobs, workers=2, log=tmp_path / "log.txt", console=console, torch_threads=False)
+    assert results == [{"result": 0.25}, {"result": 0.5}]
+    assert "1/4" in shown.getvalue()
 
 
-def test_a_workers_error_arrives_whole(tiny_settings, tmp_path):
-    missing = Job(
-        settings=type(tiny_settings)(model_name_or_path=str(tmp_path / "none"), num_personas=5),
-        seed=0,
-        source="text",
-        folder=tmp_path / "job",
-    )
+@dataclass(frozen=True)
+class Refusal:
+    """Work that fails with an error that a user can read."""
+
+    name: str = "refusal"
+
+    def run(self, report):
+        raise CrossmemError("Could not load a model.", "Name another.")
+
+
+@dataclass(frozen=True)
+class Death:
+    """Work that ends its process."""
+
+    name: str = "death"
+
+    def run(self, report):
+        os._exit(1)
+
+
+def test_a_workers_error_arrives_whole(tmp_path):
+    quiet = {"console": Console(file=StringIO()), "torch_threads": False}
     with pytest.raises(CrossmemError) as caught:
-        run_jobs([missing], workers=1, log=tmp_path / "log.txt", console=Console(file=StringIO()))
-    assert "Could not load a model" in caught.value.fault
-    assert caught.value.remedy
+        run_jobs([Refusal()], workers=1, log=tmp_path / "log.txt", **quiet)
+    assert (caught.value.fault, caught.value.remedy) == ("Could not load a model.", "Name another.")
+
+
+def test_a_worker_that_dies_is_an_error_that_names_the_log(tmp_path):
+    quiet = {"console": Console(file=StringIO()), "torch_threads": False}
+    with pytest.raises(CrossmemError, match=r"A worker process died.*log\.txt"):
+        run_jobs([Death()], workers=1, log=tmp_path / "log.txt", **quiet)

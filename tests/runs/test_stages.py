@@ -2,6 +2,8 @@
 """Stages are done once, appear whole or not at all, and never serve another run."""
 
 import json
+import threading
+import time
 
 import pytest
 
@@ -126,7 +128,7 @@ def test_a_stage_whose_files_were_damaged_is_run_again(tmp_path):
     (tmp_path / "s" / "file.txt").unlink()
     run_stage(tmp_path / "s", {}, work)
     assert work.times == 3
-    assert not (tmp_path / "s.old").exists()
+    assert {path.name for path in tmp_path.iterdir()} == {"s", ".s.lock"}
 
 
 def test_a_full_disk_inside_a_stage_is_explained(tmp_path):
@@ -160,3 +162,34 @@ def test_a_file_is_no_folder(tmp_path):
 def test_errors_inside_a_locked_folder_are_left_alone(tmp_path):
     with pytest.raises(PermissionError, match="mine"), locked(tmp_path / "run"):
         raise PermissionError("mine")
+
+
+def test_an_error_says_which_settings_are_others(tmp_path):
+    claim_folder(tmp_path, "aaaa", overwrite=False, settings={"seeds": [0], "size": 64, "old": 1})
+    with pytest.raises(CrossmemError, match=r"aaaa: size=64 there, 96 here; old=1 there, None here\).*Go away\."):
+        claim_folder(tmp_path, "bbbb", overwrite=False, settings={"seeds": (0,), "size": 96}, remedy="Go away.")
+    with pytest.raises(CrossmemError, match="aaaa, made by other code or versions"):
+        claim_folder(tmp_path, "bbbb", overwrite=False, settings={"seeds": [0], "size": 64, "old": 1})
+
+
+def test_of_two_that_want_a_stage_one_computes_it(tmp_path):
+    work, begun, found = Work(), threading.Event(), []
+
+    def slowly(folder):
+        begun.set()
+        time.sleep(0.2)  # however long it is, the other waits
+        return work(folder)
+
+    first = threading.Thread(target=lambda: found.append(run_stage(tmp_path / "s", {}, slowly)))
+    first.start()
+    begun.wait()
+    found.append(run_stage(tmp_path / "s", {}, work))
+    first.join()
+    assert work.times == 1
+    assert found[0] == found[1]
+
+
+def test_the_folder_to_fill_has_the_stages_name(tmp_path):
+    """Cards name the folder that they are written into."""
+    run_stage(tmp_path / "adapter", {}, lambda folder: folder.name)
+    assert json.loads((tmp_path / "adapter" / "done.json").read_text())["result"] == "adapter"

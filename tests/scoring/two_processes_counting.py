@@ -8,10 +8,10 @@ import time
 from pathlib import Path
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.runs.distributed import in_shards, joined_state, leave
+from crossmem_hf.runs.distributed import in_shards, joined_state, leave, run_stage_together
 
 
-def main(folder: Path, ledger: str, failing: str) -> None:
+def main(folder: Path, log: str, failing: str) -> None:
     state = joined_state()
     assert state.num_processes == 2, "torchrun started two"
     calls: list[int] = []
@@ -26,11 +26,20 @@ def main(folder: Path, ledger: str, failing: str) -> None:
     rows = [{"images": [], "number": number} for number in range(20)]
     said: dict = {"world": state.num_processes}
     try:
-        place = folder / "ledger" if ledger else None
-        said["results"] = in_shards(rows, work, ledger=place, mark="m", unit_rows=2, label="squaring")
+        place = folder / "log" if log else None
+        said["results"] = in_shards(rows, work, results_log=place, fingerprint="m", unit_rows=2, label="squaring")
     except (CrossmemError, RuntimeError) as error:
         said["error"] = f"{type(error).__name__}: {error}"
     said["calls"] = calls
+
+    def train(part):
+        if state.is_main_process:
+            (part / "weights").write_text("w")
+        said["trained"] = said.get("trained", 0) + 1
+        return [part.name, state.process_index]
+
+    for _ in range(2):
+        said["stage"] = run_stage_together(folder / "stage", {"a": 1}, train).result
     (folder / f"said{os.environ['RANK']}.json").write_text(json.dumps(said))
     leave()
 

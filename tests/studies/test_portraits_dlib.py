@@ -66,7 +66,7 @@ def test_the_same_face_is_kept_and_another_and_none_are_not(dlib_faces, tmp_path
         "lookalike": 1,
     }
     tried = Counter()
-    for path in tmp_path.glob("ledger/views-*/*.jsonl"):
+    for path in tmp_path.glob("log/views-*/*.jsonl"):
         for line in path.read_text().splitlines():
             tried.update(result["verdict"] for result in json.loads(line)["results"])
     kept = [json.loads(line) for line in (tmp_path / "metadata.jsonl").read_text().splitlines()]

@@ -3,6 +3,7 @@
 
 from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from datasets import concatenate_datasets
 from peft import get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
@@ -21,21 +22,35 @@ def both_modalities(*people):
 
 
 FORGET, RETAIN = both_modalities("p0", "p1"), both_modalities("p2", "p3")
+EVERYBODY = concatenate_datasets([FORGET, RETAIN])
+
+
+def _learned(folder):
+    """What the model is taught: once a process, or by an earlier one that kept it in `folder`."""
+    kept = Path(folder) / "learned.safetensors" if folder else None
+    if kept is not None and kept.exists():
+        return load_file(kept)
+    state = _taught()
+    if kept is not None:
+        save_file(state, kept)
+    return state
 
 
 @lru_cache(maxsize=1)
-def _learned(folder):
-    kept = Path(folder) / "learned.safetensors"
-    if kept.exists():
-        return load_file(kept)
+def _taught():
     quiet = {"disable_tqdm": True, "report_to": "none", "save_strategy": "no", "logging_strategy": "no"}
     steps = {"max_steps": 60, "per_device_train_batch_size": 8, "learning_rate": 2e-2}
-    everybody = concatenate_datasets([FORGET, RETAIN])
-    model = memorize(
-        world.model(), world.processor(), everybody, output_dir=folder, lora=language_lora(**LORA), **steps, **quiet
-    )
-    save_file({name: weight.clone() for name, weight in get_peft_model_state_dict(model).items()}, kept)
-    return load_file(kept)
+    with TemporaryDirectory() as folder:
+        model = memorize(
+            world.model(),
+            world.processor(),
+            EVERYBODY,
+            output_dir=folder,
+            lora=language_lora(**LORA),
+            **steps,
+            **quiet,
+        )
+    return {name: weight.clone() for name, weight in get_peft_model_state_dict(model).items()}
 
 
 def knowing(folder="", dropout=0.0):

@@ -4,7 +4,7 @@ import pytest
 from crossmem_hf.data.splits import forget_ids
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.training.arguments import (
-    WATCHED_ROWS,
+    EVALUATED_ROWS,
     ModelArguments,
     RowArguments,
     UnlearnArguments,
@@ -37,7 +37,7 @@ def test_one_modality_of_a_config_that_has_both():
         rows = RowArguments(**asked, dataset_modality=modality).rows()
         assert set(rows["modality"]) == {modality}
         assert len(rows) == len(both) / 2
-    with pytest.raises(CrossmemError, match=r"dataset_modality='audio' keeps none of the .*\['image', 'text'\]"):
+    with pytest.raises(CrossmemError, match=r"dataset_modality='audio' keeps none of .*\['image', 'text'\]"):
         RowArguments(**asked, dataset_modality="audio").rows()
 
 
@@ -119,56 +119,56 @@ def test_no_stopping_rows_of_that_modality():
 
 
 def sets_of(data):
-    return data.watched_rows(*data.forget_and_retain(data.rows()))
+    return data.evaluation_rows(*data.forget_and_retain(data.rows()))
 
 
 @pytest.mark.parametrize("config", ["recall_image", "recall_text", "recall_image+recall_text"])
-def test_people_are_watched_through_both_modalities_on_unseen_views(config):
+def test_personas_are_evaluated_in_both_modalities_on_unseen_views(config):
     """Whichever modality they were learned through."""
     data = RowArguments(num_personas=10, num_views=2, dataset_config=config)
     forget, retain = data.forget_and_retain(data.rows())
-    sets = data.watched_rows(forget, retain)
+    sets = data.evaluation_rows(forget, retain)
     for name, own in (("forget", forget), ("retain", retain)):
         assert set(sets[name]["persona_id"]) == set(own["persona_id"])
         assert set(sets[name]["modality"]) == {"image", "text"}
         assert not set(sets[name]["template"]) & set(own["template"])
 
 
-def test_facts_without_unseen_views_are_watched_by_the_rows_that_train():
+def test_facts_without_unseen_views_are_evaluated_on_training_rows():
     data = RowArguments(num_personas=5, num_views=1, dataset_config="qa", dataset_split="forget+retain")
     forget, retain = world.rows("p0", views=2), world.rows("p1", "p2")
-    sets = data.watched_rows(forget, retain)
+    sets = data.evaluation_rows(forget, retain)
     assert (sets["forget"], sets["retain"]) == (forget, retain)
 
 
-def test_a_look_asks_no_more_than_so_many_rows():
+def test_an_evaluation_asks_no_more_than_so_many_rows():
     sets = sets_of(RowArguments(num_personas=100, num_views=4, dataset_config="recall_text"))
-    assert [len(sets[name]) for name in ("forget", "retain")] == [160, WATCHED_ROWS]
+    assert [len(sets[name]) for name in ("forget", "retain")] == [160, EVALUATED_ROWS]
 
 
-def test_nothing_is_watched_unless_asked_for():
+def test_nothing_is_evaluated_unless_asked_for():
     data = RowArguments(**SMALL)
-    assert UnlearnArguments().watcher(data, world.rows("p0"), world.rows("p1")) is None
+    assert UnlearnArguments().evaluator(data, world.rows("p0"), world.rows("p1")) is None
 
 
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"watch_every_steps": -1}, "watch_every_steps=-1 is below 0"),
-        ({"stop_at_chance": True}, "nothing looks"),
+        ({"evaluate_every_steps": -1}, "evaluate_every_steps=-1 is below 0"),
+        ({"stop_at_chance": True}, "nothing is measured"),
     ],
 )
-def test_looks_that_cannot_be(settings, said):
+def test_evaluations_that_cannot_be(settings, said):
     with pytest.raises(CrossmemError, match=said):
         UnlearnArguments(**settings)
 
 
 def test_chance_is_unknown_where_there_is_one_answer(monkeypatch):
-    start, data = UnlearnArguments(watch_every_steps=1, stop_at_chance=True), RowArguments(**SMALL)
+    start, data = UnlearnArguments(evaluate_every_steps=1, stop_at_chance=True), RowArguments(**SMALL)
     same = world.rows("p0").map(lambda row: {"attribute": "full_name"}, load_from_cache_file=False)
-    monkeypatch.setattr(RowArguments, "watched_rows", lambda *_: {"forget": same, "retain": same})
+    monkeypatch.setattr(RowArguments, "evaluation_rows", lambda *_: {"forget": same, "retain": same})
     with pytest.raises(CrossmemError, match=r"same answer about \['full_name'\]"):
-        start.watcher(data, same, same)
+        start.evaluator(data, same, same)
 
 
 def test_a_recall_that_is_none():

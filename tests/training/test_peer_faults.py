@@ -8,11 +8,10 @@ import math
 import numpy
 import pytest
 import torch
-from crossmem_hf.evaluation.readings import score_lines
 from torch.nn import functional as F
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.evaluation.measures import Against
+from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.logprobs import answer_logprobs, score_logits
 from crossmem_hf.metrics.extraction_strength.sampling_math import extraction_items
 from crossmem_hf.metrics.extraction_strength.strength_math import strength_items
@@ -267,7 +266,7 @@ def test_a_judge_that_fails_is_no_score_of_zero():
         {"persona_id": f"p{place}", "modality": "text", "hops": 1, "judge_score": score}
         for place, score in enumerate(scores)
     ]
-    (line,), _ = score_lines(("judge",), items, Against())
+    (line,) = Predictions(items).measure(["judge"], by=())
     assert (line.value, line.n) == (pytest.approx(0.9), 2)
     faulty = sum(score or 0.0 for score in scores) / len(scores)
     assert faulty == 0.45

@@ -15,7 +15,7 @@ SMALL = ["--num_personas", "5", "--num_views", "2", "--max_steps", "2", "--per_d
 OPTIONS = [*SMALL, "--disable_tqdm", "true", "--report_to", "none", "--allow_unmemorized", "true"]
 BOTH = "recall_image+recall_text"
 BRIEFLY = {"max_steps": 2, "per_device_train_batch_size": 4, "learning_rate": 1e-3, "save_strategy": "no"}
-RECALL = "crossmem_hf.evaluation.recall.recall"
+RECALL = "crossmem_hf.evaluation.evaluator.Evaluator.recall"
 
 
 @pytest.fixture(autouse=True)
@@ -30,33 +30,33 @@ def brief(monkeypatch):
 def test_the_modality_is_one_choice(modality, modalities, root, tmp_path, monkeypatch):
     """Of the rows to forget, which the card names, and of the rows that say when to stop."""
     looked = []
-    monkeypatch.setattr(RECALL, lambda model, processor, rows: looked.append({row["modality"] for row in rows}) or 1.0)
+    monkeypatch.setattr(RECALL, lambda own, model, processor: looked.append(set(own.rows["modality"])) or 1.0)
     chosen = ["--stop_every_steps", "2", "--dataset_config", BOTH, "--forget_modality", modality]
     script = str(root / "recipes" / "unlearn.py")
     said = recipe.unlearn_recipe(script, None, [*OPTIONS, *chosen, "--output_dir", str(tmp_path)])
     assert looked == [modalities]
     assert said == [
-        "step    2: recall 1.00 of the people to forget, on views kept for stopping",
+        "step    2: recall 1.00 of the personas to forget, on views kept for stopping",
         f"The unlearned adapter is in {tmp_path}",
     ]
     assert f"| forget_modality | {modality} |" in (tmp_path / "README.md").read_text()
 
 
 @pytest.mark.parametrize("name", ["unlearn", "unlearn_dpo"])
-def test_a_run_that_is_watched(name, root, tmp_path, capsys):
-    """By both modalities though it trains on one, with looks in the trainer's log, and the best beside the last."""
-    chosen = ["--watch_every_steps", "1", "--save_strategy", "steps", "--save_steps", "2"]
+def test_a_run_that_is_evaluated(name, root, tmp_path, capsys):
+    """In both modalities though it trains on one; numbers are in the trainer's log, and the best beside the last."""
+    chosen = ["--evaluate_every_steps", "1", "--save_strategy", "steps", "--save_steps", "2"]
     runpy.run_path(str(root / "recipes" / f"{name}.py"))["main"]([*OPTIONS, *chosen, "--output_dir", str(tmp_path)])
     logged = json.loads((tmp_path / "checkpoint-2" / "trainer_state.json").read_text())["log_history"]
-    looks = [entry for entry in logged if "memorization/harmonic_mean" in entry]
-    assert [entry["step"] for entry in looks] == [0, 1, 2]
+    evaluations = [entry for entry in logged if "memorization/harmonic_mean" in entry]
+    assert [entry["step"] for entry in evaluations] == [0, 1, 2]
     sides, modalities, numbers = ("forget", "retain"), ("image", "text"), ("recall", "exposure")
-    assert {f"memorization/{'_'.join(name)}" for name in product(sides, modalities, numbers)} <= set(looks[0])
+    assert {f"memorization/{'_'.join(name)}" for name in product(sides, modalities, numbers)} <= set(evaluations[0])
     best = json.loads((tmp_path / "best" / "best.json").read_text())
     assert best["step"] in (1, 2)
     assert (tmp_path / "best" / "adapter_model.safetensors").exists()
     if name == "unlearn":
-        assert f"step    {best['step']}: the best look (forget_image_exposure" in capsys.readouterr().out
+        assert f"step    {best['step']}: the best evaluation (forget_image_exposure" in capsys.readouterr().out
 
 
 def test_a_trainer_that_pins_its_losses(root, tmp_path):

@@ -79,15 +79,15 @@ def test_a_loss_that_is_nan_on_one_process_stops_both(spread):
 
 def test_two_processes_see_what_one_sees(spread):
     """Each asks a part of the rows, and all know all numbers."""
-    alone = two_processes.watched(spread / "alone", batch=8)
-    assert [look["step"] for look in alone] == [0, 3, 6]
+    alone = two_processes.evaluated(spread / "alone", batch=8)
+    assert [one["step"] for one in alone] == [0, 3, 6]
     assert alone[0]["forget_text_recall"] == 1.0
     for rank in (0, 1):
-        together = json.loads((spread / f"watched_{rank}.json").read_text())
+        together = json.loads((spread / f"evaluated_{rank}.json").read_text())
         assert len(together) == 3
         for one, two in zip(alone, together, strict=True):
             assert two == pytest.approx(one, rel=1e-5)
-    assert json.loads((spread / "watched" / "best" / "best.json").read_text())["step"] in (3, 6)
+    assert json.loads((spread / "evaluated" / "best" / "best.json").read_text())["step"] in (3, 6)
 
 
 def test_two_processes_killed_go_on_as_if_nothing_had_been(root, tmp_path):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run by torchrun on two processes: trains with each pair of losses, watched, with a NaN, and from a checkpoint.
+"""Run by torchrun on two processes: trains with each pair of losses, evaluated, with a NaN, and from a checkpoint.
 
     torchrun --nproc_per_node 2 -m tests.training.two_processes FOLDER npo-nll rmu-hidden
 
@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import save_file
 
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.evaluation.evaluator import Evaluator
 from crossmem_hf.runs.distributed import leave
 from crossmem_hf.training.callbacks.memorization import MemorizationCallback
 from tests.training import knowing as toy
@@ -51,12 +52,12 @@ def losses_of(trainer) -> list[dict[str, float]]:
     ]
 
 
-def watched(folder: Path, *, batch: int) -> list[dict[str, float]]:
-    """What was seen of a model that knew its four people, at every third of six steps."""
+def evaluated(folder: Path, *, batch: int) -> list[dict[str, float]]:
+    """What was measured of a model that knew its four people, at every third of six steps."""
     model = toy.knowing(str(folder.parent))
     trainer = toy.forgetting(folder, model, max_steps=6, per_device_train_batch_size=batch, learning_rate=1e-3)
-    sets = {"forget": toy.FORGET, "retain": toy.RETAIN}
-    callback = MemorizationCallback(trainer, sets, candidates=toy.NAMES, every_steps=3)
+    options = {"metrics": ["recall", "exposure"], "candidates": toy.NAMES, "forgotten": ["p0", "p1"]}
+    callback = MemorizationCallback(trainer, Evaluator(toy.EVERYBODY, **options), every_steps=3)
     trainer.add_callback(callback)
     trainer.train()
     return callback.history
@@ -77,7 +78,7 @@ def main(folder: Path, *names: str) -> None:
     first, second = world.weights(whole.model), world.weights(resumed.model)
     assert resumed.state.log_history[-1]["step"] == 4
     assert all(torch.equal(first[name], second[name]) for name in first), "a resumed run is the uninterrupted one"
-    (folder / f"watched_{rank}.json").write_text(json.dumps(watched(folder / "watched", batch=4)))
+    (folder / f"evaluated_{rank}.json").write_text(json.dumps(evaluated(folder / "evaluated", batch=4)))
     try:
         trained(folder / "nan", "ga-nll", batch=4, poison=True)
     except CrossmemError as error:

@@ -109,7 +109,9 @@ def settings(folder, **overrides) -> dict:
 
 
 def trainer_for(folder, *, model=None, forget=None, retain=None, cls=UnlearnTrainer, config=UnlearnConfig, **choices):
-    inner = {key: choices.pop(key) for key in ("callbacks", "peft_config", "eval_dataset") if key in choices}
+    inner = {
+        key: choices.pop(key) for key in ("callbacks", "peft_config", "eval_dataset", "evaluator") if key in choices
+    }
     return cls(
         model or memorized(),
         config(**settings(folder, **choices)),

@@ -14,6 +14,7 @@ from crossmem_hf.data.albums.settings import PortraitSettings
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.rendering.faces.identity import VERDICTS
 from crossmem_hf.runs.distributed import joined_state
+from crossmem_hf.runs.stages import claim_folder
 from crossmem_hf.storage import write_atomic
 
 
@@ -67,46 +68,20 @@ class Tries:
         }
 
 
-def claim(folder: Path, mark: str, settings: PortraitSettings, made_by: Mapping[str, Any]) -> None:
+def claim(folder: Path, made_from: str, settings: PortraitSettings, made_by: Mapping[str, Any]) -> None:
     """Make the folder this run's, if it is nobody's; nothing if it is this run's already.
 
     Raises:
         CrossmemError: It holds another run's portraits, or files that no run of ours wrote.
     """
-    about = folder / ABOUT
-    if not about.exists():
-        strangers = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-        if strangers:
-            raise CrossmemError(
-                f"The folder {str(folder)!r} holds {strangers[0]!r} and no {ABOUT}, so it was not made by us.",
-                "Choose an empty folder.",
-            )
-        write_atomic(about, _as_text({**_head(mark, settings, made_by), "complete": False}))
-        return
-    try:
-        found = json.loads(about.read_text())
-        other, theirs = str(found["fingerprint"]), {**found["settings"], "made by": found["made_by"]}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CrossmemError(
-            f"{str(about)!r} cannot be read: {type(error).__name__}: {error}.", "Choose another folder."
-        ) from error
-    if other != mark:
-        ours = {**settings.decisive(), "made by": made_by}
-        changed = [
-            f"{name}={theirs[part].get(name)!r} there, {value!r} here"
-            for part, values in json.loads(json.dumps(ours)).items()
-            for name, value in values.items()
-            if theirs.get(part, {}).get(name) != value
-        ]
-        raise CrossmemError(
-            f"The folder {str(folder)!r} holds portraits of another run: {'; '.join(changed) or 'by other code'}.",
-            "Choose another folder, or the same settings to go on.",
-        )
+    named = {name: value for values in settings.decisive().values() for name, value in values.items()}
+    remedy = "Choose another folder, or the same settings to go on."
+    claim_folder(folder, made_from, overwrite=False, settings={**named, **made_by}, remedy=remedy)
 
 
 def finish(
     folder: Path,
-    mark: str,
+    made_from: str,
     settings: PortraitSettings,
     made_by: Mapping[str, Any],
     tries: Tries,
@@ -123,7 +98,7 @@ def finish(
     made = [*anchors, *(view for view in views if view is not None)]
     told = {stage: {verdict: count[verdict] for verdict in VERDICTS} for stage, count in tries.counts.items()}
     about = {
-        **_head(mark, settings, made_by),
+        **_head(made_from, settings, made_by),
         "complete": not missing,
         "num_portraits": len(made) - len(anchors),
         "attempts": told,
@@ -148,9 +123,9 @@ def finish(
     return about
 
 
-def _head(mark: str, settings: PortraitSettings, made_by: Mapping[str, Any]) -> dict[str, Any]:
+def _head(made_from: str, settings: PortraitSettings, made_by: Mapping[str, Any]) -> dict[str, Any]:
     decisive = settings.decisive()
-    head = {"fingerprint": mark, "people": decisive["people"], "settings": decisive, "made_by": dict(made_by)}
+    head = {"fingerprint": made_from, "people": decisive["people"], "settings": decisive, "made_by": dict(made_by)}
     return {**head, "models": _models(settings, made_by)}
 
 

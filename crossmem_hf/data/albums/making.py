@@ -64,11 +64,11 @@ def run_portraits(
 
     together(download)  # by one process of each machine; the others find what it downloaded
     run = _Run(settings, folder, *models())
-    together(lambda: claim(folder, run.mark, settings, run.made_by) if state.is_main_process else None)
+    together(lambda: claim(folder, run.made_from, settings, run.made_by) if state.is_main_process else None)
     anchors = run.anchors()
     views = run.views(anchors)
     tries = Tries(counts=run.counts, cosines=run.cosines)
-    return together(lambda: finish(folder, run.mark, settings, run.made_by, tries, anchors, views))[0]
+    return together(lambda: finish(folder, run.made_from, settings, run.made_by, tries, anchors, views))[0]
 
 
 def _embedder(settings: PortraitSettings) -> Embedder | None:
@@ -81,7 +81,7 @@ class _Run:
     ) -> None:
         self.settings, self.folder, self.renderer, self.embedder = settings, folder, renderer, embedder
         self.made_by = {**renderer.provenance, "face_model": embedder.name if embedder else None}
-        self.mark = fingerprint([settings.decisive(), self.made_by, code_fingerprint(run_portraits)])
+        self.made_from = fingerprint([settings.decisive(), self.made_by, code_fingerprint(run_portraits)])
         self.counts: dict[str, Counter[str]] = {"anchors": Counter(), "views": Counter()}
         self.cosines: dict[str, list[float]] = {"own_similarity": [], "other_similarity": []}
         self._people = {person.id: person for person in settings.people()}
@@ -113,7 +113,8 @@ class _Run:
         if missing:
             raise CrossmemError(
                 f"No anchor portrait of {len(missing)} of {len(self._people)} people was accepted in "
-                f"{self.settings.max_attempts} attempts each (first {missing[0]!r}; {_told(self.counts['anchors'])}).",
+                f"{self.settings.max_attempts} attempts each (first {missing[0]!r}; "
+                f"{_counted(self.counts['anchors'])}).",
                 "Raise --max-attempts to go on from there, or choose another model or threshold in another folder.",
             )
         return [kept[name] for name in self._people]
@@ -151,8 +152,8 @@ class _Run:
         return in_shards(
             items,
             work,
-            ledger=self.folder / "ledger" / f"{stage}-{attempt}",
-            mark=fingerprint([self.mark, stage, attempt, keys]),
+            results_log=self.folder / "log" / f"{stage}-{attempt}",
+            fingerprint=fingerprint([self.made_from, stage, attempt, keys]),
             unit_rows=UNIT,
             label=f"{stage}, attempt {attempt + 1}",
         )
@@ -247,5 +248,5 @@ def _opened(path: Path) -> "Image.Image":
         ) from error
 
 
-def _told(counts: Counter[str]) -> str:
+def _counted(counts: Counter[str]) -> str:
     return ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))

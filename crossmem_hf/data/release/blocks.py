@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One finished block: its files, and the record that says so. It does not know who asks for blocks, or in which order.
+"""One finished block: its files, and the line that says so. It does not know who asks for blocks, or in which order.
 
-The record of a block is written after its files. A block whose record is missing, or whose files are not those of the
-record, is made anew; the bytes do not depend on it.
+The results log gets a line for a block after its files. A block without a line, or whose files are not those of its
+line, is made anew; the bytes do not depend on it.
 """
 
-import json
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -20,13 +19,14 @@ from crossmem_hf.data.release.population import world_of
 from crossmem_hf.data.release.shards import Place, Plan, ShardWriter, places, plan_of, rows_of_group
 from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.storage import file_digest, fingerprint, write_atomic
+from crossmem_hf.runs.results_log import ResultsLog
+from crossmem_hf.storage import file_digest, fingerprint
 
-RECORDS = ".build"
-"""The folder of the records, inside the dataset's folder while it is being written."""
+BUILD = ".build"
+"""The folder of the results log, inside the dataset's folder while it is being written."""
 
-Tell = Callable[[int, int], None]
-"""Called with the people and the rows that were written since the last call."""
+Written = Callable[[int], None]
+"""Called with the number of people that were written since the last call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,23 +84,31 @@ class Build:
         versions = version("pyarrow"), version("datasets")
         return fingerprint([self.spec.fingerprint(), self.plan.block_size, versions])
 
+    @property
+    def log(self) -> ResultsLog:
+        """What blocks are finished."""
+        return ResultsLog(self.folder / BUILD, self.fingerprint)
 
-def finished_block(build: Build, number: int) -> Block | None:
-    """A block written earlier from the same spec, once its files are seen to be whole; None if there is none."""
+
+def finished_blocks(build: Build) -> dict[int, Block]:
+    """Number -> block, of those written earlier from the same spec whose files are seen to be whole."""
+    found = {number: _block(build, results) for number, results in build.log.read().items()}
+    return {number: block for number, block in found.items() if block is not None}
+
+
+def _block(build: Build, results: list[Any]) -> Block | None:
     try:
-        record = json.loads(_record_path(build, number).read_text())
-        shards = {name: Shard(**shard) for name, shard in record["shards"].items()}
-        if record["fingerprint"] != build.fingerprint:
-            return None
+        (line,) = results
+        shards = {name: Shard(**shard) for name, shard in line["shards"].items()}
         if any(file_digest(build.folder / name) != shard.digest for name, shard in shards.items()):
             return None
-        return Block(shards, record["audit"])
+        return Block(shards, line["audit"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def write_block(build: Build, number: int, tell: Tell) -> Block:
-    """Write the files of one block, then its record.
+def write_block(build: Build, number: int, written: Written) -> Block:
+    """Write the files of one block, then its line in the results log.
 
     Raises:
         CrossmemError: A check of the rows failed (`data.audit`), or a file could not be written.
@@ -117,7 +125,7 @@ def write_block(build: Build, number: int, tell: Tell) -> Block:
                 unfinished.callback(path.unlink, missing_ok=True)
                 unfinished.callback(writer.abandon)
                 writers[place] = writer
-            audit = _fill(writers, build, number, tell)
+            audit = _fill(writers, build, number, written)
             for writer in writers.values():
                 writer.close()
             shards = {names[place]: _finished(folder / names[place], writer) for place, writer in writers.items()}
@@ -127,23 +135,20 @@ def write_block(build: Build, number: int, tell: Tell) -> Block:
             "Free some space, and run the same again: it goes on from there.",
         ) from error
     block = Block(shards, audit.as_json())
-    record = {"fingerprint": build.fingerprint, **asdict(block)}
-    write_atomic(_record_path(build, number), json.dumps(record) + "\n")
+    build.log.write(number, [asdict(block)], process=number)
     return block
 
 
-def _fill(writers: dict[Place, ShardWriter], build: Build, number: int, tell: Tell) -> Audit:
+def _fill(writers: dict[Place, ShardWriter], build: Build, number: int, written: Written) -> Audit:
     plan, spec = build.plan, build.spec
     audit = Audit(world_of(spec))
     for group in plan.groups(number):
-        num_rows = 0
         for place, writer in writers.items():
             for row in rows_of_group(place, group, plan, spec):
                 audit.add(place, row)
                 writer.add(row)
-                num_rows += 1
         audit.end_of_group()
-        tell(len(group), num_rows)
+        written(len(group))
     return audit
 
 
@@ -152,7 +157,3 @@ def _finished(path: Path, writer: ShardWriter) -> Shard:
     shard = Shard(file_digest(part), writer.num_rows, writer.num_bytes, part.stat().st_size)
     os.replace(part, path)
     return shard
-
-
-def _record_path(build: Build, number: int) -> Path:
-    return build.folder / RECORDS / f"block-{number:05d}.json"

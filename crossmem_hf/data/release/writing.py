@@ -1,20 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """The dataset as files: every split of every config as Parquet, and the card. It does not know where they go."""
 
-import os
 import shutil
-import threading
-from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from multiprocessing import get_context, parent_process
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from operator import mul
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Console
+
 from crossmem_hf.data.configs.qa import check_questions
 from crossmem_hf.data.configs.table import SPLITS, features_of
-from crossmem_hf.data.release.blocks import RECORDS, Block, Build, Shard, Tell, finished_block, write_block
+from crossmem_hf.data.release.blocks import BUILD, Block, Build, Shard, finished_blocks, write_block
 from crossmem_hf.data.release.card import dataset_card, evaluation_tasks
 from crossmem_hf.data.release.quality import (
     FILE_NAME,
@@ -27,13 +26,15 @@ from crossmem_hf.data.release.samples import contact_sheet
 from crossmem_hf.data.release.shards import Place
 from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.runs.pool import Report, run_jobs
+from crossmem_hf.runs.progress import progress_bar
+from crossmem_hf.runs.stages import claim_folder
 from crossmem_hf.storage import write_atomic
 
 if TYPE_CHECKING:
     import datasets
 
 REPO_ID = "crossmem/personas"
-_STARTED = "fingerprint"
 
 
 def write_dataset(
@@ -60,7 +61,7 @@ def write_dataset(
             ``if __name__ == "__main__":``.
         people_per_shard: People of consecutive numbers whose rows share a file; None for as many as make some 8,000
             portraits or 40,000 questions.
-        progress: Show people, rows a second and the time left on the terminal.
+        progress: Show people, how many a second and the time left on the terminal.
 
     Returns:
         The quality report, as it stands in ``quality.json``.
@@ -76,12 +77,10 @@ def write_dataset(
     check_questions(spec)
     check_people(spec)
     _begin(build)
-    done = {number: finished_block(build, number) for number in range(plan.num_blocks)}
-    missing = [number for number, block in done.items() if block is None]
-    people_left = sum(len(group) for number in missing for group in plan.groups(number))
-    with _shown(plan.num_people, plan.num_people - people_left, progress=progress) as tell:
-        done |= _written(build, missing, min(num_proc, len(missing)), tell)
-    blocks = [block for _, block in sorted(done.items()) if block is not None]
+    done = finished_blocks(build)
+    missing = [number for number in range(plan.num_blocks) if number not in done]
+    done |= _written(build, missing, min(num_proc, len(missing)), progress)
+    blocks = [block for _, block in sorted(done.items())]
     shards = {name: shard for block in blocks for name, shard in block.shards.items()}
     content = content_fingerprint({name: shard.digest for name, shard in shards.items()})
     report = quality_report(spec, [block.audit for block in blocks], content)
@@ -90,115 +89,64 @@ def write_dataset(
 
 
 def _begin(build: Build) -> None:
-    """Accept a folder that is empty or holds the beginning of this very dataset, and mark it."""
+    """Accept a folder that is empty or holds the beginning of this very dataset, and claim it."""
     folder = build.folder
-    mark = folder / RECORDS / _STARTED
-    if mark.is_file():
-        if mark.read_text() != build.fingerprint:
-            raise CrossmemError(
-                f"{str(folder)!r} holds an unfinished dataset of another spec or version.",
-                "Delete the folder or choose another one.",
-            )
+    if (folder / BUILD / "run.json").exists():
         for left in folder.glob(".*"):  # by a kill in the middle of `write_atomic`
             if left.is_file():
                 left.unlink()
-        return
-    if folder.exists() and any(path.name != RECORDS for path in folder.iterdir()):
+    elif folder.exists() and any(path.name != BUILD for path in folder.iterdir()):
         raise CrossmemError(f"{str(folder)!r} is not empty.", "Name a folder that is new or empty.")
-    write_atomic(mark, build.fingerprint)
+    remedy = f"It is a dataset that was not finished: delete {str(folder)!r}, or choose another folder."
+    claim_folder(folder / BUILD, build.fingerprint, overwrite=False, settings=build.spec.shown(), remedy=remedy)
 
 
-def _written(build: Build, numbers: Sequence[int], num_proc: int, tell: Tell) -> dict[int, Block]:
-    if num_proc <= 1:
-        return {number: write_block(build, number, tell) for number in numbers}
-    context = get_context("spawn")
-    counts = context.Array("q", 2)
-    blocks: dict[int, Block] = {}
-    with ProcessPoolExecutor(num_proc, mp_context=context, initializer=_start_worker, initargs=(counts,)) as pool:
-        pending: dict[Future[Block], int] = {pool.submit(_work, build, number): number for number in numbers}
-        try:
-            while pending:
-                finished, _ = wait(pending, timeout=0.5, return_when=FIRST_COMPLETED)
-                blocks |= {pending.pop(future): future.result() for future in finished}
-                with counts.get_lock():
-                    people, rows = counts[0], counts[1]
-                    counts[0] = counts[1] = 0
-                tell(people, rows)
-        except BrokenProcessPool as error:
-            raise CrossmemError(
-                "A writing process died; the system may have run out of memory.",
-                "Run the same again: finished shards are kept; use fewer processes if memory is short.",
-            ) from error
-        finally:
-            pool.shutdown(cancel_futures=True)
-    return blocks
+@dataclass(frozen=True, slots=True)
+class _BlockJob:
+    """A block to write, for a process of its own."""
+
+    build: Build
+    number: int
+
+    @property
+    def name(self) -> str:
+        return f"block {self.number}"
+
+    @property
+    def num_people(self) -> int:
+        return sum(map(len, self.build.plan.groups(self.number)))
+
+    def run(self, report: Report) -> Block:
+        people = 0
+
+        def written(more: int) -> None:
+            nonlocal people
+            people += more
+            report(self.name, people / self.num_people)
+
+        return write_block(self.build, self.number, written)
 
 
-_counts: Any = None
-"""In a worker: people and rows it has written, shared with the parent."""
+def _written(build: Build, numbers: Sequence[int], num_proc: int, progress: bool) -> dict[int, Block]:
+    jobs = [_BlockJob(build, number) for number in numbers]
+    people, shares = [job.num_people for job in jobs], [0.0] * len(jobs)
+    kept = build.plan.num_people - sum(people)
+    with progress_bar("Writing", build.plan.num_people, done=kept, unit="people", shown=progress) as bar:
 
+        def display(index: int, step: str, share: float) -> None:
+            shares[index] = share
+            bar.to(kept + sum(map(mul, people, shares)))
 
-def _start_worker(counts: Any) -> None:
-    global _counts
-    _counts = counts
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-
-
-def _die_with_parent() -> None:
-    """End this process as soon as its parent is gone; a worker would otherwise wait for ever for a killed one."""
-    parent = parent_process()
-    assert parent is not None, "a worker has a parent"
-    parent.join()
-    os._exit(1)
-
-
-def _work(build: Build, number: int) -> Block:
-    def tell(people: int, rows: int) -> None:
-        with _counts.get_lock():
-            _counts[0] += people
-            _counts[1] += rows
-
-    return write_block(build, number, tell)
-
-
-@contextmanager
-def _shown(num_people: int, num_done: int, *, progress: bool) -> Iterator[Tell]:
-    """A bar on the error stream, moved by the function it gives."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("people, {task.fields[rate]} rows a second,"),
-        TimeElapsedColumn(),
-        TextColumn("so far,"),
-        TimeRemainingColumn(),
-        TextColumn("left"),
-    )
-    with Progress(*columns, console=Console(stderr=True), disable=not progress) as bar:
-        task = bar.add_task("Writing", total=num_people, completed=num_done, rate="0")
-        num_rows = 0
-
-        def tell(people: int, rows: int) -> None:
-            nonlocal num_rows
-            num_rows += rows
-            elapsed = bar.tasks[0].elapsed or 0
-            bar.update(task, advance=people, rate=f"{num_rows / elapsed:,.0f}" if elapsed else "0")
-
-        yield tell
+        if num_proc <= 1:
+            blocks = [job.run(partial(display, index)) for index, job in enumerate(jobs)]
+        else:
+            how: dict[str, Any] = {"console": Console(stderr=True), "display": display, "torch_threads": False}
+            blocks = run_jobs(jobs, workers=num_proc, log=build.folder / BUILD / "log.txt", **how)
+    return dict(zip(numbers, blocks, strict=True))
 
 
 def _finish(folder: Path, spec: DatasetSpec, shards: dict[str, Shard], report: QualityReport, repo_id: str) -> None:
-    """Write all that is not Parquet; a folder with a card and without records is whole."""
+    """Write all that is not Parquet; a folder with a card and without a results log is whole."""
     write_atomic(folder / FILE_NAME, report.as_json())
     write_atomic(folder / "samples.png", contact_sheet(spec))
     write_atomic(folder / "eval.yaml", evaluation_tasks(repo_id))
@@ -206,7 +154,7 @@ def _finish(folder: Path, spec: DatasetSpec, shards: dict[str, Shard], report: Q
     for name, shard in shards.items():
         sizes[_place_of(name)] = sizes.get(_place_of(name), 0) + shard.size
     write_atomic(folder / "README.md", dataset_card(spec, _infos(shards, sizes), sizes, report, repo_id=repo_id))
-    shutil.rmtree(folder / RECORDS)
+    shutil.rmtree(folder / BUILD)
 
 
 def _place_of(name: str) -> Place:

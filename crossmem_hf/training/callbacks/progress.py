@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Telling how far a training has come. It does not know what is trained."""
+"""Reporting how far a training has come. It does not know what is trained."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,11 +7,11 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 
-class TellProgress(TrainerCallback):
+class ReportProgress(TrainerCallback):
     """Reports a training as the part of a job between two shares.
 
     Args:
-        tell: Called with the title and the share of the job that is done.
+        report: Called with the title and the share of the job that is done.
         title: What is going on.
         start: Share of the job done when training starts, 0 to 1.
         stop: Share of the job done when training ends.
@@ -20,8 +20,8 @@ class TellProgress(TrainerCallback):
         step: The last step made.
     """
 
-    def __init__(self, tell: Callable[[str, float], None], title: str, start: float, stop: float) -> None:
-        self.tell, self.title, self.start, self.stop = tell, title, start, stop
+    def __init__(self, report: Callable[[str, float], None], title: str, start: float, stop: float) -> None:
+        self.report, self.title, self.start, self.stop = report, title, start, stop
         self.step = 0
 
     def on_step_end(
@@ -30,4 +30,4 @@ class TellProgress(TrainerCallback):
         """Report the share reached."""
         self.step = state.global_step
         share = self.step / max(1, state.max_steps)
-        self.tell(f"{self.title} {self.step}/{state.max_steps}", self.start + share * (self.stop - self.start))
+        self.report(f"{self.title} {self.step}/{state.max_steps}", self.start + share * (self.stop - self.start))

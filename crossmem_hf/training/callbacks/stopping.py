@@ -22,10 +22,10 @@ class StopWhenForgotten(TrainerCallback):
     goes on from one.
 
     Args:
-        evaluate: Recall of the forgotten people, 0 to 1. Called on every process, with the model in eval mode and
+        evaluate: Recall of the forgotten personas, 0 to 1. Called on every process, with the model in eval mode and
             its active adapter on; the first process's answer decides.
         threshold: Stop at this value or below, 0 to 1.
-        every_steps: Optimizer steps between two looks; at least 1.
+        every_steps: Optimizer steps between two evaluations; at least 1.
 
     Attributes:
         history: (step, recall) pairs, in order.
@@ -39,7 +39,7 @@ class StopWhenForgotten(TrainerCallback):
         if not 0.0 <= threshold <= 1.0:
             raise CrossmemError(f"threshold={threshold!r} is no recall.", "Choose a number from 0 to 1.")
         if every_steps < 1:
-            raise CrossmemError(f"every_steps={every_steps!r} is below 1.", "Look every 1 or more steps.")
+            raise CrossmemError(f"every_steps={every_steps!r} is below 1.", "Evaluate every 1 or more steps.")
         self.evaluate, self.threshold, self.every_steps = evaluate, threshold, every_steps
         self.history: list[tuple[int, float]] = []
         self.stopped_at: int | None = None

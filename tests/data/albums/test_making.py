@@ -31,11 +31,11 @@ def listed(folder):
 
 
 def contents(folder):
-    """Every file but the ledgers, whose lines may stand in another order."""
+    """Every file but the results logs, whose lines may stand in another order."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and "ledger" not in path.parts
+        if path.is_file() and "log" not in path.parts
     }
 
 
@@ -91,7 +91,7 @@ def test_views_are_like_their_anchor_and_anchors_unlike_each_other(album):
 def test_rejected_attempts_are_counted_by_reason_and_none_is_left_behind(album):
     folder, about = album
     seen = Counter()
-    for path in sorted((folder / "ledger").glob("views-*/*.jsonl")):
+    for path in sorted((folder / "log").glob("views-*/*.jsonl")):
         for text in path.read_text().splitlines():
             seen.update(result["verdict"] for result in json.loads(text)["results"])
     assert {verdict: count for verdict, count in about["attempts"]["views"].items() if count} == dict(seen)
@@ -209,7 +209,7 @@ def test_without_a_face_model_only_the_safety_checker_decides(tmp_path):
 def test_a_folder_of_another_run_is_refused_and_stays(album):
     folder, _ = album
     before = contents(folder)
-    with pytest.raises(CrossmemError, match=r"another run: num_views=2 there, 3 here"):
+    with pytest.raises(CrossmemError, match=r"another run \(.*: num_views=2 there, 3 here"):
         run(folder, chosen=settings(num_views=3))
     with pytest.raises(CrossmemError, match=r"seed=0 there, 1 here"):
         run(folder, chosen=settings(seed=1))
@@ -222,10 +222,10 @@ def test_a_folder_of_another_run_is_refused_and_stays(album):
 
 def test_a_folder_that_is_not_ours_is_refused(tmp_path):
     (tmp_path / "holiday.jpg").write_bytes(b"x")
-    with pytest.raises(CrossmemError, match=r"holds 'holiday\.jpg' and no portraits\.json"):
+    with pytest.raises(CrossmemError, match=r"files that are not a run's, such as 'holiday\.jpg'"):
         run(tmp_path)
-    (tmp_path / "portraits.json").write_text("{}")
-    with pytest.raises(CrossmemError, match="cannot be read: KeyError"):
+    (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(CrossmemError, match="another run \\(fingerprint unreadable"):
         run(tmp_path)
 
 
@@ -274,4 +274,4 @@ def test_two_processes_go_on_and_make_what_one_makes(album, tmp_path, root):
     assert contents(tmp_path / "stub") == contents(album[0]), "killed, then finished by two"
     run_portraits(with_model(model), tmp_path / "alone")
     assert contents(tmp_path / "tiny") == contents(tmp_path / "alone")
-    assert {path.name for path in (tmp_path / "tiny/ledger/views-0").iterdir()} == {"0.jsonl", "1.jsonl"}
+    assert {path.name for path in (tmp_path / "tiny/log/views-0").iterdir()} == {"0.jsonl", "1.jsonl"}

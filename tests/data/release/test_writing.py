@@ -2,6 +2,7 @@
 """The written folder: the same bytes however they came about, and nothing half done that looks whole."""
 
 import errno
+import json
 import os
 import signal
 import subprocess
@@ -32,7 +33,7 @@ def contents(folder):
 
 
 def records(folder):
-    return sorted((folder / blocks.RECORDS).glob("block-*.json"))
+    return sorted((folder / blocks.BUILD).glob("*.jsonl"))
 
 
 def rows_in(shards):
@@ -114,8 +115,8 @@ from crossmem_hf.data.spec import DatasetSpec
 fill = blocks._fill
 
 
-def filled_and_waiting(writers, build, number, tell):
-    audit = fill(writers, build, number, tell)
+def filled_and_waiting(writers, build, number, written):
+    audit = fill(writers, build, number, written)
     if number:
         time.sleep(600)  # until the kill, with the files of the second block unfinished
     return audit
@@ -188,18 +189,19 @@ def test_a_damaged_shard_is_written_anew(sharded, tmp_path, monkeypatch):
 
 
 def test_a_begun_folder_of_another_spec_is_refused(tmp_path):
-    (tmp_path / blocks.RECORDS).mkdir()
-    (tmp_path / blocks.RECORDS / "fingerprint").write_text("0123456789abcdef")
-    with pytest.raises(CrossmemError, match="unfinished dataset of another spec"):
+    (tmp_path / blocks.BUILD).mkdir()
+    held = {"fingerprint": "0123456789abcdef", "settings": TINY.as_dict() | {"seed": 3}}
+    (tmp_path / blocks.BUILD / "run.json").write_text(json.dumps(held))
+    with pytest.raises(CrossmemError, match=r"seed=3 there, 0 here.*a dataset that was not finished"):
         write_dataset(tmp_path, TINY)
 
 
 def test_a_writing_killed_before_it_made_its_mark_can_go_on(tmp_path):
-    (tmp_path / blocks.RECORDS).mkdir()
-    (tmp_path / blocks.RECORDS / ".fingerprint.half").write_text("0")
+    (tmp_path / blocks.BUILD).mkdir()
+    (tmp_path / blocks.BUILD / ".run.json.half").write_text("0")
     write_dataset(tmp_path, TINY, people_per_shard=6)
     assert (tmp_path / "README.md").is_file()
-    assert not (tmp_path / blocks.RECORDS).exists()
+    assert not (tmp_path / blocks.BUILD).exists()
 
 
 def test_a_folder_that_holds_something_is_refused(tmp_path):
@@ -232,16 +234,6 @@ def test_a_full_disk_keeps_what_is_finished(sharded, tmp_path, monkeypatch):
     monkeypatch.undo()
     write_dataset(tmp_path, TINY, people_per_shard=2)
     assert contents(tmp_path) == contents(sharded)
-
-
-def die(build, number):
-    os._exit(1)
-
-
-def test_a_worker_that_dies_is_an_error(tmp_path, monkeypatch):
-    monkeypatch.setattr(writing, "_work", die)
-    with pytest.raises(CrossmemError, match="A writing process died"):
-        write_dataset(tmp_path, TINY, people_per_shard=2, num_proc=2)
 
 
 def test_a_failed_check_leaves_no_card(tmp_path, monkeypatch):

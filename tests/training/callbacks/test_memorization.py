@@ -6,7 +6,6 @@ import random
 import numpy as np
 import pytest
 import torch
-from crossmem_hf.evaluation.recall import recall
 from datasets import concatenate_datasets
 from peft import PeftModel
 from safetensors.torch import load_file
@@ -14,8 +13,11 @@ from transformers import TrainerCallback
 from trl import SFTTrainer
 
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.evaluation.evaluator import Evaluator
 from crossmem_hf.metrics.exposure.exposure_math import exposure_items
+from crossmem_hf.metrics.matching import row_matches
 from crossmem_hf.scoring.candidates import score_candidates
+from crossmem_hf.scoring.generation import generate_answers
 from crossmem_hf.training.callbacks.memorization import MEAN, MemorizationCallback, harmonic_mean
 from crossmem_hf.training.config import VisionSFTConfig
 from crossmem_hf.training.reference import REFERENCE
@@ -23,6 +25,7 @@ from tests.training import knowing as toy
 from tests.training import world
 
 SETS = {"forget": toy.FORGET, "retain": toy.RETAIN}
+FORGOTTEN = ("p0", "p1")
 NUMBERS = {
     f"{side}_{modality}_{what}" for side in SETS for modality in ("image", "text") for what in ("recall", "exposure")
 }
@@ -35,58 +38,60 @@ def model(tmp_path_factory):
     return lambda **choices: toy.knowing(folder, **choices)
 
 
-def watch(trainer, sets=SETS, **choices):
+def evaluates(trainer, rows=toy.EVERYBODY, candidates=toy.NAMES, forgotten=FORGOTTEN, metrics=None, **choices):
     """Its callback, added to it."""
-    choices = {"candidates": toy.NAMES, "every_steps": 2} | choices
-    callback = MemorizationCallback(trainer, sets, **choices)
+    chosen = metrics or (["recall", "exposure"] if candidates else ["recall"])
+    evaluator = Evaluator(rows, metrics=chosen, candidates=candidates, forgotten=forgotten)
+    callback = MemorizationCallback(trainer, evaluator, **({"every_steps": 2} | choices))
     trainer.add_callback(callback)
     return callback
 
 
 def measured(model):
-    """What a look should see, from one set and modality at a time and a forward pass a row."""
+    """What an evaluation should measure, from one set and modality at a time and a forward pass a row."""
     numbers = {}
     for side, rows in SETS.items():
         for modality in ("image", "text"):
             own = rows.select([n for n, other in enumerate(rows["modality"]) if other == modality])
-            numbers[f"{side}_{modality}_recall"] = recall(model.eval(), world.processor(), own)
+            answers = generate_answers(model.eval(), world.processor(), own)
+            numbers[f"{side}_{modality}_recall"] = float(row_matches(answers, own["answer"]).mean())
             truths = [toy.NAMES.index(row["answer"]) for row in own]
             costs = [score_candidates(model, world.processor(), [row], toy.NAMES).nll_per_token[0] for row in own]
             numbers[f"{side}_{modality}_exposure"] = float(exposure_items(costs, truths).exposure.mean())
     return numbers
 
 
-def test_it_looks_at_the_start_every_so_often_and_at_the_end(model, tmp_path):
+def test_it_evaluates_at_the_start_every_so_often_and_at_the_end(model, tmp_path):
     trainer = toy.forgetting(tmp_path, model(), max_steps=5)
-    callback = watch(trainer)
+    callback = evaluates(trainer)
     start = measured(trainer.model)
     trainer.train()
-    assert [look["step"] for look in callback.history] == [0, 2, 4, 5]
+    assert [one["step"] for one in callback.history] == [0, 2, 4, 5]
     first, last = callback.history[0], callback.history[-1]
     assert set(first) == {"step", MEAN, *NUMBERS}
     assert {name: first[name] for name in NUMBERS} == pytest.approx(start)
     assert first["forget_image_recall"] == first["retain_text_recall"] == 1.0
     assert {name: last[name] for name in NUMBERS} == pytest.approx(measured(trainer.model))
-    assert last["forget_image_exposure"] < first["forget_image_exposure"], "looks follow the weights"
+    assert last["forget_image_exposure"] < first["forget_image_exposure"], "evaluations follow the weights"
 
 
-def test_looks_are_logged_beside_the_losses_which_stay_as_they_are(model, tmp_path):
+def test_evaluations_are_logged_beside_the_losses_which_stay_as_they_are(model, tmp_path):
     logs = []
-    for watched in (False, True):
+    for evaluated in (False, True):
         trainer = toy.forgetting(tmp_path, model(), max_steps=5, logging_steps=2)
-        callback = watch(trainer, every_steps=1) if watched else None
+        callback = evaluates(trainer, every_steps=1) if evaluated else None
         trainer.train()
         logs.append([entry for entry in trainer.state.log_history if "loss" in entry])
     assert logs[0] == logs[1]
-    looks = [entry for entry in trainer.state.log_history if f"memorization/{MEAN}" in entry]
-    assert [entry["step"] for entry in looks] == [0, 1, 2, 3, 4, 5]
-    for entry, look in zip(looks, callback.history, strict=True):
-        assert {name: entry[f"memorization/{name}"] for name in (MEAN, *NUMBERS)}.items() <= look.items()
+    logged = [entry for entry in trainer.state.log_history if f"memorization/{MEAN}" in entry]
+    assert [entry["step"] for entry in logged] == [0, 1, 2, 3, 4, 5]
+    for entry, one in zip(logged, callback.history, strict=True):
+        assert {name: entry[f"memorization/{name}"] for name in (MEAN, *NUMBERS)}.items() <= one.items()
         assert not any("loss" in name for name in entry)
 
 
-def test_watching_changes_nothing(model, tmp_path):
-    """Dropout draws random numbers, and so do the callbacks here; a look must use none of theirs."""
+def test_evaluating_changes_nothing(model, tmp_path):
+    """Dropout draws random numbers, and so do the callbacks here; an evaluation must use none of theirs."""
 
     class Draws(TrainerCallback):
         def __init__(self):
@@ -100,32 +105,32 @@ def test_watching_changes_nothing(model, tmp_path):
         return random.random() + np.random.rand() + float(torch.rand(())) > -1
 
     seen = []
-    for watched in (False, True):
+    for evaluated in (False, True):
         trainer = toy.forgetting(tmp_path, model(dropout=0.3), gradient_checkpointing=True)
         random.seed(1)
         np.random.seed(1)
-        if watched:
-            callback = watch(trainer, every_steps=1)
-            look = callback._numbers
-            callback._numbers = lambda model, look=look: (
+        if evaluated:
+            callback = evaluates(trainer, every_steps=1)
+            numbers = callback._numbers
+            callback._numbers = lambda model, numbers=numbers: (
                 random.random(),
                 np.random.rand(),
                 torch.rand(3),
-                look(model),
+                numbers(model),
             )[3]
         draws = Draws()
         trainer.add_callback(draws)
         trainer.train()
         seen.append((world.weights(trainer.model), draws.drawn))
-    (plain, drawn), (watched, drawn_watched) = seen
-    assert drawn == drawn_watched
+    (plain, drawn), (evaluated, drawn_evaluated) = seen
+    assert drawn == drawn_evaluated
     for name, weight in plain.items():
-        assert torch.equal(weight, watched[name]), name
+        assert torch.equal(weight, evaluated[name]), name
 
 
 def test_the_adapter_that_trains_is_asked_not_the_reference(model, tmp_path):
     trainer = toy.forgetting(tmp_path, model())
-    callback = watch(trainer)
+    callback = evaluates(trainer)
     with torch.no_grad():
         for name, weight in trainer.model.named_parameters():
             if "lora_B" in name and f".{REFERENCE}." not in name:
@@ -136,7 +141,7 @@ def test_the_adapter_that_trains_is_asked_not_the_reference(model, tmp_path):
 
 def test_the_best_is_kept_with_its_numbers(model, tmp_path):
     trainer = toy.forgetting(tmp_path, model(), max_steps=8, learning_rate=3e-2)
-    callback = watch(trainer, every_steps=1)
+    callback = evaluates(trainer, every_steps=1)
     weights = {}
 
     class Weights(TrainerCallback):
@@ -146,7 +151,7 @@ def test_the_best_is_kept_with_its_numbers(model, tmp_path):
     trainer.add_callback(Weights())
     trainer.train()
     later = callback.history[1:]
-    best = max(later, key=lambda look: look[MEAN])
+    best = max(later, key=lambda one: one[MEAN])
     assert best[MEAN] > 0
     assert callback.best == best == json.loads((tmp_path / "best" / "best.json").read_text())
     recalls = {side: [best[f"{side}_{modality}_recall"] for modality in ("image", "text")] for side in SETS}
@@ -159,18 +164,18 @@ def test_the_best_is_kept_with_its_numbers(model, tmp_path):
 
 def test_it_stops_when_every_modality_is_at_chance(model, tmp_path):
     trainer = toy.forgetting(tmp_path, model(), max_steps=60, learning_rate=3e-2)
-    callback = watch(trainer, every_steps=1, stop_at="chance", keep_best=False)
+    callback = evaluates(trainer, every_steps=1, stop_at="chance", keep_best=False)
     trainer.train()
     *before, last = callback.history
     assert callback.stopped_at == last["step"] == trainer.state.global_step < 60
     assert max(last["forget_image_recall"], last["forget_text_recall"]) <= 1 / 4
-    assert all(max(look["forget_image_recall"], look["forget_text_recall"]) > 1 / 4 for look in before)
+    assert all(max(one["forget_image_recall"], one["forget_text_recall"]) > 1 / 4 for one in before)
     assert not (tmp_path / "best").exists()
 
 
 def test_it_never_stops_before_the_first_step(model, tmp_path):
     trainer = toy.forgetting(tmp_path, model(), max_steps=2)
-    callback = watch(trainer, stop_at=1.0)
+    callback = evaluates(trainer, stop_at=1.0)
     trainer.train()
     assert callback.stopped_at == 2
 
@@ -184,14 +189,14 @@ def test_what_was_seen_survives_a_resume(model, tmp_path):
         "restore_callback_states_from_checkpoint": True,
     }
     trainer = toy.forgetting(tmp_path, model(), **saving)
-    whole = watch(trainer)
+    whole = evaluates(trainer)
     trainer.train()
     kept = load_file(tmp_path / "best" / "adapter_model.safetensors")
     trainer = toy.forgetting(tmp_path, model(), **saving)
-    resumed = watch(trainer)
+    resumed = evaluates(trainer)
     trainer.train(resume_from_checkpoint=str(tmp_path / "checkpoint-3"))
-    assert [look["step"] for look in resumed.history] == [0, 2, 3, 4, 6]
-    assert [look for look in resumed.history if look["step"] != 3] == whole.history
+    assert [one["step"] for one in resumed.history] == [0, 2, 3, 4, 6]
+    assert [one for one in resumed.history if one["step"] != 3] == whole.history
     assert resumed.best == whole.best
     again = load_file(tmp_path / "best" / "adapter_model.safetensors")
     assert all(torch.equal(again[name], kept[name]) for name in kept)
@@ -201,48 +206,51 @@ def test_a_run_that_begins_anew_has_no_history(model, tmp_path):
     (tmp_path / "best").mkdir()
     (tmp_path / "best" / "best.json").write_text(json.dumps({"step": 9, MEAN: 2.0}))
     trainer = toy.forgetting(tmp_path, model(), max_steps=2)
-    callback = watch(trainer)
+    callback = evaluates(trainer)
     for _ in range(2):
         trainer.train()
-        assert [look["step"] for look in callback.history] == [0, 2]
+        assert [one["step"] for one in callback.history] == [0, 2]
     assert callback.best["step"] == 2
 
 
 def test_any_trainer_of_transformers_will_do(model, tmp_path):
     config = VisionSFTConfig(**world.settings(tmp_path, max_steps=2))
     trainer = SFTTrainer(model(), config, train_dataset=toy.FORGET, processing_class=world.processor())
-    callback = watch(trainer, candidates=None)
+    callback = evaluates(trainer, candidates=None)
     trainer.train()
     assert callback.history[0]["forget_text_recall"] == 1.0
     assert not any("exposure" in name for name in callback.history[0])
     assert (tmp_path / "best" / "adapter_model.safetensors").exists()
 
 
+def about_jobs():
+    return toy.FORGET.map(lambda row: {"attribute": "job", "answer": "cook"}, load_from_cache_file=False)
+
+
 def test_candidates_by_attribute(model, tmp_path):
-    jobs = toy.FORGET.map(lambda row: {"attribute": "job", "answer": "cook"}, load_from_cache_file=False)
     by_attribute = {"full_name": toy.NAMES, "job": ["cook", "poet", "vet"], "city": ["Oslo", "Rome"]}
-    trainer = toy.forgetting(tmp_path, model())
-    callback = watch(trainer, {"forget": toy.FORGET, "jobs": jobs}, candidates=by_attribute, stop_at="chance")
-    assert callback.floor == {"image": 1 / 4, "text": 1 / 4}
-    assert callback.watched[1].chance() == {"image": 1 / 3, "text": 1 / 3}
-    numbers = callback._numbers(model().eval())
-    assert numbers["forget_image_exposure"] == 100.0
+    trainer, jobs = toy.forgetting(tmp_path, model()), about_jobs()
+    callback = evaluates(trainer, concatenate_datasets([jobs, toy.RETAIN]), by_attribute, stop_at="chance")
+    assert callback.floor == {"image": 1 / 3, "text": 1 / 3}
+    numbers, chances = callback._numbers(model().eval())
+    assert numbers["retain_image_exposure"] == 100.0
     ranks = score_candidates(model().eval(), world.processor(), jobs.select([0, 1]), by_attribute["job"]).truth_rank
-    assert numbers["jobs_image_exposure"] == pytest.approx(np.mean(100 * (1 - np.log(ranks) / np.log(3))))
-    assert MEAN not in numbers
+    assert numbers["forget_image_exposure"] == pytest.approx(np.mean(100 * (1 - np.log(ranks) / np.log(3))))
+    assert (chances["forget_image_recall_chance"], chances["retain_text_recall_chance"]) == (1 / 3, 1 / 4)
+    alone = evaluates(trainer, jobs, by_attribute)
+    assert MEAN not in alone._numbers(model().eval())[0]
 
 
 def test_chance_is_logged_beside_each_exposure(model, tmp_path):
-    jobs = toy.FORGET.map(lambda row: {"attribute": "job", "answer": "cook"}, load_from_cache_file=False)
     by_attribute = {"full_name": toy.NAMES, "job": ["cook", "poet", "vet"]}
     trainer = toy.forgetting(tmp_path, model(), max_steps=1)
-    watch(trainer, {"forget": concatenate_datasets([toy.FORGET, jobs])}, candidates=by_attribute)
+    evaluates(trainer, concatenate_datasets([toy.FORGET, about_jobs()]), by_attribute)
     trainer.train()
-    looks = [entry for entry in trainer.state.log_history if "memorization/forget_text_exposure" in entry]
+    logged = [entry for entry in trainer.state.log_history if "memorization/forget_text_exposure" in entry]
     levels = [np.mean([100 * (1 - math.log(rank) / math.log(k)) for rank in range(1, k + 1)]) for k in (4, 3)]
-    assert [entry["step"] for entry in looks] == [0, 1]
+    assert [entry["step"] for entry in logged] == [0, 1]
     for modality in ("image", "text"):
-        chances = [entry[f"memorization/forget_{modality}_exposure_chance"] for entry in looks]
+        chances = [entry[f"memorization/forget_{modality}_exposure_chance"] for entry in logged]
         assert chances == pytest.approx([np.mean(levels)] * 2)
 
 
@@ -254,44 +262,45 @@ def reported(rows, *which):
 
 
 def test_rows_that_are_reported_choose_nothing(tmp_path):
-    sets = {"forget": toy.FORGET, "retain": reported(toy.RETAIN, 2)}
-    for choices in ({}, {"keep_best": False, "stop_at": 0.0}):
-        with pytest.raises(CrossmemError, match="Row 2 of the 'retain' rows is a test row"):
-            watch(toy.forgetting(tmp_path, world.memorized()), sets, **choices)
-    assert watch(toy.forgetting(tmp_path, world.memorized()), sets, keep_best=False).best == {}
-    watch(toy.forgetting(tmp_path, world.memorized()), {"forget": reported(toy.FORGET)})
+    rows = concatenate_datasets([reported(toy.FORGET), reported(toy.RETAIN, 2)])
+    for choices in ({"keep_best": True}, {"keep_best": False, "stop_at": 0.0}):
+        with pytest.raises(CrossmemError, match="Row 6 of the 'evaluation' rows is a test row"):
+            evaluates(toy.forgetting(tmp_path, world.memorized()), rows, **choices)
+    assert evaluates(toy.forgetting(tmp_path, world.memorized()), rows).keep_best is False
+    assert evaluates(toy.forgetting(tmp_path, world.memorized()), reported(toy.FORGET)).keep_best is True
+
+
+def test_a_trainer_takes_an_evaluator(model, tmp_path):
+    evaluator = Evaluator(toy.EVERYBODY, metrics=["recall"], forgotten=FORGOTTEN)
+    trainer = toy.forgetting(tmp_path, model(), max_steps=1, evaluator=evaluator)
+    trainer.train()
+    (callback,) = [one for one in trainer.callback_handler.callbacks if isinstance(one, MemorizationCallback)]
+    assert [one["step"] for one in callback.history] == [0, 1]
+    assert callback.history[0]["forget_text_recall"] == 1.0
 
 
 MISTAKES = {
-    "no forget rows": ({"sets": {"forget": toy.FORGET.select([])}}, "no forget rows to ask"),
-    "no modality": (
-        {"sets": {"forget": toy.FORGET.remove_columns("modality")}},
-        r"forget rows lack .*\['modality'\]",
-    ),
-    "no truth": ({"candidates": toy.NAMES[1:]}, "Row 0 of the 'forget' rows has the answer 'Ada Moss'"),
-    "one candidate": ({"candidates": ["Ada Moss"]}, "at least two texts"),
-    "twice": ({"candidates": [*toy.NAMES, "Cy"]}, "each once"),
-    "no such attribute": ({"candidates": {"job": ["a", "b"]}}, "no candidates for 'full_name'"),
-    "no sets": ({"sets": {}}, "no set of rows"),
     "no steps": ({"every_steps": 0}, "every_steps=0"),
     "no recall": ({"stop_at": 1.5}, r"stop_at=1\.5"),
     "a word": ({"stop_at": "floor"}, "stop_at='floor'"),
-    "no chance": ({"stop_at": "chance", "candidates": None}, "Without candidates"),
-    "nothing to stop by": ({"stop_at": 0.1, "sets": {"retain": toy.RETAIN}}, "without a set 'forget'"),
+    "no chance": ({"stop_at": "chance", "rows": toy.FORGET.select([0, 2]), "candidates": None}, "one candidate"),
+    "nothing to stop by": ({"stop_at": 0.1, "rows": toy.RETAIN}, "measures no recall of personas to forget"),
+    "nobody forgotten": ({"stop_at": 0.1, "forgotten": None}, "measures no recall of personas to forget"),
+    "another metric": ({"stop_at": 0.1, "metrics": ["exposure"]}, "measures no recall of personas to forget"),
 }
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_mistakes_are_told_before_training(mistake, tmp_path):
+def test_mistakes_are_refused_before_training(mistake, tmp_path):
     choices, said = MISTAKES[mistake]
     trainer = toy.forgetting(tmp_path, world.memorized())
     with pytest.raises(CrossmemError, match=said):
-        watch(trainer, **choices)
+        evaluates(trainer, **choices)
 
 
 def test_weights_in_shards_are_refused_before_the_first_step(tmp_path):
     trainer = toy.forgetting(tmp_path, world.memorized())
-    callback = watch(trainer)
+    callback = evaluates(trainer)
     trainer.is_fsdp_enabled = True
     with pytest.raises(CrossmemError, match=r"shards .* crossmem score"):
         callback.on_train_begin(trainer.args, trainer.state, trainer.control)
@@ -299,8 +308,9 @@ def test_weights_in_shards_are_refused_before_the_first_step(tmp_path):
 
 def test_weights_that_blew_up_have_no_exposure_and_hide_no_later_error(model, tmp_path):
     trainer = toy.forgetting(tmp_path, model())
-    callback = watch(trainer, every_steps=1)
-    callback._numbers = lambda model, look=callback._numbers: look(model) | {MEAN: 1.0}  # of nonsense, by chance
+    callback = evaluates(trainer, every_steps=1)
+    measured = callback._numbers
+    callback._numbers = lambda model: (measured(model)[0] | {MEAN: 1.0}, {})  # of nonsense, by chance
 
     class BlowUp(TrainerCallback):
         def on_pre_optimizer_step(self, args, state, control, model, **kwargs):
@@ -310,6 +320,6 @@ def test_weights_that_blew_up_have_no_exposure_and_hide_no_later_error(model, tm
     trainer.add_callback(BlowUp())
     with pytest.raises(CrossmemError, match="loss at step 1 is NaN"):
         trainer.train()
-    assert [("forget_text_exposure" in look) for look in callback.history] == [True, False]
+    assert [("forget_text_exposure" in one) for one in callback.history] == [True, False]
     assert callback.best == {}
     assert not (tmp_path / "best").exists()
