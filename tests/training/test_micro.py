@@ -4,7 +4,7 @@
 import pytest
 import yaml
 
-from crossmem_hf.studies.settings import FirstLightSettings
+from crossmem_hf.studies.settings import TrainingSettings
 from crossmem_hf.training.micro import ADAPTED, MEMORIZING, UNLEARNING
 
 
@@ -16,7 +16,7 @@ def test_recipes_say_the_same(root, recipe, settings):
 
 
 def test_the_main_job_uses_them():
-    main = FirstLightSettings()
+    main = TrainingSettings()
     assert main.lora_target_modules == ADAPTED
     assert main.memorize_steps == MEMORIZING["max_steps"]
     assert main.memorize_learning_rate == MEMORIZING["learning_rate"]
