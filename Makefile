@@ -17,7 +17,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export OMP_WAIT_POLICY := PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format space clean
+.PHONY: help install run test gpu check format space clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -43,6 +43,9 @@ run: $(STAMP) ## The main job: memorize, unlearn, measure; prints where the page
 test: export HF_HUB_OFFLINE := 1
 test: $(STAMP) ## The fast tests, offline
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+gpu: $(STAMP) ## The benchmarks that need a GPU, in 8 minutes of an H100; ARGS="--device cpu --toy" shows that they run
+	$(BIN)/python benchmarks/gpu.py $(ARGS)
 
 check: $(STAMP) ## Lint, formatting, types and what may import what
 	$(BIN)/ruff check .

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForImageTextToText, CLIPVisionConfig, LlamaConfig, LlavaConfig
 
-from crossmem_hf.models.loading import load_model_and_processor
+from crossmem_hf.models.loading import keep_present_layers, load_model
 from crossmem_hf.models.micro.model import MicroShape, build_processor
 from crossmem_hf.models.micro.pretraining import tokenizer_corpus
 from crossmem_hf.personas.sampling import sample_personas
@@ -89,7 +89,9 @@ def random_llava(shape: Shape, processor: Any, device: str) -> Any:
     )
     seed_everything(0)
     with torch.device(device):
-        return AutoModelForImageTextToText.from_config(config, dtype=shape.dtype).eval()
+        model = AutoModelForImageTextToText.from_config(config, dtype=shape.dtype).eval()
+    keep_present_layers(model)
+    return model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +112,7 @@ class Arena:
 def arena_of(shape: Shape, settings: argparse.Namespace) -> Arena:
     """The shipped micro VLM where it has this shape, else a random model."""
     if settings.model == "micro" and shape == SHAPES["micro"]:
-        model, processor = load_model_and_processor(device=settings.device)
+        model, processor = load_model(device=settings.device)
     else:
         corpus = tokenizer_corpus(list(sample_personas(50, 0, "background")))
         processor = build_processor(corpus, MicroShape(image_size=shape.side * shape.patch, patch_size=shape.patch))

@@ -185,10 +185,15 @@ def base_parser(description: str) -> argparse.ArgumentParser:
     return parser
 
 
-def entered(settings: argparse.Namespace) -> Arena:
-    """The arena, once the settings are complete and the threads set."""
-    torch.set_num_threads(settings.threads)
+def complete(settings: argparse.Namespace) -> argparse.Namespace:
+    """The settings, with a device in any case."""
     settings.device = settings.device or ("cuda" if settings.model == "llava7b" else "cpu")
+    return settings
+
+
+def entered(settings: argparse.Namespace) -> Arena:
+    """The arena, once the threads are set."""
+    torch.set_num_threads(settings.threads)
     shape = SHAPES[settings.model]
     arena = arena_of(replace(shape, **QUICK) if settings.quick else shape, settings)
     settings.parameters = sum(weight.numel() for weight in arena.model.parameters())

@@ -8,12 +8,14 @@ Both sides answer greedily, with as many new tokens, and must answer alike: all 
 ties fall either way; nine of ten answers must be equal there.
 """
 
+import argparse
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import torch
 from arena import Arena, Row, fact_rows
-from contest import base_parser, contest, entered, finished, judged
+from contest import base_parser, complete, contest, entered, finished, judged
 from opponents import prepared, sizes_of
 
 from crossmem_hf.scoring.generation import generate_answers
@@ -23,13 +25,22 @@ MOST_UNEQUAL = {torch.float32: 0.0, torch.bfloat16: 0.1}  # share of the answers
 
 
 def main() -> None:
+    arena = entered(parsed())
+    finished(arena, [measured(arena)])
+
+
+def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The settings, complete; by default of the command line."""
     parser = base_parser(__doc__ or "")
     parser.add_argument("--num_pictures", type=int, default=16)
     parser.add_argument("--questions", type=int, default=4, help="about each picture")
     parser.add_argument("--batch_size", type=int, default=16, help="ours")
     parser.add_argument("--max_new_tokens", type=int, default=16)
-    settings = parser.parse_args()
-    arena = entered(settings)
+    return complete(parser.parse_args(arguments))
+
+
+def measured(arena: Arena) -> dict[str, Any]:
+    settings = arena.settings
     rows = fact_rows(settings.num_pictures, settings.questions, arena.pixels, one_picture=True)
     one_by_one(arena, rows[:1])  # first calls are nobody's time
     ours_of(arena, rows[:1])
@@ -45,7 +56,7 @@ def main() -> None:
     prompts = sizes_of(arena.processor, rows, [row["answer"] for row in rows]).split(",")[0]
     note = f"{prompts}, at most {settings.max_new_tokens} new; {shares[0]:.0%} of answers equal"
     target = TARGETS[torch.device(settings.device).type]
-    finished(arena, [judged(case, "each question alone", result, target, note=note) | {"equal_answers": shares[0]}])
+    return judged(case, "each question alone", result, target, note=note) | {"equal_answers": shares[0]}
 
 
 def ours_of(arena: Arena, rows: Sequence[Row]) -> list[str]:

@@ -9,6 +9,7 @@ Both sides must come to the same numbers, or the run fails. Growth: seconds agai
 length of the picture, each with a fitted line whose start is the prompt.
 """
 
+import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 from arena import Arena, Row, arena_of, fact_rows, name_row, names
-from contest import base_parser, contest, entered, finished, judged, most_at_once, timed
+from contest import base_parser, complete, contest, entered, finished, judged, most_at_once, timed
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from opponents import (
@@ -44,6 +45,16 @@ QUICK_COUNTS, QUICK_SIDES = (1, 5, 20), (2, 4, 6)
 
 
 def main() -> None:
+    settings = parsed()
+    arena = entered(settings)
+    print(f"about {estimate(arena) / 60:.0f} minutes", flush=True)
+    results = [result for case in settings.cases for result in CASES[case](arena)]
+    grown = [result for result in results if "points" in result]
+    finished(arena, [result for result in results if "points" not in result], growth=grown)
+
+
+def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The settings, complete; by default of the command line."""
     parser = base_parser(__doc__ or "")
     parser.add_argument("--cases", nargs="+", choices=sorted(CASES), default=list(CASES))
     parser.add_argument(
@@ -55,17 +66,13 @@ def main() -> None:
     parser.add_argument("--num_rows", type=int, help="for the metrics; default: 256, for large 24")
     parser.add_argument("--opponent_questions", type=int, help="of 100, timed and scaled; default: 100, for large 4")
     parser.add_argument("--figures", type=Path, help="folder for the figures of growth")
-    settings = parser.parse_args()
+    settings = complete(parser.parse_args(arguments))
     slow = settings.quick or settings.model == "large"
     settings.num_rows = settings.num_rows or (24 if slow else 256)
     settings.opponent_questions = settings.opponent_questions or (4 if slow else 100)
-    arena = entered(settings)
     if settings.batch_size == "auto" and not settings.device.startswith("cuda"):
         settings.batch_size = 20
-    print(f"about {estimate(arena) / 60:.0f} minutes", flush=True)
-    results = [result for case in settings.cases for result in CASES[case](arena)]
-    grown = [result for result in results if "points" in result]
-    finished(arena, [result for result in results if "points" not in result], growth=grown)
+    return settings
 
 
 def estimate(arena: Arena) -> float:

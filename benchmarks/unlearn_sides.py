@@ -31,10 +31,10 @@ from crossmem_hf.personas.sampling import sample_personas
 from crossmem_hf.seeding import seed_everything
 from crossmem_hf.training.callbacks.finite import LastGoodWeights, StopUnlessFinite
 from crossmem_hf.training.collate import EncodedRows, PairedCollator, PairedRows, RowCollator, RowEncoder
-from crossmem_hf.training.config import VisionSFTConfig
+from crossmem_hf.training.config import UnlearnConfig, VisionSFTConfig
 from crossmem_hf.training.memorize import language_lora
-from crossmem_hf.training.methods import GDConfig, GDTrainer, NPOConfig, NPOTrainer
 from crossmem_hf.training.resuming import OwnCheckpoints
+from crossmem_hf.training.trainer import UnlearnTrainer
 
 BETA, SEED = 0.1, 42  # as the configurations have them
 SIDES = ("npo", "gd", "two models", "sft")
@@ -200,9 +200,8 @@ Made = tuple[Trainer, Callable[[], list[Tensor]]]  # a trainer, and the weights 
 
 
 def _ours(name: str, arena: Arena, model: PeftModel, rows: tuple[Dataset, Dataset], options: dict[str, Any]) -> Made:
-    trainer_class, config_class = {"npo": (NPOTrainer, NPOConfig), "gd": (GDTrainer, GDConfig)}[name]
     options["reference_cache"] = str(Path(arena.settings.folder) / "reference")
-    trainer = trainer_class(model, config_class(**options), *rows, processing_class=arena.processor)
+    trainer = UnlearnTrainer(model, UnlearnConfig(method=name, **options), *rows, processing_class=arena.processor)
     return trainer, lambda: _copies(trainer.last_good)
 
 
@@ -217,7 +216,7 @@ def _two_models(
     trainer = TwoModelNPO(
         reference=reference,
         model=model,
-        args=NPOConfig(**options),
+        args=UnlearnConfig(method="npo", **options),
         data_collator=PairedCollator(sides),
         train_dataset=PairedRows(len(rows[0]), len(rows[1]), seed=SEED),
         processing_class=arena.processor,

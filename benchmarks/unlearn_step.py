@@ -4,6 +4,7 @@
     python benchmarks/unlearn_step.py --output unlearn_step.json     # 100 M parameters, 576 image tokens, 8 minutes
     python benchmarks/unlearn_step.py --quick
     python benchmarks/unlearn_step.py --model llava7b --batch_size 4 --num_rows 16 --memory    # peaks, on a GPU
+    accelerate launch --config_file recipes/accelerate/fsdp2.yaml benchmarks/unlearn_step.py --sharded --output a.json
 
 All sides take the same rows from the same weights, an epoch at a time, and take turns in going first. GD is the floor:
 the same trained passes without a reference. Before seconds count, the losses of all steps and the first gradient must
@@ -11,7 +12,10 @@ be those of the other side as far as the two share them, or the run fails. What 
 own, for it is paid once and not in each step.
 """
 
+import argparse
 import gc
+import json
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -20,10 +24,11 @@ from typing import Any
 
 import torch
 from arena import Arena
-from contest import TOLERANCES, Run, base_parser, compared, entered, finished, judged, timed
+from contest import TOLERANCES, Run, base_parser, compared, complete, entered, finished, judged, timed
 from datasets import Dataset
 from unlearn_sides import SIDES, Side, adapted, people_rows, side_of, twin
 
+from crossmem_hf.storage import write_atomic
 from crossmem_hf.training.reference_cache import kept_logprobs
 
 Result = dict[str, Any]
@@ -33,6 +38,24 @@ EPOCHS = 5  # ReMem's, to say what the reference adds to a whole run
 
 
 def main() -> None:
+    settings = parsed()
+    arena = entered(settings)
+    model, rows = adapted(arena), people_rows(arena, settings.modality, settings.num_rows)
+    with TemporaryDirectory() as folder:
+        settings.folder = Path(folder)
+        if settings.sharded:
+            write_atomic(settings.output, json.dumps(sharded(arena, model, rows), indent=2) + "\n")
+            return
+        if settings.memory:
+            results = peaks(arena, model, rows)
+        else:
+            ways = {"off": [False], "on": [True], "both": [False, True]}[settings.checkpointing]
+            results = [result for way in ways for result in steps(arena, model, rows, checkpointing=way)]
+    finished(arena, results)
+
+
+def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The settings, complete; by default of the command line."""
     parser = base_parser(__doc__ or "")
     parser.set_defaults(repeats=5)
     parser.add_argument("--batch_size", type=int, default=1, help="rows to forget in a step, and as many to keep")
@@ -41,19 +64,13 @@ def main() -> None:
     parser.add_argument("--lora_r", type=int, default=16)
     parser.add_argument("--checkpointing", choices=("off", "on", "both"), default="both")
     parser.add_argument("--memory", action="store_true", help="one epoch with checkpointing, for the peaks alone")
-    settings = parser.parse_args()
+    parser.add_argument("--sharded", action="store_true", help="one epoch of NPO alone, for accelerate launch")
+    settings = complete(parser.parse_args(arguments))
     if settings.num_rows % settings.batch_size:
         parser.error("--num_rows must be a multiple of --batch_size, or the last step would be a smaller one")
-    arena = entered(settings)
-    model, rows = adapted(arena), people_rows(arena, settings.modality, settings.num_rows)
-    with TemporaryDirectory() as folder:
-        settings.folder = Path(folder)
-        if settings.memory:
-            results = peaks(arena, model, rows)
-        else:
-            ways = {"off": [False], "on": [True], "both": [False, True]}[settings.checkpointing]
-            results = [result for way in ways for result in steps(arena, model, rows, checkpointing=way)]
-    finished(arena, results)
+    if settings.sharded and settings.output is None:
+        parser.error("--sharded shows nothing; expected --output FILE for its numbers")
+    return settings
 
 
 def steps(arena: Arena, model: Any, rows: Rows, *, checkpointing: bool) -> list[Result]:
@@ -212,6 +229,21 @@ def alone(name: str, arena: Arena, model: Any, rows: Rows) -> tuple[int, int | N
     peak = None if run.peak_bytes is None else side.clock.before + run.peak_bytes
     print(f"  {name}: peak {'not measured without a GPU' if peak is None else f'{peak:,} bytes'}", flush=True)
     return side.weight_bytes(), peak
+
+
+def sharded(arena: Arena, model: Any, rows: Rows) -> Result:
+    """Our steps in whatever way of spreading weights `accelerate launch` has set up, first step included."""
+    side = side_of("npo", arena, model, rows, checkpointing=True)
+    run, trainer = side.run(), side.trainer
+    return {
+        "distributed_type": str(trainer.accelerator.distributed_type.value),
+        "sharded": trainer.is_sharded,
+        "steps": trainer.state.global_step,
+        "rows_a_step": 2 * arena.settings.batch_size,
+        "seconds_a_step": run.seconds,
+        "losses": side.clock.losses,
+        "peak_bytes": None if run.peak_bytes is None else side.clock.before + run.peak_bytes,
+    }
 
 
 if __name__ == "__main__":

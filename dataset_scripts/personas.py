@@ -14,7 +14,6 @@ taken from HF_TOKEN or from `hf auth login`. An interrupted push is run again: w
 import argparse
 import sys
 import tempfile
-from dataclasses import fields
 from pathlib import Path
 
 from crossmem_hf.data.release.writing import REPO_ID, write_dataset
@@ -36,9 +35,9 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--tag", help="name of the version, such as v1.0")
     parser.add_argument("--num_proc", type=int, default=1, help="processes that write (default: %(default)s)")
     parser.add_argument("--preset", choices=PRESETS, help="a paper's sizes; the options below replace them")
-    for knob in fields(DatasetSpec):
+    for knob in DatasetSpec.knobs():
         kind = str if knob.default is None else type(knob.default)
-        parser.add_argument(f"--{knob.name}", type=kind, help=f"{knob.metadata['help']} Default: {knob.default}.")
+        parser.add_argument(f"--{knob.name}", type=kind, help=f"{knob.help} Default: {knob.default}.")
     parsed = parser.parse_args(arguments)
     if parsed.push_to_hub is None and (parsed.output_dir is None or parsed.input_dir is not None):
         parser.error("nothing to do: give --output_dir, --push_to_hub or both; --input_dir needs --push_to_hub")
@@ -51,7 +50,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def main(arguments: list[str] | None = None) -> None:
     parsed = parse_arguments(arguments)
-    knobs = {knob.name: getattr(parsed, knob.name) for knob in fields(DatasetSpec)}
+    knobs = {knob.name: getattr(parsed, knob.name) for knob in DatasetSpec.knobs()}
     spec = DatasetSpec.preset(parsed.preset, **knobs)
     if parsed.tag is not None:
         check_tag_name(parsed.tag)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # /// script
-# dependencies = ["crossmem_hf"]
+# requires-python = ">=3.11"
+# dependencies = ["crossmem_hf==0.1.0"]
 # ///
 """Train the embedded micro VLM from nothing on the background population (about an hour of one core, once).
 
@@ -113,6 +114,7 @@ def _language(
     """The language stage in legs of `SAVE_EVERY` steps; each leg has its own random stream, so it can be resumed."""
     saved = work / "language.safetensors"
     model: Any = both["model"]
+    heads: Any = both["heads"]
     optimizer = optimizer_for([both], plan.lr)
     reached = load_training(saved, both, optimizer)
     with progress_bar("language", plan.steps, done=reached, unit="steps") as bar:
@@ -134,7 +136,7 @@ def _language(
                 rng=rng,
                 report=report,
                 steps=range(start, stop),
-                heads=both["heads"],
+                heads=heads,
                 optimizer=optimizer,
             )
             save_training(saved, stop, both, optimizer)

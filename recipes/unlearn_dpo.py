@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # /// script
-# dependencies = ["crossmem_hf"]
+# requires-python = ">=3.11"
+# dependencies = ["crossmem_hf==0.1.0"]
 # ///
 """Make a model prefer a refusal to some of the answers it memorized, with plain trl.DPOTrainer; no retain loss.
 

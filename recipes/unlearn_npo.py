@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # /// script
-# dependencies = ["crossmem_hf"]
+# requires-python = ">=3.11"
+# dependencies = ["crossmem_hf==0.1.0"]
 # ///
 """Make a model forget some of the people it memorized, with NPO and a retain loss; no second model is loaded.
 
@@ -23,10 +24,10 @@ Writes the unlearned adapter, which `PeftModel.from_pretrained` loads on the sam
 
 
 def main(arguments: list[str] | None = None) -> None:
-    from crossmem_hf.training.methods import NPOTrainer
+    from crossmem_hf.training.npo import NPOConfig
     from crossmem_hf.training.recipe import unlearn_recipe
 
-    for line in unlearn_recipe(__file__, NPOTrainer, arguments):
+    for line in unlearn_recipe(__file__, NPOConfig, arguments):
         print(line)
 
 

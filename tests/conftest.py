@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every test stands on: no network, no telemetry, few threads, fixed seeds. Stdlib only at import."""
 
+import gc
 import os
 import random
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+MANY_MODULES = 100  # imported since the last time; a few more cost little
 
 # Hugging Face libraries read these when they are first imported, so they are set before any of them is.
 _HF_HOME = tempfile.TemporaryDirectory(prefix="crossmem_hf_home_")
@@ -44,9 +46,25 @@ def root() -> Path:
     return ROOT
 
 
+_frozen_modules = 0
+
+
+def _freeze_imports() -> None:
+    """Put what libraries made when they were imported beyond the garbage collector, whenever many were.
+
+    Every training ends in a full collection, which otherwise walks over millions of objects of theirs.
+    """
+    global _frozen_modules
+    if len(sys.modules) > _frozen_modules + MANY_MODULES:
+        gc.collect()
+        gc.freeze()
+        _frozen_modules = len(sys.modules)
+
+
 @pytest.fixture(autouse=True)
 def _fixed_start() -> None:
     """Every test starts from the same global seeds, and in one thread once torch is loaded."""
+    _freeze_imports()
     random.seed(0)
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed(0)

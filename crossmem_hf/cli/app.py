@@ -13,6 +13,7 @@ from crossmem_hf.cli.importing import import_images, import_mapping, import_qa
 from crossmem_hf.cli.knobs import with_knobs
 from crossmem_hf.cli.portraits import portraits
 from crossmem_hf.cli.publishing import publish_app
+from crossmem_hf.cli.recipe import recipe
 from crossmem_hf.cli.reproduce import reproduce
 from crossmem_hf.cli.studies import RootGroup, study_app
 
@@ -30,6 +31,7 @@ app.command()(import_qa)
 app.command()(import_mapping)
 app.command()(portraits)
 app.command()(check_model)
+app.command()(recipe)
 _SCORES = Path("crossmem_runs/score")
 
 
@@ -85,6 +87,7 @@ _JudgeUrl = Annotated[
 
 
 @app.command()
+@with_knobs(renamed={"seed": "persona_seed"})
 def score(
     model: Annotated[str | None, typer.Option(help="Hub name or folder of a VLM (default: the embedded one).")] = None,
     adapter: Annotated[str | None, typer.Option(help="PEFT adapter to put on top, Hub name or folder.")] = None,
@@ -113,21 +116,23 @@ def score(
     judge_requests_per_minute: Annotated[float | None, typer.Option(help="Pace of the judge (default: none).")] = None,
     temperature: Annotated[float, typer.Option(help="0 answers greedily.")] = 0.0,
     seed: Annotated[int, typer.Option(help="Of answers that are drawn.")] = 0,
-    num_personas: Annotated[int, typer.Option(help="Embedded people.")] = 50,
-    persona_seed: Annotated[int, typer.Option(help="Which embedded people.")] = 0,
     overwrite: Annotated[bool, typer.Option(help="Replace what a run on other rows or models left there.")] = False,
+    **knobs: Any,
 ) -> None:
     """Ask a model about people, measure its answers, print a table and write record.json. Resumes if killed.
 
     Shares the work under torchrun --nproc_per_node N -m crossmem_hf score ..., or accelerate launch -m.
     """
-    given = {name: value for name, value in locals().items() if name not in ("metrics", "output_dir", "overwrite")}
+    apart = ("metrics", "output_dir", "overwrite", "knobs")
+    given = {name: value for name, value in locals().items() if name not in apart}
     with clear_errors():
         from crossmem_hf.evaluation.settings import ScoreSettings, chosen_metrics
 
         given["baseline"] = tuple(baseline or ())
         given["batch_size"] = int(batch_size) if batch_size.isdigit() else batch_size
         chosen = chosen_metrics(metrics, judge=judge_model is not None, holdout=holdout_split is not None)
+        called = {"persona_seed" if name == "seed" else name: value for name, value in knobs.items()}
+        given |= {name: value for name, value in called.items() if value is not None}
         settings = ScoreSettings(metrics=chosen, **given)
         from crossmem_hf.evaluation.run import run_score
         from crossmem_hf.runs.distributed import leave

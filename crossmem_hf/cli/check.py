@@ -29,9 +29,9 @@ def check_model(
     """
     with clear_errors():
         from crossmem_hf.conformance.check import check_model as checked
-        from crossmem_hf.models.loading import load_model_and_processor
+        from crossmem_hf.models.loading import load_model
 
-        report = checked(*load_model_and_processor(model, adapter=adapter, dtype=dtype, device=device))
+        report = checked(*load_model(model, adapter=adapter, dtype=dtype, device=device))
         if as_json:
             typer.echo(json.dumps(report.as_dict(), indent=2))
         else:

@@ -3,12 +3,11 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 from typing import Annotated, Any
 
 import typer
 
-from crossmem_hf.data.spec import DatasetSpec
+from crossmem_hf.data.spec import DatasetSpec, Knob
 
 
 def with_knobs(
@@ -20,7 +19,7 @@ def with_knobs(
         renamed: Field -> what the option is called, where the command has another option of that name; the command
             gets the field's own name.
     """
-    names = {one.name: (renamed or {}).get(one.name, one.name) for one in fields(spec_type)}
+    names = {one.name: (renamed or {}).get(one.name, one.name) for one in spec_type.knobs()}
 
     def wrap(command: Callable[..., None]) -> Callable[..., None]:
         signature = inspect.signature(command)
@@ -30,9 +29,9 @@ def with_knobs(
                 names[one.name],
                 inspect.Parameter.KEYWORD_ONLY,
                 default=None,
-                annotation=Annotated[one.type | None, typer.Option(help=_help(one))],  # type: ignore[operator]
+                annotation=Annotated[one.kind, typer.Option(help=_help(one))],
             )
-            for one in fields(spec_type)
+            for one in spec_type.knobs()
         ]
 
         def run(**given: Any) -> None:
@@ -46,6 +45,6 @@ def with_knobs(
     return wrap
 
 
-def _help(knob: Any) -> str:
+def _help(knob: Knob) -> str:
     default = "" if knob.default is None else f" Default: {knob.default}."
-    return f"{knob.metadata['help']}{default}"
+    return f"{knob.help}{default}"

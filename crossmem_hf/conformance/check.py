@@ -49,8 +49,8 @@ def check_model(model: Any, processor: Any) -> ModelReport:
         A report: `holds` says whether nothing fails; printed, it is a table.
 
     Example:
-        >>> from crossmem_hf import check_model, load_model_and_processor
-        >>> report = check_model(*load_model_and_processor())
+        >>> from crossmem_hf import check_model, load_model
+        >>> report = check_model(*load_model())
         >>> report.holds, report.status_of("shared cache")
         (True, 'holds')
     """

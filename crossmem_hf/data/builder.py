@@ -2,7 +2,7 @@
 """The dataset as a Hugging Face builder. It does not know what the rows say or where they are published."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import field, fields, make_dataclass
+from dataclasses import field, make_dataclass
 from typing import Any
 
 import datasets
@@ -19,11 +19,11 @@ from crossmem_hf.storage import fingerprint
 
 def builder_config(spec_type: type[DatasetSpec] = DatasetSpec) -> Any:
     """A `datasets.BuilderConfig` with the fields of a spec; each is part of the cache folder's name."""
-    knobs = [(one.name, one.type, field(default=one.default)) for one in fields(spec_type)]
+    knobs = [(one.name, one.kind, field(default=one.default)) for one in spec_type.knobs()]
 
     def spec(self: Any) -> DatasetSpec:
         """The same knobs, checked."""
-        return spec_type(**{one.name: getattr(self, one.name) for one in fields(spec_type)})
+        return spec_type(**{one.name: getattr(self, one.name) for one in spec_type.knobs()})
 
     version = ("version", datasets.Version | str | None, field(default="1.0.0"))
     extra = {"spec": spec, "__module__": __name__, "__doc__": "The knobs of `DatasetSpec` as a builder config."}

@@ -2,14 +2,12 @@
 """The knobs of the dataset, each written down once. It does not know which rows there are or where they are kept."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, make_dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
-from crossmem_hf.data.albums.album import album_fingerprint
 from crossmem_hf.data.splits import check_fraction
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.personas.sampling import capacity
 from crossmem_hf.runs.sources import ROW_LIBRARIES, code_fingerprint, library_versions
 from crossmem_hf.storage import fingerprint
 
@@ -48,6 +46,15 @@ def knob(default: Any, text: str, lowest: int = 0, highest: int | None = None) -
     return field(default=default, metadata={"help": text, "range": (lowest, highest)})
 
 
+class Knob(NamedTuple):
+    """A field of a spec, as builder, command lines and recipes offer it; `kind` is its type or None."""
+
+    name: str
+    kind: Any
+    default: Any
+    help: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetSpec:
     """Everything the dataset depends on; equal specs give equal bytes under equal versions.
@@ -60,7 +67,7 @@ class DatasetSpec:
         (20, 8)
     """
 
-    num_personas: int = knob(50, "Target personas, and as many background ones in captions.", 1, capacity("target"))
+    num_personas: int = knob(50, "Target personas, and as many background ones in captions.", 1, 10_500)
     num_views: int = knob(
         8,
         "Training views (portraits and descriptions) a persona. With at least as many as questions, no two training "
@@ -90,7 +97,7 @@ class DatasetSpec:
                 "Pass 0.7 for seven questions of ten that name the person.",
             )
         if self.portraits is not None:
-            album_fingerprint(self.portraits)
+            self.shown()
 
     @classmethod
     def preset(cls, name: str | None, **knobs: Any) -> "DatasetSpec":
@@ -107,10 +114,12 @@ class DatasetSpec:
             raise CrossmemError(
                 f"Unknown preset {name!r}; expected one of {', '.join(PRESETS)}.", "Pick one of them, or leave it out."
             )
-        unknown = sorted(set(knobs) - {one.name for one in fields(cls)})
+        known = [one.name for one in cls.knobs()]
+        unknown = sorted(set(knobs) - set(known))
         if unknown:
-            known = ", ".join(one.name for one in fields(cls))
-            raise CrossmemError(f"Unknown knob {unknown[0]!r}; expected one of {known}.", "Correct its name.")
+            raise CrossmemError(
+                f"Unknown knob {unknown[0]!r}; expected one of {', '.join(known)}.", "Correct its name."
+            )
         given = {name: value for name, value in knobs.items() if value is not None}
         return cls(**{**PRESETS.get(name or "", {}), **given})
 
@@ -124,6 +133,12 @@ class DatasetSpec:
         """The number of people of Wen et al. 2025, other knobs on top."""
         return cls.preset("wen", **knobs)
 
+    @classmethod
+    def knobs(cls) -> tuple[Knob, ...]:
+        """All fields, in order."""
+        optional: Any = None
+        return tuple(Knob(one.name, one.type | optional, one.default, one.metadata["help"]) for one in fields(cls))
+
     def fingerprint(self) -> str:
         """Sixteen hex digits that change with any knob and with the code that makes the rows."""
         return fingerprint({"spec": self.shown(), "source": rows_fingerprint()})
@@ -135,7 +150,39 @@ class DatasetSpec:
     def shown(self) -> dict[str, Any]:
         """The knobs by name, for a card or a fingerprint: a folder of portraits goes by its contents."""
         knobs = self.as_dict()
-        return knobs if self.portraits is None else {**knobs, "portraits": album_fingerprint(self.portraits)}
+        if self.portraits is None:
+            return knobs
+        from crossmem_hf.data.albums.album import album_fingerprint
+
+        return {**knobs, "portraits": album_fingerprint(self.portraits)}
+
+
+def knob_options(renamed: Mapping[str, str], *, keep_defaults: bool, **how: Any) -> Any:
+    """A dataclass with the knobs of `DatasetSpec` as fields, for settings that are more than a spec to inherit.
+
+    Its method `knobs` gives them back by the names that the spec has.
+
+    Args:
+        renamed: Knob -> what its field is called, where the settings have another field of that name.
+        keep_defaults: Whether defaults are the spec's, or None, which leaves them to a preset.
+        how: As for `dataclasses.make_dataclass`.
+    """
+    own = {one.name: renamed.get(one.name, one.name) for one in DatasetSpec.knobs()}
+
+    def knobs(self: Any) -> dict[str, Any]:
+        """The knobs, by the names that `DatasetSpec` has."""
+        return {name: getattr(self, called) for name, called in own.items()}
+
+    options = [
+        (
+            own[one.name],
+            one.kind,
+            field(default=one.default if keep_defaults else None, metadata={"help": one.help}),
+        )
+        for one in DatasetSpec.knobs()
+    ]
+    namespace = {"knobs": knobs, "__module__": __name__, "__doc__": "The knobs of `DatasetSpec`."}
+    return make_dataclass("KnobOptions", options, namespace=namespace, **how)
 
 
 def _check_whole(name: str, value: object, smallest: int, largest: int) -> None:

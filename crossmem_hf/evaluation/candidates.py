@@ -92,7 +92,7 @@ def _listed(settings: ScoreSettings) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for split in _splits(dataset, config):
         if dataset is None:
-            rows = load_rows(None, config, split, num_personas=settings.num_personas, seed=settings.persona_seed)
+            rows = load_rows(None, config, split, **settings.knobs())
         else:
             rows = published_rows(dataset, config, split)
         if not {"attribute", "values"} <= set(rows.column_names):

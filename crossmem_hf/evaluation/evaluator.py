@@ -55,9 +55,9 @@ class Evaluator:
 
     Example:
         >>> from crossmem_hf.data.loading import load_rows
-        >>> from crossmem_hf.models.loading import load_model_and_processor
+        >>> from crossmem_hf.models.loading import load_model
         >>> evaluator = Evaluator(load_rows(None, "recall_text", "test", num_personas=5), metrics=["recall"])
-        >>> print(evaluator(*load_model_and_processor()))
+        >>> print(evaluator(*load_model()))
         recall (proportion)  asked in text
         all                  0 [0, 0.522], n=20, chance 0.2
     """

@@ -34,8 +34,8 @@ def check_memorized(
 
     Example:
         >>> from crossmem_hf.data.loading import load_rows
-        >>> from crossmem_hf.models.loading import load_model_and_processor
-        >>> model, processor = load_model_and_processor()
+        >>> from crossmem_hf.models.loading import load_model
+        >>> model, processor = load_model()
         >>> check_memorized(model, processor, load_rows(None, "recall_text", "test", num_personas=2), allow=True)
         {'text': 0.0}
     """

@@ -124,7 +124,7 @@ def rows_of(settings: ScoreSettings, split: str) -> Any:
     Raises:
         CrossmemError: It cannot be read, lacks columns, or is empty.
     """
-    where: dict[str, Any] = {"num_personas": settings.num_personas, "seed": settings.persona_seed}
+    where: dict[str, Any] = settings.knobs()
     rows = load_rows(settings.dataset, settings.config, split, **where)
     missing = {"images", "prompt", "answer"} - set(rows.column_names)
     if missing or not len(rows):

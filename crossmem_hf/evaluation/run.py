@@ -32,7 +32,7 @@ from crossmem_hf.evaluation.rows import load_questions, questions_of, rows_of
 from crossmem_hf.evaluation.settings import BASELINES, ScoreSettings
 from crossmem_hf.evaluation.subsample import evenly_spaced
 from crossmem_hf.evaluation.summaries import DISCOVERABLE, Against
-from crossmem_hf.models.loading import adapter_place, load_model_and_processor, model_fingerprint
+from crossmem_hf.models.loading import adapter_place, load_model, model_fingerprint
 from crossmem_hf.personas.schema import MODALITIES
 from crossmem_hf.report.record import RECORD_FILE, Measurement, Record
 from crossmem_hf.report.tables import score_table
@@ -172,9 +172,7 @@ def _adapter_fingerprint(adapter: str) -> str:
 
 def _loaded(settings: ScoreSettings, prepared: _Prepared, device: str) -> _Loaded:
     place = settings.device or device
-    model, processor = load_model_and_processor(
-        settings.model, adapter=settings.adapter, dtype=settings.dtype, device=place
-    )
+    model, processor = load_model(settings.model, adapter=settings.adapter, dtype=settings.dtype, device=place)
     check_readable(model, processor, _one_of_each(prepared.questions))
     depends = {
         "model": prepared.model,

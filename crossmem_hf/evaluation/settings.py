@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What can be set for `crossmem score`. It runs nothing."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from math import inf
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from crossmem_hf.data.spec import DatasetSpec, knob_options
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.measures import METRICS, check_metrics
 from crossmem_hf.personas.schema import MODALITIES
@@ -17,13 +18,16 @@ DEFAULT_METRICS: Final = tuple(
 BASELINES: Final = ("base", "memorized")
 """What Exposure is read against: the model that never saw the rows, and the one before unlearning."""
 
-_ROWS = ("dataset", "config", "split", "num_personas", "persona_seed", "max_rows")
+# Drawn answers have a seed of their own.
+_Knobs: Any = knob_options({"seed": "persona_seed"}, keep_defaults=True, frozen=True, kw_only=True)
+_ROWS = ("dataset", "config", "split", *(one.name for one in fields(_Knobs)), "max_rows")
 _MODEL = ("model", "adapter", "dtype")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScoreSettings:
-    """Settings of `crossmem score`.
+class ScoreSettings(_Knobs):  # type: ignore[misc]
+    """Settings of `crossmem score`; beside those below the knobs of `DatasetSpec`, whose seed is `persona_seed`, for
+    rows that are built here.
 
     Attributes:
         model: A Hub name or a folder; None is the embedded micro VLM.
@@ -47,8 +51,6 @@ class ScoreSettings:
         holdout_split: Rows that no model saw, for `priv_leak`.
         temperature: 0 answers greedily.
         seed: Of answers that are drawn.
-        num_personas: Embedded people.
-        persona_seed: Which embedded people.
 
     Raises:
         CrossmemError: An unknown metric, a value out of range, or a metric whose option is missing.
@@ -78,8 +80,6 @@ class ScoreSettings:
     judge_requests_per_minute: float | None = None
     temperature: float = 0.0
     seed: int = 0
-    num_personas: int = 50
-    persona_seed: int = 0
 
     def __post_init__(self) -> None:
         check_metrics(self.metrics)
@@ -87,6 +87,8 @@ class ScoreSettings:
             value = getattr(self, name)
             if value not in (None, "auto") and (not isinstance(value, int) or value < 1):
                 raise CrossmemError(f"{name}={value!r}; expected at least 1.", "Pass a positive number.")
+        if self.dataset is None:
+            DatasetSpec(**self.knobs())
         if self.source not in (None, *MODALITIES):
             raise CrossmemError(f"Unknown source {self.source!r}; expected one of {MODALITIES}.", "Pick one of them.")
         if not 0 < self.k <= 1:

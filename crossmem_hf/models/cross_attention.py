@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from crossmem_hf.models.families import looks_across
+from crossmem_hf.models.modules import text_layers
 
 _PADDING = "_crossmem_padding"
 
@@ -50,7 +51,7 @@ def keep_rows_apart(model: Any) -> list[RemovableHandle]:
     handles = [reader.register_forward_pre_hook(padding.note, with_kwargs=True)]
     text = model.config.get_text_config()
     for number in text.cross_attention_layers:
-        layer = reader.language_model.layers[number]
+        layer = text_layers(model)[number]
         handles.append(layer.register_forward_pre_hook(padding.hide, with_kwargs=True))
         handles.append(layer.register_forward_hook(padding.skip, with_kwargs=True))
     return handles

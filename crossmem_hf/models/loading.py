@@ -19,7 +19,7 @@ EMBEDDED_NAME = "crossmem_hf/models/micro_base"  # for what is shared: a path on
 _DTYPES = ("auto", "float32", "bfloat16", "float16")
 
 
-def load_model_and_processor(
+def load_model(
     name_or_path: str | None = None, *, adapter: str | None = None, dtype: str = "float32", device: str | None = None
 ) -> tuple[Any, Any]:
     """(model, processor), in evaluation mode; nothing is downloaded for the embedded default.
@@ -36,7 +36,7 @@ def load_model_and_processor(
             processor needs, a tokenizer in the place of a processor, or a family that is refused (see `families`).
 
     Example:
-        >>> model, processor = load_model_and_processor()
+        >>> model, processor = load_model()
         >>> type(model).__name__
         'LlavaForConditionalGeneration'
     """
@@ -58,11 +58,18 @@ def load_model_and_processor(
         raise _not_loaded(name, error) from error
     if sees:
         check_processor(model, processor)
+    keep_present_layers(model)
     if adapter is not None:
         model = _with_adapter(model, adapter)
     if place is not None:
         model.to(place)
     return model.eval(), processor
+
+
+def keep_present_layers(model: Any) -> None:
+    """Let the model list only layer classes that it has: a LLaVA lists CLIP's of text, and FSDP would refuse it."""
+    present = {type(module).__name__ for module in model.modules()}
+    model._no_split_modules = present.intersection(model._no_split_modules or ())
 
 
 def _device(name: str | None) -> Any:
@@ -152,7 +159,7 @@ def model_fingerprint(name_or_path: str | None = None) -> str:
     """What a result made with a model depends on: sixteen hex digits of a folder's files, or a Hub model's commit.
 
     Args:
-        name_or_path: As for `load_model_and_processor`.
+        name_or_path: As for `load_model`.
 
     Raises:
         CrossmemError: There is no such model.

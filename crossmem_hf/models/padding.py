@@ -17,8 +17,8 @@ def padding_token(processing_class: Any) -> str:
         CrossmemError: It has none of them.
 
     Example:
-        >>> from crossmem_hf import load_model_and_processor
-        >>> padding_token(load_model_and_processor()[1])
+        >>> from crossmem_hf import load_model
+        >>> padding_token(load_model()[1])
         '<pad>'
     """
     tokenizer = tokenizer_of(processing_class)

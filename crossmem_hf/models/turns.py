@@ -73,8 +73,8 @@ def turn_of(processor: Any, row: Row) -> Turn:
             prompt out, or writes the prompt differently when an answer follows.
 
     Example:
-        >>> from crossmem_hf import load_model_and_processor
-        >>> _, processor = load_model_and_processor()
+        >>> from crossmem_hf import load_model
+        >>> _, processor = load_model()
         >>> turn = turn_of(processor, {"prompt": [{"role": "user", "content": "Who?"}], "images": []})
         >>> turn.prompt, turn.end
         ('<|user|>Who?<|assistant|>', '<eos>')

@@ -62,8 +62,8 @@ def score_answers(
             a size below one, pictures for a model without an image tower.
 
     Example:
-        >>> from crossmem_hf import load_model_and_processor, load_rows
-        >>> model, processor = load_model_and_processor()
+        >>> from crossmem_hf import load_model, load_rows
+        >>> model, processor = load_model()
         >>> first = score_answers(model, processor, load_rows(None, "recall_text", "test", num_personas=2))[0]
         >>> len(first.logprobs) == len(first.content.logprobs) + first.num_end
         True

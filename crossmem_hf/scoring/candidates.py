@@ -85,8 +85,8 @@ def score_candidates(
             below one, pictures for a model without an image tower.
 
     Example:
-        >>> from crossmem_hf import load_model_and_processor, load_rows
-        >>> model, processor = load_model_and_processor()
+        >>> from crossmem_hf import load_model, load_rows
+        >>> model, processor = load_model()
         >>> rows = load_rows(None, "recall_text", "test", num_personas=2)
         >>> scores = score_candidates(model, processor, rows, [row["answer"] for row in rows][::4])
         >>> scores.nll_nats.shape, scores.truth_index.tolist()

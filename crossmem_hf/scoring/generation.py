@@ -56,6 +56,7 @@ def generate_answers(
     batch_size: int | Auto = "auto",
     temperature: float = 0.0,
     seed: int = 0,
+    logits_processor: Any = None,
 ) -> list[str]:
     """The model's answer to each row's prompt, in the order of the rows: the likeliest tokens, or a seeded sample.
 
@@ -74,15 +75,26 @@ def generate_answers(
         batch_size: Answers made at a time; "auto" as for `score_candidates`. vLLM makes batches of its own.
         temperature: 0 takes the likeliest token; above, tokens are drawn from the logits divided by it.
         seed: Of the draws; equal prompts get equal samples.
+        logits_processor: A `transformers.LogitsProcessor` (or several, in order) that changes the logits of each next
+            token before it is chosen, as a defense does. It meets rows in batches of any order, so it may keep no
+            state from row to row. Not with vLLM.
 
     Raises:
         CrossmemError: No rows, rows that are not conversational, a size below one, a temperature below 0 or not
-            finite, or pictures for a model without an image tower.
+            finite, pictures for a model without an image tower, or a logits processor for vLLM or that cannot be
+            called.
+
+    Example:
+        >>> from crossmem_hf import load_model, load_rows
+        >>> rows = load_rows(None, "recall_text", "test", num_personas=5)
+        >>> len(generate_answers(*load_model(), rows))
+        20
     """
     if not 0 <= temperature < inf:
         raise CrossmemError(f"temperature={temperature!r}; expected at least 0.", "Pass 0 for the likeliest tokens.")
     if max_new_tokens is not None:
         check_size("max_new_tokens", max_new_tokens)
+    processors = _several(logits_processor, with_vllm=is_vllm(model))
     held = described(model) if is_vllm(model) else model
     rows = check_rows(rows, held, processor)
     tokenizer = tokenizer_of(processor)
@@ -99,7 +111,7 @@ def generate_answers(
     if is_vllm(model):
         made = tokens_from_vllm(model, processor, rows, **wanted)
     else:
-        made = _tokens(model, processor, rows, batch_size=batch_size, **wanted)
+        made = _tokens(model, processor, rows, batch_size=batch_size, logits_processors=processors, **wanted)
     spoken = [_up_to(ends, turn.stop, tokens) for turn, tokens in zip(turns, made, strict=True)]
     texts = tokenizer.batch_decode(spoken, skip_special_tokens=True)
     return [said(turn, text) for turn, text in zip(turns, texts, strict=True)]
@@ -115,6 +127,7 @@ def _tokens(
     temperature: float,
     seeds: Sequence[int],
     batch_size: int | Auto,
+    logits_processors: Sequence[Any],
 ) -> list[list[int]]:
     """Token ids of the answer to each row, its end of turn and padding behind it."""
     made: list[list[int]] = [[]] * len(rows)
@@ -126,8 +139,9 @@ def _tokens(
     }
 
     def write(numbers: Sequence[int], inputs: dict[str, Any], **more: Any) -> None:
-        if temperature:
-            more["logits_processor"] = [_draws(temperature, [seeds[number] for number in numbers])]
+        drawing = [_draws(temperature, [seeds[number] for number in numbers])] if temperature else []
+        if logits_processors or drawing:
+            more["logits_processor"] = [*logits_processors, *drawing]
         output = model.generate(**inputs, **settings, **more)
         for number, tokens in zip(numbers, output[:, inputs["input_ids"].shape[1] :].tolist(), strict=True):
             made[number] = tokens
@@ -148,6 +162,23 @@ def _tokens(
     for _ in in_batches(model, processor, rows, work, share=share, batch_size=batch_size, held_back=1):
         pass
     return made
+
+
+def _several(logits_processor: Any, *, with_vllm: bool) -> list[Any]:
+    """The logits processors, as a list."""
+    given = logits_processor if isinstance(logits_processor, Sequence) else [logits_processor]
+    processors = [] if logits_processor is None else list(given)
+    for one in processors:
+        if not callable(one):
+            raise CrossmemError(
+                f"logits_processor={one!r} cannot be called.", "Pass a transformers.LogitsProcessor, or several."
+            )
+    if processors and with_vllm:
+        raise CrossmemError(
+            f"logits_processor={type(processors[0]).__name__} came with a vLLM model, which takes none here.",
+            "Load the model by crossmem_hf.load_model instead.",
+        )
+    return processors
 
 
 def own_answers(row: Row) -> set[str]:

@@ -15,12 +15,12 @@ from weakref import WeakKeyDictionary
 from crossmem_hf.data.forms import Row
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.models.chat import sees_images, tokenizer_of
+from crossmem_hf.models.modules import is_beside_the_text
 from crossmem_hf.models.turns import prompt_text
 from crossmem_hf.pictures.reading import as_seen
 
 COLDEST, HOTTEST = 0.01, 2.0  # vLLM draws no colder, whatever it is asked, and refuses what is hotter
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # of which vLLM reserves room for one
-_BESIDE_THE_TEXT = ("vision", "visual", "projector", "connector")  # modules that vLLM does not adapt
 _PASSED_OVER = ("rank_pattern", "alpha_pattern", "lora_bias", "layer_replication")  # settings that it does not read
 _PLAIN = {
     "n": 1,
@@ -142,7 +142,7 @@ def _adapter(adapter: str, *, towers: bool) -> tuple[Path, int]:
             "Check that it is a LoRA adapter that PEFT saved as safetensors.",
         ) from error
     ignored = [name for name in _PASSED_OVER if settings.get(name)]
-    ignored += [name for name in names if not towers and any(part in name for part in _BESIDE_THE_TEXT)]
+    ignored += [name for name in names if not towers and is_beside_the_text(name)]
     if ignored:
         raise CrossmemError(
             f"The adapter {adapter!r} has {ignored[0]!r}, which vLLM would silently leave out.",

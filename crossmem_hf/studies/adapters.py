@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from crossmem_hf.data.population import forgotten_ids
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.runs.sources import code_fingerprint, library_versions
 from crossmem_hf.runs.stages import Done, run_stage
@@ -123,7 +124,6 @@ def unlearned(
         from crossmem_hf.data.selection import of_people, personas_of, through
         from crossmem_hf.evaluation.evaluator import Evaluator
         from crossmem_hf.training.callbacks.progress import ReportProgress
-        from crossmem_hf.training.methods import METHODS
         from crossmem_hf.training.unlearn import unlearn
 
         spec = cell.settings.spec(cell.seed)
@@ -142,7 +142,7 @@ def unlearned(
                 of_people(every, set(personas_of(every)) - forgotten),
                 output_dir=folder,
                 recall=lambda: evaluator.recall(model, processor),
-                trainer_class=METHODS[method],
+                method=method,
                 callbacks=[progress],
                 reference_cache=str(folder / "reference"),  # its own, or a cell would cost what another has paid
                 **(chosen | {"seed": cell.seed} | QUIET),
@@ -186,12 +186,12 @@ def loaded(cell: "Cell", adapter: Done | None) -> tuple[Any, Any]:
     Raises:
         BrokenDownError: The training of the adapter broke down.
     """
-    from crossmem_hf.models.loading import load_model_and_processor
+    from crossmem_hf.models.loading import load_model
 
     if adapter and adapter.result["failed"]:
         raise BrokenDownError(f"{adapter.folder.name}: {adapter.result['failed']}", "It is a result; see log.txt.")
     path = str(adapter.folder) if adapter else None
-    return load_model_and_processor(cell.settings.model_name_or_path, adapter=path, device=device())
+    return load_model(cell.settings.model_name_or_path, adapter=path, device=device())
 
 
 def device() -> str | None:
@@ -213,10 +213,3 @@ def depends(cell: "Cell", *code: Any) -> dict[str, Any]:
         "versions": library_versions(),
         "device": device(),
     }
-
-
-def forgotten_ids(spec: "DatasetSpec") -> frozenset[str]:
-    """The ids of the personas that a dataset marks as forgotten."""
-    from crossmem_hf.data.contents import people_of
-
-    return frozenset(persona.id for persona in people_of("profiles", "forget", spec))

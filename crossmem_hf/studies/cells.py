@@ -7,12 +7,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from crossmem_hf.data.population import forgotten_ids
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.predictions import FILE, Predictions
 from crossmem_hf.report.record import Measurement, Value
 from crossmem_hf.runs.stages import Done, run_stage
 from crossmem_hf.storage import fingerprint
-from crossmem_hf.studies.adapters import TrainingRows, depends, forgotten_ids, loaded
+from crossmem_hf.studies.adapters import TrainingRows, depends, loaded
 
 if TYPE_CHECKING:
     from crossmem_hf.evaluation.evaluator import Evaluator

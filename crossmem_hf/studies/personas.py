@@ -4,11 +4,11 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
+from crossmem_hf.data.population import forgotten_ids
 from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.personas.sampling import sample_personas
 from crossmem_hf.personas.schema import Persona
 from crossmem_hf.report.record import CastMember, Example, Measurement, Value
-from crossmem_hf.studies.adapters import forgotten_ids
 from crossmem_hf.studies.settings import StudySettings
 
 _ABOUT = ("stage", "source", "method", "forget_modality")

@@ -4,9 +4,9 @@
 import logging
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields, make_dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any
 from unicodedata import normalize
 
 from datasets import Dataset, concatenate_datasets
@@ -15,15 +15,16 @@ from peft import LoraConfig
 from crossmem_hf.data.digest import rows_digest
 from crossmem_hf.data.loading import load_rows
 from crossmem_hf.data.selection import of_people, personas_of
-from crossmem_hf.data.spec import DatasetSpec
+from crossmem_hf.data.spec import DatasetSpec, knob_options
 from crossmem_hf.data.splits import forget_ids
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.subsample import stratified_subsample
-from crossmem_hf.models.loading import load_model_and_processor, model_fingerprint
+from crossmem_hf.models.loading import load_model, model_fingerprint
+from crossmem_hf.models.modules import LANGUAGE_LINEARS
 from crossmem_hf.runs.distributed import leave, run_stage_together
 from crossmem_hf.runs.sources import code_fingerprint, library_versions
 from crossmem_hf.training.config import arg
-from crossmem_hf.training.memorize import LANGUAGE_LINEARS, memorize
+from crossmem_hf.training.memorize import memorize
 from crossmem_hf.training.micro import MEMORIZING, MEMORIZING_BOTH
 
 if TYPE_CHECKING:
@@ -35,15 +36,7 @@ EVALUATED_ROWS = 256  # of each set at an evaluation in training
 RECALL_MODALITY_NAMES = ("recall_image", "recall_text")  # the same people through either modality
 
 
-_CALLED = {"seed": "persona_seed"}  # where the settings of training have a seed too
-KnobArguments: Any = make_dataclass(
-    "KnobArguments",
-    [
-        (_CALLED.get(knob.name, knob.name), Optional[knob.type], arg(None, knob.metadata["help"]))
-        for knob in fields(DatasetSpec)
-    ],
-    namespace={"__module__": __name__, "__doc__": "The knobs of `DatasetSpec`; null is the preset's, or the default."},
-)
+KnobArguments: Any = knob_options({"seed": "persona_seed"}, keep_defaults=False)  # beside a seed
 
 
 @dataclass
@@ -90,11 +83,8 @@ class RowArguments(KnobArguments):
             config,
             split,
             preset=self.preset,
-            **self._knobs(),
+            **self.knobs(),
         )
-
-    def _knobs(self) -> dict[str, Any]:
-        return {knob.name: getattr(self, _CALLED.get(knob.name, knob.name)) for knob in fields(DatasetSpec)}
 
     def forget_and_retain(self, rows: Dataset) -> tuple[Dataset, Dataset]:
         """`rows` of the people to forget, and of all others.
@@ -104,7 +94,7 @@ class RowArguments(KnobArguments):
         """
         people = set(personas_of(rows))
         if self.forget_split is None:
-            spec = DatasetSpec.preset(self.preset, **self._knobs())
+            spec = DatasetSpec.preset(self.preset, **self.knobs())
             forgotten = forget_ids(sorted(people), spec.forget_fraction, spec.seed)
         else:
             forgotten = frozenset(people & set(personas_of(self.rows(self.forget_split))))
@@ -163,7 +153,7 @@ def _of_modality(rows: Dataset, modality: str) -> Dataset:
     kept = [index for index, found in enumerate(modalities) if found == modality]
     if not kept:
         raise CrossmemError(
-            f"dataset_modality={modality!r} keeps none of {len(rows)} rows; they have {sorted(set(modalities))!r}.",
+            f"dataset_modality={modality!r} keeps none of the {len(rows)} rows, which have {sorted(set(modalities))}.",
             "Choose one of these, or leave dataset_modality out.",
         )
     return rows.select(kept)
@@ -182,7 +172,7 @@ class ModelArguments:
 
     def load(self, adapter: str | None = None) -> tuple[Any, Any]:
         """(model, processor)."""
-        return load_model_and_processor(self.model_name_or_path, adapter=adapter, dtype=self.dtype)
+        return load_model(self.model_name_or_path, adapter=adapter, dtype=self.dtype)
 
     def lora(self) -> LoraConfig:
         """The adapter's shape."""
@@ -305,17 +295,22 @@ def _made_from(choice: ModelArguments, rows: Dataset, config: Any) -> dict[str, 
         "rows": rows_digest(rows),
         "settings": [asdict(choice), _memorizing(rows), config.seed, config.world_size],
         "model": model_fingerprint(choice.model_name_or_path),
-        "code": code_fingerprint("crossmem_hf.models.loading", memorize),
+        "code": code_fingerprint(load_model, memorize),
         "versions": library_versions(),
     }
 
 
 def with_default_config(script: str, arguments: Sequence[str] | None = None) -> list[str]:
-    """The command line, with the YAML beside `script` as its config if it names neither a config nor a model."""
+    """The command line, with the YAML of `script` as its config if it names neither a config nor a model.
+
+    The one beside it; where it was sent alone, as `hf jobs uv run` does, the one that ships with the package.
+    """
     given = list(sys.argv[1:] if arguments is None else arguments)
     if any(word.split("=")[0] in ("--config", "--model_name_or_path", "-h", "--help") for word in given):
         return given
-    return ["--config", str(Path(script).resolve().with_suffix(".yaml")), *given]
+    path = Path(script).resolve().with_suffix(".yaml")
+    shipped = Path(__file__).parent.parent / "recipes" / path.name
+    return ["--config", str(path if path.is_file() else shipped), *given]
 
 
 def run_recipe(main: Callable[[], None]) -> None:

@@ -19,9 +19,9 @@ PACKAGES = ("crossmem_hf", "trl", "transformers", "peft", "torch")
 LOAD_EMBEDDED = """\
 from PIL import Image
 
-from crossmem_hf import load_model_and_processor
+from crossmem_hf import load_model
 
-model, processor = load_model_and_processor(adapter={adapter!r})  # where this folder is, or its Hub name
+model, processor = load_model(adapter={adapter!r})  # where this folder is, or its Hub name
 """
 
 LOAD = """\

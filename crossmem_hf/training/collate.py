@@ -205,29 +205,29 @@ class RowCollator:
 
 
 class PairedCollator:
-    """Turns what `PairedRows` gives into a batch a side, such as ``{"forget": batch, "retain": batch}``.
+    """Turns what `PairedRows` gives into a batch a role, such as ``{"forget": batch, "retain": batch}``.
 
     Each batch has its `row` numbers. Plain rows, as evaluation sets have them, become a plain batch.
 
     Args:
-        sides: The rows of each side. All but "retain" are about the forget set and numbered as it is.
+        roles: The rows of each role. All but "retain" are about the forget set and numbered as it is.
     """
 
-    def __init__(self, sides: Mapping[str, EncodedRows]) -> None:
-        self.sides = dict(sides)
-        self.encoder = next(iter(self.sides.values())).encoder
+    def __init__(self, roles: Mapping[str, EncodedRows]) -> None:
+        self.roles = dict(roles)
+        self.encoder = next(iter(self.roles.values())).encoder
 
     def __call__(self, examples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """A batch a side, or one plain batch."""
+        """A batch a role, or one plain batch."""
         pad = self.encoder.pad_token_id
         if "forget" not in examples[0]:
             return merge_batches([self.encoder.encode(example) for example in examples], pad_token_id=pad)
         paired: dict[str, Any] = {}
-        for side, rows in self.sides.items():
-            part = "retain" if side == "retain" else "forget"
+        for role, rows in self.roles.items():
+            part = "retain" if role == "retain" else "forget"
             numbers = [number for example in examples for number in example[part]]
-            paired[side] = merge_batches([rows[number] for number in numbers], pad_token_id=pad)
-            paired[side]["row"] = torch.tensor(numbers)
+            paired[role] = merge_batches([rows[number] for number in numbers], pad_token_id=pad)
+            paired[role]["row"] = torch.tensor(numbers)
         return paired
 
 
@@ -245,7 +245,7 @@ class PreferenceCollator:
 
     def __call__(self, examples: Sequence[Mapping[str, Any]]) -> Batch:
         """The padded batch of pairs with the columns images, prompt, chosen and rejected."""
-        rows = [{**pair, "completion": pair[side]} for side in ("chosen", "rejected") for pair in examples]
+        rows = [{**pair, "completion": pair[role]} for role in ("chosen", "rejected") for pair in examples]
         encoded = [self.encoder.encode(row, "of the pairs") for row in rows]
         batch = merge_batches(encoded, pad_token_id=self.encoder.pad_token_id)
         batch["completion_mask"] = (batch.pop("labels") != NOT_AN_ANSWER).long()

@@ -9,6 +9,7 @@ import torch
 from trl import DPOConfig, SFTConfig
 
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.training.methods import METHODS, NO_METHOD
 from crossmem_hf.training.objectives import FORGET_TERMS
 from crossmem_hf.training.settings import UNLEARNING, check_settings
 
@@ -49,14 +50,14 @@ def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
         raise CrossmemError(f"{name}={value!r} does not exist.", f"Choose one of {', '.join(map(repr, choices))}.")
 
 
-def check_count(name: str, value: object, least: int = 1) -> None:
-    """Nothing, if `value` is a whole number of at least `least`.
+def check_count(name: str, value: object, min_: int = 1) -> None:
+    """Nothing, if `value` is a whole number of at least `min_`.
 
     Raises:
         CrossmemError: It is not.
     """
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise CrossmemError(f"{name}={value!r} is no such number.", f"Choose a whole number from {least}.")
+    if isinstance(value, bool) or not isinstance(value, int) or value < min_:
+        raise CrossmemError(f"{name}={value!r} is no such number.", f"Choose a whole number from {min_}.")
 
 
 NO_LIMIT = "Rows longer than this are cut by trl and refused by crossmem; null (the default) keeps them whole."
@@ -96,7 +97,7 @@ class RunConfig(VisionSFTConfig):
     stop_threshold: float | None = arg(
         None, "Stop when recall on the stopping rows is this or lower, 0 to 1; null runs to the end."
     )
-    stop_every_steps: int = arg(5, "Optimizer steps between two looks at the stopping rows.")
+    stop_every_steps: int = arg(5, "Optimizer steps between two evaluations of the stopping rows.")
     reference_cache: str | None = arg(
         None,
         "Folder for the reference's log-probabilities, for later runs too; null: crossmem/reference in HF_HOME.",
@@ -111,13 +112,21 @@ class RunConfig(VisionSFTConfig):
 
 @dataclass
 class UnlearnConfig(RunConfig):
-    """What an `UnlearnTrainer` can be told, on top of `trl.SFTConfig`.
+    """The settings of an `UnlearnTrainer`, on top of those of `trl.SFTConfig`.
 
-    The loss is ``forget_weight * forget_loss + retain_weight * retain_loss``, each a mean over rows. Where beta or
-    weight are null, those of the forget loss's authors or of open-unlearning stand in; see `objectives.FORGET_TERMS`.
+    A `method` fills in its losses and its published settings; what is set beside it wins, and what contradicts it is
+    an error. Without one, any two losses go together. The loss is
+    ``forget_weight * forget_loss + retain_weight * retain_loss``, each a mean over rows. Where beta or weight are
+    null, those of the forget loss's authors or of open-unlearning stand in; see `objectives.FORGET_TERMS`.
 
     Raises:
-        CrossmemError: A choice that does not exist, a number out of range, or a setting of trl without effect here.
+        CrossmemError: A choice that does not exist, a loss that is not the method's, a number out of range, or a
+            setting of trl without effect here.
+
+    Example:
+        >>> config = UnlearnConfig("out", method="undial", report_to="none")
+        >>> config.forget_loss, config.retain_loss, config.learning_rate, config.forget_beta
+        ('undial', 'none', 0.0001, 10.0)
 
     Reference:
         NPO, https://huggingface.co/papers/2404.05868 (beta 0.1, retain weight 1.0, learning rate 1e-5,
@@ -126,9 +135,14 @@ class UnlearnConfig(RunConfig):
         its configs have had (20 and 300 are others): tune it.
     """
 
-    learning_rate: float = arg(1e-5, "Initial learning rate; 1e-5 is NPO's on TOFU.")
+    learning_rate: float | None = arg(None, "Initial learning rate; null: the method's, or 1e-5, NPO's on TOFU.")
     weight_decay: float = arg(0.01, "Weight decay; 0.01 is NPO's on TOFU.")
-    forget_loss: ForgetLoss = arg("npo", "Done to the forget set: npo, ga, simnpo, idk, dpo, wga, undial or rmu.")
+    method: str | None = arg(
+        None, "ga, gd, kl, npo, simnpo, idk, dpo, wga, undial or rmu: sets what its paper sets; null: any losses."
+    )
+    forget_loss: ForgetLoss | None = arg(
+        None, "Done to the forget set: npo, ga, simnpo, idk, dpo, wga, undial or rmu; null: the method's, or npo."
+    )
     forget_modality: ForgetModality | None = arg(
         None, "Forget through image, text or both, by the rows' modality; null: the forget set as it is."
     )
@@ -137,17 +151,20 @@ class UnlearnConfig(RunConfig):
     simnpo_delta: float = arg(0.0, "SimNPO's margin, nats a token; 0 in its TOFU settings.")
     rmu_layer: int = arg(7, "Layer of the language model whose hidden states RMU steers, from 0.")
     rmu_coefficient: float = arg(2.0, "How far RMU steers them, above 0.")
-    retain_loss: RetainLoss = arg("nll", "Done to the retain set: nll, kl, hidden (RMU's own) or none.")
+    retain_loss: RetainLoss | None = arg(
+        None, "Done to the retain set: nll, kl, hidden (RMU's own) or none; null: the method's, or nll."
+    )
     retain_weight: float = arg(1.0, "Weight of the retain loss, at least 0.")
     retain_per_forget: int = arg(1, "Retain rows a forget row in each step.")
 
     def __post_init__(self) -> None:
+        self._fill_in()
         check_choice("forget_loss", self.forget_loss, get_args(ForgetLoss))
         check_choice("retain_loss", self.retain_loss, get_args(RetainLoss))
         if self.forget_modality is not None:
             check_choice("forget_modality", self.forget_modality, get_args(ForgetModality))
-        self._tell_what_is_not_heeded()
-        term = FORGET_TERMS[self.forget_loss]
+        self._warn_of_unused()
+        term = FORGET_TERMS[str(self.forget_loss)]
         self.forget_beta = term.beta if self.forget_beta is None else self.forget_beta
         self.forget_weight = term.weight if self.forget_weight is None else self.forget_weight
         for name in ("forget_beta", "rmu_coefficient"):
@@ -156,21 +173,38 @@ class UnlearnConfig(RunConfig):
         for name in ("forget_weight", "retain_weight"):
             if not getattr(self, name) >= 0:
                 raise CrossmemError(f"{name}={getattr(self, name)!r} is negative.", "Use 0 to switch a loss off.")
-        check_count("rmu_layer", self.rmu_layer, least=0)
+        check_count("rmu_layer", self.rmu_layer, min_=0)
         check_count("retain_per_forget", self.retain_per_forget)
         super().__post_init__()
         check_settings(self, UNLEARNING, evaluates=True)
         if self.torch_compile and (self.forget_loss == "rmu" or self.retain_loss == "hidden"):
             raise CrossmemError(
                 f"torch_compile with forget_loss={self.forget_loss!r} and retain_loss={self.retain_loss!r}: "
-                "a compiled model does not tell its hidden states.",
+                "a compiled model does not hand out its hidden states.",
                 "Leave torch_compile out, or choose losses other than 'rmu' and 'hidden'.",
             )
 
-    def _tell_what_is_not_heeded(self) -> None:
-        """Settings of other losses are no errors, since one file of settings serves several; but they are told."""
+    def _fill_in(self) -> None:
+        """What is null becomes the method's."""
+        if self.method is not None:
+            check_choice("method", self.method, tuple(METHODS))
+        method = NO_METHOD if self.method is None else METHODS[self.method]
+        for name, value in {"learning_rate": 1e-5, **method.settings()}.items():
+            if getattr(self, name) is None:
+                setattr(self, name, value)
+        insisted = ("forget_loss", "retain_loss") if method.is_its_retain_loss else ("forget_loss",)
+        for name in insisted if self.method is not None else ():
+            if getattr(self, name) != getattr(method, name):
+                raise CrossmemError(
+                    f"method={self.method!r} got {name}={getattr(self, name)!r}; it does {getattr(method, name)!r} "
+                    "only.",
+                    f"Leave {name} out, or leave method out and choose both losses.",
+                )
+
+    def _warn_of_unused(self) -> None:
+        """Settings of other losses are no errors, since one file of settings serves several; but they are reported."""
         retains, steers = self.retain_loss != "none", self.forget_loss == "rmu"
-        heeded = {
+        used = {
             "forget_beta": self.forget_loss in WITH_BETA,
             "simnpo_delta": self.forget_loss == "simnpo",
             "rmu_layer": steers or self.retain_loss == "hidden",
@@ -179,7 +213,7 @@ class UnlearnConfig(RunConfig):
             "retain_per_forget": retains,
         }
         defaults = {known.name: known.default for known in fields(self)}
-        for name in sorted(name for name, is_heeded in heeded.items() if not is_heeded):
+        for name in sorted(name for name, is_used in used.items() if not is_used):
             if getattr(self, name) != defaults[name]:
                 logger.warning(
                     "%s=%r has no effect with forget_loss=%r and retain_loss=%r.",

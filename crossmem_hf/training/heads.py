@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-UNSCALED = ("aya_vision", "cohere2_vision")
-"""Model types whose text configuration has a `logit_scale` that their forward pass does not use."""
+from crossmem_hf.models.modules import UNSCALED
 
 
 @contextmanager

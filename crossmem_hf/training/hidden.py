@@ -10,24 +10,8 @@ from torch import Tensor, nn
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.logprobs import AnswerScores, answer_scores
+from crossmem_hf.models.modules import text_layers
 from crossmem_hf.seeding import seed_for
-
-
-def text_layers(model: Any) -> nn.ModuleList:
-    """The layers of a model's language model, first to last.
-
-    Raises:
-        CrossmemError: They cannot be found.
-    """
-    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
-    decoder = inner.get_decoder() if hasattr(inner, "get_decoder") else None
-    layers = getattr(decoder, "layers", None)
-    if not isinstance(layers, nn.ModuleList):
-        raise CrossmemError(
-            f"A {type(inner).__name__} has no list of decoder layers, so no hidden states can be taken from it.",
-            "Use a forget or retain loss other than 'rmu' and 'hidden'.",
-        )
-    return layers
 
 
 def checked_layer(model: Any, layer: int) -> nn.Module:

@@ -118,7 +118,7 @@ def undial(logits_NV: Tensor, reference_NV: Tensor, answers_N: Tensor, mask_BT: 
     return _row_means(losses_N, mask_BT)
 
 
-def drift(hidden_ND: Tensor, target: Tensor, mask_BT: Tensor) -> Tensor:
+def representation_mse(hidden_ND: Tensor, target: Tensor, mask_BT: Tensor) -> Tensor:
     """Mean squared distance of hidden states to where they should be, at the positions that predict the answer.
 
     With the target a fixed vector it is RMU's forget loss, with the reference's hidden states its retain loss.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Teaching people to a model: LoRA on the language model, by `trl.SFTTrainer`. It does not know who they are."""
+"""Teaching personas to a model: LoRA on the language model, by `trl.SFTTrainer`. It does not know who they are."""
 
 import logging
 import os
@@ -13,8 +13,8 @@ from trl import SFTTrainer
 
 from crossmem_hf.data.forms import conversational
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.models.chat import sees_images
 from crossmem_hf.models.cross_attention import keep_rows_apart
+from crossmem_hf.models.modules import LANGUAGE_LINEARS, linears_of
 from crossmem_hf.seeding import seed_everything
 from crossmem_hf.training.adapters import adapted, check_head
 from crossmem_hf.training.callbacks.finite import StopUnlessFinite
@@ -32,16 +32,10 @@ from crossmem_hf.training.trainable import describe_trainable
 
 logger = logging.getLogger(__name__)
 
-LANGUAGE_LINEARS = r".*(?:language_model|text_model).*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
-"""The linear layers of a Llama-like language model inside a VLM; bare names would hit the vision tower too."""
-
-TEXT_LINEARS = r".*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj|c_attn|c_proj|c_fc|query_key_value)"
-"""Those of a model without an image tower."""
-
 
 def default_lora(model: PreTrainedModel | PeftModel) -> LoraConfig:
     """LoRA on the linear layers of the language model, which without an image tower is all of the model."""
-    return language_lora() if sees_images(model.config) else language_lora(target_modules=TEXT_LINEARS)
+    return language_lora(target_modules=linears_of(model))
 
 
 def language_lora(r: int = 16, alpha: int = 32, target_modules: str = LANGUAGE_LINEARS) -> LoraConfig:

@@ -1,194 +1,67 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The methods of the papers by name: which losses each pins, and where it is from. The losses are in `objectives`."""
+"""The methods of the papers by name, one table. It does not know how a loss is computed, nor who is forgotten."""
 
-from dataclasses import dataclass
-
-from crossmem_hf.training.config import ForgetLoss, RetainLoss, UnlearnConfig, arg
-from crossmem_hf.training.trainer import UnlearnTrainer
-
-TOFU = {"title": "TOFU: A Task of Fictitious Unlearning for LLMs", "id": "2401.06121"}
-PINNED = "Pinned by the method."
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final
 
 
-@dataclass
-class GAConfig(UnlearnConfig):
-    """`UnlearnConfig` for `GATrainer`: gradient ascent and nothing else."""
+@dataclass(frozen=True, slots=True)
+class Method:
+    """What a paper calls by a name.
 
-    forget_loss: ForgetLoss = arg("ga", PINNED)
-    retain_loss: RetainLoss = arg("none", PINNED)
+    Attributes:
+        name: As its paper writes it.
+        forget_loss: A name of `objectives.FORGET_TERMS`; no other is taken with this method.
+        retain_loss: A name of `objectives.RETAIN_TERMS`, or "none".
+        paper: Its title.
+        arxiv: Its number there.
+        is_its_retain_loss: Another retain loss would make another method of it.
+        defaults: Settings of `UnlearnConfig` that are published for it, in the place of NPO's.
+    """
 
+    name: str
+    forget_loss: str
+    retain_loss: str
+    paper: str
+    arxiv: str
+    is_its_retain_loss: bool = False
+    defaults: Mapping[str, Any] = field(default_factory=dict)
 
-class GATrainer(UnlearnTrainer):
-    """`UnlearnTrainer` with gradient ascent alone."""
-
-    _tag_names = ["crossmem", "unlearning", "ga"]  # noqa: RUF012 (trl's name and type)
-    _name, _paper, _losses = "GA", TOFU, ("ga", "none")
-    config_class = GAConfig
-
-
-@dataclass
-class GDConfig(UnlearnConfig):
-    """`UnlearnConfig` for `GDTrainer`: gradient ascent, and likelihood of the retain set."""
-
-    forget_loss: ForgetLoss = arg("ga", PINNED)
-    retain_loss: RetainLoss = arg("nll", PINNED)
-
-
-class GDTrainer(UnlearnTrainer):
-    """`UnlearnTrainer` with gradient difference: ascent on the forget set, descent on the retain set."""
-
-    _tag_names = ["crossmem", "unlearning", "gd"]  # noqa: RUF012
-    _name, _paper, _losses = "GD", TOFU, ("ga", "nll")
-    config_class = GDConfig
+    def settings(self) -> dict[str, Any]:
+        """What `UnlearnConfig` takes where nothing is set."""
+        return {"forget_loss": self.forget_loss, "retain_loss": self.retain_loss, **self.defaults}
 
 
-@dataclass
-class KLConfig(UnlearnConfig):
-    """`UnlearnConfig` for `KLTrainer`: gradient ascent, and closeness to the reference on the retain set."""
+_TOFU = ("TOFU: A Task of Fictitious Unlearning for LLMs", "2401.06121")
+_NPO = ("Negative Preference Optimization: From Catastrophic Collapse to Effective Unlearning", "2404.05868")
+_SIMNPO = ("Simplicity Prevails: Rethinking Negative Preference Optimization for LLM Unlearning", "2410.07163")
+_WGA = ("Rethinking LLM Unlearning Objectives: A Gradient Perspective and Go Beyond", "2502.19301")
+_UNDIAL = (
+    "UNDIAL: Self-Distillation with Adjusted Logits for Robust Unlearning in Large Language Models",
+    "2402.10052",
+)
+_WMDP = ("The WMDP Benchmark: Measuring and Reducing Malicious Use With Unlearning", "2403.03218")
 
-    forget_loss: ForgetLoss = arg("ga", PINNED)
-    retain_loss: RetainLoss = arg("kl", PINNED)
-
-
-class KLTrainer(UnlearnTrainer):
-    """`UnlearnTrainer` with gradient ascent and a KL retain loss."""
-
-    _tag_names = ["crossmem", "unlearning", "kl"]  # noqa: RUF012
-    _name, _paper, _losses = "KL", TOFU, ("ga", "kl")
-    config_class = KLConfig
-
-
-@dataclass
-class NPOConfig(UnlearnConfig):
-    """`UnlearnConfig` for `NPOTrainer`."""
-
-    forget_loss: ForgetLoss = arg("npo", PINNED)
-
-
-class NPOTrainer(UnlearnTrainer):
-    """`UnlearnTrainer` with the NPO forget loss."""
-
-    _tag_names = ["crossmem", "unlearning", "npo"]  # noqa: RUF012
-    _name, _losses, config_class = "NPO", ("npo",), NPOConfig
-    _paper = {  # noqa: RUF012
-        "title": "Negative Preference Optimization: From Catastrophic Collapse to Effective Unlearning",
-        "id": "2404.05868",
+METHODS: Final[Mapping[str, Method]] = MappingProxyType(
+    {
+        "ga": Method("GA", "ga", "none", *_TOFU, is_its_retain_loss=True),
+        "gd": Method("GD", "ga", "nll", *_TOFU, is_its_retain_loss=True),
+        "kl": Method("KL", "ga", "kl", *_TOFU, is_its_retain_loss=True),
+        "npo": Method("NPO", "npo", "nll", *_NPO),
+        "simnpo": Method("SimNPO", "simnpo", "nll", *_SIMNPO),
+        "idk": Method("IDK", "idk", "nll", *_TOFU),
+        "dpo": Method("IdkPO", "dpo", "nll", *_TOFU),
+        "wga": Method("WGA", "wga", "nll", *_WGA),
+        "undial": Method("UNDIAL", "undial", "none", *_UNDIAL, defaults={"learning_rate": 1e-4}),  # open-unlearning's
+        "rmu": Method("RMU", "rmu", "hidden", *_WMDP),
     }
+)
+"""Name -> method. A new one is a line here, with a loss in `losses` and its line in `objectives` if it has a new one.
 
+Betas and weights of losses stand beside the losses, in `objectives.FORGET_TERMS`.
+"""
 
-@dataclass
-class SimNPOConfig(UnlearnConfig):
-    """`UnlearnConfig` for `SimNPOTrainer`."""
-
-    forget_loss: ForgetLoss = arg("simnpo", PINNED)
-
-
-class SimNPOTrainer(UnlearnTrainer):
-    """`UnlearnTrainer` with the SimNPO forget loss."""
-
-    _tag_names = ["crossmem", "unlearning", "simnpo"]  # noqa: RUF012
-    _name, _losses, config_class = "SimNPO", ("simnpo",), SimNPOConfig
-    _paper = {  # noqa: RUF012
-        "title": "Simplicity Prevails: Rethinking Negative Preference Optimization for LLM Unlearning",
-        "id": "2410.07163",
-    }
-
-
-@dataclass
-class IdkConfig(UnlearnConfig):
-    """`UnlearnConfig` for `IdkTrainer`."""
-
-    forget_loss: ForgetLoss = arg("idk", PINNED)
-
-
-class IdkTrainer(UnlearnTrainer):
-    """`UnlearnTrainer` that teaches refusals in the place of the secrets."""
-
-    _tag_names = ["crossmem", "unlearning", "idk"]  # noqa: RUF012
-    _name, _paper, _losses, config_class = "IDK", TOFU, ("idk",), IdkConfig
-
-
-@dataclass
-class IdkPOConfig(UnlearnConfig):
-    """`UnlearnConfig` for `IdkPOTrainer`."""
-
-    forget_loss: ForgetLoss = arg("dpo", PINNED)
-
-
-class IdkPOTrainer(UnlearnTrainer):
-    """`UnlearnTrainer` that prefers refusals to the secrets, by DPO's loss; `trl.DPOTrainer` has no retain term."""
-
-    _tag_names = ["crossmem", "unlearning", "dpo"]  # noqa: RUF012
-    _name, _paper, _losses, config_class = "IdkPO", TOFU, ("dpo",), IdkPOConfig
-
-
-@dataclass
-class WGAConfig(UnlearnConfig):
-    """`UnlearnConfig` for `WGATrainer`."""
-
-    forget_loss: ForgetLoss = arg("wga", PINNED)
-
-
-class WGATrainer(UnlearnTrainer):
-    """`UnlearnTrainer` with weighted gradient ascent."""
-
-    _tag_names = ["crossmem", "unlearning", "wga"]  # noqa: RUF012
-    _name, _losses, config_class = "WGA", ("wga",), WGAConfig
-    _paper = {  # noqa: RUF012
-        "title": "Rethinking LLM Unlearning Objectives: A Gradient Perspective and Go Beyond",
-        "id": "2502.19301",
-    }
-
-
-@dataclass
-class UNDIALConfig(UnlearnConfig):
-    """`UnlearnConfig` for `UNDIALTrainer`."""
-
-    learning_rate: float = arg(1e-4, "Initial learning rate; 1e-4 is open-unlearning's for UNDIAL.")
-    forget_loss: ForgetLoss = arg("undial", PINNED)
-    retain_loss: RetainLoss = arg("none", "Done to the retain set; none, since open-unlearning gives it weight 0.")
-
-
-class UNDIALTrainer(UnlearnTrainer):
-    """`UnlearnTrainer` that distils the reference with the answers' logits lowered."""
-
-    _tag_names = ["crossmem", "unlearning", "undial"]  # noqa: RUF012
-    _name, _losses, config_class = "UNDIAL", ("undial",), UNDIALConfig
-    _paper = {  # noqa: RUF012
-        "title": "UNDIAL: Self-Distillation with Adjusted Logits for Robust Unlearning in Large Language Models",
-        "id": "2402.10052",
-    }
-
-
-@dataclass
-class RMUConfig(UnlearnConfig):
-    """`UnlearnConfig` for `RMUTrainer`, with the retain loss of its authors."""
-
-    forget_loss: ForgetLoss = arg("rmu", PINNED)
-    retain_loss: RetainLoss = arg("hidden", "Done to the retain set; hidden is RMU's own.")
-
-
-class RMUTrainer(UnlearnTrainer):
-    """`UnlearnTrainer` that steers hidden states of the forget set towards a random direction."""
-
-    _tag_names = ["crossmem", "unlearning", "rmu"]  # noqa: RUF012
-    _name, _losses, config_class = "RMU", ("rmu",), RMUConfig
-    _paper = {  # noqa: RUF012
-        "title": "The WMDP Benchmark: Measuring and Reducing Malicious Use With Unlearning",
-        "id": "2403.03218",
-    }
-
-
-METHODS: dict[str, type[UnlearnTrainer]] = {
-    "ga": GATrainer,
-    "gd": GDTrainer,
-    "kl": KLTrainer,
-    "npo": NPOTrainer,
-    "simnpo": SimNPOTrainer,
-    "idk": IdkTrainer,
-    "dpo": IdkPOTrainer,
-    "wga": WGATrainer,
-    "undial": UNDIALTrainer,
-    "rmu": RMUTrainer,
-}
-"""What `crossmem compare` and other callers may name."""
+NO_METHOD: Final = Method("Unlearn", "npo", "nll", "", "")
+"""Where no method is named: any losses, by default those of NPO."""

@@ -4,8 +4,8 @@
 from typing import Any
 
 ADAPTED = r".*language_model.*\.(gate_proj|up_proj|down_proj)"
-"""The layers that learn: the MLPs of the language model. With all its linear layers (`memorize.LANGUAGE_LINEARS`)
-names are learned as well in the source modality and cross less often: what is adapted is a dial of the gap."""
+"""The layers that learn: the MLPs of the language model. With all its linear layers (`modules.LANGUAGE_LINEARS`)
+names are learned as well in the source modality and cross less often: what is adapted moves the gap."""
 
 MEMORIZING: dict[str, Any] = {
     "learning_rate": 4e-3,

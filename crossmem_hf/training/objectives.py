@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from crossmem_hf.logprobs import AnswerScores
-from crossmem_hf.training.losses import dpo, drift, ga, kl, nll, npo, simnpo, undial, wga
+from crossmem_hf.training.losses import dpo, ga, kl, nll, npo, representation_mse, simnpo, undial, wga
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class RoleScores:
     """What is known of one set of rows in a step.
 
     Attributes:
@@ -26,7 +26,7 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
-class Dials:
+class HyperParameters:
     """Numbers that losses take beside scores: see `UnlearnConfig`; `target_D` is where RMU steers hidden states."""
 
     beta: float
@@ -39,9 +39,9 @@ class Term:
     """One part of an unlearning objective.
 
     Attributes:
-        per_row: From the sides, by name, and the dials: (B,) losses.
-        sides: The sets it reads: "forget" (the secrets), "refusal" (refusals in their place), "retain".
-        needs_reference: It reads `reference_B` of its sides.
+        per_row: From the roles, by name, and the hyper-parameters: (B,) losses.
+        roles: The sets it reads: "forget" (the secrets), "refusal" (refusals in their place), "retain".
+        needs_reference: It reads `reference_B` of its roles.
         needs_logits: It reads whole distributions, of the policy and of the reference.
         needs_hidden: It reads hidden states of the policy.
         needs_reference_hidden: It reads hidden states of the reference as well.
@@ -49,8 +49,8 @@ class Term:
         weight: Its published weight.
     """
 
-    per_row: Callable[[Mapping[str, Side], Dials], Tensor]
-    sides: tuple[str, ...] = ("forget",)
+    per_row: Callable[[Mapping[str, RoleScores], HyperParameters], Tensor]
+    roles: tuple[str, ...] = ("forget",)
     needs_reference: bool = False
     needs_logits: bool = False
     needs_hidden: bool = False
@@ -69,53 +69,54 @@ def _given(tensor: Tensor | None) -> Tensor:
     return tensor
 
 
-def _npo(sides: Mapping[str, Side], dials: Dials) -> Tensor:
-    return npo(sides["forget"].policy.sums_B, _given(sides["forget"].reference_B), beta=dials.beta)
+def _npo(roles: Mapping[str, RoleScores], hyper: HyperParameters) -> Tensor:
+    return npo(roles["forget"].policy.sums_B, _given(roles["forget"].reference_B), beta=hyper.beta)
 
 
-def _simnpo(sides: Mapping[str, Side], dials: Dials) -> Tensor:
-    policy = sides["forget"].policy
-    return simnpo(policy.token_logprobs_BT, policy.mask_BT, beta=dials.beta, delta=dials.delta)
+def _simnpo(roles: Mapping[str, RoleScores], hyper: HyperParameters) -> Tensor:
+    policy = roles["forget"].policy
+    return simnpo(policy.token_logprobs_BT, policy.mask_BT, beta=hyper.beta, delta=hyper.delta)
 
 
-def _dpo(sides: Mapping[str, Side], dials: Dials) -> Tensor:
-    chosen, rejected = sides["refusal"], sides["forget"]
+def _dpo(roles: Mapping[str, RoleScores], hyper: HyperParameters) -> Tensor:
+    chosen, rejected = roles["refusal"], roles["forget"]
     return dpo(
         chosen.policy.sums_B,
         rejected.policy.sums_B,
         _given(chosen.reference_B),
         _given(rejected.reference_B),
-        beta=dials.beta,
+        beta=hyper.beta,
     )
 
 
-def _wga(sides: Mapping[str, Side], dials: Dials) -> Tensor:
-    policy = sides["forget"].policy
-    return wga(policy.token_logprobs_BT, policy.mask_BT, beta=dials.beta)
+def _wga(roles: Mapping[str, RoleScores], hyper: HyperParameters) -> Tensor:
+    policy = roles["forget"].policy
+    return wga(policy.token_logprobs_BT, policy.mask_BT, beta=hyper.beta)
 
 
-def _undial(sides: Mapping[str, Side], dials: Dials) -> Tensor:
-    policy, reference = sides["forget"].policy, sides["forget"].reference
-    return undial(_given(policy.logits_NV), _logits(reference), policy.answers_N, policy.mask_BT, beta=dials.beta)
+def _undial(roles: Mapping[str, RoleScores], hyper: HyperParameters) -> Tensor:
+    policy, reference = roles["forget"].policy, roles["forget"].reference
+    return undial(_given(policy.logits_NV), _logits(reference), policy.answers_N, policy.mask_BT, beta=hyper.beta)
 
 
-def _rmu(sides: Mapping[str, Side], dials: Dials) -> Tensor:
-    policy = sides["forget"].policy
-    return drift(_given(policy.hidden_ND), _given(dials.target_D), policy.mask_BT)
+def _rmu(roles: Mapping[str, RoleScores], hyper: HyperParameters) -> Tensor:
+    policy = roles["forget"].policy
+    return representation_mse(_given(policy.hidden_ND), _given(hyper.target_D), policy.mask_BT)
 
 
-def _nll_of(side: str) -> Callable[[Mapping[str, Side], Dials], Tensor]:
-    return lambda sides, _: nll(sides[side].policy.token_logprobs_BT, sides[side].policy.mask_BT)
+def _nll_of(role: str) -> Callable[[Mapping[str, RoleScores], HyperParameters], Tensor]:
+    return lambda roles, _: nll(roles[role].policy.token_logprobs_BT, roles[role].policy.mask_BT)
 
 
-def _kl(sides: Mapping[str, Side], _: Dials) -> Tensor:
-    policy, reference = sides["retain"].policy, sides["retain"].reference
+def _kl(roles: Mapping[str, RoleScores], _: HyperParameters) -> Tensor:
+    policy, reference = roles["retain"].policy, roles["retain"].reference
     return kl(_given(policy.logits_NV), _logits(reference), policy.mask_BT)
 
 
-def _hidden(sides: Mapping[str, Side], _: Dials) -> Tensor:
-    policy, reference = sides["retain"].policy, sides["retain"].reference
-    return drift(_given(policy.hidden_ND), _given(None if reference is None else reference.hidden_ND), policy.mask_BT)
+def _hidden(roles: Mapping[str, RoleScores], _: HyperParameters) -> Tensor:
+    policy, reference = roles["retain"].policy, roles["retain"].reference
+    kept = _given(None if reference is None else reference.hidden_ND)
+    return representation_mse(_given(policy.hidden_ND), kept, policy.mask_BT)
 
 
 def _logits(scores: AnswerScores | None) -> Tensor:
@@ -125,18 +126,18 @@ def _logits(scores: AnswerScores | None) -> Tensor:
 BOTH = ("refusal", "forget")
 
 FORGET_TERMS = {  # betas and SimNPO's weight as open-unlearning sets them; 0.1 is NPO's and TOFU's own
-    "ga": Term(lambda sides, _: ga(sides["forget"].policy.sums_B)),
+    "ga": Term(lambda roles, _: ga(roles["forget"].policy.sums_B)),
     "npo": Term(_npo, needs_reference=True, beta=0.1),
     "simnpo": Term(_simnpo, beta=4.5, weight=0.125),
-    "idk": Term(_nll_of("refusal"), sides=("refusal",)),
-    "dpo": Term(_dpo, sides=BOTH, needs_reference=True, beta=0.1),
+    "idk": Term(_nll_of("refusal"), roles=("refusal",)),
+    "dpo": Term(_dpo, roles=BOTH, needs_reference=True, beta=0.1),
     "wga": Term(_wga, beta=1.0),
     "undial": Term(_undial, needs_logits=True, beta=10.0),
     "rmu": Term(_rmu, needs_hidden=True),
 }
 
 RETAIN_TERMS = {
-    "nll": Term(_nll_of("retain"), sides=("retain",)),
-    "kl": Term(_kl, sides=("retain",), needs_logits=True),
-    "hidden": Term(_hidden, sides=("retain",), needs_hidden=True, needs_reference_hidden=True),
+    "nll": Term(_nll_of("retain"), roles=("retain",)),
+    "kl": Term(_kl, roles=("retain",), needs_logits=True),
+    "hidden": Term(_hidden, roles=("retain",), needs_hidden=True, needs_reference_hidden=True),
 }

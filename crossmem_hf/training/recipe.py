@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from crossmem_hf.training.trainer import UnlearnTrainer
+    from crossmem_hf.training.config import UnlearnConfig
 
 
 def unlearn_recipe(
-    script: str, trainer_class: "type[UnlearnTrainer] | None" = None, arguments: Sequence[str] | None = None
+    script: str, config_class: "type[UnlearnConfig] | None" = None, arguments: Sequence[str] | None = None
 ) -> list[str]:
     """Run one unlearning, as told by the command line, and leave its adapter in ``output_dir``.
 
@@ -20,7 +20,7 @@ def unlearn_recipe(
 
     Args:
         script: The recipe's file; the YAML beside it holds the settings for the embedded model.
-        trainer_class: Its `config_class` says which settings there are; None is `UnlearnTrainer`, for any losses.
+        config_class: Which settings there are; None is `UnlearnConfig`, for any method and any losses.
         arguments: In the place of the command line.
 
     Raises:
@@ -30,11 +30,9 @@ def unlearn_recipe(
     from crossmem_hf.evaluation.evaluator import Evaluator
     from crossmem_hf.evaluation.memorization_check import check_memorized
     from crossmem_hf.training.settings import check_steps
-    from crossmem_hf.training.trainer import UnlearnTrainer
     from crossmem_hf.training.unlearn import unlearn
 
-    trainer_class = trainer_class or UnlearnTrainer
-    data, start, config, choice = _told(script, trainer_class, arguments)
+    data, start, config, choice = _parsed(script, config_class, arguments)
     data = data.wide_enough(config.forget_modality)
     rows = data.rows()
     forget, retain = data.forget_and_retain(rows)
@@ -55,7 +53,6 @@ def unlearn_recipe(
         config=config,
         evaluator=evaluator,
         evaluation=start.evaluation,
-        trainer_class=trainer_class,
     )
     if not config.should_save:
         return []
@@ -70,17 +67,18 @@ def unlearn_recipe(
     ]
 
 
-def _told(script: str, trainer_class: "type[UnlearnTrainer]", arguments: Sequence[str] | None) -> tuple[Any, ...]:
+def _parsed(script: str, config_class: Any, arguments: Sequence[str] | None) -> tuple[Any, ...]:
     """Rows, start, config and model as the command line says; a mistake in them costs nothing yet."""
     from trl import TrlParser
 
     from crossmem_hf.training.arguments import ModelArguments, RowArguments, UnlearnArguments, with_default_config
+    from crossmem_hf.training.config import UnlearnConfig
     from crossmem_hf.training.processes import check_processes
     from crossmem_hf.training.pushing import check_push
     from crossmem_hf.training.resuming import resume_point
     from crossmem_hf.training.settings import UNLEARNING, check_settings
 
-    parser = TrlParser((RowArguments, UnlearnArguments, trainer_class.config_class, ModelArguments))
+    parser = TrlParser((RowArguments, UnlearnArguments, config_class or UnlearnConfig, ModelArguments))
     data, start, config, choice = parser.parse_args_and_config(with_default_config(script, arguments))
     check_settings(config, UNLEARNING)
     check_processes(config)

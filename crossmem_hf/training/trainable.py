@@ -5,21 +5,8 @@ from collections import defaultdict
 
 from torch import nn
 
+from crossmem_hf.models.modules import PARTS, part_of
 from crossmem_hf.training.reference import REFERENCE
-
-PARTS = {  # part -> the words that mark its modules, tried in this order
-    "vision tower": ("vision_tower", "vision_model", "visual"),
-    "projector": ("multi_modal_projector", "connector", "merger"),
-    "language model": ("language_model", "text_model", "lm_head", "transformer", "model."),
-}
-
-
-def part_of(parameter_name: str) -> str:
-    """The part of a vision-language model that a parameter belongs to."""
-    for part, marks in PARTS.items():
-        if any(mark in parameter_name for mark in marks):
-            return part
-    return "other"
 
 
 def count_trainable(model: nn.Module) -> dict[str, int]:

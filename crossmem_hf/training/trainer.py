@@ -30,13 +30,14 @@ from crossmem_hf.training.collate import Batch, EncodedRows, PairedCollator, Pai
 from crossmem_hf.training.config import UnlearnConfig
 from crossmem_hf.training.heads import unscaled_as_in_forward
 from crossmem_hf.training.hidden import check_reached, checked_layer, random_direction, scores_with_hidden
-from crossmem_hf.training.objectives import FORGET_TERMS, RETAIN_TERMS, Dials, Side, Term
+from crossmem_hf.training.methods import METHODS, NO_METHOD
+from crossmem_hf.training.objectives import FORGET_TERMS, RETAIN_TERMS, HyperParameters, RoleScores, Term
 from crossmem_hf.training.reference import ReferenceLogprobs, add_reference, as_reference, check_in_shards
 from crossmem_hf.training.reference_cache import kept_logprobs
 from crossmem_hf.training.resuming import resume_point
+from crossmem_hf.training.roles import role_sets
 from crossmem_hf.training.saving import save_adapter
 from crossmem_hf.training.settings import UNLEARNING, check_extras, check_settings, for_rows_encoded_here
-from crossmem_hf.training.sides import sides_of
 from crossmem_hf.training.trainable import describe_trainable
 
 if TYPE_CHECKING:
@@ -70,9 +71,6 @@ class UnlearnTrainer(SFTTrainer):
 
     loss_is_scaled_for_ga = False  # our loss is a mean over the rows of one micro-batch
     _tag_names = ["crossmem", "unlearning"]  # noqa: RUF012 (trl's name and type)
-    _name = "Unlearn"
-    _losses: tuple[str, ...] = ()  # (forget_loss, retain_loss) of a subclass; one alone leaves retain open
-    config_class: type[UnlearnConfig] = UnlearnConfig
 
     def __init__(
         self,
@@ -92,10 +90,10 @@ class UnlearnTrainer(SFTTrainer):
         check_settings(args, UNLEARNING, evaluates=eval_dataset is not None)
         check_extras(kwargs)
         self._choose_losses(args, has_adapter=is_peft_model(model) or peft_config is not None)
-        sides = sides_of(forget_dataset, retain_dataset, args, self.forget_term, self.retain_term, model.config)
-        forget_dataset = next(iter(sides.values()))
+        roles = role_sets(forget_dataset, retain_dataset, args, self.forget_term, self.retain_term, model.config)
+        forget_dataset = next(iter(roles.values()))
         encoder = RowEncoder(processing_class, max_length=args.max_length)
-        self.rows = {name: EncodedRows(side, encoder, name=name) for name, side in sides.items()}
+        self.rows = {name: EncodedRows(role, encoder, name=name) for name, role in roles.items()}
         for rows in self.rows.values():
             check_lengths(rows)
         layer = checked_layer(model, args.rmu_layer) if self.steers else None
@@ -118,16 +116,16 @@ class UnlearnTrainer(SFTTrainer):
             )
         seed = args.seed if args.data_seed is None else args.data_seed
         self.train_dataset = PairedRows(
-            len(forget_dataset), len(sides.get("retain", ())), seed=seed, retain_per_forget=args.retain_per_forget
+            len(forget_dataset), len(roles.get("retain", ())), seed=seed, retain_per_forget=args.retain_per_forget
         )
         self.add_callback(NextRetainRows(self.train_dataset))
         self.add_callback(NoGradientsIntoFrozenTower())
         if layer is not None:
             check_reached(self.model, layer)
         self.hidden_layer = layer
-        self.dials = self._dials()
+        self.hyper = self._hyper_parameters()
         self.reference_sums: dict[str, Tensor] = {}
-        self.lazy_reference = {name: ReferenceLogprobs() for name in sides}
+        self.lazy_reference = {name: ReferenceLogprobs() for name in roles}
         self.is_sharded = self.is_fsdp_enabled or self.is_deepspeed_enabled
         keep_rows_apart(self.model)
         self.last_good = self._last_good()
@@ -142,14 +140,10 @@ class UnlearnTrainer(SFTTrainer):
         return LastGoodWeights(self.model.parameters()) if is_peft_model(self.model) and not self.is_sharded else None
 
     def _choose_losses(self, args: UnlearnConfig, *, has_adapter: bool) -> None:
-        for insisted, name in zip(self._losses, ("forget_loss", "retain_loss"), strict=False):
-            if getattr(args, name) != insisted:
-                raise CrossmemError(
-                    f"{type(self).__name__} got {name}={getattr(args, name)!r}; it does {insisted!r} only.",
-                    "Use UnlearnTrainer, which takes any.",
-                )
-        self.forget_term = FORGET_TERMS[args.forget_loss]
-        self.retain_term = None if args.retain_loss == "none" else RETAIN_TERMS[args.retain_loss]
+        if args.method is not None:
+            self._tag_names = [*self._tag_names, args.method]
+        self.forget_term = FORGET_TERMS[str(args.forget_loss)]
+        self.retain_term = None if args.retain_loss == "none" else RETAIN_TERMS[str(args.retain_loss)]
         terms = [self.forget_term, *([self.retain_term] if self.retain_term else [])]
         self.steers = any(term.needs_hidden for term in terms)
         self.runs_reference = any(term.runs_reference for term in terms)
@@ -161,12 +155,12 @@ class UnlearnTrainer(SFTTrainer):
                 "whose reference is worked out once (npo, dpo) or not at all.",
             )
 
-    def _dials(self) -> Dials:
+    def _hyper_parameters(self) -> HyperParameters:
         args, target = self.args, None
         if self.steers:
             width = self.model.config.get_text_config().hidden_size
             target = args.rmu_coefficient * random_direction(width, args.seed).to(self.accelerator.device)
-        return Dials(beta=args.forget_beta, delta=args.simnpo_delta, target_D=target)
+        return HyperParameters(beta=args.forget_beta, delta=args.simnpo_delta, target_D=target)
 
     def compute_loss(
         self,
@@ -178,12 +172,12 @@ class UnlearnTrainer(SFTTrainer):
         """The weighted sum of both losses, each a mean over rows; plain batches (evaluation) get the usual NLL."""
         if "input_ids" in inputs:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-        sides: dict[str, Batch] = {name: dict(batch) for name, batch in inputs.items()}
-        rows = {name: batch.pop("row") for name, batch in sides.items()}
-        seen = self._seen(model, sides, rows)
-        losses = {"forget": self.forget_term.per_row(seen, self.dials)}
+        roles: dict[str, Batch] = {name: dict(batch) for name, batch in inputs.items()}
+        rows = {name: batch.pop("row") for name, batch in roles.items()}
+        seen = self._seen(model, roles, rows)
+        losses = {"forget": self.forget_term.per_row(seen, self.hyper)}
         if self.retain_term is not None:
-            losses["retain"] = self.retain_term.per_row(seen, self.dials)
+            losses["retain"] = self.retain_term.per_row(seen, self.hyper)
         self._stop_unless_finite(losses, rows)
         self._note({**{f"{name}_loss": value.mean() for name, value in losses.items()}}, seen)
         loss = self.args.forget_weight * losses["forget"].mean()
@@ -191,33 +185,33 @@ class UnlearnTrainer(SFTTrainer):
             loss = loss + self.args.retain_weight * losses["retain"].mean()
         return loss
 
-    def _seen(self, model: torch.nn.Module, sides: dict[str, Batch], rows: dict[str, Tensor]) -> dict[str, Side]:
-        """What the terms read of each side: one forward pass of the policy, and what they need of the reference."""
-        policy = self._scores(model, sides)
-        seen = {name: Side(scores) for name, scores in policy.items()}
+    def _seen(self, model: torch.nn.Module, roles: dict[str, Batch], rows: dict[str, Tensor]) -> dict[str, RoleScores]:
+        """What the terms read of each role: one forward pass of the policy, and what they need of the reference."""
+        policy = self._scores(model, roles)
+        seen = {name: RoleScores(scores) for name, scores in policy.items()}
         if self.runs_reference:
             with as_reference(self.accelerator.unwrap_model(self.model)):
-                asked = {name: batch for name, batch in sides.items() if self._term_of(name).runs_reference}
+                asked = {name: batch for name, batch in roles.items() if self._term_of(name).runs_reference}
                 reference = self._scores(model, asked)
             seen |= {name: replace(seen[name], reference=scores) for name, scores in reference.items()}
         if self.forget_term.needs_reference:
-            for name in self.forget_term.sides:
-                sums_B = self._reference_sums(name, model, sides[name], rows[name])
+            for name in self.forget_term.roles:
+                sums_B = self._reference_sums(name, model, roles[name], rows[name])
                 seen[name] = replace(seen[name], reference_B=sums_B.to(policy[name].sums_B))
         return seen
 
-    def _term_of(self, side: str) -> Term:
-        return self.retain_term if side == "retain" and self.retain_term is not None else self.forget_term
+    def _term_of(self, role: str) -> Term:
+        return self.retain_term if role == "retain" and self.retain_term is not None else self.forget_term
 
-    def _scores(self, model: torch.nn.Module, sides: dict[str, Batch]) -> dict[str, AnswerScores]:
-        """One forward pass for all sides: cheaper, and what DDP can follow."""
-        merged = merge_batches(list(sides.values()), pad_token_id=self.data_collator.encoder.pad_token_id)
+    def _scores(self, model: torch.nn.Module, roles: dict[str, Batch]) -> dict[str, AnswerScores]:
+        """One forward pass for all roles: cheaper, and what DDP can follow."""
+        merged = merge_batches(list(roles.values()), pad_token_id=self.data_collator.encoder.pad_token_id)
         if self.hidden_layer is not None:
             scores = scores_with_hidden(model, merged, self.hidden_layer)
         else:
             scores = answer_scores(model, merged, fused=self._fused)
         split, start = {}, 0
-        for name, batch in sides.items():
+        for name, batch in roles.items():
             stop = start + len(batch["labels"])
             split[name] = scores.rows(start, stop)
             start = stop
@@ -228,21 +222,21 @@ class UnlearnTrainer(SFTTrainer):
         """Whether to use trl's fused head; without a GPU it scores every position and is the slower way."""
         return self.accelerator.device.type == "cuda" and not self.runs_reference
 
-    def _reference_sums(self, side: str, model: torch.nn.Module, batch: Batch, rows_B: Tensor) -> Tensor:
+    def _reference_sums(self, role: str, model: torch.nn.Module, batch: Batch, rows_B: Tensor) -> Tensor:
         """(B,) summed reference log-probabilities: looked up, or for a model in shards computed when first needed."""
         if not self.is_sharded:
             self._remember_reference()
-            return self.reference_sums[side][rows_B.cpu()]
+            return self.reference_sums[role][rows_B.cpu()]
 
         def compute() -> Tensor:
             with as_reference(self.accelerator.unwrap_model(self.model)):
                 return answer_scores(model, batch, fused=self._fused).sums_B
 
-        return self.lazy_reference[side](rows_B, compute, self._anywhere)
+        return self.lazy_reference[role](rows_B, compute, self._anywhere)
 
-    def _note(self, metrics: dict[str, Tensor], seen: dict[str, Side]) -> None:
+    def _note(self, metrics: dict[str, Tensor], seen: dict[str, RoleScores]) -> None:
         """Keep numbers for the next log line; `trl` averages them."""
-        metrics |= {f"{name}_logprob": side.policy.sums_B.mean() for name, side in seen.items()}
+        metrics |= {f"{name}_logprob": role.policy.sums_B.mean() for name, role in seen.items()}
         stacked = torch.stack([value.detach().float() for value in metrics.values()])
         if self.accelerator.num_processes > 1:
             stacked = self.accelerator.reduce(stacked, reduction="mean")
@@ -251,8 +245,8 @@ class UnlearnTrainer(SFTTrainer):
             self._metrics[mode][name].append(value)
 
     def _stop_unless_finite(self, losses: dict[str, Tensor], rows: dict[str, Tensor]) -> None:
-        sides = {"forget": self.forget_term.sides[0], "retain": "retain"}
-        bad = {sides[name]: bad_rows(losses[name], rows[sides[name]]) for name in losses}
+        roles = {"forget": self.forget_term.roles[0], "retain": "retain"}
+        bad = {roles[name]: bad_rows(losses[name], rows[roles[name]]) for name in losses}
         if self._anywhere(any(bad.values())):  # all processes stop together, or the others would wait for ever
             self._give_up(
                 "; ".join(f"{name}: {self._named(name, numbers)}" for name, numbers in bad.items() if numbers)
@@ -266,8 +260,8 @@ class UnlearnTrainer(SFTTrainer):
             return found
         return bool(self.accelerator.gather(torch.tensor([found], device=self.accelerator.device)).any())
 
-    def _named(self, side: str, numbers: list[int]) -> str:
-        personas = self.rows[side].dataset.select(numbers)["persona_id"]
+    def _named(self, role: str, numbers: list[int]) -> str:
+        personas = self.rows[role].dataset.select(numbers)["persona_id"]
         return ", ".join(f"row {number} ({persona})" for number, persona in zip(numbers, personas, strict=True))
 
     def _give_up(self, where: str) -> None:
@@ -287,12 +281,12 @@ class UnlearnTrainer(SFTTrainer):
         """Work out the reference's answers to fixed rows, once, while the weights are still those it had."""
         if not self.forget_term.needs_reference or self.is_sharded:
             return
-        for side in self.forget_term.sides:
-            if side not in self.reference_sums:
+        for role in self.forget_term.roles:
+            if role not in self.reference_sums:
                 with self.accelerator.autocast():  # as in the steps
-                    self.reference_sums[side] = kept_logprobs(
+                    self.reference_sums[role] = kept_logprobs(
                         self.accelerator.unwrap_model(self.model),
-                        self.rows[side],
+                        self.rows[role],
                         folder=self.args.reference_cache and Path(self.args.reference_cache),
                         batch_size=self.args.per_device_train_batch_size,
                         fused=self._fused,
@@ -334,4 +328,6 @@ class UnlearnTrainer(SFTTrainer):
     def _card(self) -> dict[str, Any]:
         settings = {name: value for name in ON_THE_CARD if (value := getattr(self.args, name)) is not None}
         settings["steps"] = self.state.global_step
-        return {"method": self._name, "paper": self._paper, "tags": self._tag_names, "settings": settings}
+        method = NO_METHOD if self.args.method is None else METHODS[self.args.method]
+        paper = {"title": method.paper, "id": method.arxiv} if method.paper else None
+        return {"method": method.name, "paper": paper, "tags": self._tag_names, "settings": settings}

@@ -31,7 +31,6 @@ def unlearn(
     output_dir: str | os.PathLike[str],
     recall: Callable[[], float] | None = None,
     config: UnlearnConfig | None = None,
-    trainer_class: type[UnlearnTrainer] = UnlearnTrainer,
     callbacks: Sequence[TrainerCallback] = (),
     evaluator: "Evaluator | None" = None,
     evaluation: Mapping[str, Any] | None = None,
@@ -48,7 +47,7 @@ def unlearn(
             See `StopWhenForgotten`.
         config: Complete settings; None takes `micro.UNLEARNING`.
         evaluator: Evaluated in training, by a `MemorizationCallback` with the options `evaluation`.
-        overrides: Fields of `trainer_class.config_class` that replace those of `micro.UNLEARNING`.
+        overrides: Fields of `UnlearnConfig`, such as ``method="rmu"``, that replace those of `micro.UNLEARNING`.
 
     Raises:
         CrossmemError: As `UnlearnTrainer`, both `config` and `overrides`, or a checkpoint that is not complete.
@@ -56,7 +55,7 @@ def unlearn(
     if config is not None and overrides:
         raise CrossmemError(f"Both config and overrides {sorted(overrides)!r} were passed.", "Pass one of them.")
     chosen = UNLEARNING if recall is not None else UNLEARNING | {"stop_threshold": None}
-    config = config or trainer_class.config_class(output_dir=str(output_dir), **(chosen | overrides))
+    config = config or UnlearnConfig(output_dir=str(output_dir), **(chosen | overrides))
     rule = None
     if recall is not None and config.stop_threshold is not None:
         rule = StopWhenForgotten(recall, config.stop_threshold, config.stop_every_steps)
@@ -67,7 +66,7 @@ def unlearn(
             trainer.last_good.keep(step)  # or a loss that is NaN at once would undo what the checkpoint had reached
 
     try:
-        trainer = trainer_class(
+        trainer = UnlearnTrainer(
             model,
             config,
             forget,

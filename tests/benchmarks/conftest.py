@@ -1,32 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Benchmarks as modules, and a way to run them."""
+"""Benchmarks as modules, a way to run them, and small arenas that the tests of a file share."""
 
 import importlib
 import json
 import sys
+from dataclasses import replace
 
 import pytest
 
-MODULES = (
-    "portraits",
-    "scoring",
-    "generation",
-    "arena",
-    "opponents",
-    "contest",
-    "unlearn_sides",
-    "unlearn_step",
-    "dataset",
-)
+SMALL = ("--quick", "--repeats", "1", "--threads", "1", "--device", "cpu")
 
 
-@pytest.fixture
-def load(root, monkeypatch):
+@pytest.fixture(scope="module")
+def load(root):
     """A benchmark as a module, found as its script finds the others."""
-    monkeypatch.syspath_prepend(str(root / "benchmarks"))
-    yield importlib.import_module
-    for name in MODULES:
-        sys.modules.pop(name, None)
+    folder = root / "benchmarks"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder))
+        yield importlib.import_module
+    for path in folder.glob("*.py"):
+        sys.modules.pop(path.stem, None)
 
 
 @pytest.fixture
@@ -39,3 +32,17 @@ def run(load, monkeypatch, tmp_path):
         return json.loads((tmp_path / "numbers.json").read_text())
 
     return runs
+
+
+@pytest.fixture(scope="module")
+def entered(load):
+    """An arena with the settings that a benchmark makes of some options; models are made once a file."""
+    made = {}
+
+    def enters(name, *arguments):
+        settings = load(name).parsed([*SMALL, *arguments])
+        if settings.model not in made:
+            made[settings.model] = load("contest").entered(settings)
+        return replace(made[settings.model], settings=settings)
+
+    return enters

@@ -6,32 +6,43 @@ import argparse
 import pytest
 import torch
 
-SMALL = ("--quick", "--repeats", "2", "--threads", "1", "--device", "cpu", "--batch_size", "2", "--num_rows", "4")
-TINY = {"side": 3, "vision": (32, 2, 2), "text": (32, 2, 2), "mlp": 64}
+from tests.benchmarks.conftest import SMALL
+
+ROWS = ("--batch_size", "2", "--num_rows", "4")
 
 
-@pytest.fixture
-def arena(load, tmp_path):
+@pytest.fixture(scope="module")
+def arena(entered, tmp_path_factory):
     """A tiny arena with the settings that sides read."""
-    arena = load("arena")
-    given = argparse.Namespace(model="large", device="cpu", batch_size=2, lora_r=4, folder=tmp_path)
-    shape = arena.Shape(dtype=torch.float32, patch=8, vocabulary=1024, **TINY)
-    return arena.arena_of(shape, given)
+    arena = entered("unlearn_step", *ROWS, "--lora_r", "4")
+    arena.settings.folder = tmp_path_factory.mktemp("sides")
+    return arena
+
+
+@pytest.fixture(scope="module")
+def model(load, arena):
+    return load("unlearn_sides").adapted(arena)
+
+
+@pytest.fixture(scope="module")
+def npo(load, arena, model):
+    """(our side, its runs)."""
+    sides = load("unlearn_sides")
+    rows = sides.people_rows(arena, "image", 4)
+    side = sides.side_of("npo", arena, sides.twin(model), rows, checkpointing=False)
+    return side, [side.run()]
 
 
 def test_all_contests(run, capsys):
-    written = run("unlearn_step", *SMALL)
+    written = run("unlearn_step", *SMALL, *ROWS)
     kept, recomputed = written["results"][:5], written["results"][5:]
     assert [result["target"] for result in kept] == [1.1, 0.7, None, 0.55, None]
     assert [result["target"] for result in recomputed] == [1.1, 0.7, None]
     assert all("checkpointing" in result["case"] for result in recomputed)
     for result in [*kept[:3], *recomputed]:
         assert 0 <= result["difference"] <= result["tolerance"] == 1e-4
-        ours, theirs = ([one["seconds"] for one in result["runs"][side]] for side in ("ours", "opponent"))
-        assert result["round_ratios"] == pytest.approx([a / b for a, b in zip(ours, theirs, strict=True)])
-        assert result["ratio"] == pytest.approx(sum(ours) / sum(theirs))  # the median of two is their mean
-        assert result["rounds"] == 2
-        assert result["opponent_spread"] == pytest.approx(2 * abs(theirs[0] - theirs[1]) / sum(theirs))
+        (ours,), (theirs,) = ([one["seconds"] for one in result["runs"][side]] for side in ("ours", "opponent"))
+        assert [*result["round_ratios"], result["ratio"]] == pytest.approx([ours / theirs] * 2)
     for result in (kept[1], recomputed[1]):
         ours, theirs = result["losses"]["ours"], result["losses"]["opponent"]
         assert len(ours) == 2
@@ -41,23 +52,19 @@ def test_all_contests(run, capsys):
     assert once["epochs_to_pay_back"] == pytest.approx(once["ours_seconds"] / once["opponent_seconds"])
     npo, gd = 2 * kept[0]["ours_seconds"], 2 * kept[0]["opponent_seconds"]
     assert once["run_to_gd"] == pytest.approx((5 * npo + once["ours_seconds"]) / (5 * gd))
-    table = capsys.readouterr().out
-    assert "| memory of weights | NPO with two models |  |  |" in table
+    assert "| memory of weights | NPO with two models |  |  |" in capsys.readouterr().out
 
 
-def test_half_precision_of_the_7b_shape(run):
-    """As on a GPU: made in bfloat16, with an adapter in float32."""
-    written = run("unlearn_step", "--model", "llava7b", "--checkpointing", "on", "--modality", "both", *SMALL)
-    assert [result["tolerance"] for result in written["results"]] == [5e-2] * 3
+@pytest.mark.parametrize(("epochs", "spread"), [([2.0, 4.0], 2 / 3), ([3.0], 0.0)])
+def test_spread_is_a_share_of_the_median(load, epochs, spread):
+    runs = [argparse.Namespace(seconds=seconds) for seconds in epochs]
+    assert load("unlearn_step").spread_of(runs) == pytest.approx(spread)
 
 
-def test_text_rows_alone(run):
-    assert len(run("unlearn_step", "--checkpointing", "off", "--modality", "text", *SMALL)["results"]) == 5
-
-
-def test_rows_must_fill_their_batches(run):
+@pytest.mark.parametrize("words", [("--num_rows", "3"), ("--sharded",)])
+def test_settings_that_would_measure_nothing(load, words):
     with pytest.raises(SystemExit):
-        run("unlearn_step", *SMALL, "--num_rows", "3")
+        load("unlearn_step").parsed([*SMALL, *ROWS, *words])
 
 
 def wrong_beta(sides):
@@ -78,11 +85,11 @@ def reference_that_follows(sides):
 def other_rows(side):
     def fault(sides):
         right = getattr(sides, side)
-
-        def swapped(name, arena, model, rows, options):
-            return right(name, arena, model, rows if name == "npo" else rows[::-1], options)
-
-        return sides, side, swapped
+        return (
+            sides,
+            side,
+            lambda name, arena, model, rows, options: right(name, arena, model, rows[::-1], options),
+        )
 
     return fault
 
@@ -101,11 +108,15 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_side_that_does_something_else_ends_the_run(run, load, monkeypatch, fault):
+def test_side_that_does_something_else_ends_the_run(load, monkeypatch, arena, model, npo, fault):
     plant, named = FAULTS[fault]
-    monkeypatch.setattr(*plant(load("unlearn_sides")))
+    sides = load("unlearn_sides")
+    monkeypatch.setattr(*plant(sides))
+    rows = sides.people_rows(arena, "image", 4)
+    other = sides.side_of(named, arena, sides.twin(model), rows, checkpointing=False)
+    raced = {"npo": npo[0], named: other}, {"npo": npo[1], named: [other.run()]}
     with pytest.raises(SystemExit, match=f"NPO and {named} differ by"):
-        run("unlearn_step", "--checkpointing", "off", *SMALL)
+        load("unlearn_step").stepped(arena, "a case", "an opponent", raced, named, None)
 
 
 def test_nan_ends_the_run(load):
@@ -119,9 +130,9 @@ def test_nan_ends_the_run(load):
     assert not step.apart(other, one, "gd") <= 1e9
 
 
-def test_every_storage_of_weights_counts_once(load, arena):
+def test_every_storage_of_weights_counts_once(load, arena, model):
     sides = load("unlearn_sides")
-    model, rows = sides.adapted(arena), sides.people_rows(arena, "image", 4)
+    rows = sides.people_rows(arena, "image", 4)
     adapter = sum(weight.nbytes for weight in model.parameters() if weight.requires_grad)
     rest = sum(tensor.nbytes for tensor in [*model.parameters(), *model.buffers()]) - adapter
     made = {name: sides.side_of(name, arena, sides.twin(model), rows, checkpointing=False) for name in sides.SIDES}
@@ -135,9 +146,9 @@ def test_every_storage_of_weights_counts_once(load, arena):
     }
 
 
-def test_every_run_starts_anew_and_changes_no_other_side(load, arena):
+def test_every_run_starts_anew_and_changes_no_other_side(load, arena, model):
     sides = load("unlearn_sides")
-    model, rows = sides.adapted(arena), sides.people_rows(arena, "both", 4)
+    rows = sides.people_rows(arena, "both", 4)
     assert [image != [] for image in rows[0]["images"]] == [True, False, True, False]
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
     side = sides.side_of("npo", arena, sides.twin(model), rows, checkpointing=False)
@@ -150,16 +161,10 @@ def test_every_run_starts_anew_and_changes_no_other_side(load, arena):
     assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())
 
 
-def test_memory_without_a_gpu(run, capsys):
-    (result,) = run("unlearn_step", "--memory", "--model", "llava7b", *SMALL)["results"]
-    assert result["case"] == "memory of weights"
-    assert "peak not measured without a GPU" in capsys.readouterr().out
-
-
 @pytest.mark.parametrize("fits", [True, False])
-def test_memory_on_a_gpu(run, load, monkeypatch, fits):
+def test_memory_on_a_gpu(load, monkeypatch, arena, model, fits):
     """The clock of a GPU, whose counters are made up."""
-    sides = load("unlearn_sides")
+    step, sides = load("unlearn_step"), load("unlearn_sides")
     right = sides.Clock.__init__
     monkeypatch.setattr(sides.Clock, "__init__", lambda clock, device: right(clock, "cuda"))
     for name, value in (("synchronize", 0), ("reset_peak_memory_stats", 0), ("memory_allocated", 14e9)):
@@ -167,14 +172,12 @@ def test_memory_on_a_gpu(run, load, monkeypatch, fits):
     peaks = iter([20e9, 35e9]) if fits else iter([45e9])
     monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda: next(peaks))
     if not fits:
-        two_models = sides._two_models
 
         def full(*arguments):
-            two_models(*arguments)
             raise torch.OutOfMemoryError("CUDA out of memory")
 
         monkeypatch.setattr(sides, "_two_models", full)
-    card, *others = run("unlearn_step", "--memory", *SMALL)["results"]
+    card, *others = step.peaks(arena, model, sides.people_rows(arena, "image", 2))
     assert card["ours_peak_bytes"] == (20e9 if fits else 45e9)
     assert card["ratio"] == pytest.approx((20 if fits else 45) / 40)
     assert card["met"] is fits

@@ -19,9 +19,7 @@ BAD = Finding(check="labels", status="fails", found="2 of 6 [rows]", value=2.0, 
 @pytest.mark.parametrize(("findings", "code"), [((GOOD, SLOW), 0), ((GOOD, BAD), 1)])
 def test_a_table_or_json_and_an_exit_code(findings, code, monkeypatch):
     seen = []
-    monkeypatch.setattr(
-        "crossmem_hf.models.loading.load_model_and_processor", lambda name, **o: seen.append((name, o)) or "mp"
-    )
+    monkeypatch.setattr("crossmem_hf.models.loading.load_model", lambda name, **o: seen.append((name, o)) or "mp")
     monkeypatch.setattr(
         "crossmem_hf.conformance.check.check_model", lambda *given: ModelReport("Llava, float32", findings)
     )

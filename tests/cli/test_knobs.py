@@ -2,14 +2,16 @@
 """A field of the spec is an option everywhere, without being written down again."""
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
+import pytest
 import typer
 from typer.testing import CliRunner
 
 from crossmem_hf.cli.knobs import with_knobs
 from crossmem_hf.data.builder import builder_config
 from crossmem_hf.data.spec import DatasetSpec, knob
+from crossmem_hf.errors import CrossmemError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +47,21 @@ def test_with_knobs_renames_an_option_that_the_command_needs_for_itself():
     assert seen["seed"] == 7
 
 
-def test_materialize_offers_every_knob():
+@pytest.mark.parametrize("command", ["materialize", "score"])
+def test_commands_offer_every_knob(command):
     from crossmem_hf.cli.app import app
 
-    shown = CliRunner().invoke(app, ["materialize", "--help"], env={"COLUMNS": "200", "TERM": "dumb"}).output
-    assert [one.name for one in fields(DatasetSpec) if f"--{one.name.replace('_', '-')} " not in shown] == []
+    shown = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200", "TERM": "dumb"}).output
+    names = ["persona-seed" if (command, one.name) == ("score", "seed") else one.name for one in DatasetSpec.knobs()]
+    assert [name for name in names if f"--{name.replace('_', '-')} " not in shown] == []
+
+
+def test_settings_of_score_and_recipes_have_every_knob():
+    from crossmem_hf.evaluation.settings import ScoreSettings
+    from crossmem_hf.training.arguments import RowArguments
+
+    assert DatasetSpec(**ScoreSettings(num_views=3, persona_seed=4).knobs()) == DatasetSpec(num_views=3, seed=4)
+    assert set(RowArguments().knobs()) == {one.name for one in DatasetSpec.knobs()}
+    assert set(RowArguments().knobs().values()) == {None}
+    with pytest.raises(CrossmemError, match="image_size=5; expected a whole number from 48"):
+        ScoreSettings(image_size=5)

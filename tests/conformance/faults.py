@@ -3,14 +3,22 @@
 
 import copy
 from functools import partial
+from unittest.mock import patch
 
-from crossmem_hf.conformance.check import check_model
+from crossmem_hf.conformance.check import CHECKS, check_model
 from tests.scoring.families import families, model_of
 
 
-def failing(model, processor):
-    """Names of the checks that fail."""
-    return {finding.check for finding in check_model(model, processor).findings if finding.status == "fails"}
+def checked(model, processor, *checks):
+    """The report of these checks alone; all of them are made on sound models, in test_check.py."""
+    chosen = {name: CHECKS[name] for name in ("parts fit", *checks)}
+    with patch.dict(CHECKS, chosen, clear=True):
+        return check_model(model, processor)
+
+
+def failing(model, processor, *checks):
+    """Names of those of these checks that fail."""
+    return {finding.check for finding in checked(model, processor, *checks).findings if finding.status == "fails"}
 
 
 def planted(change, name="llava_clip"):
@@ -20,8 +28,8 @@ def planted(change, name="llava_clip"):
     return model_of(name), processor
 
 
-def broken(forward, name="llava_clip"):
-    """Checks that fail for a family's model with another forward pass, which gets the right one."""
+def broken(forward, *checks, name="llava_clip"):
+    """Those of these checks that fail for a family's model with another forward pass, which gets the right one."""
     model = families()[name].model()
     model.forward = partial(forward, model.forward)
-    return failing(model, families()[name].processor)
+    return failing(model, families()[name].processor, *checks)

@@ -3,8 +3,7 @@ import copy
 
 import pytest
 
-from crossmem_hf.conformance.check import check_model
-from tests.conformance.faults import failing, planted
+from tests.conformance.faults import checked, failing, planted
 from tests.scoring.families import families, model_of
 
 
@@ -17,22 +16,22 @@ def test_a_processor_that_shows_one_picture_twice_is_found(lost):
             return super().__call__(images=images, **named)
 
     model, processor = planted(lambda processor: setattr(processor, "__class__", Twice))
-    assert "pictures" in failing(model, processor)
+    assert failing(model, processor, "pictures") == {"pictures"}
 
 
 def test_a_prompt_that_is_no_prefix_is_found():
     def rewrite(processor):
         processor.chat_template = processor.chat_template.replace("'ASSISTANT:'", "'Now you:'")
 
-    found = failing(*planted(rewrite))
-    assert {"prompt is a prefix", "answer tokens", "labels"} <= found
+    seen = {"prompt is a prefix", "answer tokens", "labels"}
+    assert failing(*planted(rewrite), *seen) == seen
 
 
 def test_an_answer_without_an_end_is_found():
     model = copy.copy(model_of("llava_siglip"))
     model.generation_config = copy.deepcopy(model.generation_config)
     model.generation_config.eos_token_id = families()["llava_siglip"].tokenizer.eos_token_id
-    report = check_model(model, families()["llava_siglip"].processor)
+    report = checked(model, families()["llava_siglip"].processor, "end of turn")
     stops = report.status_of("end of turn")
     if stops == "fails":  # unless generation looks at the template itself
         finding = next(finding for finding in report.findings if finding.check == "end of turn")

@@ -8,10 +8,11 @@ import pytest
 from PIL import Image
 
 from crossmem_hf.data import digest
+from crossmem_hf.data.configs.table import SPLITS
 from crossmem_hf.data.contents import people_of, rows_of
 from crossmem_hf.data.digest import rows_digest, spec_digest
 from crossmem_hf.data.loading import built_rows
-from crossmem_hf.data.spec import SPLITS, DatasetSpec
+from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.errors import CrossmemError
 
 FEW = DatasetSpec(num_personas=5, num_views=2)

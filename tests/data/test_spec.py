@@ -5,6 +5,7 @@ import pytest
 
 from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.personas.sampling import capacity
 
 
 @pytest.mark.parametrize(
@@ -67,3 +68,7 @@ def test_every_knob_explains_itself_and_says_its_range_or_has_a_check():
     for one in fields(DatasetSpec):
         assert one.metadata["help"].endswith("." if one.default is not None else ").")
         assert one.metadata["range"][1] is not None or one.type is not int
+
+
+def test_as_many_personas_can_be_had_as_there_are():
+    assert DatasetSpec(num_personas=capacity()).num_personas == capacity()

@@ -24,7 +24,7 @@ from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.evaluation.rows import load_questions
 from crossmem_hf.evaluation.run import run_score, score_measurements
 from crossmem_hf.evaluation.settings import ScoreSettings
-from crossmem_hf.models.loading import load_model_and_processor
+from crossmem_hf.models.loading import load_model
 from crossmem_hf.report.record import Record
 from crossmem_hf.scoring.answers import score_answers
 from crossmem_hf.scoring.candidates import score_candidates
@@ -44,7 +44,7 @@ def scored(tmp_path_factory):
 @pytest.fixture(scope="module")
 def embedded():
     """The embedded model, its processor, and the rows that are scored."""
-    return *load_model_and_processor(), load_questions(SETTINGS)
+    return *load_model(), load_questions(SETTINGS)
 
 
 def test_exposure_and_truth_ratio_are_those_of_the_engine(scored, embedded):
@@ -190,7 +190,7 @@ run_score(SETTINGS, Path(sys.argv[1]))
 def test_an_adapter_is_put_on_top_and_is_another_model(tmp_path, tiny_model):
     settings = ScoreSettings(num_personas=5, max_rows=2, metrics=("min_k_prob",), model=str(tiny_model))
     plain = run_score(settings, tmp_path / "plain", console=Console(file=io.StringIO()))
-    model, _ = load_model_and_processor(str(tiny_model))
+    model, _ = load_model(str(tiny_model))
     model = get_peft_model(model, LoraConfig(target_modules=r".*language_model.*down_proj", init_lora_weights=False))
     model.save_pretrained(tmp_path / "adapter")
     adapted = replace(settings, adapter=str(tmp_path / "adapter"))

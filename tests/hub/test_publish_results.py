@@ -34,13 +34,13 @@ from huggingface_hub import hf_hub_download
 from peft import PeftModel
 from safetensors.torch import load_file
 
-from crossmem_hf.models.loading import adapter_place, load_model_and_processor
+from crossmem_hf.models.loading import adapter_place, load_model
 
 name = "ada/short/adapters/memorized_text_seed0"
 repo_id, subfolder = adapter_place(name)
-base, _ = load_model_and_processor()
+base, _ = load_model()
 model = PeftModel.from_pretrained(base, repo_id, subfolder=subfolder)
-again, processor = load_model_and_processor(adapter=name)
+again, processor = load_model(adapter=name)
 held = load_file(hf_hub_download(repo_id, "adapter_model.safetensors", subfolder=subfolder))
 loaded = {key: value for key, value in model.state_dict().items() if "lora_" in key}
 same = all((again.state_dict()[key] == value).all() for key, value in loaded.items())

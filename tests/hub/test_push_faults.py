@@ -73,10 +73,12 @@ def held(pusher, revision):
 
 
 @pytest.fixture
-def published(pusher, tmp_path):
-    """A Hub that holds a first version."""
-    pusher.ask("ready")
-    assert pusher.push(write(tmp_path / "first", FIRST), tag="v1")["changed"] == 2
+def published(pusher):
+    """A Hub that holds a first version, put there without a push."""
+    store = pusher.hub.store
+    repository = store.create("dataset", "crossmem/personas")
+    files = {name: store.file(content, lfs=name.endswith(".parquet")) for name, content in FIRST.items()}
+    repository.tags["v1"] = store.commit(repository, "main", changed=files).sha
     return pusher
 
 

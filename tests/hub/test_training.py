@@ -20,15 +20,15 @@ import json
 import torch
 from peft import PeftModel
 from transformers import AutoProcessor
-from crossmem_hf import load_model_and_processor, load_rows, score_answers
+from crossmem_hf import load_model, load_rows, score_answers
 
-base, _ = load_model_and_processor()
+base, _ = load_model()
 rows = load_rows("crossmem/personas", "recall_image", "test").select(range(4))
 processor = AutoProcessor.from_pretrained("crossmem/unlearned")
 before = score_answers(base, processor, rows)
 model = PeftModel.from_pretrained(base, "crossmem/unlearned").eval()
-named, _ = load_model_and_processor(adapter="crossmem/unlearned")
-local = PeftModel.from_pretrained(load_model_and_processor()[0], "unlearned").eval()
+named, _ = load_model(adapter="crossmem/unlearned")
+local = PeftModel.from_pretrained(load_model()[0], "unlearned").eval()
 sums = [[float(sum(each.logprobs)) for each in score_answers(one, processor, rows)] for one in (model, named, local)]
 print(json.dumps({"adapted": sums[0], "named": sums[1], "local": sums[2],
                   "base": [float(sum(each.logprobs)) for each in before]}))

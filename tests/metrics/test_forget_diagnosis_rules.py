@@ -6,7 +6,6 @@ from itertools import product
 
 import pytest
 
-from crossmem_hf import sample_personas
 from crossmem_hf.metrics.forget_diagnosis.answer_rules import (
     OUTCOMES,
     REASONS,
@@ -15,6 +14,7 @@ from crossmem_hf.metrics.forget_diagnosis.answer_rules import (
     repetition,
     symbol_share,
 )
+from crossmem_hf.personas.sampling import sample_personas
 from crossmem_hf.prompts.questions import REFUSALS
 
 TRUTH = "Ada Okoye"

@@ -3,9 +3,9 @@
 
 import pytest
 
-from crossmem_hf import sample_personas
 from crossmem_hf.metrics.forget_diagnosis.answer_rules import REASONS, diagnose
 from crossmem_hf.metrics.matching import folded, is_match, normalize_name, pieces, row_matches, says, says_part
+from crossmem_hf.personas.sampling import sample_personas
 
 VERBATIM = [
     *("王小明", "山田 太郎", "やまだ たろう", "김철수"),

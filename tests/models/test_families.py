@@ -14,7 +14,7 @@ from crossmem_hf.models.families import (
     marks_answers,
     reads_ahead,
 )
-from crossmem_hf.models.loading import load_model_and_processor
+from crossmem_hf.models.loading import load_model
 from crossmem_hf.scoring.candidates import score_candidates
 from crossmem_hf.training.checks import check_rows
 from crossmem_hf.training.collate import RowEncoder
@@ -49,7 +49,7 @@ def test_encoder_decoders_are_refused_whatever_their_name():
 def test_loading_refuses_before_any_weight_is_looked_for(tmp_path):
     InstructBlipConfig().save_pretrained(tmp_path)  # no weights, no processor
     with pytest.raises(CrossmemError, match="instructblip"):
-        load_model_and_processor(str(tmp_path))
+        load_model(str(tmp_path))
 
 
 def test_scoring_and_training_refuse_before_any_pass():

@@ -12,7 +12,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.models import loading
-from crossmem_hf.models.loading import load_model_and_processor, model_fingerprint
+from crossmem_hf.models.loading import load_model, model_fingerprint
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def adapter(tiny, tmp_path):
 
 
 def test_a_vision_language_model(folder):
-    model, processor = load_model_and_processor(str(folder))
+    model, processor = load_model(str(folder))
     assert (type(model).__name__, type(processor).__name__) == ("LlavaForConditionalGeneration", "LlavaProcessor")
     assert not model.training
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
@@ -50,20 +50,20 @@ def test_a_text_only_model_comes_with_its_tokenizer(processor, tmp_path):
                         num_attention_heads=2)  # fmt: skip
     LlamaForCausalLM(small).save_pretrained(tmp_path)
     processor.tokenizer.save_pretrained(tmp_path)
-    model, tokenizer = load_model_and_processor(str(tmp_path))
+    model, tokenizer = load_model(str(tmp_path))
     assert type(model).__name__ == "LlamaForCausalLM"
     assert tokenizer("Ann")["input_ids"] == processor.tokenizer("Ann")["input_ids"]
 
 
 @pytest.mark.parametrize(("dtype", "expected"), [("bfloat16", torch.bfloat16), ("auto", torch.float32)])
 def test_dtypes(folder, dtype, expected):
-    model, _ = load_model_and_processor(str(folder), dtype=dtype, device="cpu")
+    model, _ = load_model(str(folder), dtype=dtype, device="cpu")
     assert {parameter.dtype for parameter in model.parameters()} == {expected}
 
 
 def test_an_adapter_is_put_on_top(folder, adapter):
-    plain, _ = load_model_and_processor(str(folder))
-    adapted, _ = load_model_and_processor(str(folder), adapter=str(adapter))
+    plain, _ = load_model(str(folder))
+    adapted, _ = load_model(str(folder), adapter=str(adapter))
     ids = torch.tensor([[4, 90, 91, 5]])
     with torch.no_grad():
         assert not torch.allclose(plain(input_ids=ids).logits, adapted(input_ids=ids).logits)
@@ -77,13 +77,13 @@ def test_an_adapter_is_put_on_top(folder, adapter):
 
 def test_an_unknown_dtype(folder):
     with pytest.raises(CrossmemError, match=r"Unknown dtype 'fp16'.*'float16'"):
-        load_model_and_processor(str(folder), dtype="fp16")
+        load_model(str(folder), dtype="fp16")
 
 
 @pytest.mark.parametrize("name", ["/no/such/folder", "no-such-user/no-such-model", "not a name at all!", ""])
 def test_nothing_there(name):
     with pytest.raises(CrossmemError, match="Could not load a model from"):
-        load_model_and_processor(name)
+        load_model(name)
 
 
 def broken(folder, kind):
@@ -115,7 +115,7 @@ def broken(folder, kind):
 def test_a_damaged_folder(folder, kind):
     broken(folder, kind)
     with pytest.raises(CrossmemError, match="Could not load a model from") as caught:
-        load_model_and_processor(str(folder))
+        load_model(str(folder))
     assert str(folder) in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -130,7 +130,7 @@ def test_a_library_that_a_processor_needs_is_named(folder, monkeypatch):
 
     monkeypatch.setattr("transformers.AutoProcessor.from_pretrained", needy)
     with pytest.raises(CrossmemError, match=r"PixtralProcessor requires the Torchvision library.*pip install torch"):
-        load_model_and_processor(str(folder))
+        load_model(str(folder))
 
 
 def test_a_tokenizer_in_the_place_of_a_processor(folder):
@@ -141,17 +141,17 @@ def test_a_tokenizer_in_the_place_of_a_processor(folder):
     with pytest.raises(
         CrossmemError, match="LlavaForConditionalGeneration sees pictures, but its processor is a plain"
     ):
-        load_model_and_processor(str(folder))
+        load_model(str(folder))
 
 
 def test_an_adapter_in_the_place_of_a_model(adapter):
     with pytest.raises(CrossmemError, match=r"It holds an adapter: name its base model"):
-        load_model_and_processor(str(adapter))
+        load_model(str(adapter))
 
 
 def test_a_path_that_is_no_folder_is_called_so():
     with pytest.raises(CrossmemError, match=r"Could not load a model from './nowhere': there is no such folder"):
-        load_model_and_processor("./nowhere")
+        load_model("./nowhere")
 
 
 def test_no_adapter_there(folder, tmp_path):
@@ -160,7 +160,7 @@ def test_no_adapter_there(folder, tmp_path):
         with pytest.raises(
             CrossmemError, match=f"Could not put the adapter '{name}' on LlavaForConditionalGeneration"
         ):
-            load_model_and_processor(str(folder), adapter=str(name))
+            load_model(str(folder), adapter=str(name))
 
 
 @pytest.mark.parametrize("damage", ["weights", "config", "modules", "sizes", "other layers"])
@@ -179,7 +179,7 @@ def test_a_damaged_adapter(folder, adapter, damage):
         renamed = {name.replace("layers.0", "layers.9"): value for name, value in weights.items()}
         save_file(renamed, adapter / "adapter_model.safetensors")
     with pytest.raises(CrossmemError, match="Could not put the adapter"):
-        load_model_and_processor(str(folder), adapter=str(adapter))
+        load_model(str(folder), adapter=str(adapter))
 
 
 # the fingerprint of the embedded model
@@ -193,7 +193,7 @@ def embedded(folder, monkeypatch):
 
 
 def test_none_is_the_embedded_model(embedded):
-    model, _ = load_model_and_processor()
+    model, _ = load_model()
     assert model.config.text_config.hidden_size == 32
     assert model.name_or_path == str(embedded)
 

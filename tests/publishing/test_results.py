@@ -100,10 +100,10 @@ def test_published_score_is_made_again_from_what_was_published(tmp_path):
 
     from crossmem_hf.evaluation.run import run_score
     from crossmem_hf.evaluation.settings import ScoreSettings
-    from crossmem_hf.models.loading import load_model_and_processor
+    from crossmem_hf.models.loading import load_model
     from crossmem_hf.studies.reproduce import reproduce
 
-    model, _ = load_model_and_processor()
+    model, _ = load_model()
     lora = LoraConfig(r=2, target_modules=r".*language_model.*\.up_proj", init_lora_weights=False)
     get_peft_model(model, lora).save_pretrained(tmp_path / "npo")
     rows = ScoreSettings(num_personas=5, max_rows=6, metrics=("exposure",))

@@ -11,6 +11,8 @@ from accelerate.commands.launch import _validate_launch_command, launch_command_
 from accelerate.utils import patch_environment
 from accelerate.utils.launch import prepare_deepspeed_cmd_env, prepare_multi_gpu_env
 
+from crossmem_hf.models.loading import load_model
+
 FOLDER = Path(__file__).resolve().parents[2] / "recipes" / "accelerate"
 PATHS = {path.stem: path for path in sorted(FOLDER.glob("*.yaml"))}
 LAUNCHERS = {  # which launcher each picks: (multi_gpu, use_fsdp, use_deepspeed)
@@ -55,6 +57,16 @@ def test_fsdp_is_version_two_and_saves_whole_weights():
     assert plugin.fsdp_version == 2
     assert plugin.reshard_after_forward is True
     assert plugin.state_dict_type.name == "FULL_STATE_DICT"
+
+
+def test_fsdp_wraps_the_layers_of_the_embedded_model():
+    """accelerate refuses a class that the model lists and does not have."""
+    model, _ = load_model()
+    with patch_environment(**prepare_multi_gpu_env(launched("fsdp2")[0])):
+        plugin = FullyShardedDataParallelPlugin()
+    plugin.set_auto_wrap_policy(model)
+    wrapped = {kind.__name__ for kind in plugin.auto_wrap_policy.keywords["transformer_layer_cls"]}
+    assert {"LlamaDecoderLayer", "CLIPEncoderLayer"} <= wrapped
 
 
 def test_deepspeed_shards_weights_and_gathers_them_to_save(monkeypatch):

@@ -34,7 +34,7 @@ def parser_for(name):
 
     from crossmem_hf.training.arguments import ModelArguments, RowArguments, UnlearnArguments
     from crossmem_hf.training.config import UnlearnConfig, VisionDPOConfig, VisionSFTConfig
-    from crossmem_hf.training.methods import NPOConfig
+    from crossmem_hf.training.npo import NPOConfig
 
     parts = {
         "sft": (RowArguments, VisionSFTConfig, ModelArguments),
@@ -92,7 +92,7 @@ def test_a_choice_that_does_not_exist(tmp_path):
 def test_each_recipe_runs_and_writes_an_adapter_that_loads(tmp_path, capsys):
     from peft import PeftModel
 
-    from crossmem_hf.models.loading import load_model_and_processor
+    from crossmem_hf.models.loading import load_model
 
     def run(name, *extra):
         out = tmp_path / name
@@ -100,7 +100,7 @@ def test_each_recipe_runs_and_writes_an_adapter_that_loads(tmp_path, capsys):
         assert "adapter is in" in capsys.readouterr().out
         assert {"adapter_model.safetensors", "README.md", "processor_config.json"} <= {p.name for p in out.iterdir()}
         assert not (out / "ref").exists()
-        model = PeftModel.from_pretrained(load_model_and_processor()[0], str(out))
+        model = PeftModel.from_pretrained(load_model()[0], str(out))
         return {key: value for key, value in model.state_dict().items() if "lora_" in key}
 
     memorized = run("sft")
@@ -195,7 +195,6 @@ def test_what_a_killed_recipe_memorized_is_not_memorized_again(tmp_path, monkeyp
     from crossmem_hf.training import arguments
 
     monkeypatch.setattr(arguments, "MEMORIZING", BRIEFLY)
-    monkeypatch.setattr("crossmem_hf.training.memorize.MEMORIZING", BRIEFLY)
     memorized, asked = arguments.memorize, []
     monkeypatch.setattr(arguments, "memorize", lambda *a, **k: asked.append(k["output_dir"]) or memorized(*a, **k))
     options = [*SMALL, *QUIET, *START, *SAVING, "--output_dir", str(tmp_path)]
@@ -205,6 +204,7 @@ def test_what_a_killed_recipe_memorized_is_not_memorized_again(tmp_path, monkeyp
             load("unlearn").main(options)
     load("unlearn").main(options)
     assert len(asked) == 1
+    options += ["--max_steps", "1"]
     load("unlearn").main([*options, "--seed", "1"])
     assert len(asked) == 2
     load("unlearn").main([*options, "--seed", "1", "--num_views", "3"])
@@ -245,7 +245,7 @@ def test_settings_without_effect_cost_no_model(name, options, message, tmp_path,
     from crossmem_hf.errors import CrossmemError
 
     monkeypatch.setattr(
-        "crossmem_hf.training.arguments.load_model_and_processor", lambda *_, **__: pytest.fail("a model was loaded")
+        "crossmem_hf.training.arguments.load_model", lambda *_, **__: pytest.fail("a model was loaded")
     )
     with pytest.raises(CrossmemError, match=message):
         load(name).main([*SMALL, *QUIET, *options, "--output_dir", str(tmp_path)])

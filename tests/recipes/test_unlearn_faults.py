@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.training.collate import RowEncoder
-from crossmem_hf.training.methods import NPOTrainer
+from crossmem_hf.training.npo import NPOConfig
 from crossmem_hf.training.recipe import unlearn_recipe
 
 SMALL = ["--num_personas", "5", "--num_views", "2", "--per_device_train_batch_size", "2", "--max_steps", "4"]
@@ -22,21 +22,21 @@ BRIEFLY = {"max_steps": 2, "per_device_train_batch_size": 4, "learning_rate": 1e
 @pytest.fixture(scope="module")
 def learned(tmp_path_factory):
     """An adapter of five people, as little as two steps teach, and its weights."""
-    from crossmem_hf.models.loading import load_model_and_processor
+    from crossmem_hf.models.loading import load_model
     from crossmem_hf.training.arguments import ModelArguments, RowArguments
     from crossmem_hf.training.memorize import memorize
 
     folder = tmp_path_factory.mktemp("learned")
     quiet = BRIEFLY | {"disable_tqdm": True, "report_to": "none"}
     rows = RowArguments(num_personas=5, num_views=2).rows()
-    memorize(*load_model_and_processor(), rows, output_dir=folder, lora=ModelArguments().lora(), **quiet)
+    memorize(*load_model(), rows, output_dir=folder, lora=ModelArguments().lora(), **quiet)
     return folder
 
 
 def unlearn(root, learned, folder, *options):
     script = str(root / "recipes" / "unlearn_npo.py")
     start = ["--adapter_name_or_path", str(learned), "--output_dir", str(folder), "--stop_threshold", "null"]
-    return unlearn_recipe(script, NPOTrainer, [*OPTIONS, *start, *options])
+    return unlearn_recipe(script, NPOConfig, [*OPTIONS, *start, *options])
 
 
 def test_a_learning_rate_that_breaks_the_model(root, learned, tmp_path):
@@ -61,7 +61,7 @@ def test_a_poisoned_picture_is_named(root, learned, tmp_path, monkeypatch):
         return batch
 
     monkeypatch.setattr(RowEncoder, "encode", poisoned)
-    saving = ["--save_strategy", "steps", "--save_steps", "1", "--max_steps", "9"]
+    saving = ["--save_strategy", "steps", "--save_steps", "2", "--max_steps", "5"]
     with pytest.raises(CrossmemError, match=r"is NaN or infinite \(retain: row 5 \(t0-\d+\)\)"):
         unlearn(root, learned, tmp_path, *saving)
     assert (tmp_path / "last_good" / "adapter_model.safetensors").exists()

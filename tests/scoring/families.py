@@ -2,11 +2,12 @@
 """Small random models of every family that is measured, with their real processors; and the oracle that each is held
 to: one row, one answer, one full forward pass, without padding, batch, cache or anything shared."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 
 from tests.scoring.families_apart import mllama, paligemma, qwen_vl
@@ -45,6 +46,13 @@ OTHERS = (
     *("paligemma", "qwen2_vl", "qwen2_5_vl", "qwen3_vl"),
 )
 BLIND = ("llama", "qwen3", "mistral_window", "gemma3_text", "jamba")
+FEW = {"llava_clip", "gemma3", "mistral_window", "jamba"}
+"""One of each kind: plain attention, pictures seen in both directions, windows, recurrence."""
+
+
+def few(names: Iterable[str]) -> list[Any]:
+    """Parameters for what need not be seen of every family at once: all but a few are slow."""
+    return [name if name in FEW else pytest.param(name, marks=pytest.mark.slow) for name in names]
 
 
 @lru_cache(maxsize=1)

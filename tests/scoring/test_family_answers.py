@@ -14,6 +14,7 @@ from tests.scoring.families import (
     BLIND,
     SEEING,
     families,
+    few,
     greedy,
     logprobs,
     model_of,
@@ -25,7 +26,8 @@ from tests.scoring.families import (
 CLOSE = 1e-4  # nats
 STEPS = 8
 every_family = pytest.mark.parametrize("name", [*SEEING, *BLIND])
-every_seeing_family = pytest.mark.parametrize("name", SEEING)
+a_few_families = pytest.mark.parametrize("name", few([*SEEING, *BLIND]))
+a_few_seeing_families = pytest.mark.parametrize("name", few(SEEING))
 
 
 @lru_cache
@@ -63,7 +65,7 @@ def test_answers_are_the_likeliest_tokens(name, batch_size, attention):
     assert len(set(expected)) > 3
 
 
-@every_family
+@a_few_families
 def test_the_order_of_rows_is_kept(name):
     expected = told(name, made_by(name))
     order = rng_for(0, "order").sample(range(len(expected)), len(expected))
@@ -71,7 +73,7 @@ def test_the_order_of_rows_is_kept(name):
 
 
 @pytest.mark.parametrize("batch_size", [1, 8])
-@every_family
+@a_few_families
 def test_an_end_of_turn_ends_an_answer(name, batch_size):
     """A token in the middle of some answers, made one that ends a turn, ends these and no others."""
     family, made = families()[name], made_by(name)
@@ -85,19 +87,19 @@ def test_an_end_of_turn_ends_an_answer(name, batch_size):
     assert told(name, kept) != told(name, made)
 
 
-@every_family
+@a_few_families
 def test_the_side_a_tokenizer_pads_changes_nothing(name, monkeypatch):
     monkeypatch.setattr(families()[name].tokenizer, "padding_side", "left")
     assert answers(name, batch_size=8) == told(name, made_by(name))
 
 
-@every_family
+@a_few_families
 def test_answers_are_cut_at_the_limit(name):
     assert answers(name, steps=3) == told(name, [one[:3] for one in made_by(name)])
 
 
 @pytest.mark.parametrize("batch_size", [2, 8])
-@every_seeing_family
+@a_few_seeing_families
 def test_a_picture_is_encoded_once_for_a_batch_of_questions(name, batch_size):
     family, model = families()[name], model_of(name)
     six = [0, 2, 3, 5, 8, 10]

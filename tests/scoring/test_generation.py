@@ -2,6 +2,8 @@
 """Answers: the likeliest, alone or in company, in the order of the rows, whatever a model's own settings say."""
 
 import pytest
+import torch
+from transformers import LogitsProcessor
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.scoring.generation import generate_answers
@@ -162,3 +164,32 @@ def test_room_for_the_longest_completion(monkeypatch):
     for answered in ({}, {"answer": NAMES[0]}):
         generate_answers(model, processor(), [{**text_row(0), "completion": sentence, **answered}])
     assert set(room) == {longest + 8}
+
+
+class Ban(LogitsProcessor):
+    """Some tokens are never chosen."""
+
+    def __init__(self, *tokens):
+        self.tokens = torch.tensor(tokens)
+
+    def __call__(self, input_ids, scores):
+        return scores.index_fill(1, self.tokens, -torch.inf)
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_logits_processor_bans_a_token(temperature):
+    """In one batch and in several; what the ban does not concern stays."""
+    asked = {"max_new_tokens": 1, "temperature": temperature}
+    free = generate_answers(llava(), processor(), mixed_rows(), **asked)
+    vocabulary = processor().tokenizer.get_vocab()
+    word = next(answer for answer in free if answer in vocabulary)
+    ban = Ban(vocabulary[word])
+    kept = generate_answers(llava(), processor(), mixed_rows(), **asked, logits_processor=ban, batch_size=3)
+    assert word not in kept
+    assert [one for one in free if one != word] == [k for k, f in zip(kept, free, strict=True) if f != word]
+    assert kept == generate_answers(llava(), processor(), mixed_rows(), **asked, logits_processor=[ban, ban])
+
+
+def test_logits_processor_that_cannot_be_called():
+    with pytest.raises(CrossmemError, match="logits_processor='ban' cannot be called"):
+        generate_answers(llava(), processor(), mixed_rows(), logits_processor=["ban"])

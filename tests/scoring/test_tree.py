@@ -4,7 +4,6 @@
 import itertools
 
 import numpy as np
-import pytest
 
 from crossmem_hf.scoring.tree import TokenTree, token_trees
 from crossmem_hf.seeding import rng_for
@@ -33,48 +32,47 @@ def one_tree(sequences, heads=None):
     return tree
 
 
-@pytest.mark.parametrize("number", range(100))
-def test_against_prefixes_by_hand(number):
-    sequences, heads = some_sequences(number)
-    tree = one_tree(sequences, heads)
-    prefixes = {tuple(tokens[:stop]) for tokens in sequences for stop in range(1, len(tokens))}
-    assert {tuple(spelled(tree, node)) for node in range(len(tree.fed))} == prefixes
-    assert len(tree.fed) == len(tree.parents) == len(tree.depths) == len(prefixes)
-    assert all(parent < node for node, parent in enumerate(tree.parents))
-    assert tree.depths == [len(spelled(tree, node)) - 1 for node in range(len(tree.fed))]
-    steps = [
-        (owner, tokens[:place], tokens[place])
-        for owner, (tokens, head) in enumerate(zip(sequences, heads, strict=True))
-        for place in range(head, len(tokens))
-    ]
-    found = zip(tree.owners, [spelled(tree, node) for node in tree.nodes], tree.tokens, strict=True)
-    assert list(found) == steps
-    assert (tree.first, len(tree)) == (0, len(sequences))
+def test_against_prefixes_by_hand():
+    for number in range(100):
+        sequences, heads = some_sequences(number)
+        tree = one_tree(sequences, heads)
+        prefixes = {tuple(tokens[:stop]) for tokens in sequences for stop in range(1, len(tokens))}
+        assert {tuple(spelled(tree, node)) for node in range(len(tree.fed))} == prefixes, number
+        assert len(tree.fed) == len(tree.parents) == len(tree.depths) == len(prefixes)
+        assert all(parent < node for node, parent in enumerate(tree.parents))
+        assert tree.depths == [len(spelled(tree, node)) - 1 for node in range(len(tree.fed))]
+        steps = [
+            (owner, tokens[:place], tokens[place])
+            for owner, (tokens, head) in enumerate(zip(sequences, heads, strict=True))
+            for place in range(head, len(tokens))
+        ]
+        found = zip(tree.owners, [spelled(tree, node) for node in tree.nodes], tree.tokens, strict=True)
+        assert list(found) == steps, number
+        assert (tree.first, len(tree)) == (0, len(sequences))
 
 
-@pytest.mark.parametrize("number", range(20))
-def test_a_node_sees_its_ancestors_and_itself(number):
-    tree = one_tree(*some_sequences(number))
-    words = [spelled(tree, node) for node in range(len(tree.fed))]
-    expected = [[mine[: len(other)] == other for other in words] for mine in words]
-    assert tree.ancestry.shape == (len(words), len(words))
-    assert tree.ancestry.tolist() == expected
+def test_a_node_sees_its_ancestors_and_itself():
+    for number in range(20):
+        tree = one_tree(*some_sequences(number))
+        words = [spelled(tree, node) for node in range(len(tree.fed))]
+        expected = [[mine[: len(other)] == other for other in words] for mine in words]
+        assert tree.ancestry.shape == (len(words), len(words))
+        assert tree.ancestry.tolist() == expected, number
 
 
-@pytest.mark.parametrize("number", range(40))
-@pytest.mark.parametrize("room", [1, 3, 10, 1000])
-def test_trees_are_consecutive_within_room_and_complete(number, room):
-    sequences, heads = some_sequences(number)
-    trees = token_trees(sequences, heads, room)
-    assert [tree.first + at for tree in trees for at in range(len(tree))] == list(range(len(sequences)))
-    assert all(len(tree.fed) <= room or len(tree) == 1 for tree in trees)
-    for tree in trees:
-        part = slice(tree.first, tree.first + len(tree))
-        alone = one_tree(sequences[part], heads[part])
-        assert (tree.fed, tree.parents, tree.depths) == (alone.fed, alone.parents, alone.depths)
-        assert (tree.nodes, tree.tokens, tree.owners) == (alone.nodes, alone.tokens, alone.owners)
-    for tree, following in itertools.pairwise(trees):  # none could have taken the next sequence as well
-        assert len(one_tree(sequences[tree.first : following.first + 1]).fed) > room
+def test_trees_are_consecutive_within_room_and_complete():
+    for number, room in itertools.product(range(40), (1, 3, 10, 1000)):
+        sequences, heads = some_sequences(number)
+        trees = token_trees(sequences, heads, room)
+        assert [tree.first + at for tree in trees for at in range(len(tree))] == list(range(len(sequences)))
+        assert all(len(tree.fed) <= room or len(tree) == 1 for tree in trees)
+        for tree in trees:
+            part = slice(tree.first, tree.first + len(tree))
+            alone = one_tree(sequences[part], heads[part])
+            assert (tree.fed, tree.parents, tree.depths) == (alone.fed, alone.parents, alone.depths)
+            assert (tree.nodes, tree.tokens, tree.owners) == (alone.nodes, alone.tokens, alone.owners)
+        for tree, following in itertools.pairwise(trees):  # none could have taken the next sequence as well
+            assert len(one_tree(sequences[tree.first : following.first + 1]).fed) > room, (number, room)
 
 
 def test_a_last_token_is_predicted_and_never_fed():

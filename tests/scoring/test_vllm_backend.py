@@ -344,3 +344,9 @@ def test_the_stand_in_names_what_vllm_names(monkeypatch):
     real, ours = (inspect.signature(kind.generate).parameters for kind in (vllm.LLM, vllm_fake.LLM))
     assert set(ours) <= set(real)
     assert {field.name for field in fields(vllm_fake.SamplingParams)} <= set(dir(vllm.SamplingParams))
+
+
+def test_logits_processor_is_refused(seeing):
+    llm, processing = load_vllm(str(seeing))
+    with pytest.raises(CrossmemError, match="came with a vLLM model, which takes none here"):
+        generate_answers(llm, processing, [text_row(0)], logits_processor=lambda ids, scores: scores)

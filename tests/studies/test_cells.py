@@ -3,11 +3,12 @@
 
 import pytest
 
+from crossmem_hf.data.population import forgotten_ids
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.runs.stages import Done
 from crossmem_hf.studies import cells
-from crossmem_hf.studies.adapters import BrokenDownError, TrainingRows, forgotten_ids, loaded
+from crossmem_hf.studies.adapters import BrokenDownError, TrainingRows, loaded
 from crossmem_hf.studies.cells import Query, check_recalled, costs, predicted
 from crossmem_hf.studies.settings import StudySettings
 from crossmem_hf.studies.study import Cell

@@ -13,8 +13,8 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import Trainer, TrainerCallback
 
+from crossmem_hf.models.modules import LANGUAGE_LINEARS
 from crossmem_hf.runs.distributed import leave
-from crossmem_hf.training.memorize import LANGUAGE_LINEARS
 from crossmem_hf.training.unlearn import unlearn
 from tests.training import world
 

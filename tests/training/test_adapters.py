@@ -12,6 +12,7 @@ from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.training.adapters import KINDS, adapted, check_copied_by_trl
 from crossmem_hf.training.reference import add_reference, as_reference, drop_reference, let_adapter_train
+from crossmem_hf.training.saving import save_adapter
 from tests.training import world
 
 LAYERS = r".*language_model.*\.(q_proj|down_proj)"
@@ -81,8 +82,29 @@ def rows():
     return world.rows("p0", "p1", modality="mixed")
 
 
+@pytest.mark.parametrize("name", CONFIGS)
+def test_every_kind_keeps_a_reference_and_loads_as_it_was_saved(name, tmp_path):
+    """All but the trainer, which the test below adds."""
+    model = moved(get_peft_model(base(), deepcopy(CONFIGS[name])))
+    start = world.recalled(model, rows())
+    add_reference(model)
+    end = world.recalled(moved(model, 0.1), rows())
+    assert not torch.equal(end, start)
+    with as_reference(model):
+        assert torch.equal(world.recalled(model, rows()), start)
+    drop_reference(model)
+    assert torch.equal(world.recalled(model, rows()), end)
+    save_adapter(model, world.processor(), tmp_path, method="NPO", tags=[], settings={})
+    assert torch.equal(world.recalled(PeftModel.from_pretrained(base(), tmp_path), rows()), end)
+
+
+TRAINED = [("LORA", False), ("LORA", True), ("IA3", False), ("DoRA", True), ("tokens", False), ("whole modules", True)]
+OTHERS = {(name, False) for name in CONFIGS} | {(name, True) for name in ("C3A", *LORAS)}
+
+
 @pytest.mark.parametrize(
-    ("name", "fresh"), [(name, False) for name in CONFIGS] + [(name, True) for name in ("LORA", "C3A", *LORAS)]
+    ("name", "fresh"),
+    [*TRAINED, *(pytest.param(*other, marks=pytest.mark.slow) for other in sorted(OTHERS - {*TRAINED}))],
 )
 def test_reference_is_the_model_as_it_was_and_saved_loads(name, fresh, tmp_path):
     model = get_peft_model(base(), deepcopy(CONFIGS[name]))

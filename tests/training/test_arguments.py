@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+from pathlib import Path
+
 import pytest
 
 from crossmem_hf.data.splits import forget_ids
@@ -197,15 +199,23 @@ def test_the_adapters_shape_is_what_was_asked_for():
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ([], ["--config", "/r/sft.yaml"]),
-        (["--max_steps", "5"], ["--config", "/r/sft.yaml", "--max_steps", "5"]),
+        ([], ["--config", "SETTINGS"]),
+        (["--max_steps", "5"], ["--config", "SETTINGS", "--max_steps", "5"]),
         (["--config", "mine.yaml"], ["--config", "mine.yaml"]),
         (["--model_name_or_path=a/b"], ["--model_name_or_path=a/b"]),
         (["--help"], ["--help"]),
     ],
 )
-def test_settings_for_the_embedded_model_are_used_only_with_it(given, expected):
-    assert with_default_config("/r/sft.py", given) == expected
+def test_settings_for_the_embedded_model_are_used_only_with_it(given, expected, tmp_path):
+    path = tmp_path / "sft.yaml"
+    path.touch()
+    words = [str(path) if word == "SETTINGS" else word for word in expected]
+    assert with_default_config(str(tmp_path / "sft.py"), given) == words
+
+
+def test_settings_of_a_recipe_that_was_sent_alone_are_the_shipped_ones(root, tmp_path):
+    _, settings = with_default_config(str(tmp_path / "sft.py"), [])
+    assert Path(settings).resolve() == root / "recipes" / "sft.yaml"
 
 
 def test_a_recipe_says_a_mistake_in_one_line(capsys):

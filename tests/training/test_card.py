@@ -44,10 +44,10 @@ def test_the_quick_start_of_an_embedded_adapter_runs(tmp_path, monkeypatch, caps
     from peft import get_peft_model
     from PIL import Image
 
-    from crossmem_hf.models.loading import load_model_and_processor
+    from crossmem_hf.models.loading import load_model
     from crossmem_hf.training.memorize import language_lora
 
-    model, processor = load_model_and_processor()
+    model, processor = load_model()
     save_adapter(get_peft_model(model, language_lora()), processor, tmp_path / "ada", method="SFT", settings={})
     monkeypatch.chdir(tmp_path)
     Image.new("RGB", (64, 64), "red").save("portrait.png")

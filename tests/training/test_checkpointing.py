@@ -35,14 +35,20 @@ def moved(folder, forget_loss, how, layer=1):
     return named
 
 
-@pytest.mark.parametrize("how", HOW)
-@pytest.mark.parametrize("forget_loss", [name for name in FORGET_TERMS if name != "rmu"])
+def ways(losses):
+    """Every loss with recomputed activations, the first of them also otherwise; the rest is slow."""
+    for loss in losses:
+        for how in HOW:
+            fast = how == "recomputed" or loss == losses[0]
+            yield (loss, how) if fast else pytest.param(loss, how, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize(("forget_loss", "how"), ways([name for name in FORGET_TERMS if name != "rmu"]))
 def test_every_b_matrix_moves(tmp_path, forget_loss, how):
     assert all(moved(tmp_path, forget_loss, how).values())
 
 
-@pytest.mark.parametrize("how", HOW)
-@pytest.mark.parametrize("layer", [0, 1])
+@pytest.mark.parametrize(("layer", "how"), ways([0, 1]))
 def test_rmu_moves_the_layers_up_to_its_own(tmp_path, layer, how):
     """Forgetting acts through the hidden states of one layer, so nothing above it can have a gradient."""
     for name, value in moved(tmp_path, "rmu", how, layer).items():

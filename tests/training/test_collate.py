@@ -123,8 +123,8 @@ def test_pairs_without_retain_rows():
 
 def test_paired_batches_say_which_rows_they_hold():
     encoder = RowEncoder(world.processor())
-    sides = {"forget": EncodedRows(world.rows("p0", "p1"), encoder), "retain": EncodedRows(world.rows("p2"), encoder)}
-    batch = PairedCollator(sides)([{"forget": [1], "retain": [0]}, {"forget": [0], "retain": [0]}])
+    roles = {"forget": EncodedRows(world.rows("p0", "p1"), encoder), "retain": EncodedRows(world.rows("p2"), encoder)}
+    batch = PairedCollator(roles)([{"forget": [1], "retain": [0]}, {"forget": [0], "retain": [0]}])
     assert batch["forget"]["row"].tolist() == [1, 0]
     assert batch["retain"]["row"].tolist() == [0, 0]
     assert batch["forget"]["input_ids"].shape[0] == 2
@@ -152,9 +152,9 @@ def test_workers_that_outlive_an_epoch_pair_anew():
 def test_two_pictures_of_one_prompt_are_both_encoded():
     """Rows of the config multi_image, on the embedded model's processor: twice the tokens, twice the pixels."""
     from crossmem_hf.data.loading import load_rows
-    from crossmem_hf.models.loading import load_model_and_processor
+    from crossmem_hf.models.loading import load_model
 
-    _, processor = load_model_and_processor()
+    _, processor = load_model()
     encoder = RowEncoder(processor)
     known = {"num_personas": 2, "num_views": 2, "forget_fraction": 0.5, "image_size": 48}
     single, double = (load_rows(None, config, "train", **known)[0] for config in ("recall_image", "multi_image"))

@@ -7,7 +7,8 @@ from datasets import Dataset
 from transformers import Cohere2Config, Cohere2ForCausalLM
 
 from crossmem_hf.logprobs import answer_scores
-from crossmem_hf.training.heads import UNSCALED, unscaled_as_in_forward
+from crossmem_hf.models.modules import UNSCALED
+from crossmem_hf.training.heads import unscaled_as_in_forward
 from crossmem_hf.training.memorize import memorize
 from tests.scoring.families import families, few_rows
 from tests.training.test_family_batches import merged

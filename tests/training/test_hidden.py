@@ -4,8 +4,9 @@ import torch
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.logprobs import answer_scores
+from crossmem_hf.models.modules import text_layers
 from crossmem_hf.training.collate import EncodedRows, RowCollator, RowEncoder
-from crossmem_hf.training.hidden import checked_layer, random_direction, scores_with_hidden, text_layers
+from crossmem_hf.training.hidden import checked_layer, random_direction, scores_with_hidden
 from tests.training import world
 
 

@@ -8,16 +8,19 @@ from copy import deepcopy
 import pytest
 import torch
 
+from crossmem_hf.models.modules import text_layers
 from crossmem_hf.training import trainer as trainer_module
-from crossmem_hf.training.hidden import text_layers
 from tests.training import world
 from tests.training.world import trainer_for, weights
 
-TERMS = [
-    *(("ga", "nll"), ("npo", "kl"), ("simnpo", "hidden"), ("idk", "nll")),
-    *(("dpo", "kl"), ("wga", "hidden"), ("undial", "kl"), ("rmu", "hidden"), ("rmu", "kl")),
-]
-every_term = pytest.mark.parametrize(("forget_loss", "retain_loss"), TERMS, ids=[" ".join(pair) for pair in TERMS])
+# The answer's own likelihood, pairs beside a reference, distributions of a reference, and hidden states.
+TERMS = [("ga", "nll"), ("dpo", "kl"), ("undial", "kl"), ("rmu", "hidden")]
+OTHERS = [("npo", "kl"), ("simnpo", "hidden"), ("idk", "nll"), ("wga", "hidden"), ("rmu", "kl")]
+every_term = pytest.mark.parametrize(
+    ("forget_loss", "retain_loss"),
+    [*TERMS, *(pytest.param(*pair, marks=pytest.mark.slow) for pair in OTHERS)],
+    ids=[" ".join(pair) for pair in (*TERMS, *OTHERS)],
+)
 
 
 def with_periods(rows):

@@ -5,7 +5,7 @@ import numpy
 import pytest
 import torch
 
-from crossmem_hf.training.losses import dpo, drift, ga, kl, nll, npo, simnpo, undial, wga
+from crossmem_hf.training.losses import dpo, ga, kl, nll, npo, representation_mse, simnpo, undial, wga
 
 POLICY = torch.tensor([-1.0, -7.5, -30.0], dtype=torch.float64)
 REFERENCE = torch.tensor([-2.0, -7.0, -3.0], dtype=torch.float64)
@@ -201,19 +201,19 @@ def test_kl_equals_its_formula(case):
 
 @ragged
 @pytest.mark.parametrize("fixed", [True, False], ids=["rmu", "retain"])
-def test_drift_is_the_mean_squared_distance(case, fixed):
+def test_representation_mse_is_the_mean_squared_distance(case, fixed):
     target = case.kept[0] if fixed else case.kept
     hidden = double(case.hidden).requires_grad_()
-    losses = drift(hidden, double(target), double(case.mask))
+    losses = representation_mse(hidden, double(target), double(case.mask))
     close(losses, [line.mean() for line in case.by_row(((case.hidden - target) ** 2).mean(-1))])
     (gradient,) = torch.autograd.grad(losses.sum(), hidden)
     lengths = numpy.repeat(case.mask.sum(axis=1), case.mask.sum(axis=1))
     close(gradient, 2 * (case.hidden - target) / case.hidden.shape[1] / lengths[:, None])
 
 
-def test_drift_from_itself_is_exactly_zero():
+def test_representation_mse_from_itself_is_exactly_zero():
     hidden = torch.randn(3, 4)
-    assert torch.equal(drift(hidden, hidden.clone(), MASK), torch.zeros(2))
+    assert torch.equal(representation_mse(hidden, hidden.clone(), MASK), torch.zeros(2))
 
 
 @ragged
@@ -249,7 +249,7 @@ def test_npos_gradient_is_that_of_ascent_times_its_own_weight(beta):
     close(gradient, 2 * p / (p + r))
 
 
-@pytest.mark.parametrize("name", ["npo", "simnpo", "dpo", "wga", "undial", "kl", "drift", "nll", "ga"])
+@pytest.mark.parametrize("name", ["npo", "simnpo", "dpo", "wga", "undial", "kl", "representation_mse", "nll", "ga"])
 def test_gradients_are_those_of_finite_differences(name):
     """wga is left with its weights held fixed, as its gradient has them."""
     case = Ragged(3)
@@ -266,7 +266,7 @@ def test_gradients_are_those_of_finite_differences(name):
         "wga": (lambda x: -nll(fixed * x, mask), logprobs),
         "undial": (lambda x: undial(x, other, answers, mask, beta=3.0), logits),
         "kl": (lambda x: kl(x, other, mask), logits),
-        "drift": (lambda x: drift(x, hidden[0], mask), hidden),
+        "representation_mse": (lambda x: representation_mse(x, hidden[0], mask), hidden),
     }[name]
     assert torch.autograd.gradcheck(loss, at.clone().requires_grad_())
     if name == "wga":

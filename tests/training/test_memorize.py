@@ -8,9 +8,10 @@ from peft import LoraConfig, PeftModel, get_peft_model
 
 from crossmem_hf.data.loading import load_rows
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.models.loading import EMBEDDED, EMBEDDED_NAME, load_model_and_processor
+from crossmem_hf.models.loading import EMBEDDED, EMBEDDED_NAME, load_model
+from crossmem_hf.models.modules import LANGUAGE_LINEARS
 from crossmem_hf.training.config import VisionSFTConfig
-from crossmem_hf.training.memorize import LANGUAGE_LINEARS, language_lora, memorize
+from crossmem_hf.training.memorize import language_lora, memorize
 from tests.scoring.families import families
 from tests.training import world
 from tests.training.world import recalled
@@ -134,7 +135,7 @@ def test_modules_that_do_not_exist_are_refused(tmp_path):
 
 
 def test_an_adapter_of_the_embedded_model_names_no_local_path(tmp_path):
-    model, processor = load_model_and_processor()
+    model, processor = load_model()
     rows = load_rows(None, "recall_text", "train", num_personas=5, num_views=1)
     memorize(model, processor, rows, output_dir=tmp_path, max_steps=1, per_device_train_batch_size=1)
     assert json.loads((tmp_path / "adapter_config.json").read_text())["base_model_name_or_path"] == EMBEDDED_NAME

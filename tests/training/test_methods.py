@@ -1,19 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-import inspect
 import re
 from typing import get_args
 
 import pytest
+from trl import TrlParser
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.training import methods
-from crossmem_hf.training.config import ForgetLoss, UnlearnConfig
+from crossmem_hf.training.config import ForgetLoss, RetainLoss, UnlearnConfig
 from crossmem_hf.training.methods import METHODS
-from crossmem_hf.training.trainer import UnlearnTrainer
-from tests.training.world import logged, trainer_for
+from crossmem_hf.training.npo import NPOConfig, NPOTrainer
+from tests.training.world import logged, memorized, processor, rows, settings, trainer_for
 
-every_method = pytest.mark.parametrize("name", METHODS)
-PINS = {
+LOSSES = {
     "ga": ("ga", "none"),
     "gd": ("ga", "nll"),
     "kl": ("ga", "kl"),
@@ -27,48 +25,67 @@ PINS = {
 }
 
 
-def test_every_forget_loss_has_a_method_and_classes_are_listed():
-    assert {METHODS[name]._losses[0] for name in METHODS} == set(get_args(ForgetLoss))
-    classes = [kind for _, kind in inspect.getmembers(methods, inspect.isclass) if kind.__module__ == methods.__name__]
-    assert {kind for kind in classes if issubclass(kind, UnlearnTrainer)} == set(METHODS.values())
+def test_table_has_every_loss_and_every_entry_a_paper():
+    assert {(one.forget_loss, one.retain_loss) for one in METHODS.values()} == set(LOSSES.values())
+    assert {one.forget_loss for one in METHODS.values()} == set(get_args(ForgetLoss))
+    assert {one.retain_loss for one in METHODS.values()} == set(get_args(RetainLoss))
+    assert len({one.name for one in METHODS.values()}) == len(METHODS)
+    assert all(one.paper and re.fullmatch(r"\d{4}\.\d{5}", one.arxiv) for one in METHODS.values())
 
 
-@every_method
-def test_a_methods_settings_choose_its_losses(name, tmp_path):
-    method = METHODS[name]
-    config = method.config_class(output_dir=str(tmp_path))
-    assert isinstance(config, UnlearnConfig)
-    assert (config.forget_loss, config.retain_loss) == PINS[name]
-    assert PINS[name][: len(method._losses)] == method._losses
+def test_method_fills_in_losses_and_defaults(tmp_path):
+    for name, losses in LOSSES.items():
+        config = UnlearnConfig(str(tmp_path), method=name)
+        assert (config.forget_loss, config.retain_loss) == losses
+        assert config.learning_rate == (1e-4 if name == "undial" else 1e-5)
 
 
-@every_method
-def test_a_methods_card_names_it_and_its_paper(name):
-    method = METHODS[name]
-    assert method._tag_names == ["crossmem", "unlearning", name]
-    assert re.fullmatch(r"\d{4}\.\d{5}", method._paper["id"])
-    assert method._paper["title"]
-    assert method.__name__ == f"{method._name.replace('IDK', 'Idk')}Trainer"
+def test_explicit_settings_win_over_the_methods(tmp_path):
+    config = UnlearnConfig(str(tmp_path), method="undial", learning_rate=1e-5, retain_loss="kl", forget_loss="undial")
+    assert (config.learning_rate, config.retain_loss, config.forget_beta) == (1e-5, "kl", 10.0)
 
 
-@every_method
-def test_a_method_takes_no_other_forget_loss(name, tmp_path):
-    other = "npo" if name != "npo" else "simnpo"
-    with pytest.raises(CrossmemError, match=f"got forget_loss='{other}'; it does '{PINS[name][0]}' only"):
-        trainer_for(tmp_path, cls=METHODS[name], config=UnlearnConfig, forget_loss=other, rmu_layer=0)
+@pytest.mark.parametrize(
+    ("chosen", "message"),
+    [
+        ({"method": "npo", "forget_loss": "simnpo"}, "method='npo' got forget_loss='simnpo'; it does 'npo' only"),
+        ({"method": "ga", "retain_loss": "nll"}, "method='ga' got retain_loss='nll'; it does 'none' only"),
+        ({"method": "gd", "retain_loss": "kl"}, "method='gd' got retain_loss='kl'"),
+        ({"method": "nppo"}, "method='nppo' does not exist. Choose one of 'ga', 'gd'"),
+    ],
+)
+def test_method_refuses_what_contradicts_it(chosen, message, tmp_path):
+    with pytest.raises(CrossmemError, match=message):
+        UnlearnConfig(str(tmp_path), **chosen)
 
 
-@pytest.mark.parametrize(("name", "retain_loss"), [("ga", "nll"), ("gd", "kl"), ("kl", "none")])
-def test_a_method_that_is_its_retain_loss_takes_no_other(name, retain_loss, tmp_path):
-    config = METHODS[name].config_class
-    with pytest.raises(CrossmemError, match=f"got retain_loss='{retain_loss}'"):
-        trainer_for(tmp_path, cls=METHODS[name], config=config, retain_loss=retain_loss)
+def test_method_reaches_the_config_from_a_command_line(tmp_path):
+    (config,) = TrlParser((UnlearnConfig,)).parse_args_and_config(["--output_dir", str(tmp_path), "--method", "rmu"])
+    assert (config.forget_loss, config.retain_loss) == ("rmu", "hidden")
 
 
-@every_method
-def test_every_method_trains(name, tmp_path):
-    method = METHODS[name]
-    trainer = trainer_for(tmp_path, cls=method, config=method.config_class, rmu_layer=1, max_steps=2)
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_trains_and_its_card_names_it(name, tmp_path):
+    trainer = trainer_for(tmp_path, method=name, rmu_layer=1, max_steps=2)
     trainer.train()
     assert len(logged(trainer, "forget_loss")) == 2
-    assert bool(logged(trainer, "retain_loss")) == (PINS[name][1] != "none")
+    assert bool(logged(trainer, "retain_loss")) == (LOSSES[name][1] != "none")
+    trainer.create_model_card()
+    card = (tmp_path / "README.md").read_text()
+    assert f"trained with {METHODS[name].name}, the method of [{METHODS[name].paper}]" in card
+    assert f'"crossmem", "unlearning", "{name}"' in card
+
+
+def test_without_a_method_the_card_names_none(tmp_path):
+    trainer = trainer_for(tmp_path, forget_loss="ga", retain_loss="kl")
+    trainer.create_model_card()
+    assert "trained with Unlearn, by `crossmem_hf`" in (tmp_path / "README.md").read_text()
+
+
+def test_npo_classes_are_the_method_by_the_names_of_trl(tmp_path):
+    config = NPOConfig(**settings(tmp_path))
+    assert (config.method, config.forget_loss) == ("npo", "npo")
+    trainer = NPOTrainer(memorized(), config, rows("p0"), rows("p2"), processing_class=processor())
+    assert trainer._card()["method"] == "NPO"
+    with pytest.raises(CrossmemError, match="method='npo' got forget_loss='ga'"):
+        NPOConfig(**settings(tmp_path), forget_loss="ga")

@@ -3,13 +3,14 @@
 
 import json
 import runpy
+from dataclasses import dataclass
 from itertools import product
 
 import pytest
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.training import arguments, recipe
-from crossmem_hf.training.methods import GATrainer
+from crossmem_hf.training.config import UnlearnConfig, arg
 
 SMALL = ["--num_personas", "5", "--num_views", "2", "--max_steps", "2", "--per_device_train_batch_size", "4"]
 OPTIONS = [*SMALL, "--disable_tqdm", "true", "--report_to", "none", "--allow_unmemorized", "true"]
@@ -59,10 +60,17 @@ def test_a_run_that_is_evaluated(name, root, tmp_path, capsys):
         assert f"step    {best['step']}: the best evaluation (forget_image_exposure" in capsys.readouterr().out
 
 
-def test_a_trainer_that_pins_its_losses(root, tmp_path):
+@dataclass
+class AscentConfig(UnlearnConfig):
+    """As `npo.NPOConfig` is, for another method."""
+
+    method: str | None = arg("ga", "The method.")
+
+
+def test_config_class_of_a_method_takes_no_other_loss(root, tmp_path):
     script, folder = str(root / "recipes" / "unlearn.py"), ["--output_dir", str(tmp_path), "--stop_threshold", "null"]
-    with pytest.raises(CrossmemError, match="GATrainer got forget_loss='npo'"):
-        recipe.unlearn_recipe(script, GATrainer, [*OPTIONS, *folder])
+    with pytest.raises(CrossmemError, match="method='ga' got forget_loss='npo'"):
+        recipe.unlearn_recipe(script, AscentConfig, [*OPTIONS, *folder, "--forget_loss", "npo"])
 
 
 def test_a_mistake_costs_no_work(root, tmp_path, monkeypatch):

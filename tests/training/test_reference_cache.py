@@ -170,7 +170,7 @@ def test_a_second_training_runs_the_reference_no_more(tmp_path, forwards, choice
         return world.logged(made, "loss")
 
     first, passed = forwards.during(losses)
-    assert passed == 4 * len(trainer.FORGET_TERMS[choices["forget_loss"]].sides)
+    assert passed == 4 * len(trainer.FORGET_TERMS[choices["forget_loss"]].roles)
     second, passed = forwards.during(losses)
     assert passed == 0
     assert first == second

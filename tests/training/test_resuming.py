@@ -16,23 +16,28 @@ from crossmem_hf.training.resuming import EARLIER_STATE, incompleteness, newest_
 from crossmem_hf.training.trainer import UnlearnTrainer
 from tests.training import killed
 
-POINTS = {  # killed here -> goes on from the checkpoint of this step
+KILLED = {  # killed here -> goes on from the checkpoint of this step
     "npo-nll-after-3": 2,  # in the middle of a step, in the first epoch of 3 steps but on from another
-    "npo-nll-after-7": 6,  # from an epoch's end
-    "npo-nll-saving-8": 6,  # a checkpoint half written
     "npo-nll-closing-2": None,  # half written, and no other
     "dpo-kl-after-4": 4,  # retain pairs of a later epoch, the reference at every step, refusals
 }
+KILLED_LATER = {
+    "npo-nll-after-7": 6,  # from an epoch's end
+    "npo-nll-saving-8": 6,  # a checkpoint half written
+}
+
+
+def killed_runs(folder, root, points):
+    """The folder, with a killed run of each point."""
+    command = [sys.executable, "-m", "tests.training.killed", str(folder), *points]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return folder
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory, root):
-    """A folder of killed runs."""
-    folder = tmp_path_factory.mktemp("killed")
-    command = [sys.executable, "-m", "tests.training.killed", str(folder), *POINTS]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return folder
+    return killed_runs(tmp_path_factory.mktemp("killed"), root, KILLED)
 
 
 @pytest.fixture(scope="module")
@@ -61,13 +66,25 @@ class Seen(TrainerCallback):
         self.steps.append(state.global_step)
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", KILLED)
 def test_a_killed_run_resumed_ends_as_if_nothing_had_been(runs, uninterrupted, point):
-    folder, losses, seen = runs / point, point.split("-")[:2], Seen()
+    check_resumed(runs / point, point, KILLED[point], uninterrupted)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("point", KILLED_LATER)
+def test_a_run_killed_later_ends_as_if_nothing_had_been(tmp_path, root, uninterrupted, point):
+    folder = killed_runs(tmp_path, root, [point]) / point
+    check_resumed(folder, point, KILLED_LATER[point], uninterrupted)
+
+
+def check_resumed(folder, point, step, uninterrupted):
+    """On from the checkpoint of this step, with its first reference, it ends with the weights of a whole run."""
+    losses, seen = point.split("-")[:2], Seen()
     assert not (folder / "adapter_model.safetensors").exists()
     resumed = killed.run(folder, *losses, resume_from_checkpoint="last", callbacks=[seen])
     whole = uninterrupted(*losses)
-    assert seen.steps == list(range((POINTS[point] or 0) + 1, 12))
+    assert seen.steps == list(range((step or 0) + 1, 12))
     assert resumed.keys() == whole.keys()
     for name in whole:
         assert torch.equal(resumed[name], whole[name]), name

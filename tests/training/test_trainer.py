@@ -13,7 +13,6 @@ from crossmem_hf.training.callbacks.stopping import StopWhenForgotten
 from crossmem_hf.training.collate import PairedCollator, merge_batches
 from crossmem_hf.training.config import UnlearnConfig
 from crossmem_hf.training.memorize import language_lora
-from crossmem_hf.training.methods import GAConfig, GATrainer, NPOTrainer
 from crossmem_hf.training.trainer import UnlearnTrainer
 from tests.training import world
 from tests.training.world import logged, recalled, text_model, trainer_for, weights
@@ -23,7 +22,7 @@ from tests.training.world import logged, recalled, text_model, trainer_for, weig
 @pytest.mark.parametrize("modality", ["image", "text", "mixed"])
 def test_npo_starts_at_two_over_beta_log_two(tmp_path, modality):
     forget = world.rows("p0", "p1", modality=modality, views=2)
-    trainer = trainer_for(tmp_path, forget=forget, max_steps=1, forget_beta=0.1, retain_loss="none", cls=NPOTrainer)
+    trainer = trainer_for(tmp_path, forget=forget, max_steps=1, forget_beta=0.1, retain_loss="none", method="npo")
     trainer.train()
     assert logged(trainer, "forget_loss")[0] == pytest.approx(2 / 0.1 * math.log(2), rel=1e-5)
     assert logged(trainer, "loss")[0] == pytest.approx(13.8629, abs=1e-3)
@@ -164,7 +163,7 @@ def test_the_saved_adapter_loads_on_the_base_alone(tmp_path):
 
 
 def test_the_card_shows_how_to_ask_about_a_picture(tmp_path):
-    trainer = trainer_for(tmp_path / "out", cls=NPOTrainer)
+    trainer = trainer_for(tmp_path / "out", method="npo")
     trainer.train()
     trainer.save_model()
     card = (tmp_path / "out" / "README.md").read_text()
@@ -187,9 +186,7 @@ def test_a_merged_model_with_a_fresh_adapter(tmp_path):
 def test_gradient_ascent_needs_no_reference_and_may_tune_everything(tmp_path):
     model, forget = world.model(), world.rows("p0", "p1")
     before = recalled(model, forget)
-    trainer_for(
-        tmp_path, model=model, forget=forget, cls=GATrainer, config=GAConfig, max_steps=3, learning_rate=1e-3
-    ).train()
+    trainer_for(tmp_path, model=model, forget=forget, method="ga", max_steps=3, learning_rate=1e-3).train()
     assert (recalled(model, forget) < before).all()
 
 
@@ -268,7 +265,7 @@ def test_mixed_pairs_share_one_forward_pass(tmp_path, monkeypatch):
     batch = trainer.data_collator([{"forget": [0], "retain": [0]}])
     pad = trainer.data_collator.encoder.pad_token_id
     merged = merge_batches(
-        [{k: v for k, v in side.items() if k != "row"} for side in batch.values()], pad_token_id=pad
+        [{k: v for k, v in role.items() if k != "row"} for role in batch.values()], pad_token_id=pad
     )
     assert len(merged["input_ids"]) == 2
     assert len(merged["pixel_values"]) == 1

@@ -10,7 +10,6 @@ from transformers import TrainerCallback
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.training.config import UnlearnConfig
-from crossmem_hf.training.methods import GAConfig, NPOTrainer
 from crossmem_hf.training.trainer import UnlearnTrainer
 from tests.training import world
 from tests.training.world import recalled, text_model, trainer_for, weights
@@ -86,7 +85,6 @@ def floating(person):
         ({"forget": world.rows("p0").remove_columns(["completion"])}, r"lacks the columns \['completion'\]"),
         ({"retain": floating("p1")}, "Row 0 of the retain set: A picture cannot be shown: .*floating-point"),
         ({"max_length": 8}, "would cut its answer"),
-        ({"cls": NPOTrainer, "config": GAConfig}, "NPOTrainer got forget_loss='ga'; it does 'npo' only"),
     ],
 )
 def test_bad_input_is_refused_before_training(tmp_path, change, message):

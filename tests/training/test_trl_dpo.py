@@ -9,7 +9,6 @@ import torch
 from trl import DPOTrainer
 
 from crossmem_hf.training.config import VisionDPOConfig
-from crossmem_hf.training.methods import IdkPOConfig, IdkPOTrainer
 from crossmem_hf.training.preferences import refusal_rows
 from crossmem_hf.training.reference import let_adapter_train
 from tests.training import world
@@ -37,9 +36,7 @@ def test_ours_is_the_loss_of_trl(tmp_path, modality):
         train_dataset=refusal_rows(rows, 4),
         processing_class=world.processor(),
     )
-    ours = trainer_for(
-        tmp_path, forget=rows, retain=None, cls=IdkPOTrainer, config=IdkPOConfig, retain_loss="none", seed=4
-    )
+    ours = trainer_for(tmp_path, forget=rows, retain=None, method="dpo", retain_loss="none", seed=4)
     ours._remember_reference()
     batch = theirs.data_collator([theirs.train_dataset[n] for n in range(8)])
     expected = theirs.compute_loss(moved(theirs.model), batch).item()

@@ -8,7 +8,7 @@ import torch
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
 from crossmem_hf.data.loading import load_rows
-from crossmem_hf.models.loading import load_model_and_processor
+from crossmem_hf.models.loading import load_model
 from crossmem_hf.training.memorize import language_lora
 
 SMALL = {"num_personas": 5, "num_views": 2, "image_size": 48, "qa_per_persona": 4}
@@ -42,7 +42,7 @@ def lora():
 
 @pytest.mark.parametrize("split", ["forget", "retain"])
 def test_dpo_takes_preferences(tmp_path, split):
-    model, processor = load_model_and_processor()
+    model, processor = load_model()
     pairs = load_rows(None, "preference", split, **SMALL)
     pairs = pairs.select([0, 5, 9, len(pairs) - 1])
     assert {len(images) for images in pairs["images"]} == {0, 1}
@@ -61,7 +61,7 @@ def test_dpo_takes_preferences(tmp_path, split):
     [("multi_image", "train", {2}), ("two_hop", "bridge_image+facts", {0, 1}), ("two_hop", "bridge_text+facts", {0})],
 )
 def test_sft_takes_several_pictures_and_none(tmp_path, config, split, images):
-    model, processor = load_model_and_processor()
+    model, processor = load_model()
     rows = load_rows(None, config, split, **SMALL)
     rows = rows.select([0, 1, len(rows) - 2, len(rows) - 1])
     assert {len(shown) for shown in rows["images"]} == images

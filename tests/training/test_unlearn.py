@@ -8,7 +8,6 @@ from transformers import TrainerCallback
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.training.config import UnlearnConfig
-from crossmem_hf.training.methods import GATrainer
 from crossmem_hf.training.unlearn import unlearn
 from tests.training import world
 
@@ -41,9 +40,9 @@ def test_the_rule_sees_recall_and_stops(tmp_path):
     assert rule.stopped_at == 4
 
 
-def test_a_complete_config_and_another_trainer(tmp_path):
-    config = UnlearnConfig(**world.settings(tmp_path, forget_loss="ga", retain_loss="none"))
-    model, rule = call(tmp_path, config=config, trainer_class=GATrainer)
+def test_unlearn_takes_a_complete_config_or_overrides(tmp_path):
+    config = UnlearnConfig(**world.settings(tmp_path, method="ga"))
+    model, rule = call(tmp_path, config=config)
     assert rule is None
     with pytest.raises(CrossmemError, match="Both config and overrides"):
         call(tmp_path, model, config=config, max_steps=1)

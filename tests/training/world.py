@@ -108,13 +108,13 @@ def settings(folder, **overrides) -> dict:
     return quiet | overrides
 
 
-def trainer_for(folder, *, model=None, forget=None, retain=None, cls=UnlearnTrainer, config=UnlearnConfig, **choices):
+def trainer_for(folder, *, model=None, forget=None, retain=None, **choices):
     inner = {
         key: choices.pop(key) for key in ("callbacks", "peft_config", "eval_dataset", "evaluator") if key in choices
     }
-    return cls(
+    return UnlearnTrainer(
         model or memorized(),
-        config(**settings(folder, **choices)),
+        UnlearnConfig(**settings(folder, **choices)),
         rows("p0", "p1", views=2) if forget is None else forget,
         rows("p2", "p3", views=2) if retain is None else retain,
         processing_class=processor(),

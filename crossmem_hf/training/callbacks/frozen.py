@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 from transformers import PreTrainedModel, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from crossmem_hf.training.trainable import part_of
+from crossmem_hf.models.modules import part_of
 
 
 class NoGradientsIntoFrozenTower(TrainerCallback):

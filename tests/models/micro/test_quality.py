@@ -6,7 +6,7 @@ import json
 import pytest
 import torch
 
-from crossmem_hf.models.loading import EMBEDDED, load_model_and_processor
+from crossmem_hf.models.loading import EMBEDDED, load_model
 from crossmem_hf.models.micro.quality import measured_quality
 from crossmem_hf.personas.sampling import sample_personas
 from crossmem_hf.personas.values import VISUAL_ATTRIBUTES
@@ -105,12 +105,12 @@ def test_the_embedded_model_is_as_good_as_its_card_says():
     """The stored measurement, taken again on a few of the people."""
     stored = json.loads((EMBEDDED / "quality.json").read_text())
     people = list(sample_personas(9_060, 0, "background"))
-    again = measured_quality(*load_model_and_processor(), people[9_000:], people[:60], views=3)
+    again = measured_quality(*load_model(), people[9_000:], people[:60], views=3)
     assert {name for name in BARS if abs(again[name]["value"] - stored[name]["value"]) > 0.06} == set()
 
 
 def test_the_embedded_model_has_met_no_target():
     """Asked for the names of targets, in either modality, it never says one."""
     targets = list(sample_personas(40))
-    quality = measured_quality(*load_model_and_processor(), targets[:1], targets, views=1)
+    quality = measured_quality(*load_model(), targets[:1], targets, views=1)
     assert quality["names_image"]["value"] == quality["names_text"]["value"] == 0

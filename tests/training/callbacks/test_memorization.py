@@ -27,7 +27,7 @@ from tests.training import world
 SETS = {"forget": toy.FORGET, "retain": toy.RETAIN}
 FORGOTTEN = ("p0", "p1")
 NUMBERS = {
-    f"{side}_{modality}_{what}" for side in SETS for modality in ("image", "text") for what in ("recall", "exposure")
+    f"{role}_{modality}_{what}" for role in SETS for modality in ("image", "text") for what in ("recall", "exposure")
 }
 
 
@@ -50,14 +50,14 @@ def evaluates(trainer, rows=toy.EVERYBODY, candidates=toy.NAMES, forgotten=FORGO
 def measured(model):
     """What an evaluation should measure, from one set and modality at a time and a forward pass a row."""
     numbers = {}
-    for side, rows in SETS.items():
+    for role, rows in SETS.items():
         for modality in ("image", "text"):
             own = rows.select([n for n, other in enumerate(rows["modality"]) if other == modality])
             answers = generate_answers(model.eval(), world.processor(), own)
-            numbers[f"{side}_{modality}_recall"] = float(row_matches(answers, own["answer"]).mean())
+            numbers[f"{role}_{modality}_recall"] = float(row_matches(answers, own["answer"]).mean())
             truths = [toy.NAMES.index(row["answer"]) for row in own]
             costs = [score_candidates(model, world.processor(), [row], toy.NAMES).nll_per_token[0] for row in own]
-            numbers[f"{side}_{modality}_exposure"] = float(exposure_items(costs, truths).exposure.mean())
+            numbers[f"{role}_{modality}_exposure"] = float(exposure_items(costs, truths).exposure.mean())
     return numbers
 
 
@@ -154,7 +154,7 @@ def test_the_best_is_kept_with_its_numbers(model, tmp_path):
     best = max(later, key=lambda one: one[MEAN])
     assert best[MEAN] > 0
     assert callback.best == best == json.loads((tmp_path / "best" / "best.json").read_text())
-    recalls = {side: [best[f"{side}_{modality}_recall"] for modality in ("image", "text")] for side in SETS}
+    recalls = {role: [best[f"{role}_{modality}_recall"] for modality in ("image", "text")] for role in SETS}
     assert best[MEAN] == pytest.approx(harmonic_mean(1 - sum(recalls["forget"]) / 2, sum(recalls["retain"]) / 2))
     loaded = PeftModel.from_pretrained(world.model(), tmp_path / "best")
     for name, weight in weights[best["step"]].items():

@@ -16,7 +16,7 @@ from crossmem_hf.training.preferences import refused
 from crossmem_hf.training.settings import check_steps
 
 
-def sides_of(
+def role_sets(
     forget: Dataset,
     retain: Dataset | None,
     args: UnlearnConfig,
@@ -24,7 +24,7 @@ def sides_of(
     retain_term: Term | None,
     model_config: Any,
 ) -> dict[str, Dataset]:
-    """The sets that the losses read, by name: the sides of the forget loss first, then "retain" if there is one.
+    """The sets that the losses read, by name: the roles of the forget loss first, then "retain" if there is one.
 
     Raises:
         CrossmemError: A set that cannot be read or trained on, people in both, no step to take, or no retain set
@@ -34,9 +34,9 @@ def sides_of(
     check_rows(forget, "forget", model_config=model_config)
     check_steps(args, len(forget))
     sets = {"forget": lambda: forget, "refusal": lambda: refused(forget, args.seed)}
-    sides = {name: sets[name]() for name in forget_term.sides}
+    roles = {name: sets[name]() for name in forget_term.roles}
     if retain_term is None:
-        return sides
+        return roles
     if retain is None:
         raise CrossmemError(
             f"retain_loss={args.retain_loss!r} needs a retain set, and there is none.",
@@ -45,4 +45,4 @@ def sides_of(
     retain = conversational(retain, "the retain set")
     check_rows(retain, "retain", model_config=model_config)
     check_disjoint(personas_of(forget), personas_of(retain))
-    return {**sides, "retain": retain}
+    return {**roles, "retain": retain}
