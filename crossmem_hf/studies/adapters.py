@@ -119,48 +119,58 @@ def unlearned(
     Returns:
         As `memorized`, with ``recalls``: (step, recall) pairs of the stopping rule, and ``reached_floor``.
     """
-
-    def compute(folder: Path) -> dict[str, Any]:
-        from crossmem_hf.data.selection import of_personas, personas_of, through
-        from crossmem_hf.evaluation.evaluator import Evaluator
-        from crossmem_hf.training.callbacks.progress import ReportProgress
-        from crossmem_hf.training.unlearn import unlearn
-
-        spec = cell.settings.spec(cell.seed)
-        forgotten = forgotten_ids(spec)
-        every = rows.of(spec)
-        held_out = through(of_personas(stopping.of(spec), forgotten), chosen.get("forget_modality"))
-        evaluator = Evaluator(held_out, metrics=["recall"])
-        model, processor = loaded(cell, start)
-        progress = ReportProgress(cell.progress, "unlearning", *share)
-        rule = None
-        with _training(folder) as result:
-            _, rule = unlearn(
-                model,
-                processor,
-                of_personas(every, forgotten),
-                of_personas(every, set(personas_of(every)) - forgotten),
-                output_dir=folder,
-                recall=lambda: evaluator.recall(model, processor),
-                method=method,
-                callbacks=[progress],
-                reference_cache=str(folder / "reference"),  # its own, or a cell would cost what another has paid
-                **(chosen | {"seed": cell.seed} | QUIET),
-            )
-        return result | {
-            "where": dict(cell.where),
-            "steps": progress.step,
-            "recalls": rule.history if rule else [],
-            "reached_floor": rule is not None and rule.stopped_at is not None,
-        }
-
     inputs = {
         "rows": [rows.configs, rows.split, stopping.configs, stopping.split],
         "start": start.fingerprint,
         "method": method,
         "chosen": chosen,
     }
+
+    def compute(folder: Path) -> dict[str, Any]:
+        return _unlearn(cell, folder, start, rows, stopping, share, chosen | {"method": method, "seed": cell.seed})
+
     return run_stage(cell.stages / name, depends(cell, __name__) | inputs, compute)
+
+
+def _unlearn(
+    cell: "Cell",
+    folder: Path,
+    start: Done,
+    rows: TrainingRows,
+    stopping: TrainingRows,
+    share: tuple[float, float],
+    chosen: dict[str, Any],
+) -> dict[str, Any]:
+    from crossmem_hf.data.selection import of_people, personas_of, through
+    from crossmem_hf.evaluation.evaluator import Evaluator
+    from crossmem_hf.training.callbacks.progress import ReportProgress
+    from crossmem_hf.training.unlearn import unlearn
+
+    spec = cell.settings.spec(cell.seed)
+    forgotten, every = forgotten_ids(spec), rows.of(spec)
+    held_out = through(of_people(stopping.of(spec), forgotten), chosen.get("forget_modality"))
+    evaluator = Evaluator(held_out, metrics=["recall"])
+    model, processor = loaded(cell, start)
+    progress = ReportProgress(cell.progress, "unlearning", *share)
+    rule = None
+    with _training(folder) as result:
+        _, rule = unlearn(
+            model,
+            processor,
+            of_people(every, forgotten),
+            of_people(every, set(personas_of(every)) - forgotten),
+            output_dir=folder,
+            recall=lambda: evaluator.recall(model, processor),
+            callbacks=[progress],
+            reference_cache=str(folder / "reference"),  # its own, or a cell would cost what another has paid
+            **(chosen | QUIET),
+        )
+    return result | {
+        "where": dict(cell.where),
+        "steps": progress.step,
+        "recalls": rule.history if rule else [],
+        "reached_floor": rule is not None and rule.stopped_at is not None,
+    }
 
 
 @contextmanager

@@ -104,10 +104,9 @@ def _asked(cell: Cell, trained: Done | None) -> Predictions:
 def _measure(predictions: Predictions) -> Iterator[Measurement]:
     for part, seeds in by_seed(predictions):
         limit = fluent_perplexity(part.where(method="retain_only"))
-        several = len({one["hops"] for one in part}) > 1
-        for hops in ((), ("hops",)) if several else ((),):
+        against = Against(perplexity_limit=limit, refusals=REFUSALS)
+        for hops in ((), ("hops",)) if len({one["hops"] for one in part}) > 1 else ((),):
             by = ("method", "forget_modality", "target", "group", *hops, *seeds)
-            against = Against(perplexity_limit=limit, refusals=REFUSALS)
             found = [
                 *part.measure(_METRICS, by),
                 *part.where(group="forget").measure(("forget_diagnosis",), by, against=against),

@@ -3,7 +3,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ class CellJob:
 
     Attributes:
         folder: Of the study's run.
-        device: What models run on.
+        depends: What all cells depend on: the model, code, versions, what models run on.
     """
 
     study: str
@@ -34,7 +33,7 @@ class CellJob:
     settings: StudySettings
     where: Where
     folder: Path
-    device: str
+    depends: Mapping[str, Any]
 
     @property
     def name(self) -> str:
@@ -46,19 +45,14 @@ class CellJob:
         """The cell's own folder."""
         return self.folder / CELLS / self.name
 
-    @cached_property
+    @property
     def inputs(self) -> dict[str, Any]:
         """Everything the cell's result depends on."""
-        from crossmem_hf.models.loading import model_fingerprint
-
         return {
             "study": self.study,
             "where": dict(self.where),
             "settings": self.settings.of_cells(),
-            "model": model_fingerprint(self.settings.model_name_or_path),
-            "code": code_fingerprint(self.cell),
-            "versions": library_versions(),
-            "device": self.device,
+            **self.depends,
         }
 
     def known(self) -> "CellOutput | None":
@@ -66,7 +60,7 @@ class CellJob:
         done = finished_stage(self.place, self.inputs)
         return None if done is None else CellOutput.of(self, done)
 
-    def run(self, progress: Callable[[str, float], None]) -> dict[str, Any]:
+    def run(self, report: Callable[[str, float], None]) -> dict[str, Any]:
         """Do the cell, unless it was done meanwhile.
 
         Returns:
@@ -77,7 +71,7 @@ class CellJob:
         """
 
         def compute(folder: Path) -> dict[str, Any]:
-            cell = Cell(settings=self.settings, where=self.where, stages=self.folder / STAGES, progress=progress)
+            cell = Cell(settings=self.settings, where=self.where, stages=self.folder / STAGES, progress=report)
             with measured() as cost:
                 try:
                     found = self.cell(cell)
@@ -92,9 +86,9 @@ class CellJob:
                 "cost": cost.as_dict(),
             }
 
-        progress("starting", 0.0)
+        report("starting", 0.0)
         done = run_stage(self.place, self.inputs, compute)
-        progress("done", 1.0)
+        report("done", 1.0)
         return dict(done.result)
 
 
@@ -133,8 +127,17 @@ def jobs_of(study: Study, settings: StudySettings, folder: Path) -> list[CellJob
     """A job a cell, in the order of the study's grid."""
     import torch
 
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    from crossmem_hf.models.loading import model_fingerprint
+
+    depends = {
+        "model": model_fingerprint(settings.model_name_or_path),
+        "code": code_fingerprint(study.cell),
+        "versions": library_versions(),
+        "device": "cuda" if torch.cuda.is_available() else "cpu",
+    }
     return [
-        CellJob(study=study.name, cell=study.cell, settings=settings, where=dict(where), folder=folder, device=device)
+        CellJob(
+            study=study.name, cell=study.cell, settings=settings, where=dict(where), folder=folder, depends=depends
+        )
         for where in study.grid(settings)
     ]

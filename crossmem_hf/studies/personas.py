@@ -57,6 +57,8 @@ def persona_items(predictions: Predictions) -> Iterator[Measurement]:
     """Exposure of each persona in each cell and modality asked in: the mean over held-out views."""
     found: dict[tuple[tuple[str, Value], ...], list[float]] = defaultdict(list)
     for one in predictions:
+        if one["exposure"] is None:  # weights blew up: a likelihood is no number
+            continue
         where = _about(one) | {"target": one["modality"], "group": one["group"], "seed": one["seed"]}
         found[tuple({**where, "persona_id": one["persona_id"]}.items())].append(one["exposure"])
     for items, values in found.items():

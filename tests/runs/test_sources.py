@@ -19,8 +19,8 @@ STAGES = {
     "unlearn": ("crossmem_hf.training.unlearn",),
     "score": ("crossmem_hf.evaluation.passes",),
     "rows": ("crossmem_hf.data.contents",),
-    "first light": ("crossmem_hf.studies.first_light",),
-    "comparison": ("crossmem_hf.studies.compare",),
+    "adapters of studies": ("crossmem_hf.studies.adapters",),
+    "predictions of studies": ("crossmem_hf.studies.cells",),
     "micro model": ("crossmem_hf.models.micro.pretraining",),
 }
 SHOWING = {"cli", "publishing", "conformance", "importing"}  # how results are shown and sent changes none
@@ -72,7 +72,7 @@ def test_a_new_module_that_a_stage_imports_changes_its_key(package):
     imported = keys(package)
     probes.write_text("LAYERS = 2\n")
     edited = keys(package)
-    trained = {"memorize", "unlearn", "first light", "comparison"}
+    trained = {"memorize", "unlearn", "adapters of studies", "predictions of studies"}
     assert {stage for stage in before if edited[stage] != imported[stage]} == trained
     assert {stage for stage in before if imported[stage] != before[stage]} == trained
 

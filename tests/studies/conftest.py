@@ -4,8 +4,12 @@
 import pytest
 
 
-def run_here(patch):
-    """Cells run in this process, one after the other; gives the names of those that were started."""
+def run_here(patch, *, pages=False):
+    """Cells run in this process, one after the other; gives the names of those that were started.
+
+    Args:
+        pages: Draw the record, which takes longer than cells that train nothing.
+    """
     from crossmem_hf.studies import run
 
     started = []
@@ -20,6 +24,8 @@ def run_here(patch):
         return []
 
     patch.setattr(run, "run_jobs", run_jobs)
+    if not pages:
+        patch.setattr(run, "write_pages", lambda record, folder: None)
     return started
 
 

@@ -40,7 +40,7 @@ def folder(tmp_path_factory, settings):
     """Of one run."""
     place = tmp_path_factory.mktemp("first_light")
     with pytest.MonkeyPatch.context() as patch:
-        run_here(patch)
+        run_here(patch, pages=True)
         run_study(STUDY, settings, place, console=Console(file=StringIO()))
     return place
 

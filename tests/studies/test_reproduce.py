@@ -13,8 +13,8 @@ from crossmem_hf.report.record import Record
 from crossmem_hf.report.reproduction import Reproduction
 from crossmem_hf.studies.compare import STUDY as COMPARE
 from crossmem_hf.studies.first_light import STUDY as FIRST_LIGHT
-from crossmem_hf.studies.reproduce import Part, _settings, reproduce
-from crossmem_hf.studies.run import run_study
+from crossmem_hf.studies.reproduce import Part, _changed, _settings, reproduce
+from crossmem_hf.studies.run import data_fingerprint, run_study
 from tests.studies.conftest import run_here
 from tests.studies.tiny_study import STUDY, TinySettings
 
@@ -143,3 +143,12 @@ def test_shipped_records_can_be_run_by_this_version(root, study):
     assert settings.model_name_or_path == "elsewhere"
     own = study.settings(seeds=3).as_dict()
     assert settings.replaced(model_name_or_path=None).as_dict() == own, "they are of the default settings"
+
+
+@pytest.mark.slow
+def test_shipped_records_are_of_the_rows_that_this_version_makes(root):
+    record = Record.read(root / "results/first_light")
+    assert data_fingerprint(FIRST_LIGHT, FIRST_LIGHT.settings()) == record.fingerprints["data"]
+    compared = Record.read(root / "results/compare")
+    assert compared.fingerprints == record.fingerprints, "of the same rows"
+    assert _changed(compared.config, COMPARE.settings().as_dict() | COMPARE.config(COMPARE.settings())) == {}

@@ -12,6 +12,7 @@ from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.report.record import Record
 from crossmem_hf.studies.run import NOT_RUN, default_folder, run_study
 from crossmem_hf.studies.study import cell_name
+from tests.studies.conftest import run_here
 from tests.studies.tiny_study import STUDY, TinySettings
 
 
@@ -23,7 +24,8 @@ def run(folder, chosen=None, **how):
     return run_study(STUDY, chosen or settings(), folder, console=Console(file=StringIO()), **how)
 
 
-def test_run_study_writes_all_that_a_reader_needs(in_process, tmp_path):
+def test_run_study_writes_all_that_a_reader_needs(monkeypatch, tmp_path):
+    run_here(monkeypatch, pages=True)
     record = run(tmp_path)
     assert Record.read(tmp_path) == record
     assert (record.study, record.seeds, record.config["about"]) == ("tiny", (0, 1), "tests")

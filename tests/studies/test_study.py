@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a study is made of: names of cells, what is measured by seed, and when a record says nothing."""
 
+from pathlib import Path
+
 import pytest
 
+from crossmem_hf.cli.studies import STUDIES
 from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.report.record import Measurement, Record
 from crossmem_hf.studies.study import by_seed, cell_name, measured_by, not_memorized
+from tests import sources
 
 
 def predictions(*seeds):
@@ -69,3 +73,13 @@ def test_not_memorized_weighs_groups_and_names_the_seed():
     assert "seed 0" not in said
     assert not_memorized(record((0.0, 0.0), allow_unmemorized=True), {}) is None
     assert "0.00" in str(not_memorized(record((1.0, 1.0)), {"target": "image"}))  # not measured at all
+
+
+def test_studies_are_data_of_at_most_150_lines(root):
+    """And nobody imports one: the command line names their modules as texts."""
+    modules = [Path(*name.split(".")).with_suffix(".py") for name in STUDIES.values()]
+    for file in modules:
+        assert len((root / file).read_text().splitlines()) <= 150, file
+    for file in sources.python_files("crossmem_hf"):
+        imported = {module for _, module in sources.imported_modules(file)}
+        assert not {name for name in imported if any(name.startswith(study) for study in STUDIES.values())}, file
