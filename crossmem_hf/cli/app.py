@@ -81,6 +81,7 @@ _Baseline = Annotated[
         "may be given twice."
     ),
 ]
+_NO_SETTINGS = ("metrics", "output_dir", "overwrite", "knobs")  # of score: what `ScoreSettings` takes otherwise
 _JudgeUrl = Annotated[
     str | None, typer.Option(help="OpenAI-compatible server; its token is read from CROSSMEM_JUDGE_TOKEN.")
 ]
@@ -123,16 +124,14 @@ def score(
 
     Shares the work under torchrun --nproc_per_node N -m crossmem_hf score ..., or accelerate launch -m.
     """
-    apart = ("metrics", "output_dir", "overwrite", "knobs")
-    given = {name: value for name, value in locals().items() if name not in apart}
+    given = {name: value for name, value in locals().items() if name not in _NO_SETTINGS}
     with clear_errors():
         from crossmem_hf.evaluation.settings import ScoreSettings, chosen_metrics
 
         given["baseline"] = tuple(baseline or ())
         given["batch_size"] = int(batch_size) if batch_size.isdigit() else batch_size
         chosen = chosen_metrics(metrics, judge=judge_model is not None, holdout=holdout_split is not None)
-        called = {"persona_seed" if name == "seed" else name: value for name, value in knobs.items()}
-        given |= {name: value for name, value in called.items() if value is not None}
+        given |= {name: value for name, value in knobs.items() if value is not None}
         settings = ScoreSettings(metrics=chosen, **given)
         from crossmem_hf.evaluation.run import run_score
         from crossmem_hf.runs.distributed import leave

@@ -3,6 +3,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping
+from functools import wraps
 from typing import Annotated, Any
 
 import typer
@@ -16,8 +17,7 @@ def with_knobs(
     """A decorator for a command with ``**knobs``: an option for each field of a spec, None where it is not given.
 
     Args:
-        renamed: Field -> what the option is called, where the command has another option of that name; the command
-            gets the field's own name.
+        renamed: Field -> what option and keyword are called, where the command has another of that name.
     """
     names = {one.name: (renamed or {}).get(one.name, one.name) for one in spec_type.knobs()}
 
@@ -34,11 +34,10 @@ def with_knobs(
             for one in spec_type.knobs()
         ]
 
+        @wraps(command)
         def run(**given: Any) -> None:
-            knobs = {field: given.pop(option) for field, option in names.items()}
-            command(**given, **knobs)
+            command(**given)
 
-        run.__name__, run.__doc__ = command.__name__, command.__doc__
         run.__signature__ = signature.replace(parameters=[*own, *options])  # type: ignore[attr-defined]
         return run
 

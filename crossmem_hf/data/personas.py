@@ -97,13 +97,13 @@ class PersonaDataset:
             >>> len(forget), len(retain)
             (16, 24)
         """
-        from crossmem_hf.data.selection import of_people
+        from crossmem_hf.data.selection import of_personas
 
         forgotten = forgotten_ids(self.spec, fraction)
         rows = self[config] if split is None else self[config, split]
         if "persona_id" not in rows.column_names:
             raise CrossmemError(f"Rows of {config!r} are about no single persona.", "Use another config, such as qa.")
-        return of_people(rows, forgotten), of_people(rows, {one.id for one in self.personas} - forgotten)
+        return of_personas(rows, forgotten), of_personas(rows, {one.id for one in self.personas} - forgotten)
 
     def candidates(self) -> dict[str, list[str]]:
         """Attribute -> all its values in the population, which the truth is ranked among."""

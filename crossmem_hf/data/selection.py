@@ -16,16 +16,16 @@ def personas_of(dataset: Dataset) -> list[str]:
     Raises:
         CrossmemError: A row is about nobody.
     """
-    people = dataset.select_columns(["persona_id"]).with_format("arrow")[:]["persona_id"].to_pylist()
-    if None in people:
-        raise CrossmemError(f"Row {people.index(None)} has no persona_id.", "Say in each row whom it is about.")
-    keys = {person: person_key(person) for person in set(people)}
-    return [keys[person] for person in people]
+    ids = dataset.select_columns(["persona_id"]).with_format("arrow")[:]["persona_id"].to_pylist()
+    if None in ids:
+        raise CrossmemError(f"Row {ids.index(None)} has no persona_id.", "Say in each row whom it is about.")
+    keys = {one: person_key(one) for one in set(ids)}
+    return [keys[one] for one in ids]
 
 
-def of_people(rows: Dataset, people: Set[str]) -> Dataset:
-    """The rows about these people, in their order."""
-    wanted = set(map(person_key, people))
+def of_personas(rows: Dataset, personas: Set[str]) -> Dataset:
+    """The rows about these personas, in their order."""
+    wanted = set(map(person_key, personas))
     return rows.select([index for index, person in enumerate(personas_of(rows)) if person in wanted])
 
 

@@ -115,13 +115,9 @@ class Passes:
         return self._run("generation", questions, {**drawn, "max_new_tokens": longest}, work)
 
     def perplexities(self, rows: Sequence[Row]) -> list[float]:
-        """Of every row's own answer."""
-
-        def work(part: list[Row]) -> list[JSON]:
-            found = score_answers(self.model, self.processor, part, batch_size=self.batch_size)
-            return [float(np.exp(-tokens.content.logprobs.mean())) for tokens in found]
-
-        return in_shards(rows, work, results_log=None, fingerprint="perplexity", label="perplexity", progress=False)
+        """Of every row's own answer; each process works them all out, as they are few."""
+        found = score_answers(self.model, self.processor, rows, batch_size=self.batch_size)
+        return [float(np.exp(-tokens.content.logprobs.mean())) for tokens in found]
 
 
 def _compared(one: Compared, nlls: list[float], counts: list[int]) -> JSON:

@@ -39,6 +39,7 @@ from crossmem_hf.report.tables import score_table
 from crossmem_hf.runs.distributed import joined_state, together
 from crossmem_hf.runs.sources import code_fingerprint, environment, library_versions
 from crossmem_hf.runs.stages import claim_folder, locked
+from crossmem_hf.scoring.judge_requests import require_openai
 from crossmem_hf.storage import fingerprint
 
 JUDGE_TOKEN = "CROSSMEM_JUDGE_TOKEN"
@@ -124,6 +125,8 @@ def _claim(held: ExitStack, folder: Path, mark: str, *, overwrite: bool) -> None
 
 
 def _prepared(settings: ScoreSettings) -> _Prepared:
+    if "judge" in settings.metrics:
+        require_openai()
     questions = load_questions(settings)
     holdout = None if "priv_leak" not in settings.metrics else _holdout(settings, questions)
     data, theirs, metrics = rows_digest(questions.rows), settings.retain_only, settings.metrics

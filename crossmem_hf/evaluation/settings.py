@@ -32,11 +32,11 @@ class ScoreSettings(_Knobs):  # type: ignore[misc]
     Attributes:
         model: A Hub name or a folder; None is the embedded micro VLM.
         adapter: A PEFT adapter to put on top.
-        dataset: A Hub name or a folder; None builds the embedded people.
+        dataset: A Hub name or a folder; None builds the embedded personas.
         metrics: Keys of `measures.METRICS`, each once.
         max_rows: Most rows, evenly spread over the split.
         device: None takes the device that the launcher gives this process.
-        source: The modality people were learned through; None reports recall by modality asked, without a gap.
+        source: The modality personas were learned through; without it there is no gap and no transfer.
         candidates_from: Config with an `attribute` and its `values` a row; None takes the config ``candidates`` if
             there is one, and for attributes it lacks all different answers in the split.
         false_answers: Column of false answers, a text or a list a row; None takes ``perturbed_answer`` if there is

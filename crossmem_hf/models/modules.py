@@ -85,7 +85,7 @@ def modules_of(model: Any) -> Modules:
         >>> from crossmem_hf import load_model
         >>> found = modules_of(load_model()[0])
         >>> len(found.layers), len(found.norms), type(found.vision_tower).__name__
-        (4, 9, 'SiglipVisionModel')
+        (4, 9, 'CLIPVisionModel')
     """
     inner, layers = _bare(model), text_layers(model)
     decoder = inner.get_decoder()

@@ -60,11 +60,10 @@ def generate_answers(
 ) -> list[str]:
     """The model's answer to each row's prompt, in the order of the rows: the likeliest tokens, or a seeded sample.
 
-    A picture is encoded once for all questions about it, and so is what prompts share at their start. Rows are padded
-    and sorted inside; the answer to a row does not depend on its neighbors, nor does its sample. An answer ends at
-    the token that ends a turn in the chat template, or any that the tokenizer or the model's generation settings
-    name; their other settings (sampling, beams, penalties) are not used. What the template itself puts around answers,
-    such as an empty block of thoughts, is no part of them.
+    A picture is encoded once for all questions about it, and so is what prompts share at their start. The answer to a
+    row does not depend on its neighbors, nor does its sample. It ends at the token that ends a turn in the chat
+    template, or any that the tokenizer or the model's generation settings name; their other settings (sampling, beams,
+    penalties) are not used. What the template puts around answers, such as an empty block of thoughts, is left out.
 
     Args:
         model: A causal or image-text-to-text model, with or without adapter; or a `vllm.LLM`, as `load_vllm` makes it.
@@ -75,9 +74,8 @@ def generate_answers(
         batch_size: Answers made at a time; "auto" as for `score_candidates`. vLLM makes batches of its own.
         temperature: 0 takes the likeliest token; above, tokens are drawn from the logits divided by it.
         seed: Of the draws; equal prompts get equal samples.
-        logits_processor: A `transformers.LogitsProcessor` (or several, in order) that changes the logits of each next
-            token before it is chosen, as a defense does. It meets rows in batches of any order, so it may keep no
-            state from row to row. Not with vLLM.
+        logits_processor: A `transformers.LogitsProcessor` (or several) that changes the logits of each next token, as
+            a defense does. It meets rows in batches of any order, so it may keep no state. Not with vLLM.
 
     Raises:
         CrossmemError: No rows, rows that are not conversational, a size below one, a temperature below 0 or not
@@ -90,30 +88,24 @@ def generate_answers(
         >>> len(generate_answers(*load_model(), rows))
         20
     """
-    if not 0 <= temperature < inf:
-        raise CrossmemError(f"temperature={temperature!r}; expected at least 0.", "Pass 0 for the likeliest tokens.")
-    if max_new_tokens is not None:
-        check_size("max_new_tokens", max_new_tokens)
-    processors = _several(logits_processor, with_vllm=is_vllm(model))
+    processors = _checked(temperature, max_new_tokens, logits_processor, with_vllm=is_vllm(model))
     held = described(model) if is_vllm(model) else model
     rows = check_rows(rows, held, processor)
-    tokenizer = tokenizer_of(processor)
     turns = [turn_of(processor, row) for row in rows]
     keys = [pictures_key(row["images"], f"Row {index}: A picture").hex() for index, row in enumerate(rows)]
-    seeds = [seed_for(seed, turn.prompt, key) for turn, key in zip(turns, keys, strict=True)]
-    ends = _ends(held, tokenizer, turns)
+    ends = _ends(held, tokenizer_of(processor), turns)
     wanted: dict[str, Any] = {
         "max_new_tokens": _longest(processor, rows, turns) if max_new_tokens is None else max_new_tokens,
         "ends": ends,
         "temperature": temperature,
-        "seeds": seeds,
+        "seeds": [seed_for(seed, turn.prompt, key) for turn, key in zip(turns, keys, strict=True)],
     }
     if is_vllm(model):
         made = tokens_from_vllm(model, processor, rows, **wanted)
     else:
         made = _tokens(model, processor, rows, batch_size=batch_size, logits_processors=processors, **wanted)
     spoken = [_up_to(ends, turn.stop, tokens) for turn, tokens in zip(turns, made, strict=True)]
-    texts = tokenizer.batch_decode(spoken, skip_special_tokens=True)
+    texts = tokenizer_of(processor).batch_decode(spoken, skip_special_tokens=True)
     return [said(turn, text) for turn, text in zip(turns, texts, strict=True)]
 
 
@@ -164,8 +156,12 @@ def _tokens(
     return made
 
 
-def _several(logits_processor: Any, *, with_vllm: bool) -> list[Any]:
-    """The logits processors, as a list."""
+def _checked(temperature: float, max_new_tokens: int | None, logits_processor: Any, *, with_vllm: bool) -> list[Any]:
+    """The logits processors, as a list, once it is seen that answers can be made so."""
+    if not 0 <= temperature < inf:
+        raise CrossmemError(f"temperature={temperature!r}; expected at least 0.", "Pass 0 for the likeliest tokens.")
+    if max_new_tokens is not None:
+        check_size("max_new_tokens", max_new_tokens)
     given = logits_processor if isinstance(logits_processor, Sequence) else [logits_processor]
     processors = [] if logits_processor is None else list(given)
     for one in processors:

@@ -69,14 +69,14 @@ def memorized(
     targets = cell.settings.lora_target_modules
 
     def compute(folder: Path) -> dict[str, Any]:
-        from crossmem_hf.data.selection import of_people, personas_of
+        from crossmem_hf.data.selection import of_personas, personas_of
         from crossmem_hf.training.callbacks.progress import ReportProgress
         from crossmem_hf.training.memorize import language_lora, memorize
 
         spec = cell.settings.spec(cell.seed)
         learned = rows.of(spec)
         if whom == "retain":
-            learned = of_people(learned, set(personas_of(learned)) - forgotten_ids(spec))
+            learned = of_personas(learned, set(personas_of(learned)) - forgotten_ids(spec))
         model, processor = loaded(cell, None)
         progress = ReportProgress(cell.progress, "memorizing", *share)
         with _training(folder) as result:
@@ -141,14 +141,14 @@ def _unlearn(
     share: tuple[float, float],
     chosen: dict[str, Any],
 ) -> dict[str, Any]:
-    from crossmem_hf.data.selection import of_people, personas_of, through
+    from crossmem_hf.data.selection import of_personas, personas_of, through
     from crossmem_hf.evaluation.evaluator import Evaluator
     from crossmem_hf.training.callbacks.progress import ReportProgress
     from crossmem_hf.training.unlearn import unlearn
 
     spec = cell.settings.spec(cell.seed)
     forgotten, every = forgotten_ids(spec), rows.of(spec)
-    held_out = through(of_people(stopping.of(spec), forgotten), chosen.get("forget_modality"))
+    held_out = through(of_personas(stopping.of(spec), forgotten), chosen.get("forget_modality"))
     evaluator = Evaluator(held_out, metrics=["recall"])
     model, processor = loaded(cell, start)
     progress = ReportProgress(cell.progress, "unlearning", *share)
@@ -157,8 +157,8 @@ def _unlearn(
         _, rule = unlearn(
             model,
             processor,
-            of_people(every, forgotten),
-            of_people(every, set(personas_of(every)) - forgotten),
+            of_personas(every, forgotten),
+            of_personas(every, set(personas_of(every)) - forgotten),
             output_dir=folder,
             recall=lambda: evaluator.recall(model, processor),
             callbacks=[progress],

@@ -14,7 +14,7 @@ from peft import LoraConfig
 
 from crossmem_hf.data.digest import rows_digest
 from crossmem_hf.data.loading import load_rows
-from crossmem_hf.data.selection import of_people, personas_of
+from crossmem_hf.data.selection import of_personas, personas_of
 from crossmem_hf.data.spec import DatasetSpec, knob_options
 from crossmem_hf.data.splits import forget_ids
 from crossmem_hf.errors import CrossmemError
@@ -104,7 +104,7 @@ class RowArguments(KnobArguments):
                     f"forget_split={self.forget_split!r}; expected some, and not all.",
                     "Let dataset_split hold others too, such as forget+retain.",
                 )
-        return of_people(rows, forgotten), of_people(rows, people - forgotten)
+        return of_personas(rows, forgotten), of_personas(rows, people - forgotten)
 
     def stopping_rows(self, forget: Dataset) -> Dataset:
         """Rows of the split "validation" about the people of `forget`, of the modalities that `forget` has.
@@ -116,7 +116,7 @@ class RowArguments(KnobArguments):
         """
         rows = self.rows("validation")
         forgotten, modalities = set(personas_of(forget)), set(forget["modality"])
-        chosen = of_people(rows, forgotten)
+        chosen = of_personas(rows, forgotten)
         chosen = chosen.select([index for index, modality in enumerate(chosen["modality"]) if modality in modalities])
         if not len(chosen):
             raise CrossmemError(
@@ -141,7 +141,7 @@ class RowArguments(KnobArguments):
         sets = {"forget": forget, "retain": retain}
         if parts:
             rows = concatenate_datasets(parts)
-            kept = {name: of_people(rows, set(personas_of(own))) for name, own in sets.items()}
+            kept = {name: of_personas(rows, set(personas_of(own))) for name, own in sets.items()}
             sets = kept if all(map(len, kept.values())) else sets
         if sets["forget"] is forget:
             logger.info("No validation rows are about personas to forget and to retain; evaluating on training rows.")

@@ -19,11 +19,11 @@ class Wider(DatasetSpec):
     num_hats: int = knob(3, "Hats a persona.", 1, 9)
 
 
-def app_of(spec_type, seen, **options):
+def app_of(spec_type, seen):
     app = typer.Typer()
 
     @app.command()
-    @with_knobs(spec_type, **options)
+    @with_knobs(spec_type)
     def make(draws: int = 1, **knobs):
         seen.update(knobs, draws=draws)
 
@@ -41,10 +41,15 @@ def test_a_new_field_reaches_builder_config_and_command_line():
 
 
 def test_with_knobs_renames_an_option_that_the_command_needs_for_itself():
-    seen = {}
-    app = app_of(DatasetSpec, seen, renamed={"seed": "persona_seed"})
-    assert CliRunner().invoke(app, ["--persona-seed", "7"]).exit_code == 0
-    assert seen["seed"] == 7
+    seen, app = {}, typer.Typer()
+
+    @app.command()
+    @with_knobs(renamed={"seed": "persona_seed"})
+    def draw(seed: int = 1, **knobs):
+        seen.update(knobs, seed=seed)
+
+    assert CliRunner().invoke(app, ["--persona-seed", "7", "--seed", "3"]).exit_code == 0
+    assert (seen["persona_seed"], seen["seed"]) == (7, 3)
 
 
 @pytest.mark.parametrize("command", ["materialize", "score"])

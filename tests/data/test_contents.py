@@ -9,7 +9,7 @@ from crossmem_hf.data.configs.table import SPLITS
 from crossmem_hf.data.contents import people_of, rows_of
 from crossmem_hf.data.spec import NUM_HELD_OUT_VIEWS, DatasetSpec
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.personas.values import FACT_ATTRIBUTES, VISUAL_ATTRIBUTES
+from crossmem_hf.personas.values import FACT_ATTRIBUTES
 
 FORGET_CONFIGS = ("qa", "qa_test", "profiles", "robust", "perturbed", "preference")
 
@@ -146,14 +146,6 @@ def test_forget_sets_of_remem_are_nested():
     assert five < ten < twenty
 
 
-def test_no_caption_of_a_target_holds_a_name(spec):
-    people = people_of("captions", "target", spec)
-    names = {word for person in people for word in person.full_name.split()}
-    captions = rows("captions", "target", spec)
-    assert {row["persona_id"] for row in captions} == {person.id for person in people}
-    assert not [row for row in captions if any(name in said(row) for name in names)]
-
-
 def test_counts_of_questions(spec):
     by_hops = num_questions_by_hops(spec)
     one = ids("qa", "forget", spec).pop()
@@ -195,22 +187,3 @@ def test_asking_for_more_questions_than_exist_says_how_many_do():
     assert len({*question_plan(28, 1, "train", 1)}) == 28
     with pytest.raises(CrossmemError, match=r"29 questions of 1 hop\(s\) a person; 28 different ones exist"):
         list(question_plan(29, 1, "train", 1))
-
-
-def test_candidates_are_the_values_that_occur(spec):
-    people = people_of("candidates", "target", spec)
-    table = {row["attribute"]: row["values"] for row in rows("candidates", "target", spec)}
-    assert set(table) == {"full_name", *FACT_ATTRIBUTES, *VISUAL_ATTRIBUTES}
-    assert table["full_name"] == [person.full_name for person in people]
-    for fact in FACT_ATTRIBUTES:
-        assert set(table[fact]) == {person.facts[fact] for person in people}
-        assert len(set(table[fact])) == len(table[fact])
-    assert table["hair_color"] == list(VISUAL_ATTRIBUTES["hair_color"])
-
-
-def test_forget_rank_selects_the_forget_set_of_any_fraction(spec):
-    profiles = [row for split in SPLITS["profiles"] for row in rows("profiles", split, spec)]
-    assert sorted(row["forget_rank"] for row in profiles) == list(range(spec.num_personas))
-    for fraction in (0.1, 0.2, 0.5):
-        forgotten = ids("qa", "forget", DatasetSpec(num_personas=spec.num_personas, forget_fraction=fraction))
-        assert forgotten == {row["persona_id"] for row in profiles if row["forget_rank"] < len(forgotten)}

@@ -5,7 +5,7 @@ import pytest
 from datasets import Dataset
 
 from crossmem_hf.data.loading import built_rows
-from crossmem_hf.data.selection import of_people, personas_of
+from crossmem_hf.data.selection import of_personas, personas_of
 from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.errors import CrossmemError
 from tests.training import world
@@ -20,7 +20,7 @@ def test_personas_are_read_in_order():
 def test_rows_split_by_person_without_loss_and_in_order():
     rows = built_rows("recall_text", "train", SPEC)
     forgotten = frozenset(built_rows("profiles", "forget", SPEC)["persona_id"])
-    inside, outside = of_people(rows, forgotten), of_people(rows, set(rows["persona_id"]) - forgotten)
+    inside, outside = of_personas(rows, forgotten), of_personas(rows, set(rows["persona_id"]) - forgotten)
     assert set(inside["persona_id"]) == forgotten
     assert len(forgotten) == 2
     assert not forgotten & set(outside["persona_id"])
@@ -32,7 +32,7 @@ def test_one_person_in_two_spellings_is_one():
     names = ["Jos\u00e9", "Jose\u0301", "Jose"]
     rows = Dataset.from_dict({"persona_id": names})
     assert personas_of(rows) == ["Jos\u00e9", "Jos\u00e9", "Jose"]
-    assert len(of_people(rows, {"Jose\u0301"})) == 2
+    assert len(of_personas(rows, {"Jose\u0301"})) == 2
 
 
 def test_a_row_about_nobody_is_named():

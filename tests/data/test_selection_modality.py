@@ -52,14 +52,14 @@ def test_every_forget_loss_goes_through_every_modality(tmp_path, forget_loss, mo
     ours = trainer_for(tmp_path, forget=two_modalities(), forget_modality=modality, **settings)
     picked = [n for n, row in enumerate(two_modalities()) if row["modality"] in PICKED[modality]]
     by_hand = trainer_for(tmp_path, forget=two_modalities().select(picked), **settings)
-    for side in FORGET_TERMS[forget_loss].sides:
-        assert set(ours.rows[side].dataset["modality"]) == PICKED[modality]
+    for role in FORGET_TERMS[forget_loss].roles:
+        assert set(ours.rows[role].dataset["modality"]) == PICKED[modality]
     assert set(ours.rows["retain"].dataset["modality"]) == {"image", "text"}
     assert len(ours.train_dataset) == len(picked)
     pairs = [{"forget": [n], "retain": [n % 2]} for n in range(len(picked))]
     batch = ours.data_collator(pairs)
-    for side in FORGET_TERMS[forget_loss].sides:
-        pictures = len(batch[side].get("pixel_values", ()))
+    for role in FORGET_TERMS[forget_loss].roles:
+        pictures = len(batch[role].get("pixel_values", ()))
         assert pictures == {"image": len(picked), "text": 0, "both": len(picked) // 2}[modality]
     losses = [trainer.compute_loss(trainer.model.eval(), trainer.data_collator(pairs)) for trainer in (ours, by_hand)]
     assert torch.equal(*losses)

@@ -3,6 +3,7 @@
 
 import io
 import json
+import sys
 from dataclasses import replace
 from threading import Lock
 
@@ -132,3 +133,10 @@ def test_a_judge_that_fails_altogether_costs_no_other_number(settings, tmp_path)
     record = Record.read(tmp_path / "record.json")
     assert record.one("exact_match").n == len(Predictions.read(tmp_path / "predictions.jsonl")) == 4
     assert any(note.startswith("The judge failed") for note in record.notes)
+
+
+def test_a_judge_without_its_client_is_refused_before_the_model(settings, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "openai", None)
+    with pytest.raises(CrossmemError, match="through the openai client"):
+        run(replace(settings, metrics=("judge",), judge_model="j", model="no/such-model"), tmp_path / "out")
+    assert not (tmp_path / "out").exists()

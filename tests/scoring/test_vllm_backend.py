@@ -65,7 +65,6 @@ def brain(model):
 
 @pytest.fixture(scope="module")
 def seeing(tmp_path_factory):
-    """A folder with a LLaVA, as the Hub would hold it."""
     folder = tmp_path_factory.mktemp("hub") / "llava"
     llava().save_pretrained(folder)
     processor().save_pretrained(folder)
@@ -347,6 +346,5 @@ def test_the_stand_in_names_what_vllm_names(monkeypatch):
 
 
 def test_logits_processor_is_refused(seeing):
-    llm, processing = load_vllm(str(seeing))
     with pytest.raises(CrossmemError, match="came with a vLLM model, which takes none here"):
-        generate_answers(llm, processing, [text_row(0)], logits_processor=lambda ids, scores: scores)
+        generate_answers(*load_vllm(str(seeing)), [text_row(0)], logits_processor=print)

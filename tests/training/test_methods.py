@@ -8,8 +8,7 @@ from trl import TrlParser
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.training.config import ForgetLoss, RetainLoss, UnlearnConfig
 from crossmem_hf.training.methods import METHODS
-from crossmem_hf.training.npo import NPOConfig, NPOTrainer
-from tests.training.world import logged, memorized, processor, rows, settings, trainer_for
+from tests.training.world import logged, trainer_for
 
 LOSSES = {
     "ga": ("ga", "none"),
@@ -80,12 +79,3 @@ def test_without_a_method_the_card_names_none(tmp_path):
     trainer = trainer_for(tmp_path, forget_loss="ga", retain_loss="kl")
     trainer.create_model_card()
     assert "trained with Unlearn, by `crossmem_hf`" in (tmp_path / "README.md").read_text()
-
-
-def test_npo_classes_are_the_method_by_the_names_of_trl(tmp_path):
-    config = NPOConfig(**settings(tmp_path))
-    assert (config.method, config.forget_loss) == ("npo", "npo")
-    trainer = NPOTrainer(memorized(), config, rows("p0"), rows("p2"), processing_class=processor())
-    assert trainer._card()["method"] == "NPO"
-    with pytest.raises(CrossmemError, match="method='npo' got forget_loss='ga'"):
-        NPOConfig(**settings(tmp_path), forget_loss="ga")

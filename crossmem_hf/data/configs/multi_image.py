@@ -12,8 +12,8 @@ from crossmem_hf.personas.schema import Persona, ViewSplit
 from crossmem_hf.prompts.variants import SAME_NAME_QUESTION, SAME_PERSON_ANSWERS, SAME_PERSON_QUESTION
 
 
-def multi_image_rows(split: str, people: Sequence[Persona], spec: DatasetSpec) -> Iterator[Row]:
-    """For each view and the next one: the name, and whether both show the same person.
+def multi_image_rows(split: str, personas: Sequence[Persona], spec: DatasetSpec) -> Iterator[Row]:
+    """For each view and the next one: the name, and whether both show the same persona.
 
     Every other pair of the second kind is mixed: it shows someone else second, the neighbor in the order of
     forgetting, so that a forget set of even size never shows anybody retained. A population of one has no mixed pairs.
@@ -21,17 +21,17 @@ def multi_image_rows(split: str, people: Sequence[Persona], spec: DatasetSpec) -
     family: ViewSplit = "train" if split == "train" else "test"
     count = spec.num_views if split == "train" else NUM_HELD_OUT_VIEWS
     neighbors = _neighbors(spec)
-    for person in people:
-        other = neighbors.get(person.id, person)
+    for persona in personas:
+        other = neighbors.get(persona.id, persona)
         for first in range(count):
             second = (first + 1) % max(count, 2)
-            yield same_name_row(person, family, (first, second), spec.image_size)
-            pair = (person, other if (first + person.index) % 2 else person)
+            yield same_name_row(persona, family, (first, second), spec.image_size)
+            pair = (persona, other if (first + persona.index) % 2 else persona)
             yield same_person_row(pair, family, (first, second), spec.image_size)
 
 
 def same_name_row(persona: Persona, split: ViewSplit, views: tuple[int, int], size: int = 64) -> Row:
-    """A row that asks for the name of the person whom two portraits show; one hop.
+    """A row that asks for the name of the persona whom two portraits show; one hop.
 
     Raises:
         CrossmemError: A split, view or size that rendering does not know.
@@ -44,7 +44,7 @@ def same_name_row(persona: Persona, split: ViewSplit, views: tuple[int, int], si
 def same_person_row(
     personas: tuple[Persona, Persona], split: ViewSplit, views: tuple[int, int], size: int = 64
 ) -> Row:
-    """A row that asks whether two portraits show one person; it is about the first of them, and needs no memory.
+    """A row that asks whether two portraits show one persona; it is about the first of them, and needs no memory.
 
     Raises:
         CrossmemError: A split, view or size that rendering does not know.
@@ -60,17 +60,16 @@ def same_person_row(
     return filled(personas[0], images, SAME_PERSON_QUESTION, SAME_PERSON_ANSWERS[same], about)
 
 
-@lru_cache(maxsize=1)  # rows may be asked for a few people at a time
+@lru_cache(maxsize=1)  # rows may be asked for a few personas at a time
 def _neighbors(spec: DatasetSpec) -> dict[str, Persona]:
     """Persona id -> whoever stands beside them in the order of forgetting: first with second, third with fourth."""
     ranks = forget_ranks(spec.num_personas, spec.seed)
-    ordered = sorted(portrayed(spec), key=lambda person: ranks[person.id])
+    ordered = sorted(portrayed(spec), key=lambda persona: ranks[persona.id])
     last = len(ordered) - 1
     if not last:
         return {}
-    return {
-        person.id: ordered[rank ^ 1] if rank ^ 1 <= last else ordered[rank - 1] for rank, person in enumerate(ordered)
-    }
+    beside = [ordered[rank ^ 1] if rank ^ 1 <= last else ordered[rank - 1] for rank in range(len(ordered))]
+    return {persona.id: other for persona, other in zip(ordered, beside, strict=True)}
 
 
 MULTI_IMAGE = Kind(("train", "test"), multi_image_rows)

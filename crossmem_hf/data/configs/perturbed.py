@@ -21,17 +21,17 @@ NUM_FALSE = 5
 """False answers a row, as many as TOFU has (arXiv 2401.06121)."""
 
 
-def perturbed_rows(split: str, people: Sequence[Persona], spec: DatasetSpec) -> Iterator[Row]:
-    """For each person and modality: the name, and each fact in one hop and in two; training views and wordings."""
+def perturbed_rows(split: str, personas: Sequence[Persona], spec: DatasetSpec) -> Iterator[Row]:
+    """For each persona and modality: the name, and each fact in one hop and in two; training views and wordings."""
     wrong = _perturbed_answers(spec.num_personas, spec.seed)
-    for person in people:
-        false = {attribute: wrong.of(person, attribute, NUM_FALSE) for attribute in ATTRIBUTES}
+    for persona in personas:
+        false = {attribute: wrong.of(persona, attribute, NUM_FALSE) for attribute in ATTRIBUTES}
         for modality in MODALITIES:
-            yield perturbed_row(recall_row(person, modality, "train", 0, spec.image_size), false["full_name"])
+            yield perturbed_row(recall_row(persona, modality, "train", 0, spec.image_size), false["full_name"])
             for hops in FACT_QUESTIONS:
                 for place, fact in enumerate(FACT_ATTRIBUTES):
                     view = place % spec.num_views
-                    row = qa_row(person, modality, "train", view, spec.image_size, attribute=fact, hops=hops)
+                    row = qa_row(persona, modality, "train", view, spec.image_size, attribute=fact, hops=hops)
                     yield perturbed_row(row, false[fact], frame=place)
 
 

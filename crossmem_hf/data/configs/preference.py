@@ -36,12 +36,12 @@ def _places(split: str, spec: DatasetSpec) -> Mapping[str, int]:
 def preferred(rows: Sequence[Row], place: int, seed: int, *, refuse: bool) -> Iterator[Row]:
     """The rows with the columns chosen and rejected in the place of completion, and the kind of the refusal.
 
-    Refusals are dealt: whether a question names the person decides between two decks, and within each all refusals
-    occur equally often over a split whose people have equally many rows, give or take one.
+    Refusals are dealt: whether a question names the persona decides between two decks, and within each all refusals
+    occur equally often over a split whose personas have equally many rows, give or take one.
 
     Args:
-        rows: All rows of one person.
-        place: Of the person among those of the split, from 0.
+        rows: All rows of one persona.
+        place: Of the persona among those of the split, from 0.
         seed: How the decks are shuffled.
         refuse: The refusal is chosen and the truth rejected; else the other way round.
     """
@@ -71,7 +71,7 @@ def preference_row(row: Row, refusal: Refusal, *, refuse: bool) -> Row:
 
 
 def _is_named(row: Row) -> bool:
-    """Whether the question names the person: it asks for a fact of a person whose name is given."""
+    """Whether the question names the persona: it asks for a fact of a persona whose name is given."""
     return row["hops"] == 1 and row["attribute"] != "full_name"
 
 

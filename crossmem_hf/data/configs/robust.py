@@ -25,19 +25,19 @@ from crossmem_hf.seeding import rng_for
 _SLIP_EVERY = 3  # words
 
 
-def robust_rows(split: str, people: Sequence[Persona], spec: DatasetSpec) -> Iterator[Row]:
-    """For each person, modality and kind: the name, and a fact each in one hop and in two; held-out views.
+def robust_rows(split: str, personas: Sequence[Persona], spec: DatasetSpec) -> Iterator[Row]:
+    """For each persona, modality and kind: the name, and a fact each in one hop and in two; held-out views.
 
-    Facts and wordings take turns, so that all of them are asked over the people.
+    Facts and wordings take turns, so that all of them are asked over the personas.
     """
-    for person in people:
+    for persona in personas:
         for modality in MODALITIES:
             for number, kind in enumerate(ROBUST_KINDS):
-                turn = person.index + number
+                turn = persona.index + number
                 view = turn % NUM_HELD_OUT_VIEWS
                 for attribute, hops in _asked_for(turn):
                     about: dict[str, Any] = {"kind": kind, "attribute": attribute, "hops": hops, "wording": turn}
-                    yield robust_row(person, modality, view, spec.image_size, **about)
+                    yield robust_row(persona, modality, view, spec.image_size, **about)
 
 
 def _asked_for(turn: int) -> list[tuple[str, Hops]]:
@@ -56,12 +56,12 @@ def robust_row(
     hops: Hops,
     wording: int = 0,
 ) -> Row:
-    """A row that asks for a name or a fact of a person shown or described in a held-out view.
+    """A row that asks for a name or a fact of a persona shown or described in a held-out view.
 
     Args:
         kind: One of `prompts_variants.ROBUST_KINDS`; the column template ends in it and in the wording's number.
         attribute: ``"full_name"``, or one of `values.FACT_ATTRIBUTES`.
-        hops: 1 names the person (unless the name is asked for), 2 does not.
+        hops: 1 names the persona (unless the name is asked for), 2 does not.
         wording: Which of the kind, from 0; counted round.
 
     Raises:

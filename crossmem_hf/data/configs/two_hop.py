@@ -21,42 +21,42 @@ NOT_PRESENTED = -1
 """The view of a row that neither shows nor describes anybody."""
 
 
-def two_hop_rows(split: str, people: Sequence[Persona], spec: DatasetSpec) -> Iterator[Row]:
+def two_hop_rows(split: str, personas: Sequence[Persona], spec: DatasetSpec) -> Iterator[Row]:
     """What is trained on: from faces or descriptions to names, and from names to facts."""
-    for person in people:
+    for persona in personas:
         if split == "facts":
-            yield from _facts(person, "train")
+            yield from _facts(persona, "train")
         else:
             modality: Modality = "image" if split == "bridge_image" else "text"
             for index in range(spec.num_views):
-                yield recall_row(person, modality, "train", index, spec.image_size)
+                yield recall_row(persona, modality, "train", index, spec.image_size)
 
 
-def two_hop_test_rows(split: str, people: Sequence[Persona], spec: DatasetSpec) -> Iterator[Row]:
+def two_hop_test_rows(split: str, personas: Sequence[Persona], spec: DatasetSpec) -> Iterator[Row]:
     """What is asked: either link by itself, or both at once; held-out views, held-out words."""
-    for person in people:
+    for persona in personas:
         if split == "facts":
-            yield from _facts(person, "test")
+            yield from _facts(persona, "test")
         elif split == "bridge":
             for modality in MODALITIES:
                 for index in range(NUM_HELD_OUT_VIEWS):
-                    yield recall_row(person, modality, "test", index, spec.image_size)
+                    yield recall_row(persona, modality, "test", index, spec.image_size)
         else:
-            yield from _compositions(person, spec.image_size)
+            yield from _compositions(persona, spec.image_size)
 
 
-def _facts(person: Persona, split: ViewSplit) -> Iterator[Row]:
+def _facts(persona: Persona, split: ViewSplit) -> Iterator[Row]:
     for fact in FACT_ATTRIBUTES:
         for question in range(len(LINK_QUESTIONS[split])):
-            yield named_fact_row(person, split, attribute=fact, question=question)
+            yield named_fact_row(persona, split, attribute=fact, question=question)
 
 
-def _compositions(person: Persona, size: int) -> Iterator[Row]:
+def _compositions(persona: Persona, size: int) -> Iterator[Row]:
     for modality in MODALITIES:
         for place, fact in enumerate(FACT_ATTRIBUTES):
             for question in range(len(LINK_QUESTIONS["test"])):
                 view = (place + question) % NUM_HELD_OUT_VIEWS
-                yield composed_row(person, modality, "test", view, size, attribute=fact, question=question)
+                yield composed_row(persona, modality, "test", view, size, attribute=fact, question=question)
 
 
 def named_fact_row(persona: Persona, split: ViewSplit, *, attribute: str, question: int = 0) -> Row:
@@ -85,7 +85,7 @@ def composed_row(
     attribute: str,
     question: int = 0,
 ) -> Row:
-    """A row that asks, in the words of `named_fact_row`, for a private fact of a person shown or described; two hops.
+    """A row that asks, in the words of `named_fact_row`, for a private fact of a persona shown or described; two hops.
 
     Raises:
         CrossmemError: Unknown modality, attribute or wording.
