@@ -51,11 +51,10 @@ def imported_modules(path: Path) -> Iterator[tuple[int, str]]:
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            # `from crossmem_hf import errors` names a module, `from crossmem_hf.errors import X` does not.
-            if node.module == "crossmem_hf":
-                yield from ((node.lineno, f"crossmem_hf.{alias.name}") for alias in node.names)
-            else:
-                yield node.lineno, node.module
+            # `from crossmem_hf.data import rows` names a module, `from crossmem_hf.errors import X` does not.
+            named = [f"{node.module}.{alias.name}" for alias in node.names]
+            modules = [name for name in named if (ROOT / name.replace(".", "/")).with_suffix(".py").is_file()]
+            yield from ((node.lineno, name) for name in modules or [node.module])
 
 
 def dotted(node: ast.AST) -> str:

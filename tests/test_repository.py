@@ -98,23 +98,13 @@ def code_in(path: Path) -> list[str]:
 
 
 def commands() -> set[str]:
-    """The command names of the typer application, read without importing it."""
-    found = set()
-    for node in ast.walk(sources.tree(Path("crossmem_hf/cli/app.py"))):
-        if isinstance(node, ast.FunctionDef):
-            for mark in node.decorator_list:
-                if isinstance(mark, ast.Call) and sources.dotted(mark.func) == "app.command":
-                    given = [item.value for item in mark.args if isinstance(item, ast.Constant)]
-                    found.add(given[0] if given else node.name.replace("_", "-"))
-        elif isinstance(node, ast.Call) and isinstance(
-            node.func, ast.Call
-        ):  # app.command()(function of a module beside)
-            if sources.dotted(node.func.func) == "app.command":
-                given = [item.value for item in node.func.args if isinstance(item, ast.Constant)]
-                found.add(given[0] if given else sources.dotted(node.args[0]).replace("_", "-"))
-        elif isinstance(node, ast.Call) and sources.dotted(node.func) == "app.add_typer":
-            found |= {item.value.value for item in node.keywords if item.arg == "name"}
-    return found
+    """The names of all commands and groups of the typer application."""
+    from typer.main import get_command
+
+    from crossmem_hf.cli.app import app
+
+    root = get_command(app)
+    return set(root.list_commands(root.make_context("crossmem", [], resilient_parsing=True)))
 
 
 def test_the_two_commands_exist():

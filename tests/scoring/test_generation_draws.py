@@ -41,7 +41,7 @@ def test_cold_draws_are_the_likeliest_tokens(temperature):
     assert sampled(shared_rows(), seed=1, temperature=temperature) == expected
 
 
-@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize("temperature", [0.5, 2.0])
 def test_draws_follow_the_model(monkeypatch, temperature):
     """First tokens of 4,000 draws, behind one cached start, against the softmax of the logits; a Pearson test at
     one in ten thousand, which the distribution at another temperature fails by far."""

@@ -29,10 +29,7 @@ def asked(question, number):
 
 def shared_rows():
     """Texts, and several questions about each of two pictures."""
-    return [
-        *[asked(question, number) for question in ("Who?", "What is the name?") for number in (0, 3)],
-        *mixed_rows(4),
-    ]
+    return [asked(words, number) for words in ("Who?", "What is the name?") for number in (0, 3)] + mixed_rows(4)
 
 
 def picture_tokens(image):

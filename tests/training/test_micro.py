@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One set of numbers for the embedded model: the library, the recipes and the main job agree."""
+"""One set of numbers for the embedded model: the library, the recipes and the study agree."""
 
 import pytest
 import yaml
@@ -15,7 +15,7 @@ def test_recipes_say_the_same(root, recipe, settings):
     assert written["lora_target_modules"] == ADAPTED
 
 
-def test_the_main_job_uses_them():
+def test_first_light_uses_them():
     main = TrainingSettings()
     assert main.lora_target_modules == ADAPTED
     assert main.memorize_steps == MEMORIZING["max_steps"]
