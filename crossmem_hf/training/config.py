@@ -3,7 +3,7 @@
 
 import logging
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, Self, get_args
 
 import torch
 from trl import DPOConfig, SFTConfig
@@ -119,6 +119,9 @@ class UnlearnConfig(RunConfig):
     ``forget_weight * forget_loss + retain_weight * retain_loss``, each a mean over rows. Where beta or weight are
     null, those of the forget loss's authors or of open-unlearning stand in; see `objectives.FORGET_TERMS`.
 
+    The embedded model is too small for the learning rates of papers: where a method is named, it is unlearned with
+    the settings of `micro.suited` that were not given here.
+
     Raises:
         CrossmemError: A choice that does not exist, a loss that is not the method's, a number out of range, or a
             setting of trl without effect here.
@@ -156,6 +159,13 @@ class UnlearnConfig(RunConfig):
     )
     retain_weight: float = arg(1.0, "Weight of the retain loss, at least 0.")
     retain_per_forget: int = arg(1, "Retain rows a forget row in each step.")
+    given: ClassVar[frozenset[str]] = frozenset()
+
+    def __new__(cls, *args: Any, **given: Any) -> Self:
+        """Notes which settings were given, since a model may have its own in the place of the others."""
+        config = super().__new__(cls)
+        vars(config)["given"] = frozenset(given) | {known.name for known, _ in zip(fields(cls), args, strict=False)}
+        return config
 
     def __post_init__(self) -> None:
         self._fill_in()

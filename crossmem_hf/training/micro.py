@@ -1,7 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Settings that suit the embedded micro VLM, measured on it: 50 people, 8 views each. It imports nothing."""
+"""Settings that suit the embedded micro VLM, measured on it: 50 personas, 8 views each. It knows no trainer."""
 
-from typing import Any
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from crossmem_hf.models.loading import EMBEDDED
+
+if TYPE_CHECKING:
+    from crossmem_hf.training.config import UnlearnConfig
+
+logger = logging.getLogger(__name__)
 
 ADAPTED = r".*language_model.*\.(gate_proj|up_proj|down_proj)"
 """The layers that learn: the MLPs of the language model. With all its linear layers (`modules.LANGUAGE_LINEARS`)
@@ -48,3 +57,20 @@ TUNED: dict[str, dict[str, Any]] = {
 }
 """What each of `methods.METHODS` has in the place of `UNLEARNING`: the best of four settings tried on persona seed
 100, forgetting through both modalities, by the harmonic mean of forgotten and kept: results/compare/tries.jsonl."""
+
+WITHOUT_A_RULE: dict[str, Any] = {
+    **{name: value for name, value in UNLEARNING.items() if not name.startswith("stop_")},
+    "max_steps": 40,
+}
+"""In the place of `UNLEARNING` where no rule ends the training: about as many steps as the rule takes."""
+
+
+def suited(config: "UnlearnConfig", model: Any) -> "UnlearnConfig":
+    """The config; for the embedded model and a method named, with what suits them where nothing was given."""
+    if config.method is None or getattr(model, "name_or_path", None) != str(EMBEDDED):
+        return config
+    own = WITHOUT_A_RULE | TUNED[config.method]
+    chosen = {name: value for name, value in own.items() if name not in config.given}
+    if chosen:
+        logger.info("Settings of the embedded model, where none were given: %s.", chosen)
+    return replace(config, **chosen)

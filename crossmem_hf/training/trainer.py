@@ -31,6 +31,7 @@ from crossmem_hf.training.config import UnlearnConfig
 from crossmem_hf.training.heads import unscaled_as_in_forward
 from crossmem_hf.training.hidden import check_reached, checked_layer, random_direction, scores_with_hidden
 from crossmem_hf.training.methods import METHODS, NO_METHOD
+from crossmem_hf.training.micro import suited
 from crossmem_hf.training.objectives import FORGET_TERMS, RETAIN_TERMS, HyperParameters, RoleScores, Term
 from crossmem_hf.training.reference import ReferenceLogprobs, add_reference, as_reference, check_in_shards
 from crossmem_hf.training.reference_cache import kept_logprobs
@@ -86,6 +87,7 @@ class UnlearnTrainer(SFTTrainer):
         evaluator: "Evaluator | None" = None,
         **kwargs: Any,
     ) -> None:
+        args = suited(args, model)
         check_not_reported(eval_dataset if args.metric_for_best_model is not None else None)
         check_settings(args, UNLEARNING, evaluates=eval_dataset is not None)
         check_extras(kwargs)

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """One set of numbers for the embedded model: the library, the recipes and the study agree."""
 
+from types import SimpleNamespace
+
 import pytest
 import yaml
 
+from crossmem_hf.models.loading import EMBEDDED
 from crossmem_hf.studies.settings import TrainingSettings
-from crossmem_hf.training.micro import ADAPTED, MEMORIZING, UNLEARNING
+from crossmem_hf.training.config import UnlearnConfig
+from crossmem_hf.training.micro import ADAPTED, MEMORIZING, UNLEARNING, suited
 
 
 @pytest.mark.parametrize(("recipe", "settings"), [("sft", MEMORIZING), ("unlearn_npo", UNLEARNING)])
@@ -23,3 +27,13 @@ def test_first_light_uses_them():
     assert main.unlearn_learning_rate == UNLEARNING["learning_rate"]
     assert (main.forget_beta, main.retain_weight) == (0.1, UNLEARNING["retain_weight"])
     assert (main.stop_threshold, main.stop_every_steps) == (UNLEARNING["stop_threshold"], 5)
+
+
+def test_suited_fills_in_what_was_not_given_for_the_embedded_model():
+    embedded, other = SimpleNamespace(name_or_path=str(EMBEDDED)), SimpleNamespace(name_or_path="other/model")
+    config = UnlearnConfig("out", method="gd", max_steps=7, report_to="none")
+    chosen = suited(config, embedded)
+    assert (chosen.learning_rate, chosen.max_steps, chosen.retain_weight) == (1e-3, 7, UNLEARNING["retain_weight"])
+    assert suited(config, other) is config
+    losses = UnlearnConfig("out", forget_loss="npo", report_to="none")
+    assert suited(losses, embedded) is losses, "no method is named"
