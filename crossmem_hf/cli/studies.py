@@ -164,12 +164,12 @@ def _run(study: "Study", settings: "StudySettings", folder: Path, **how: Any) ->
 def _print_findings(record: "Record") -> None:
     from crossmem_hf.report.methods import brief_method_table
     from crossmem_hf.report.tables import place_words
-    from crossmem_hf.report.text import verdict_words
+    from crossmem_hf.report.text import summary
 
     table = brief_method_table(record)
     if table is not None:
         console.print(table.terminal())
-    for sentence in map(verdict_words, record.verdicts):
+    for sentence in summary(record):
         console.print(f"- {sentence}", highlight=False, markup=False)
     for sentence in map(place_words, record.failures):
         console.print(f"- {sentence}", style="red", highlight=False, markup=False)
