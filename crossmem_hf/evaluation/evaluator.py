@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from crossmem_hf.data.splits import person_key
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.candidates import Candidates
-from crossmem_hf.evaluation.measures import METRICS, PASSES, check_metrics, passes_for
+from crossmem_hf.evaluation.measures import METRICS, PASSES, check_asked, passes_for
 from crossmem_hf.evaluation.passes import Passes
 from crossmem_hf.evaluation.predictions import FILE, Prediction, Predictions
 from crossmem_hf.evaluation.questions import Questions
@@ -38,7 +38,8 @@ class Evaluator:
     Args:
         rows: A Dataset in the row schema, with the columns images, prompt, answer, modality and persona_id, and
             attribute where candidates depend on it; or `rows.Questions` that were checked before.
-        metrics: Names in `measures.METRICS`; the passes over the rows that they need are made, each once.
+        metrics: Names in `measures.METRICS` but those that read what an attack gives; the passes over the rows that
+            they need are made, each once.
         candidates: What answers are ranked among: one list, or one an attribute. None takes all different answers to
             the same attribute among the rows.
         forgotten: Ids of the personas to forget; gives predictions their ``group``, "forget" or "retain".
@@ -79,7 +80,7 @@ class Evaluator:
         keep: Literal["needed", "all"] = "needed",
         name: str = "",
     ) -> None:
-        self.metrics = check_metrics(metrics)
+        self.metrics = check_asked(metrics)
         self.questions = (
             rows if isinstance(rows, Questions) else questions_from(rows, self.metrics, candidates, name=name)
         )
@@ -104,9 +105,9 @@ class Evaluator:
             CrossmemError: As `Evaluator`.
         """
         names = ("metrics", "forgotten", "batch_size", "max_new_tokens", "temperature", "seed", "logits_processor")
-        kept = {name: getattr(self, name) for name in (*names, "holdout", "keep")}
+        kept: dict[str, Any] = {name: getattr(self, name) for name in (*names, "holdout", "keep")}
         rows = self.rows if "metrics" in options else self.questions  # others may need what was not compared so far
-        return Evaluator(**({"rows": rows, "candidates": self.questions.by_attribute} | kept | options))
+        return Evaluator(**({"rows": rows, "candidates": self.questions.by_attribute, **kept} | options))
 
     @property
     def modalities(self) -> list[str]:
