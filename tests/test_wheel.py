@@ -19,6 +19,7 @@ import pytest
 import typer
 
 from crossmem_hf.cli.app import app
+from crossmem_hf.cli.studies import STUDIES
 from tests import sources
 
 PYPROJECT = tomllib.loads((sources.ROOT / "pyproject.toml").read_text())
@@ -153,8 +154,17 @@ def test_installed_package_is_the_wheels(installed):
     assert (installed.work.parent / "venv").as_posix() in said.splitlines()[0]
     assert str(sources.ROOT) not in said.splitlines()[1:]
     assert "materialize" in installed("python", "-m", "crossmem_hf", "--help")
-    for name in typer.main.get_command(app).commands:
+    commands = typer.main.get_command(app)
+    for name in commands.list_commands(
+        commands.make_context("crossmem", ["--help-not-asked"], resilient_parsing=True)
+    ):
         assert "--help" in installed("crossmem", name, "--help")
+
+
+@pytest.mark.slow
+def test_installed_studies_are_listed(installed):
+    said = installed("crossmem", "study", "--list")
+    assert all(name in said for name in STUDIES)
 
 
 @pytest.mark.slow

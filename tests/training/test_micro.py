@@ -4,7 +4,7 @@
 import pytest
 import yaml
 
-from crossmem_hf.studies.settings import FirstLightSettings
+from crossmem_hf.studies.first_light import FirstLightSettings
 from crossmem_hf.training.micro import ADAPTED, MEMORIZING, UNLEARNING
 
 
