@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which losses can be selected, by name. A new one is a function in `losses` and a line here; nothing else changes."""
+"""Which losses can be selected, by name. A new one is a function in `losses` and a line here."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -69,13 +69,18 @@ def _given(tensor: Tensor | None) -> Tensor:
     return tensor
 
 
+def _tokens(roles: Mapping[str, RoleScores]) -> tuple[Tensor, Tensor]:
+    """The log-probability of each token of the answers to forget, and where there is one."""
+    policy = roles["forget"].policy
+    return policy.token_logprobs_BT, policy.mask_BT
+
+
 def _npo(roles: Mapping[str, RoleScores], hyper: HyperParameters) -> Tensor:
     return losses.npo(roles["forget"].policy.sums_B, _given(roles["forget"].reference_B), beta=hyper.beta)
 
 
 def _simnpo(roles: Mapping[str, RoleScores], hyper: HyperParameters) -> Tensor:
-    policy = roles["forget"].policy
-    return losses.simnpo(policy.token_logprobs_BT, policy.mask_BT, beta=hyper.beta, delta=hyper.delta)
+    return losses.simnpo(*_tokens(roles), beta=hyper.beta, delta=hyper.delta)
 
 
 def _dpo(roles: Mapping[str, RoleScores], hyper: HyperParameters) -> Tensor:
@@ -87,11 +92,6 @@ def _dpo(roles: Mapping[str, RoleScores], hyper: HyperParameters) -> Tensor:
         _given(rejected.reference_B),
         beta=hyper.beta,
     )
-
-
-def _wga(roles: Mapping[str, RoleScores], hyper: HyperParameters) -> Tensor:
-    policy = roles["forget"].policy
-    return losses.wga(policy.token_logprobs_BT, policy.mask_BT, beta=hyper.beta)
 
 
 def _undial(roles: Mapping[str, RoleScores], hyper: HyperParameters) -> Tensor:
@@ -133,7 +133,7 @@ FORGET_TERMS = {  # betas and SimNPO's weight as open-unlearning sets them; 0.1 
     "simnpo": Term(_simnpo, beta=4.5, weight=0.125),
     "idk": Term(_nll_of("refusal"), roles=("refusal",)),
     "dpo": Term(_dpo, roles=BOTH, needs_reference=True, beta=0.1),
-    "wga": Term(_wga, beta=1.0),
+    "wga": Term(lambda roles, hyper: losses.wga(*_tokens(roles), beta=hyper.beta), beta=1.0),
     "undial": Term(_undial, needs_logits=True, beta=10.0),
     "rmu": Term(_rmu, needs_hidden=True),
 }
