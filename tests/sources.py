@@ -47,7 +47,7 @@ def python_files(*folders: str) -> list[Path]:
 
 
 def imported_modules(path: Path) -> Iterator[tuple[int, str]]:
-    """(line, dotted module) of every absolute import, also those inside functions and under TYPE_CHECKING, and of what a
+    """(line, dotted module) of every absolute import, also inside functions and under TYPE_CHECKING, and of what a
     `registry.Registry` names."""
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
