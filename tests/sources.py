@@ -2,6 +2,7 @@
 """The repository as the layout tests see it: tracked files, parsed modules. It knows no rule."""
 
 import ast
+import re
 import subprocess
 from collections.abc import Iterator
 from functools import cache
@@ -46,7 +47,8 @@ def python_files(*folders: str) -> list[Path]:
 
 
 def imported_modules(path: Path) -> Iterator[tuple[int, str]]:
-    """(line, dotted module) of every absolute import, also those inside functions and under TYPE_CHECKING."""
+    """(line, dotted module) of every absolute import, also inside functions and under TYPE_CHECKING, and of what a
+    `registry.Registry` names."""
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
@@ -55,6 +57,8 @@ def imported_modules(path: Path) -> Iterator[tuple[int, str]]:
             named = [f"{node.module}.{alias.name}" for alias in node.names]
             modules = [name for name in named if (ROOT / name.replace(".", "/")).with_suffix(".py").is_file()]
             yield from ((node.lineno, name) for name in modules or [node.module])
+        elif isinstance(node, ast.Constant) and re.fullmatch(r"crossmem_hf(\.\w+)+:\w+", str(node.value)):
+            yield node.lineno, node.value.partition(":")[0]
 
 
 def dotted(node: ast.AST) -> str:

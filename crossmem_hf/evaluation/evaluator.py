@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from crossmem_hf.data.splits import person_key
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.candidates import Candidates
-from crossmem_hf.evaluation.measures import METRICS, PASSES, check_metrics, passes_for
+from crossmem_hf.evaluation.measures import METRICS, PASSES, check_asked, passes_for
 from crossmem_hf.evaluation.passes import Passes
 from crossmem_hf.evaluation.predictions import FILE, Prediction, Predictions
 from crossmem_hf.evaluation.questions import Questions
@@ -38,7 +38,8 @@ class Evaluator:
     Args:
         rows: A Dataset in the row schema, with the columns images, prompt, answer, modality and persona_id, and
             attribute where candidates depend on it; or `rows.Questions` that were checked before.
-        metrics: Names in `measures.METRICS`; the passes over the rows that they need are made, each once.
+        metrics: Names in `measures.METRICS` but those that read what an attack gives; the passes over the rows that
+            they need are made, each once.
         candidates: What answers are ranked among: one list, or one an attribute. None takes all different answers to
             the same attribute among the rows.
         forgotten: Ids of the personas to forget; gives predictions their ``group``, "forget" or "retain".
@@ -46,6 +47,7 @@ class Evaluator:
         max_new_tokens: Where an answer is cut; None: 8 tokens more than the longest truth of all rows.
         temperature: 0 answers greedily.
         seed: Of answers that are drawn.
+        logits_processor: Changes the logits of each next token of free answers, as `scoring.generation` takes it.
         holdout: Rows that no model saw, for the metric `priv_leak`.
         keep: Which columns predictions have: "needed" by the metrics, or "all" that the passes give.
         name: What the rows are called in errors, e.g. "forget".
@@ -73,11 +75,12 @@ class Evaluator:
         max_new_tokens: int | None = None,
         temperature: float = 0.0,
         seed: int = 0,
+        logits_processor: Any = None,
         holdout: Any = None,
         keep: Literal["needed", "all"] = "needed",
         name: str = "",
     ) -> None:
-        self.metrics = check_metrics(metrics)
+        self.metrics = check_asked(metrics)
         self.questions = (
             rows if isinstance(rows, Questions) else questions_from(rows, self.metrics, candidates, name=name)
         )
@@ -87,9 +90,24 @@ class Evaluator:
         self.forgotten = None if forgotten is None else frozenset(map(person_key, forgotten))
         self.batch_size, self.max_new_tokens = batch_size, max_new_tokens
         self.temperature, self.seed, self.keep = temperature, seed, keep
+        self.logits_processor = logits_processor
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self.questions.rows)} rows, metrics={list(self.metrics)})"
+
+    def altered(self, **options: Any) -> "Evaluator":
+        """An evaluator that asks the same rows in the same way, but for some options.
+
+        Args:
+            options: As for `Evaluator`, e.g. ``temperature=1.0``.
+
+        Raises:
+            CrossmemError: As `Evaluator`.
+        """
+        names = ("metrics", "forgotten", "batch_size", "max_new_tokens", "temperature", "seed", "logits_processor")
+        kept: dict[str, Any] = {name: getattr(self, name) for name in (*names, "holdout", "keep")}
+        rows = self.rows if "metrics" in options else self.questions  # others may need what was not compared so far
+        return Evaluator(**({"rows": rows, "candidates": self.questions.by_attribute, **kept} | options))
 
     @property
     def modalities(self) -> list[str]:
@@ -126,7 +144,8 @@ class Evaluator:
         Args:
             output_dir: Folder on disk that all processes see: gets ``predictions.jsonl``, and under ``jobs`` every
                 finished part of a pass, from which a killed run goes on. None keeps nothing.
-            made_from: Goes with `output_dir`: fingerprint of model and code; parts made from others are not used.
+            made_from: Goes with `output_dir`: fingerprint of model, code and logits processor; parts made from others
+                are not used.
 
         Raises:
             CrossmemError: Whatever a pass refuses, with finished parts kept, or only one of the two arguments.
@@ -197,6 +216,7 @@ class Evaluator:
             max_new_tokens=self.max_new_tokens,
             temperature=self.temperature,
             seed=self.seed,
+            logits_processor=self.logits_processor,
         )
 
     def _about(self, questions: Questions) -> list[Prediction]:

@@ -151,6 +151,11 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
                 Reading("discoverable", "proportion", _MORE),
             ),
         ),
+        "extracted": Metric(
+            summaries.extracted,
+            ("extracted", "num_samples"),
+            (Reading("extracted", "proportion", _MORE, chance="chance"),),
+        ),
         "truth_ratio": Metric(
             summaries.truth_ratio,
             _FALSE,
@@ -207,6 +212,27 @@ def check_metrics(metrics: Sequence[str]) -> tuple[str, ...]:
         raise CrossmemError(
             f"Unknown metric {unknown[0]!r}." if unknown else "There is no metric; expected at least one.",
             f"Choose from {', '.join(METRICS)}.",
+        )
+    return names
+
+
+def is_asked(name: str) -> bool:
+    """Whether the passes over rows give all that a metric reads; what others read, an attack gives."""
+    return set(METRICS[name].needs) <= {column for columns in PASSES.values() for column in columns}
+
+
+def check_asked(metrics: Sequence[str]) -> tuple[str, ...]:
+    """The names, if all are of metrics that asking rows is enough for.
+
+    Raises:
+        CrossmemError: As `check_metrics`, or one reads what only an attack gives.
+    """
+    names = check_metrics(metrics)
+    other = [name for name in names if not is_asked(name)]
+    if other:
+        raise CrossmemError(
+            f"{other[0]} reads {', '.join(METRICS[other[0]].needs)} of predictions, which asking alone does not give.",
+            f"Leave it out here, and run an attack of `analysis.attacks`: measure {other[0]} of what that returns.",
         )
     return names
 

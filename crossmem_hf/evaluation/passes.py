@@ -46,6 +46,7 @@ class Passes:
     max_new_tokens: int | None
     temperature: float
     seed: int
+    logits_processor: Any = None
 
     def _run(
         self,
@@ -106,9 +107,8 @@ class Passes:
         drawn: dict[str, Any] = {"temperature": self.temperature, "seed": self.seed}
 
         def work(rows: list[Row]) -> list[JSON]:
-            answers = generate_answers(
-                self.model, self.processor, rows, max_new_tokens=longest, batch_size=self.batch_size, **drawn
-            )
+            how = {**drawn, "batch_size": self.batch_size, "logits_processor": self.logits_processor}
+            answers = generate_answers(self.model, self.processor, rows, max_new_tokens=longest, **how)
             right = row_matches(answers, [row["answer"] for row in rows])
             return [{"answer": answer, "correct": bool(hit)} for answer, hit in zip(answers, right, strict=True)]
 

@@ -183,6 +183,16 @@ def strength(items: Sequence[Item], against: Against) -> Found:
     return summary, columns
 
 
+def extracted(items: Sequence[Item], against: Against) -> Found:
+    """From several drawn answers: the share of rows of which at least one is the truth; a guesser who draws as many
+    candidates finds it as often as chance says."""
+    summary = _mean("extracted", [item["extracted"] for item in items], items)
+    choices = [(item.get("num_candidates") or 0, item["num_samples"]) for item in items]
+    if min(choices)[0] > 1:
+        summary["chance"] = math.fsum(1 - (1 - 1 / count) ** drawn for count, drawn in choices) / len(choices)
+    return summary, {}
+
+
 def _ratios(items: Sequence[Item]) -> TruthRatioItems:
     nlls = [_per_token(item) for item in items]
     false = [[row[place] for place in item["false_indices"]] for row, item in zip(nlls, items, strict=True)]

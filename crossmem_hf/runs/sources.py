@@ -2,13 +2,15 @@
 """What code a piece of work depends on: the import closure of its functions, and the libraries that matter.
 
 The closure is read from the sources, nothing is imported. It follows every import of this package, also inside
-functions, but none under ``TYPE_CHECKING``. A package whose names come through a lazy ``__getattr__`` is looked
-through, and is itself no part of it. It does not know what the work is.
+functions, but none under ``TYPE_CHECKING``, and every ``"module:object"`` of a `registry.Registry`. A package whose
+names come through a lazy ``__getattr__`` is looked through, and is itself no part of it. It does not know what the
+work is.
 """
 
 import ast
 import hashlib
 import platform
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -25,6 +27,8 @@ LIBRARIES = ("accelerate", "datasets", "numpy", "peft", "tokenizers", "torch", "
 """What the numbers of a model depend on besides our code."""
 ROW_LIBRARIES = ("faker", "pillow")
 """What the rows depend on besides our code."""
+
+_PLACE = re.compile(rb"""["']((?:[^\W\d]\w*\.)+\w+):\w+["']""")
 
 Start = Callable[..., Any] | ModuleType | str
 """A function, a class, a module, or a module's dotted name."""
@@ -171,7 +175,8 @@ class _Source:
 @lru_cache(maxsize=1024)
 def _read(source: bytes) -> _Source:
     tree = ast.parse(source)
-    imports = tuple(sorted({line for node in _run_time_imports(tree) for line in _lines(node)}))
+    places = {(module.decode(), 0, "*") for module in _PLACE.findall(source)}
+    imports = tuple(sorted(places | {line for node in _run_time_imports(tree) for line in _lines(node)}))
     if not any(isinstance(node, ast.FunctionDef) and node.name == "__getattr__" for node in tree.body):
         return _Source(imports, None)
     typed = [line for node in tree.body if isinstance(node, ast.If) and _for_type_checkers(node) for line in node.body]

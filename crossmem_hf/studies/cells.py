@@ -4,6 +4,7 @@
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,12 +17,14 @@ from crossmem_hf.storage import fingerprint
 from crossmem_hf.studies.adapters import TrainingRows, depends, loaded
 
 if TYPE_CHECKING:
+    from crossmem_hf.analysis.attacks.table import Attack
     from crossmem_hf.evaluation.evaluator import Evaluator
+    from crossmem_hf.interventions.table import Defend
     from crossmem_hf.studies.settings import StudySettings
     from crossmem_hf.studies.study import Cell
 
 Prepare = Callable[[Any], Any]
-"""Takes the loaded model and gives the one to ask: a defence, an attack, a quantized copy. A function of a module."""
+"""Takes the loaded model and gives the one to ask, e.g. a quantized copy. A function of a module."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +53,8 @@ def predicted(
     adapter: Done | None,
     *,
     prepare: Prepare | None = None,
+    defense: "Defend | None" = None,
+    attack: "Attack | None" = None,
     **columns: Value,
 ) -> Predictions:
     """The model's predictions, from disk if they were made before; a run that was killed goes on with the rest.
@@ -58,12 +63,15 @@ def predicted(
         name: The stage's own.
         adapter: On top of the base model; None asks the base model.
         prepare: Changes the model before it is asked.
+        defense: Made from that model and the rows about the personas to forget, e.g. ``DEFENSES["ban_answers"]``.
+        attack: How the rows are asked, e.g. ``ATTACKS["sampling"]``, or a `functools.partial` of it.
         columns: Of every prediction, such as ``stage="base"``.
     """
-    inputs = depends(cell, __name__, *([prepare] if prepare else [])) | {
+    changes = {"prepare": prepare, "defense": defense, "attack": attack}
+    inputs = depends(cell, __name__, *filter(None, changes.values())) | {
         "query": asdict(query),
         "adapter": adapter.fingerprint if adapter else None,
-        "prepare": f"{prepare.__module__}.{prepare.__qualname__}" if prepare else None,
+        **{what: _called(function) for what, function in changes.items()},
     }
 
     logs = cell.stages / f"{name}.logs"
@@ -72,9 +80,16 @@ def predicted(
         evaluator = _evaluator(cell, query)
         model, processor = loaded(cell, adapter)
         asked = model if prepare is None else prepare(model)
-        found = evaluator(asked, processor, output_dir=logs, made_from=fingerprint(inputs))
+        asker = evaluator
+        if defense is not None:
+            asker, asked = defense(asked, processor, _forget(cell, evaluator)).applied(evaluator, asked)
+        kept: dict[str, Any] = {"output_dir": logs, "made_from": fingerprint(inputs)}
+        if attack is None:
+            found = asker(asked, processor, **kept)
+        else:
+            found = attack(asker, asked, processor, seed=cell.seed, **kept)
         if query.perplexity:
-            base = model if adapter is None and prepare is None else loaded(cell, None)[0]
+            base = model if adapter is None and not any(changes.values()) else loaded(cell, None)[0]
             found = evaluator.with_perplexity(found, base, processor)
         found.write(folder / FILE)
         return {"where": dict(cell.where)}
@@ -82,6 +97,22 @@ def predicted(
     done = run_stage(cell.stages / name, inputs, compute)
     shutil.rmtree(logs, ignore_errors=True)
     return Predictions.read(done.folder).with_columns(**columns)
+
+
+def _called(function: Callable[..., Any] | None) -> str | None:
+    """A function of a module, with what a `functools.partial` gives it."""
+    if function is None:
+        return None
+    if isinstance(function, partial):
+        return f"{_called(function.func)}{function.args}{sorted(function.keywords.items())}"
+    return f"{function.__module__}.{function.__qualname__}"
+
+
+def _forget(cell: "Cell", evaluator: "Evaluator") -> Any:
+    """Of the rows that are asked those about the personas to forget."""
+    from crossmem_hf.data.selection import of_personas
+
+    return of_personas(evaluator.rows, forgotten_ids(cell.settings.spec(cell.seed)))
 
 
 def _evaluator(cell: "Cell", query: Query) -> "Evaluator":

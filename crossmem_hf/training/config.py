@@ -10,14 +10,12 @@ from trl import DPOConfig, SFTConfig
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.training.methods import METHODS, NO_METHOD
-from crossmem_hf.training.objectives import FORGET_TERMS
+from crossmem_hf.training.objectives import FORGET_TERMS, RETAIN_TERMS
 from crossmem_hf.training.settings import UNLEARNING, check_settings
 
 logger = logging.getLogger(__name__)
 
-WITH_BETA = ("npo", "simnpo", "dpo", "wga", "undial")
-ForgetLoss = Literal["npo", "ga", "simnpo", "idk", "dpo", "wga", "undial", "rmu"]
-RetainLoss = Literal["nll", "kl", "hidden", "none"]
+RETAIN_LOSSES = (*RETAIN_TERMS, "none")
 ForgetModality = Literal["image", "text", "both"]
 
 
@@ -140,11 +138,9 @@ class UnlearnConfig(RunConfig):
 
     learning_rate: float | None = arg(None, "Initial learning rate; null: the method's, or 1e-5, NPO's on TOFU.")
     weight_decay: float = arg(0.01, "Weight decay; 0.01 is NPO's on TOFU.")
-    method: str | None = arg(
-        None, "ga, gd, kl, npo, simnpo, idk, dpo, wga, undial or rmu: sets what its paper sets; null: any losses."
-    )
-    forget_loss: ForgetLoss | None = arg(
-        None, "Done to the forget set: npo, ga, simnpo, idk, dpo, wga, undial or rmu; null: the method's, or npo."
+    method: str | None = arg(None, f"{', '.join(METHODS)}: sets what its paper sets; null: any losses.")
+    forget_loss: str | None = arg(
+        None, f"Done to the forget set: {', '.join(FORGET_TERMS)}; null: the method's, or npo."
     )
     forget_modality: ForgetModality | None = arg(
         None, "Forget through image, text or both, by the rows' modality; null: the forget set as it is."
@@ -154,8 +150,8 @@ class UnlearnConfig(RunConfig):
     simnpo_delta: float = arg(0.0, "SimNPO's margin, nats a token; 0 in its TOFU settings.")
     rmu_layer: int = arg(7, "Layer of the language model whose hidden states RMU steers, from 0.")
     rmu_coefficient: float = arg(2.0, "How far RMU steers them, above 0.")
-    retain_loss: RetainLoss | None = arg(
-        None, "Done to the retain set: nll, kl, hidden (RMU's own) or none; null: the method's, or nll."
+    retain_loss: str | None = arg(
+        None, f"Done to the retain set: {', '.join(RETAIN_LOSSES)}; null: the method's, or nll."
     )
     retain_weight: float = arg(1.0, "Weight of the retain loss, at least 0.")
     retain_per_forget: int = arg(1, "Retain rows a forget row in each step.")
@@ -169,13 +165,14 @@ class UnlearnConfig(RunConfig):
 
     def __post_init__(self) -> None:
         self._fill_in()
-        check_choice("forget_loss", self.forget_loss, get_args(ForgetLoss))
-        check_choice("retain_loss", self.retain_loss, get_args(RetainLoss))
+        check_choice("forget_loss", self.forget_loss, tuple(FORGET_TERMS))
+        check_choice("retain_loss", self.retain_loss, RETAIN_LOSSES)
         if self.forget_modality is not None:
             check_choice("forget_modality", self.forget_modality, get_args(ForgetModality))
         self._warn_of_unused()
         term = FORGET_TERMS[str(self.forget_loss)]
-        self.forget_beta = term.beta if self.forget_beta is None else self.forget_beta
+        if self.forget_beta is None:
+            self.forget_beta = 1.0 if term.beta is None else term.beta
         self.forget_weight = term.weight if self.forget_weight is None else self.forget_weight
         for name in ("forget_beta", "rmu_coefficient"):
             if not getattr(self, name) > 0:
@@ -215,7 +212,7 @@ class UnlearnConfig(RunConfig):
         """Settings of other losses are no errors, since one file of settings serves several; but they are reported."""
         retains, steers = self.retain_loss != "none", self.forget_loss == "rmu"
         used = {
-            "forget_beta": self.forget_loss in WITH_BETA,
+            "forget_beta": FORGET_TERMS[str(self.forget_loss)].beta is not None,
             "simnpo_delta": self.forget_loss == "simnpo",
             "rmu_layer": steers or self.retain_loss == "hidden",
             "rmu_coefficient": steers,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which losses can be selected, by name. A new one is a function in `losses` and a line here; nothing else changes."""
+"""Which losses can be selected, by name. A new one is a function in `losses` and a line here."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from crossmem_hf.logprobs import AnswerScores
-from crossmem_hf.training.losses import dpo, ga, kl, nll, npo, representation_mse, simnpo, undial, wga
+from crossmem_hf.training import losses
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Term:
         needs_logits: It reads whole distributions, of the policy and of the reference.
         needs_hidden: It reads hidden states of the policy.
         needs_reference_hidden: It reads hidden states of the reference as well.
-        beta: Its published beta.
+        beta: Its published beta; None if it has none.
         weight: Its published weight.
     """
 
@@ -55,7 +55,7 @@ class Term:
     needs_logits: bool = False
     needs_hidden: bool = False
     needs_reference_hidden: bool = False
-    beta: float = 1.0
+    beta: float | None = None
     weight: float = 1.0
 
     @property
@@ -69,18 +69,23 @@ def _given(tensor: Tensor | None) -> Tensor:
     return tensor
 
 
+def _tokens(roles: Mapping[str, RoleScores]) -> tuple[Tensor, Tensor]:
+    """The log-probability of each token of the answers to forget, and where there is one."""
+    policy = roles["forget"].policy
+    return policy.token_logprobs_BT, policy.mask_BT
+
+
 def _npo(roles: Mapping[str, RoleScores], hyper: HyperParameters) -> Tensor:
-    return npo(roles["forget"].policy.sums_B, _given(roles["forget"].reference_B), beta=hyper.beta)
+    return losses.npo(roles["forget"].policy.sums_B, _given(roles["forget"].reference_B), beta=hyper.beta)
 
 
 def _simnpo(roles: Mapping[str, RoleScores], hyper: HyperParameters) -> Tensor:
-    policy = roles["forget"].policy
-    return simnpo(policy.token_logprobs_BT, policy.mask_BT, beta=hyper.beta, delta=hyper.delta)
+    return losses.simnpo(*_tokens(roles), beta=hyper.beta, delta=hyper.delta)
 
 
 def _dpo(roles: Mapping[str, RoleScores], hyper: HyperParameters) -> Tensor:
     chosen, rejected = roles["refusal"], roles["forget"]
-    return dpo(
+    return losses.dpo(
         chosen.policy.sums_B,
         rejected.policy.sums_B,
         _given(chosen.reference_B),
@@ -89,34 +94,31 @@ def _dpo(roles: Mapping[str, RoleScores], hyper: HyperParameters) -> Tensor:
     )
 
 
-def _wga(roles: Mapping[str, RoleScores], hyper: HyperParameters) -> Tensor:
-    policy = roles["forget"].policy
-    return wga(policy.token_logprobs_BT, policy.mask_BT, beta=hyper.beta)
-
-
 def _undial(roles: Mapping[str, RoleScores], hyper: HyperParameters) -> Tensor:
     policy, reference = roles["forget"].policy, roles["forget"].reference
-    return undial(_given(policy.logits_NV), _logits(reference), policy.answers_N, policy.mask_BT, beta=hyper.beta)
+    return losses.undial(
+        _given(policy.logits_NV), _logits(reference), policy.answers_N, policy.mask_BT, beta=hyper.beta
+    )
 
 
 def _rmu(roles: Mapping[str, RoleScores], hyper: HyperParameters) -> Tensor:
     policy = roles["forget"].policy
-    return representation_mse(_given(policy.hidden_ND), _given(hyper.target_D), policy.mask_BT)
+    return losses.representation_mse(_given(policy.hidden_ND), _given(hyper.target_D), policy.mask_BT)
 
 
 def _nll_of(role: str) -> Callable[[Mapping[str, RoleScores], HyperParameters], Tensor]:
-    return lambda roles, _: nll(roles[role].policy.token_logprobs_BT, roles[role].policy.mask_BT)
+    return lambda roles, _: losses.nll(roles[role].policy.token_logprobs_BT, roles[role].policy.mask_BT)
 
 
 def _kl(roles: Mapping[str, RoleScores], _: HyperParameters) -> Tensor:
     policy, reference = roles["retain"].policy, roles["retain"].reference
-    return kl(_given(policy.logits_NV), _logits(reference), policy.mask_BT)
+    return losses.kl(_given(policy.logits_NV), _logits(reference), policy.mask_BT)
 
 
 def _hidden(roles: Mapping[str, RoleScores], _: HyperParameters) -> Tensor:
     policy, reference = roles["retain"].policy, roles["retain"].reference
     kept = _given(None if reference is None else reference.hidden_ND)
-    return representation_mse(_given(policy.hidden_ND), kept, policy.mask_BT)
+    return losses.representation_mse(_given(policy.hidden_ND), kept, policy.mask_BT)
 
 
 def _logits(scores: AnswerScores | None) -> Tensor:
@@ -126,12 +128,12 @@ def _logits(scores: AnswerScores | None) -> Tensor:
 BOTH = ("refusal", "forget")
 
 FORGET_TERMS = {  # betas and SimNPO's weight as open-unlearning sets them; 0.1 is NPO's and TOFU's own
-    "ga": Term(lambda roles, _: ga(roles["forget"].policy.sums_B)),
+    "ga": Term(lambda roles, _: losses.ga(roles["forget"].policy.sums_B)),
     "npo": Term(_npo, needs_reference=True, beta=0.1),
     "simnpo": Term(_simnpo, beta=4.5, weight=0.125),
     "idk": Term(_nll_of("refusal"), roles=("refusal",)),
     "dpo": Term(_dpo, roles=BOTH, needs_reference=True, beta=0.1),
-    "wga": Term(_wga, beta=1.0),
+    "wga": Term(lambda roles, hyper: losses.wga(*_tokens(roles), beta=hyper.beta), beta=1.0),
     "undial": Term(_undial, needs_logits=True, beta=10.0),
     "rmu": Term(_rmu, needs_hidden=True),
 }

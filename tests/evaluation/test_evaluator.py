@@ -105,6 +105,20 @@ def test_perplexity_is_that_of_answers_about_the_forgotten(model, found):
         evaluator.with_perplexity(said[1:], model, world.processor())
 
 
+def test_altered_asks_the_same_but_for_what_is_named(model, found):
+    def silent(_, scores):
+        ended = torch.full_like(scores, -math.inf)
+        ended[:, world.processor().tokenizer.eos_token_id] = 0
+        return ended
+
+    evaluator = Evaluator(ROWS, **OPTIONS)
+    silenced = evaluator.altered(logits_processor=silent)(model, world.processor())
+    assert {one["answer"] for one in silenced} == {""}
+    assert [{**one, "answer": "", "correct": False} for one in found] == list(silenced)
+    ranked = Evaluator(ROWS, metrics=["recall"], candidates=NAMES).altered(metrics=["exposure"], forgotten=["p1"])
+    assert [one["truth_rank"] for one in ranked(model, world.processor())] == [one["truth_rank"] for one in found]
+
+
 def test_a_likelihood_that_is_no_number_gives_no_rank(model, monkeypatch):
     real = passes.score_candidates
 

@@ -12,7 +12,13 @@ from crossmem_hf.evaluation.settings import DEFAULT_METRICS, ScoreSettings, metr
 
 
 def test_default_metrics_need_no_option():
-    assert set(METRICS) - set(DEFAULT_METRICS) == {"partial_recall", "name_shaped", "priv_leak", "judge"}
+    assert set(METRICS) - set(DEFAULT_METRICS) == {
+        "partial_recall",
+        "name_shaped",
+        "extracted",
+        "priv_leak",
+        "judge",
+    }
     assert ScoreSettings().metrics == DEFAULT_METRICS
 
 
@@ -21,6 +27,7 @@ def test_default_metrics_need_no_option():
     [
         ({"metrics": ("exposure", "bleu")}, "Unknown metric 'bleu'. Choose from recall, gap, transfer, exposure"),
         ({"metrics": ()}, "There is no metric"),
+        ({"metrics": ("extracted",)}, "which asking alone does not give"),
         ({"metrics": ("priv_leak",)}, "priv_leak needs --holdout-split"),
         ({"metrics": ("judge",)}, "judge needs --judge-model"),
         ({"max_rows": 0}, "max_rows=0"),

@@ -116,6 +116,15 @@ def test_closure_follows_every_way_to_import(tmp_path):
     assert names(written(tmp_path / "lib", files), "lib.a") == {f"{name}.py" for name in files} - {"unseen.py"}
 
 
+def test_closure_follows_what_a_registry_names(tmp_path):
+    places = (
+        "{'one': 'lib.b:ONE', 'two': \"lib.pack.c:TWO\", 'others': 'json:loads', 'none': 'lib.d', 'x': 'of lib.d:e'}"
+    )
+    files = {"a": f"THINGS = Registry('thing', {places})", **dict.fromkeys(("b", "pack/__init__", "pack/c", "d"), "")}
+    found = names(written(tmp_path / "lib", files), "lib.a")
+    assert found == {"a.py", "b.py", "pack/__init__.py", "pack/c.py"}
+
+
 def test_closure_looks_through_a_lazy_package(tmp_path):
     lazy = (
         "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from lib.a import one\n    from lib.b import two\n"

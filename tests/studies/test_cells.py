@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The blocks of cells on a model that learns nothing: stages are shared, kept, and keyed by what they depend on."""
 
+from functools import partial
+
 import pytest
 
+from crossmem_hf.analysis.attacks.table import ATTACKS
 from crossmem_hf.data.population import forgotten_ids
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.predictions import Predictions
+from crossmem_hf.interventions.table import Defense
 from crossmem_hf.runs.stages import Done
 from crossmem_hf.studies import cells
 from crossmem_hf.studies.adapters import BrokenDownError, TrainingRows, loaded
@@ -23,7 +27,7 @@ def cell(tiny_model, tmp_path):
 
 
 def silenced(model):
-    """A defence: the model is replaced by one that ends its turn at once."""
+    """The model is replaced by one that ends its turn at once."""
     for parameter in model.parameters():
         parameter.data.zero_()
     return model
@@ -48,6 +52,32 @@ def test_predicted_asks_the_model_that_prepare_gives(cell):
     keys = [(cell.stages / name / "done.json").read_text() for name in ("plain", "silenced")]
     assert "silenced" in keys[1]
     assert "silenced" not in keys[0]
+
+
+def evading(model, processor, forget):
+    """A defense that says the same whoever is asked about."""
+    word = processor.tokenizer.convert_tokens_to_ids("a") if len(set(forget["persona_id"])) == 1 else 0
+    return Defense(logits_processor=lambda _, scores: scores.index_fill(1, scores.new_tensor([word]).long(), 1e9))
+
+
+def test_predicted_asks_under_a_defense(cell):
+    query = Query(rows=TEXT, metrics=("recall", "exposure"), max_new_tokens=2)
+    plain, other = predicted(cell, "plain", query, None), predicted(cell, "evading", query, None, defense=evading)
+    assert {one["answer"] for one in other} == {"aa"}
+    assert "aa" not in {one["answer"] for one in plain}
+    assert [one["exposure"] for one in other] == [one["exposure"] for one in plain]
+    assert "tests.studies.test_cells.evading" in (cell.stages / "evading" / "done.json").read_text()
+
+
+def test_predicted_asks_as_an_attack_does(cell):
+    query = Query(rows=TEXT, metrics=("recall",), max_new_tokens=2)
+    sampling = partial(ATTACKS["sampling"], num_samples=2)
+    found = predicted(cell, "attacked", query, None, attack=sampling, stage="base")
+    assert {(one["num_samples"], one["stage"]) for one in found} == {(2, "base")}
+    (cell.stages / "attacked" / "predictions.jsonl").unlink()  # a stage that is not whole is made again
+    assert predicted(cell, "attacked", query, None, attack=sampling, stage="base") == found
+    inputs = (cell.stages / "attacked" / "done.json").read_text()
+    assert "crossmem_hf.analysis.attacks.sampling.sampling()[('num_samples', 2)]" in inputs
 
 
 def test_loaded_refuses_an_adapter_whose_training_broke_down(cell, tmp_path):

@@ -77,7 +77,7 @@ def test_each_loss_has_its_published_beta_unless_told(loss, beta, weight, tmp_pa
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"forget_loss": "nppo"}, "forget_loss='nppo' does not exist. Choose one of 'npo', 'ga'"),
+        ({"forget_loss": "nppo"}, "forget_loss='nppo' does not exist. Choose one of 'ga', 'npo'"),
         ({"retain_loss": "KL"}, "retain_loss='KL' does not exist"),
         ({"forget_beta": 0.0}, "must be above 0"),
         ({"forget_beta": float("nan")}, "must be above 0"),

@@ -3,42 +3,32 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from crossmem_hf.data.configs import (
-    candidates,
-    captions,
-    multi_image,
-    perturbed,
-    preference,
-    profiles,
-    qa,
-    recall,
-    robust,
-    two_hop,
-)
 from crossmem_hf.data.configs.kind import Kind
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.registry import Registry
 
 if TYPE_CHECKING:
     import datasets
 
-KINDS: Mapping[str, Kind] = MappingProxyType(
+KINDS: Final = Registry[Kind](
+    "config",
     {
-        "recall_image": recall.IMAGE,
-        "recall_text": recall.TEXT,
-        "captions": captions.CAPTIONS,
-        "qa": qa.TRAINING,
-        "qa_test": qa.HELD_OUT,
-        "profiles": profiles.PROFILES,
-        "candidates": candidates.CANDIDATES,
-        "two_hop": two_hop.TRAINING,
-        "two_hop_test": two_hop.HELD_OUT,
-        "multi_image": multi_image.MULTI_IMAGE,
-        "robust": robust.ROBUST,
-        "perturbed": perturbed.PERTURBED,
-        "preference": preference.PREFERENCE,
-    }
+        "recall_image": "crossmem_hf.data.configs.recall:IMAGE",
+        "recall_text": "crossmem_hf.data.configs.recall:TEXT",
+        "captions": "crossmem_hf.data.configs.captions:CAPTIONS",
+        "qa": "crossmem_hf.data.configs.qa:TRAINING",
+        "qa_test": "crossmem_hf.data.configs.qa:HELD_OUT",
+        "profiles": "crossmem_hf.data.configs.profiles:PROFILES",
+        "candidates": "crossmem_hf.data.configs.candidates:CANDIDATES",
+        "two_hop": "crossmem_hf.data.configs.two_hop:TRAINING",
+        "two_hop_test": "crossmem_hf.data.configs.two_hop:HELD_OUT",
+        "multi_image": "crossmem_hf.data.configs.multi_image:MULTI_IMAGE",
+        "robust": "crossmem_hf.data.configs.robust:ROBUST",
+        "perturbed": "crossmem_hf.data.configs.perturbed:PERTURBED",
+        "preference": "crossmem_hf.data.configs.preference:PREFERENCE",
+    },
 )
 """Config -> its kind. Held-out questions are a config of their own: loading any split fetches its whole config."""
 

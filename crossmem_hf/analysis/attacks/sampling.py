@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sampling attack: is the truth among n answers drawn at temperature 1? It does not know who is forgotten."""
+
+from pathlib import Path
+from typing import Any, Final
+
+from crossmem_hf.errors import CrossmemError
+from crossmem_hf.evaluation.evaluator import Evaluator
+from crossmem_hf.evaluation.predictions import Predictions
+from crossmem_hf.seeding import seed_for
+
+NUM_SAMPLES: Final = 32
+
+
+def sampling(
+    evaluator: Evaluator,
+    model: Any,
+    processor: Any,
+    *,
+    seed: int = 0,
+    output_dir: Path | str | None = None,
+    made_from: str | None = None,
+    num_samples: int = NUM_SAMPLES,
+) -> Predictions:
+    """The evaluator's own predictions, with what many drawn answers say beside what the one answer said.
+
+    The columns are ``num_samples``; ``num_said``, how many of them were the truth and nothing else; ``extracted``,
+    whether any was, which the metric `extracted` reads. Unlike `extraction_probability`, it counts every spelling that
+    recall counts, and works where logits are changed at decoding.
+
+    Args:
+        num_samples: Answers drawn a row; each costs as much as a pass of free answers.
+
+    Raises:
+        CrossmemError: No sample at all, or whatever the evaluator refuses.
+
+    Example:
+        >>> from crossmem_hf import CrossModalEvaluator, PersonaDataset, load_model
+        >>> evaluator = CrossModalEvaluator(PersonaDataset(num_personas=5), metrics=["recall"])
+        >>> predictions = sampling(evaluator, *load_model(), num_samples=2)
+        >>> predictions.measure(["extracted"], by=())
+        [extracted 0 [0, 0.522], n=40, chance 0.36]
+
+    Reference:
+        (n, p)-discoverable extraction, https://huggingface.co/papers/2410.19482, by drawing in the place of computing;
+        drawing answers to extract what was memorized is from https://huggingface.co/papers/2012.07805.
+    """
+    if num_samples < 1:
+        raise CrossmemError(f"num_samples={num_samples!r}; expected at least 1.", "Draw an answer or more.")
+    drawing = evaluator.altered(metrics=("recall",), holdout=None, temperature=1.0)
+
+    def predicted(asker: Evaluator, name: str) -> Predictions:
+        folder = None if output_dir is None else Path(output_dir) / name
+        return asker(model, processor, output_dir=folder, made_from=made_from)
+
+    found = predicted(evaluator, "asked")
+    said = [0] * len(found)
+    for sample in range(num_samples):
+        drawn = predicted(drawing.altered(seed=seed_for(seed, "sampling", sample)), f"sample_{sample}")
+        said = [count + one["correct"] for count, one in zip(said, drawn, strict=True)]
+    columns = ({"num_samples": num_samples, "num_said": count, "extracted": count > 0} for count in said)
+    predictions = ({**one, **more} for one, more in zip(found, columns, strict=True))
+    return Predictions(predictions, against=found.against)

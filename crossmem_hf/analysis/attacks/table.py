@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which attacks there are, by name: a new one is a file beside this one, and a line here."""
+
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from crossmem_hf.evaluation.evaluator import Evaluator
+from crossmem_hf.evaluation.predictions import Predictions
+from crossmem_hf.registry import Registry
+
+
+class Attack(Protocol):
+    """A function that asks an evaluator's rows in a way of its own.
+
+    It returns a prediction a row, in the order of the rows, with the columns that the evaluator's own have and those
+    that its metric reads, so that predictions of attacks are measured, kept and compared as all others. It makes
+    passes through `evaluator`, ``evaluator.altered(...)`` or both, and keeps their logits processor.
+
+    Args:
+        seed: Of what it draws; the same seed gives the same predictions.
+        output_dir: Folder for finished parts of passes, as for `Evaluator`; what is returned, the caller writes.
+        made_from: Goes with `output_dir`: fingerprint of model, code and logits processor.
+    """
+
+    def __call__(
+        self,
+        evaluator: Evaluator,
+        model: Any,
+        processor: Any,
+        *,
+        seed: int = 0,
+        output_dir: Path | str | None = None,
+        made_from: str | None = None,
+    ) -> Predictions:
+        """The predictions."""
+
+
+ATTACKS: Final = Registry[Attack](
+    "attack",
+    {
+        "sampling": "crossmem_hf.analysis.attacks.sampling:sampling",
+    },
+)
+"""Name -> attack."""

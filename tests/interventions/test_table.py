@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every defense keeps to: it is made from a model and rows, and the model it was made from stays as it was."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from crossmem_hf import interventions
+from crossmem_hf.evaluation.evaluator import Evaluator
+from crossmem_hf.interventions.table import DEFENSES, Defense
+from tests.training import world
+
+
+def test_table_names_a_function_of_every_file():
+    files = {path.stem for path in Path(interventions.__path__[0]).glob("*.py")} - {"__init__", "table"}
+    assert {place.partition(":")[0].rpartition(".")[2] for place in DEFENSES.places.values()} == files
+
+
+@pytest.mark.parametrize("name", DEFENSES)
+def test_defenses_leave_the_model_as_it_is(name):
+    model, rows = world.memorized().eval(), world.rows("p0", "p1")
+    before = world.weights(model)
+    evaluator = Evaluator(rows, metrics=["recall"], max_new_tokens=3)
+    asked, defended = DEFENSES[name](model, world.processor(), rows.select([0])).applied(evaluator, model)
+    assert len(asked(defended, world.processor())) == len(rows)
+    assert all(torch.equal(before[name], weight) for name, weight in world.weights(model).items())
+
+
+def test_defense_that_changes_nothing_is_no_change():
+    evaluator = Evaluator(world.rows("p0"), metrics=["recall"])
+    assert Defense().applied(evaluator, "model") == (evaluator, "model")
+    assert Defense(prepare=str.upper).applied(evaluator, "model") == (evaluator, "MODEL")
