@@ -104,11 +104,10 @@ class UnlearnTrainer(SFTTrainer):
         check_head(model)
         if isinstance(model, PeftModel):
             add_reference(model, new=peft_config is not None)
-        args = for_rows_encoded_here(args)
         with unscaled_as_in_forward(model):
             super().__init__(
                 model=model,
-                args=args,
+                args=for_rows_encoded_here(args),
                 data_collator=PairedCollator(self.rows),
                 train_dataset=forget_dataset.select_columns(["prompt", "completion"]),
                 eval_dataset=eval_dataset,

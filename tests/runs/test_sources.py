@@ -62,8 +62,6 @@ def test_a_copy_has_the_keys_of_the_package(package):
 
 def test_a_new_module_that_a_stage_imports_changes_its_key(package):
     before = keys(package)
-    (package / "analysis").mkdir()
-    (package / "analysis" / "__init__.py").write_text("")
     probes = package / "analysis" / "probes.py"
     probes.write_text("LAYERS = 1\n")
     assert keys(package) == before, "no stage imports it yet"

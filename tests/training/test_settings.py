@@ -233,6 +233,6 @@ def test_a_trainer_resumes_from_the_checkpoint_that_settings_name(tmp_path):
 
 def test_compiled_models_tell_no_hidden_states(tmp_path):
     for losses in ({"forget_loss": "rmu"}, {"retain_loss": "hidden"}):
-        with pytest.raises(CrossmemError, match="a compiled model does not tell its hidden states"):
+        with pytest.raises(CrossmemError, match="a compiled model does not hand out its hidden states"):
             UnlearnConfig(output_dir=str(tmp_path), torch_compile=True, **losses)
     assert UnlearnConfig(output_dir=str(tmp_path), torch_compile=True, retain_loss="kl").torch_compile
