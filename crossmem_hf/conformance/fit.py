@@ -8,7 +8,7 @@ from crossmem_hf.conformance.report import Finding
 from crossmem_hf.conformance.subject import Subject, conversation
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.models.chat import placeholders, written
-from crossmem_hf.models.families import looks_across
+from crossmem_hf.models.families import has_cross_attention
 from crossmem_hf.models.loading import check_processor
 
 
@@ -51,7 +51,7 @@ def _check_text(processor: Any, row: dict[str, Any]) -> None:
 def _check_image_token(model: Any, row: dict[str, Any], ids: list[int]) -> None:
     said = (getattr(model.config, name, None) for name in ("image_token_id", "image_token_index"))
     named = {int(token) for token in said if token is not None}
-    if row["images"] and named and not looks_across(model.config) and not named & set(ids):
+    if row["images"] and named and not has_cross_attention(model.config) and not named & set(ids):
         raise CrossmemError(
             f"The model puts pictures where token {min(named)} stands, which the processor never writes.",
             "Use the model's own processor, or set model.config.image_token_id to that of its image token.",

@@ -56,7 +56,7 @@ def row_features(answers: Sequence[str] = ("completion",), **more: Any) -> "data
 
 
 def recall_row(persona: Persona, modality: Modality, split: ViewSplit, index: int, size: int = 64) -> Row:
-    """A row that asks for the name of a person shown (one image) or described (no image); one hop, looks to name.
+    """A row that asks for the name of a person shown (one image) or described (no image), one hop.
 
     Args:
         split: Family of portraits or descriptions; families of different splits share no layout and no frame.
@@ -99,7 +99,7 @@ def qa_row(
     Args:
         index: Number of the view, from 0.
         attribute: One of `values.FACT_ATTRIBUTES`.
-        hops: 1 names the person in the question (name to fact), 2 does not (looks to name to fact).
+        hops: 1 names the person in the question (name to fact), 2 does not (visual attributes to name to fact).
         question: Which wording of that split and number of hops, from 0.
 
     Raises:
@@ -158,7 +158,7 @@ def profile_row(persona: Persona, forget_rank: int, size: int = 64) -> Row:
         "full_name": persona.full_name,
         "portrait": _portrait(persona, "train", 0, size),
         "description": describe(persona, "train", 0).text,
-        **persona.looks,
+        **persona.visual_attributes,
         **persona.facts,
         "forget_rank": forget_rank,
     }
@@ -201,11 +201,11 @@ def shown(persona: Persona, modality: Modality, split: ViewSplit, index: int, si
 
 
 class _Sitter:
-    """A persona as a cache key: equal ids and looks make equal portraits."""
+    """A persona as a cache key: equal ids and visual attributes make equal portraits."""
 
     def __init__(self, persona: Persona) -> None:
         self.persona = persona
-        self.key = (persona.id, persona.seed, *persona.looks.items())
+        self.key = (persona.id, persona.seed, *persona.visual_attributes.items())
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Sitter) and self.key == other.key

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from crossmem_hf.models.families import looks_across
+from crossmem_hf.models.families import has_cross_attention
 from crossmem_hf.models.modules import text_layers
 
 _PADDING = "_crossmem_padding"
@@ -44,7 +44,7 @@ def keep_rows_apart(model: Any) -> list[RemovableHandle]:
     Returns:
         What takes it back; empty if there was nothing to do, or if it was done already.
     """
-    if not looks_across(model.config) or hasattr(_reader(model), _PADDING):
+    if not has_cross_attention(model.config) or hasattr(_reader(model), _PADDING):
         return []
     reader, padding = _reader(model), _Padding()
     setattr(reader, _PADDING, padding)

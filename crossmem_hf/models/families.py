@@ -60,7 +60,7 @@ def reads_ahead(config: Any) -> bool:
     return str(getattr(config, "model_type", "")) == "paligemma"
 
 
-def looks_across(config: Any) -> bool:
+def has_cross_attention(config: Any) -> bool:
     """Whether layers of the text model look at pictures by cross-attention, of which the tokens know nothing
     (Mllama)."""
     return bool(getattr(config.get_text_config(), "cross_attention_layers", None))

@@ -32,7 +32,7 @@ LINK_QUESTIONS: dict[ViewSplit, tuple[str, ...]] = {
     ),
 }
 """Split -> questions for a fact of a subject. With a name they ask for one link (name to fact); with the person as
-presented, in the same words, for two (looks to name, name to fact), after Wen et al. (arXiv 2506.05198)."""
+presented, in the same words, for two (attributes to name, name to fact), after Wen et al. (arXiv 2506.05198)."""
 
 # several pictures
 

@@ -24,7 +24,7 @@ MAX_IMAGE_BYTES = 5_000_000
 MAX_SIDE = 2_048
 MAX_VIEWS = 12
 MAX_ROWS = 400
-LOOKS = [
+VISUAL_ATTRIBUTES = [
     "face_shape",
     "skin_tone",
     "hair_style",
@@ -38,7 +38,7 @@ LOOKS = [
     "clothing",
     "clothing_color",
 ]
-_NOT_FACTS = {"persona_id", "full_name", "portrait", "description", "forget_rank", *LOOKS}
+_NOT_FACTS = {"persona_id", "full_name", "portrait", "description", "forget_rank", *VISUAL_ATTRIBUTES}
 _FIRST = ("qa", "qa_test")  # of the questions: what is most asked for
 _FILE = re.compile(r"(?:^|/)(?P<config>\w+)/(?P<split>\w+)-\d+-of-\d+\.parquet$")
 _REPO = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
@@ -157,7 +157,7 @@ def portraits(parts: Sequence[Part], persona_ids: Sequence[str]) -> dict[str, An
 
 
 def person(parts: Sequence[Part], persona_id: str) -> dict[str, Any]:
-    """One person: `profile` (a row), `split`, `looks` and `facts` (mappings), `views` (images), `rows` (questions).
+    """One person: `profile` (a row), `split`, `visual_attributes`, `facts`, `views` (images), `rows` (questions).
 
     Raises:
         ValueError: Nobody has that id, or a file is no such table.
@@ -178,8 +178,15 @@ def person(parts: Sequence[Part], persona_id: str) -> dict[str, Any]:
             if len(rows) < MAX_ROWS:
                 rows.append(_question(part, row, pictured=image is not None))
     facts = {name: str(value) for name, value in profile.items() if name not in _NOT_FACTS and value is not None}
-    looks = {name: str(profile[name]) for name in LOOKS if profile.get(name) is not None}
-    return {"profile": profile, "split": home.split, "looks": looks, "facts": facts, "views": views, "rows": rows}
+    visual_attributes = {name: str(profile[name]) for name in VISUAL_ATTRIBUTES if profile.get(name) is not None}
+    return {
+        "profile": profile,
+        "split": home.split,
+        "visual_attributes": visual_attributes,
+        "facts": facts,
+        "views": views,
+        "rows": rows,
+    }
 
 
 def _question(part: Part, row: Mapping[str, Any], *, pictured: bool) -> list[str]:

@@ -63,22 +63,22 @@ def shown_page(people: People | None, split: str, sought: str, page: float) -> t
 
 
 def person_html(found: Mapping[str, Any]) -> str:
-    """Name, split, description, looks and facts of one person; every value is text, never markup."""
+    """Name, split, description, visual attributes and facts of one person; every value is text, never markup."""
     profile = found["profile"]
     where = f"{profile['persona_id']}, {found['split']}"
-    facts, looks = (
+    facts, visual_attributes = (
         "".join(
             f"<div><dt>{escape(name.replace('_', ' '))}</dt><dd>{escape(value[:300])}</dd></div>"
             for name, value in found[part].items()
         )
-        for part in ("facts", "looks")
+        for part in ("facts", "visual_attributes")
     )
     return (
         f'<div class="cm-shown"><div class="cm-headline"><code>{escape(where)}</code>'
         f'<span class="cm-name" id="cm-name">{escape(str(profile["full_name"])[:200])}</span>'
         f'<p class="cm-verdict">{escape(str(profile.get("description", ""))[:2_000])}</p>'
         f'<h3>Private facts, all invented</h3><dl class="cm-facts">{facts}</dl>'
-        f'<h3>Looks</h3><dl class="cm-facts">{looks}</dl></div></div>'
+        f'<h3>Visual attributes</h3><dl class="cm-facts">{visual_attributes}</dl></div></div>'
     )
 
 

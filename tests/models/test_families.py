@@ -10,7 +10,7 @@ from crossmem_hf.models.families import (
     REFUSED,
     check_family,
     check_shown,
-    looks_across,
+    has_cross_attention,
     marks_answers,
     reads_ahead,
 )
@@ -29,7 +29,7 @@ def test_the_families_of_the_tests_may_be_asked(name):
     check_family(config)
     check_template(family.processor)
     check_shown(family.processor, rows(family)[0]["images"], "Row 0")
-    assert looks_across(config) == (name == "mllama")
+    assert has_cross_attention(config) == (name == "mllama")
     assert reads_ahead(config) == marks_answers(family.processor) == (name == "paligemma")
 
 

@@ -19,7 +19,9 @@ MOST_EXCESS = {20: 5, 50: 6, 200: 8, 1000: 12}  # people more or fewer with a va
 
 def codes(people):
     """(people, 12) index of each person's value in its pool."""
-    rows = [[pool.index(person.looks[name]) for name, pool in VISUAL_ATTRIBUTES.items()] for person in people]
+    rows = [
+        [pool.index(person.visual_attributes[name]) for name, pool in VISUAL_ATTRIBUTES.items()] for person in people
+    ]
     return np.array(rows, dtype=np.int8)
 
 
@@ -80,14 +82,14 @@ def test_ten_thousand_people_have_ten_thousand_names_and_ids(everyone):
     assert [person.index for person in everyone] == list(range(10_000))
 
 
-def test_ten_thousand_people_differ_in_three_looks(everyone):
+def test_ten_thousand_people_differ_in_three_attributes(everyone):
     seen = codes(everyone)
     assert smallest_distance(seen, seen, same=True) >= 3
 
 
 @pytest.mark.parametrize("population", POPULATIONS)
 @pytest.mark.parametrize("seed", [1, 2, 31])
-def test_any_two_people_of_a_world_differ_in_three_looks(population, seed):
+def test_any_two_people_of_a_world_differ_in_three_attributes(population, seed):
     seen = codes(sample_personas(1000, seed, population))
     assert smallest_distance(seen, seen, same=True) >= 3
 
@@ -108,7 +110,7 @@ def test_values_are_balanced(population, seed):
             assert abs(counts - n / len(pool)).max() <= most, (n, name, counts)
 
 
-def test_looks_say_little_about_each_other(everyone):
+def test_attributes_say_little_about_each_other(everyone):
     """No attribute is readable off another: largest mutual information between two of them, in bits."""
     seen = codes(everyone)
     worst = 0.0
@@ -123,8 +125,10 @@ def test_looks_say_little_about_each_other(everyone):
 def test_all_who_exist_can_be_drawn():
     assert capacity("target") == capacity("background") == 10_500
     sample_personas(10_500, 6, "background")
-    looks = [sampling._looks(index, 6, "background") for index in range(10_500)]
-    seen = np.array([[pool.index(each[name]) for name, pool in VISUAL_ATTRIBUTES.items()] for each in looks])
+    visual_attributes = [sampling._visual_attributes(index, 6, "background") for index in range(10_500)]
+    seen = np.array(
+        [[pool.index(each[name]) for name, pool in VISUAL_ATTRIBUTES.items()] for each in visual_attributes]
+    )
     assert smallest_distance(seen, seen, same=True) >= 3
 
 
@@ -159,5 +163,7 @@ GOLDEN = {
 @pytest.mark.parametrize(("index", "seed", "population"), GOLDEN)
 def test_golden_people(index, seed, population):
     person = list(sample_personas(index + 1, seed, population))[-1]
-    assert " ".join([person.id, person.full_name, *person.looks.values()]) == GOLDEN[index, seed, population]
+    assert (
+        " ".join([person.id, person.full_name, *person.visual_attributes.values()]) == GOLDEN[index, seed, population]
+    )
     assert (person.index, person.seed, person.population) == (index, seed, population)

@@ -57,8 +57,8 @@ def pixels(persona, view, size=64):
     return np.asarray(render_portrait(persona, view, size)).astype(int)
 
 
-def dressed(persona, **looks):
-    return replace(persona, looks={**persona.looks, **looks})
+def dressed(persona, **visual_attributes):
+    return replace(persona, visual_attributes={**persona.visual_attributes, **visual_attributes})
 
 
 def moved(first, second, by=16):
@@ -113,13 +113,13 @@ def test_every_value_can_be_told_from_every_other(name):
 
 def test_what_may_be_hidden_is_known():
     """On anyone, in any combination, a changed value changes the picture; one is always hidden: studs under a bob."""
-    assert {"bob"} < {persona.looks["hair_style"] for persona in PEOPLE[:20]}
+    assert {"bob"} < {persona.visual_attributes["hair_style"] for persona in PEOPLE[:20]}
     for persona in PEOPLE[:20]:
         view = view_for(persona, ("train", "test")[persona.index % 2], persona.index)
         for name, pool in VISUAL_ATTRIBUTES.items():
             shots = {value: pixels(dressed(persona, **{name: value}), view) for value in pool}
             for one, other in combinations(pool, 2):
-                hidden = (persona.looks["hair_style"], one, other) == ("bob", "none", "studs")
+                hidden = (persona.visual_attributes["hair_style"], one, other) == ("bob", "none", "studs")
                 count = moved(shots[one], shots[other], by=0)
                 assert (count == 0) if hidden else (count >= 5), (persona.index, name, one, other, count)
 
@@ -162,10 +162,10 @@ def test_the_view_fills_what_the_person_does_not():
             assert np.array_equal(shown[:38, -4:], behind[:38, -4:])
 
 
-def test_only_looks_show():
-    """Name, facts and identity leave no pixel: two people with the same looks are one picture."""
+def test_only_visual_attributes_show():
+    """Name, facts and identity leave no pixel: two people with the same visual attributes are one picture."""
     view = view_for(PEOPLE[0], "test", 2)
-    impostor = replace(PEOPLE[1], looks=PEOPLE[0].looks)
+    impostor = replace(PEOPLE[1], visual_attributes=PEOPLE[0].visual_attributes)
     assert np.array_equal(pixels(impostor, view), pixels(PEOPLE[0], view))
 
 

@@ -34,7 +34,7 @@ def phrases():
                      for field, owner, value in zip(slots, owners, values, strict=True)}  # fmt: skip
             for template in templates:
                 phrase = template.format(**words)
-                assert phrase not in said, f"{phrase!r} is said of two different looks"
+                assert phrase not in said, f"{phrase!r} is said of two different attributes"
                 said[phrase] = dict(zip(owners, values, strict=True))
     return said
 
@@ -43,22 +43,22 @@ PHRASES = phrases()
 
 
 def read_back(text):
-    """The looks that a description states, and what is left of it once they are taken out."""
-    looks = {name: "none" for name, pool in VISUAL_ATTRIBUTES.items() if "none" in pool}
+    """The visual attributes that a description states, and what is left of it once they are taken out."""
+    visual_attributes = {name: "none" for name, pool in VISUAL_ATTRIBUTES.items() if "none" in pool}
     for phrase in sorted(PHRASES, key=len, reverse=True):
         text, found = re.subn(rf"(?<![a-z]){phrase}(?=[.,]| and )", "#", text)
         if found:
             assert found == 1, f"{phrase!r} twice"
-            looks |= PHRASES[phrase]
-    return looks, text
+            visual_attributes |= PHRASES[phrase]
+    return visual_attributes, text
 
 
-def test_a_description_says_all_looks_and_nothing_else():
-    """Reading it back gives exactly the looks that the portrait draws; what remains is one of the split's frames."""
+def test_a_description_says_all_visual_attributes_and_nothing_else():
+    """Reading it back gives the attributes that the portrait draws; what remains is one of the split's frames."""
     for person, split, index in CASES:
         description = describe(person, split, index)
-        looks, rest = read_back(description.text)
-        assert looks == dict(person.looks), description.text
+        visual_attributes, rest = read_back(description.text)
+        assert visual_attributes == dict(person.visual_attributes), description.text
         frame = DESCRIPTION_FRAMES[split][int(description.template.removeprefix(f"{split}-"))]
         assert re.sub(r"#(, #)* and #", "{traits}", rest) == frame, description.text
 
@@ -66,7 +66,9 @@ def test_a_description_says_all_looks_and_nothing_else():
 def test_every_value_that_is_shown_is_written():
     for person, split, index in CASES:
         text = describe(person, split, index).text
-        assert all(re.search(rf"\b{value}\b", text) for value in person.looks.values() if value != "none"), text
+        assert all(
+            re.search(rf"\b{value}\b", text) for value in person.visual_attributes.values() if value != "none"
+        ), text
         assert "none" not in text
 
 

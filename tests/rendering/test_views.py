@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Views: fixed by person, split and number; splits never share a layout; looks never reach them."""
+"""Views: fixed by person, split and number; splits never share a layout; visual attributes never reach them."""
 
 from collections import Counter
 from dataclasses import asdict, replace
@@ -52,9 +52,9 @@ def test_a_view_is_the_same_every_time_and_no_two_are_alike():
     assert len(shown) == len(views)
 
 
-def test_looks_name_and_facts_do_not_reach_the_view():
+def test_attributes_name_and_facts_do_not_reach_the_view():
     one, other = PEOPLE[3], PEOPLE[4]
-    disguised = replace(one, looks=other.looks, facts=other.facts, full_name=other.full_name)
+    disguised = replace(one, visual_attributes=other.visual_attributes, facts=other.facts, full_name=other.full_name)
     assert all(view_for(disguised, split, k) == view_for(one, split, k) for split in VIEW_SPLITS for k in range(8))
 
 

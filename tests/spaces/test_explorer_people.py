@@ -34,7 +34,7 @@ def test_a_person_has_looks_facts_views_and_questions(explorer, people):
     assert found["profile"]["full_name"] == truth.full_name
     assert found["split"] in ("forget", "retain")
     assert found["facts"] == {name: truth.facts[name] for name in FACT_ATTRIBUTES}
-    assert set(found["looks"]) == set(VISUAL_ATTRIBUTES)
+    assert set(found["visual_attributes"]) == set(VISUAL_ATTRIBUTES)
     assert all(image.size == (48, 48) for image, _ in found["views"])
     assert {row[0] for row in found["rows"]} >= {"recall_image", "recall_text", "qa", "captions"}
     assert any(row[5] == truth.full_name for row in found["rows"])
@@ -127,7 +127,7 @@ def test_text_of_a_data_set_is_never_markup(explorer):
     attack = "<img src=x onerror=alert(1)>"
     profile = {"persona_id": attack, "full_name": attack, "description": attack}
     html = explorer.people_tab.person_html(
-        {"profile": profile, "split": attack, "facts": {attack: attack}, "looks": {}}
+        {"profile": profile, "split": attack, "facts": {attack: attack}, "visual_attributes": {}}
     )
     assert "<img" not in html
     assert html.count("&lt;img") == 6

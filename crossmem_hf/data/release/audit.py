@@ -129,7 +129,7 @@ class Audit:
         return self._columns[config]
 
     def _check_names(self, place: Place, row: Row, question: str) -> None:
-        """Descriptions, and questions that must be answered from looks, name nobody."""
+        """Descriptions, and questions that must be answered from visual attributes, name nobody."""
         unnamed = row.get("description", "")
         if question and (row.get("hops") != 1 or row.get("attribute") == "full_name"):
             unnamed = " | ".join([unnamed, question, *(_strings(row["completion"]) if row.get("hops") == 0 else ())])

@@ -2,7 +2,7 @@
 """The people behind a dataset, and whether they can carry it: unique, balanced. It does not know rows.
 
 What may be shared: jobs, medical conditions and birthdays are drawn from pools, and phone numbers and addresses may
-coincide by chance. Names, looks, e-mail addresses and account numbers never do.
+coincide by chance. Names, visual attributes, e-mail addresses and account numbers never do.
 """
 
 import re
@@ -29,7 +29,7 @@ _WORD = re.compile(r"[^\W_]+")
 _UNIQUE: dict[str, Callable[[Persona], object]] = {
     "id": lambda person: person.id,
     "full_name": lambda person: person.full_name,
-    "looks": lambda person: tuple(person.looks.values()),
+    "visual_attributes": lambda person: tuple(person.visual_attributes.values()),
     "email": lambda person: person.facts["email"],
     "financial_tag": lambda person: person.facts["financial_tag"],
 }
@@ -124,8 +124,8 @@ def check_unique(world: World) -> dict[str, int]:
     """How many different values each attribute of the target people has.
 
     Raises:
-        CrossmemError: Two people share an id, a name, all looks, an e-mail address or an account number; the
-            background counts for ids and names.
+        CrossmemError: Two people share an id, a name, all visual attributes, an e-mail address or an account number;
+            the background counts for ids and names.
     """
     for name, value in _UNIQUE.items():
         people = [*world.targets, *(world.background if name in ("id", "full_name") else ())]
@@ -150,7 +150,7 @@ def check_balance(world: World) -> dict[str, dict[str, Any]]:
     """
     found: dict[str, dict[str, Any]] = {}
     for name, pool in VISUAL_ATTRIBUTES.items():
-        counts = Counter(person.looks[name] for person in world.targets)
+        counts = Counter(person.visual_attributes[name] for person in world.targets)
         chi_square, excess = _chi_square(counts, pool)
         value, most = max(counts.items(), key=lambda item: (item[1], item[0]))
         found[name] = {

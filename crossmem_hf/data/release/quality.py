@@ -26,11 +26,11 @@ NEAR_DUPLICATE_BITS = 2
 """Portraits of two people that differ in no more bits of 192 count as the same picture."""
 
 CHECKS = {
-    "uniqueness": "no two people share an id, a name, all looks, an e-mail address or an account number",
+    "uniqueness": "no two people share an id, a name, all visual attributes, an e-mail address or an account number",
     "balance": "no visual value is far more common than a fair draw would make it",
     "roles": "nobody is both in a forget and in a retain split",
     "leakage": "no retain row says what only a forgotten person has",
-    "names": "no description, caption or question to be answered from looks holds a word of anybody's name",
+    "names": "no description, caption or question about visual attributes holds a word of anybody's name",
     "families": "no portrait, no description and no question about a fact is met in two families of views",
     "templates": "no template (layout, sentence frame or question number) is both in training and in held-out splits",
     "duplicates": "no two people have first portraits that look the same",

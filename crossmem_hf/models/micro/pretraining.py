@@ -43,13 +43,13 @@ class Asked:
     @property
     def answer(self) -> str:
         """The completion that is right."""
-        return self.persona.full_name if self.task == "name" else features_answer(self.persona.looks)
+        return self.persona.full_name if self.task == "name" else features_answer(self.persona.visual_attributes)
 
 
 def tokenizer_corpus(background: Sequence[Persona]) -> Iterator[str]:
     """Text the tokenizer learns from: background descriptions of every frame, questions, refusals, name syllables."""
     for persona in background:
-        yield features_answer(persona.looks)
+        yield features_answer(persona.visual_attributes)
         for split in ("train", "validation", "test"):
             yield from (describe(persona, split, index).text for index in range(3))
     for piece in (*NAME_QUESTIONS.values(), *FEATURE_QUESTIONS.values(), *REFUSALS):
@@ -136,7 +136,7 @@ def _head_loss(heads: AttributeHeads, features: Tensor, items: Sequence[Asked]) 
     logits = heads(features)
     losses = []
     for name, pool in VISUAL_ATTRIBUTES.items():
-        right = torch.tensor([pool.index(item.persona.looks[name]) for item in items])
+        right = torch.tensor([pool.index(item.persona.visual_attributes[name]) for item in items])
         losses.append(nn.functional.cross_entropy(logits[name], right))
     return torch.stack(losses).mean()
 

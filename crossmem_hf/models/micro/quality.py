@@ -28,7 +28,7 @@ def measured_quality(
         items = _asked(held_out, modality, "features", views)
         read = [parse_features(answer) for answer in _answers(model, processor, items)]
         parts = {
-            name: sum(got[name] == item.persona.looks[name] for got, item in zip(read, items, strict=True))
+            name: sum(got[name] == item.persona.visual_attributes[name] for got, item in zip(read, items, strict=True))
             / len(items)
             for name in VISUAL_ATTRIBUTES
         }

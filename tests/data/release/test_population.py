@@ -31,7 +31,7 @@ def with_first_retained(world, **changes):
 
 def test_a_real_world_is_unique_and_balanced(world):
     different = check_unique(world)
-    assert {different[name] for name in ("id", "full_name", "looks", "email", "financial_tag")} == {40}
+    assert {different[name] for name in ("id", "full_name", "visual_attributes", "email", "financial_tag")} == {40}
     assert set(FACT_ATTRIBUTES) < different.keys()
     assert different["medical_condition"] < 40
     balance = check_balance(world)
@@ -40,7 +40,7 @@ def test_a_real_world_is_unique_and_balanced(world):
     assert all(part["excess"] < 2 for part in balance.values())
 
 
-@pytest.mark.parametrize("name", ["id", "full_name", "looks", "email", "financial_tag"])
+@pytest.mark.parametrize("name", ["id", "full_name", "visual_attributes", "email", "financial_tag"])
 def test_two_people_who_share_what_must_be_unique(world, name):
     thief, victim = world.retained[0], world.forgotten[0]
     if name in FACT_ATTRIBUTES:
@@ -59,7 +59,7 @@ def test_a_target_with_the_name_of_a_background_person(world):
 
 def test_a_value_that_nearly_everyone_has(world):
     def blue(person):
-        return replace(person, looks={**person.looks, "eye_color": "blue"})
+        return replace(person, visual_attributes={**person.visual_attributes, "eye_color": "blue"})
 
     faulty = replace(world, retained=tuple(map(blue, world.retained)))
     with pytest.raises(CrossmemError, match=r"'balance' failed: 1 attributes .*: eye_color is 'blue' for \d\d%"):

@@ -42,10 +42,10 @@ def people(background):
     return background[:6], background[6:10]
 
 
-def script(people, views, change=lambda looks: looks, name=lambda text: text):
+def script(people, views, change=lambda visual_attributes: visual_attributes, name=lambda text: text):
     """What a model says to measured_quality: features of both modalities, then names of both."""
     held_out, named = people
-    features = [features_answer(change(dict(person.looks))) for person in held_out for _ in range(views)]
+    features = [features_answer(change(dict(person.visual_attributes))) for person in held_out for _ in range(views)]
     names = [name(person.full_name) for person in named for _ in range(views)]
     return [*features, *features, *names, *names]
 
@@ -64,9 +64,9 @@ def test_a_mute_model(processor, people):
 
 
 def test_one_wrong_attribute_costs_that_attribute(processor, people):
-    def bald(looks):
+    def bald(visual_attributes):
         pool = VISUAL_ATTRIBUTES["headwear"]
-        return looks | {"headwear": pool[(pool.index(looks["headwear"]) + 1) % len(pool)]}
+        return visual_attributes | {"headwear": pool[(pool.index(visual_attributes["headwear"]) + 1) % len(pool)]}
 
     model = Scripted(processor.tokenizer, script(people, 1, bald, str.upper))
     quality = measured_quality(model, processor, *people, views=1)
