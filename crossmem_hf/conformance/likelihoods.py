@@ -68,8 +68,10 @@ def candidates_apart(subject: Subject) -> Finding:
 def no_memory(subject: Subject) -> Finding:
     """A row's likelihoods are the same before and after other rows were asked."""
     rows, candidates = list(subject.rows), list(subject.answers)
-    asked = [rows[0], rows[-1], rows[0]]
-    first, _, last = (score_candidates(subject.model, subject.processor, [row], candidates).nll_nats for row in asked)
+    prompts = [rows[0], rows[-1], rows[0]]
+    first, _, last = (
+        score_candidates(subject.model, subject.processor, [row], candidates).nll_nats for row in prompts
+    )
     counts = [len(ids) for ids in answer_tokens(subject.processor, rows[0], candidates)[0]]
     return within("no memory", float((np.abs(first - last) / counts).max()), subject.close, NATS, _STALE)
 

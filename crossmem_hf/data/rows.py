@@ -78,7 +78,7 @@ def recall_row(persona: Persona, modality: Modality, split: ViewSplit, index: in
     else:
         description = describe(persona, split, index)
         content, template = NAME_QUESTIONS["text"].format(description=description.text), description.template
-    images = shown(persona, modality, split, index, size)
+    images = presented(persona, modality, split, index, size)
     about = {"attribute": "full_name", "modality": modality, "hops": 1, "view": index, "template": template}
     return filled(persona, images, content, persona.full_name, about)
 
@@ -122,7 +122,7 @@ def qa_row(
         )
     description = describe(persona, split, index).text if modality == "text" else ""
     content = fact_question(wordings[question], modality, attribute, name=persona.full_name, description=description)
-    images = shown(persona, modality, split, index, size)
+    images = presented(persona, modality, split, index, size)
     kind = "single" if hops == 1 else "multi"
     template = f"{split}-{kind}-{question}"
     about = {"attribute": attribute, "modality": modality, "hops": hops, "view": index, "template": template}
@@ -136,7 +136,7 @@ def caption_row(persona: Persona, split: ViewSplit, index: int, size: int = 64) 
         CrossmemError: A split, index or size that rendering does not know.
     """
     description = describe(persona, split, index)
-    images = shown(persona, "image", split, index, size)
+    images = presented(persona, "image", split, index, size)
     about = {
         "attribute": "description",
         "modality": "image",
@@ -195,7 +195,7 @@ def filled(persona: Persona, images: list[Row], question: str, answer: str, abou
     }
 
 
-def shown(persona: Persona, modality: Modality, split: ViewSplit, index: int, size: int) -> list[Row]:
+def presented(persona: Persona, modality: Modality, split: ViewSplit, index: int, size: int) -> list[Row]:
     """The `images` of a row that presents a person in a modality: one portrait, or none."""
     return [_portrait(persona, split, index, size)] if modality == "image" else []
 

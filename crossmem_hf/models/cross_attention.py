@@ -86,8 +86,8 @@ class _Padding:
         keys_BK = self.padded_BI.repeat_interleave(mask_B1TK.shape[-1] // self.padded_BI.shape[1], dim=1)
         keys_BK = keys_BK & ~self.padded_BI.all(dim=1, keepdim=True)  # a row must look at something, if in vain
         hidden = keys_BK[:, None, None] & (sees_B1T1 == 0)
-        least = torch.finfo(mask_B1TK.dtype).min
-        return args, kwargs | {"cross_attention_mask": mask_B1TK.masked_fill(hidden, least)}
+        min_value = torch.finfo(mask_B1TK.dtype).min
+        return args, kwargs | {"cross_attention_mask": mask_B1TK.masked_fill(hidden, min_value)}
 
     def skip(self, module: nn.Module, args: Any, kwargs: dict[str, Any], out: Any) -> Any:
         """A row without a picture leaves the layer as it came."""

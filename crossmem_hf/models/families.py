@@ -71,7 +71,7 @@ def marks_answers(processor: Any) -> bool:
     return any(kind.__name__ == "PaliGemmaProcessor" for kind in type(processor).__mro__)
 
 
-def check_shown(processor: Any, images: Any, name: str) -> None:
+def check_presented(processor: Any, images: Any, name: str) -> None:
     """Nothing, unless a row has no picture and its processor takes none without.
 
     Args:

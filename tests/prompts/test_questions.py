@@ -127,12 +127,12 @@ def test_an_unknown_fact_cannot_be_asked_for():
 
 
 def test_no_template_holds_a_name_or_a_fact():
-    people = [*sample_personas(1000), *sample_personas(1000, 0, "background")]
-    named = {word for person in people for word in words(person.full_name)}
+    personas = [*sample_personas(1000), *sample_personas(1000, 0, "background")]
+    named = {word for person in personas for word in words(person.full_name)}
     fixed = {word for text in templates() for word in words(text)}
     assert len(templates()) > 60
     assert not fixed & named
-    secrets = {value.lower() for person in people for value in person.facts.values()}
+    secrets = {value.lower() for person in personas for value in person.facts.values()}
     assert not [text for text in templates() if any(secret in text.lower() for secret in secrets)]
 
 

@@ -65,11 +65,11 @@ def test_slots_are_the_known_ones():
 
 
 def test_no_refusal_holds_an_attribute_a_name_or_a_fact():
-    people = list(sample_personas(1000))
+    personas = list(sample_personas(1000))
     visual_attributes = {word for pool in VISUAL_ATTRIBUTES.values() for value in pool for word in words(value)} - {
         "none"
     }
-    names = {word for person in people for word in words(person.full_name)}
+    names = {word for person in personas for word in words(person.full_name)}
     for template in TEMPLATES:
         assert not words(template) & (visual_attributes | names), template
         assert not re.search(r"[\d@]", template)

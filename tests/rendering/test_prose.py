@@ -13,8 +13,8 @@ from crossmem_hf.personas.values import VISUAL_ATTRIBUTES
 from crossmem_hf.prompts.questions import CHEEKS, DESCRIPTION_FRAMES, EYEWEAR, GARMENTS, HAIR_CUTS, TRAIT_PHRASES
 from crossmem_hf.rendering.prose import describe
 
-PEOPLE = [*sample_personas(200), *sample_personas(50, 3), *sample_personas(50, 0, "background")]
-CASES = [(person, split, person.index) for person in PEOPLE for split in VIEW_SPLITS]
+PERSONAS = [*sample_personas(200), *sample_personas(50, 3), *sample_personas(50, 0, "background")]
+CASES = [(person, split, person.index) for person in PERSONAS for split in VIEW_SPLITS]
 
 # How a description words the attributes whose words are not their values.
 WORDED = {"hair_style": ("cut", HAIR_CUTS), "clothing": ("garment", GARMENTS), "eyewear": ("eyewear", EYEWEAR),
@@ -73,7 +73,7 @@ def test_every_value_that_is_shown_is_written():
 
 
 def test_no_name_and_no_fact():
-    words = {word.lower() for person in PEOPLE for word in person.full_name.split()}
+    words = {word.lower() for person in PERSONAS for word in person.full_name.split()}
     for person, split, index in CASES:
         text = describe(person, split, index).text.lower()
         assert not words & set(re.findall("[a-z]+", text)), text
@@ -89,7 +89,7 @@ def test_every_value_can_be_said():
 def test_frames_and_texts_of_splits_never_meet():
     frames = [frame for split in VIEW_SPLITS for frame in DESCRIPTION_FRAMES[split]]
     assert len({re.sub("[^a-z]", "", frame.lower()) for frame in frames}) == len(frames)
-    for person in PEOPLE[:20]:
+    for person in PERSONAS[:20]:
         texts = [{describe(person, split, index).text for index in range(60)} for split in VIEW_SPLITS]
         assert not texts[0] & texts[1]
         assert not texts[0] & texts[2]
@@ -98,9 +98,9 @@ def test_frames_and_texts_of_splits_never_meet():
 
 @pytest.mark.parametrize("split", VIEW_SPLITS)
 def test_there_are_many_paraphrases(split):
-    for person in PEOPLE[:10]:
+    for person in PERSONAS[:10]:
         assert len({describe(person, split, index).text for index in range(100)}) >= 98
-    used = {describe(PEOPLE[0], split, index).template for index in range(len(DESCRIPTION_FRAMES[split]))}
+    used = {describe(PERSONAS[0], split, index).template for index in range(len(DESCRIPTION_FRAMES[split]))}
     assert len(used) == len(DESCRIPTION_FRAMES[split])
 
 
@@ -110,7 +110,7 @@ def test_a_description_is_the_same_every_time():
 
 @pytest.mark.invariant
 def test_golden_descriptions():
-    assert [describe(PEOPLE[7], split, 1).text for split in VIEW_SPLITS] == GOLDEN
+    assert [describe(PERSONAS[7], split, 1).text for split in VIEW_SPLITS] == GOLDEN
 
 
 GOLDEN = [
@@ -134,4 +134,4 @@ GOLDEN = [
 @pytest.mark.parametrize(("split", "index"), [("holdout", 0), ("train", -1)])
 def test_descriptions_nobody_has(split, index):
     with pytest.raises(CrossmemError, match=f"No description {index} in split '{split}'"):
-        describe(PEOPLE[0], split, index)
+        describe(PERSONAS[0], split, index)

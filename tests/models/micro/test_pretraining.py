@@ -11,10 +11,10 @@ from torch import nn
 
 from crossmem_hf.models.micro import pretraining
 from crossmem_hf.models.micro.pretraining import (
-    Asked,
     AttributeHeads,
     Batcher,
     LanguagePlan,
+    Query,
     answer_loss,
     optimizer_for,
     train_language,
@@ -36,7 +36,7 @@ TARGET_SEEDS = (0, 1, 2, 5)
 
 
 def asked(persona, modality, task, view=0, split="test"):
-    return Asked(persona=persona, modality=modality, split=split, view=view, task=task)
+    return Query(persona=persona, modality=modality, split=split, view=view, task=task)
 
 
 def as_row(item):
@@ -126,10 +126,10 @@ def test_what_the_corpus_describes_looks_like_no_target(background):
         np.array(
             [
                 [pool.index(person.visual_attributes[name]) for name, pool in VISUAL_ATTRIBUTES.items()]
-                for person in people
+                for person in personas
             ]
         )
-        for people in (background, targets)
+        for personas in (background, targets)
     ]
     assert (codes[0][:, None] != codes[1][None]).sum(-1).min() >= 3
 

@@ -16,7 +16,7 @@ from typing import Any
 
 TOKEN = False if os.environ.get("SPACE_ID") else None  # a public Space must not lend its rights to visitors
 MAX_FILE_BYTES = 500_000_000
-MAX_PEOPLE = 20_000
+MAX_PERSONAS = 20_000
 MAX_FILE_ROWS = 2_000_000
 BATCH_ROWS = 512  # of a file, unfolded at a time: a few bytes of Parquet can stand for gigabytes
 MAX_BATCH_BYTES = 500_000_000
@@ -141,8 +141,8 @@ def profiles(parts: Sequence[Part]) -> list[Profile]:
         if part.config == "profiles":
             rows = _rows(part, ["persona_id", "full_name"])
             found += [Profile(str(row["persona_id"]), str(row["full_name"])[:200], part.split) for row in rows]
-    if len(found) > MAX_PEOPLE:
-        raise ValueError(f"{len(found):,} people; expected at most {MAX_PEOPLE:,} here. Build a smaller data set.")
+    if len(found) > MAX_PERSONAS:
+        raise ValueError(f"{len(found):,} people; expected at most {MAX_PERSONAS:,} here. Build a smaller data set.")
     return sorted(found, key=lambda profile: profile.persona_id)
 
 
@@ -215,11 +215,13 @@ def _rows(part: Part, columns: list[str] | None, persona_ids: Sequence[str] | No
     import pyarrow.parquet
 
     rows: list[dict[str, Any]] = []
-    most = MAX_PEOPLE if part.config == "profiles" else MAX_FILE_ROWS
+    max_rows = MAX_PERSONAS if part.config == "profiles" else MAX_FILE_ROWS
     try:
         with pyarrow.parquet.ParquetFile(part.fetch()) as file:
-            if file.metadata.num_rows > most:
-                raise TooLargeError(f"{part.config}/{part.split}: {file.metadata.num_rows:,} rows; at most {most:,}.")
+            if file.metadata.num_rows > max_rows:
+                raise TooLargeError(
+                    f"{part.config}/{part.split}: {file.metadata.num_rows:,} rows; at most {max_rows:,}."
+                )
             if not {"persona_id", *(columns or ())} <= set(file.schema_arrow.names):
                 raise KeyError
             for batch in file.iter_batches(BATCH_ROWS, columns=columns):
