@@ -47,12 +47,17 @@ class PersonaDataset:
         """The rows of ``data[config, split]``; ``data[config]`` is all that the config has to train on.
 
         Raises:
-            CrossmemError: Unknown config or split, or the datasets cache can be neither written nor read.
+            CrossmemError: Another key, unknown config or split, or the datasets cache can be neither written nor read.
         """
         from crossmem_hf.data.loading import built_rows
 
-        config, split = (key, self._training_split(key)) if isinstance(key, str) else key
-        return built_rows(config, split, self.spec)
+        if isinstance(key, str):
+            key = key, self._training_split(key)
+        if not isinstance(key, tuple) or [type(name) for name in key] != [str, str]:
+            raise CrossmemError(
+                f"data[{key!r}] names no rows.", 'Take data["recall_text"] or data["recall_text", "test"].'
+            )
+        return built_rows(*key, self.spec)
 
     def _training_split(self, config: str) -> str:
         splits = SPLITS.get(config, ())
@@ -103,7 +108,15 @@ class PersonaDataset:
         rows = self[config] if split is None else self[config, split]
         if "persona_id" not in rows.column_names:
             raise CrossmemError(f"Rows of {config!r} are about no single persona.", "Use another config, such as qa.")
-        return of_personas(rows, forgotten), of_personas(rows, {one.id for one in self.personas} - forgotten)
+        retained = {one.id for one in self.personas} - forgotten
+        sets = {name: of_personas(rows, whom) for name, whom in (("forget", forgotten), ("retain", retained))}
+        for name, found in sets.items():
+            if not len(found):
+                raise CrossmemError(
+                    f"The split {split!r} of {config!r} has no row about those to {name}.",
+                    "Leave split out, or name one with rows about everybody.",
+                )
+        return sets["forget"], sets["retain"]
 
     def candidates(self) -> dict[str, list[str]]:
         """Attribute -> all its values in the population, which the truth is ranked among."""

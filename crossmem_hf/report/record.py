@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from types import NoneType
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -102,6 +103,8 @@ class Measurement(Frozen):
     @field_validator("where")
     @classmethod
     def _in_one_order(cls, where: dict[str, Value]) -> dict[str, Value]:
+        if type(where.get("seed")) not in (int, NoneType):
+            raise ValueError(f"the seed {where['seed']!r:.40} is no whole number")
         return ordered(where)
 
     @model_validator(mode="after")
@@ -219,6 +222,7 @@ class Stored(Frozen):
         kind, shown = cls.__name__.lower(), repr(str(file))
         try:
             raw = json.loads(file.read_bytes())
+            json.dumps(raw, ensure_ascii=False).encode()  # half a surrogate pair could not be written
         except OSError as error:
             raise CrossmemError(f"Could not read {shown}: {error.strerror or error}.", cls.remedy) from error
         except (ValueError, RecursionError) as error:

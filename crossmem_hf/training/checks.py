@@ -2,16 +2,20 @@
 """What must hold before training starts, so that no work is lost to bad rows. It changes nothing."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow.compute
 from datasets import Dataset, Value
 
+from crossmem_hf.data.selection import personas_of
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.models.chat import sees_images
 from crossmem_hf.models.families import check_family
 from crossmem_hf.pictures.reading import check_pictures
 from crossmem_hf.training.collate import EncodedRows
+
+if TYPE_CHECKING:
+    from crossmem_hf.evaluation.evaluator import Evaluator
 
 REPORTED = "test"
 """Begins the templates of rows that are kept for reporting."""
@@ -80,6 +84,26 @@ def check_not_reported(sets: Mapping[str, Dataset] | Dataset | None) -> None:
                 "checkpoint or the step to stop at would be chosen by what is reported afterwards.",
                 "Take validation rows, or choose nothing by them: no metric_for_best_model, keep_best or stop_at.",
             )
+
+
+def check_same_forgotten(evaluator: "Evaluator", forget: Dataset, retain: Dataset | None) -> None:
+    """Nothing, if the evaluator's groups are those that are trained on; one that has no groups may be used as well.
+
+    Raises:
+        CrossmemError: It asks about somebody to forget as one to retain, or the other way round.
+    """
+    if evaluator.forgotten is None:
+        return
+    asked = set(personas_of(evaluator.rows))
+    retained = set() if retain is None else set(personas_of(retain))
+    wrong = (asked & set(personas_of(forget))) - evaluator.forgotten | (asked & retained & evaluator.forgotten)
+    if wrong:
+        raise CrossmemError(
+            f"The evaluator holds {len(wrong)} personas for the wrong group, such as {sorted(wrong)[0]!r}: its "
+            "personas to forget are not those of the forget set.",
+            "Give the dataset that fraction (PersonaDataset(forget_fraction=...)), or the evaluator forgotten=, the "
+            "ids of the personas to forget.",
+        )
 
 
 def _check_heads(dataset: Dataset, name: str) -> None:

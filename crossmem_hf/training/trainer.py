@@ -25,7 +25,7 @@ from crossmem_hf.training.callbacks.memorization import MemorizationCallback
 from crossmem_hf.training.callbacks.pairing import NextRetainRows
 from crossmem_hf.training.callbacks.stopping import check_rule
 from crossmem_hf.training.card import write_card
-from crossmem_hf.training.checks import check_lengths, check_not_reported
+from crossmem_hf.training.checks import check_lengths, check_not_reported, check_same_forgotten
 from crossmem_hf.training.collate import Batch, EncodedRows, PairedCollator, PairedRows, RowEncoder, merge_batches
 from crossmem_hf.training.config import UnlearnConfig
 from crossmem_hf.training.heads import unscaled_as_in_forward
@@ -66,8 +66,9 @@ class UnlearnTrainer(SFTTrainer):
 
     Raises:
         CrossmemError: Before training, if sets (`checks`), adapter (`adapters`) or settings (`settings`) are unusable,
-            or `metric_for_best_model` would choose by rows that are there to be reported. During training, if a loss
-            is not finite: the weights are set back to the last good ones and saved in ``output_dir/last_good``.
+            the evaluator takes others for those to forget, or `metric_for_best_model` would choose by rows that are
+            there to be reported. During training, if a loss is not finite: the weights are set back to the last good
+            ones and saved in ``output_dir/last_good``.
     """
 
     loss_is_scaled_for_ga = False  # our loss is a mean over the rows of one micro-batch
@@ -93,6 +94,8 @@ class UnlearnTrainer(SFTTrainer):
         check_extras(kwargs)
         self._choose_losses(args, has_adapter=is_peft_model(model) or peft_config is not None)
         roles = role_sets(forget_dataset, retain_dataset, args, self.forget_term, self.retain_term, model.config)
+        if evaluator is not None:
+            check_same_forgotten(evaluator, forget_dataset, roles.get("retain"))
         forget_dataset = next(iter(roles.values()))
         encoder = RowEncoder(processing_class, max_length=args.max_length)
         self.rows = {name: EncodedRows(role, encoder, name=name) for name, role in roles.items()}
@@ -115,10 +118,7 @@ class UnlearnTrainer(SFTTrainer):
                 callbacks=list(callbacks or []),
                 **kwargs,
             )
-        seed = args.seed if args.data_seed is None else args.data_seed
-        self.train_dataset = PairedRows(
-            len(forget_dataset), len(roles.get("retain", ())), seed=seed, retain_per_forget=args.retain_per_forget
-        )
+        self.train_dataset = _paired(len(forget_dataset), len(roles.get("retain", ())), args)
         self.add_callback(NextRetainRows(self.train_dataset))
         self.add_callback(NoGradientsIntoFrozenTower())
         if layer is not None:
@@ -332,3 +332,8 @@ class UnlearnTrainer(SFTTrainer):
         method = NO_METHOD if self.args.method is None else METHODS[self.args.method]
         paper = {"title": method.paper, "id": method.arxiv} if method.paper else None
         return {"method": method.name, "paper": paper, "tags": self._tag_names, "settings": settings}
+
+
+def _paired(num_forget: int, num_retain: int, args: UnlearnConfig) -> PairedRows:
+    seed = args.seed if args.data_seed is None else args.data_seed
+    return PairedRows(num_forget, num_retain, seed=seed, retain_per_forget=args.retain_per_forget)

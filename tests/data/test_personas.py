@@ -29,6 +29,9 @@ def test_persona_dataset_has_the_rows_of_load_rows(data):
         data["recal"]
     with pytest.raises(CrossmemError, match="Unknown split 'holdout' of config 'qa'"):
         data["qa", "holdout"]
+    for odd in (3, ("qa",), ("qa", "forget", "x"), ("qa", 0)):
+        with pytest.raises(CrossmemError, match="names no rows"):
+            data[odd]
 
 
 def test_persona_dataset_forgets_whom_its_forget_splits_hold(data):
@@ -53,6 +56,8 @@ def test_forget_retain_of_another_split_and_of_rows_about_nobody(data):
         data.forget_retain("candidates")
     with pytest.raises(CrossmemError, match="leaves an empty forget set"):
         data.forget_retain("recall_text", 0.01)
+    with pytest.raises(CrossmemError, match="'forget' of 'qa' has no row about those to retain"):
+        data.forget_retain("qa", split="forget")
 
 
 def test_candidates_are_all_values_of_the_population(data):

@@ -30,6 +30,8 @@ def record(*measurements, **changes):
         ({"value": "0.5"}, r"Measurement.value: .* valid number; got '0.5'"),
         ({"value": float("nan")}, r"Measurement.value: .* finite"),
         ({"value": 0.7}, r"recall 0.7 \[0.4, 0.6\], n=20 lies outside its own interval"),
+        ({"where": {"seed": "zero"}}, "the seed .zero. is no whole number"),
+        ({"where": {"seed": True}}, "the seed True is no whole number"),
         ({"ci": (float("-inf"), 1.0)}, r"Measurement.ci.0: .* finite"),
         ({"ci": (0.4,)}, r"Measurement.ci"),
         ({"n": 0}, r"Measurement.n: .* greater than or equal to 1; got 0"),
@@ -139,6 +141,7 @@ def test_record_survives_the_disk_with_equal_bytes(tmp_path):
         ('{"schema_version": 1, "measurements": []}', "is of schema version 1; this crossmem_hf reads version 2"),
         ('{"schema_version": 2}', "is no valid record. Record.study: Field required"),
         ("[" * 100_000, "is not JSON"),
+        ('{"schema_version": 2, "study": "\\ud800"}', "is not JSON.*surrogates not allowed"),
     ],
 )
 def test_read_refuses_what_is_no_record(tmp_path, content, said):

@@ -279,6 +279,13 @@ def test_a_trainer_takes_an_evaluator(model, tmp_path):
     assert callback.history[0]["forget_text_recall"] == 1.0
 
 
+@pytest.mark.parametrize("forgotten", [["p0"], ["p0", "p1", "p2"]])
+def test_a_trainer_refuses_an_evaluator_with_other_groups(forgotten, tmp_path):
+    evaluator = Evaluator(toy.EVERYBODY, metrics=["recall"], forgotten=forgotten)
+    with pytest.raises(CrossmemError, match="The evaluator holds 1 personas for the wrong group"):
+        toy.forgetting(tmp_path, tiny.memorized(), evaluator=evaluator)
+
+
 MISTAKES = {
     "no steps": ({"every_steps": 0}, "every_steps=0"),
     "no recall": ({"stop_at": 1.5}, r"stop_at=1\.5"),
