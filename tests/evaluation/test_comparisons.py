@@ -158,10 +158,10 @@ def test_a_judge_is_asked_once_and_its_scores_are_averaged(tmp_path, tiny_model,
     with JudgeServer(lambda queried: verdict(1.0 if queried.number % 2 else 0.0)) as server:
         settings = replace(settings, judge_url=server.url)
         record = run_score(settings, tmp_path, console=quiet())
-        queried = len(server.queried)
+        queried = len(server.requested)
         assert run_score(settings, tmp_path, console=quiet()) == record
-        assert len(server.queried) == queried
-        headers = [{name.lower(): value for name, value in one.headers.items()} for one in server.queried]
+        assert len(server.requested) == queried
+        headers = [{name.lower(): value for name, value in one.headers.items()} for one in server.requested]
         assert {sent["authorization"] for sent in headers} == {"Bearer sk-told-to-nobody-else"}
     items = Predictions.read(tmp_path / "predictions.jsonl")
     assert {item["judge_score"] for item in items} == {0.0, 1.0}

@@ -119,9 +119,9 @@ def test_a_judge_that_fails_often_gives_no_mean_and_is_asked_again(settings, tmp
         assert record.one("judge_score") is None
         assert record.one("exact_match").n == 4
         server.behave = lambda queried: verdict(0.0)
-        before = len(server.queried)
+        before = len(server.requested)
         again, _ = run(replace(judged, judge_url=server.url), tmp_path)
-        assert len(server.queried) == before + 3
+        assert len(server.requested) == before + 3
     assert (again.one("judge_score").value, again.one("judge_score").n) == (pytest.approx(0.9 / 4), 4)
 
 
