@@ -25,7 +25,7 @@ def test_everybody_is_listed_with_their_split(personas, materialized):
     assert personas.found("everyone", "nobody of this name") == []
 
 
-def test_a_person_has_looks_facts_views_and_questions(explorer, personas):
+def test_a_person_has_attributes_facts_views_and_questions(explorer, personas):
     from crossmem_hf.personas.sampling import sample_personas
     from crossmem_hf.personas.values import FACT_ATTRIBUTES, VISUAL_ATTRIBUTES
 
