@@ -91,12 +91,12 @@ def run_score(
     together(lambda: ready.append(_prepared(settings)))
     prepared: _Prepared = ready.pop()
     with ExitStack() as held:
-        mark = fingerprint({**settings.who_and_what(), "model": prepared.model})
-        together(lambda: _claim(held, folder, mark, overwrite=overwrite) if state.is_main_process else None)
+        made_from = fingerprint({**settings.who_and_what(), "model": prepared.model})
+        together(lambda: _claim(held, folder, made_from, overwrite=overwrite) if state.is_main_process else None)
         together(lambda: ready.append(_loaded(settings, prepared, str(state.device))))
         loaded: _Loaded = ready.pop()
         # Only now, so that a name mistyped at the first try does not own a new folder.
-        together(lambda: claim_folder(folder, mark, overwrite=overwrite) if state.is_main_process else None)
+        together(lambda: claim_folder(folder, made_from, overwrite=overwrite) if state.is_main_process else None)
         evaluator = Evaluator(
             prepared.questions,
             metrics=settings.metrics,
@@ -117,11 +117,11 @@ def run_score(
         return records[int(state.process_index)]
 
 
-def _claim(held: ExitStack, folder: Path, mark: str, *, overwrite: bool) -> None:
+def _claim(held: ExitStack, folder: Path, made_from: str, *, overwrite: bool) -> None:
     """Lock the folder, and refuse one that belongs to another run."""
     held.enter_context(locked(folder))
     if any(not path.name.startswith(".") for path in folder.iterdir()):
-        claim_folder(folder, mark, overwrite=overwrite)
+        claim_folder(folder, made_from, overwrite=overwrite)
 
 
 def _prepared(settings: ScoreSettings) -> _Prepared:

@@ -219,10 +219,10 @@ def _forgotten(splits: Mapping[str, set[str]], options: QuestionImport) -> froze
     if options.forget_people is None:
         return forget_ids(list(splits), options.forget_fraction, options.seed)
     wanted = frozenset(map(person_key, options.forget_people))
-    strangers = sorted(wanted - splits.keys())
-    if strangers:
+    unknown = sorted(wanted - splits.keys())
+    if unknown:
         raise CrossmemError(
-            f"{strangers[0]!r} is to be forgotten and is not in the table ({len(strangers)} such people).",
+            f"{unknown[0]!r} is to be forgotten and is not in the table ({len(unknown)} such people).",
             "Check the list, and the mapping's person.",
         )
     check_disjoint(sorted(wanted), sorted(splits.keys() - wanted))

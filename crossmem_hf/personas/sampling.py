@@ -44,7 +44,7 @@ def sample_personas(n: int, seed: int = 0, population: Population = "target") ->
     Args:
         n: How many, from 1 to `capacity(population)`. Person k is the same whatever `n` is.
         seed: Which world.
-        population: ``"target"`` people are to be memorised; ``"background"`` people are what a base model may see.
+        population: ``"target"`` people are to be memorized; ``"background"`` people are what a base model may see.
             The two share no first name, no last name and no look-alikes (at least three attributes differ).
 
     Raises:

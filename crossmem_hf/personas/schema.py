@@ -21,7 +21,7 @@ class Persona:
         id: Unique over populations, seeds and indices, e.g. ``"t0-00007"``.
         index: Position in its population, from 0.
         seed: The world the persona belongs to.
-        population: ``"target"`` (to be memorised) or ``"background"`` (what a base model may see).
+        population: ``"target"`` (to be memorized) or ``"background"`` (what a base model may see).
         full_name: First and last name; unique over both populations of a world.
         looks: Visual attribute -> value, one of `values.VISUAL_ATTRIBUTES`; shown by portraits and descriptions alike.
         facts: Private attribute -> value, one of `values.FACT_ATTRIBUTES`; never shown by portraits or descriptions.

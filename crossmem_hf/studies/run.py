@@ -27,10 +27,10 @@ NOT_RUN: Final = "not run: "
 
 
 def default_folder(study: Study, settings: StudySettings) -> Path:
-    """Where a study goes unless told otherwise; with other settings it goes elsewhere."""
-    mark = owner(study, settings)
-    usual = mark == owner(study, study.settings())
-    return Path("crossmem_runs") / (study.name if usual else f"{study.name}-{mark[:8]}")
+    """Where a study goes by default; with other settings it goes elsewhere."""
+    made_from = owner(study, settings)
+    usual = made_from == owner(study, study.settings())
+    return Path("crossmem_runs") / (study.name if usual else f"{study.name}-{made_from[:8]}")
 
 
 def owner(study: Study, settings: StudySettings) -> str:

@@ -228,10 +228,10 @@ def check_written(folder: Path) -> str:
         ) from error
     files = sorted(folder.rglob("*.parquet"))
     own = {*files, *(folder / name for name in (FILE_NAME, *_BESIDE))}
-    strangers = sorted(path for path in folder.rglob("*") if path.is_file() and path not in own)
-    if strangers:
+    foreign = sorted(path for path in folder.rglob("*") if path.is_file() and path not in own)
+    if foreign:
         raise CrossmemError(
-            f"{str(strangers[0])!r} is no part of the dataset ({len(strangers)} such files), and would be published.",
+            f"{str(foreign[0])!r} is no part of the dataset ({len(foreign)} such files), and would be published.",
             "Move it away.",
         )
     found = content_fingerprint({path.relative_to(folder).as_posix(): file_digest(path) for path in files})
