@@ -132,16 +132,16 @@ def name_row(size: int) -> Row:
     return _row(person, 0, size, NAME_QUESTIONS["image"], person.full_name)
 
 
-def fact_rows(num_people: int, questions: int, size: int, *, one_picture: bool) -> list[Row]:
+def fact_rows(num_personas: int, questions: int, size: int, *, one_picture: bool) -> list[Row]:
     """So many different questions about each of so many people, all on one picture of theirs or each on its own.
 
     Equal pictures come as objects of their own, as rows of a dataset do.
     """
     kinds = [(fact, words) for words in SINGLE_HOP_QUESTIONS["train"] for fact in FACT_ATTRIBUTES]
-    people, rows = list(sample_personas(num_people + questions // len(kinds))), []
-    for place, person in enumerate(people[:num_people]):
+    personas, rows = list(sample_personas(num_personas + questions // len(kinds))), []
+    for place, person in enumerate(personas[:num_personas]):
         for number in range(questions):
-            named = people[place + number // len(kinds)]  # once everything is asked about one, about the next
+            named = personas[place + number // len(kinds)]  # once everything is asked about one, about the next
             fact, words = kinds[number % len(kinds)]
             asked = fact_question(words, "image", fact, name=named.full_name, description="")
             rows.append(_row(person, 0 if one_picture else number, size, asked, named.facts[fact]))

@@ -111,16 +111,24 @@ def compared(
 
 
 def judged(
-    case: str, opponent: str, result: dict[str, Any], target: float | None, *, at_most: bool = False, note: str = ""
+    case: str,
+    opponent: str,
+    result: dict[str, Any],
+    target: float | None,
+    *,
+    lower_is_better: bool = False,
+    note: str = "",
 ) -> dict[str, Any]:
     """A contest with its name and whether it reached its target, said at once.
 
     Args:
-        at_most: The ratio is ours to the opponent's, and small is good; else theirs to ours.
+        lower_is_better: The ratio is ours to the opponent's, and small is good; else theirs to ours.
     """
-    ratio, clock = (1 / value if value and at_most else value for value in (result["ratio"], result["wall_ratio"]))
-    met = None if target is None else (ratio <= target if at_most else ratio >= target)
-    verdict = {"ratio": ratio, "wall_ratio": clock, "target": target, "at_most": at_most, "met": met}
+    ratio, clock = (
+        1 / value if value and lower_is_better else value for value in (result["ratio"], result["wall_ratio"])
+    )
+    met = None if target is None else (ratio <= target if lower_is_better else ratio >= target)
+    verdict = {"ratio": ratio, "wall_ratio": clock, "target": target, "lower_is_better": lower_is_better, "met": met}
     whole = {"case": case, "opponent": opponent, **result, **verdict, "note": note}
     print("  " + " | ".join(_cells(whole)), flush=True)
     return whole
@@ -144,7 +152,7 @@ HEADINGS = (
 
 def _cells(result: dict[str, Any]) -> list[str]:
     """A cell a heading; empty where a contest has no such number, as one of memory has no seconds."""
-    symbol = "≤" if result["at_most"] else "≥"
+    symbol = "≤" if result["lower_is_better"] else "≥"
     peaks = [result[f"{side}_peak_bytes"] for side in ("ours", "opponent")]
     return [
         result["case"],
@@ -219,7 +227,7 @@ def finished(arena: Arena, results: list[dict[str, Any]], growth: Sequence[dict[
         write_atomic(settings.output, json.dumps(record, indent=2) + "\n")
 
 
-def most_at_once(arena: Arena, count: int, work: Callable[[int], Any]) -> int:
+def max_batch_size(arena: Arena, count: int, work: Callable[[int], Any]) -> int:
     """How many of `count` sequences the opponent takes at once: as told, or all, or the largest power of 2 that fits.
 
     Args:

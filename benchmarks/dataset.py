@@ -65,7 +65,7 @@ def measured(folder: Path, spec: DatasetSpec, num_proc: int) -> dict[str, Any]:
     portraits = report.portraits["drawn"]
     return {
         "num_proc": num_proc,
-        "people": spec.num_personas,
+        "personas": spec.num_personas,
         "portraits": portraits,
         "rows": rows,
         "wall_seconds": seconds,

@@ -21,7 +21,7 @@ from opponents import prepared, sizes_of
 from crossmem_hf.scoring.generation import generate_answers
 
 TARGETS = {"cpu": 2, "cuda": 4}
-MOST_UNEQUAL = {torch.float32: 0.0, torch.bfloat16: 0.1}  # share of the answers
+MAX_UNEQUAL = {torch.float32: 0.0, torch.bfloat16: 0.1}  # share of the answers
 
 
 def main() -> None:
@@ -51,7 +51,7 @@ def measured(arena: Arena) -> dict[str, Any]:
         return 1 - shares[-1]
 
     sides = partial(ours_of, arena, rows), partial(one_by_one, arena, rows)
-    result = contest(arena, *sides, differ, tolerance=MOST_UNEQUAL[arena.shape.dtype])
+    result = contest(arena, *sides, differ, tolerance=MAX_UNEQUAL[arena.shape.dtype])
     case = f"generation, {len(rows)} questions, {settings.num_pictures} pictures, batch {settings.batch_size}"
     prompts = sizes_of(arena.processor, rows, [row["answer"] for row in rows]).split(",")[0]
     note = f"{prompts}, at most {settings.max_new_tokens} new; {shares[0]:.0%} of answers equal"

@@ -21,7 +21,7 @@ import torch
 import unlearn_step
 from arena import Arena
 from contest import entered
-from unlearn_sides import adapted, people_rows
+from unlearn_sides import adapted, persona_rows
 
 HERE = Path(__file__).resolve().parent
 CONFIGS = HERE.parent / "recipes" / "accelerate"
@@ -83,14 +83,14 @@ def steps_part(bench: Bench) -> Results:
     """A step of NPO against GD, two models and SFT: small batches with activations kept, larger ones recomputed."""
     for checkpointing, full in ((False, "--batch_size 1 --num_rows 4"), (True, "--batch_size 4 --num_rows 16")):
         arena = bench.arena(unlearn_step, f"{full} --repeats 3", "--batch_size 2 --num_rows 4 --repeats 1")
-        rows = people_rows(arena, "image", arena.settings.num_rows)
+        rows = persona_rows(arena, "image", arena.settings.num_rows)
         yield from unlearn_step.steps(arena, bench.adapted(arena), rows, checkpointing=checkpointing)
 
 
 def memory_part(bench: Bench) -> Results:
     """The most memory of a step, ours and with two models, each alone on the device."""
     arena = bench.arena(unlearn_step, "--batch_size 4 --num_rows 8", "--batch_size 2 --num_rows 2")
-    rows = people_rows(arena, "image", arena.settings.num_rows)
+    rows = persona_rows(arena, "image", arena.settings.num_rows)
     yield from unlearn_step.peaks(arena, bench.adapted(arena), rows)
 
 

@@ -42,11 +42,11 @@ def main() -> None:
 
 def measured(size: int, num_portraits: int, repeats: int) -> dict[str, float]:
     """Portraits a CPU second at one size: the median of the repeats, with the slowest and the fastest."""
-    people = list(sample_personas(num_portraits))
+    personas = list(sample_personas(num_portraits))
     rates = []
     for repeat in range(repeats):
         start = time.process_time()
-        for person in people:
+        for person in personas:
             render_portrait(person, view_for(person, "train", repeat), size)
         rates.append(num_portraits / (time.process_time() - start))
     return {

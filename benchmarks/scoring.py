@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 from arena import Arena, Row, arena_of, fact_rows, name_row, names
-from contest import base_parser, complete, contest, entered, finished, judged, most_at_once, timed
+from contest import base_parser, complete, contest, entered, finished, judged, max_batch_size, timed
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from opponents import (
@@ -120,7 +120,7 @@ def candidates_case(arena: Arena, count: int, targets: tuple[float, float]) -> l
 def batch_of(arena: Arena, row: Row, candidates: Sequence[str]) -> int:
     """How many candidates the opponent takes at once, tried with the longest."""
     longest = sorted(candidates, key=lambda text: -len(answer_ids(arena.processor, row, text)))
-    return most_at_once(
+    return max_batch_size(
         arena, len(candidates), lambda size: batched(arena.model, arena.processor, row, longest[:size], size)
     )
 
@@ -168,7 +168,9 @@ def against_floor(arena: Arena) -> list[Result]:
         )
         note = f"{sizes_of(arena.processor, [row], candidates)}; the floor packs without prefix sharing; "
         note += f"ours also prepares picture and tokens, {1000 * preparing.seconds:.0f} ms"
-        results.append(judged(f"K = {count}, ours to the floor", "floor", result, 1.3, at_most=True, note=note))
+        results.append(
+            judged(f"K = {count}, ours to the floor", "floor", result, 1.3, lower_is_better=True, note=note)
+        )
     return results
 
 
@@ -190,7 +192,7 @@ def five_at_once(arena: Arena) -> list[Result]:
     for one_picture, words in ((False, "a picture each"), (True, "4 to a picture")):
         rows = fact_rows(arena.settings.num_rows // 4, 4, arena.pixels, one_picture=one_picture)
         plain = partial(a_pass_a_metric, arena.model, arena.processor)
-        size = most_at_once(arena, len(rows), lambda size, rows=rows, plain=plain: plain(rows[:size], size))
+        size = max_batch_size(arena, len(rows), lambda size, rows=rows, plain=plain: plain(rows[:size], size))
         note = f"{sizes_of(arena.processor, rows, [row['answer'] for row in rows])}; opponent batched by {size}"
         result = contest(
             arena,

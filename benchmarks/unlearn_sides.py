@@ -58,7 +58,7 @@ def twin(model: PeftModel) -> PeftModel:
     return copy.deepcopy(model, {id(tensor): tensor for tensor in shared})
 
 
-def people_rows(arena: Arena, modality: str, count: int) -> tuple[Dataset, Dataset]:
+def persona_rows(arena: Arena, modality: str, count: int) -> tuple[Dataset, Dataset]:
     """So many rows of people to forget and of others to keep, asked by portrait, by description, or by turns."""
     kinds = {"both": ("image", "text")}.get(modality, (modality,))
     size = min(512, max(48, arena.pixels))

@@ -26,7 +26,7 @@ import torch
 from arena import Arena
 from contest import TOLERANCES, Run, base_parser, compared, complete, entered, finished, judged, timed
 from datasets import Dataset
-from unlearn_sides import SIDES, Side, adapted, people_rows, side_of, twin
+from unlearn_sides import SIDES, Side, adapted, persona_rows, side_of, twin
 
 from crossmem_hf.storage import write_atomic
 from crossmem_hf.training.reference_cache import kept_logprobs
@@ -40,7 +40,7 @@ EPOCHS = 5  # ReMem's, to say what the reference adds to a whole run
 def main() -> None:
     settings = parsed()
     arena = entered(settings)
-    model, rows = adapted(arena), people_rows(arena, settings.modality, settings.num_rows)
+    model, rows = adapted(arena), persona_rows(arena, settings.modality, settings.num_rows)
     with TemporaryDirectory() as folder:
         settings.folder = Path(folder)
         if settings.sharded:
@@ -119,18 +119,21 @@ def stepped(
     if not difference <= tolerance:
         raise SystemExit(f"NPO and {name} differ by {difference} (at most {tolerance}); a ratio would mean nothing.")
     rounds = [our.seconds / their.seconds for our, their in zip(ours, theirs, strict=True)]
-    spread = {
+    ranges = {
         "rounds": len(rounds),
         "round_ratios": rounds,
-        "ours_spread": spread_of(ours),
-        "opponent_spread": spread_of(theirs),
+        "ours_relative_range": relative_range(ours),
+        "opponent_relative_range": relative_range(theirs),
         "losses": {"ours": sides["npo"].clock.losses, "opponent": sides[name].clock.losses},
     }
     note = f"single rounds {min(rounds):.2f} to {max(rounds):.2f}"
-    return judged(case, words, compared(ours, theirs, difference, tolerance), target, at_most=True, note=note) | spread
+    return (
+        judged(case, words, compared(ours, theirs, difference, tolerance), target, lower_is_better=True, note=note)
+        | ranges
+    )
 
 
-def spread_of(runs: list[Run]) -> float:
+def relative_range(runs: list[Run]) -> float:
     """From the fastest run to the slowest, as a share of the median."""
     seconds = [run.seconds for run in runs]
     return (max(seconds) - min(seconds)) / median(seconds)
@@ -163,7 +166,7 @@ def in_bytes(case: str, words: str, ours: float, theirs: float, target: float | 
     nothing = dict.fromkeys(("ours_seconds", "opponent_seconds", "wall_ratio", "difference", "tolerance"))
     result: Result = {"ratio": theirs / ours, "ours_peak_bytes": ours, "opponent_peak_bytes": theirs}
     result["runs"] = {"ours": [], "opponent": []}
-    return judged(case, words, nothing | result, target, at_most=True, note=note)
+    return judged(case, words, nothing | result, target, lower_is_better=True, note=note)
 
 
 def weights(sides: dict[str, Side]) -> Result:
@@ -199,7 +202,7 @@ def reference_pass(arena: Arena, sides: dict[str, Side], runs: dict[str, list[Ru
     case = f"reference pass over {settings.num_rows} rows, once"
     words = "what two models add in an epoch"
     more = {"epochs_to_pay_back": epochs, "epochs": EPOCHS, "run_to_gd": whole, "read_again_seconds": again.seconds}
-    return judged(case, words, result, None, at_most=True, note=note) | more
+    return judged(case, words, result, None, lower_is_better=True, note=note) | more
 
 
 def peaks(arena: Arena, model: Any, rows: Rows) -> list[Result]:

@@ -50,9 +50,9 @@ def words(x: float, y: float, said: str, *, anchor: str = "start", look: str = "
     return f'<text class="{look}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(said)}</text>'
 
 
-def short(said: str, most: int) -> str:
+def short(said: str, max_length: int) -> str:
     """A text of at most so many characters, an ellipsis at its end where some were left out."""
-    return said if len(said) <= most else f"{said[: most - 1]}…"
+    return said if len(said) <= max_length else f"{said[: max_length - 1]}…"
 
 
 def line(x1: float, y1: float, x2: float, y2: float, look: str) -> str:

@@ -119,7 +119,7 @@ def card_sections(folder: Path) -> dict[str, str]:
     return sections
 
 
-def fault_html(message: str, heading: str = "This table cannot be scored.") -> str:
+def error_html(message: str, heading: str = "This table cannot be scored.") -> str:
     """An error on the page: said at once by a screen reader, and never as markup."""
     said = f"<strong>{escape(heading)}</strong><p>{escape(message)}</p>"
     return f'<div class="cm-fault" role="alert">{said}</div>'
@@ -179,7 +179,7 @@ def answers(page: Page, cells: Sequence[Sequence[Any]], *options: Any) -> tuple[
         rows, places = filled_rows(cells)
         shown = page.score(rows, *options)
     except (ValueError, OverflowError) as fault:
-        return fault_html(_placed(str(fault), places)), [], "", {}
+        return error_html(_placed(str(fault), places)), [], "", {}
     items = [[_rounded(cell) for cell in row] for row in shown.items]
     return shown_html(shown), items, call_text(page, shown.call), dict(shown.result)
 
@@ -279,7 +279,7 @@ def _react(gr: Any, page: Page, form: _Form, outputs: list[Any]) -> None:
         try:
             cells = read_table(raw or "", page.columns)
         except ValueError as fault:
-            return gr.skip(), fault_html(str(fault)), [], "", {}
+            return gr.skip(), error_html(str(fault)), [], "", {}
         return cells, *answers(page, cells, *values)
 
     def chosen(name: str, *values: Any) -> Any:

@@ -56,11 +56,11 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2, help="CPU threads")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    people = list(sample_personas(SEEN + HELD_OUT, arguments.seed, "background"))
-    seen, held_out, named = people[:SEEN], people[SEEN:], people[:NAMED]
+    personas = list(sample_personas(SEEN + HELD_OUT, arguments.seed, "background"))
+    seen, held_out, named = personas[:SEEN], personas[SEEN:], personas[:NAMED]
     shape = MicroShape()
     seed_everything(arguments.seed)
-    processor = build_processor(tokenizer_corpus(people[:300]), shape)
+    processor = build_processor(tokenizer_corpus(personas[:300]), shape)
     model = build_model(processor, shape)
     eyes, heads = AttributeHeads(shape.vision_width), AttributeHeads(shape.text_width)
     plan = LanguagePlan(steps=arguments.language_steps, contrast=arguments.contrast, attributes=arguments.attributes)

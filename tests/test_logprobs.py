@@ -6,7 +6,7 @@ import torch
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.logprobs import answer_logprobs, answer_mask, answer_scores, score_logits, sequence_logprobs
 from crossmem_hf.training.collate import RowEncoder, merge_batches
-from tests.training import world
+from tests.training import tiny
 
 LABELS = torch.tensor([[-100, -100, 3, 1, -100], [-100, 2, -100, -100, -100], [-100, -100, -100, 0, 4]])
 
@@ -28,11 +28,11 @@ def oracle(logits, labels):
 
 
 def batch_of(rows):
-    encoder = RowEncoder(world.processor())
+    encoder = RowEncoder(tiny.processor())
     return merge_batches([encoder.encode(row) for row in rows], pad_token_id=encoder.pad_token_id)
 
 
-MIXED = [world.row(p, m, v) for p in world.PEOPLE for m, v in (("image", 0), ("text", 3))]
+MIXED = [tiny.row(p, m, v) for p in tiny.PERSONAS for m, v in (("image", 0), ("text", 3))]
 
 
 def test_equals_a_numpy_oracle_in_float64():
@@ -95,7 +95,7 @@ def test_shapes_that_disagree():
 
 def test_labels_are_required():
     with pytest.raises(CrossmemError, match="no 'labels'"):
-        answer_scores(world.model(), {"input_ids": torch.zeros(1, 2, dtype=torch.long)})
+        answer_scores(tiny.model(), {"input_ids": torch.zeros(1, 2, dtype=torch.long)})
 
 
 def test_rows_cuts_everything_alike():
@@ -107,7 +107,7 @@ def test_rows_cuts_everything_alike():
 
 @torch.no_grad()
 def test_the_model_path_equals_full_logits():
-    model, batch = world.model().eval(), batch_of(MIXED)
+    model, batch = tiny.model().eval(), batch_of(MIXED)
     logits = model(**{key: value for key, value in batch.items() if key != "labels"}).logits
     torch.testing.assert_close(answer_logprobs(model, batch), sequence_logprobs(logits, batch["labels"]))
 
@@ -116,7 +116,7 @@ def test_the_model_path_equals_full_logits():
 def test_the_fused_head_gives_the_same():
     from trl.trainer.utils import add_fused_lm_head
 
-    model, batch = world.model().eval(), batch_of(MIXED)
+    model, batch = tiny.model().eval(), batch_of(MIXED)
     plain = answer_scores(model, batch)
     add_fused_lm_head(model)
     fused = answer_scores(model, batch, fused=True)
@@ -127,14 +127,14 @@ def test_the_fused_head_gives_the_same():
 
 @torch.no_grad()
 def test_a_batch_of_eight_equals_eight_batches_of_one():
-    model = world.model().eval()
+    model = tiny.model().eval()
     alone = torch.cat([answer_logprobs(model, batch_of([row])) for row in MIXED])
     torch.testing.assert_close(answer_logprobs(model, batch_of(MIXED)), alone, rtol=1e-5, atol=1e-5)
 
 
 @torch.no_grad()
 def test_left_padding_equals_right_padding():
-    model, right = world.model().eval(), batch_of(MIXED)
+    model, right = tiny.model().eval(), batch_of(MIXED)
     left = dict(right)
     for key in ("input_ids", "attention_mask", "labels"):
         left[key] = torch.stack(
@@ -149,7 +149,7 @@ def test_left_padding_equals_right_padding():
 
 @torch.no_grad()
 def test_what_stands_under_the_padding_is_ignored():
-    model, batch = world.model().eval(), batch_of(MIXED)
+    model, batch = tiny.model().eval(), batch_of(MIXED)
     scribbled = batch | {"input_ids": batch["input_ids"].masked_fill(batch["attention_mask"] == 0, 9)}
     assert not torch.equal(scribbled["input_ids"], batch["input_ids"])
     torch.testing.assert_close(answer_logprobs(model, scribbled), answer_logprobs(model, batch))

@@ -103,7 +103,7 @@ def import_qa(
         typer.Option(help="SPLIT=WHERE, repeated: WHERE is a config of a dataset or a file in a folder."),
     ] = None,
     images: Annotated[Path | None, typer.Option(help="Folder of the pictures that the table names.")] = None,
-    forget_people: Annotated[
+    forget_personas: Annotated[
         str | None, typer.Option(help="Who is forgotten: a file with one a line, or FILE.json#KEY.")
     ] = None,
     image_size: _Size = 336,
@@ -120,14 +120,14 @@ def import_qa(
     with clear_errors():
         from crossmem_hf.importing.mapping import read_mapping
         from crossmem_hf.importing.pictures import PictureShape
-        from crossmem_hf.importing.questions import QuestionImport, import_questions, people_listed
+        from crossmem_hf.importing.questions import QuestionImport, import_questions, personas_listed
         from crossmem_hf.importing.tables import parts_of
 
         options = QuestionImport(
             mapping=read_mapping(mapping),
             parts=parts_of(source, part or [], config=config, split=split),
             images=images,
-            forget_people=None if forget_people is None else people_listed(forget_people),
+            forget_personas=None if forget_personas is None else personas_listed(forget_personas),
             shape=PictureShape(size=image_size, fit=fit, kind=picture_format),  # type: ignore[arg-type]  # it checks
             forget_fraction=forget_fraction,
             seed=seed,

@@ -102,7 +102,7 @@ def portraits(
         folder = _checked(given)
         about = run_portraits(_settings(given), folder)
         if joined_state().is_main_process:
-            _tell(about, folder)
+            _print_counts(about, folder)
         leave()
 
 
@@ -171,8 +171,8 @@ def _settings(given: dict[str, Any]) -> "PortraitSettings":
     )
 
 
-def _tell(about: dict[str, Any], folder: Path) -> None:
+def _print_counts(about: dict[str, Any], folder: Path) -> None:
     for stage, counts in about["attempts"].items():
-        told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
-        console.print(f"{stage}: {told}", highlight=False)
+        listed = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
+        console.print(f"{stage}: {listed}", highlight=False)
     console.print(f"{about['num_portraits']} portraits in {folder.resolve()}", highlight=False, soft_wrap=True)

@@ -21,12 +21,12 @@ def template(subject: Subject) -> Finding:
     for row in subject.rows:
         prompt, whole = written(subject.processor, row, row["answer"])
         turns = turns_of(subject.processor, row, row["answer"])
-        asked = subject.processor.apply_chat_template(turns[:1], tokenize=False, add_generation_prompt=True)
-        if not whole.startswith(asked.rstrip()) or row["answer"] not in whole[len(prompt) :]:
+        prompts = subject.processor.apply_chat_template(turns[:1], tokenize=False, add_generation_prompt=True)
+        if not whole.startswith(prompts.rstrip()) or row["answer"] not in whole[len(prompt) :]:
             return Finding(
                 check=name,
                 status="fails",
-                found=f"The prompt {asked[-40:]!r} is no start of the conversation {whole[-60:]!r}.",
+                found=f"The prompt {prompts[-40:]!r} is no start of the conversation {whole[-60:]!r}.",
                 remedy="Use a chat template whose generation prompt is how it opens the assistant's turn.",
             )
         begins = str(tokenizer_of(subject.processor).bos_token)  # which the processor may write, if no template does
@@ -117,28 +117,28 @@ def _steps_until(subject: Subject, end: int) -> int:
 def pictures(subject: Subject) -> Finding:
     """Each picture has a placeholder, its pixels reach the model's inputs, and a text has none of both."""
     name = "pictures"
-    if not subject.shown:
+    if not subject.with_pictures:
         return Finding(check=name, status="skipped", found="The model has no image tower.")
-    one, two = subject.shown[0], subject.shown[3]
-    faults = []
+    one, two = subject.with_pictures[0], subject.with_pictures[3]
+    problems = []
     marks = [_placeholders(subject, {**one, "images": images}) for images in (one["images"], two["images"])]
     if not min(marks):
-        faults.append(f"prompts about one and two pictures hold {marks[0]} and {marks[1]} image tokens")
+        problems.append(f"prompts about one and two pictures hold {marks[0]} and {marks[1]} image tokens")
     if any(_same(subject, two, {**two, "images": [image] * 2}) for image in two["images"]):
-        faults.append("two different pictures give the inputs of one")
+        problems.append("two different pictures give the inputs of one")
     if _same(subject, one, {**one, "images": two["images"][1:]}):
-        faults.append("another picture gives the same inputs")
+        problems.append("another picture gives the same inputs")
     for row in subject.rows:
         if not row["images"]:
             plain = inputs_of(subject, row, written(subject.processor, row, "x")[0])
             if "pixel_values" in plain or _placeholders(subject, row):
-                faults.append("a row without a picture has picture inputs")
+                problems.append("a row without a picture has picture inputs")
     return Finding(
         check=name,
-        status="fails" if faults else "holds",
-        found="; ".join(faults) or f"{marks[0]} image tokens for one picture, {marks[1]} for two",
+        status="fails" if problems else "holds",
+        found="; ".join(problems) or f"{marks[0]} image tokens for one picture, {marks[1]} for two",
         remedy="Check that the chat template writes a placeholder a picture and that the processor is the model's own."
-        if faults
+        if problems
         else "",
     )
 

@@ -8,7 +8,7 @@ from crossmem_hf.conformance.report import Finding
 from crossmem_hf.conformance.subject import Subject, conversation
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.models.chat import placeholders, written
-from crossmem_hf.models.families import looks_across
+from crossmem_hf.models.families import has_cross_attention
 from crossmem_hf.models.loading import check_processor
 
 
@@ -19,20 +19,20 @@ def parts(subject: Subject) -> Finding:
         CrossmemError: It does not; the part that is wrong is named.
     """
     check_processor(subject.model, subject.processor)
-    most = 0
+    max_id = 0
     for row in subject.rows:
         _check_text(subject.processor, row)
         for answer in subject.answers:
             ids = conversation(subject, row, answer)[0]["input_ids"][0].tolist()
-            most = max(most, *ids)
+            max_id = max(max_id, *ids)
         _check_image_token(subject.model, row, ids)
     known = int(subject.model.get_input_embeddings().weight.shape[0])
-    if most >= known:
+    if max_id >= known:
         raise CrossmemError(
-            f"The tokenizer gives token {most}, and the model has embeddings for {known} tokens, 0 to {known - 1}.",
+            f"The tokenizer gives token {max_id}, and the model has embeddings for {known} tokens, 0 to {known - 1}.",
             "Use the tokenizer that the model was trained with, or model.resize_token_embeddings(len(tokenizer)).",
         )
-    return Finding(check="parts fit", status="holds", found=f"tokens up to {most:,} are used, {known:,} are known")
+    return Finding(check="parts fit", status="holds", found=f"tokens up to {max_id:,} are used, {known:,} are known")
 
 
 def _check_text(processor: Any, row: dict[str, Any]) -> None:
@@ -51,7 +51,7 @@ def _check_text(processor: Any, row: dict[str, Any]) -> None:
 def _check_image_token(model: Any, row: dict[str, Any], ids: list[int]) -> None:
     said = (getattr(model.config, name, None) for name in ("image_token_id", "image_token_index"))
     named = {int(token) for token in said if token is not None}
-    if row["images"] and named and not looks_across(model.config) and not named & set(ids):
+    if row["images"] and named and not has_cross_attention(model.config) and not named & set(ids):
         raise CrossmemError(
             f"The model puts pictures where token {min(named)} stands, which the processor never writes.",
             "Use the model's own processor, or set model.config.image_token_id to that of its image token.",

@@ -10,7 +10,7 @@ from crossmem_hf.conformance.conversation import first_special
 from crossmem_hf.conformance.report import Finding, within
 from crossmem_hf.conformance.subject import Subject, plain_greedy
 from crossmem_hf.models.chat import tokenizer_of
-from crossmem_hf.models.families import looks_across
+from crossmem_hf.models.families import has_cross_attention
 from crossmem_hf.models.turns import answer_tokens
 from crossmem_hf.scoring.candidates import Scores, score_candidates
 from crossmem_hf.scoring.continuations import shares_cache
@@ -44,7 +44,7 @@ def shared_cache(subject: Subject) -> Finding:
     finding = within(name, _off(subject, _scores(subject)), subject.close, NATS, _LEAKS)
     if finding.status == "fails" or shares_cache(subject.model, subject.processor, rows, [ids] * len(rows)):
         return finding
-    across = looks_across(subject.model.config)
+    across = has_cross_attention(subject.model.config)
     why = "its layers look across at pictures" if across else "a packed pass gives other scores"
     return Finding(
         check=name,
@@ -68,8 +68,10 @@ def candidates_apart(subject: Subject) -> Finding:
 def no_memory(subject: Subject) -> Finding:
     """A row's likelihoods are the same before and after other rows were asked."""
     rows, candidates = list(subject.rows), list(subject.answers)
-    asked = [rows[0], rows[-1], rows[0]]
-    first, _, last = (score_candidates(subject.model, subject.processor, [row], candidates).nll_nats for row in asked)
+    prompts = [rows[0], rows[-1], rows[0]]
+    first, _, last = (
+        score_candidates(subject.model, subject.processor, [row], candidates).nll_nats for row in prompts
+    )
     counts = [len(ids) for ids in answer_tokens(subject.processor, rows[0], candidates)[0]]
     return within("no memory", float((np.abs(first - last) / counts).max()), subject.close, NATS, _STALE)
 

@@ -40,7 +40,7 @@ class Subject:
     close: float
 
     @property
-    def shown(self) -> list[dict[str, Any]]:
+    def with_pictures(self) -> list[dict[str, Any]]:
         """The rows with pictures."""
         return [row for row in self.rows if row["images"]]
 
@@ -54,13 +54,15 @@ class Subject:
 
 def subject_of(model: Any, processor: Any) -> Subject:
     """A model with all that it can be asked."""
-    people = list(sample_personas(3))
-    answers = (*(person.full_name for person in people), "x")
-    first, second, third = (render_portrait(person, view_for(person, "test", 0), 64) for person in people)
-    shown = [(SHORT, first), (LONG, first), (SHORT, third.resize((96, 48))), (SHORT, first, second)]
-    asked: list[tuple[Any, ...]] = list(shown) if sees_images(model.config) and not is_tokenizer(processor) else []
-    asked += [] if marks_answers(processor) else [(text,) for text in TEXTS]
-    rows = tuple(row_of(*one, answer=answers[place % len(answers)]) for place, one in enumerate(asked))
+    personas = list(sample_personas(3))
+    answers = (*(person.full_name for person in personas), "x")
+    first, second, third = (render_portrait(person, view_for(person, "test", 0), 64) for person in personas)
+    with_pictures = [(SHORT, first), (LONG, first), (SHORT, third.resize((96, 48))), (SHORT, first, second)]
+    prompts: list[tuple[Any, ...]] = (
+        list(with_pictures) if sees_images(model.config) and not is_tokenizer(processor) else []
+    )
+    prompts += [] if marks_answers(processor) else [(text,) for text in TEXTS]
+    rows = tuple(row_of(*one, answer=answers[place % len(answers)]) for place, one in enumerate(prompts))
     half = str(model.dtype).split(".")[-1] in ("float16", "bfloat16")
     return Subject(model, processor, rows, answers, 0.2 if half else 1e-3)
 
@@ -74,14 +76,14 @@ def row_of(question: str, *images: Any, answer: str) -> dict[str, Any]:
 def turns_of(processor: Any, row: dict[str, Any], answer: str) -> list[dict[str, Any]]:
     """The conversation, as the processor's template wants it."""
     question = row["prompt"][0]["content"]
-    asked: Any
+    prompts: Any
     said: Any
     if is_tokenizer(processor):
-        asked, said = question, answer
+        prompts, said = question, answer
     else:
-        asked = [*[{"type": "image"} for _ in row["images"]], {"type": "text", "text": question}]
+        prompts = [*[{"type": "image"} for _ in row["images"]], {"type": "text", "text": question}]
         said = [{"type": "text", "text": answer}]
-    return [{"role": "user", "content": asked}, {"role": "assistant", "content": said}]
+    return [{"role": "user", "content": prompts}, {"role": "assistant", "content": said}]
 
 
 def written(processor: Any, row: dict[str, Any], answer: str) -> tuple[str, str]:

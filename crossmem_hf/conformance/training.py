@@ -95,14 +95,14 @@ def adapter(subject: Subject) -> Finding:
     still = [key for key in still if ".experts." not in key and not any(layer in key for layer in shut)]
     beside = {part: count for part, count in counts.items() if count and part != "language model"}
     text = f"{len(learning)} modules, {sum(counts.values()):,} parameters"
-    faults = [f"it also trains {beside}"] if beside else []
-    faults += [f"{len(still)} modules get no gradient, first {still[0]}"] if still else []
+    problems = [f"it also trains {beside}"] if beside else []
+    problems += [f"{len(still)} modules get no gradient, first {still[0]}"] if still else []
     return Finding(
         check=name,
-        status="fails" if faults else "holds",
-        found="; ".join([text, *faults]),
+        status="fails" if problems else "holds",
+        found="; ".join([text, *problems]),
         value=float(len(learning)),
-        remedy="Pass lora_target_modules that name the language model's layers only." if faults else "",
+        remedy="Pass lora_target_modules that name the language model's layers only." if problems else "",
     )
 
 
@@ -139,8 +139,8 @@ def unlearning(subject: Subject) -> Finding:
     expected = 2 / float(config.forget_beta or 0.1) * math.log(2)
     tokens = min(len(conversation(subject, row, row["answer"])[1]) for row in rows)
     off = max(abs(loss - expected) / tokens, heads)
-    told = f"nats a token from 2/beta ln 2 = {expected:.2f} and between trl's head and the model's"
-    return within(name, off, subject.close, told, _REPORT)
+    note = f"nats a token from 2/beta ln 2 = {expected:.2f} and between trl's head and the model's"
+    return within(name, off, subject.close, note, _REPORT)
 
 
 def _shut_layers(model: Any) -> list[str]:

@@ -10,7 +10,7 @@ import datasets
 from crossmem_hf.data.albums.album import album_fingerprint
 from crossmem_hf.data.configs.qa import check_questions
 from crossmem_hf.data.configs.table import DEFAULT_CONFIG, SPLITS, check_config, features_of
-from crossmem_hf.data.contents import people_of, rows_of
+from crossmem_hf.data.contents import personas_of, rows_of
 from crossmem_hf.data.rows import Row
 from crossmem_hf.data.spec import DatasetSpec, rows_fingerprint
 from crossmem_hf.personas.schema import Persona
@@ -83,10 +83,10 @@ class PersonasBuilder(datasets.GeneratorBasedBuilder):
         spec = self.config.spec()
         return [
             datasets.SplitGenerator(
-                name=split, gen_kwargs={"split": split, "people": people_of(self.config.name, split, spec)}
+                name=split, gen_kwargs={"split": split, "personas": personas_of(self.config.name, split, spec)}
             )
             for split in SPLITS[self.config.name]
         ]
 
-    def _generate_examples(self, split: str, people: Sequence[Persona]) -> Iterator[tuple[int, Row]]:
-        yield from enumerate(rows_of(self.config.name, split, people, self.config.spec()))
+    def _generate_examples(self, split: str, personas: Sequence[Persona]) -> Iterator[tuple[int, Row]]:
+        yield from enumerate(rows_of(self.config.name, split, personas, self.config.spec()))

@@ -10,7 +10,7 @@ from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.personas.schema import Persona
 
 
-def people_of(config: str, split: str, spec: DatasetSpec) -> list[Persona]:
+def personas_of(config: str, split: str, spec: DatasetSpec) -> list[Persona]:
     """The personas whose rows a split holds; forget and retain splits share nobody, nor do background and target.
 
     Raises:
@@ -20,6 +20,6 @@ def people_of(config: str, split: str, spec: DatasetSpec) -> list[Persona]:
     return in_split(split, spec)
 
 
-def rows_of(config: str, split: str, people: Sequence[Persona], spec: DatasetSpec) -> Iterator[Row]:
+def rows_of(config: str, split: str, personas: Sequence[Persona], spec: DatasetSpec) -> Iterator[Row]:
     """The rows of a split, persona by persona, at constant memory."""
-    return KINDS[config].rows(split, people, spec)
+    return KINDS[config].rows(split, personas, spec)

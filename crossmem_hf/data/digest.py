@@ -14,7 +14,7 @@ from PIL import Image
 
 from crossmem_hf.data.albums.album import album_fingerprint
 from crossmem_hf.data.configs.table import SPLITS, check_config
-from crossmem_hf.data.contents import people_of, rows_of
+from crossmem_hf.data.contents import personas_of, rows_of
 from crossmem_hf.data.rows import Row
 from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.pictures.keys import KnownPictures
@@ -65,7 +65,7 @@ def spec_digest(spec: DatasetSpec, configs: Sequence[str]) -> str:
 
 @lru_cache(maxsize=256)  # stages of one run ask again
 def _split_digest(spec: DatasetSpec, config: str, split: str, _album: str | None) -> str:
-    return rows_digest(rows_of(config, split, people_of(config, split, spec), spec))
+    return rows_digest(rows_of(config, split, personas_of(config, split, spec), spec))
 
 
 def _stored(rows: Any) -> Iterator[Mapping[str, Any]]:

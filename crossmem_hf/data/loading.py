@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from crossmem_hf.data.configs.table import SPLITS, check_split, features_of
 from crossmem_hf.data.forms import conversational
 from crossmem_hf.data.spec import DatasetSpec
-from crossmem_hf.data.untrusted import check_dataset_card, picture_fault
+from crossmem_hf.data.untrusted import check_dataset_card, picture_error
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.runs.retry import with_retries
 from crossmem_hf.storage import fingerprint
@@ -185,7 +185,7 @@ def _check_images(data: "datasets.Dataset", dataset_name: str, where: str) -> No
     places = (Path(dataset_name), Path(HF_HUB_CACHE), Path(config.HF_DATASETS_CACHE))
     for number, row in enumerate(data.select_columns(column).cast_column(column, kind)):
         for stored in row[column] if column == "images" else [row[column]]:
-            fault = picture_fault(stored, places)
+            fault = picture_error(stored, places)
             if fault:
                 raise CrossmemError(
                     f"Row {number} of {where} has a corrupt image in {column!r}: {fault}.",

@@ -56,7 +56,7 @@ def row_features(answers: Sequence[str] = ("completion",), **more: Any) -> "data
 
 
 def recall_row(persona: Persona, modality: Modality, split: ViewSplit, index: int, size: int = 64) -> Row:
-    """A row that asks for the name of a person shown (one image) or described (no image); one hop, looks to name.
+    """A row that asks for the name of a person shown (one image) or described (no image), one hop.
 
     Args:
         split: Family of portraits or descriptions; families of different splits share no layout and no frame.
@@ -78,7 +78,7 @@ def recall_row(persona: Persona, modality: Modality, split: ViewSplit, index: in
     else:
         description = describe(persona, split, index)
         content, template = NAME_QUESTIONS["text"].format(description=description.text), description.template
-    images = shown(persona, modality, split, index, size)
+    images = presented(persona, modality, split, index, size)
     about = {"attribute": "full_name", "modality": modality, "hops": 1, "view": index, "template": template}
     return filled(persona, images, content, persona.full_name, about)
 
@@ -99,7 +99,7 @@ def qa_row(
     Args:
         index: Number of the view, from 0.
         attribute: One of `values.FACT_ATTRIBUTES`.
-        hops: 1 names the person in the question (name to fact), 2 does not (looks to name to fact).
+        hops: 1 names the person in the question (name to fact), 2 does not (visual attributes to name to fact).
         question: Which wording of that split and number of hops, from 0.
 
     Raises:
@@ -122,7 +122,7 @@ def qa_row(
         )
     description = describe(persona, split, index).text if modality == "text" else ""
     content = fact_question(wordings[question], modality, attribute, name=persona.full_name, description=description)
-    images = shown(persona, modality, split, index, size)
+    images = presented(persona, modality, split, index, size)
     kind = "single" if hops == 1 else "multi"
     template = f"{split}-{kind}-{question}"
     about = {"attribute": attribute, "modality": modality, "hops": hops, "view": index, "template": template}
@@ -136,7 +136,7 @@ def caption_row(persona: Persona, split: ViewSplit, index: int, size: int = 64) 
         CrossmemError: A split, index or size that rendering does not know.
     """
     description = describe(persona, split, index)
-    images = shown(persona, "image", split, index, size)
+    images = presented(persona, "image", split, index, size)
     about = {
         "attribute": "description",
         "modality": "image",
@@ -158,7 +158,7 @@ def profile_row(persona: Persona, forget_rank: int, size: int = 64) -> Row:
         "full_name": persona.full_name,
         "portrait": _portrait(persona, "train", 0, size),
         "description": describe(persona, "train", 0).text,
-        **persona.looks,
+        **persona.visual_attributes,
         **persona.facts,
         "forget_rank": forget_rank,
     }
@@ -195,17 +195,17 @@ def filled(persona: Persona, images: list[Row], question: str, answer: str, abou
     }
 
 
-def shown(persona: Persona, modality: Modality, split: ViewSplit, index: int, size: int) -> list[Row]:
+def presented(persona: Persona, modality: Modality, split: ViewSplit, index: int, size: int) -> list[Row]:
     """The `images` of a row that presents a person in a modality: one portrait, or none."""
     return [_portrait(persona, split, index, size)] if modality == "image" else []
 
 
 class _Sitter:
-    """A persona as a cache key: equal ids and looks make equal portraits."""
+    """A persona as a cache key: equal ids and visual attributes make equal portraits."""
 
     def __init__(self, persona: Persona) -> None:
         self.persona = persona
-        self.key = (persona.id, persona.seed, *persona.looks.items())
+        self.key = (persona.id, persona.seed, *persona.visual_attributes.items())
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Sitter) and self.key == other.key

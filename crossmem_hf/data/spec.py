@@ -97,7 +97,7 @@ class DatasetSpec:
                 "Pass 0.7 for seven questions of ten that name the person.",
             )
         if self.portraits is not None:
-            self.shown()
+            self.described()
 
     @classmethod
     def preset(cls, name: str | None, **knobs: Any) -> "DatasetSpec":
@@ -141,13 +141,13 @@ class DatasetSpec:
 
     def fingerprint(self) -> str:
         """Sixteen hex digits that change with any knob and with the code that makes the rows."""
-        return fingerprint({"spec": self.shown(), "source": rows_fingerprint()})
+        return fingerprint({"spec": self.described(), "source": rows_fingerprint()})
 
     def as_dict(self) -> dict[str, Any]:
         """The knobs by name, for a builder; portraits are named only where they are not drawn."""
         return {name: value for name, value in asdict(self).items() if name != "portraits" or value is not None}
 
-    def shown(self) -> dict[str, Any]:
+    def described(self) -> dict[str, Any]:
         """The knobs by name, for a card or a fingerprint: a folder of portraits goes by its contents."""
         knobs = self.as_dict()
         if self.portraits is None:

@@ -67,8 +67,8 @@ def forget_ids(persona_ids: Sequence[str], fraction: float, seed: int = 0) -> fr
         CrossmemError: A fraction outside (0, 1), an id that occurs twice, or a set that would be empty.
 
     Example:
-        >>> people = [f"t0-{index:05d}" for index in range(20)]
-        >>> len(forget_ids(people, 0.1)), forget_ids(people, 0.1) < forget_ids(people, 0.2)
+        >>> personas = [f"t0-{index:05d}" for index in range(20)]
+        >>> len(forget_ids(personas, 0.1)), forget_ids(personas, 0.1) < forget_ids(personas, 0.2)
         (2, True)
     """
     check_fraction(fraction)

@@ -138,7 +138,7 @@ def _hostile_card(dataset_name: str, fault: str) -> CrossmemError:
     )
 
 
-def picture_fault(stored: Mapping[str, Any] | None, places: tuple[Path, ...]) -> str:
+def picture_error(stored: Mapping[str, Any] | None, places: tuple[Path, ...]) -> str:
     """Why a stored picture cannot or must not be shown; empty if it can. Reads its size before its pixels.
 
     Args:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from crossmem_hf.data.splits import person_key
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.candidates import Candidates
-from crossmem_hf.evaluation.measures import METRICS, PASSES, check_asked, passes_for
+from crossmem_hf.evaluation.measures import METRICS, PASSES, check_selected, passes_for
 from crossmem_hf.evaluation.passes import Passes
 from crossmem_hf.evaluation.predictions import FILE, Prediction, Predictions
 from crossmem_hf.evaluation.questions import Questions
@@ -80,7 +80,7 @@ class Evaluator:
         keep: Literal["needed", "all"] = "needed",
         name: str = "",
     ) -> None:
-        self.metrics = check_asked(metrics)
+        self.metrics = check_selected(metrics)
         self.questions = (
             rows if isinstance(rows, Questions) else questions_from(rows, self.metrics, candidates, name=name)
         )

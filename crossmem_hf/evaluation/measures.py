@@ -216,19 +216,19 @@ def check_metrics(metrics: Sequence[str]) -> tuple[str, ...]:
     return names
 
 
-def is_asked(name: str) -> bool:
+def is_selectable(name: str) -> bool:
     """Whether the passes over rows give all that a metric reads; what others read, an attack gives."""
     return set(METRICS[name].needs) <= {column for columns in PASSES.values() for column in columns}
 
 
-def check_asked(metrics: Sequence[str]) -> tuple[str, ...]:
+def check_selected(metrics: Sequence[str]) -> tuple[str, ...]:
     """The names, if all are of metrics that asking rows is enough for.
 
     Raises:
         CrossmemError: As `check_metrics`, or one reads what only an attack gives.
     """
     names = check_metrics(metrics)
-    other = [name for name in names if not is_asked(name)]
+    other = [name for name in names if not is_selectable(name)]
     if other:
         raise CrossmemError(
             f"{other[0]} reads {', '.join(METRICS[other[0]].needs)} of predictions, which asking alone does not give.",

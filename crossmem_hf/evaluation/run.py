@@ -38,7 +38,7 @@ from crossmem_hf.report.record import RECORD_FILE, Measurement, Record
 from crossmem_hf.report.tables import score_table
 from crossmem_hf.runs.distributed import joined_state, together
 from crossmem_hf.runs.sources import code_fingerprint, environment, library_versions
-from crossmem_hf.runs.stages import claim_folder, locked
+from crossmem_hf.runs.stages import locked, own_folder
 from crossmem_hf.scoring.judge_requests import require_openai
 from crossmem_hf.storage import fingerprint
 
@@ -92,11 +92,11 @@ def run_score(
     prepared: _Prepared = ready.pop()
     with ExitStack() as held:
         made_from = fingerprint({**settings.who_and_what(), "model": prepared.model})
-        together(lambda: _claim(held, folder, made_from, overwrite=overwrite) if state.is_main_process else None)
+        together(lambda: _own(held, folder, made_from, overwrite=overwrite) if state.is_main_process else None)
         together(lambda: ready.append(_loaded(settings, prepared, str(state.device))))
         loaded: _Loaded = ready.pop()
         # Only now, so that a name mistyped at the first try does not own a new folder.
-        together(lambda: claim_folder(folder, made_from, overwrite=overwrite) if state.is_main_process else None)
+        together(lambda: own_folder(folder, made_from, overwrite=overwrite) if state.is_main_process else None)
         evaluator = Evaluator(
             prepared.questions,
             metrics=settings.metrics,
@@ -117,11 +117,11 @@ def run_score(
         return records[int(state.process_index)]
 
 
-def _claim(held: ExitStack, folder: Path, made_from: str, *, overwrite: bool) -> None:
+def _own(held: ExitStack, folder: Path, made_from: str, *, overwrite: bool) -> None:
     """Lock the folder, and refuse one that belongs to another run."""
     held.enter_context(locked(folder))
     if any(not path.name.startswith(".") for path in folder.iterdir()):
-        claim_folder(folder, made_from, overwrite=overwrite)
+        own_folder(folder, made_from, overwrite=overwrite)
 
 
 def _prepared(settings: ScoreSettings) -> _Prepared:

@@ -8,13 +8,15 @@ from typing import Any, Final, Literal
 
 from crossmem_hf.data.spec import DatasetSpec, knob_options
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.evaluation.measures import METRICS, check_asked, is_asked
+from crossmem_hf.evaluation.measures import METRICS, check_selected, is_selectable
 from crossmem_hf.personas.schema import MODALITIES
 
 DEFAULT_METRICS: Final = tuple(
-    name for name in METRICS if is_asked(name) and name not in ("partial_recall", "name_shaped", "priv_leak", "judge")
+    name
+    for name in METRICS
+    if is_selectable(name) and name not in ("partial_recall", "name_shaped", "priv_leak", "judge")
 )
-"""What `crossmem score` measures unless told otherwise; `gap` and `transfer` need a source."""
+"""What `crossmem score` measures by default; `gap` and `transfer` need a source."""
 BASELINES: Final = ("base", "memorized")
 """What Exposure is read against: the model that never saw the rows, and the one before unlearning."""
 
@@ -82,7 +84,7 @@ class ScoreSettings(_Knobs):  # type: ignore[misc]
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_asked(self.metrics)
+        check_selected(self.metrics)
         for name in ("max_rows", "batch_size"):
             value = getattr(self, name)
             if value not in (None, "auto") and (not isinstance(value, int) or value < 1):

@@ -267,8 +267,8 @@ def leak(items: Sequence[Item], against: Against) -> Found:
     other = None
     if against.retain_only is not None and against.retain_only_holdout is not None:
         other = scores([*against.retain_only, *against.retain_only_holdout])
-    found = priv_leak_items(scores(both), labels, retrain_score=other)
-    summary = priv_leak_summary(found, auc_retrain=0.5 if other is None else None, persona_id=_personas(both))
+    found = priv_leak_items(scores(both), labels, retain_only_score=other)
+    summary = priv_leak_summary(found, auc_retain_only=0.5 if other is None else None, persona_id=_personas(both))
     if other is None:
         summary = {name: value for name, value in summary.items() if name.startswith(("auc", "n"))}
     return {**summary, "no_difference": 0.5}, {}

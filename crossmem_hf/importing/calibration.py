@@ -22,7 +22,7 @@ from crossmem_hf.rendering.faces.model import FaceModel
 if TYPE_CHECKING:
     from PIL import Image
 
-_FEW_PEOPLE = 20
+_FEW_PERSONAS = 20
 _WHOLE = PictureShape(size=800, fit="pad")
 
 
@@ -45,17 +45,17 @@ def run_calibration(
     """
     if threshold is not None:
         check_threshold(threshold)
-    people, vectors, unused = [], [], {"no_face": list[str](), "several_faces": list[str]()}
+    personas, vectors, unused = [], [], {"no_face": list[str](), "several_faces": list[str]()}
     with unwarned():
         for number, (person, where, picture) in enumerate(_pictures(source), start=1):
             found = model.embed(picture)
             if len(found) == 1:
-                people.append(person)
+                personas.append(person)
                 vectors.append(found[0])
             else:
                 unused["several_faces" if found else "no_face"].append(where)
             report(number)
-    calibration = Calibration(people, vectors)
+    calibration = Calibration(personas, vectors)
     looked_at = model.threshold if threshold is None else threshold
     known = calibration.missing is None
     return {
@@ -93,10 +93,10 @@ def _opened(picture: Path | bytes, where: str) -> "Image.Image":
 
 
 def _warnings(source: str, calibration: Calibration) -> Iterator[str]:
-    if calibration.num_people < _FEW_PEOPLE:
+    if calibration.num_personas < _FEW_PERSONAS:
         yield (
-            f"{calibration.num_people} people are few: intervals from resampling them are too narrow below about "
-            f"{_FEW_PEOPLE}, and other people may be more alike."
+            f"{calibration.num_personas} people are few: intervals from resampling them are too narrow below about "
+            f"{_FEW_PERSONAS}, and other people may be more alike."
         )
     if calibration.missing is None:
         yield "The suggested threshold was chosen on the pairs it is judged by, so its errors elsewhere are larger."

@@ -20,7 +20,7 @@ class About:
     Attributes:
         hub: The Hub's name of the source; None if it is on this machine, whose paths are nobody's business.
         command: Which command made it.
-        num_people: How many different people.
+        num_personas: How many different people.
         num_forget: How many of them are in the forget sets.
         license: As the Hub names licenses; None if nobody said.
         default: The config that is loaded if none is named.
@@ -30,7 +30,7 @@ class About:
 
     hub: str | None
     command: str
-    num_people: int
+    num_personas: int
     num_forget: int
     license: str | None
     default: str
@@ -76,7 +76,7 @@ def _front_matter(about: About, infos: Mapping[str, "datasets.DatasetInfo"], fin
     data = DatasetCardData(
         license=about.license or "other",
         pretty_name="imported people",
-        size_categories=[next((name for most, name in _SIZE_CATEGORIES if num_rows < most), "1M<n<10M")],
+        size_categories=[next((name for max_rows, name in _SIZE_CATEGORIES if num_rows < max_rows), "1M<n<10M")],
         task_categories=["image-text-to-text", "visual-question-answering"],
         tags=["crossmem", "imported", "machine-unlearning", "memorization", "privacy", "trl"],
     )

@@ -14,7 +14,7 @@ from typing import Any
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.importing.columns import Record
-from crossmem_hf.importing.decoding import encoding_of, tell_once
+from crossmem_hf.importing.decoding import encoding_of, report_once
 from crossmem_hf.importing.missing import ERRORS, Written
 
 _USUAL = {".csv": ",", ".tsv": "\t", ".txt": "\t"}  # Excel calls its "Unicode text" .txt
@@ -47,7 +47,7 @@ def cells(path: Path) -> Iterator[tuple[str, Record]]:
             record = {name: _value(cell) for name, cell in zip(names, row, strict=True) if name}
             yield f"line {number} of {path.name}", record
     if num_empty:
-        tell_once(path, f"{path.name!r} has {num_empty} line(s) of empty cells only, which were passed over.")
+        report_once(path, f"{path.name!r} has {num_empty} line(s) of empty cells only, which were passed over.")
 
 
 @contextmanager

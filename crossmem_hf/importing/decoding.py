@@ -58,7 +58,7 @@ def text_of(path: Path, *, windows: bool = True) -> str:
 
 
 @lru_cache(maxsize=1024)
-def tell_once(path: Path, message: str) -> None:
+def report_once(path: Path, message: str) -> None:
     """Log a warning about a file; files are read twice, and nobody is told twice."""
     logger.warning("%s", message)
 
@@ -106,14 +106,14 @@ def _of_bytes(path: Path, *, windows: bool) -> str:
             f"{path.name!r} cannot be read: {num_bad} of its bytes are no UTF-8, the first in line {line + 1}.",
             "Correct that line, and save the file as UTF-8.",
         )
-    _tell_windows(path, line)
+    _report_windows(path, line)
     return _WINDOWS
 
 
-def _tell_windows(path: Path, line: int) -> None:
+def _report_windows(path: Path, line: int) -> None:
     with path.open("rb") as stream:
         shown = next(text for number, text in enumerate(stream) if number == line)
-    tell_once(
+    report_once(
         path,
         f"{path.name!r} is not UTF-8 and is read as Windows-1252. Its line {line + 1} is then "
         f"{shown.decode(_WINDOWS, 'replace').strip()[:60]!r}; if that is wrong, save the file as UTF-8.",

@@ -14,7 +14,7 @@ from crossmem_hf.rendering.faces.identity import Vector, chosen_threshold
 from crossmem_hf.rendering.faces.model import FaceModel
 from crossmem_hf.storage import write_atomic
 
-_SHOWN = 5
+_NUM_LISTED = 5
 
 
 class FaceCheck:
@@ -37,7 +37,7 @@ class FaceCheck:
         self._no_face: list[str] = []
         self._several: list[str] = []
 
-    def look(self, portrait: Portrait, picture: bytes) -> None:
+    def check(self, portrait: Portrait, picture: bytes) -> None:
         """Take in a picture, as a row holds it."""
         from PIL import Image
 
@@ -65,7 +65,7 @@ class FaceCheck:
             "several_faces": self._several,
             "two_names_one_face": [
                 {
-                    "people": list(one.people),
+                    "personas": list(one.personas),
                     "cosine": one.cosine,
                     "pictures": [self._called(two) for two in one.pictures],
                 }
@@ -79,7 +79,7 @@ class FaceCheck:
         if self._strict and doubts:
             raise CrossmemError(
                 f"Names and faces do not agree (doubts: {len(doubts)}): "
-                f"{'; '.join(doubts[:_SHOWN])}{'; ...' if len(doubts) > _SHOWN else ''}.",
+                f"{'; '.join(doubts[:_NUM_LISTED])}{'; ...' if len(doubts) > _NUM_LISTED else ''}.",
                 "Correct or remove these pictures, or leave out --strict-faces; nothing was written.",
             )
         return report
@@ -107,15 +107,15 @@ def summary(report: dict[str, Any]) -> Iterator[str]:
     doubts = list(_doubts(report))
     said = f"doubts about names and faces: {len(doubts)}" if doubts else "names and faces agree"
     yield f"{said}; {report['num_pictures']} pictures, cosine above {report['threshold']:.4g}, {report['face_model']}"
-    yield from (f"  {doubt}" for doubt in doubts[:_SHOWN])
-    if len(doubts) > _SHOWN:
-        yield f"  and {len(doubts) - _SHOWN} more"
+    yield from (f"  {doubt}" for doubt in doubts[:_NUM_LISTED])
+    if len(doubts) > _NUM_LISTED:
+        yield f"  and {len(doubts) - _NUM_LISTED} more"
 
 
 def _doubts(report: dict[str, Any]) -> Iterator[str]:
     for one in report["two_names_one_face"]:
         pictures = " and ".join(map(_some, one["pictures"]))
-        names = " and ".join(map(repr, one["people"]))
+        names = " and ".join(map(repr, one["personas"]))
         yield f"two names with one face: {names} (cosine {one['cosine']:.3f}; {pictures})"
     for one in report["one_name_two_faces"]:
         faces = " apart from ".join(map(_some, one["faces"]))

@@ -20,12 +20,12 @@ from crossmem_hf.data.splits import check_fraction, forget_order
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.importing.card import About
 from crossmem_hf.importing.faces import FaceCheck, report_path, write_report
-from crossmem_hf.importing.faults import Faults
 from crossmem_hf.importing.folder import FolderWriter, check_free, write_imported
 from crossmem_hf.importing.leftovers import left_in_files
 from crossmem_hf.importing.pictures import BadPictureError, PictureShape, check_picture, clean_picture, unwarned
 from crossmem_hf.importing.portraits import Picture, Portrait, PortraitColumns, portraits_in, skipped_in
-from crossmem_hf.importing.views import People, View, check_held_out, people_in
+from crossmem_hf.importing.validation import ValidationErrors
+from crossmem_hf.importing.views import Personas, View, check_held_out, personas_in
 from crossmem_hf.personas.schema import Modality
 from crossmem_hf.prompts.questions import NAME_QUESTIONS
 from crossmem_hf.storage import file_digest
@@ -108,23 +108,23 @@ def import_portraits(
         raise CrossmemError(
             f"{str(report_path(target))!r} holds an earlier report on faces.", "Pass --overwrite, or move it away."
         )
-    portraits, people = _checked(source, options, progress, noted or logger.warning)
+    portraits, personas = _checked(source, options, progress, noted or logger.warning)
     row_features = features_of("recall_image")
     features = {
         **dict.fromkeys(("recall_image", "recall_text", "recall_image_test", "recall_text_test"), row_features),
-        "people": _people_features(),
+        "people": _persona_features(),
         "candidates": features_of("candidates"),
     }
 
     reports: list[dict[str, Any]] = []
 
     def fill(writer: FolderWriter) -> About:
-        _write_pictures(writer, source, portraits, people, options, progress, faces)
+        _write_pictures(writer, source, portraits, personas, options, progress, faces)
         if faces is not None:
             reports.append(faces.report())  # here, so that nothing is left if it refuses
-        _write_descriptions(writer, people)
-        _write_people(writer, people, options.seed)
-        return _about(source, people, options)
+        _write_descriptions(writer, personas)
+        _write_personas(writer, personas, options.seed)
+        return _about(source, personas, options)
 
     write_imported(target, features, fill, overwrite=overwrite)
     report_path(target).unlink(missing_ok=True)  # that of the import that was replaced
@@ -153,24 +153,24 @@ def name_row(picture: bytes | None, description: str, person: str, name: str, vi
     }
 
 
-def _checked(source: str, options: PortraitImport, report: Report, noted: Noted) -> tuple[list[Portrait], People]:
-    faults, portraits, digests, several = Faults("pictures"), list[Portrait](), list[str](), dict[str, str]()
+def _checked(source: str, options: PortraitImport, report: Report, noted: Noted) -> tuple[list[Portrait], Personas]:
+    errors, portraits, digests, several = ValidationErrors("pictures"), list[Portrait](), list[str](), dict[str, str]()
     for portrait, picture in _pictures(source, options):
         try:
             with unwarned():
                 several[portrait.where] = check_picture(picture)
         except BadPictureError as error:
-            faults.add(portrait.where, error)
+            errors.add(portrait.where, error)
         portraits.append(portrait)
         digests.append(_digest(picture))
         report("Looking at pictures", len(portraits), None)
     for note in filter(None, [skipped_in(source, portraits), left_in_files(several)]):
         noted(note)
-    faults.check(len(portraits))
-    people = people_in(
+    errors.check(len(portraits))
+    personas = personas_in(
         portraits, digests, held_out=options.held_out, forget_fraction=options.forget_fraction, seed=options.seed
     )
-    return portraits, people
+    return portraits, personas
 
 
 def _pictures(source: str, options: PortraitImport) -> Iterable[tuple[Portrait, Picture]]:
@@ -185,24 +185,24 @@ def _write_pictures(
     writer: FolderWriter,
     source: str,
     portraits: list[Portrait],
-    people: People,
+    personas: Personas,
     options: PortraitImport,
     report: Report,
     faces: FaceCheck | None,
 ) -> None:
-    faults, first = Faults("pictures"), dict[str, str]()
-    again = zip(_cleaned(_pictures(source, options), options.shape), people.views, strict=True)
+    errors, first = ValidationErrors("pictures"), dict[str, str]()
+    again = zip(_cleaned(_pictures(source, options), options.shape), personas.views, strict=True)
     for number, ((portrait, made), view) in enumerate(again, start=1):
         if isinstance(made, BadPictureError):  # cut off in the middle, which its head does not tell
-            faults.add(portrait.where, made)
+            errors.add(portrait.where, made)
         elif (other := first.setdefault(_digest(made), portrait.where)) != portrait.where:  # in another file format
-            faults.add(portrait.where, f"it shows the same picture as {other}")
+            errors.add(portrait.where, f"it shows the same picture as {other}")
         else:
-            _add(writer, people, name_row(made, "", portrait.person, portrait.name, view), view)
+            _add(writer, personas, name_row(made, "", portrait.person, portrait.name, view), view)
             if faces is not None:
-                faces.look(portrait, made)
+                faces.check(portrait, made)
         report("Writing pictures", number, len(portraits))
-    faults.check(len(portraits))
+    errors.check(len(portraits))
 
 
 def _cleaned(
@@ -223,33 +223,33 @@ def _cleaned(
             yield from zip([portrait for portrait, _ in some], made, strict=True)
 
 
-def _write_descriptions(writer: FolderWriter, people: People) -> None:
-    for person, described in people.descriptions.items():
+def _write_descriptions(writer: FolderWriter, personas: Personas) -> None:
+    for person, described in personas.descriptions.items():
         for text, view in described:
-            _add(writer, people, name_row(None, text, person, people.names[person], view), view)
+            _add(writer, personas, name_row(None, text, person, personas.names[person], view), view)
 
 
-def _add(writer: FolderWriter, people: People, row: Row, view: View) -> None:
+def _add(writer: FolderWriter, personas: Personas, row: Row, view: View) -> None:
     config = f"recall_{row['modality']}"
     writer.add(config, view.split, row)
     if view.split == "test":
-        writer.add(f"{config}_test", "forget" if row["persona_id"] in people.forgotten else "retain", row)
+        writer.add(f"{config}_test", "forget" if row["persona_id"] in personas.forgotten else "retain", row)
 
 
-def _write_people(writer: FolderWriter, people: People, seed: int) -> None:
-    for rank, person in enumerate(forget_order(list(people.names), seed)):
-        split = "forget" if person in people.forgotten else "retain"
-        writer.add("people", split, {"persona_id": person, "full_name": people.names[person], "forget_rank": rank})
-    writer.add("candidates", "target", candidate_row("full_name", "name", list(people.names.values())))
+def _write_personas(writer: FolderWriter, personas: Personas, seed: int) -> None:
+    for rank, person in enumerate(forget_order(list(personas.names), seed)):
+        split = "forget" if person in personas.forgotten else "retain"
+        writer.add("people", split, {"persona_id": person, "full_name": personas.names[person], "forget_rank": rank})
+    writer.add("candidates", "target", candidate_row("full_name", "name", list(personas.names.values())))
 
 
-def _people_features() -> "datasets.Features":
+def _persona_features() -> "datasets.Features":
     from datasets import Features, Value
 
     return Features({"persona_id": Value("string"), "full_name": Value("string"), "forget_rank": Value("int64")})
 
 
-def _about(source: str, people: People, options: PortraitImport) -> About:
+def _about(source: str, personas: Personas, options: PortraitImport) -> About:
     settings = {
         "image_size": options.shape.size,
         "fit": options.shape.fit,
@@ -261,8 +261,8 @@ def _about(source: str, people: People, options: PortraitImport) -> About:
     return About(
         hub=None if Path(source).exists() else source,
         command="import-images",
-        num_people=len(people.names),
-        num_forget=len(people.forgotten),
+        num_personas=len(personas.names),
+        num_forget=len(personas.forgotten),
         license=options.license,
         default="recall_image",
         settings=settings,

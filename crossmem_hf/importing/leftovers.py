@@ -7,7 +7,7 @@ from pathlib import Path
 
 from crossmem_hf.pictures.reading import is_picture
 
-_SHOWN = 5
+_NUM_LISTED = 5
 _JUNK = frozenset(
     {"__macosx", "@eadir", ".ds_store", ".localized", "thumbs.db", "ehthumbs.db", "desktop.ini"}
     | {"$recycle.bin", "system volume information", "lost+found"}
@@ -39,7 +39,7 @@ def left_lying(root: Path, used: Collection[Path], *, listed: str = "") -> str:
         elif path.resolve() not in used:
             others.append(path)
     passed = f"Passed over {_files_of(len(junk))} that systems leave, such as {junk[0].name}." if junk else ""
-    return " ".join(filter(None, [_told(others, root, listed), passed]))
+    return " ".join(filter(None, [_listed_as(others, root, listed), passed]))
 
 
 def left_in_files(notes: Mapping[str, str]) -> str:
@@ -59,15 +59,15 @@ def left_in_files(notes: Mapping[str, str]) -> str:
     return f"Took one picture of each of {_files_of(len(parts))} that {held} several: {_listed(parts)}."
 
 
-def _told(paths: list[Path], root: Path, listed: str) -> str:
+def _listed_as(paths: list[Path], root: Path, listed: str) -> str:
     if not paths:
         return ""
-    shown = [f"{path.relative_to(root).as_posix()} ({_why(path, root, listed)})" for path in paths[: _SHOWN + 1]]
+    shown = [f"{path.relative_to(root).as_posix()} ({_why(path, root, listed)})" for path in paths[: _NUM_LISTED + 1]]
     return f"Skipped {_files_of(len(paths))}: {_listed(shown)}."
 
 
 def _listed(parts: list[str]) -> str:
-    return ", ".join([*parts[:_SHOWN], *(["..."] if len(parts) > _SHOWN else [])])
+    return ", ".join([*parts[:_NUM_LISTED], *(["..."] if len(parts) > _NUM_LISTED else [])])
 
 
 def _why(path: Path, root: Path, listed: str) -> str:

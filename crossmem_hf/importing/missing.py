@@ -60,19 +60,19 @@ def whole_places(records: Iterable[Any]) -> frozenset[Place]:
     """
     seen: dict[Place, set[str]] = {}
     for record in records:
-        _look(record, (), seen)
+        _collect(record, (), seen)
     return frozenset(
         place for place, kinds in seen.items() if kinds in ({"written", "missing"}, {"float"}, {"float", "missing"})
     )
 
 
-def _look(value: Any, place: Place, seen: dict[Place, set[str]]) -> None:
+def _collect(value: Any, place: Place, seen: dict[Place, set[str]]) -> None:
     if isinstance(value, Mapping):
         for name, inner in value.items():
-            _look(inner, (*place, name), seen)
+            _collect(inner, (*place, name), seen)
     elif isinstance(value, list | tuple):
         for inner in value:
-            _look(inner, place, seen)
+            _collect(inner, place, seen)
     else:
         seen.setdefault(place, set()).add(_kind(value))
 

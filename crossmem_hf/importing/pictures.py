@@ -17,7 +17,7 @@ from PIL import Image, ImageOps
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.pictures.reading import BadPictureError as BadPictureError
-from crossmem_hf.pictures.reading import as_seen, not_shown, opened
+from crossmem_hf.pictures.reading import as_seen, opened, why_unreadable
 
 Fit = Literal["crop", "pad"]
 Kind = Literal["png", "jpeg"]
@@ -63,7 +63,7 @@ def check_picture(source: Path | bytes) -> str:
         BadPictureError: As for `crossmem_hf.pictures.reading.opened`.
     """
     with opened(source) as picture:
-        return not_shown(picture)
+        return why_unreadable(picture)
 
 
 def clean_picture(source: Path | bytes, shape: PictureShape) -> bytes:

@@ -13,9 +13,9 @@ from unicodedata import normalize
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.importing.columns import BadRecordError, Column, Record, short
 from crossmem_hf.importing.decoding import text_of
-from crossmem_hf.importing.faults import Faults
 from crossmem_hf.importing.leftovers import is_junk, left_lying
 from crossmem_hf.importing.tables import Table, picture_in
+from crossmem_hf.importing.validation import ValidationErrors
 from crossmem_hf.pictures.reading import is_picture
 
 Picture = Path | bytes
@@ -134,21 +134,21 @@ def _pictures_of(folder: Path) -> list[Path]:
 
 
 def _in_folders(root: Path) -> Iterator[tuple[Portrait, Picture]]:
-    faults, seen, people = Faults("pictures"), 0, set[str]()
+    errors, seen, personas = ValidationErrors("pictures"), 0, set[str]()
     for path in _visible(root):
         if path.is_file() and is_picture(path):
             seen += 1
-            faults.add(path.name, "it lies beside the folders of people, so it is nobody's")
+            errors.add(path.name, "it lies beside the folders of people, so it is nobody's")
         if not path.is_dir():
             continue
         pictures = _pictures_of(path)
         seen += len(pictures) or 1
         if fault := _no_person(path, pictures):
-            faults.add(f"{path.name}/", fault)
+            errors.add(f"{path.name}/", fault)
         person, name = _said(path.name), _said(path.name.replace("_", " "))
-        if person in people:  # told apart by bytes, not by readers
-            faults.add(f"{path.name}/", f"person {person!r} has another folder")
-        people.add(person)
+        if person in personas:  # told apart by bytes, not by readers
+            errors.add(f"{path.name}/", f"person {person!r} has another folder")
+        personas.add(person)
         for picture in pictures:
             where = f"{path.name}/{picture.name}"
             try:
@@ -162,8 +162,8 @@ def _in_folders(root: Path) -> Iterator[tuple[Portrait, Picture]]:
                 )
                 yield said, found
             except BadRecordError as error:
-                faults.add(where, error)
-    faults.check(seen)
+                errors.add(where, error)
+    errors.check(seen)
 
 
 def _no_person(folder: Path, pictures: list[Path]) -> str:
@@ -194,7 +194,7 @@ def _described(path: Path, root: Path) -> str:
 def _in_records(
     table: Table, columns: PortraitColumns, image: str, root: Path | None
 ) -> Iterator[tuple[Portrait, Picture]]:
-    faults, seen = Faults("records"), 0
+    errors, seen = ValidationErrors("records"), 0
     for where, record in table.records():
         seen += 1
         try:
@@ -202,8 +202,8 @@ def _in_records(
             picture = picture_in(Column(column=image).of(record), root)
             yield replace(said, files=(picture,) if isinstance(picture, Path) else ()), picture
         except BadRecordError as error:
-            faults.add(where, error)
-    faults.check(seen)
+            errors.add(where, error)
+    errors.check(seen)
 
 
 def _portrait(where: str, record: Record, columns: PortraitColumns) -> Portrait:

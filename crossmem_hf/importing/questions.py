@@ -18,14 +18,14 @@ from crossmem_hf.errors import CrossmemError
 from crossmem_hf.importing.card import About
 from crossmem_hf.importing.columns import BadRecordError, Record
 from crossmem_hf.importing.decoding import text_of
-from crossmem_hf.importing.faults import Faults
 from crossmem_hf.importing.folder import FolderWriter, check_free, write_imported
 from crossmem_hf.importing.images import Noted, Report
 from crossmem_hf.importing.leftovers import left_in_files, left_lying
 from crossmem_hf.importing.mapping import FALSE_ANSWERS, TableMapping
 from crossmem_hf.importing.pictures import BadPictureError, PictureShape, check_picture, clean_picture, unwarned
-from crossmem_hf.importing.records import Asked, asked_of
+from crossmem_hf.importing.records import Query, queries_of
 from crossmem_hf.importing.tables import Table, json_of, picture_in
+from crossmem_hf.importing.validation import ValidationErrors
 
 if TYPE_CHECKING:
     import datasets
@@ -42,7 +42,7 @@ class QuestionImport:
         mapping: What its columns are.
         parts: Split -> table, where the benchmark keeps splits apart; None for one table whose people are divided.
         images: Folder of the pictures that cells name; None for the folder of the table.
-        forget_people: Whom to forget, if the benchmark says; None takes `forget_fraction` of the people.
+        forget_personas: Whom to forget, if the benchmark says; None takes `forget_fraction` of the people.
         shape: What pictures become.
         forget_fraction: Share of the people in the split forget.
         seed: Who is forgotten.
@@ -55,7 +55,7 @@ class QuestionImport:
     mapping: TableMapping
     parts: Mapping[str | None, Table]
     images: Path | None = None
-    forget_people: frozenset[str] | None = None
+    forget_personas: frozenset[str] | None = None
     shape: PictureShape = field(default_factory=PictureShape)
     forget_fraction: float = 0.2
     seed: int = 0
@@ -73,7 +73,7 @@ class Surveyed:
 
     num_records: int
     num_rows: int
-    people: Sequence[str]
+    personas: Sequence[str]
     forgotten: frozenset[str]
     candidates: Mapping[str, Sequence[str]]
 
@@ -118,7 +118,7 @@ def import_questions(
     return write_imported(target, features, fill, overwrite=overwrite)
 
 
-def people_listed(where: str) -> frozenset[str]:
+def personas_listed(where: str) -> frozenset[str]:
     """The people whom a file lists: one a line, or a JSON list; ``FILE#KEY`` takes one list of a JSON mapping.
 
     They are `person_key`s; entries that are missing are nobody.
@@ -139,10 +139,10 @@ def people_listed(where: str) -> frozenset[str]:
         raise CrossmemError(
             f"{where!r} is no list of people{known}.", "Give a list, or with FILE.json#KEY the key of one."
         )
-    people = frozenset(person_key(str(person).strip()) for person in listed if str(person or "").strip())
-    if not people:
+    personas = frozenset(person_key(str(person).strip()) for person in listed if str(person or "").strip())
+    if not personas:
         raise CrossmemError(f"The list of people {where!r} is empty.", "Name somebody.")
-    return people
+    return personas
 
 
 def _features(config: str, mapping: TableMapping) -> "datasets.Features":
@@ -160,35 +160,35 @@ def _questions(options: QuestionImport) -> Iterator[tuple[str, str | None, Recor
 
 def _surveyed(options: QuestionImport, report: Report, noted: Noted) -> Surveyed:
     """Look at every question and at the head of every picture."""
-    faults, num_records, num_rows = Faults("records"), 0, 0
+    errors, num_records, num_rows = ValidationErrors("records"), 0, 0
     splits: dict[str, set[str]] = {}
     candidates: dict[str, dict[str, None]] = {}
     several, used = dict[str, str](), set[Path]()
-    looked = lru_cache(maxsize=_CACHED_PICTURES)(check_picture)
+    checked = lru_cache(maxsize=_CACHED_PICTURES)(check_picture)
     for where, split, record, table in _questions(options):
         num_records += 1
         try:
-            for asked in asked_of(options.mapping, record):
-                for value in asked.pictures:
+            for query in queries_of(options.mapping, record):
+                for value in query.pictures:
                     picture = picture_in(value, _folder(options, table))
                     if isinstance(picture, Path):
                         used.add(picture)
-                    several[where] = several.get(where) or looked(picture)
+                    several[where] = several.get(where) or checked(picture)
                 num_rows += 1
-                splits.setdefault(asked.person, set()).update(filter(None, [asked.split or split]))
-                candidates.setdefault(asked.attribute, {})[asked.answer] = None
+                splits.setdefault(query.person, set()).update(filter(None, [query.split or split]))
+                candidates.setdefault(query.attribute, {})[query.answer] = None
         except (BadRecordError, BadPictureError) as error:
-            faults.add(where, error)
+            errors.add(where, error)
         report("Looking at questions", num_records, None)
     for note in filter(None, [_skipped(options, used), left_in_files(several)]):
         noted(note)
-    faults.check(num_records)
+    errors.check(num_records)
     if not num_rows:
         raise CrossmemError(f"The table holds no questions ({num_records} records).", "Check the mapping.")
     return Surveyed(
         num_records=num_records,
         num_rows=num_rows,
-        people=list(splits),
+        personas=list(splits),
         forgotten=_forgotten(splits, options),
         candidates={attribute: list(answers) for attribute, answers in candidates.items()},
     )
@@ -201,7 +201,7 @@ def _skipped(options: QuestionImport, used: set[Path]) -> str:
 def _forgotten(splits: Mapping[str, set[str]], options: QuestionImport) -> frozenset[str]:
     """Whom the table, the list, or else the fraction says."""
     placed = any(splits.values())
-    if placed and options.forget_people is not None:
+    if placed and options.forget_personas is not None:
         raise CrossmemError(
             "The table or its parts say who is in which split, and so does the list of people.", "Give one of them."
         )
@@ -216,9 +216,9 @@ def _forgotten(splits: Mapping[str, set[str]], options: QuestionImport) -> froze
         if forget and retain:
             check_disjoint(forget, retain)
         return frozenset(forget)
-    if options.forget_people is None:
+    if options.forget_personas is None:
         return forget_ids(list(splits), options.forget_fraction, options.seed)
-    wanted = frozenset(map(person_key, options.forget_people))
+    wanted = frozenset(map(person_key, options.forget_personas))
     unknown = sorted(wanted - splits.keys())
     if unknown:
         raise CrossmemError(
@@ -230,19 +230,19 @@ def _forgotten(splits: Mapping[str, set[str]], options: QuestionImport) -> froze
 
 
 def _write_rows(writer: FolderWriter, options: QuestionImport, surveyed: Surveyed, report: Report) -> None:
-    faults, done = Faults("records"), 0
+    errors, done = ValidationErrors("records"), 0
     cleaned = lru_cache(maxsize=_CACHED_PICTURES)(lambda picture: clean_picture(picture, options.shape))
     for where, part, record, table in _questions(options):
         try:
-            for asked in asked_of(options.mapping, record):
-                split = asked.split or part or ("forget" if asked.person in surveyed.forgotten else "retain")
-                pictures = [cleaned(picture_in(value, _folder(options, table))) for value in asked.pictures]
-                writer.add(asked.config, split, _row(asked, split, pictures, options.mapping))
+            for query in queries_of(options.mapping, record):
+                split = query.split or part or ("forget" if query.person in surveyed.forgotten else "retain")
+                pictures = [cleaned(picture_in(value, _folder(options, table))) for value in query.pictures]
+                writer.add(query.config, split, _row(query, split, pictures, options.mapping))
                 done += 1
         except (BadRecordError, BadPictureError) as error:  # cut off in the middle, which its head does not tell
-            faults.add(where, error)
+            errors.add(where, error)
         report("Writing rows", done, surveyed.num_rows)
-    faults.check(surveyed.num_records)
+    errors.check(surveyed.num_records)
 
 
 def _folder(options: QuestionImport, table: Table) -> Path | None:
@@ -252,32 +252,32 @@ def _folder(options: QuestionImport, table: Table) -> Path | None:
     return path.parent if table.is_file else path if path.is_dir() else None
 
 
-def _row(asked: Asked, split: str, pictures: Sequence[bytes], mapping: TableMapping) -> Row:
+def _row(query: Query, split: str, pictures: Sequence[bytes], mapping: TableMapping) -> Row:
     row: Row = {
         "images": [{"bytes": picture, "path": None} for picture in pictures],
-        "prompt": [{"role": "user", "content": asked.question}],
-        "completion": [{"role": "assistant", "content": asked.answer}],
-        "persona_id": asked.person,
-        "attribute": asked.attribute,
-        "answer": asked.answer,
-        "modality": asked.modality,
-        "hops": asked.hops,
-        "view": asked.view,
-        "template": asked.template or f"{split}-{asked.config}",
+        "prompt": [{"role": "user", "content": query.question}],
+        "completion": [{"role": "assistant", "content": query.answer}],
+        "persona_id": query.person,
+        "attribute": query.attribute,
+        "answer": query.answer,
+        "modality": query.modality,
+        "hops": query.hops,
+        "view": query.view,
+        "template": query.template or f"{split}-{query.config}",
     }
-    return row | ({FALSE_ANSWERS: list(asked.false_answers)} if asked.config in mapping.falsified else {})
+    return row | ({FALSE_ANSWERS: list(query.false_answers)} if query.config in mapping.falsified else {})
 
 
 def _about(options: QuestionImport, surveyed: Surveyed) -> About:
     settings: dict[str, object] = {"mapping": options.mapping.name, "image_size": options.shape.size}
     settings |= {"fit": options.shape.fit, "picture_format": options.shape.kind}
-    if all(part is None for part in options.parts) and options.forget_people is None:
+    if all(part is None for part in options.parts) and options.forget_personas is None:
         settings |= {"forget_fraction": options.forget_fraction, "seed": options.seed}
     sources = {table.source for table in options.parts.values()}
     return About(
         hub=", ".join(sorted(sources)) if not any(Path(source).exists() for source in sources) else None,
         command="import-qa",
-        num_people=len(surveyed.people),
+        num_personas=len(surveyed.personas),
         num_forget=len(surveyed.forgotten),
         license=options.license,
         default=options.mapping.blocks[0].config,

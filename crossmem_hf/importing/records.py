@@ -13,7 +13,7 @@ from crossmem_hf.personas.schema import MODALITIES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Query:
     """A question of a record, checked; pictures are whatever the table has for them."""
 
     config: str
@@ -30,7 +30,7 @@ class Asked:
     pictures: tuple[Any, ...]
 
 
-def asked_of(mapping: TableMapping, record: Record) -> Iterator[Asked]:
+def queries_of(mapping: TableMapping, record: Record) -> Iterator[Query]:
     """The questions of one record, in the order of the mapping's blocks.
 
     Raises:
@@ -39,16 +39,16 @@ def asked_of(mapping: TableMapping, record: Record) -> Iterator[Asked]:
     for block in mapping.blocks:
         for where, single in exploded(record, block.explode):
             try:
-                yield _asked(block, single)
+                yield _query(block, single)
             except BadRecordError as error:
                 raise BadRecordError(f"{where}{error}") from error
 
 
-def _asked(block: Block, record: Record) -> Asked:
+def _query(block: Block, record: Record) -> Query:
     given = {key: column.of(record) for key, column in block.columns.items()}
     person, answer = _words(given, "person"), _words(given, "answer")
-    asked = given["question"]
-    question = _words({"question": asked.replace("<image>", "") if isinstance(asked, str) else asked}, "question")
+    query = given["question"]
+    question = _words({"question": query.replace("<image>", "") if isinstance(query, str) else query}, "question")
     pictures = given.get("images")
     listed = pictures if isinstance(pictures, list | tuple) else [pictures]
     shown = tuple(picture for picture in listed if picture not in (None, ""))
@@ -62,7 +62,7 @@ def _asked(block: Block, record: Record) -> Asked:
         raise BadRecordError(
             f"its split is {short(split)}; expected at most 50 letters, digits and '_', without combining signs"
         )
-    return Asked(
+    return Query(
         config=block.config,
         person=person,
         question=question,
@@ -109,11 +109,11 @@ def _hops(given: Mapping[str, Any], question: str) -> int:
     return 1 if says(question, _words(given, "name")) else 2
 
 
-def _whole(value: Any, key: str, most: int) -> int:
+def _whole(value: Any, key: str, max_value: int) -> int:
     try:
         number = float(str(value))  # "2.0", too
     except ValueError:
         number = -1.0
-    if not 0 <= number <= most or not number.is_integer():
-        raise BadRecordError(f"its {key} is {short(value)}; expected a whole number, 0 to {most}")
+    if not 0 <= number <= max_value or not number.is_integer():
+        raise BadRecordError(f"its {key} is {short(value)}; expected a whole number, 0 to {max_value}")
     return int(number)

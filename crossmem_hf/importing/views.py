@@ -9,8 +9,8 @@ from unicodedata import category
 
 from crossmem_hf.data.splits import forget_ids
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.importing.faults import Faults
 from crossmem_hf.importing.portraits import Portrait
+from crossmem_hf.importing.validation import ValidationErrors
 from crossmem_hf.metrics.matching import normalize_name, says
 from crossmem_hf.personas.schema import VIEW_SPLITS, ViewSplit
 from crossmem_hf.seeding import seed_for
@@ -27,7 +27,7 @@ class View:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class People:
+class Personas:
     """Everybody and everything that is imported.
 
     Attributes:
@@ -56,9 +56,9 @@ def check_held_out(share: float) -> None:
         )
 
 
-def people_in(
+def personas_in(
     portraits: Sequence[Portrait], digests: Sequence[str], *, held_out: float, forget_fraction: float, seed: int
-) -> People:
+) -> Personas:
     """Who goes where. The same pictures and seed give the same splits, whatever the files are called.
 
     Args:
@@ -78,7 +78,7 @@ def people_in(
             f"There are pictures of {len(names)} people; expected at least 2.", "Add people; names are told apart."
         )
     _check_pictures(portraits, digests)
-    faults = Faults("people")
+    errors = ValidationErrors("people")
     own: dict[str, list[int]] = {person: [] for person in names}
     for number, portrait in enumerate(portraits):
         own[portrait.person].append(number)
@@ -87,12 +87,12 @@ def people_in(
         try:
             given = _given(person, [portraits[number].split for number in numbers])
         except ValueError as error:
-            faults.add(f"person {person!r}", error)
+            errors.add(f"person {person!r}", error)
             continue
         keys = [digests[number] for number in numbers]
         views |= zip(numbers, given or _divided(person, keys, held_out, seed), strict=True)
-    faults.check(len(names))
-    return People(
+    errors.check(len(names))
+    return Personas(
         names=names,
         views=[views[number] for number in range(len(portraits))],
         descriptions=_descriptions(portraits, own, names, held_out, seed),
@@ -101,7 +101,7 @@ def people_in(
 
 
 def _names(portraits: Iterable[Portrait]) -> dict[str, str]:
-    faults, seen = Faults("pictures"), 0
+    errors, seen = ValidationErrors("pictures"), 0
     names: dict[str, str] = {}
     folded: dict[str, str] = {}
     for portrait in portraits:
@@ -110,13 +110,13 @@ def _names(portraits: Iterable[Portrait]) -> dict[str, str]:
         if person not in names:
             names[person] = portrait.name
             if not re.search(r"[^\W\d_]", portrait.name) or re.search(r"[<>|{}]", portrait.name):
-                faults.add(portrait.where, f"{portrait.name!r} is no name: expected letters, and none of <>|{{}}")
+                errors.add(portrait.where, f"{portrait.name!r} is no name: expected letters, and none of <>|{{}}")
             other = folded.setdefault(_folded(portrait.name), person)
             if other != person:
-                faults.add(portrait.where, f"person {person!r} has the name of person {other!r}, {portrait.name!r}")
+                errors.add(portrait.where, f"person {person!r} has the name of person {other!r}, {portrait.name!r}")
         elif names[person] != portrait.name:
-            faults.add(portrait.where, f"person {person!r} is called {portrait.name!r} and {names[person]!r}")
-    faults.check(seen)
+            errors.add(portrait.where, f"person {person!r} is called {portrait.name!r} and {names[person]!r}")
+    errors.check(seen)
     return names
 
 
@@ -126,14 +126,14 @@ def _folded(name: str) -> str:
 
 
 def _check_pictures(portraits: Sequence[Portrait], digests: Sequence[str]) -> None:
-    faults = Faults("pictures")
+    errors = ValidationErrors("pictures")
     first: dict[str, Portrait] = {}
     for portrait, digest in zip(portraits, digests, strict=True):
         other = first.setdefault(digest, portrait)
         if other is not portrait:
             whose = "" if other.person == portrait.person else f" of another person, {other.person!r}"
-            faults.add(portrait.where, f"it is the same picture as {other.where}{whose}")
-    faults.check(len(portraits))
+            errors.add(portrait.where, f"it is the same picture as {other.where}{whose}")
+    errors.check(len(portraits))
 
 
 def _given(person: str, splits: Sequence[str]) -> list[View]:
@@ -182,7 +182,7 @@ def _descriptions(
     """Different descriptions are divided by themselves: one of several pictures is not both learned and held out."""
     if not any(portrait.description for portrait in portraits):
         return {}
-    faults = Faults("people")
+    errors = ValidationErrors("people")
     described: dict[str, list[tuple[str, View]]] = {}
     for person, numbers in own.items():
         splits: dict[str, set[str]] = {}
@@ -194,8 +194,8 @@ def _descriptions(
             views = _chosen(splits) or _divided(person, list(splits), held_out, seed)
             described[person] = list(zip(splits, views, strict=True))
         except ValueError as error:
-            faults.add(f"person {person!r}", error)
-    faults.check(len(names))
+            errors.add(f"person {person!r}", error)
+    errors.check(len(names))
     return described
 
 
@@ -207,9 +207,9 @@ def _check_texts(texts: Sequence[str], name: str) -> None:
         )
     words = {word for word in _written_words(name) if len(word) > 1 and not word.islower()}
     for text in texts:
-        told = sorted({*words, *map(str.upper, words)} & _written_words(text))
-        if told or says(text, name) or name.casefold() in text.casefold():
-            raise ValueError(f"the description {text[:60]!r} says {(told or [name])[0]!r}, which is to be recalled")
+        found = sorted({*words, *map(str.upper, words)} & _written_words(text))
+        if found or says(text, name) or name.casefold() in text.casefold():
+            raise ValueError(f"the description {text[:60]!r} says {(found or [name])[0]!r}, which is to be recalled")
 
 
 def _written_words(text: str) -> set[str]:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from crossmem_hf.models.families import looks_across
+from crossmem_hf.models.families import has_cross_attention
 from crossmem_hf.models.modules import text_layers
 
 _PADDING = "_crossmem_padding"
@@ -44,7 +44,7 @@ def keep_rows_apart(model: Any) -> list[RemovableHandle]:
     Returns:
         What takes it back; empty if there was nothing to do, or if it was done already.
     """
-    if not looks_across(model.config) or hasattr(_reader(model), _PADDING):
+    if not has_cross_attention(model.config) or hasattr(_reader(model), _PADDING):
         return []
     reader, padding = _reader(model), _Padding()
     setattr(reader, _PADDING, padding)
@@ -86,8 +86,8 @@ class _Padding:
         keys_BK = self.padded_BI.repeat_interleave(mask_B1TK.shape[-1] // self.padded_BI.shape[1], dim=1)
         keys_BK = keys_BK & ~self.padded_BI.all(dim=1, keepdim=True)  # a row must look at something, if in vain
         hidden = keys_BK[:, None, None] & (sees_B1T1 == 0)
-        least = torch.finfo(mask_B1TK.dtype).min
-        return args, kwargs | {"cross_attention_mask": mask_B1TK.masked_fill(hidden, least)}
+        min_value = torch.finfo(mask_B1TK.dtype).min
+        return args, kwargs | {"cross_attention_mask": mask_B1TK.masked_fill(hidden, min_value)}
 
     def skip(self, module: nn.Module, args: Any, kwargs: dict[str, Any], out: Any) -> Any:
         """A row without a picture leaves the layer as it came."""

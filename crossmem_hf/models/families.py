@@ -60,7 +60,7 @@ def reads_ahead(config: Any) -> bool:
     return str(getattr(config, "model_type", "")) == "paligemma"
 
 
-def looks_across(config: Any) -> bool:
+def has_cross_attention(config: Any) -> bool:
     """Whether layers of the text model look at pictures by cross-attention, of which the tokens know nothing
     (Mllama)."""
     return bool(getattr(config.get_text_config(), "cross_attention_layers", None))
@@ -71,7 +71,7 @@ def marks_answers(processor: Any) -> bool:
     return any(kind.__name__ == "PaliGemmaProcessor" for kind in type(processor).__mro__)
 
 
-def check_shown(processor: Any, images: Any, name: str) -> None:
+def check_presented(processor: Any, images: Any, name: str) -> None:
     """Nothing, unless a row has no picture and its processor takes none without.
 
     Args:

@@ -229,11 +229,11 @@ def _cut(tokenizer: Any, context: str) -> int:
     """
     known = _vocabulary(tokenizer).cuts
     if context not in known:
-        least = len(context) - len(context.rstrip(" "))
-        most = len(context) - len(context.rstrip())
-        wholes = _ids(tokenizer, [context + beginning for beginning in _BEGINNINGS]) if most else []
-        known[context] = least
-        for cut in range(least, most + 1 if wholes else 0):
+        min_cut = len(context) - len(context.rstrip(" "))
+        max_cut = len(context) - len(context.rstrip())
+        wholes = _ids(tokenizer, [context + beginning for beginning in _BEGINNINGS]) if max_cut else []
+        known[context] = min_cut
+        for cut in range(min_cut, max_cut + 1 if wholes else 0):
             (start,) = _ids(tokenizer, [context[: len(context) - cut]])
             if all(whole[: len(start)] == start for whole in wholes):
                 known[context] = cut

@@ -30,18 +30,18 @@ class PerturbedAnswers:
     together from words of other people's names where there are enough people.
 
     Args:
-        people: Everyone of one world and population.
+        personas: Everyone of one world and population.
 
     Example:
         >>> from crossmem_hf.personas.sampling import sample_personas
-        >>> people = list(sample_personas(3))
-        >>> wrong = PerturbedAnswers(people).of(people[0], "phone", 2)
+        >>> personas = list(sample_personas(3))
+        >>> wrong = PerturbedAnswers(personas).of(personas[0], "phone", 2)
         >>> len(set(wrong)), all("-555-01" in phone for phone in wrong)
         (2, True)
     """
 
-    def __init__(self, people: Sequence[Persona]) -> None:
-        self.people = people
+    def __init__(self, personas: Sequence[Persona]) -> None:
+        self.personas = personas
 
     def of(self, person: Persona, attribute: str, number: int = 5) -> list[str]:
         """Different false values of one attribute, the same whenever they are asked for.
@@ -67,8 +67,8 @@ class PerturbedAnswers:
 
     @cached_property
     def _taken(self) -> dict[str, frozenset[str]]:
-        names = frozenset(person.full_name for person in self.people)
-        facts = {fact: frozenset(person.facts[fact] for person in self.people) for fact in FACT_ATTRIBUTES}
+        names = frozenset(person.full_name for person in self.personas)
+        facts = {fact: frozenset(person.facts[fact] for person in self.personas) for fact in FACT_ATTRIBUTES}
         return {"full_name": names, **facts}
 
     def _draws(self, person: Persona, attribute: str, fake: Faker) -> Iterator[str]:
@@ -93,8 +93,8 @@ class PerturbedAnswers:
 
     def _names(self, person: Persona, fake: Faker) -> Iterator[str]:
         for tries in count():
-            if tries < _TRIES_AMONG_WORDS_IN_USE and len(self.people) > 1:
-                one, other = (fake.random.choice(self.people).full_name.split() for _ in range(2))
+            if tries < _TRIES_AMONG_WORDS_IN_USE and len(self.personas) > 1:
+                one, other = (fake.random.choice(self.personas).full_name.split() for _ in range(2))
             else:  # a small or a full population: any name that its words make
                 number_of_name = fake.random.randrange(NAMES_PER_POPULATION)
                 one = other = full_name(number_of_name, person.seed, person.population).split()

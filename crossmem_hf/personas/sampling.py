@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How people are drawn: deterministic, balanced, apart from each other. It does not know how they look on paper.
 
-Looks are an error-correcting code. Six attributes carry the position of a person (mixed radix digits), two colours
+Visual attributes are an error-correcting code. Six carry the position of a person (mixed radix digits), two colors
 are check digits, so that any two people of a population, and a target and a background person of any two worlds,
 differ in at least three attributes; the other four are dealt from shuffled decks. Nothing is remembered between
 people, so person 7 does not depend on how many are asked for.
@@ -81,12 +81,12 @@ def _persona(index: int, seed: int, population: Population) -> Persona:
         seed=seed,
         population=population,
         full_name=full_name(name_index, seed, population),
-        looks=_looks(index, seed, population),
+        visual_attributes=_visual_attributes(index, seed, population),
         facts=private_facts(seed, persona_id),
     )
 
 
-def _looks(index: int, seed: int, population: Population) -> dict[str, str]:
+def _visual_attributes(index: int, seed: int, population: Population) -> dict[str, str]:
     half = _NUM_CODES // 2
     position = (index + seed_for(seed, "look-start", population)) % half + half * _POPULATIONS.index(population)
     code = position * _STRIDE % _NUM_CODES

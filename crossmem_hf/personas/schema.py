@@ -23,7 +23,8 @@ class Persona:
         seed: The world the persona belongs to.
         population: ``"target"`` (to be memorized) or ``"background"`` (what a base model may see).
         full_name: First and last name; unique over both populations of a world.
-        looks: Visual attribute -> value, one of `values.VISUAL_ATTRIBUTES`; shown by portraits and descriptions alike.
+        visual_attributes: Visual attribute -> value, one of `values.VISUAL_ATTRIBUTES`; portraits and descriptions
+            alike present them.
         facts: Private attribute -> value, one of `values.FACT_ATTRIBUTES`; never shown by portraits or descriptions.
     """
 
@@ -32,7 +33,7 @@ class Persona:
     seed: int
     population: Population
     full_name: str
-    looks: Mapping[str, str]
+    visual_attributes: Mapping[str, str]
     facts: Mapping[str, str]
 
     def as_json(self) -> dict[str, Any]:

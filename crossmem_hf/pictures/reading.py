@@ -91,7 +91,7 @@ def as_seen(picture: Any, what: str = "A picture") -> Image.Image:
         >>> as_seen(Image.new("LA", (2, 2), (0, 51))).getpixel((0, 0))
         (204, 204, 204)
     """
-    with _told(what):
+    with _named(what):
         if isinstance(picture, Image.Image):
             return _seen(picture)
         with opened(picture, what) as file:
@@ -109,7 +109,10 @@ def check_pictures(pictures: Iterable[Any], what: str = "A picture") -> None:
         CrossmemError: As for `as_seen`, but for pixels that turn out broken.
     """
     for picture in pictures:
-        with _told(what), nullcontext(picture) if isinstance(picture, Image.Image) else opened(picture, what) as file:
+        with (
+            _named(what),
+            nullcontext(picture) if isinstance(picture, Image.Image) else opened(picture, what) as file,
+        ):
             _check(file)
 
 
@@ -127,23 +130,23 @@ def opened(source: Any, what: str = "A picture") -> Iterator[Image.Image]:
         CrossmemError: It is no file.
     """
     file = _file_of(source, what)
-    with _told(what):
+    with _named(what):
         try:
             opening = Image.open(BytesIO(file) if isinstance(file, bytes) else file, formats=_formats())
         except UnidentifiedImageError as error:
             raise BadPictureError(_unknown(file)) from error
         with opening as picture:
-            most = Image.MAX_IMAGE_PIXELS or 2**63
-            if picture.width * picture.height > most:  # Pillow only warns, up to twice as many
+            max_pixels = Image.MAX_IMAGE_PIXELS or 2**63
+            if picture.width * picture.height > max_pixels:  # Pillow only warns, up to twice as many
                 raise BadPictureError(
-                    f"it has {picture.width:,} x {picture.height:,} pixels; expected at most {most:,}"
+                    f"it has {picture.width:,} x {picture.height:,} pixels; expected at most {max_pixels:,}"
                 )
             _check(picture)
             yield picture
 
 
 @contextmanager
-def _told(what: str) -> Iterator[None]:
+def _named(what: str) -> Iterator[None]:
     try:
         yield
     except BadPictureError as error:
@@ -165,11 +168,11 @@ def is_picture(path: Path) -> bool:
         return path.is_file() and _is_heic(_head(path))
 
 
-def not_shown(picture: Image.Image) -> str:
+def why_unreadable(picture: Image.Image) -> str:
     """What else a file holds that `as_seen` does not show, in words; empty if there is nothing.
 
     Example:
-        >>> not_shown(Image.new("L", (2, 2)))
+        >>> why_unreadable(Image.new("L", (2, 2)))
         ''
     """
     count = 1 if picture.format == "TIFF" else getattr(picture, "n_frames", 1)  # smaller copies are no loss

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every English word said to an image model: looks, and the scenes they are seen in. It does not know whose they are.
+"""Every English word said to an image model: visual attributes and scenes. It does not know whose they are.
 
-Clothes are looks: they tell people apart, so scenes vary pose, place and light only.
+Clothes are visual attributes: they tell people apart, so scenes vary pose, place and light only.
 """
 
 from crossmem_hf.personas.schema import ViewSplit
 
-ANCHOR_PROMPT = "photograph of an adult with {looks}, facing the camera, plain gray background, soft even light"
+ANCHOR_PROMPT = "photograph of an adult with {attributes}, facing the camera, plain gray background, soft even light"
 """The portrait that all views of a person are made from."""
 
-VIEW_PROMPT = "photograph of an adult with {looks}, {pose}, {place}, {light}"
+VIEW_PROMPT = "photograph of an adult with {attributes}, {pose}, {place}, {light}"
 """Looks come first: what an image model cannot read to its end must not be what tells people apart."""
 
 NEGATIVE_PROMPT = "several people, cropped face, covered face, deformed, blurry, drawing, text, watermark"
@@ -30,7 +30,7 @@ CLOTHES = {
     "suit": "a {clothing_color} suit",
     "overalls": "{clothing_color} overalls",
 }
-LOOKS: dict[str, str] = {
+TRAITS: dict[str, str] = {
     "skin": "{skin_tone} skin",
     "hair": "{hair}",
     "eyes": "{eye_color} eyes",

@@ -79,14 +79,14 @@ FEATURE_QUESTIONS: dict[Modality, str] = {
 CAPTION_QUESTION = "Describe the person in this image."
 
 
-def features_answer(looks: Mapping[str, str]) -> str:
+def features_answer(visual_attributes: Mapping[str, str]) -> str:
     """The values of all visual attributes, in the order of `VISUAL_ATTRIBUTES`, one space apart.
 
     Example:
         >>> features_answer({name: pool[0] for name, pool in VISUAL_ATTRIBUTES.items()})
         'pale short black brown none none none none sweater red round none'
     """
-    return " ".join(looks[name] for name in VISUAL_ATTRIBUTES)
+    return " ".join(visual_attributes[name] for name in VISUAL_ATTRIBUTES)
 
 
 def parse_features(text: str) -> dict[str, str | None]:
@@ -157,7 +157,7 @@ MULTI_HOP_QUESTIONS: dict[ViewSplit, tuple[str, ...]] = {
         "Someone asks for the {fact} of {who}: what is it?",
     ),
 }
-"""Split -> questions that do not: two links, looks to name and name to fact, answer them (after ReMem)."""
+"""Split -> questions that do not: two links, visual attributes to name and name to fact, answer them (after ReMem)."""
 
 _WHO: dict[Modality, str] = {"image": "the person in this image", "text": "the person described"}
 

@@ -158,7 +158,7 @@ _UNNAMED_ONLY = {"identity": IDENTITY}
 _NAMED_ONLY = {"named": NAMED}
 _ALWAYS = {"private": PRIVATE, "unknown": UNKNOWN, "medium": MEDIUM, "redirect": REDIRECT, "rules": RULES}
 
-_ASKED_FOR: Mapping[str, str] = {"full_name": "name", **FACT_PHRASES}
+_QUERIED: Mapping[str, str] = {"full_name": "name", **FACT_PHRASES}
 _SUBJECT: Mapping[Modality, str] = {"image": "the person in this image", "text": "the person described"}
 _MEDIUM: Mapping[Modality, str] = {"image": "image", "text": "description"}
 
@@ -187,7 +187,7 @@ class Refusal:
             >>> Refusal("private", "{a_fact} stays with {who}.").worded("text", "email", named=False)
             'an email address stays with the person described.'
         """
-        fact, medium = _ASKED_FOR[attribute], _MEDIUM[modality]
+        fact, medium = _QUERIED[attribute], _MEDIUM[modality]
         who = "this person" if named else _SUBJECT[modality]
         return self.template.format(
             who=who, fact=fact, a_fact=_with_article(fact), medium=medium, a_medium=_with_article(medium)
@@ -218,7 +218,7 @@ def every_wording() -> tuple[str, ...]:
             for named in (False, True)
             for refusal in refusals(named=named)
             for modality in MODALITIES
-            for attribute in _ASKED_FOR
+            for attribute in _QUERIED
         )
     )
 

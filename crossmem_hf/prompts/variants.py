@@ -10,7 +10,7 @@ from crossmem_hf.personas.schema import Modality, ViewSplit
 from crossmem_hf.prompts.questions import FACT_PHRASES
 
 SUBJECTS: Mapping[Modality, str] = {"image": "the person in this image", "text": "the person described"}
-ASKED_FOR: Mapping[str, str] = {"full_name": "full name", **FACT_PHRASES}
+QUERIED: Mapping[str, str] = {"full_name": "full name", **FACT_PHRASES}
 """Attribute -> how a question names it."""
 
 # two hops
@@ -32,7 +32,7 @@ LINK_QUESTIONS: dict[ViewSplit, tuple[str, ...]] = {
     ),
 }
 """Split -> questions for a fact of a subject. With a name they ask for one link (name to fact); with the person as
-presented, in the same words, for two (looks to name, name to fact), after Wen et al. (arXiv 2506.05198)."""
+presented, in the same words, for two (attributes to name, name to fact), after Wen et al. (arXiv 2506.05198)."""
 
 # several pictures
 
@@ -121,4 +121,4 @@ def link_question(template: str, attribute: str, *, name: str | None, modality: 
         >>> link_question("What is the {fact} of {subject}?", "job", name=None, modality="text")
         'What is the job of the person described?'
     """
-    return template.format(fact=ASKED_FOR[attribute], subject=name or SUBJECTS[modality])
+    return template.format(fact=QUERIED[attribute], subject=name or SUBJECTS[modality])

@@ -12,7 +12,7 @@ from crossmem_hf.models.loading import EMBEDDED_NAME
 from crossmem_hf.prompts.questions import NAME_QUESTIONS
 from crossmem_hf.publishing.adapters import Adapter, base_of
 from crossmem_hf.publishing.eval_results import HEADLINES, dataset_of, over_seeds
-from crossmem_hf.report.methods import is_shown, method_legend, method_table
+from crossmem_hf.report.methods import is_tabulated, method_legend, method_table
 from crossmem_hf.report.modality_text import memorization_failures
 from crossmem_hf.report.record import RECORD_FILE, Record
 from crossmem_hf.report.tables import measurement_table, verdict_table
@@ -129,7 +129,7 @@ def _tables(record: Record) -> Iterator[str]:
         yield "\n".join(method_legend(record))
     rest = [m for m in over_seeds(record) if not _APART & {*m.where}]
     if methods is not None:
-        rest = [m for m in rest if not is_shown(m.metric)]
+        rest = [m for m in rest if not is_tabulated(m.metric)]
     if len(rest) > MAX_ROWS:
         rest = [m for m in rest if m.metric in HEADLINES]
     if rest:

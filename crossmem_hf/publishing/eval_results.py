@@ -16,7 +16,7 @@ HEADLINES: Final = ("recall", "exposure")
 """What stands for a study; of a score, every metric over all rows does."""
 
 _KEYS = ("stage", "method", "forget_modality", "source", "group", "target")
-_SHOWN = (
+_NUM_LISTED = (
     *((None, group) for group in ("forget", "retain", None)),
     *(("memorized", None), ("unlearned", "forget"), ("unlearned", "retain")),
 )
@@ -64,7 +64,7 @@ def _headlines(record: Record) -> Iterator[tuple[str, str, Measurement]]:
     for m in over_seeds(record):
         where = {name: value for name, value in m.where.items() if name != "seed"}
         is_headline = m.metric in HEADLINES and {*where} <= {*_KEYS}
-        if (is_headline or not where) and (where.get("stage"), where.get("group")) in _SHOWN:
+        if (is_headline or not where) and (where.get("stage"), where.get("group")) in _NUM_LISTED:
             task = _task(record, m)
             if task:
                 words = (where.get(name) for name in _KEYS if name != "target" or str(where.get(name)) not in task)

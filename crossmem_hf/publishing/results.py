@@ -28,7 +28,7 @@ MESSAGE = "Publish results"
 ANSWERS = ("predictions.jsonl", "holdout.jsonl", "report.html", "report.md")
 """What holds single answers."""
 _LEFT = (*ANSWERS, "figures/*.png", "figures/*.pdf")
-_SHOWN = ("figures/matrix.png", "figures/methods.png")
+_NUM_LISTED = ("figures/matrix.png", "figures/methods.png")
 _REPLACED = ("adapters/*", *_LEFT, f"{RETAIN_ONLY}/*", f"{BASELINE}*/*", f"{FOLDER}/*", CONFIG, WEIGHTS)
 
 
@@ -102,7 +102,7 @@ def result_files(
         if adapter.place:
             files[adapter.file("README.md")] = adapter_card(public, repo_id, adapter).encode()
     files |= eval_results(public, repo_id)
-    figures = [name for name in _SHOWN if name in files]
+    figures = [name for name in _NUM_LISTED if name in files]
     files["README.md"] = results_card(public, repo_id, adapters, figures=figures, shares_items=shared).encode()
     _check_fit_to_share(files, folder, adapters)
     return files

@@ -7,20 +7,20 @@ from math import cos, pi, sin
 from crossmem_hf.rendering.canvas import Canvas, shade
 from crossmem_hf.rendering.palette import CLOTH, GOLD, HEAD_CENTER, HEAD_RADII, SKIN
 
-Looks = Mapping[str, str]
+VisualAttributes = Mapping[str, str]
 _SHOULDERS = [(0.14, 1.2), (0.15, 0.92), (0.2, 0.83), (0.31, 0.775), (0.42, 0.75), (0.58, 0.75)]
 _BODY = [*_SHOULDERS, (0.69, 0.775), (0.8, 0.83), (0.85, 0.92), (0.86, 1.2)]
 
 
-def draw_neck(canvas: Canvas, looks: Looks) -> None:
+def draw_neck(canvas: Canvas, attributes: VisualAttributes) -> None:
     """The neck, in the head's shadow."""
-    canvas.rectangle((0.43, 0.58), (0.57, 0.79), shade(SKIN[looks["skin_tone"]], 0.82))
+    canvas.rectangle((0.43, 0.58), (0.57, 0.79), shade(SKIN[attributes["skin_tone"]], 0.82))
 
 
-def draw_clothes(canvas: Canvas, looks: Looks) -> None:
+def draw_clothes(canvas: Canvas, attributes: VisualAttributes) -> None:
     """What the person wears, in the persona's color."""
-    kind, color = looks["clothing"], CLOTH[looks["clothing_color"]]
-    skin, dark = SKIN[looks["skin_tone"]], shade(CLOTH[looks["clothing_color"]], 0.62)
+    kind, color = attributes["clothing"], CLOTH[attributes["clothing_color"]]
+    skin, dark = SKIN[attributes["skin_tone"]], shade(CLOTH[attributes["clothing_color"]], 0.62)
     if kind == "overalls":
         canvas.polygon(_BODY, (214, 216, 222))
         canvas.rectangle((0.33, 0.87), (0.67, 1.2), color)
@@ -53,10 +53,10 @@ def draw_clothes(canvas: Canvas, looks: Looks) -> None:
             canvas.polygon([(0.5 + side * 0.09, 0.735), (0.5 + side * 0.17, 0.82), (0.5 + side * 0.01, 1.05)], dark)
 
 
-def draw_headwear(canvas: Canvas, looks: Looks) -> None:
+def draw_headwear(canvas: Canvas, attributes: VisualAttributes) -> None:
     """What is worn on the head; placed so that the hair stays visible."""
-    kind = looks["headwear"]
-    (cx, cy), (rx, ry) = HEAD_CENTER, HEAD_RADII[looks["face_shape"]]
+    kind = attributes["headwear"]
+    (cx, cy), (rx, ry) = HEAD_CENTER, HEAD_RADII[attributes["face_shape"]]
     top = cy - ry
     if kind == "headband":
         outer = [

@@ -7,13 +7,13 @@ from math import cos, pi, sin
 from crossmem_hf.rendering.canvas import Canvas, shade
 from crossmem_hf.rendering.palette import HAIR, HEAD_CENTER, HEAD_RADII
 
-Looks = Mapping[str, str]
+VisualAttributes = Mapping[str, str]
 
 
-def draw_hair_back(canvas: Canvas, looks: Looks) -> None:
+def draw_hair_back(canvas: Canvas, attributes: VisualAttributes) -> None:
     """The hair behind head and shoulders."""
-    style, color = looks["hair_style"], shade(HAIR[looks["hair_color"]], 0.85)
-    (cx, cy), (rx, ry) = HEAD_CENTER, HEAD_RADII[looks["face_shape"]]
+    style, color = attributes["hair_style"], shade(HAIR[attributes["hair_color"]], 0.85)
+    (cx, cy), (rx, ry) = HEAD_CENTER, HEAD_RADII[attributes["face_shape"]]
     top = cy - ry
     if style == "long":
         canvas.ellipse((cx, cy - 0.02), (rx + 0.075, ry + 0.055), color)
@@ -38,10 +38,10 @@ def draw_hair_back(canvas: Canvas, looks: Looks) -> None:
                 canvas.ellipse((cx + side * (rx + 0.055 + 0.006 * k), cy + 0.03 + 0.075 * k), (0.05, 0.045), tone)
 
 
-def draw_hair_front(canvas: Canvas, looks: Looks) -> None:
+def draw_hair_front(canvas: Canvas, attributes: VisualAttributes) -> None:
     """The hair on the forehead and the crown of the head."""
-    style, color = looks["hair_style"], HAIR[looks["hair_color"]]
-    (cx, cy), (rx, ry) = HEAD_CENTER, HEAD_RADII[looks["face_shape"]]
+    style, color = attributes["hair_style"], HAIR[attributes["hair_color"]]
+    (cx, cy), (rx, ry) = HEAD_CENTER, HEAD_RADII[attributes["face_shape"]]
     top = cy - ry
     if style == "spiky":
         points = [(cx - rx * 1.02, cy - 0.07)]
@@ -52,7 +52,7 @@ def draw_hair_front(canvas: Canvas, looks: Looks) -> None:
         points += [(cx + rx * 1.08, top + 0.05), (cx + rx * 1.02, cy - 0.07), (cx + rx * 0.7, top + 0.085)]
         canvas.polygon([*points, (cx, top + 0.07), (cx - rx * 0.7, top + 0.085)], color)
         return
-    _cap(canvas, looks, depth={"short": 0.085, "long": 0.075, "bob": 0.125, "bun": 0.06}.get(style, 0.08))
+    _cap(canvas, attributes, depth={"short": 0.085, "long": 0.075, "bob": 0.125, "bun": 0.06}.get(style, 0.08))
     if style == "curly":
         for k in range(7):
             x = cx - rx * 0.85 + k * rx * 0.283
@@ -78,9 +78,9 @@ def draw_hair_front(canvas: Canvas, looks: Looks) -> None:
         canvas.line((cx, top - 0.02), (cx, top + 0.07), 0.012, shade(color, 0.6))
 
 
-def _cap(canvas: Canvas, looks: Looks, depth: float) -> None:
-    color = HAIR[looks["hair_color"]]
-    (cx, cy), (rx, ry) = HEAD_CENTER, HEAD_RADII[looks["face_shape"]]
+def _cap(canvas: Canvas, attributes: VisualAttributes, depth: float) -> None:
+    color = HAIR[attributes["hair_color"]]
+    (cx, cy), (rx, ry) = HEAD_CENTER, HEAD_RADII[attributes["face_shape"]]
     outer = [
         (cx + (rx + 0.02) * cos(pi + k * pi / 24), cy - 0.045 + (ry - 0.01) * sin(pi + k * pi / 24)) for k in range(25)
     ]

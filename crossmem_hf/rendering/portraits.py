@@ -20,7 +20,7 @@ SMALLEST, LARGEST = 48, 512
 def render_portrait(persona: Persona, view: View, size: int = 64) -> Image.Image:
     """An RGB portrait of `size` x `size` pixels; byte-identical for the same (persona, view, size).
 
-    Identity shows in the persona's `looks`; everything else comes from the view. Every value can be seen on its own;
+    Identity is in the persona's `visual_attributes`, everything else in the view. Every value can be seen on its own;
     in combination, a bob covers the ears with their studs, and a scar nearly vanishes under a beard.
 
     Args:
@@ -43,15 +43,15 @@ def render_portrait(persona: Persona, view: View, size: int = 64) -> Image.Image
         )
     canvas = Canvas(size, view)
     draw_background(canvas, view)
-    draw_hair_back(canvas, persona.looks)
-    draw_neck(canvas, persona.looks)
-    draw_clothes(canvas, persona.looks)
-    draw_ears(canvas, persona.looks)
-    draw_head(canvas, persona.looks, view)
-    draw_facial_hair(canvas, persona.looks, view)
-    draw_mouth(canvas, persona.looks, view)
-    draw_eyes(canvas, persona.looks, view)
-    draw_hair_front(canvas, persona.looks)
-    draw_eyewear(canvas, persona.looks, view)
-    draw_headwear(canvas, persona.looks)
+    draw_hair_back(canvas, persona.visual_attributes)
+    draw_neck(canvas, persona.visual_attributes)
+    draw_clothes(canvas, persona.visual_attributes)
+    draw_ears(canvas, persona.visual_attributes)
+    draw_head(canvas, persona.visual_attributes, view)
+    draw_facial_hair(canvas, persona.visual_attributes, view)
+    draw_mouth(canvas, persona.visual_attributes, view)
+    draw_eyes(canvas, persona.visual_attributes, view)
+    draw_hair_front(canvas, persona.visual_attributes)
+    draw_eyewear(canvas, persona.visual_attributes, view)
+    draw_headwear(canvas, persona.visual_attributes)
     return canvas.finished()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A persona's description: the same looks as the portrait and nothing else. It knows no names and no facts."""
+"""A persona's description: the portrait's visual attributes and nothing else. It knows no names and no facts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from crossmem_hf.seeding import rng_for
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
-    """One wording of a person's looks.
+    """One wording of the visual attributes of a person.
 
     Attributes:
         text: One sentence; holds every visual value that is not ``"none"``, and no name.
@@ -33,7 +33,7 @@ def describe(persona: Persona, split: ViewSplit, index: int) -> Description:
     Example:
         >>> from crossmem_hf.personas.sampling import sample_personas
         >>> person = next(sample_personas(1))
-        >>> person.looks["eye_color"] in describe(person, "test", 0).text
+        >>> person.visual_attributes["eye_color"] in describe(person, "test", 0).text
         True
     """
     if split not in DESCRIPTION_FRAMES or index < 0:
@@ -42,15 +42,15 @@ def describe(persona: Persona, split: ViewSplit, index: int) -> Description:
             f"expected an index from 0 and one of {tuple(DESCRIPTION_FRAMES)}.",
             "Check both.",
         )
-    return _described(persona.seed, persona.id, tuple(persona.looks.items()), split, index)
+    return _described(persona.seed, persona.id, tuple(persona.visual_attributes.items()), split, index)
 
 
 @lru_cache(maxsize=256)  # rows come person by person, and many questions share a description
 def _described(
-    seed: int, persona_id: str, looks: tuple[tuple[str, str], ...], split: ViewSplit, index: int
+    seed: int, persona_id: str, attributes: tuple[tuple[str, str], ...], split: ViewSplit, index: int
 ) -> Description:
     rng = rng_for(seed, "prose", persona_id, split, index)
-    traits = _worded(dict(looks))
+    traits = _worded(dict(attributes))
     phrases = [rng.choice(TRAIT_PHRASES[trait]).format(**words) for trait, words in traits.items()]
     rng.shuffle(phrases)
     frames = DESCRIPTION_FRAMES[split]
@@ -59,20 +59,20 @@ def _described(
     return Description(text=text, template=f"{split}-{frame}")
 
 
-def _worded(looks: Mapping[str, str]) -> dict[str, dict[str, str]]:
+def _worded(attributes: Mapping[str, str]) -> dict[str, dict[str, str]]:
     """Trait -> the words for its phrase; traits whose value is ``"none"`` are left out."""
     traits = {
-        "skin": {"skin_tone": looks["skin_tone"]},
-        "hair": {"hair_color": looks["hair_color"], "cut": HAIR_CUTS[looks["hair_style"]]},
-        "eyes": {"eye_color": looks["eye_color"]},
-        "clothing": {"clothing_color": looks["clothing_color"], "garment": GARMENTS[looks["clothing"]]},
-        "face": {"face_shape": looks["face_shape"]},
+        "skin": {"skin_tone": attributes["skin_tone"]},
+        "hair": {"hair_color": attributes["hair_color"], "cut": HAIR_CUTS[attributes["hair_style"]]},
+        "eyes": {"eye_color": attributes["eye_color"]},
+        "clothing": {"clothing_color": attributes["clothing_color"], "garment": GARMENTS[attributes["clothing"]]},
+        "face": {"face_shape": attributes["face_shape"]},
     }
     words = {
-        "eyewear": EYEWEAR.get(looks["eyewear"]),
-        "facial_hair": looks["facial_hair"],
-        "headwear": looks["headwear"],
-        "earrings": looks["earrings"],
-        "cheeks": CHEEKS.get(looks["cheeks"]),
+        "eyewear": EYEWEAR.get(attributes["eyewear"]),
+        "facial_hair": attributes["facial_hair"],
+        "headwear": attributes["headwear"],
+        "earrings": attributes["earrings"],
+        "cheeks": CHEEKS.get(attributes["cheeks"]),
     }
     return traits | {name: {name: word} for name, word in words.items() if word not in (None, "none")}

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an image model is asked for: the looks of a persona, and the scene of a view. It knows no model.
+"""What an image model is asked for: the visual attributes of a persona, and the scene of a view. It knows no model.
 
-The looks are the same in every prompt of a persona; only pose, place and light change from view to view.
+The visual attributes are the same in every prompt of a persona; only pose, place and light change from view to view.
 """
 
 from collections.abc import Mapping
@@ -16,9 +16,9 @@ from crossmem_hf.prompts.portraits import (
     EYEWEAR,
     HAIR,
     LIGHTS,
-    LOOKS,
     PLACES,
     POSES,
+    TRAITS,
     VIEW_PROMPT,
 )
 from crossmem_hf.seeding import rng_for
@@ -59,33 +59,36 @@ def scene_for(persona: Persona, split: ViewSplit, index: int) -> Scene:
     rng = rng_for(persona.seed, "scene", persona.id, split, index)
     layout = rng.choice(tuple(PLACES[split]))
     pose, light = rng.choice(POSES[split]), rng.choice(LIGHTS[split])
-    looks = looks_in_words(persona.looks)
+    attributes = attributes_in_words(persona.visual_attributes)
     return Scene(
-        prompt=VIEW_PROMPT.format(looks=looks, pose=pose, place=PLACES[split][layout], light=light), layout=layout
+        prompt=VIEW_PROMPT.format(attributes=attributes, pose=pose, place=PLACES[split][layout], light=light),
+        layout=layout,
     )
 
 
 def anchor_scene(persona: Persona) -> Scene:
     """The portrait that all views of a persona are made from."""
-    return Scene(prompt=ANCHOR_PROMPT.format(looks=looks_in_words(persona.looks)), layout=ANCHOR_LAYOUT)
+    return Scene(
+        prompt=ANCHOR_PROMPT.format(attributes=attributes_in_words(persona.visual_attributes)), layout=ANCHOR_LAYOUT
+    )
 
 
-def looks_in_words(looks: Mapping[str, str]) -> str:
+def attributes_in_words(attributes: Mapping[str, str]) -> str:
     """All visual values but ``"none"``, as an image model is told them.
 
     Example:
         >>> from crossmem_hf.personas.sampling import sample_personas
-        >>> looks_in_words(next(sample_personas(1)).looks)
+        >>> attributes_in_words(next(sample_personas(1)).visual_attributes)
         'brown skin, black hair in a bun, ...'
     """
     words: dict[str, str | None] = {
-        **looks,
-        "hair": HAIR[looks["hair_style"]].format(**looks),
-        "clothes": CLOTHES[looks["clothing"]].format(**looks),
-        "eyewear": EYEWEAR.get(looks["eyewear"]),
-        "cheeks": CHEEKS.get(looks["cheeks"]),
+        **attributes,
+        "hair": HAIR[attributes["hair_style"]].format(**attributes),
+        "clothes": CLOTHES[attributes["clothing"]].format(**attributes),
+        "eyewear": EYEWEAR.get(attributes["eyewear"]),
+        "cheeks": CHEEKS.get(attributes["cheeks"]),
     }
     said = {
-        trait: phrase for trait, phrase in LOOKS.items() if trait not in words or words[trait] not in (None, "none")
+        trait: phrase for trait, phrase in TRAITS.items() if trait not in words or words[trait] not in (None, "none")
     }
     return ", ".join(phrase.format(**words) for phrase in said.values())

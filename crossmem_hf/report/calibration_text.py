@@ -15,16 +15,16 @@ def calibration_text(record: Mapping[str, Any]) -> str:
 
 
 def _lines(record: Mapping[str, Any]) -> Iterator[str]:
-    yield f"{record['face_model']} on {record['num_pictures']} faces of {record['num_people']} people"
+    yield f"{record['face_model']} on {record['num_pictures']} faces of {record['num_personas']} people"
     for name, said in (("no_face", "without a face that is looking ahead"), ("several_faces", "with several faces")):
         if record[name]:
             some = ", ".join(record[name][:3]) + (", ..." if len(record[name]) > 3 else "")
             yield f"  left out: {len(record[name])} pictures {said} ({some})"
     for name, said in (("within", "one person"), ("between", "two people")):
         found = record[name]
-        spread = " ".join(f"{value:.3f}" for value in found["quantiles"])
+        quartiles = " ".join(f"{value:.3f}" for value in found["quantiles"])
         yield f"cosines of {said}: {found['num_pairs']} pairs" + (
-            f", lowest, quartiles, highest {spread}" * bool(spread)
+            f", lowest, quartiles, highest {quartiles}" * bool(quartiles)
         )
     yield from _histogram(record)
     for name, said in (("suggested", "suggested threshold"), ("own", "threshold in use")):
@@ -46,8 +46,8 @@ def _histogram(record: Mapping[str, Any]) -> Iterator[str]:
         yield str(Table(heads, tuple(rows), right=frozenset({0, 1, 2, 4})))
 
 
-def _bar(count: int, most: int) -> str:
-    return "#" * -(-count * _WIDTH // most) if count else ""
+def _bar(count: int, max_count: int) -> str:
+    return "#" * -(-count * _WIDTH // max_count) if count else ""
 
 
 def _rate(rate: Mapping[str, Any]) -> str:

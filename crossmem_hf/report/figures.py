@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from crossmem_hf.report.forest import forest_figure
 from crossmem_hf.report.method_figure import method_figure
-from crossmem_hf.report.methods import is_shown
+from crossmem_hf.report.methods import is_tabulated
 from crossmem_hf.report.modality_figures import exposure_figure, forgetting_figure, gap_figure, matrix_figure
 from crossmem_hf.report.record import Record
 from crossmem_hf.report.style import STYLE
@@ -72,7 +72,7 @@ def figures_of(record: Record) -> Iterator[Drawn]:
     special = [name for name, draw in FIGURES.items() if _can_draw(draw, record)]
     yield from (Drawn(name, FIGURES[name], record) for name in special)
     for metric in dict.fromkeys(m.metric for m in record.measurements):
-        covered = ("matrix" in special and metric in _COVERED) or ("methods" in special and is_shown(metric))
+        covered = ("matrix" in special and metric in _COVERED) or ("methods" in special and is_tabulated(metric))
         if not covered:
             yield Drawn(FOREST + re.sub(r"\W", "_", metric), partial(forest_figure, metric=metric), record)
 

@@ -64,7 +64,7 @@ def brief_method_table(record: Record) -> Table | None:
     return _table(record, "forgotten\nthrough", [*columns, *outcomes, *_COSTS[:2]])
 
 
-def is_shown(metric: str) -> bool:
+def is_tabulated(metric: str) -> bool:
     """Whether a metric has a column in `method_table`."""
     return metric in {*(name for _, name, _ in _MEASURED), *OUTCOMES, *_COST_METRICS}
 

@@ -66,7 +66,7 @@ def page_html(
         **_words(),
         **_findings(record),
         **_crossing(record),
-        **_people(record, uris, descriptions or {}),
+        **_personas(record, uris, descriptions or {}),
         "record": record,
     }
     return environment.get_template("report.html.j2").render(context)
@@ -166,7 +166,7 @@ def _base(record: Record, metric: str) -> list[Measurement]:
     return [m for m in found if m is not None]
 
 
-def _people(record: Record, uris: Mapping[str, Sequence[str]], descriptions: Mapping[str, str]) -> dict[str, Any]:
+def _personas(record: Record, uris: Mapping[str, Sequence[str]], descriptions: Mapping[str, str]) -> dict[str, Any]:
     """The cast with portraits, the person shown first, and the examples grouped by person."""
     cast = [_person(member, uris, descriptions) for member in record.cast if uris.get(member.persona_id)]
     whole = [person for person in cast if person["description"]]
@@ -190,9 +190,9 @@ def _person(member: CastMember, uris: Mapping[str, Sequence[str]], descriptions:
 
 
 def _examples(examples: Sequence[Example], uris: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
-    people: dict[str, list[Example]] = {}
+    personas: dict[str, list[Example]] = {}
     for example in examples:
-        people.setdefault(example.persona_id, []).append(example)
+        personas.setdefault(example.persona_id, []).append(example)
     return [
         {
             "full_name": found[0].full_name,
@@ -202,7 +202,7 @@ def _examples(examples: Sequence[Example], uris: Mapping[str, Sequence[str]]) ->
                 {"source": source, "rows": rows} for source in MODALITIES if (rows := _example_rows(found, source))
             ],
         }
-        for persona, found in people.items()
+        for persona, found in personas.items()
     ]
 
 

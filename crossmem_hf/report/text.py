@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from crossmem_hf.report import modality_text
-from crossmem_hf.report.methods import is_shown, method_legend, method_table
+from crossmem_hf.report.methods import is_tabulated, method_legend, method_table
 from crossmem_hf.report.numbers import joined, significant
 from crossmem_hf.report.record import Measurement, Record, Verdict
 from crossmem_hf.report.tables import Table, grouped_tables, place_words, verdict_table
@@ -52,9 +52,9 @@ def facts(record: Record) -> list[tuple[str, str]]:
     """How many people, which seeds, made from what: (name, value)."""
     first = [member for member in record.cast if record.seeds and member.seed == record.seeds[0]]
     forgotten = sum(member.forgotten for member in first)
-    people = [("People per seed", str(len(first))), ("To be forgotten", str(forgotten))] if first else []
+    personas = [("People per seed", str(len(first))), ("To be forgotten", str(forgotten))] if first else []
     seeds = [("Persona seeds", ", ".join(map(str, record.seeds)))] if record.seeds else []
-    return [*people, *seeds, *((f"{name.capitalize()} fingerprint", f) for name, f in record.fingerprints.items())]
+    return [*personas, *seeds, *((f"{name.capitalize()} fingerprint", f) for name, f in record.fingerprints.items())]
 
 
 def settings(record: Record) -> list[tuple[str, str]]:
@@ -65,7 +65,7 @@ def settings(record: Record) -> list[tuple[str, str]]:
 def further_tables(record: Record) -> Iterator[tuple[str, Table]]:
     """Tables of what `method_table` does not show, one for each set of keys."""
     has_methods = method_table(record) is not None
-    rest = [m for m in record.measurements if not (has_methods and is_shown(m.metric))]
+    rest = [m for m in record.measurements if not (has_methods and is_tabulated(m.metric))]
     yield from grouped_tables(rest)
 
 

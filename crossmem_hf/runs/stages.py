@@ -159,7 +159,7 @@ def _lock(file: Path, folder: Path, *, wait: bool) -> Iterator[None]:
         yield
 
 
-def claim_folder(
+def own_folder(
     folder: Path,
     made_from: str,
     *,

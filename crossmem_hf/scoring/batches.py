@@ -17,8 +17,8 @@ Auto = Literal["auto"]
 
 TOKENS_PER_PASS = {"cpu": 4096}
 TOKENS_PER_PASS_ON_DEVICES = 16384
-MOST_PROMPTS = 64
-MOST_LOGITS = 2**29  # numbers: 1 GiB in bfloat16
+MAX_PROMPTS = 64
+MAX_LOGITS = 2**29  # numbers: 1 GiB in bfloat16
 _FIRST_BATCH = 4  # before anything is known about the length of the prompts
 
 
@@ -38,7 +38,7 @@ class Room:
     Args:
         batch_size: Prompts at a time; "auto" fits them into `tokens_per_pass`.
         tokens_per_pass: Tokens fed at a time, over all prompts; "auto" is 4,096 on a CPU and 16,384 elsewhere, and
-            behind prompts, where each token has logits, no more than have `MOST_LOGITS` together.
+            behind prompts, where each token has logits, no more than have `MAX_LOGITS` together.
         vocabulary: How many logits a token has.
 
     Raises:
@@ -53,8 +53,8 @@ class Room:
                 check_size(name, value)
         known = TOKENS_PER_PASS.get(device.type, TOKENS_PER_PASS_ON_DEVICES)
         self.tokens = known if tokens_per_pass == "auto" else tokens_per_pass
-        self._behind = max(1, MOST_LOGITS // vocabulary) if tokens_per_pass == "auto" else self.tokens
-        self._most = MOST_PROMPTS if batch_size == "auto" else batch_size
+        self._behind = max(1, MAX_LOGITS // vocabulary) if tokens_per_pass == "auto" else self.tokens
+        self._max_prompts = MAX_PROMPTS if batch_size == "auto" else batch_size
         self._length = 0 if batch_size == "auto" else 1
         self._fits = batch_size == "auto"
 
@@ -62,8 +62,8 @@ class Room:
     def prompts(self) -> int:
         """How many to take next."""
         if not self._fits:
-            return self._most
-        return max(1, min(self._most, self.tokens // self._length if self._length else _FIRST_BATCH))
+            return self._max_prompts
+        return max(1, min(self._max_prompts, self.tokens // self._length if self._length else _FIRST_BATCH))
 
     def nodes(self, prompts: int) -> int:
         """How many tokens may follow each of so many prompts in one pass."""
@@ -88,7 +88,7 @@ class Room:
                 "Out of memory with a single prompt and a single token.",
                 "Load the model in bfloat16, use smaller pictures, or a larger device.",
             ) from error
-        self._most, self.tokens = max(1, prompts // 2), max(1, self.tokens // 2)
+        self._max_prompts, self.tokens = max(1, prompts // 2), max(1, self.tokens // 2)
 
 
 def in_batches(

@@ -99,8 +99,8 @@ def score_candidates(
     tokens, _ = tokens_of_answers(processor, rows, lists)
     for texts, several in {id(one): (texts, one) for texts, one in zip(lists, tokens, strict=True)}.values():
         _check_different(texts, several)
-    most = max(map(len, lists))
-    nll, counts = np.full((len(rows), most), np.nan), np.zeros((len(rows), most), dtype=np.int64)
+    max_candidates = max(map(len, lists))
+    nll, counts = np.full((len(rows), max_candidates), np.nan), np.zeros((len(rows), max_candidates), dtype=np.int64)
     for index, several in enumerate(tokens):
         counts[index, : len(several)] = [len(ids) for ids in several]
     sizes = {"batch_size": batch_size, "tokens_per_pass": tokens_per_pass}

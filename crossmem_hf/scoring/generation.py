@@ -226,8 +226,8 @@ def _may_share(model: Any, processor: Any, rows: Sequence[Row]) -> bool:
     return shares_cache(model, processor, rows, [words] * len(rows))
 
 
-def _branches(batch: PromptBatch, most: int, *, by_length: bool) -> Iterator[list[tuple[int, int, tuple[int, ...]]]]:
-    """Up to `most` rows at a time, as (place of the start, number, tail), shortest tails first.
+def _branches(batch: PromptBatch, limit: int, *, by_length: bool) -> Iterator[list[tuple[int, int, tuple[int, ...]]]]:
+    """Up to `limit` rows at a time, as (place of the start, number, tail), shortest tails first.
 
     Args:
         by_length: Only tails of one length together, so that no padding stands between a start and its tail: a layer
@@ -241,7 +241,7 @@ def _branches(batch: PromptBatch, most: int, *, by_length: bool) -> Iterator[lis
     members.sort(key=lambda member: len(member[2]))
     for _, same in groupby(members, lambda member: len(member[2]) if by_length else 0):
         several = list(same)
-        yield from (several[first : first + most] for first in range(0, len(several), most))
+        yield from (several[first : first + limit] for first in range(0, len(several), limit))
 
 
 def _branched(start: Prefilled, places: Sequence[int]) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 from crossmem_hf.data.forms import ROW_REMEDY, Row, as_row
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.models.chat import is_tokenizer, placeholders, sees_images, worded
-from crossmem_hf.models.families import check_family, check_shown
+from crossmem_hf.models.families import check_family, check_presented
 from crossmem_hf.models.padding import able_to_pad
 from crossmem_hf.pictures.reading import as_seen, check_pictures
 
@@ -33,7 +33,7 @@ def check_rows(rows: Iterable[Row], model: Any, processor: Any) -> list[Row]:
                 "Load a vision-language model, or use the text rows.",
             )
         check_pictures(row["images"] or (), f"Row {index}: A picture")
-        check_shown(processor, row["images"], f"Row {index}")
+        check_presented(processor, row["images"], f"Row {index}")
     return asked
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from crossmem_hf.models.families import looks_across
+from crossmem_hf.models.families import has_cross_attention
 from crossmem_hf.scoring.prefill import Group, Prefilled
 from crossmem_hf.scoring.tree import TokenTree, token_trees
 
@@ -43,7 +43,7 @@ def can_pack(model: Any) -> bool:
 
     text = model.config.get_text_config()
     kinds = {type(layer) for layer in DynamicCache(config=text).layers}  # recurrent states have layers of their own
-    known = kinds <= {DynamicLayer, DynamicSlidingWindowLayer} and not looks_across(model.config)
+    known = kinds <= {DynamicLayer, DynamicSlidingWindowLayer} and not has_cross_attention(model.config)
     return known and text._attn_implementation in PACKED_ATTENTION
 
 

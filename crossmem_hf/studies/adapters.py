@@ -216,7 +216,7 @@ def depends(cell: "Cell", *code: Any) -> dict[str, Any]:
     from crossmem_hf.models.loading import model_fingerprint
 
     return {
-        "data": cell.settings.spec(cell.seed).shown(),
+        "data": cell.settings.spec(cell.seed).described(),
         "seed": cell.seed,
         "model": model_fingerprint(cell.settings.model_name_or_path),
         "code": code_fingerprint(*code),

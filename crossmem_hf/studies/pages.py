@@ -15,7 +15,7 @@ from crossmem_hf.report.text import markdown
 from crossmem_hf.storage import write_atomic
 
 _PORTRAIT_PIXELS = 192
-_SHOWN = 50
+_NUM_LISTED = 50
 
 
 def write_pages(record: Record, folder: Path) -> Path:
@@ -36,8 +36,8 @@ def write_pages(record: Record, folder: Path) -> Path:
 
 def _shown(record: Record) -> list[Persona]:
     """The first personas of the cast, made again from its seeds."""
-    wanted = {member.persona_id for member in record.cast[:_SHOWN]}
-    seeds = dict.fromkeys(member.seed for member in record.cast[:_SHOWN])
+    wanted = {member.persona_id for member in record.cast[:_NUM_LISTED]}
+    seeds = dict.fromkeys(member.seed for member in record.cast[:_NUM_LISTED])
     sizes = {seed: sum(member.seed == seed for member in record.cast) for seed in seeds}
     return [persona for seed in seeds for persona in sample_personas(sizes[seed], seed) if persona.id in wanted]
 

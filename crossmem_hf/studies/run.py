@@ -13,7 +13,7 @@ from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.report.record import RECORD_FILE, Failure, Record
 from crossmem_hf.runs.pool import default_workers, run_jobs
 from crossmem_hf.runs.sources import environment
-from crossmem_hf.runs.stages import claim_folder, locked
+from crossmem_hf.runs.stages import locked, own_folder
 from crossmem_hf.storage import fingerprint
 from crossmem_hf.studies.claims import verdict
 from crossmem_hf.studies.jobs import PREDICTIONS, CellJob, CellOutput, jobs_of
@@ -27,7 +27,7 @@ NOT_RUN: Final = "not run: "
 
 
 def default_folder(study: Study, settings: StudySettings) -> Path:
-    """Where a study goes by default; with other settings it goes elsewhere."""
+    """Where a study goes unless told otherwise; with other settings it goes elsewhere."""
     made_from = owner(study, settings)
     usual = made_from == owner(study, study.settings())
     return Path("crossmem_runs") / (study.name if usual else f"{study.name}-{made_from[:8]}")
@@ -66,7 +66,7 @@ def run_study(
     if not jobs or len(set(names)) < len(names):
         raise CrossmemError(f"The grid of {study.name!r} is empty or has a cell twice.", "Correct its settings.")
     with locked(folder):
-        claim_folder(folder, owner(study, settings), overwrite=overwrite, settings=settings.of_cells())
+        own_folder(folder, owner(study, settings), overwrite=overwrite, settings=settings.of_cells())
         errors = _run_missing(jobs, workers, console or Console())
         outputs = [output for job in jobs if job.name not in errors and (output := job.known()) is not None]
         if not outputs:

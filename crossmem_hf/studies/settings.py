@@ -81,7 +81,7 @@ class StudySettings(BaseModel):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise _fault(type(self), error) from error
+            raise _settings_error(type(self), error) from error
 
     @model_validator(mode="before")
     @classmethod
@@ -228,7 +228,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return {str(name): value for name, value in content.items()}
 
 
-def _fault(kind: type[StudySettings], error: ValidationError) -> CrossmemError:
+def _settings_error(kind: type[StudySettings], error: ValidationError) -> CrossmemError:
     """The first thing that is wrong, in one line."""
     first = error.errors(include_url=False)[0]
     name = str(first["loc"][0]) if first["loc"] else ""

@@ -92,19 +92,19 @@ class RowArguments(KnobArguments):
         Raises:
             CrossmemError: There would be nobody to forget, or nobody to retain.
         """
-        people = set(personas_of(rows))
+        personas = set(personas_of(rows))
         if self.forget_split is None:
             spec = DatasetSpec.preset(self.preset, **self.knobs())
-            forgotten = forget_ids(sorted(people), spec.forget_fraction, spec.seed)
+            forgotten = forget_ids(sorted(personas), spec.forget_fraction, spec.seed)
         else:
-            forgotten = frozenset(people & set(personas_of(self.rows(self.forget_split))))
-            if not 0 < len(forgotten) < len(people):
+            forgotten = frozenset(personas & set(personas_of(self.rows(self.forget_split))))
+            if not 0 < len(forgotten) < len(personas):
                 raise CrossmemError(
-                    f"{len(forgotten)} of the {len(people)} people in split {self.dataset_split!r} are in "
+                    f"{len(forgotten)} of the {len(personas)} people in split {self.dataset_split!r} are in "
                     f"forget_split={self.forget_split!r}; expected some, and not all.",
                     "Let dataset_split hold others too, such as forget+retain.",
                 )
-        return of_personas(rows, forgotten), of_personas(rows, people - forgotten)
+        return of_personas(rows, forgotten), of_personas(rows, personas - forgotten)
 
     def stopping_rows(self, forget: Dataset) -> Dataset:
         """Rows of the split "validation" about the people of `forget`, of the modalities that `forget` has.

@@ -34,7 +34,7 @@ model = PeftModel.from_pretrained(model, {adapter!r}).eval()  # where this folde
 processor = AutoProcessor.from_pretrained({adapter!r})
 """
 
-ASK = """
+QUERY = """
 question = {question!r}
 image = Image.open("portrait.png")
 content = [{{"type": "image", "image": image}}, {{"type": "text", "text": question}}]
@@ -77,7 +77,7 @@ def write_card(
     by = f", the method of [{paper['title']}](https://huggingface.co/papers/{paper['id']})" if paper else ""
     rows = "\n".join(f"| {key} | {value} |" for key, value in settings.items())
     versions = "\n".join(f"- {package} {version(package)}" for package in PACKAGES)
-    code = (LOAD_EMBEDDED if embedded else LOAD) + ASK
+    code = (LOAD_EMBEDDED if embedded else LOAD) + QUERY
     code = code.format(base=base or "path/to/the/base/model", adapter=name, question=NAME_QUESTIONS["image"])
     return write_atomic(
         Path(folder) / "README.md",

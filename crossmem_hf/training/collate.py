@@ -14,7 +14,7 @@ from crossmem_hf.data.forms import as_row
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.logprobs import NOT_AN_ANSWER
 from crossmem_hf.models.chat import check_template
-from crossmem_hf.models.families import check_shown, marks_answers
+from crossmem_hf.models.families import check_presented, marks_answers
 from crossmem_hf.models.padding import padding_id
 from crossmem_hf.models.turns import answer_tokens, turn_of
 from crossmem_hf.pictures.reading import as_seen
@@ -56,7 +56,7 @@ class RowEncoder:
         check_words(read, self.processing_class, name)
         turn = turn_of(self.processing_class, read)
         ((answer,), _) = answer_tokens(self.processing_class, read, [answer_of(read, name)], turn)
-        check_shown(self.processing_class, read["images"], f"Row {name}")
+        check_presented(self.processing_class, read["images"], f"Row {name}")
         images = [as_seen(image, f"A picture of row {name}") for image in read["images"]]
         inputs = encode(self.processing_class, [turn.prompt], [images])
         batch: Batch = extended(inputs, [answer], token_type=int(marks_answers(self.processing_class)))
@@ -138,7 +138,7 @@ def _of_one_size(parts: Sequence[Tensor], fill: int) -> list[Tensor]:
     largest = [max(sizes) for sizes in zip(*(part.shape[1:] for part in parts), strict=True)]
     padded = []
     for part in parts:
-        missing = [most - size for most, size in zip(largest, part.shape[1:], strict=True)]
+        missing = [max_size - size for max_size, size in zip(largest, part.shape[1:], strict=True)]
         ends = [end for size in reversed(missing) for end in (0, size)]
         padded.append(torch.nn.functional.pad(part, ends, value=fill) if any(missing) else part)
     return padded

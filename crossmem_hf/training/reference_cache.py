@@ -198,9 +198,13 @@ def _believable(home: Path, made_from: str, order: list[int]) -> Path | None:
     """The folder, emptied if anything in it cannot be believed; None if it cannot be used."""
     try:
         paths = sorted(home.glob("*.jsonl"))
-        faults = [fault for place in range(len(paths)) if (fault := _fault(home, made_from, order, place, len(paths)))]
-        if faults:
-            logger.warning("%s holds what was not written for this (%s); it is worked out anew.", home, faults[0])
+        mismatches = [
+            mismatch
+            for place in range(len(paths))
+            if (mismatch := _mismatch(home, made_from, order, place, len(paths)))
+        ]
+        if mismatches:
+            logger.warning("%s holds what was not written for this (%s); it is worked out anew.", home, mismatches[0])
             for path in paths:
                 path.unlink(missing_ok=True)
     except OSError as error:
@@ -209,7 +213,7 @@ def _believable(home: Path, made_from: str, order: list[int]) -> Path | None:
     return home
 
 
-def _fault(home: Path, made_from: str, order: list[int], place: int, paths: int) -> str:
+def _mismatch(home: Path, made_from: str, order: list[int], place: int, paths: int) -> str:
     """What is wrong with one file of a folder, or nothing. A line cut short is no fault, only work not done."""
     units = work_units([{"images": []}] * len(order), UNIT_ROWS)
     try:

@@ -20,7 +20,7 @@ COLUMNS = (
     Column("prediction", "the model's answer; an empty one is an answer", width=3),
     Column("reference", "the true name; put | between accepted spellings", width=3),
 )
-_PEOPLE = {
+_PERSONAS = {
     "p0": "Ada Okoye",
     "p1": "Bo Lindqvist",
     "p2": "Caro Díaz|Caro Diaz",
@@ -34,8 +34,8 @@ def _example(right: Mapping[tuple[str, str], int]) -> list[list[str]]:
     """Six people, of whom the first few of each cell are named rightly and the others by their neighbor's name."""
     rows = []
     for (source, target), count in right.items():
-        truths = list(_PEOPLE.values())
-        for place, (person, truth) in enumerate(_PEOPLE.items()):
+        truths = list(_PERSONAS.values())
+        for place, (person, truth) in enumerate(_PERSONAS.items()):
             said = truth if place < count else truths[(place + 1) % len(truths)]
             rows.append([person, source, target, said.split("|")[0], truth])
     return rows

@@ -14,7 +14,7 @@ from look import Page, Shown, build, compared, compute, interval_of, launch
 from tables import Column, column, filled, numbers, optional_column
 
 SCRIPT = Path(__file__).with_name("exposure.py")
-MOST_STRIPS = 10
+MAX_STRIPS = 10
 COLUMNS = (
     Column(
         "nll",
@@ -119,7 +119,7 @@ def score(rows: Sequence[Sequence[str]], ties: str = "mid") -> Shown:
 
 def strips(nlls: Sequence[Sequence[float]], truths: Sequence[int], ranks: Sequence[float]) -> str:
     """The first items, a line each: rivals as rings, the truth as a disc."""
-    drawn = list(zip(nlls, truths, ranks, strict=True))[:MOST_STRIPS]
+    drawn = list(zip(nlls, truths, ranks, strict=True))[:MAX_STRIPS]
     axis = Axis(*span([value for values, _, _ in drawn for value in values]), LEFT, WIDTH - 58)
     body, y = [], 12.0
     for place, (values, truth, rank) in enumerate(drawn):
@@ -132,7 +132,7 @@ def strips(nlls: Sequence[Sequence[float]], truths: Sequence[int], ranks: Sequen
         body.append(words(WIDTH - 2, y + 4, f"{number(rank)} of {len(values)}", anchor="end"))
         y += 24
     body.append(bottom_axis(axis, y, "negative log-likelihood, nats: likelier to the left"))
-    more = f" The first {MOST_STRIPS} of {len(nlls)} items." if len(nlls) > MOST_STRIPS else ""
+    more = f" The first {MAX_STRIPS} of {len(nlls)} items." if len(nlls) > MAX_STRIPS else ""
     return svg(y + 36, "".join(body), f"The truth among its candidates by likelihood, one line an item.{more}")
 
 

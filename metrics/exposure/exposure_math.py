@@ -198,16 +198,16 @@ def exposure_summary(
     """
     num_items = len(items.rank)
     codes = np.arange(num_items) if persona_id is None else cluster_codes(persona_id, num_items)
-    most_bits = float(np.log2(items.num_candidates.max()))
+    max_bits = float(np.log2(items.num_candidates.max()))
     normalizations = {
         "exposure": (items.exposure, items.chance_exposure, 100.0),
-        "exposure_bits": (items.exposure_bits, items.chance_exposure_bits, most_bits),
+        "exposure_bits": (items.exposure_bits, items.chance_exposure_bits, max_bits),
         "exposure_linear": (items.exposure_linear, np.asarray([CHANCE_LINEAR]), 100.0),
         "mrr": (items.reciprocal_rank, items.chance_reciprocal_rank, 1.0),
     }
     summary: dict[str, float] = {}
-    for name, (values, chances, most) in normalizations.items():
-        low, high = mean_interval(values, codes, bounds=(0.0, most), resampling=resampling)
+    for name, (values, chances, upper) in normalizations.items():
+        low, high = mean_interval(values, codes, bounds=(0.0, upper), resampling=resampling)
         summary |= {name: float(values.mean()), f"{name}_ci_low": low, f"{name}_ci_high": high}
         summary[f"chance_{name}"] = float(chances.mean())
     return summary | {

@@ -13,7 +13,7 @@ from look import Page, Shown, build, compute, interval_of, launch
 from tables import Column, column, filled, optional_column, whole_numbers
 
 SCRIPT = Path(__file__).with_name("extraction_strength.py")
-MOST_ITEMS, MOST_TOKENS = 12, 40
+MAX_ITEMS, MAX_TOKENS = 12, 40
 COLUMNS = (
     Column("answer", "token ids of the true answer", width=4),
     Column("predicted", "the model's likeliest token at each place, the true tokens before it given", width=4),
@@ -110,12 +110,12 @@ def token_grid(call: dict[str, Any], strengths: Sequence[float]) -> str:
     body += [box(262, 2, 12, 12, "cm-wrong"), words(278, 12, "wrong")]
     y = 26.0
     shown = list(zip(call["references"], call["predictions"], strengths, strict=True))
-    for place, (answer, predicted, strength) in enumerate(shown[:MOST_ITEMS]):
+    for place, (answer, predicted, strength) in enumerate(shown[:MAX_ITEMS]):
         body.append(words(2, y + 14, str(place + 1), look="cm-tick"))
         tokens = list(zip(answer, predicted, strict=True))
         first = len(tokens) - round(strength * len(tokens))
-        width = min(34.0, (WIDTH - 70) / min(len(tokens), MOST_TOKENS))
-        for at, (true, said) in enumerate(tokens[:MOST_TOKENS]):
+        width = min(34.0, (WIDTH - 70) / min(len(tokens), MAX_TOKENS))
+        for at, (true, said) in enumerate(tokens[:MAX_TOKENS]):
             look = "cm-a" if at >= first else "cm-right" if true == said else "cm-wrong"
             title = f"token {at + 1}: {true}" + ("" if true == said else f", the model says {said}")
             body.append(box(20 + at * width, y, width - 2, 20, look, title=title))
@@ -124,7 +124,7 @@ def token_grid(call: dict[str, Any], strengths: Sequence[float]) -> str:
                 body.append(words(20 + at * width + width / 2 - 1, y + 14, str(true)[:4], anchor="middle", look=look))
         body.append(words(WIDTH - 2, y + 15, f"{100 * strength:.0f} %", anchor="end", look="cm-strong"))
         y += 26
-    more = f" The first {MOST_ITEMS} of {len(shown)} items." if len(shown) > MOST_ITEMS else ""
+    more = f" The first {MAX_ITEMS} of {len(shown)} items." if len(shown) > MAX_ITEMS else ""
     return svg(y, "".join(body), f"Tokens of each answer: the completed end, other right tokens, wrong tokens.{more}")
 
 

@@ -16,7 +16,7 @@ from .answer_rules import OUTCOMES, REASONS, diagnose
 from .intervals import DEFAULT_RESAMPLING, FloatArray, Resampling, cluster_codes, mean_interval
 from .matching import Names, accepted_names, chance_recall, checked_answers, normalize_name
 
-_LEAST_PERPLEXITY = 0.999  # 1, less what rounding takes off where a model is certain
+_MIN_PERPLEXITY = 0.999  # 1, less what rounding takes off where a model is certain
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +193,6 @@ def _checked_perplexities(
             f"perplexity has {len(perplexity)} entries for {num_rows} rows; expected one a row. Pass all."
         )
     for row, value in enumerate(perplexity):
-        if value is not None and not (isinstance(value, int | float | np.number) and value >= _LEAST_PERPLEXITY):
+        if value is not None and not (isinstance(value, int | float | np.number) and value >= _MIN_PERPLEXITY):
             raise ValueError(f"Row {row}: perplexity {value!s}; expected 1 or more, or None. Pass exp(mean NLL).")
     return list(perplexity), limit

@@ -17,7 +17,7 @@ SIDES = {"forget": 1, "holdout": 0}
 COLUMNS = (
     Column("side", "forget or holdout: rows to be forgotten, or rows never learned"),
     Column("logprobs", "log-probability of each token under the unlearned model in nats, 0 or less", width=4),
-    Column("retrain_logprobs", "the same under a model that never saw the forget rows", needed=False, width=4),
+    Column("retain_only_logprobs", "the same under a model that never saw the forget rows", needed=False, width=4),
     Column("persona_id", "whom the row is about; intervals resample persons", needed=False),
 )
 EXAMPLES = {
@@ -43,7 +43,7 @@ EXAMPLES = {
         ("holdout", "-0.3, -1.5, -0.9", "", "gus"),
         ("holdout", "-2.2, -1.1, -0.7", "", "hana"),
     ),
-    "Beside a retrained model": (
+    "Beside a retain-only model": (
         ("forget", "-0.9, -1.3, -0.2, -0.9", "-2.1, -0.3, -1.2, -0.9", "ada"),
         ("forget", "-0.4, -2.6, -1.1", "-0.4, -2.9, -1.1", "bo"),
         ("forget", "-1.2, -2.1, -0.5, -0.3", "-1.8, -0.7, -0.5, -2.3", "caro"),
@@ -57,7 +57,7 @@ EXAMPLES = {
 MEANINGS = {
     "priv_leak": "percent; 0 = as a model that never saw the rows, below = still memorized, above = pushed too far",
     "auc": "chance that a holdout row is likelier than a forget row; 0 = all memorized",
-    "auc_retrain": "the same of the model that never saw the forget rows",
+    "auc_retain_only": "the same of the model that never saw the forget rows",
     "n_forget": "rows to be forgotten",
     "n_holdout": "rows never learned",
     "n": "rows",
@@ -71,8 +71,8 @@ def _side(cell: str) -> int:
         raise ValueError from None
 
 
-def arguments(rows: Sequence[Sequence[str]], auc_retrain: float = 0.5, k: float = 0.4) -> dict[str, Any]:
-    """The metric's arguments from the table; a filled column of the retrained model replaces `auc_retrain`.
+def arguments(rows: Sequence[Sequence[str]], auc_retain_only: float = 0.5, k: float = 0.4) -> dict[str, Any]:
+    """The metric's arguments from the table; a filled column of the retain-only model replaces `auc_retain_only`.
 
     Raises:
         ValueError: A cell is not what its column asks for; the row is named.
@@ -82,26 +82,26 @@ def arguments(rows: Sequence[Sequence[str]], auc_retrain: float = 0.5, k: float 
         "references": column(rows, 0, "side", _side, "forget, or holdout"),
         "k": k,
     }
-    retrained = optional_column(rows, 2, "retrain_logprobs", numbers, "-0.1, -0.3, in every row or in none")
-    given |= {"auc_retrain": auc_retrain} if retrained is None else {"retrain_predictions": retrained}
+    retain_only = optional_column(rows, 2, "retain_only_logprobs", numbers, "-0.1, -0.3, in every row or in none")
+    given |= {"auc_retain_only": auc_retain_only} if retain_only is None else {"retain_only_predictions": retain_only}
     persons = optional_column(rows, 3, "persona_id", filled, "ada, in every row or in none")
     return given if persons is None else given | {"persona_id": persons}
 
 
-def score(rows: Sequence[Sequence[str]], auc_retrain: float = 0.5, k: float = 0.4) -> Shown:
+def score(rows: Sequence[Sequence[str]], auc_retain_only: float = 0.5, k: float = 0.4) -> Shown:
     """What the page shows for a table."""
-    call = arguments(rows, auc_retrain, k)
+    call = arguments(rows, auc_retain_only, k)
     result = compute(SCRIPT, **call, return_items=True)
     scores, sides = result["item_score"], call["references"]
-    retrained = result.get("item_retrain_score")
+    retain_only = result.get("item_retain_only_score")
     figures = [("Score of each row: Min-K% under the unlearned model", _dots(scores, sides))]
-    if retrained:
-        figures.append(("The same under the model that never saw the forget rows", _dots(retrained, sides)))
-    figures.append(("ROC curve in MUSE's orientation", roc_plot(scores, sides, retrained, result)))
+    if retain_only:
+        figures.append(("The same under the model that never saw the forget rows", _dots(retain_only, sides)))
+    figures.append(("ROC curve in MUSE's orientation", roc_plot(scores, sides, retain_only, result)))
     names = {value: side for side, value in SIDES.items()}
     return Shown(
         name="priv_leak",
-        ends=(-100.0, max(100.0, 100.0 * (1.0 / result["auc_retrain"] - 1.0))),
+        ends=(-100.0, max(100.0, 100.0 * (1.0 / result["auc_retain_only"] - 1.0))),
         said=("still memorized", "pushed away too far"),
         mark=(0.0, "ideal"),
         verdict=compared(
@@ -113,9 +113,9 @@ def score(rows: Sequence[Sequence[str]], auc_retrain: float = 0.5, k: float = 0.
         ),
         figures=figures,
         meanings=MEANINGS,
-        headers=("row", "side", "score", *(["score, retrained"] if retrained else [])),
+        headers=("row", "side", "score", *(["score, retain-only"] if retain_only else [])),
         items=[
-            [place + 1, names[side], value, *([retrained[place]] if retrained else [])]
+            [place + 1, names[side], value, *([retain_only[place]] if retain_only else [])]
             for place, (side, value) in enumerate(zip(sides, scores, strict=True))
         ],
         result={key: value for key, value in result.items() if not key.startswith("item_")},
@@ -142,13 +142,13 @@ def roc_points(scores: Sequence[float], sides: Sequence[int]) -> list[tuple[floa
 
 
 def roc_plot(
-    scores: Sequence[float], sides: Sequence[int], retrained: Sequence[float] | None, result: dict[str, Any]
+    scores: Sequence[float], sides: Sequence[int], retain_only: Sequence[float] | None, result: dict[str, Any]
 ) -> str:
     """The curves of both models beside the diagonal."""
     drawn = [Curve(f"unlearned: area {number(result['auc'])}", roc_points(scores, sides), "cm-a")]
-    if retrained:
-        said = f"never saw the forget rows: area {number(result['auc_retrain'])}"
-        drawn.append(Curve(said, roc_points(retrained, sides), "cm-retain"))
+    if retain_only:
+        said = f"never saw the forget rows: area {number(result['auc_retain_only'])}"
+        drawn.append(Curve(said, roc_points(retain_only, sides), "cm-retain"))
     axes = (0.0, 1.0, "share of forget rows found"), (0.0, 1.0, "share of holdout rows found")
     said = "; ".join(curve.name for curve in drawn)
     return curves(drawn, *axes, said, extra=[(0.0, 0.0, 1.0, 1.0, "cm-chance")])

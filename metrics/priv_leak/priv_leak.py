@@ -27,17 +27,17 @@ class PrivLeak(evaluate.Metric):
     Args:
         predictions: list[list[float]], log-probability of each token of each row in nats, at most 0.
         references: list[int], 1 for forget rows, 0 for holdout rows.
-        auc_retrain: float, the same AUC of a model that never saw the forget rows.
-        retrain_predictions: list[list[float]], or that model's log-probabilities of the same rows.
+        auc_retain_only: float, the same AUC of a model that never saw the forget rows.
+        retain_only_predictions: list[list[float]], or that model's log-probabilities of the same rows.
         k: Share of each row's least likely tokens that is averaged; 0.4 as in MUSE.
         persona_id: list[str], the person behind each row; intervals resample persons. Default: rows.
-        return_items: Add the list item_score, and item_retrain_score with retrain_predictions.
+        return_items: Add the list item_score, and item_retain_only_score with retain_only_predictions.
         seed, confidence, num_resamples: of the bootstrap intervals; 0, 0.95 and 2000.
 
     Returns:
         priv_leak (percent, -100 and up; 0 = as the retain-only model, below = under-unlearned, above =
         over-unlearned), auc (0-1; the chance that a holdout row is likelier than a forget row), each with _ci_low and
-        _ci_high; auc_retrain, n_forget, n_holdout, n.
+        _ci_high; auc_retain_only, n_forget, n_holdout, n.
     """
 
     def _info(self) -> evaluate.MetricInfo:
@@ -59,8 +59,8 @@ class PrivLeak(evaluate.Metric):
         predictions: list[list[float]],
         references: list[int],
         *,
-        auc_retrain: float | None = None,
-        retrain_predictions: list[list[float]] | None = None,
+        auc_retain_only: float | None = None,
+        retain_only_predictions: list[list[float]] | None = None,
         k: float = 0.4,
         persona_id: list[str] | None = None,
         return_items: bool = False,
@@ -68,13 +68,13 @@ class PrivLeak(evaluate.Metric):
         confidence: float = 0.95,
         num_resamples: int = 2_000,
     ) -> dict[str, Any]:
-        retrain_score = None
-        if retrain_predictions is not None:
-            retrain_score = token_scores(retrain_predictions, k=k).min_k
-        items = priv_leak_items(token_scores(predictions, k=k).min_k, references, retrain_score=retrain_score)
+        retain_only_score = None
+        if retain_only_predictions is not None:
+            retain_only_score = token_scores(retain_only_predictions, k=k).min_k
+        items = priv_leak_items(token_scores(predictions, k=k).min_k, references, retain_only_score=retain_only_score)
         resampling = Resampling(seed=seed, confidence=confidence, num_resamples=num_resamples)
         summary: dict[str, Any] = dict(
-            priv_leak_summary(items, auc_retrain=auc_retrain, persona_id=persona_id, resampling=resampling)
+            priv_leak_summary(items, auc_retain_only=auc_retain_only, persona_id=persona_id, resampling=resampling)
         )
         if return_items:
             summary.update(items.as_lists())

@@ -25,16 +25,16 @@ class PrivLeakItems:
     Args:
         score: (rows,) higher = likelier = more like a row that was learned. MUSE takes Min-40%.
         is_forget: (rows,) True for forget rows, False for holdout rows; both occur.
-        retrain_score: (rows,) the same rows' score under a model that never saw the forget rows, if it was asked.
+        retain_only_score: (rows,) the same rows' score under a model that never saw the forget rows, if it was asked.
     """
 
     score: FloatArray
     is_forget: NDArray[np.bool_]
-    retrain_score: FloatArray | None = None
+    retain_only_score: FloatArray | None = None
 
     def as_lists(self) -> dict[str, list[float]]:
-        """Plain lists, one entry a row: item_score, and item_retrain_score where there is one."""
-        columns = {"item_score": self.score, "item_retrain_score": self.retrain_score}
+        """Plain lists, one entry a row: item_score, and item_retain_only_score where there is one."""
+        columns = {"item_score": self.score, "item_retain_only_score": self.retain_only_score}
         return {name: column.tolist() for name, column in columns.items() if column is not None}
 
 
@@ -42,14 +42,14 @@ def priv_leak_items(
     score: Sequence[Any] | FloatArray,
     is_forget: Sequence[Any] | NDArray[Any],
     *,
-    retrain_score: Sequence[Any] | FloatArray | None = None,
+    retain_only_score: Sequence[Any] | FloatArray | None = None,
 ) -> PrivLeakItems:
     """Scores and sides, checked.
 
     Args:
         score: One number a row, higher = likelier under the unlearned model.
         is_forget: 1 for forget rows, 0 for holdout rows.
-        retrain_score: The same rows under a model that never saw the forget rows.
+        retain_only_score: The same rows under a model that never saw the forget rows.
 
     Raises:
         ValueError: No rows, lengths that differ, a score that is no number, another label than 0 and 1, or one side
@@ -69,14 +69,14 @@ def priv_leak_items(
     for side, present in (("forget rows (1)", forget.any()), ("holdout rows (0)", not forget.all())):
         if not present:
             raise ValueError(f"No {side}; expected some of both. The holdout is what was never learned.")
-    if retrain_score is None:
+    if retain_only_score is None:
         return PrivLeakItems(scores, forget)
-    retrained = _checked_scores(retrain_score, "retrain score")
-    if len(retrained) != len(scores):
+    retain_only = _checked_scores(retain_only_score, "retain-only score")
+    if len(retain_only) != len(scores):
         raise ValueError(
-            f"{len(retrained)} retrain rows for {len(scores)} rows; expected the same rows. Pass all, in order."
+            f"{len(retain_only)} retain-only rows for {len(scores)} rows; expected the same rows. Pass all, in order."
         )
-    return PrivLeakItems(scores, forget, retrained)
+    return PrivLeakItems(scores, forget, retain_only)
 
 
 def forget_auc(score: FloatArray, is_forget: NDArray[np.bool_]) -> float:
@@ -94,86 +94,86 @@ def forget_auc(score: FloatArray, is_forget: NDArray[np.bool_]) -> float:
     return float(_weighted_auc(score, is_forget, np.ones((1, len(score))))[0])
 
 
-def priv_leak(auc: float, auc_retrain: float) -> float:
-    """100 * (auc - auc_retrain) / auc_retrain, both in the orientation of `forget_auc`: MUSE's PrivLeak, in percent.
+def priv_leak(auc: float, auc_retain_only: float) -> float:
+    """MUSE's PrivLeak in percent, 100 * (auc - auc_retain_only) / auc_retain_only, both oriented as `forget_auc`.
 
     Returns:
         -100 and up: below 0 under-unlearned, 0 = as the retain-only model, above 0 over-unlearned.
 
     Raises:
-        ValueError: An AUC outside 0 to 1, or an auc_retrain of 0, against which nothing can be compared.
+        ValueError: An AUC outside 0 to 1, or an auc_retain_only of 0, against which nothing can be compared.
 
     Example:
         >>> priv_leak(0.0, 0.5), priv_leak(0.5, 0.5), priv_leak(1.0, 0.5)
         (-100.0, 0.0, 100.0)
     """
-    for name, value in (("auc", auc), ("auc_retrain", auc_retrain)):
+    for name, value in (("auc", auc), ("auc_retain_only", auc_retain_only)):
         if not 0.0 <= value <= 1.0:
             raise ValueError(f"{name}={value!r}; expected a number from 0 to 1. Pass an area under the ROC curve.")
-    if auc_retrain == 0.0:
+    if auc_retain_only == 0.0:
         raise ValueError(
-            "auc_retrain is 0: a model that never saw the forget rows finds each of them likelier than every holdout "
-            "row; expected about 0.5. Take both sets from one distribution, and mind the orientation: this AUC is 1 "
-            "minus that of an attack that takes likely rows for members."
+            "auc_retain_only is 0: a model that never saw the forget rows finds each of them likelier than every "
+            "holdout row; expected about 0.5. Take both sets from one distribution, mind the orientation: this AUC "
+            "is 1 minus that of an attack that takes likely rows for members."
         )
-    return 100.0 * (auc - auc_retrain) / auc_retrain
+    return 100.0 * (auc - auc_retain_only) / auc_retain_only
 
 
 def priv_leak_summary(
     items: PrivLeakItems,
     *,
-    auc_retrain: float | None = None,
+    auc_retain_only: float | None = None,
     persona_id: Sequence[Any] | None = None,
     resampling: Resampling = DEFAULT_RESAMPLING,
 ) -> dict[str, float]:
     """PrivLeak against a model that never saw the forget rows, with intervals clustered by persona.
 
     Args:
-        auc_retrain: `forget_auc` of that model, taken as exact, for items without a retrain_score. With one, that
-            model's AUC is computed from it and resampled together with the rest.
+        auc_retain_only: `forget_auc` of that model, taken as exact, for items without a retain_only_score. With
+            one, that model's AUC is computed from it and resampled together with the rest.
         persona_id: Cluster of each row. Left out, every row is its own cluster, which is too narrow an interval when
             one persona has several rows. Persons with forget rows, with holdout rows and with both are resampled
             among themselves.
 
     Returns:
         priv_leak (-100 and up, 0 = as the retain-only model) and auc (0-1, 0.5 = no difference), each with _ci_low
-        and _ci_high; auc_retrain, n_forget, n_holdout, n. Never NaN: the interval of priv_leak is left out where more
-        resamples than one tail holds have an auc_retrain of 0.
+        and _ci_high; auc_retain_only, n_forget, n_holdout, n. Never NaN: the interval of priv_leak is left out where
+        more resamples than one tail holds have an auc_retain_only of 0.
 
     Raises:
-        ValueError: Both or neither of auc_retrain and retrain_score, an auc_retrain of 0, or a persona_id that does
-            not fit.
+        ValueError: Both or neither of auc_retain_only and retain_only_score, an auc_retain_only of 0, or a persona_id
+            that does not fit.
 
     Example:
         >>> items = priv_leak_items([-0.1, -0.2, -3.0, -2.0], [1, 1, 0, 0])
-        >>> priv_leak_summary(items, auc_retrain=0.5)["priv_leak"]
+        >>> priv_leak_summary(items, auc_retain_only=0.5)["priv_leak"]
         -100.0
     """
-    if (auc_retrain is None) == (items.retrain_score is None):
+    if (auc_retain_only is None) == (items.retain_only_score is None):
         raise ValueError(
             "PrivLeak is measured against a model that never saw the forget rows; expected either its AUC or its "
-            "log-probabilities of the same rows. Pass auc_retrain or retrain_predictions, one of them."
+            "log-probabilities of the same rows. Pass auc_retain_only or retain_only_predictions, one of them."
         )
     num_rows, num_forget = len(items.score), int(items.is_forget.sum())
     codes = np.arange(num_rows) if persona_id is None else cluster_codes(persona_id, num_rows)
     auc = forget_auc(items.score, items.is_forget)
     auc_draws = _auc_draws(items.score, items.is_forget, codes, resampling)
-    if items.retrain_score is not None:
-        auc_retrain = forget_auc(items.retrain_score, items.is_forget)
-        retrain_draws = _auc_draws(items.retrain_score, items.is_forget, codes, resampling)  # of the same persons
+    if items.retain_only_score is not None:
+        auc_retain_only = forget_auc(items.retain_only_score, items.is_forget)
+        retain_only_draws = _auc_draws(items.retain_only_score, items.is_forget, codes, resampling)  # the same persons
     else:
-        retrain_draws = np.full_like(auc_draws, auc_retrain)
-    assert auc_retrain is not None  # it was given, or computed
-    leak = priv_leak(auc, auc_retrain)
+        retain_only_draws = np.full_like(auc_draws, auc_retain_only)
+    assert auc_retain_only is not None  # it was given, or computed
+    leak = priv_leak(auc, auc_retain_only)
     leak_draws = np.full_like(auc_draws, np.nan)
-    np.divide(100.0 * (auc_draws - retrain_draws), retrain_draws, out=leak_draws, where=retrain_draws > 0)
+    np.divide(100.0 * (auc_draws - retain_only_draws), retain_only_draws, out=leak_draws, where=retain_only_draws > 0)
 
     low, high = _agreement_interval(auc, items.is_forget, codes, resampling)
-    leak_agreed = (priv_leak(low, auc_retrain), priv_leak(high, auc_retrain))
+    leak_agreed = (priv_leak(low, auc_retain_only), priv_leak(high, auc_retain_only))
     return {
         **_with_interval("priv_leak", leak, leak_draws, leak_agreed, resampling),
         **_with_interval("auc", auc, auc_draws, (low, high), resampling),
-        "auc_retrain": float(auc_retrain),
+        "auc_retain_only": float(auc_retain_only),
         "n_forget": num_forget,
         "n_holdout": num_rows - num_forget,
         "n": num_rows,

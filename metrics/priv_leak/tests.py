@@ -12,7 +12,7 @@ test_cases = [
             [-0.3, -1.5, -0.9],
         ],
         "references": [1, 1, 1, 0, 0, 0],
-        "auc_retrain": 0.5,
+        "auc_retain_only": 0.5,
         "result": {"auc": 2 / 9, "priv_leak": -500 / 9, "n_forget": 3, "n_holdout": 3},
     },
 ]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The explorer's page: fictitious people, and results of runs side by side. Run it with `python app.py`.
 
-    python app.py --people FOLDER --records a/record.json b/record.json
+    python app.py --personas FOLDER --records a/record.json b/record.json
 
 A folder is named here only, by whoever starts the app; a visitor names repositories of the Hub and hands in files.
 """
@@ -12,20 +12,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from look import LINKS, build_head, fault_html, launch
-from people import parts_of_folder, parts_of_repo
-from people_tab import DATASET, People, people_tab
+from look import LINKS, build_head, error_html, launch
+from personas import parts_of_folder, parts_of_repo
+from personas_tab import DATASET, Personas, personas_tab
 from records import MAX_BYTES, Run
 from results_tab import file_names, results_tab, with_files
 
 EXAMPLE = Path(__file__).with_name("example_record.json")
 
 
-def build(people: People | None, runs: Mapping[str, Run], faults: tuple[str, str] = ("", "")) -> Any:
+def build(personas: Personas | None, runs: Mapping[str, Run], faults: tuple[str, str] = ("", "")) -> Any:
     """The gradio page, not yet launched.
 
     Args:
-        people: Who is shown at the start; None for nobody.
+        personas: Who is shown at the start; None for nobody.
         runs: Records loaded at the start, by name.
         faults: HTML of what went wrong with either.
     """
@@ -42,8 +42,8 @@ def build(people: People | None, runs: Mapping[str, Run], faults: tuple[str, str
         )
         with gr.Tab("Results"):
             results_tab(gr, runs, faults[1])
-        with gr.Tab("People"):
-            people_tab(gr, people, faults[0])
+        with gr.Tab("Personas"):
+            personas_tab(gr, personas, faults[0])
     return blocks
 
 
@@ -51,19 +51,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line, load what it names, serve the page."""
     parser = argparse.ArgumentParser(description="Browse people and compare results.")
     parser.add_argument(
-        "--people", help=f"a folder that crossmem materialize filled, or a data set (default {DATASET})"
+        "--personas", help=f"a folder that crossmem materialize filled, or a data set (default {DATASET})"
     )
     parser.add_argument("--records", nargs="*", default=[], help="record.json files; default: the example")
     chosen = parser.parse_args(arguments)
-    people, fault = None, ""
+    personas, fault = None, ""
     try:
-        named = chosen.people or DATASET
-        people = People(parts_of_folder(named) if os.path.isdir(named) else parts_of_repo(named))
+        named = chosen.personas or DATASET
+        personas = Personas(parts_of_folder(named) if os.path.isdir(named) else parts_of_repo(named))
     except ValueError as error:
-        fault = fault_html(str(error), "The people cannot be shown.")
+        fault = error_html(str(error), "The people cannot be shown.")
     given = file_names(chosen.records) if chosen.records else [("first_light", EXAMPLE.read_bytes())]
     runs, faults = with_files({}, given)
-    launch(build(people, runs, (fault, faults)), MAX_BYTES)
+    launch(build(personas, runs, (fault, faults)), MAX_BYTES)
 
 
 if __name__ == "__main__":

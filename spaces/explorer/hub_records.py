@@ -3,7 +3,7 @@
 
 from pathlib import Path
 
-from people import TOKEN, check_repo
+from personas import TOKEN, check_repo
 from records import MAX_BYTES
 
 NAME = "record.json"

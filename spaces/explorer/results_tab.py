@@ -10,7 +10,7 @@ from typing import Any
 
 from comparing import GROUPS, HEADERS, metrics_of, results_html, table
 from hub_records import records_of_repo
-from look import fault_html
+from look import error_html
 from records import MAX_BYTES, Run, read_record
 
 MAX_RUNS = 20
@@ -27,7 +27,7 @@ def with_files(runs: Mapping[str, Run], files: Sequence[tuple[str, bytes]]) -> t
             kept[name] = run
         except ValueError as fault:
             faults.append(str(fault))
-    return kept, "".join(fault_html(fault, "This record cannot be shown.") for fault in faults)
+    return kept, "".join(error_html(fault, "This record cannot be shown.") for fault in faults)
 
 
 def file_names(paths: Sequence[str]) -> list[tuple[str, bytes]]:
@@ -111,7 +111,7 @@ def _react(
         try:
             return added(runs, records_of_repo(repo), was, about)
         except ValueError as fault:
-            return (gr.skip(), fault_html(str(fault), "These results cannot be shown."), *(gr.skip(),) * 4)
+            return (gr.skip(), error_html(str(fault), "These results cannot be shown."), *(gr.skip(),) * 4)
 
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     everything = [runs, status, chosen, metric, out, listed]

@@ -22,7 +22,7 @@ def test_portraits(run, capsys):
 def test_dataset(run):
     small = ("--num_personas", "5", "--image_size", "48", "--num_proc", "1")
     result = run("dataset", *small, "--twice")["result"]
-    assert result["people"] == 5
+    assert result["personas"] == 5
     assert result["portraits"] >= 5 * 9
     assert result["rows"] > result["portraits"]
     assert result["equal_files"] > 30
@@ -40,9 +40,9 @@ def test_scoring(run, capsys, tmp_path):
         theirs, ours = (result["runs"][side][0]["seconds"] for side in ("opponent", "ours"))
         theirs *= 100 if result["target"] == 60 else 1  # 1 of 100 questions
         assert result["opponent_seconds"] == pytest.approx(theirs)
-        ratio = ours / theirs if result["at_most"] else theirs / ours
+        ratio = ours / theirs if result["lower_is_better"] else theirs / ours
         assert result["ratio"] == pytest.approx(ratio)
-        assert result["met"] == (ratio <= 1.3 if result["at_most"] else ratio >= result["target"])
+        assert result["met"] == (ratio <= 1.3 if result["lower_is_better"] else ratio >= result["target"])
         assert float(result["note"].split(" prompt tokens, ")[0]) > 36
     table = (tmp_path / "table.md").read_text()
     assert table in capsys.readouterr().out
@@ -147,11 +147,11 @@ def test_sides_take_turns_in_going_first(load):
     assert went == ["ours", "theirs", "theirs", "ours"] * 2
 
 
-@pytest.mark.parametrize(("at_most", "shown"), [(False, "4.00"), (True, "0.25")])
-def test_wall_clock_has_a_column(load, at_most, shown):
+@pytest.mark.parametrize(("lower_is_better", "shown"), [(False, "4.00"), (True, "0.25")])
+def test_wall_clock_has_a_column(load, lower_is_better, shown):
     contest = load("contest")
     result = contest.contest(arena_with(repeats=1), lambda: 0, lambda: 0, lambda ours, theirs: 0.0)
-    whole = contest.judged("case", "opponent", result | {"wall_ratio": 4.0}, None, at_most=at_most)
+    whole = contest.judged("case", "opponent", result | {"wall_ratio": 4.0}, None, lower_is_better=lower_is_better)
     heading, _, cells = [line.split(" | ") for line in contest.table([whole]).splitlines()]
     assert cells[heading.index("wall ratio")] == shown
 
@@ -164,7 +164,7 @@ def test_opponent_takes_as_many_as_fit(load, given, fits, expected):
         if size > fits:
             raise torch.OutOfMemoryError("CUDA out of memory")
 
-    assert load("contest").most_at_once(arena_with(batch_size=given), 100, work) == expected
+    assert load("contest").max_batch_size(arena_with(batch_size=given), 100, work) == expected
 
 
 def test_sizes_in_words(load):

@@ -28,7 +28,7 @@ def model(load, arena):
 def npo(load, arena, model):
     """(our side, its runs)."""
     sides = load("unlearn_sides")
-    rows = sides.people_rows(arena, "image", 4)
+    rows = sides.persona_rows(arena, "image", 4)
     side = sides.side_of("npo", arena, sides.twin(model), rows, checkpointing=False)
     return side, [side.run()]
 
@@ -58,7 +58,7 @@ def test_all_contests(run, capsys):
 @pytest.mark.parametrize(("epochs", "spread"), [([2.0, 4.0], 2 / 3), ([3.0], 0.0)])
 def test_spread_is_a_share_of_the_median(load, epochs, spread):
     runs = [argparse.Namespace(seconds=seconds) for seconds in epochs]
-    assert load("unlearn_step").spread_of(runs) == pytest.approx(spread)
+    assert load("unlearn_step").relative_range(runs) == pytest.approx(spread)
 
 
 @pytest.mark.parametrize("words", [("--num_rows", "3"), ("--sharded",)])
@@ -112,7 +112,7 @@ def test_side_that_does_something_else_ends_the_run(load, monkeypatch, arena, mo
     plant, named = FAULTS[fault]
     sides = load("unlearn_sides")
     monkeypatch.setattr(*plant(sides))
-    rows = sides.people_rows(arena, "image", 4)
+    rows = sides.persona_rows(arena, "image", 4)
     other = sides.side_of(named, arena, sides.twin(model), rows, checkpointing=False)
     raced = {"npo": npo[0], named: other}, {"npo": npo[1], named: [other.run()]}
     with pytest.raises(SystemExit, match=f"NPO and {named} differ by"):
@@ -132,7 +132,7 @@ def test_nan_ends_the_run(load):
 
 def test_every_storage_of_weights_counts_once(load, arena, model):
     sides = load("unlearn_sides")
-    rows = sides.people_rows(arena, "image", 4)
+    rows = sides.persona_rows(arena, "image", 4)
     adapter = sum(weight.nbytes for weight in model.parameters() if weight.requires_grad)
     rest = sum(tensor.nbytes for tensor in [*model.parameters(), *model.buffers()]) - adapter
     made = {name: sides.side_of(name, arena, sides.twin(model), rows, checkpointing=False) for name in sides.SIDES}
@@ -148,7 +148,7 @@ def test_every_storage_of_weights_counts_once(load, arena, model):
 
 def test_every_run_starts_anew_and_changes_no_other_side(load, arena, model):
     sides = load("unlearn_sides")
-    rows = sides.people_rows(arena, "both", 4)
+    rows = sides.persona_rows(arena, "both", 4)
     assert [image != [] for image in rows[0]["images"]] == [True, False, True, False]
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
     side = sides.side_of("npo", arena, sides.twin(model), rows, checkpointing=False)
@@ -177,7 +177,7 @@ def test_memory_on_a_gpu(load, monkeypatch, arena, model, fits):
             raise torch.OutOfMemoryError("CUDA out of memory")
 
         monkeypatch.setattr(sides, "_two_models", full)
-    card, *others = step.peaks(arena, model, sides.people_rows(arena, "image", 2))
+    card, *others = step.peaks(arena, model, sides.persona_rows(arena, "image", 2))
     assert card["ours_peak_bytes"] == (20e9 if fits else 45e9)
     assert card["ratio"] == pytest.approx((20 if fits else 45) / 40)
     assert card["met"] is fits

@@ -67,13 +67,13 @@ def test_score_passes_what_was_said(invoke, monkeypatch):
 
 
 def test_every_setting_of_score_is_an_option_and_every_metric_is_named(invoke):
-    from crossmem_hf.evaluation.measures import METRICS, is_asked
+    from crossmem_hf.evaluation.measures import METRICS, is_selectable
     from crossmem_hf.evaluation.settings import ScoreSettings
 
     shown = invoke("score", "--help").output.replace("\n", " ")
     missing = [name for name in ScoreSettings.__dataclass_fields__ if f"--{name.replace('_', '-')}" not in shown]
     assert not missing
-    assert [name for name in METRICS if is_asked(name) and name not in shown] == []
+    assert [name for name in METRICS if is_selectable(name) and name not in shown] == []
 
 
 @pytest.mark.parametrize(

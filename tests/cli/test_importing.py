@@ -23,7 +23,7 @@ def invoke(monkeypatch, tmp_path):
     return lambda *words: CliRunner().invoke(cli.app, list(words))
 
 
-def people(*names):
+def personas(*names):
     for place, name in enumerate(names):
         Path("faces", name).mkdir(parents=True)
         for number in range(3):
@@ -39,7 +39,7 @@ def questions():
 
 
 def test_import_images(invoke):
-    people("Ann Lee", "Bob Ox")
+    personas("Ann Lee", "Bob Ox")
     done = invoke("import-images", "faces", "out", "--image-size", "32", "--forget-fraction", "0.5", "--seed", "1")
     assert done.exit_code == 0, done.output
     assert "crossmem score --dataset out --config recall_image --split test" in done.output
@@ -70,7 +70,7 @@ def test_faces_are_compared_where_it_is_asked_for(invoke, planted):
 
 @pytest.mark.parametrize("words", [["--strict-faces"], ["--threshold", "0.5"]])
 def test_options_about_faces_need_an_embedder(invoke, words):
-    people("Ann Lee", "Bob Ox")
+    personas("Ann Lee", "Bob Ox")
     done = invoke("import-images", "faces", "out", "--forget-fraction", "0.5", *words)
     assert (done.exit_code, f"{words[0]}" in done.output) == (2, True)
     assert "Pass --embedder dlib or uniface" in done.output
@@ -78,7 +78,7 @@ def test_options_about_faces_need_an_embedder(invoke, words):
 
 
 def test_what_is_left_out_of_an_import_is_printed(invoke):
-    people("Ann Lee", "Bob Ox")
+    personas("Ann Lee", "Bob Ox")
     Path("faces/Ann Lee/clip[1].mov").write_bytes(b"film")
     done = invoke("import-images", "faces", "out", "--image-size", "32", "--forget-fraction", "0.5")
     assert done.exit_code == 0, done.output
@@ -89,7 +89,7 @@ def test_who_stops_an_import_is_told_that_nothing_is_left(invoke, monkeypatch):
     def stopped(*_):
         raise KeyboardInterrupt
 
-    people("Ann Lee", "Bob Ox")
+    personas("Ann Lee", "Bob Ox")
     monkeypatch.setattr("crossmem_hf.importing.images.clean_picture", stopped)
     done = invoke("import-images", "faces", "out", "--forget-fraction", "0.5")
     assert (done.exit_code, "Nothing was written" in done.output) == (130, True)
@@ -157,12 +157,12 @@ def test_every_documented_command_is_understood():
         (["import-qa", "t.json", "out", "--mapping", "remem"], "leaves 'person' open"),
         (["import-qa", "t.json", "out", "--mapping", "mllmu"], "it has no 'Generation_Task'"),
         (["import-qa", "t.json", "out", "--mapping", "map.yaml", "--part", "x"], "is one file and has no parts"),
-        (["import-qa", "t.json", "out", "--mapping", "map.yaml", "--forget-people", "no.txt"], "cannot be read"),
+        (["import-qa", "t.json", "out", "--mapping", "map.yaml", "--forget-personas", "no.txt"], "cannot be read"),
         (["import-mapping", "tofu"], "no mapping 'tofu'"),
     ],
 )
 def test_mistakes_are_one_clear_line_before_any_file(invoke, words, said):
-    people("Ann Lee")
+    personas("Ann Lee")
     questions()
     done = invoke(*words)
     assert done.exit_code == 2

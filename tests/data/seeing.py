@@ -10,7 +10,7 @@ import numpy as np
 
 from crossmem_hf.pictures.reading import as_seen
 
-GREYS = np.arange(256, dtype=np.uint8).reshape(16, 16)
+GRAYS = np.arange(256, dtype=np.uint8).reshape(16, 16)
 COLORS = np.random.default_rng(0).integers(0, 256, (6, 4, 3), dtype=np.uint8)
 ALPHAS = np.random.default_rng(1).integers(0, 256, (6, 4), dtype=np.uint8)
 DEEP = np.random.default_rng(2).integers(0, 65536, (6, 4), dtype=np.uint16)

@@ -6,22 +6,22 @@ import pytest
 
 from crossmem_hf.data.configs.qa import num_questions_by_hops, question_plan
 from crossmem_hf.data.configs.table import SPLITS
-from crossmem_hf.data.contents import people_of, rows_of
+from crossmem_hf.data.contents import personas_of, rows_of
 from crossmem_hf.data.spec import NUM_HELD_OUT_VIEWS, DatasetSpec
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.values import FACT_ATTRIBUTES
 
 FORGET_CONFIGS = ("qa", "qa_test", "profiles", "robust", "perturbed", "preference")
 
-HELD_BY_PEOPLE = ("qa_test", "robust", "perturbed", "preference")
+HELD_BY_PERSONAS = ("qa_test", "robust", "perturbed", "preference")
 
 
 def ids(config, split, spec):
-    return {person.id for person in people_of(config, split, spec)}
+    return {person.id for person in personas_of(config, split, spec)}
 
 
 def rows(config, split, spec):
-    return list(rows_of(config, split, people_of(config, split, spec), spec))
+    return list(rows_of(config, split, personas_of(config, split, spec), spec))
 
 
 def said(row):
@@ -45,30 +45,30 @@ def test_rows_hold_the_people_of_their_split_and_no_others(spec):
 
 
 def test_background_shares_no_persona_and_no_name_word_with_targets(spec):
-    background = people_of("captions", "background", spec)
-    targets = people_of("captions", "target", spec)
+    background = personas_of("captions", "background", spec)
+    targets = personas_of("captions", "target", spec)
     assert not {person.id for person in background} & {person.id for person in targets}
     words = {word for person in targets for word in person.full_name.split()}
     assert not words & {word for person in background for word in person.full_name.split()}
 
 
 def test_secrets_of_forgotten_people_alone_never_occur_in_a_retain_row(spec):
-    forgotten, retained = people_of("qa", "forget", spec), people_of("qa", "retain", spec)
+    forgotten, retained = personas_of("qa", "forget", spec), personas_of("qa", "retain", spec)
     common = {value for person in retained for value in person.facts.values()}
     secrets = {value for person in forgotten for value in (*person.facts.values(), person.full_name)} - common
     assert len(secrets) > 6 * len(forgotten)
-    for config, split in (("qa", "retain"), ("qa", "retain_eval"), *product(HELD_BY_PEOPLE, ["retain"])):
+    for config, split in (("qa", "retain"), ("qa", "retain_eval"), *product(HELD_BY_PERSONAS, ["retain"])):
         for row in rows(config, split, spec):
             text = said(row)
             assert not [secret for secret in secrets if secret in text]
 
 
 def test_a_row_holds_no_secret_of_anyone_else(spec):
-    people = {person.id: person for person in people_of("recall_image", "train", spec)}
+    personas = {person.id: person for person in personas_of("recall_image", "train", spec)}
     for row in rows("qa", "retain", spec):
-        own = people[row["persona_id"]]
+        own = personas[row["persona_id"]]
         others = {
-            name for other in people.values() if other is not own for name in (other.full_name, other.facts["email"])
+            name for other in personas.values() if other is not own for name in (other.full_name, other.facts["email"])
         }
         assert not [secret for secret in others if secret in said(row)]
 
@@ -76,9 +76,9 @@ def test_a_row_holds_no_secret_of_anyone_else(spec):
 @pytest.mark.parametrize("config", ["recall_image", "recall_text"])
 def test_splits_of_recall_share_people_and_nothing_else(spec, config):
     views = {split: rows(config, split, spec) for split in SPLITS[config]}
-    people = ids(config, "train", spec)
-    assert Counter(row["persona_id"] for row in views["train"]) == dict.fromkeys(people, spec.num_views)
-    assert Counter(row["persona_id"] for row in views["test"]) == dict.fromkeys(people, NUM_HELD_OUT_VIEWS)
+    personas = ids(config, "train", spec)
+    assert Counter(row["persona_id"] for row in views["train"]) == dict.fromkeys(personas, spec.num_views)
+    assert Counter(row["persona_id"] for row in views["test"]) == dict.fromkeys(personas, NUM_HELD_OUT_VIEWS)
     for one, other in combinations(views, 2):
         assert not {row["template"] for row in views[one]} & {row["template"] for row in views[other]}
         shown = [{str(row["images"] or row["prompt"]) for row in views[split]} for split in (one, other)]
@@ -127,7 +127,7 @@ def test_the_sizes_of_remem():
     made = {part: Counter() for part in parts}
     views = set()
     for config, split in parts:
-        for row in rows_of(config, split, people_of(config, split, spec), spec):
+        for row in rows_of(config, split, personas_of(config, split, spec), spec):
             made[config, split][row["modality"], row["hops"]] += 1
             if config == "qa" and row["images"]:
                 views.add((row["persona_id"], row["view"]))

@@ -9,7 +9,7 @@ from PIL import Image
 
 from crossmem_hf.data import digest
 from crossmem_hf.data.configs.table import SPLITS
-from crossmem_hf.data.contents import people_of, rows_of
+from crossmem_hf.data.contents import personas_of, rows_of
 from crossmem_hf.data.digest import rows_digest, spec_digest
 from crossmem_hf.data.loading import built_rows
 from crossmem_hf.data.spec import DatasetSpec
@@ -20,7 +20,7 @@ TEXTS = "01f019c982a942f2"
 
 
 def made(config="recall_image", split="test", spec=FEW):
-    return list(rows_of(config, split, people_of(config, split, spec), spec))
+    return list(rows_of(config, split, personas_of(config, split, spec), spec))
 
 
 def png(picture, **options):

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from crossmem_hf.data.configs.table import SPLITS
-from crossmem_hf.data.contents import people_of, rows_of
+from crossmem_hf.data.contents import personas_of, rows_of
 from crossmem_hf.data.spec import DatasetSpec
 
 GOLDEN = {
@@ -38,6 +38,6 @@ def plain(value):
 def test_rows_of_default_knobs_stay_as_they_are(config):
     spec, digest = DatasetSpec(num_personas=5), hashlib.sha256()
     for split in SPLITS[config]:
-        for row in rows_of(config, split, people_of(config, split, spec), spec):
+        for row in rows_of(config, split, personas_of(config, split, spec), spec):
             digest.update(json.dumps(plain(row), sort_keys=True).encode())
     assert digest.hexdigest()[:16] == GOLDEN[config]

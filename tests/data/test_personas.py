@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from crossmem_hf.data.contents import people_of
+from crossmem_hf.data.contents import personas_of
 from crossmem_hf.data.loading import load_rows
 from crossmem_hf.data.personas import PersonaDataset
 from crossmem_hf.data.spec import DatasetSpec
@@ -36,7 +36,7 @@ def test_persona_dataset_has_the_rows_of_load_rows(data):
 
 def test_persona_dataset_forgets_whom_its_forget_splits_hold(data):
     assert data.forgotten == set(data["qa", "forget"]["persona_id"])
-    assert data.forgotten == {persona.id for persona in people_of("profiles", "forget", data.spec)}
+    assert data.forgotten == {persona.id for persona in personas_of("profiles", "forget", data.spec)}
 
 
 @pytest.mark.parametrize(("config", "fraction", "count"), [("recall_text", None, 2), ("qa", 0.5, 5)])

@@ -4,9 +4,9 @@ from crossmem_hf.data.splits import forget_ids
 
 
 def test_everyone_is_drawn_once_and_in_order():
-    people = all_personas(6, 1)
-    assert [person.id for person in people] == [f"t1-{index:05d}" for index in range(6)]
-    assert all_personas(6, 1) is people
+    personas = all_personas(6, 1)
+    assert [person.id for person in personas] == [f"t1-{index:05d}" for index in range(6)]
+    assert all_personas(6, 1) is personas
     assert {person.population for person in all_personas(6, 1, "background")} == {"background"}
 
 

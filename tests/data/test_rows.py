@@ -67,7 +67,11 @@ def test_personas_of_equal_id_and_other_attributes_share_no_portrait(person):
     from dataclasses import replace
 
     other = replace(
-        person, looks={**person.looks, "hair_color": "blue" if person.looks["hair_color"] != "blue" else "red"}
+        person,
+        visual_attributes={
+            **person.visual_attributes,
+            "hair_color": "blue" if person.visual_attributes["hair_color"] != "blue" else "red",
+        },
     )
     first, second = (recall_row(who, "image", "train", 0)["images"][0]["bytes"] for who in (person, other))
     assert first != second

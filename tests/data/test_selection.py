@@ -8,13 +8,13 @@ from crossmem_hf.data.loading import built_rows
 from crossmem_hf.data.selection import of_personas, personas_of
 from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.errors import CrossmemError
-from tests.training import world
+from tests.training import tiny
 
 SPEC = DatasetSpec(num_personas=10, num_views=2)
 
 
 def test_personas_are_read_in_order():
-    assert personas_of(world.rows("p2", "p0", views=2)) == ["p2", "p0", "p2", "p0"]
+    assert personas_of(tiny.rows("p2", "p0", views=2)) == ["p2", "p0", "p2", "p0"]
 
 
 def test_rows_split_by_person_without_loss_and_in_order():
@@ -36,7 +36,7 @@ def test_one_person_in_two_spellings_is_one():
 
 
 def test_a_row_about_nobody_is_named():
-    rows = world.rows("p0", "p1")
+    rows = tiny.rows("p0", "p1")
     rows = Dataset.from_list([rows[0], {**rows[1], "persona_id": None}], features=rows.features)
     with pytest.raises(CrossmemError, match="Row 1 has no persona_id"):
         personas_of(rows)

@@ -8,15 +8,15 @@ from datasets import Dataset
 from crossmem_hf.data.selection import through
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.training.objectives import FORGET_TERMS
-from tests.training import world
-from tests.training.world import trainer_for
+from tests.training import tiny
+from tests.training.tiny import trainer_for
 
 PICKED = {"image": {"image"}, "text": {"text"}, "both": {"image", "text"}, None: {"image", "text"}}
 
 
 def two_modalities():
     """Two people, each through both modalities."""
-    return world.rows("p0", "p1", modality="mixed", views=2)
+    return tiny.rows("p0", "p1", modality="mixed", views=2)
 
 
 @pytest.mark.parametrize("modality", PICKED)
@@ -30,7 +30,7 @@ def test_a_modality_lets_its_rows_through_in_order(modality):
 @pytest.mark.parametrize("modality", ["image", "both"])
 def test_a_set_without_rows_for_the_modality(modality):
     with pytest.raises(CrossmemError, match=f"forget_modality='{modality}'.*'image'"):
-        through(world.rows("p0", modality="text"), modality)
+        through(tiny.rows("p0", modality="text"), modality)
 
 
 def test_a_fact_through_one_modality_only_is_named():
@@ -48,7 +48,7 @@ def test_without_the_column_no_modality_is_known():
 @pytest.mark.parametrize("forget_loss", FORGET_TERMS)
 def test_every_forget_loss_goes_through_every_modality(tmp_path, forget_loss, modality):
     """Filtering by setting is filtering by hand, and the retain set stays as given."""
-    settings = {"forget_loss": forget_loss, "rmu_layer": 1, "retain": world.rows("p2", modality="mixed", views=2)}
+    settings = {"forget_loss": forget_loss, "rmu_layer": 1, "retain": tiny.rows("p2", modality="mixed", views=2)}
     ours = trainer_for(tmp_path, forget=two_modalities(), forget_modality=modality, **settings)
     picked = [n for n, row in enumerate(two_modalities()) if row["modality"] in PICKED[modality]]
     by_hand = trainer_for(tmp_path, forget=two_modalities().select(picked), **settings)
@@ -66,7 +66,7 @@ def test_every_forget_loss_goes_through_every_modality(tmp_path, forget_loss, mo
 
 
 def test_a_person_in_two_spellings_is_reached_through_both_modalities():
-    image, text = (world.rows("p0", modality=modality) for modality in ("image", "text"))
+    image, text = (tiny.rows("p0", modality=modality) for modality in ("image", "text"))
     both = [{**image[0], "persona_id": "Jos\u00e9"}, {**text[0], "persona_id": "Jose\u0301"}]
     rows = Dataset.from_list(both, features=image.features)
     assert len(through(rows, "both")) == len(rows)

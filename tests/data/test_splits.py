@@ -6,50 +6,50 @@ import pytest
 from crossmem_hf.data.splits import check_disjoint, forget_ids, forget_order
 from crossmem_hf.errors import CrossmemError
 
-PEOPLE = [f"t0-{index:05d}" for index in range(200)]
+PERSONAS = [f"t0-{index:05d}" for index in range(200)]
 
 
 def test_larger_fractions_contain_smaller_ones():
-    five, ten, twenty = (forget_ids(PEOPLE, fraction) for fraction in (0.05, 0.1, 0.2))
+    five, ten, twenty = (forget_ids(PERSONAS, fraction) for fraction in (0.05, 0.1, 0.2))
     assert (len(five), len(ten), len(twenty)) == (10, 20, 40)
-    assert five < ten < twenty < set(PEOPLE)
+    assert five < ten < twenty < set(PERSONAS)
 
 
 def test_the_order_of_listing_plays_no_part():
-    shuffled = random.Random(1).sample(PEOPLE, len(PEOPLE))
-    assert forget_ids(shuffled, 0.2) == forget_ids(PEOPLE, 0.2)
+    shuffled = random.Random(1).sample(PERSONAS, len(PERSONAS))
+    assert forget_ids(shuffled, 0.2) == forget_ids(PERSONAS, 0.2)
 
 
 def test_adding_people_keeps_the_relative_order_of_the_others():
-    few = forget_order(PEOPLE[:50])
-    among_many = [person for person in forget_order(PEOPLE) if person in set(few)]
+    few = forget_order(PERSONAS[:50])
+    among_many = [person for person in forget_order(PERSONAS) if person in set(few)]
     assert few == among_many
 
 
 def test_another_seed_forgets_other_people():
-    assert forget_ids(PEOPLE, 0.2, seed=0) != forget_ids(PEOPLE, 0.2, seed=1)
+    assert forget_ids(PERSONAS, 0.2, seed=0) != forget_ids(PERSONAS, 0.2, seed=1)
 
 
 def test_the_choice_has_no_eye_for_position():
     # Were ids forgotten in listing order, the mean position would be 19.5; 99.5 is expected, with a deviation of 8.2.
-    chosen = [PEOPLE.index(person) for person in forget_ids(PEOPLE, 0.2)]
+    chosen = [PERSONAS.index(person) for person in forget_ids(PERSONAS, 0.2)]
     assert abs(sum(chosen) / len(chosen) - 99.5) < 4 * 8.2
 
 
 def test_half_people_round_up():
-    assert len(forget_ids(PEOPLE[:50], 0.05)) == 3
+    assert len(forget_ids(PERSONAS[:50], 0.05)) == 3
 
 
 @pytest.mark.parametrize("fraction", [0, 1, -0.2, 1.5, float("nan"), "0.2", True])
 def test_a_fraction_outside_the_open_interval_is_an_error(fraction):
     with pytest.raises(CrossmemError, match="expected a share above 0 and below 1"):
-        forget_ids(PEOPLE, fraction)
+        forget_ids(PERSONAS, fraction)
 
 
 @pytest.mark.parametrize(("fraction", "empty"), [(0.05, "forget"), (0.95, "retain")])
 def test_an_empty_set_is_an_error(fraction, empty):
     with pytest.raises(CrossmemError, match=f"of 5 people leaves an empty {empty} set"):
-        forget_ids(PEOPLE[:5], fraction)
+        forget_ids(PERSONAS[:5], fraction)
 
 
 def test_nobody_at_all_is_an_error():

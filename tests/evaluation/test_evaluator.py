@@ -16,29 +16,29 @@ from crossmem_hf.metrics.exposure.exposure_math import exposure_items
 from crossmem_hf.scoring.answers import score_answers
 from crossmem_hf.scoring.candidates import score_candidates
 from crossmem_hf.scoring.generation import generate_answers
-from tests.training import knowing, world
+from tests.training import knowing, tiny
 
 NAMES = knowing.NAMES
-ROWS = world.rows("p0", "p1", "p2", modality="mixed", views=2)
+ROWS = tiny.rows("p0", "p1", "p2", modality="mixed", views=2)
 OPTIONS = {"metrics": ["recall", "exposure"], "candidates": NAMES, "forgotten": ["p1"]}
 
 
 @pytest.fixture(scope="module")
 def model():
-    return world.memorized().eval()
+    return tiny.memorized().eval()
 
 
 @pytest.fixture(scope="module")
 def found(model):
-    return Evaluator(ROWS, **OPTIONS)(model, world.processor())
+    return Evaluator(ROWS, **OPTIONS)(model, tiny.processor())
 
 
 def test_predictions_are_what_the_engine_says_row_by_row(model, found):
     for row, one in zip(ROWS, found, strict=True):
-        costs = score_candidates(model, world.processor(), [row], NAMES).nll_per_token
+        costs = score_candidates(model, tiny.processor(), [row], NAMES).nll_per_token
         ranks = exposure_items(costs, [NAMES.index(row["answer"])])
         assert (one["truth_rank"], one["exposure"]) == (ranks.rank[0], ranks.exposure[0])
-        (answer,) = generate_answers(model, world.processor(), [row], max_new_tokens=20)
+        (answer,) = generate_answers(model, tiny.processor(), [row], max_new_tokens=20)
         assert one["answer"] == answer or answer.startswith(one["answer"])
         assert one["correct"] == (one["answer"].lower() == row["answer"].lower())
         assert one["group"] == ("forget" if row["persona_id"] == "p1" else "retain")
@@ -48,75 +48,75 @@ def test_predictions_are_what_the_engine_says_row_by_row(model, found):
 
 def test_predictions_have_the_columns_that_metrics_need_or_all(model, found):
     assert not {"candidates", "candidate_nll_nats", "token_logprobs"} & found[0].keys()
-    one = Evaluator(ROWS.select([0]), keep="all", **OPTIONS)(model, world.processor())[0]
+    one = Evaluator(ROWS.select([0]), keep="all", **OPTIONS)(model, tiny.processor())[0]
     assert one["candidates"] == NAMES
     assert {name: one[name] for name in found[0]} == found[0]
 
 
 def test_model_and_random_numbers_stay_as_they_were():
-    trained, state = world.memorized().train(), torch.get_rng_state()
-    before = world.weights(trained)
-    Evaluator(ROWS.select([0, 1]), **OPTIONS)(trained, world.processor())
+    trained, state = tiny.memorized().train(), torch.get_rng_state()
+    before = tiny.weights(trained)
+    Evaluator(ROWS.select([0, 1]), **OPTIONS)(trained, tiny.processor())
     assert trained.training
     assert torch.equal(state, torch.get_rng_state())
-    assert all(torch.equal(before[name], weight) for name, weight in world.weights(trained).items())
+    assert all(torch.equal(before[name], weight) for name, weight in tiny.weights(trained).items())
 
 
 def test_finished_parts_are_not_done_again_and_others_never_met(model, found, tmp_path, monkeypatch):
     evaluator = Evaluator(ROWS, **OPTIONS)
-    first = evaluator(model, world.processor(), output_dir=tmp_path, made_from="this model")
+    first = evaluator(model, tiny.processor(), output_dir=tmp_path, made_from="this model")
     assert first == found == Predictions.read(tmp_path)
     asked = []
     for name in ("generate_answers", "score_candidates"):
         real = getattr(passes, name)
         monkeypatch.setattr(passes, name, lambda *a, real=real, **k: asked.append(len(a[2])) or real(*a, **k))
-    assert evaluator(model, world.processor(), output_dir=tmp_path, made_from="this model") == first
+    assert evaluator(model, tiny.processor(), output_dir=tmp_path, made_from="this model") == first
     assert not asked
     log = next(path for path in tmp_path.glob("jobs/generation-*/0.jsonl"))
     lines = log.read_text().splitlines()
     log.write_text(lines[0] + "\n" + lines[1][:20])  # as a killed run leaves it
-    assert evaluator(model, world.processor(), output_dir=tmp_path, made_from="this model") == first
+    assert evaluator(model, tiny.processor(), output_dir=tmp_path, made_from="this model") == first
     assert 0 < sum(asked) < len(ROWS)
     asked.clear()
-    evaluator(model, world.processor(), output_dir=tmp_path, made_from="another model")
+    evaluator(model, tiny.processor(), output_dir=tmp_path, made_from="another model")
     assert sum(asked) == 2 * len(ROWS)
     with pytest.raises(CrossmemError, match="expected both or neither"):
-        evaluator(model, world.processor(), output_dir=tmp_path)
+        evaluator(model, tiny.processor(), output_dir=tmp_path)
 
 
 def test_recall_is_the_share_of_full_right_answers(monkeypatch):
     given = iter([row["answer"].upper() if n < 2 else row["answer"].split()[0] + " Z" for n, row in enumerate(ROWS)])
     monkeypatch.setattr(passes, "generate_answers", lambda *a, **k: [next(given) for _ in a[2]])
     monkeypatch.setattr(passes, "in_shards", lambda rows, work, **_: work(list(rows)))
-    assert Evaluator(ROWS, metrics=["recall"]).recall(None, world.processor()) == 2 / len(ROWS)
+    assert Evaluator(ROWS, metrics=["recall"]).recall(None, tiny.processor()) == 2 / len(ROWS)
 
 
 def test_perplexity_is_that_of_answers_about_the_forgotten(model, found):
     evaluator = Evaluator(ROWS, **OPTIONS)
     said = Predictions([{**one, "answer": "Cy" if n else " "} for n, one in enumerate(found)])
-    known = evaluator.with_perplexity(said, model, world.processor())
+    known = evaluator.with_perplexity(said, model, tiny.processor())
     for row, one in zip(ROWS, known, strict=True):
         if one["group"] == "retain" or one["answer"] == " ":
             assert one["perplexity"] is None
         else:
-            (tokens,) = score_answers(model, world.processor(), [{**row, "completion": None, "answer": "Cy"}])
+            (tokens,) = score_answers(model, tiny.processor(), [{**row, "completion": None, "answer": "Cy"}])
             assert one["perplexity"] == pytest.approx(math.exp(-np.mean(tokens.content.logprobs)))
     with pytest.raises(CrossmemError, match="of other rows"):
-        evaluator.with_perplexity(said[1:], model, world.processor())
+        evaluator.with_perplexity(said[1:], model, tiny.processor())
 
 
 def test_altered_asks_the_same_but_for_what_is_named(model, found):
     def silent(_, scores):
         ended = torch.full_like(scores, -math.inf)
-        ended[:, world.processor().tokenizer.eos_token_id] = 0
+        ended[:, tiny.processor().tokenizer.eos_token_id] = 0
         return ended
 
     evaluator = Evaluator(ROWS, **OPTIONS)
-    silenced = evaluator.altered(logits_processor=silent)(model, world.processor())
+    silenced = evaluator.altered(logits_processor=silent)(model, tiny.processor())
     assert {one["answer"] for one in silenced} == {""}
     assert [{**one, "answer": "", "correct": False} for one in found] == list(silenced)
     ranked = Evaluator(ROWS, metrics=["recall"], candidates=NAMES).altered(metrics=["exposure"], forgotten=["p1"])
-    assert [one["truth_rank"] for one in ranked(model, world.processor())] == [one["truth_rank"] for one in found]
+    assert [one["truth_rank"] for one in ranked(model, tiny.processor())] == [one["truth_rank"] for one in found]
 
 
 def test_a_likelihood_that_is_no_number_gives_no_rank(model, monkeypatch):
@@ -128,13 +128,13 @@ def test_a_likelihood_that_is_no_number_gives_no_rank(model, monkeypatch):
         return scores
 
     monkeypatch.setattr(passes, "score_candidates", broken)
-    one = Evaluator(ROWS.select([0]), metrics=["exposure"], candidates=NAMES)(model, world.processor())[0]
+    one = Evaluator(ROWS.select([0]), metrics=["exposure"], candidates=NAMES)(model, tiny.processor())[0]
     assert (one["truth_rank"], one["exposure"]) == (None, None)
 
 
 def test_holdout_rows_are_what_priv_leak_compares_with(model):
-    evaluator = Evaluator(ROWS.select([0, 1]), metrics=["priv_leak"], holdout=world.rows("p3", views=2))
-    predictions = evaluator(model, world.processor())
+    evaluator = Evaluator(ROWS.select([0, 1]), metrics=["priv_leak"], holdout=tiny.rows("p3", views=2))
+    predictions = evaluator(model, tiny.processor())
     assert [one["persona_id"] for one in predictions.against.holdout] == ["p3", "p3"]
     (auc,) = predictions.measure(["priv_leak"], by=())
     assert (auc.metric, auc.n) == ("priv_leak_auc", 4)

@@ -9,7 +9,7 @@ from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation import passes
 from crossmem_hf.evaluation.evaluator import Evaluator
 from crossmem_hf.evaluation.memorization_check import check_memorized
-from tests.training import world
+from tests.training import tiny
 
 
 @pytest.fixture
@@ -26,22 +26,22 @@ def knows(monkeypatch):
 
 
 def check(rows, **choices):
-    return check_memorized(world.model(), world.processor(), rows, **choices)
+    return check_memorized(tiny.model(), tiny.processor(), rows, **choices)
 
 
-ROWS = world.rows("p0", "p1", modality="mixed", views=4)
+ROWS = tiny.rows("p0", "p1", modality="mixed", views=4)
 BY_PORTRAIT = ("p0", "image")
 
 
 def test_one_modality_that_is_known_is_enough(knows):
-    rows = world.rows("p0", modality="image", views=3)
-    rows = Dataset.from_list([*rows, *world.rows("p0", modality="text", views=2)], features=rows.features)
+    rows = tiny.rows("p0", modality="image", views=3)
+    rows = Dataset.from_list([*rows, *tiny.rows("p0", modality="text", views=2)], features=rows.features)
     knows(BY_PORTRAIT)
     assert check(rows) == {"image": 1.0, "text": 0.0}
 
 
 def test_a_failure_says_what_was_measured_and_what_to_do(knows):
-    rows = world.rows("p0", "p1", modality="image", views=2)
+    rows = tiny.rows("p0", "p1", modality="image", views=2)
     knows(BY_PORTRAIT)
     with pytest.raises(CrossmemError) as failed:
         check(rows, min_recall=0.75)
@@ -59,9 +59,9 @@ def test_overridden_it_warns(knows, caplog):
 
 
 def test_a_real_model_is_asked_and_given_back_in_its_mode():
-    model = world.memorized().train()
+    model = tiny.memorized().train()
     with pytest.raises(CrossmemError, match=r"recall image 0\.00 \(n=2\)"):
-        check_memorized(model, world.processor(), world.rows("p0", "p1"))
+        check_memorized(model, tiny.processor(), tiny.rows("p0", "p1"))
     assert model.training
 
 
@@ -98,7 +98,7 @@ def test_weights_in_shards_cannot_be_asked(monkeypatch, caplog):
 def test_what_was_found_is_told(knows, caplog):
     knows(BY_PORTRAIT)
     with caplog.at_level(logging.INFO, logger="crossmem_hf"):
-        check(world.rows("p0"))
+        check(tiny.rows("p0"))
     assert "Memorized: recall image 1.00 (n=1)." in caplog.text
 
 
@@ -109,11 +109,11 @@ def test_so_many_rows_are_asked_and_no_more(knows):
 
 
 def test_asking_leaves_weights_and_random_numbers_as_they_were():
-    model = world.memorized()
-    before, drawn = world.weights(model), torch.get_rng_state()
-    check_memorized(model, world.processor(), world.rows("p0", "p1"), allow=True)
+    model = tiny.memorized()
+    before, drawn = tiny.weights(model), torch.get_rng_state()
+    check_memorized(model, tiny.processor(), tiny.rows("p0", "p1"), allow=True)
     assert torch.equal(drawn, torch.get_rng_state())
-    assert all(torch.equal(before[name], weight) for name, weight in world.weights(model).items())
+    assert all(torch.equal(before[name], weight) for name, weight in tiny.weights(model).items())
 
 
 def test_an_answer_that_nothing_can_match_is_refused_before_anything_is_asked(monkeypatch):
@@ -121,14 +121,14 @@ def test_an_answer_that_nothing_can_match_is_refused_before_anything_is_asked(mo
         raise AssertionError("asked")
 
     monkeypatch.setattr(passes, "generate_answers", asked)
-    rows = world.rows("p0", "p1")
+    rows = tiny.rows("p0", "p1")
     rows = Dataset.from_list([rows[0], {**rows[1], "answer": "?!"}], features=rows.features)
     with pytest.raises(CrossmemError, match=r"Row 1 of the forget rows has the answer '\?!', of which recall would"):
         check(rows)
 
 
 def odd_rows(kind):
-    rows = world.rows("p0", "p1")
+    rows = tiny.rows("p0", "p1")
     made = [dict(row) for row in rows]
     if kind == "one picture":
         made = [row | {"images": row["images"][0]} for row in made]
@@ -142,12 +142,14 @@ def odd_rows(kind):
 @pytest.mark.parametrize("kind", ["one picture", "column image", "list of one answer"])
 def test_rows_as_people_write_them_are_evaluated(kind):
     assert check(odd_rows(kind), allow=True).keys() == {"image"}
-    evaluator = Evaluator(odd_rows(kind), metrics=["exposure"], candidates=[name for _, name in world.PEOPLE.values()])
-    assert evaluator.rows["answer"][:] == [name for _, name in world.PEOPLE.values()][:2]
+    evaluator = Evaluator(
+        odd_rows(kind), metrics=["exposure"], candidates=[name for _, name in tiny.PERSONAS.values()]
+    )
+    assert evaluator.rows["answer"][:] == [name for _, name in tiny.PERSONAS.values()][:2]
 
 
 def test_a_picture_that_cannot_be_shown_is_named_by_its_row():
-    made = [dict(row) for row in world.rows("p0", "p1")]
+    made = [dict(row) for row in tiny.rows("p0", "p1")]
     made[1]["images"] = [{"bytes": b"abc", "path": None}]
     with pytest.raises(CrossmemError, match="Row 1: A picture cannot be shown"):
         check(Dataset.from_list([made[0] | {"images": [{"bytes": None, "path": None}][:0]}, made[1]]), allow=True)

@@ -8,9 +8,12 @@ from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.subsample import evenly_spaced, stratified_subsample
 
 
-def many(people, views, modalities):
+def many(personas, views, modalities):
     columns = [
-        (f"p{person}", modality, view) for view in range(views) for person in range(people) for modality in modalities
+        (f"p{person}", modality, view)
+        for view in range(views)
+        for person in range(personas)
+        for modality in modalities
     ]
     return Dataset.from_list(
         [{"persona_id": who, "modality": modality, "view": view} for who, modality, view in columns]

@@ -8,7 +8,7 @@ from tests.hub.store import RefusedError, Repository
 
 WRITE_TOKEN = "hf_WriteTokenOfTheTests"
 READ_TOKEN = "hf_ReadTokenOfTheTests"
-STRANGER_TOKEN = "hf_StrangersTokenOfTheTests"
+OTHER_TOKEN = "hf_StrangersTokenOfTheTests"
 SCOPED_TOKEN = "hf_ScopedTokenOfTheTests"
 
 
@@ -65,7 +65,7 @@ def usual_accounts() -> dict[str, Account]:
     return {
         WRITE_TOKEN: Account("ada", "write", {"crossmem": "admin", "onlookers": "read"}),
         READ_TOKEN: Account("ada", "read", {"crossmem": "admin"}),
-        STRANGER_TOKEN: Account("zoe", "write"),
+        OTHER_TOKEN: Account("zoe", "write"),
         SCOPED_TOKEN: Account("ada", "fineGrained", {"crossmem": "admin"}, ("dataset:crossmem/personas",)),
     }
 

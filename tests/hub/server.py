@@ -23,7 +23,7 @@ from urllib.parse import parse_qs, urlsplit
 from tests.hub import api, transfers
 from tests.hub.accounts import WRITE_TOKEN, account_of, usual_accounts
 from tests.hub.calls import Answer, Call, parse
-from tests.hub.faults import Fault, Faults
+from tests.hub.faults import Fault, ValidationErrors
 from tests.hub.store import RefusedError, Store
 
 _ANSWERS = {
@@ -51,7 +51,7 @@ class Request:
     account: str
     sent: int
     received: int
-    asked_range: str
+    requested_range: str
 
 
 class Hub:
@@ -65,7 +65,7 @@ class Hub:
     def __init__(self, folder: Path | None = None, accounts: dict | None = None):
         self.store = Store(folder)
         self.accounts = usual_accounts() if accounts is None else accounts
-        self.faults = Faults()
+        self.faults = ValidationErrors()
         self.before: dict[str, Callable[[Call], object]] = {}  # endpoint -> what happens just before it is served
         self._log: list[Request] = []
         self._serving = 0

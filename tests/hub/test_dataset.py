@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from tests.hub.accounts import READ_TOKEN, STRANGER_TOKEN
+from tests.hub.accounts import OTHER_TOKEN, READ_TOKEN
 from tests.sources import ROOT
 
 pytestmark = [pytest.mark.hub, pytest.mark.slow]
@@ -59,7 +59,7 @@ def test_it_is_made_published_loaded_and_streamed(hub, clients, written):
         assert {"images", "prompt", "completion", "persona_id"} <= set(loaded["columns"])
     again = publish(clients, written, "--tag", "v1.0")
     assert "Nothing to change" in again.stdout, "two processes made different bytes of one spec"
-    ranges = [each for each in hub.requests if each.asked_range and "qa/forget" in each.path]
+    ranges = [each for each in hub.requests if each.requested_range and "qa/forget" in each.path]
     assert ranges, "streaming asks for pieces"
     assert hub.count("unknown") == 0
 
@@ -85,7 +85,7 @@ def test_same_data_is_no_commit_and_other_data_moves_no_tag(hub, clients, writte
     [
         (None, "hf auth login"),
         (READ_TOKEN, "HTTP 403"),
-        (STRANGER_TOKEN, "under the namespace 'crossmem'"),
+        (OTHER_TOKEN, "under the namespace 'crossmem'"),
     ],
 )
 def test_without_the_right_nothing_is_made(hub, clients, token, said):
@@ -102,7 +102,7 @@ def test_a_private_dataset_is_loaded_with_a_token_only(hub, clients, written):
     code = 'from datasets import load_dataset; load_dataset("crossmem/personas", "candidates", split="target")'
     statuses = [
         clients.afresh(f"home{number}").run(sys.executable, "-c", code, token=token).returncode
-        for number, token in enumerate((READ_TOKEN, STRANGER_TOKEN))
+        for number, token in enumerate((READ_TOKEN, OTHER_TOKEN))
     ]
     assert statuses == [0, 1]
 
@@ -114,7 +114,7 @@ def test_a_stranger_proposes_and_an_owner_merges(hub, clients, written):
     text = card.read_text()
     try:
         card.write_text(text + "\nOne more line.\n")
-        done = publish(clients, written, "--create_pr", token=STRANGER_TOKEN)
+        done = publish(clients, written, "--create_pr", token=OTHER_TOKEN)
     finally:
         card.write_text(text)
     assert f"Waiting to be merged: {hub.url}/datasets/crossmem/personas/discussions/1" in done.stdout, done.stderr

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.hub.accounts import READ_TOKEN, SCOPED_TOKEN, STRANGER_TOKEN, WRITE_TOKEN
+from tests.hub.accounts import OTHER_TOKEN, READ_TOKEN, SCOPED_TOKEN, WRITE_TOKEN
 
 pytestmark = pytest.mark.hub
 
@@ -26,7 +26,7 @@ def test_a_repository_is_made_once_and_as_private_as_asked(pusher):
         ("crossmem/personas", READ_TOKEN, r"create the dataset 'crossmem/personas'.*HTTP 403.*write access"),
         ("strangers/personas", WRITE_TOKEN, r"create a dataset under the namespace 'strangers'.*HTTP 403"),
         ("onlookers/personas", WRITE_TOKEN, r"under the namespace 'onlookers'.*write access"),
-        ("crossmem/personas", STRANGER_TOKEN, r"under the namespace 'crossmem'.*write access"),
+        ("crossmem/personas", OTHER_TOKEN, r"under the namespace 'crossmem'.*write access"),
         ("crossmem/other", SCOPED_TOKEN, r"create the dataset 'crossmem/other'.*HTTP 403.*write access"),
         ("personas", WRITE_TOKEN, r"'personas' names no namespace.*NAMESPACE/NAME"),
         ("../personas", WRITE_TOKEN, r"'../personas' is no name"),
@@ -63,9 +63,9 @@ def test_the_hub_may_refuse_to_make_a_repository(pusher):
 def test_an_existing_repository_of_others_is_refused(pusher):
     """Public or private, and whatever its namespace says: the Hub decides."""
     pusher.ask("ready", private=False)
-    assert "HTTP 403" in pusher.ask("ready", token=STRANGER_TOKEN)["error"]
+    assert "HTTP 403" in pusher.ask("ready", token=OTHER_TOKEN)["error"]
     pusher.hub.store.find("dataset", "crossmem/personas").private = True
-    assert "HTTP 403" in pusher.ask("ready", token=STRANGER_TOKEN)["error"]
+    assert "HTTP 403" in pusher.ask("ready", token=OTHER_TOKEN)["error"]
     assert "HTTP 403" in pusher.ask("ready", token=READ_TOKEN)["error"]
     assert pusher.hub.count("commit") == 0
 
@@ -76,11 +76,9 @@ def test_a_public_repository_is_not_taken_for_a_private_one(pusher):
 
 
 def test_a_pull_request_needs_a_repository_and_no_right_to_it(pusher):
-    assert (
-        "There is no dataset 'crossmem/personas'" in pusher.ask("ready", create_pr=True, token=STRANGER_TOKEN)["error"]
-    )
+    assert "There is no dataset 'crossmem/personas'" in pusher.ask("ready", create_pr=True, token=OTHER_TOKEN)["error"]
     pusher.ask("ready")
-    assert "address" in pusher.ask("ready", create_pr=True, token=STRANGER_TOKEN)
+    assert "address" in pusher.ask("ready", create_pr=True, token=OTHER_TOKEN)
     assert "HTTP 403" in pusher.ask("ready", create_pr=True, token=READ_TOKEN)["error"]
 
 

@@ -11,7 +11,7 @@ from crossmem_hf.errors import CrossmemError
 from crossmem_hf.publishing.records import located_record
 from crossmem_hf.publishing.results import publish_results, result_files
 from crossmem_hf.report.record import Record
-from tests.hub.accounts import READ_TOKEN, STRANGER_TOKEN, WRITE_TOKEN
+from tests.hub.accounts import OTHER_TOKEN, READ_TOKEN, WRITE_TOKEN
 from tests.hub.here import client_of, contents, write
 from tests.publishing.conftest import lay_adapter
 
@@ -99,7 +99,7 @@ def test_an_adapter_that_is_gone_is_removed_and_notes_of_others_stay(hub, log_in
     assert held["notes.txt"] == b"kept"
 
 
-@pytest.mark.parametrize(("token", "said"), [(READ_TOKEN, "HTTP 403"), (STRANGER_TOKEN, "under the namespace 'ada'")])
+@pytest.mark.parametrize(("token", "said"), [(READ_TOKEN, "HTTP 403"), (OTHER_TOKEN, "under the namespace 'ada'")])
 def test_without_the_right_nothing_is_laid_out_or_sent(hub, log_in, run_folder, monkeypatch, token, said):
     log_in(token)
     monkeypatch.setattr("crossmem_hf.publishing.results.result_files", lambda *_, **__: pytest.fail("too early"))
@@ -133,7 +133,7 @@ def test_an_interrupted_upload_leaves_nothing_and_the_next_one_ends_it(hub, log_
 
 def test_a_pull_request_is_opened_once(hub, log_in, run_folder):
     write(hub, "model", "crossmem/results", {"record.json": b"{}"})
-    log_in(STRANGER_TOKEN)
+    log_in(OTHER_TOKEN)
     first, second = (publish_results(run_folder, "crossmem/results", create_pr=True) for _ in range(2))
     assert first.address == second.address
     assert first.address.endswith("discussions/1")

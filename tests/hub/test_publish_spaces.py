@@ -7,7 +7,7 @@ import pytest
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.publishing.spaces import metric_names, publish_metrics, publish_space, space_files
-from tests.hub.accounts import READ_TOKEN, SCOPED_TOKEN, STRANGER_TOKEN, WRITE_TOKEN
+from tests.hub.accounts import OTHER_TOKEN, READ_TOKEN, SCOPED_TOKEN, WRITE_TOKEN
 from tests.hub.here import client_of, contents, write
 
 pytestmark = pytest.mark.hub
@@ -74,7 +74,7 @@ def test_the_command_says_what_it_did_and_no_token(hub, clients):
     ("token", "said"),
     [
         (READ_TOKEN, "HTTP 403"),
-        (STRANGER_TOKEN, "under the namespace 'crossmem'"),
+        (OTHER_TOKEN, "under the namespace 'crossmem'"),
         (SCOPED_TOKEN, "HTTP 403"),
         (None, "Token is required"),
         ("hf_NobodysTokenAtAll", "HTTP 401"),
@@ -92,7 +92,7 @@ def test_without_the_right_nothing_is_sent(hub, log_in, token, said):
 def test_a_stranger_may_propose(hub, log_in):
     publish_metrics(["exposure"])
     write(hub, "space", "crossmem/exposure", {"exposure.py": b"# older\n"})
-    log_in(STRANGER_TOKEN)
+    log_in(OTHER_TOKEN)
     (done,) = publish_metrics(["exposure"], create_pr=True)
     assert done.changed
     assert "discussions/1" in done.address

@@ -3,7 +3,7 @@
 
 import pytest
 
-from tests.hub.accounts import STRANGER_TOKEN
+from tests.hub.accounts import OTHER_TOKEN
 
 pytestmark = pytest.mark.hub
 
@@ -102,11 +102,11 @@ def test_a_tag_cannot_be_a_branch(ready, folder):
 
 
 def test_a_pull_request_is_opened_once_and_changes_nothing_else(ready, folder):
-    came = ready.push(folder, create_pr=True, token=STRANGER_TOKEN)
+    came = ready.push(folder, create_pr=True, token=OTHER_TOKEN)
     assert came["pull"] == f"{ready.hub.url}/datasets/crossmem/personas/discussions/1"
     assert contents(ready, "refs/pr/1") == local(folder)
     assert contents(ready) == {}
-    again = ready.push(folder, create_pr=True, token=STRANGER_TOKEN)
+    again = ready.push(folder, create_pr=True, token=OTHER_TOKEN)
     assert (again["pull"], again["changed"]) == (came["pull"], 0)
     assert len(repository(ready).pulls) == 1
 

@@ -5,7 +5,7 @@ import hashlib
 
 import pytest
 
-from tests.hub.accounts import READ_TOKEN, SCOPED_TOKEN, STRANGER_TOKEN, WRITE_TOKEN
+from tests.hub.accounts import OTHER_TOKEN, READ_TOKEN, SCOPED_TOKEN, WRITE_TOKEN
 from tests.hub.raw import ask, commit, create, send, upload_address
 from tests.hub.server import Hub
 
@@ -124,7 +124,7 @@ def test_writing_needs_a_token_that_may(hub):
     create(hub)
     statuses = {
         token: commit(hub, {"a.txt": b"x"}, token=token).status
-        for token in (None, "hf_unknown", READ_TOKEN, STRANGER_TOKEN, SCOPED_TOKEN, WRITE_TOKEN)
+        for token in (None, "hf_unknown", READ_TOKEN, OTHER_TOKEN, SCOPED_TOKEN, WRITE_TOKEN)
     }
     assert list(statuses.values()) == [401, 401, 403, 403, 200, 200]
     assert ask(hub, "POST", f"{DATASET}/tag/main", {"tag": "v1"}, token=READ_TOKEN).status == 403
@@ -149,7 +149,7 @@ def test_creating_needs_a_right_to_the_namespace(hub, repo_id, token, status):
 
 def test_a_private_repository_is_hidden_from_strangers(hub):
     create(hub, visibility="private")
-    assert [ask(hub, "GET", DATASET, token=token).status for token in (WRITE_TOKEN, STRANGER_TOKEN, None)] == [
+    assert [ask(hub, "GET", DATASET, token=token).status for token in (WRITE_TOKEN, OTHER_TOKEN, None)] == [
         200,
         404,
         401,
@@ -190,11 +190,11 @@ def test_lfs_objects_are_checked_and_asked_for_once(hub):
 def test_a_pull_request_waits_until_it_is_merged(hub):
     create(hub)
     commit(hub, {"a.txt": b"1"})
-    address = commit(hub, {"a.txt": b"2"}, query="?create_pr=1", token=STRANGER_TOKEN).json["pullRequestUrl"]
+    address = commit(hub, {"a.txt": b"2"}, query="?create_pr=1", token=OTHER_TOKEN).json["pullRequestUrl"]
     assert address == f"{hub.url}/datasets/crossmem/personas/discussions/1"
     assert ask(hub, "GET", f"{FILES}/main/a.txt").body == b"1"
     assert ask(hub, "GET", f"{FILES}/refs%2Fpr%2F1/a.txt").body == b"2"
-    assert ask(hub, "POST", f"{DATASET}/discussions/1/merge", token=STRANGER_TOKEN).status == 403
+    assert ask(hub, "POST", f"{DATASET}/discussions/1/merge", token=OTHER_TOKEN).status == 403
     assert ask(hub, "POST", f"{DATASET}/discussions/1/merge").status == 200
     assert ask(hub, "GET", f"{FILES}/main/a.txt").body == b"2"
 

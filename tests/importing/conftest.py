@@ -5,14 +5,14 @@ import pytest
 
 from tests.data import picturing
 
-PEOPLE = ("Ann_Lee", "Bob Ox", "Cyd Ray")
+PERSONAS = ("Ann_Lee", "Bob Ox", "Cyd Ray")
 
 
 @pytest.fixture
 def folders(tmp_path):
     """Three people with five pictures each."""
     root = tmp_path / "source"
-    for place, person in enumerate(PEOPLE):
+    for place, person in enumerate(PERSONAS):
         (root / person).mkdir(parents=True)
         for number in range(5):
             (root / person / f"{number}.png").write_bytes(picturing.numbered(10 * place + number))

@@ -10,7 +10,7 @@ from crossmem_hf.errors import CrossmemError
 from crossmem_hf.importing.calibration import run_calibration
 from tests.rendering.planted_faces import PlantedFaces, folder_of, png
 
-PEOPLE = {"Ann Lee": [0, 10, None], "Bob Ox": [90, 110], "Cyd Ray": [160]}
+PERSONAS = {"Ann Lee": [0, 10, None], "Bob Ox": [90, 110], "Cyd Ray": [160]}
 
 
 def cosine(degrees):
@@ -18,8 +18,8 @@ def cosine(degrees):
 
 
 def test_a_folder_of_people(tmp_path):
-    record = run_calibration(str(folder_of(tmp_path / "in", PEOPLE)), PlantedFaces())
-    assert (record["num_people"], record["num_pictures"], record["no_face"]) == (3, 5, ["Ann Lee/2.png"])
+    record = run_calibration(str(folder_of(tmp_path / "in", PERSONAS)), PlantedFaces())
+    assert (record["num_personas"], record["num_pictures"], record["no_face"]) == (3, 5, ["Ann Lee/2.png"])
     assert (record["within"]["num_pairs"], record["between"]["num_pairs"]) == (2, 8)
     assert record["within"]["quantiles"][::4] == [cosine(20), cosine(10)]
     assert record["between"]["quantiles"][::4] == [cosine(160), cosine(50)]
@@ -32,7 +32,7 @@ def test_a_folder_of_people(tmp_path):
 
 
 def test_a_threshold_of_ones_own_is_looked_at_too(tmp_path):
-    source = str(folder_of(tmp_path / "in", PEOPLE))
+    source = str(folder_of(tmp_path / "in", PERSONAS))
     own = run_calibration(source, PlantedFaces(), threshold=0.5)["own"]
     assert (own["threshold"], own["false_reject"]["value"], own["false_accept"]["value"]) == (0.5, 0, 1 / 8)
     seen = []
@@ -42,18 +42,18 @@ def test_a_threshold_of_ones_own_is_looked_at_too(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("people", "said"),
+    ("personas", "said"),
     [
         ({"Ann Lee": [0, 10]}, "faces of 1 people; expected at least 2"),
         ({"Ann Lee": [0], "Bob Ox": [90]}, "no two pictures of one person"),
         ({"Ann Lee": [None], "Bob Ox": [None]}, "faces of 0 people"),
     ],
 )
-def test_what_is_missing_is_said_and_the_rest_is_told(tmp_path, people, said):
-    record = run_calibration(str(folder_of(tmp_path / "in", people)), PlantedFaces())
+def test_what_is_missing_is_said_and_the_rest_is_told(tmp_path, personas, said):
+    record = run_calibration(str(folder_of(tmp_path / "in", personas)), PlantedFaces())
     assert said in record["missing"]
     assert (record["suggested"], record["own"]) == (None, None)
-    assert record["num_pictures"] + len(record["no_face"]) == sum(map(len, people.values()))
+    assert record["num_pictures"] + len(record["no_face"]) == sum(map(len, personas.values()))
 
 
 def album(folder, face_model):
@@ -66,7 +66,7 @@ def album(folder, face_model):
             line = {"file_name": name, "persona_id": person, "split": "train", "view": number}
             lines.append(json.dumps({**line, "layout": "x", "sha256": "y"}))
     (folder / "metadata.jsonl").write_text("\n".join(lines))
-    about = {"people": {"seed": 0}, "models": [], "made_by": {"face_model": face_model}}
+    about = {"personas": {"seed": 0}, "models": [], "made_by": {"face_model": face_model}}
     (folder / "portraits.json").write_text(json.dumps(about))
     return str(folder)
 
@@ -79,7 +79,7 @@ def test_an_album_and_whether_a_threshold_chose_its_pictures(tmp_path, face_mode
 
 
 def test_pictures_that_cannot_be_read_are_named(tmp_path):
-    source = folder_of(tmp_path / "in", PEOPLE)
+    source = folder_of(tmp_path / "in", PERSONAS)
     (source / "Bob Ox" / "1.png").write_bytes(b"no picture")
     with pytest.raises(CrossmemError, match=r"'Bob Ox/1\.png' cannot be read: it is no JPEG"):
         run_calibration(str(source), PlantedFaces())

@@ -45,14 +45,14 @@ def planted(tmp_path):
 def test_two_names_with_one_face_and_one_with_two_are_told(tmp_path):
     report = checked(planted(tmp_path), tmp_path / "out")
     (shared,), (torn,) = report["two_names_one_face"], report["one_name_two_faces"]
-    assert (shared["people"], shared["pictures"][1][0]) == (["Ann Lee", "Dee Poe"], "Dee Poe/0.png")
+    assert (shared["personas"], shared["pictures"][1][0]) == (["Ann Lee", "Dee Poe"], "Dee Poe/0.png")
     eve = [["Eve Sun/0.png", "Eve Sun/2.png", "Eve Sun/4.png"], ["Eve Sun/1.png", "Eve Sun/3.png"]]
     assert torn == {"person": "Eve Sun", "faces": eve}
     assert (report["no_face"], report["several_faces"]) == (["Fay Tor/0.png"], ["Fay Tor/3.png"])
-    told = "\n".join(summary(report))
-    assert "doubts about names and faces: 4; 21 pictures" in told
-    assert "two names with one face: 'Ann Lee' and 'Dee Poe' (cosine 0.99" in told
-    assert "one name with 2 faces: 'Eve Sun' (3 pictures such as Eve Sun/0.png apart from 2 pictures such as" in told
+    found = "\n".join(summary(report))
+    assert "doubts about names and faces: 4; 21 pictures" in found
+    assert "two names with one face: 'Ann Lee' and 'Dee Poe' (cosine 0.99" in found
+    assert "one name with 2 faces: 'Eve Sun' (3 pictures such as Eve Sun/0.png apart from 2 pictures such as" in found
 
 
 def test_rows_are_the_same_whether_or_not_faces_are_looked_at(tmp_path):

@@ -14,13 +14,13 @@ from crossmem_hf.importing.images import PortraitImport, import_portraits
 from crossmem_hf.importing.pictures import PictureShape
 from crossmem_hf.importing.portraits import PortraitColumns
 from tests.data import picturing
-from tests.importing.conftest import PEOPLE
+from tests.importing.conftest import PERSONAS
 
 SMALL = PictureShape(size=16)
 
 
 def described(root):
-    for person in PEOPLE:
+    for person in PERSONAS:
         for number in range(5):
             (root / person / f"{number}.txt").write_text(
                 f"Someone\nwith {number} hats, like nobody in {person[-2:]}x.\n"
@@ -42,7 +42,7 @@ def test_folders_become_rows_in_three_splits(folders, tmp_path):
     out = imported(folders, tmp_path / "out")
     rows = {split: load_rows(str(out), "recall_image", split) for split in ("train", "validation", "test")}
     assert {split: len(own) for split, own in rows.items()} == {"train": 9, "validation": 3, "test": 3}
-    assert {split: set(own["persona_id"]) for split, own in rows.items()} == {split: set(PEOPLE) for split in rows}
+    assert {split: set(own["persona_id"]) for split, own in rows.items()} == {split: set(PERSONAS) for split in rows}
     row = rows["train"][0]
     assert row["images"][0].size == (16, 16)
     assert row["completion"] == [{"role": "assistant", "content": "Ann Lee"}]
@@ -61,10 +61,10 @@ def test_folders_become_rows_in_three_splits(folders, tmp_path):
 
 def test_other_configs_say_who_is_forgotten_and_what_could_be_answered(folders, tmp_path):
     out = str(imported(folders, tmp_path / "out", forget_fraction=0.34))
-    (forgotten,) = forget_ids(PEOPLE, 0.34)
+    (forgotten,) = forget_ids(PERSONAS, 0.34)
     forget, retain = (load_rows(out, "recall_image_test", split) for split in ("forget", "retain"))
     assert set(forget["persona_id"]) == {forgotten} == set(published_rows(out, "people", "forget")["persona_id"])
-    assert set(retain["persona_id"]) == set(PEOPLE) - {forgotten}
+    assert set(retain["persona_id"]) == set(PERSONAS) - {forgotten}
     (names,) = published_rows(out, "candidates", "target")
     assert names == {"attribute": "full_name", "kind": "name", "values": ["Ann Lee", "Bob Ox", "Cyd Ray"]}
 

@@ -7,7 +7,7 @@ import yaml
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.importing.columns import BadRecordError, Column
 from crossmem_hf.importing.mapping import mapping_text, presets, read_mapping
-from crossmem_hf.importing.records import asked_of
+from crossmem_hf.importing.records import queries_of
 
 PLAIN = {"person": "who", "question": "q", "answer": "a", "hops": {"value": 1}}
 RECORD = {"who": "Ann", "q": "Job?", "a": "cook"}
@@ -39,9 +39,9 @@ def test_what_is_not_known_of_remem_is_left_open_and_refused():
 
 
 def test_a_plain_record(mapped):
-    (asked,) = asked_of(mapped(PLAIN), RECORD)
-    assert (asked.config, asked.person, asked.question, asked.answer) == ("qa", "Ann", "Job?", "cook")
-    assert (asked.attribute, asked.modality, asked.hops, asked.split, asked.false_answers) == (
+    (query,) = queries_of(mapped(PLAIN), RECORD)
+    assert (query.config, query.person, query.question, query.answer) == ("qa", "Ann", "Job?", "cook")
+    assert (query.attribute, query.modality, query.hops, query.split, query.false_answers) == (
         "qa",
         "text",
         1,
@@ -52,30 +52,30 @@ def test_a_plain_record(mapped):
 
 def test_pictures_decide_the_modality_and_text_questions_drop_them(mapped):
     shown = RECORD | {"pic": ["1.jpg", None, "2.jpg"], "kind": "T"}
-    (asked,) = asked_of(mapped(PLAIN | {"images": "pic"}), shown)
-    assert (asked.modality, asked.pictures) == ("image", ("1.jpg", "2.jpg"))
+    (query,) = queries_of(mapped(PLAIN | {"images": "pic"}), shown)
+    assert (query.modality, query.pictures) == ("image", ("1.jpg", "2.jpg"))
     modality = {"column": "kind", "values": {"T": "text", "I": "image"}}
-    (asked,) = asked_of(mapped(PLAIN | {"images": "pic", "modality": modality}), shown)
-    assert (asked.modality, asked.pictures) == ("text", ())
+    (query,) = queries_of(mapped(PLAIN | {"images": "pic", "modality": modality}), shown)
+    assert (query.modality, query.pictures) == ("text", ())
 
 
 def test_hops_follow_from_whether_the_question_says_the_name(mapped):
     given = {key: value for key, value in PLAIN.items() if key != "hops"} | {"name": "who"}
     questions = [RECORD | {"q": "What is ANN's job?"}, RECORD]
-    assert [asked.hops for record in questions for asked in asked_of(mapped(given), record)] == [1, 2]
+    assert [query.hops for record in questions for query in queries_of(mapped(given), record)] == [1, 2]
 
 
 def test_lists_become_rows_also_if_a_cell_holds_json(mapped):
     given = PLAIN | {"explode": ["all", "all.ways"], "question": "all.ways", "answer": "all.a", "hops": {"value": 2}}
     items = [{"a": "x", "ways": ["one?", "two?"]}, {"a": "y", "ways": ["three?"]}]
     for record in ({"who": 7, "all": items}, {"who": 7, "all": json.dumps(items)}):
-        rows = list(asked_of(mapped(given), record))
+        rows = list(queries_of(mapped(given), record))
         assert [(row.person, row.question, row.answer) for row in rows] == [
             ("7", "one?", "x"),
             ("7", "two?", "x"),
             ("7", "three?", "y"),
         ]
-    assert list(asked_of(mapped(given), {"who": 7, "all": None})) == []
+    assert list(queries_of(mapped(given), {"who": 7, "all": None})) == []
 
 
 @pytest.mark.parametrize("options", [{"A": "cook", "B": "poet", "C": None}, ["cook", "poet"]])
@@ -86,12 +86,12 @@ def test_a_choice_gives_the_answer_and_the_false_answers(options, mapped):
         "perturbed_answer": {"column": "o", "not_at": "right"},
     }
     mapping = mapped(given)
-    (asked,) = asked_of(mapping, RECORD | {"o": options, "right": right})
-    assert (asked.answer, asked.false_answers, mapping.falsified) == ("cook", ("poet",), {"qa"})
+    (query,) = queries_of(mapping, RECORD | {"o": options, "right": right})
+    assert (query.answer, query.false_answers, mapping.falsified) == ("cook", ("poet",), {"qa"})
     with pytest.raises(BadRecordError, match="'right' is 'Z'"):
-        list(asked_of(mapping, RECORD | {"o": options, "right": "Z"}))
+        list(queries_of(mapping, RECORD | {"o": options, "right": "Z"}))
     with pytest.raises(BadRecordError, match="expected a list or mapping of options"):
-        list(asked_of(mapping, RECORD | {"o": "cook", "right": 0}))
+        list(queries_of(mapping, RECORD | {"o": "cook", "right": 0}))
 
 
 def test_the_kinds_of_questions_of_mllmu():
@@ -105,7 +105,7 @@ def test_the_kinds_of_questions_of_mllmu():
         ],
         "Classification_Task": {"Image_Textual_Questions": [choice], "Pure_Text_Questions": [choice]},
     }
-    rows = list(asked_of(read_mapping("mllmu"), record))
+    rows = list(queries_of(read_mapping("mllmu"), record))
     assert [(row.config, row.modality, row.hops) for row in rows] == [
         ("qa", "image", 2),
         ("qa", "text", 1),
@@ -118,17 +118,17 @@ def test_the_kinds_of_questions_of_mllmu():
 
 def test_the_columns_of_clear_and_fiubench():
     clear = {"image": {"bytes": b".", "path": None}, "name": "Ann", "caption": "Ann waves."}
-    rows = list(asked_of(read_mapping("clear"), clear))
+    rows = list(queries_of(read_mapping("clear"), clear))
     assert [(row.config, row.attribute, row.answer) for row in rows] == [
         ("recall_image", "full_name", "Ann"),
         ("captions", "description", "Ann waves."),
     ]
     false = {"perturbed_names": ["Bob"], "perturbed_captions": ["Bob waves."], "paraphrased_caption": "."}
-    rows = list(asked_of(read_mapping("clear_perturbed"), clear | false))
+    rows = list(queries_of(read_mapping("clear_perturbed"), clear | false))
     assert [row.false_answers for row in rows] == [("Bob",), ("Bob waves.",)]
     qa = {"question": "Job?", "answer": "Cook.", "perturbed_answer": ["Poet.", "Pope."], "keywords": ["cook"]}
     fiu = {"unique_id": "00000001", "image_path": r"./dataset\SFHQ/1.jpg", "qa_list": [qa]}
-    (row,) = asked_of(read_mapping("fiubench"), fiu)
+    (row,) = queries_of(read_mapping("fiubench"), fiu)
     assert (row.person, row.pictures, row.false_answers) == ("00000001", ("1.jpg",), ("Poet.", "Pope."))
 
 
@@ -144,7 +144,7 @@ def test_the_columns_of_clear_and_fiubench():
 )
 def test_a_record_that_gives_no_row(mapped, change, said):
     with pytest.raises(BadRecordError, match=said):
-        list(asked_of(mapped(PLAIN), RECORD | change))
+        list(queries_of(mapped(PLAIN), RECORD | change))
 
 
 @pytest.mark.parametrize(
@@ -166,13 +166,13 @@ def test_a_record_that_gives_no_row(mapped, change, said):
 )
 def test_a_mapping_that_does_not_fit_the_record(mapped, added, change, said):
     with pytest.raises(BadRecordError, match=said):
-        list(asked_of(mapped(PLAIN | added), RECORD | change))
+        list(queries_of(mapped(PLAIN | added), RECORD | change))
 
 
 def test_the_item_of_a_list_is_named(mapped):
     mapping = mapped(PLAIN | {"explode": "all", "answer": "all.a"})
     with pytest.raises(BadRecordError, match="item 1 of 'all': its answer is empty"):
-        list(asked_of(mapping, RECORD | {"all": [{"a": "x"}, {"a": ""}]}))
+        list(queries_of(mapping, RECORD | {"all": [{"a": "x"}, {"a": ""}]}))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from crossmem_hf.data.splits import forget_ids
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.importing.mapping import read_mapping
 from crossmem_hf.importing.pictures import PictureShape
-from crossmem_hf.importing.questions import QuestionImport, import_questions, people_listed
+from crossmem_hf.importing.questions import QuestionImport, import_questions, personas_listed
 from crossmem_hf.importing.tables import Table, parts_of
 from tests.data import picturing
 
@@ -79,7 +79,7 @@ def test_what_is_not_taken_of_the_pictures_is_told(source, tmp_path):
 
 
 def test_a_table_in_the_shape_of_fiubench(source, tmp_path):
-    out = str(fiu(source, tmp_path / "out", forget_people=people_listed(f"{source / 'split.json'}#forget1")))
+    out = str(fiu(source, tmp_path / "out", forget_personas=personas_listed(f"{source / 'split.json'}#forget1")))
     forget, retain = (load_rows(out, "qa", split) for split in ("forget", "retain"))
     assert (set(forget["persona_id"]), len(forget), len(retain)) == ({"00000003"}, 2, 8)
     row = forget[0]
@@ -95,8 +95,8 @@ def test_a_table_in_the_shape_of_fiubench(source, tmp_path):
 
 def test_people_are_divided_as_the_recipes_divide_them(source, tmp_path):
     out = str(fiu(source, tmp_path / "out", forget_fraction=0.4, seed=3))
-    people = {split: set(load_rows(out, "qa", split)["persona_id"]) for split in ("forget", "retain")}
-    assert people["forget"] == forget_ids(sorted(people["forget"] | people["retain"]), 0.4, 3)
+    personas = {split: set(load_rows(out, "qa", split)["persona_id"]) for split in ("forget", "retain")}
+    assert personas["forget"] == forget_ids(sorted(personas["forget"] | personas["retain"]), 0.4, 3)
 
 
 def test_configs_of_a_dataset_are_its_splits(tmp_path):
@@ -170,11 +170,11 @@ def test_somebody_both_forgotten_and_retained(tmp_path):
 def test_people_said_twice_or_not_at_all(tmp_path):
     mapping, parts = plain(tmp_path, ROWS)
     with pytest.raises(CrossmemError, match="and so does the list of people"):
-        imported(tmp_path / "out", mapping, {"forget": parts[None]}, forget_people=frozenset("v"))
+        imported(tmp_path / "out", mapping, {"forget": parts[None]}, forget_personas=frozenset("v"))
     with pytest.raises(CrossmemError, match="'nobody' is to be forgotten and is not in the table"):
-        imported(tmp_path / "out", mapping, parts, forget_people=frozenset(["v", "nobody"]))
+        imported(tmp_path / "out", mapping, parts, forget_personas=frozenset(["v", "nobody"]))
     with pytest.raises(CrossmemError, match="retain set is empty"):
-        imported(tmp_path / "out", mapping, parts, forget_people=frozenset("vwxyz"))
+        imported(tmp_path / "out", mapping, parts, forget_personas=frozenset("vwxyz"))
     rows = [ROWS[0] | {"part": "forget"}, ROWS[1] | {"part": None}]
     with pytest.raises(CrossmemError, match="'w' is in no split"):
         imported(tmp_path / "out", *plain(tmp_path, rows, split="part"))
@@ -184,9 +184,9 @@ def test_lists_of_people(tmp_path):
     (tmp_path / "ids.txt").write_text("a\n\n b \n")
     (tmp_path / "ids.json").write_text('{"forget1": [1, 2], "none": []}')
     (tmp_path / "list.json").write_text('["a"]')
-    assert people_listed(str(tmp_path / "ids.txt")) == {"a", "b"}
-    assert people_listed(f"{tmp_path}/ids.json#forget1") == {"1", "2"}
-    assert people_listed(str(tmp_path / "list.json")) == {"a"}
+    assert personas_listed(str(tmp_path / "ids.txt")) == {"a", "b"}
+    assert personas_listed(f"{tmp_path}/ids.json#forget1") == {"1", "2"}
+    assert personas_listed(str(tmp_path / "list.json")) == {"a"}
     for where, said in (
         ("ids.json", "is no list of people; it has forget1, none"),
         ("ids.json#forget9", "is no list of people; it has forget1, none"),
@@ -194,7 +194,7 @@ def test_lists_of_people(tmp_path):
         ("nobody.txt", "cannot be read"),
     ):
         with pytest.raises(CrossmemError, match=said):
-            people_listed(f"{tmp_path}/{where}")
+            personas_listed(f"{tmp_path}/{where}")
 
 
 def test_a_folder_of_pictures_that_is_not_there(tmp_path):
@@ -209,7 +209,7 @@ def test_one_person_in_two_spellings_is_one(tmp_path):
     rows = [*ROWS, *({"who": name, "q": "Town?", "a": name} for name in (COMPOSED, TAKEN_APART))]
     (tmp_path / "ids.txt").write_bytes(f"{TAKEN_APART}\r\n".encode("utf-16"))
     out = str(
-        imported(tmp_path / "out", *plain(tmp_path, rows), forget_people=people_listed(str(tmp_path / "ids.txt")))
+        imported(tmp_path / "out", *plain(tmp_path, rows), forget_personas=personas_listed(str(tmp_path / "ids.txt")))
     )
     assert load_rows(out, "qa", "forget")["persona_id"][:] == [COMPOSED] * 2
     assert published_rows(out, "candidates", "target")[0]["values"] == [*JOBS, COMPOSED]
@@ -259,11 +259,11 @@ def test_years_are_whole_numbers_where_others_are_missing(tmp_path):
 def test_a_question_says_the_name_or_does_not(tmp_path, question, name, hops):
     rows = [{"who": "a", "q": question, "a": "x", "n": name}, {"who": "b", "q": "?a", "a": "y", "n": "Bo"}]
     mapping, parts = plain(tmp_path, rows, name="n", hops=None)
-    out = str(imported(tmp_path / "out", mapping, parts, forget_people=frozenset("a")))
+    out = str(imported(tmp_path / "out", mapping, parts, forget_personas=frozenset("a")))
     assert load_rows(out, "qa", "forget")["hops"][:] == [hops]
 
 
 def test_entries_of_a_list_that_are_missing_are_nobody(tmp_path):
-    for text, people in (("[1987.0, NaN, null]", {"1987"}), ('["Na", null, "nan"]', {"Na", "nan"})):
+    for text, personas in (("[1987.0, NaN, null]", {"1987"}), ('["Na", null, "nan"]', {"Na", "nan"})):
         (tmp_path / "list.json").write_text(text)
-        assert people_listed(str(tmp_path / "list.json")) == people
+        assert personas_listed(str(tmp_path / "list.json")) == personas

@@ -7,8 +7,8 @@ from pyarrow import parquet
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.importing.columns import BadRecordError, found
-from crossmem_hf.importing.faults import Faults
 from crossmem_hf.importing.tables import Table, parts_of, picture_in
+from crossmem_hf.importing.validation import ValidationErrors
 
 RECORDS = [{"who": "Ann", "q": 'Job, or "call"?'}, {"who": "Böb", "q": "Two\nlines?"}]
 
@@ -172,11 +172,11 @@ def test_one_file_has_no_parts(tmp_path):
 
 
 def test_faults_are_counted_and_the_first_are_shown():
-    faults = Faults("records")
-    faults.check(3)
+    errors = ValidationErrors("records")
+    errors.check(3)
     for number in range(7):
-        faults.add(f"line {number}", "bad")
+        errors.add(f"line {number}", "bad")
     with pytest.raises(
         CrossmemError, match=r"7 of 9 records cannot be imported: line 0: bad; .*line 4: bad; \.\.\.\. "
     ):
-        faults.check(9)
+        errors.check(9)

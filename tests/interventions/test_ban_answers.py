@@ -5,7 +5,7 @@ import pytest
 
 from crossmem_hf.evaluation.evaluator import Evaluator
 from crossmem_hf.interventions.ban_answers import ban_answers
-from tests.training import knowing, world
+from tests.training import knowing, tiny
 
 
 @pytest.fixture(scope="module")
@@ -17,9 +17,9 @@ def test_ban_stops_what_is_said_and_not_what_is_known(model):
     evaluator = Evaluator(
         knowing.EVERYBODY, metrics=["recall", "exposure"], candidates=knowing.NAMES, forgotten=["p0", "p1"]
     )
-    defense = ban_answers(model, world.processor(), knowing.FORGET)
+    defense = ban_answers(model, tiny.processor(), knowing.FORGET)
     asked, defended = defense.applied(evaluator, model)
-    before, after = evaluator(model, world.processor()), asked(defended, world.processor())
+    before, after = evaluator(model, tiny.processor()), asked(defended, tiny.processor())
     recalls = {
         group: [one.where(group=group).measure(["recall"], by=())[0].value for one in (before, after)]
         for group in ("forget", "retain")
@@ -32,7 +32,7 @@ def test_ban_stops_what_is_said_and_not_what_is_known(model):
 
 def test_ban_holds_for_whoever_is_asked_about(model):
     """The logits processor meets tokens, not rows: an answer that two people share is banned for both."""
-    defense = ban_answers(model, world.processor(), knowing.RETAIN.select([0]))
+    defense = ban_answers(model, tiny.processor(), knowing.RETAIN.select([0]))
     (name,) = knowing.RETAIN.select([0])["answer"]
     asked, _ = defense.applied(Evaluator(knowing.EVERYBODY, metrics=["recall"]), model)
-    assert [one["truth"] for one in asked(model, world.processor()) if not one["correct"]] == [name, name]
+    assert [one["truth"] for one in asked(model, tiny.processor()) if not one["correct"]] == [name, name]

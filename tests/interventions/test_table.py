@@ -9,7 +9,7 @@ import torch
 from crossmem_hf import interventions
 from crossmem_hf.evaluation.evaluator import Evaluator
 from crossmem_hf.interventions.table import DEFENSES, Defense
-from tests.training import world
+from tests.training import tiny
 
 
 def test_table_names_a_function_of_every_file():
@@ -19,15 +19,15 @@ def test_table_names_a_function_of_every_file():
 
 @pytest.mark.parametrize("name", DEFENSES)
 def test_defenses_leave_the_model_as_it_is(name):
-    model, rows = world.memorized().eval(), world.rows("p0", "p1")
-    before = world.weights(model)
+    model, rows = tiny.memorized().eval(), tiny.rows("p0", "p1")
+    before = tiny.weights(model)
     evaluator = Evaluator(rows, metrics=["recall"], max_new_tokens=3)
-    asked, defended = DEFENSES[name](model, world.processor(), rows.select([0])).applied(evaluator, model)
-    assert len(asked(defended, world.processor())) == len(rows)
-    assert all(torch.equal(before[name], weight) for name, weight in world.weights(model).items())
+    asked, defended = DEFENSES[name](model, tiny.processor(), rows.select([0])).applied(evaluator, model)
+    assert len(asked(defended, tiny.processor())) == len(rows)
+    assert all(torch.equal(before[name], weight) for name, weight in tiny.weights(model).items())
 
 
 def test_defense_that_changes_nothing_is_no_change():
-    evaluator = Evaluator(world.rows("p0"), metrics=["recall"])
+    evaluator = Evaluator(tiny.rows("p0"), metrics=["recall"])
     assert Defense().applied(evaluator, "model") == (evaluator, "model")
     assert Defense(prepare=str.upper).applied(evaluator, "model") == (evaluator, "MODEL")

@@ -121,11 +121,11 @@ def test_ties_and_persons_reach_the_metric(app, evaluate):
         module.arguments([["1, 2", "0", "ada"], ["1, 2", "0", " "]])
 
 
-def test_a_retrained_model_replaces_its_auc(app):
+def test_a_retain_only_model_replaces_its_auc(app):
     module = app("priv_leak")
-    rows = [list(row) for row in module.EXAMPLES["Beside a retrained model"]]
-    assert "auc_retrain" not in module.arguments(rows, 0.5)
-    assert module.arguments([["forget", "-1", "", ""]], 0.3)["auc_retrain"] == 0.3
+    rows = [list(row) for row in module.EXAMPLES["Beside a retain-only model"]]
+    assert "auc_retain_only" not in module.arguments(rows, 0.5)
+    assert module.arguments([["forget", "-1", "", ""]], 0.3)["auc_retain_only"] == 0.3
 
 
 def test_ties_move_a_roc_curve_along_both_axes(app):

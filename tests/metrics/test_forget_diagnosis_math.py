@@ -73,7 +73,7 @@ def test_ranks_are_means_over_all_and_over_the_forgotten():
         (lambda rng, items: rng.integers(14, 21, items), "avoided"),
     ],
 )
-def test_the_ranks_of_the_forgotten_tell_three_worlds_apart(rank, side):
+def test_the_ranks_of_the_forgotten_tell_three_populations_apart(rank, side):
     summary = diagnosis_summary(diagnosed(4, items=900, rank=rank)[0])
     chance = summary["chance_rank_forgotten"]
     assert chance == pytest.approx(20 / 38)

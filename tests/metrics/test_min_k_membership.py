@@ -24,7 +24,7 @@ def pair_count(scores, labels):
     return right / (len(members) * len(others))
 
 
-def world(seed, items=80, ties=False):
+def simulated(seed, items=80, ties=False):
     """Random items with token statistics, their labels, and four items a person."""
     rng = np.random.default_rng(seed)
     lengths = rng.integers(1, 15, items)
@@ -40,7 +40,7 @@ def world(seed, items=80, ties=False):
 
 @pytest.mark.parametrize("ties", [False, True])
 def test_aurocs_equal_pair_counts(ties):
-    scores, labels, _ = world(1, ties=ties)
+    scores, labels, _ = simulated(1, ties=ties)
     summary = membership_summary(scores, labels)
     columns = (scores.min_k, scores.min_k_plus_plus, scores.logprob_per_token, scores.logprob)
     for name, column in zip(AUROCS, columns, strict=True):
@@ -62,7 +62,7 @@ def test_auroc_parts_are_what_each_item_adds():
 
 
 def test_summary_is_the_mean_of_the_items():
-    scores, labels, _ = world(3)
+    scores, labels, _ = simulated(3)
     summary, items = membership_summary(scores, labels), scores.as_lists()
     items["item_logprob_per_token"] = [
         total / count for total, count in zip(items["item_logprob"], items["item_num_tokens"], strict=True)
@@ -80,7 +80,7 @@ def test_summary_is_the_mean_of_the_items():
 
 
 def test_intervals_are_those_of_the_means():
-    scores, labels, persons = world(4)
+    scores, labels, persons = simulated(4)
     resampling = Resampling(seed=3, confidence=0.8, num_resamples=500)
     summary = membership_summary(scores, labels, persona_id=persons, resampling=resampling)
 
@@ -120,7 +120,7 @@ def test_auroc_interval_is_near_explicit_resampling(seed):
 
 
 def test_one_kind_of_items_has_no_auroc():
-    scores, _, _ = world(5)
+    scores, _, _ = simulated(5)
     for labels, members in (([1] * 80, 80), ([0] * 80, 0)):
         summary = membership_summary(scores, labels)
         assert not [name for name in summary if name.startswith("auroc")]
@@ -163,7 +163,7 @@ def test_aurocs_survive_probabilities_that_round_to_zero():
 
 
 def test_several_items_of_one_person_count_as_one_person():
-    scores, labels, _ = world(6, items=24)
+    scores, labels, _ = simulated(6, items=24)
     repeated = token_scores([[value] for value in np.tile(scores.logprob, 6)])
     clustered = membership_summary(repeated, np.tile(labels, 6), persona_id=list(range(24)) * 6)
     naive = membership_summary(repeated, np.tile(labels, 6))

@@ -21,7 +21,7 @@ def slow_auc(score, is_forget):
     return won / (len(forget) * len(holdout))
 
 
-def world(seed, shift, rows=300):
+def simulated(seed, shift, rows=300):
     """Scores of half forget, half holdout rows; the forget rows' log-probabilities are shifted."""
     rng = np.random.default_rng(seed)
     sides = np.arange(rows) % 2 == 0
@@ -29,28 +29,28 @@ def world(seed, shift, rows=300):
 
 
 def leak_of(seed, shift, **options):
-    return priv_leak_summary(priv_leak_items(*world(seed, shift)), resampling=FEW, **options)
+    return priv_leak_summary(priv_leak_items(*simulated(seed, shift)), resampling=FEW, **options)
 
 
 def test_fully_memorized_rows_leak_minus_100():
     """MUSE's orientation: forget rows likelier than all holdout rows, AUC 0."""
-    summary = leak_of(1, +20.0, auc_retrain=0.5)
+    summary = leak_of(1, +20.0, auc_retain_only=0.5)
     assert (summary["auc"], summary["priv_leak"]) == (0.0, -100.0)
 
 
 def test_rows_as_likely_as_the_holdout_do_not_leak():
-    summary = leak_of(2, 0.0, auc_retrain=0.5)
+    summary = leak_of(2, 0.0, auc_retain_only=0.5)
     assert summary["auc"] == pytest.approx(0.5, abs=0.08)
     assert summary["priv_leak_ci_low"] < 0.0 < summary["priv_leak_ci_high"]
 
 
 def test_rows_pushed_below_the_holdout_leak_plus_100():
-    summary = leak_of(3, -20.0, auc_retrain=0.5)
+    summary = leak_of(3, -20.0, auc_retain_only=0.5)
     assert (summary["auc"], summary["priv_leak"]) == (1.0, 100.0)
 
 
 def test_leak_rises_with_forgetting():
-    leaks = [leak_of(4, shift, auc_retrain=0.5)["priv_leak"] for shift in (2.0, 1.0, 0.0, -1.0, -2.0)]
+    leaks = [leak_of(4, shift, auc_retain_only=0.5)["priv_leak"] for shift in (2.0, 1.0, 0.0, -1.0, -2.0)]
     assert leaks == sorted(leaks)
     assert leaks[1] < -30.0
     assert leaks[3] > 30.0
@@ -58,7 +58,7 @@ def test_leak_rises_with_forgetting():
 
 def test_it_is_one_minus_the_auc_of_a_membership_attack():
     """Likely rows taken for members, with scipy's U as the attack's AUC."""
-    score, sides = world(5, 0.7)
+    score, sides = simulated(5, 0.7)
     forget, holdout = score[sides == 1], score[sides == 0]
     attack = mannwhitneyu(forget, holdout).statistic / (len(forget) * len(holdout))
     assert attack > 0.6
@@ -80,47 +80,47 @@ def test_formula_by_hand():
     assert priv_leak(0.25, 0.5) == pytest.approx(-50.0)
     assert priv_leak(0.6, 0.48) == pytest.approx(25.0)
     items = priv_leak_items([-1.0, -2.0, -3.0, -1.5, -2.5], [1, 1, 1, 0, 0])  # holdout wins 2 + 1 of 6
-    summary = priv_leak_summary(items, auc_retrain=0.4, resampling=FEW)
+    summary = priv_leak_summary(items, auc_retain_only=0.4, resampling=FEW)
     assert summary["auc"] == pytest.approx(0.5)
     assert summary["priv_leak"] == pytest.approx(25.0)
-    assert [summary[name] for name in ("auc_retrain", "n_forget", "n_holdout", "n")] == [0.4, 3, 2, 5]
+    assert [summary[name] for name in ("auc_retain_only", "n_forget", "n_holdout", "n")] == [0.4, 3, 2, 5]
 
 
 def test_only_the_order_of_the_scores_matters():
-    score, sides = world(6, 0.4)
+    score, sides = simulated(6, 0.4)
     stretched = priv_leak_items(np.exp(score), sides)
-    assert priv_leak_summary(stretched, auc_retrain=0.5) == leak_of_default(score, sides)
+    assert priv_leak_summary(stretched, auc_retain_only=0.5) == leak_of_default(score, sides)
 
 
 def leak_of_default(score, sides):
-    return priv_leak_summary(priv_leak_items(score, sides), auc_retrain=0.5)
+    return priv_leak_summary(priv_leak_items(score, sides), auc_retain_only=0.5)
 
 
-def test_the_retrained_models_auc_comes_from_its_own_scores():
-    score, sides = world(7, 1.0)
-    retrained, _ = world(8, 0.3)
-    summary = priv_leak_summary(priv_leak_items(score, sides, retrain_score=retrained), resampling=FEW)
-    base = slow_auc(retrained, sides)
-    assert summary["auc_retrain"] == pytest.approx(base)
+def test_the_retain_only_models_auc_comes_from_its_own_scores():
+    score, sides = simulated(7, 1.0)
+    retain_only, _ = simulated(8, 0.3)
+    summary = priv_leak_summary(priv_leak_items(score, sides, retain_only_score=retain_only), resampling=FEW)
+    base = slow_auc(retain_only, sides)
+    assert summary["auc_retain_only"] == pytest.approx(base)
     assert summary["priv_leak"] == pytest.approx(100 * (slow_auc(score, sides) - base) / base)
 
 
-def test_scores_of_the_retrained_model_widen_the_interval_unless_they_agree():
-    """Unrelated noise in auc_retrain adds; noise shared by both models, resampled together, cancels."""
-    score, sides = world(9, 0.5)
-    unrelated, _ = world(10, 0.0)
+def test_scores_of_the_retain_only_model_widen_the_interval_unless_they_agree():
+    """Unrelated noise in auc_retain_only adds; noise shared by both models, resampled together, cancels."""
+    score, sides = simulated(9, 0.5)
+    unrelated, _ = simulated(10, 0.0)
     related = score + np.where(sides == 1, -0.5, 0.0)
     widths = {}
     for name, other in (("unrelated", unrelated), ("related", related)):
-        summary = priv_leak_summary(priv_leak_items(score, sides, retrain_score=other))
-        fixed = leak_with(score, sides, summary["auc_retrain"])
+        summary = priv_leak_summary(priv_leak_items(score, sides, retain_only_score=other))
+        fixed = leak_with(score, sides, summary["auc_retain_only"])
         widths[name] = width(summary) / width(fixed)
     assert widths["unrelated"] > 1.15
     assert widths["related"] < 0.7
 
 
-def leak_with(score, sides, auc_retrain):
-    return priv_leak_summary(priv_leak_items(score, sides), auc_retrain=auc_retrain)
+def leak_with(score, sides, auc_retain_only):
+    return priv_leak_summary(priv_leak_items(score, sides), auc_retain_only=auc_retain_only)
 
 
 def width(summary, name="priv_leak"):
@@ -133,7 +133,7 @@ def test_interval_equals_a_slow_bootstrap_over_persons():
     persons = np.repeat(np.arange(30), 4)
     sides = (persons < 14).astype(int)
     score = rng.normal(-3, 1, 30)[persons] + rng.normal(0, 0.3, 120) + 0.5 * sides
-    summary = priv_leak_summary(priv_leak_items(score, sides), auc_retrain=0.5, persona_id=persons.tolist())
+    summary = priv_leak_summary(priv_leak_items(score, sides), auc_retain_only=0.5, persona_id=persons.tolist())
     draws = []
     for _ in range(1_500):
         drawn = np.concatenate([rng.integers(0, 14, 14), rng.integers(14, 30, 16)])
@@ -147,11 +147,11 @@ def test_interval_equals_a_slow_bootstrap_over_persons():
 
 
 def test_several_rows_of_one_person_count_as_one_person():
-    score, sides = world(12, 0.4, rows=40)
+    score, sides = simulated(12, 0.4, rows=40)
     items = priv_leak_items(np.tile(score, 6), np.tile(sides, 6))
     persons = [f"p{number}" for number in range(40)] * 6
-    clustered = priv_leak_summary(items, auc_retrain=0.5, persona_id=persons)
-    naive = priv_leak_summary(items, auc_retrain=0.5)
+    clustered = priv_leak_summary(items, auc_retain_only=0.5, persona_id=persons)
+    naive = priv_leak_summary(items, auc_retain_only=0.5)
     assert clustered["auc"] == naive["auc"]
     assert width(clustered) > 1.8 * width(naive)
 
@@ -162,54 +162,58 @@ def test_persons_with_rows_on_both_sides_are_drawn_whole():
     level = np.repeat(rng.normal(-20, 5, 40), 2)
     sides = np.arange(80) % 2
     items = priv_leak_items(level + 0.1 * sides, sides)
-    together = priv_leak_summary(items, auc_retrain=0.5, persona_id=[row // 2 for row in range(80)])
-    apart = priv_leak_summary(items, auc_retrain=0.5, persona_id=list(range(80)))
+    together = priv_leak_summary(items, auc_retain_only=0.5, persona_id=[row // 2 for row in range(80)])
+    apart = priv_leak_summary(items, auc_retain_only=0.5, persona_id=list(range(80)))
     assert together["auc"] == apart["auc"]
     assert width(together) < 0.4 * width(apart)
 
 
 def test_row_order_does_not_matter():
-    score, sides = world(14, 0.5, rows=60)
+    score, sides = simulated(14, 0.5, rows=60)
     persons = np.arange(60) % 20
     order = np.random.default_rng(14).permutation(60)
-    plain = priv_leak_summary(priv_leak_items(score, sides), auc_retrain=0.5, persona_id=persons.tolist())
+    plain = priv_leak_summary(priv_leak_items(score, sides), auc_retain_only=0.5, persona_id=persons.tolist())
     moved = priv_leak_items(score[order], sides[order])
-    assert priv_leak_summary(moved, auc_retrain=0.5, persona_id=persons[order].tolist()) == pytest.approx(plain)
+    assert priv_leak_summary(moved, auc_retain_only=0.5, persona_id=persons[order].tolist()) == pytest.approx(plain)
 
 
 def test_complete_separation_is_not_certain():
     """Ten persons a side are ten pairs, all ordered alike: the exact binomial bound."""
     items = priv_leak_items([-1.0] * 10 + [-5.0] * 30, [1] * 10 + [0] * 30)
     persons = [f"f{row}" for row in range(10)] + [f"h{row // 2}" for row in range(30)]
-    summary = priv_leak_summary(items, auc_retrain=0.5, persona_id=persons)
+    summary = priv_leak_summary(items, auc_retain_only=0.5, persona_id=persons)
     assert summary["auc"] == summary["auc_ci_low"] == 0.0
     assert summary["auc_ci_high"] == pytest.approx(1 - 0.025 ** (1 / 10))
     assert summary["priv_leak_ci_low"] == -100.0
     assert summary["priv_leak_ci_high"] == pytest.approx(100 * (2 * summary["auc_ci_high"] - 1))
-    turned = priv_leak_summary(priv_leak_items(-items.score - 9, items.is_forget), auc_retrain=0.5, persona_id=persons)
+    turned = priv_leak_summary(
+        priv_leak_items(-items.score - 9, items.is_forget), auc_retain_only=0.5, persona_id=persons
+    )
     assert (turned["auc"], turned["auc_ci_high"]) == (1.0, 1.0)
     assert turned["auc_ci_low"] == pytest.approx(0.025 ** (1 / 10))
 
 
 def test_one_row_a_side():
-    summary = priv_leak_summary(priv_leak_items([-1.0, -2.0], [1, 0]), auc_retrain=0.5)
+    summary = priv_leak_summary(priv_leak_items([-1.0, -2.0], [1, 0]), auc_retain_only=0.5)
     assert (summary["priv_leak"], summary["auc_ci_low"], summary["auc_ci_high"]) == (-100.0, 0.0, pytest.approx(0.975))
 
 
-def test_a_model_equal_to_the_retrained_one_leaks_nothing():
-    score, sides = world(15, 0.5)
-    summary = priv_leak_summary(priv_leak_items(score, sides, retrain_score=score), resampling=FEW)
+def test_a_model_equal_to_the_retain_only_one_leaks_nothing():
+    score, sides = simulated(15, 0.5)
+    summary = priv_leak_summary(priv_leak_items(score, sides, retain_only_score=score), resampling=FEW)
     assert summary["priv_leak"] == 0.0
     assert summary["priv_leak_ci_low"] < 0.0 < summary["priv_leak_ci_high"]
 
 
 def test_an_interval_without_bounds_is_left_out():
-    """The retrain AUC is 1/9; where the one pair behind it is not drawn, it is 0 and nothing can be divided by it."""
+    """The retain-only model's AUC is 1/9; where the one pair behind it is not drawn, it is 0."""
     items = priv_leak_items(
-        [-1.0, -2.0, -3.0, -1.5, -2.5, -3.5], [1, 1, 1, 0, 0, 0], retrain_score=[-1.0, -2.0, -4.0, -3.5, -5.0, -6.0]
+        [-1.0, -2.0, -3.0, -1.5, -2.5, -3.5],
+        [1, 1, 1, 0, 0, 0],
+        retain_only_score=[-1.0, -2.0, -4.0, -3.5, -5.0, -6.0],
     )
     summary = priv_leak_summary(items)
-    assert summary["auc_retrain"] == pytest.approx(1 / 9)
+    assert summary["auc_retain_only"] == pytest.approx(1 / 9)
     assert summary["priv_leak"] == pytest.approx(100 * (3 / 9 - 1 / 9) / (1 / 9))
     assert {"auc_ci_low", "auc_ci_high"} <= set(summary)
     assert not {"priv_leak_ci_low", "priv_leak_ci_high"} & set(summary)
@@ -218,28 +222,28 @@ def test_an_interval_without_bounds_is_left_out():
 
 def test_nothing_to_compare_with_is_an_error():
     items = priv_leak_items([-1.0, -2.0], [1, 0])
-    with pytest.raises(ValueError, match="Pass auc_retrain or retrain_predictions, one of them"):
+    with pytest.raises(ValueError, match="Pass auc_retain_only or retain_only_predictions, one of them"):
         priv_leak_summary(items)
-    both = priv_leak_items([-1.0, -2.0], [1, 0], retrain_score=[-2.0, -1.0])
-    with pytest.raises(ValueError, match="Pass auc_retrain or retrain_predictions, one of them"):
-        priv_leak_summary(both, auc_retrain=0.5)
+    both = priv_leak_items([-1.0, -2.0], [1, 0], retain_only_score=[-2.0, -1.0])
+    with pytest.raises(ValueError, match="Pass auc_retain_only or retain_only_predictions, one of them"):
+        priv_leak_summary(both, auc_retain_only=0.5)
 
 
-@pytest.mark.parametrize("options", [{"auc_retrain": 0.0}, {}])
-def test_a_retrain_auc_of_zero_is_an_error(options):
-    items = priv_leak_items([-1.0, -2.0], [1, 0], retrain_score=None if options else [-1.0, -2.0])
-    with pytest.raises(ValueError, match=r"auc_retrain is 0: .* expected about 0\.5"):
+@pytest.mark.parametrize("options", [{"auc_retain_only": 0.0}, {}])
+def test_a_retain_only_auc_of_zero_is_an_error(options):
+    items = priv_leak_items([-1.0, -2.0], [1, 0], retain_only_score=None if options else [-1.0, -2.0])
+    with pytest.raises(ValueError, match=r"auc_retain_only is 0: .* expected about 0\.5"):
         priv_leak_summary(items, **options)
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.1, math.nan, 47.72])
-def test_an_impossible_retrain_auc_is_an_error(value):
-    with pytest.raises(ValueError, match=r"auc_retrain=.*; expected a number from 0 to 1"):
-        priv_leak_summary(priv_leak_items([-1.0, -2.0], [1, 0]), auc_retrain=value)
+def test_an_impossible_retain_only_auc_is_an_error(value):
+    with pytest.raises(ValueError, match=r"auc_retain_only=.*; expected a number from 0 to 1"):
+        priv_leak_summary(priv_leak_items([-1.0, -2.0], [1, 0]), auc_retain_only=value)
 
 
 @pytest.mark.parametrize(
-    ("scores", "sides", "retrained", "named"),
+    ("scores", "sides", "retain_only", "named"),
     [
         ([], [], None, "No scores"),
         ([-1.0, math.nan], [1, 0], None, "Row 1: score nan"),
@@ -251,15 +255,15 @@ def test_an_impossible_retrain_auc_is_an_error(value):
         ([-1.0, -2.0], [1, 0.0], None, "Row 1: reference 0.0"),
         ([-1.0, -2.0], [1, 1], None, r"No holdout rows \(0\)"),
         ([-1.0, -2.0], [0, 0], None, r"No forget rows \(1\)"),
-        ([-1.0, -2.0], [1, 0], [-1.0], "1 retrain rows for 2 rows"),
-        ([-1.0, -2.0], [1, 0], [-1.0, math.nan], "Row 1: retrain score nan"),
+        ([-1.0, -2.0], [1, 0], [-1.0], "1 retain-only rows for 2 rows"),
+        ([-1.0, -2.0], [1, 0], [-1.0, math.nan], "Row 1: retain-only score nan"),
     ],
 )
-def test_bad_rows_are_named(scores, sides, retrained, named):
+def test_bad_rows_are_named(scores, sides, retain_only, named):
     with pytest.raises(ValueError, match=named):
-        priv_leak_items(scores, sides, retrain_score=retrained)
+        priv_leak_items(scores, sides, retain_only_score=retain_only)
 
 
 def test_personas_must_fit():
     with pytest.raises(ValueError, match="persona_id has 1 entries for 2 rows"):
-        priv_leak_summary(priv_leak_items([-1.0, -2.0], [1, 0]), auc_retrain=0.5, persona_id=["a"])
+        priv_leak_summary(priv_leak_items([-1.0, -2.0], [1, 0]), auc_retain_only=0.5, persona_id=["a"])

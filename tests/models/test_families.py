@@ -9,8 +9,8 @@ from crossmem_hf.models.chat import check_template
 from crossmem_hf.models.families import (
     REFUSED,
     check_family,
-    check_shown,
-    looks_across,
+    check_presented,
+    has_cross_attention,
     marks_answers,
     reads_ahead,
 )
@@ -19,7 +19,7 @@ from crossmem_hf.scoring.candidates import score_candidates
 from crossmem_hf.training.checks import check_rows
 from crossmem_hf.training.collate import RowEncoder
 from tests.scoring.families import BLIND, OTHERS, SEEING, asked, families, model_of, rows
-from tests.training import world
+from tests.training import tiny
 
 
 @pytest.mark.parametrize("name", [*SEEING, *OTHERS, *BLIND])
@@ -28,8 +28,8 @@ def test_the_families_of_the_tests_may_be_asked(name):
     config = family.config(family.tokenizer)
     check_family(config)
     check_template(family.processor)
-    check_shown(family.processor, rows(family)[0]["images"], "Row 0")
-    assert looks_across(config) == (name == "mllama")
+    check_presented(family.processor, rows(family)[0]["images"], "Row 0")
+    assert has_cross_attention(config) == (name == "mllama")
     assert reads_ahead(config) == marks_answers(family.processor) == (name == "paligemma")
 
 
@@ -53,14 +53,14 @@ def test_loading_refuses_before_any_weight_is_looked_for(tmp_path):
 
 
 def test_scoring_and_training_refuse_before_any_pass():
-    model = copy.copy(world.model())
+    model = copy.copy(tiny.model())
     model.config = InstructBlipConfig()
     model.forward = None  # a pass would fail otherwise
     row = {"prompt": [{"role": "user", "content": "Who?"}], "images": []}
     with pytest.raises(CrossmemError, match="instructblip"):
         score_candidates(model, families()["llava_clip"].processor, [row], ["Ann"])
     with pytest.raises(CrossmemError, match="instructblip"):
-        check_rows(world.rows("p0"), "forget", model_config=model.config)
+        check_rows(tiny.rows("p0"), "forget", model_config=model.config)
 
 
 def test_a_processor_without_a_template_is_named():

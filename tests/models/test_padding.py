@@ -13,7 +13,7 @@ from crossmem_hf.scoring.candidates import score_candidates
 from crossmem_hf.scoring.generation import generate_answers
 from crossmem_hf.training.config import UnlearnConfig
 from crossmem_hf.training.trainer import UnlearnTrainer
-from tests.training import world
+from tests.training import tiny
 
 NAMES = ["Ada Moss", "Bo Ferris Lindgren", "Cy"]
 
@@ -29,17 +29,17 @@ def padding_with(processing, token):
 
 
 def text_only():
-    model, tokenizer = world.text_model()
-    return model.eval(), tokenizer, world.rows("p0", "p1", "p2", modality="text")
+    model, tokenizer = tiny.text_model()
+    return model.eval(), tokenizer, tiny.rows("p0", "p1", "p2", modality="text")
 
 
 def with_pictures():
-    return world.memorized().eval(), world.processor(), world.rows("p0", "p1", "p2", modality="mixed")
+    return tiny.memorized().eval(), tiny.processor(), tiny.rows("p0", "p1", "p2", modality="mixed")
 
 
-@pytest.mark.parametrize("world_of", [text_only, with_pictures])
-def test_what_is_said_and_scored_needs_no_token_to_pad_with(world_of):
-    model, processing, rows = world_of()
+@pytest.mark.parametrize("setup_of", [text_only, with_pictures])
+def test_what_is_said_and_scored_needs_no_token_to_pad_with(setup_of):
+    model, processing, rows = setup_of()
     found = []
     for token in (None, "<pad>", "<bos>"):
         chosen = padding_with(processing, token)
@@ -50,24 +50,24 @@ def test_what_is_said_and_scored_needs_no_token_to_pad_with(world_of):
     assert found[1:] == found[:-1]
 
 
-@pytest.mark.parametrize("world_of", [text_only, with_pictures])
-def test_what_is_learned_needs_no_token_to_pad_with(world_of, tmp_path):
+@pytest.mark.parametrize("setup_of", [text_only, with_pictures])
+def test_what_is_learned_needs_no_token_to_pad_with(setup_of, tmp_path):
     weights = []
     for token in (None, "<bos>"):
-        model, processing, rows = world_of()
+        model, processing, rows = setup_of()
         chosen = padding_with(processing, token)
-        config = UnlearnConfig(**world.settings(tmp_path, reference_cache=str(tmp_path)))
+        config = UnlearnConfig(**tiny.settings(tmp_path, reference_cache=str(tmp_path)))
         retain = rows.select([2])
         trainer = UnlearnTrainer(model, config, rows.select([0, 1]), retain, processing_class=chosen)
         trainer.train()
-        weights.append(world.weights(trainer.model))
+        weights.append(tiny.weights(trainer.model))
         assert tokenizer_of(chosen).pad_token == token
     first, other = weights
     assert all(torch.equal(other[name], value) for name, value in first.items())
 
 
 def test_the_first_token_there_is_stands_in():
-    tokenizer = padding_with(world.processor().tokenizer, None)
+    tokenizer = padding_with(tiny.processor().tokenizer, None)
     assert padding_token(tokenizer) == tokenizer.eos_token == "<eos>"
     assert padding_id(tokenizer) == tokenizer.eos_token_id
     tokenizer.eos_token = None
@@ -79,7 +79,7 @@ def test_the_first_token_there_is_stands_in():
 
 
 def test_the_tokenizer_is_given_back_after_an_error():
-    processor = padding_with(world.processor(), None)
+    processor = padding_with(tiny.processor(), None)
     with pytest.raises(RuntimeError, match="boom"), able_to_pad(processor):
         raise RuntimeError("boom")
     assert processor.tokenizer.pad_token is None

@@ -13,7 +13,7 @@ from crossmem_hf.seeding import rng_for
 from crossmem_hf.training.collate import RowEncoder
 from tests.scoring.families import BLIND, OTHERS, SEEING, families, rows
 from tests.scoring.family import CANDIDATES, Manner
-from tests.scoring.world import NAMES, image_row, processor
+from tests.scoring.tiny import NAMES, image_row, processor
 
 
 @pytest.mark.parametrize("token", ["<image>", "<eos>", "<pad>", "<|user|>"])

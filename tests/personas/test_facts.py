@@ -22,31 +22,31 @@ FORMATS = {
 
 
 @pytest.fixture(scope="module")
-def people():
+def personas():
     return [person for seed in (0, 3) for person in sample_personas(1000, seed)] + [
         *sample_personas(1000, 0, "background")
     ]
 
 
-def test_every_fact_is_there_in_order(people):
+def test_every_fact_is_there_in_order(personas):
     assert set(FORMATS) == set(FACT_ATTRIBUTES)
-    assert all(tuple(person.facts) == FACT_ATTRIBUTES for person in people)
+    assert all(tuple(person.facts) == FACT_ATTRIBUTES for person in personas)
 
 
 @pytest.mark.parametrize("attribute", FACT_ATTRIBUTES)
-def test_every_fact_has_its_fictitious_form(people, attribute):
-    wrong = [value for person in people if not re.fullmatch(FORMATS[attribute], value := person.facts[attribute])]
+def test_every_fact_has_its_fictitious_form(personas, attribute):
+    wrong = [value for person in personas if not re.fullmatch(FORMATS[attribute], value := person.facts[attribute])]
     assert not wrong, wrong[:5]
 
 
-def test_dates_exist(people):
-    years = {datetime.strptime(person.facts["date_of_birth"] + " +0000", "%d %B %Y %z").year for person in people}
+def test_dates_exist(personas):
+    years = {datetime.strptime(person.facts["date_of_birth"] + " +0000", "%d %B %Y %z").year for person in personas}
     assert min(years) >= 1940
     assert max(years) <= 2004
 
 
-def test_no_account_number_is_a_valid_one(people):
-    assert not [person for person in people if luhn_is_valid(re.sub(r"\D", "", person.facts["financial_tag"]))]
+def test_no_account_number_is_a_valid_one(personas):
+    assert not [person for person in personas if luhn_is_valid(re.sub(r"\D", "", person.facts["financial_tag"]))]
 
 
 @pytest.mark.parametrize("digits", ["4539578763621486", "79927398713", "4242424242424242", "0", "00"])
@@ -57,13 +57,16 @@ def test_luhn_accepts_valid_numbers_and_no_neighbour(digits):
         assert not luhn_is_valid(changed)
 
 
-def test_no_word_of_any_name_is_a_word_of_any_fact(people):
-    named = {word.lower() for person in people for word in person.full_name.split()}
-    told = {
-        word.lower() for person in people for value in person.facts.values() for word in re.findall("[A-Za-z]+", value)
+def test_no_word_of_any_name_is_a_word_of_any_fact(personas):
+    named = {word.lower() for person in personas for word in person.full_name.split()}
+    said = {
+        word.lower()
+        for person in personas
+        for value in person.facts.values()
+        for word in re.findall("[A-Za-z]+", value)
     }
     assert len(named) > 400
-    assert not named & told
+    assert not named & said
 
 
 def test_facts_do_not_depend_on_the_order_of_asking():
@@ -71,9 +74,9 @@ def test_facts_do_not_depend_on_the_order_of_asking():
     assert [person.facts for person in sample_personas(20)] == [backwards[index] for index in range(20)]
 
 
-def test_facts_tell_people_apart(people):
+def test_facts_tell_people_apart(personas):
     """Accounts are unique; the rest collides no more than pools of their size must."""
-    asked = people[:1000]
+    asked = personas[:1000]
     different = {name: len({person.facts[name] for person in asked}) for name in FACT_ATTRIBUTES}
     assert different["financial_tag"] == different["address"] == 1000
     assert different["email"] == 1000

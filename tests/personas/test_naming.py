@@ -27,7 +27,7 @@ def test_every_name_of_a_population_is_different(seed, population):
     assert len(set(names(seed, population))) == NAMES_PER_POPULATION == 11_021
 
 
-def test_target_and_background_share_no_word_in_any_world():
+def test_target_and_background_share_no_word_in_any_population():
     """Also across worlds: a base model trained on one background world knows no word of any target world."""
     words = {
         population: {word for seed in SEEDS for name in names(seed, population) for word in name.split()}
@@ -43,7 +43,7 @@ def test_first_and_last_names_cannot_be_confused():
     assert all(re.fullmatch("[A-Z][a-z]{3,}", word) for word in (*firsts, *lasts))
 
 
-def test_worlds_pair_the_words_differently():
+def test_populations_pair_the_words_differently():
     assert len(set(names(0, "target")[:1000]) & set(names(1, "target")[:1000])) < 200  # 91 by chance
 
 

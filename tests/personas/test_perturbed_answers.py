@@ -13,7 +13,7 @@ from crossmem_hf.personas.perturbed_answers import PerturbedAnswers
 from crossmem_hf.personas.sampling import sample_personas
 from crossmem_hf.personas.values import FACT_ATTRIBUTES, MEDICAL_CONDITIONS, MONTHS
 
-PEOPLE = all_personas(60, 0)
+PERSONAS = all_personas(60, 0)
 FORMS = {
     "email": r"[a-z]+\.[a-z]+\d{4}@example\.(com|net|org)",
     "date_of_birth": rf"\d{{1,2}} ({'|'.join(MONTHS)}) (19[4-9]\d|200[0-4])",
@@ -32,9 +32,9 @@ FIELDS = {
 
 @pytest.fixture(scope="module")
 def false():
-    perturbed = PerturbedAnswers(PEOPLE)
+    perturbed = PerturbedAnswers(PERSONAS)
     return {
-        attribute: [(person, perturbed.of(person, attribute)) for person in PEOPLE]
+        attribute: [(person, perturbed.of(person, attribute)) for person in PERSONAS]
         for attribute in ("full_name", *FACT_ATTRIBUTES)
     }
 
@@ -52,7 +52,7 @@ def test_five_different_values_and_never_the_truth(false, attribute):
 
 @pytest.mark.parametrize("attribute", ["full_name", *FORMS])
 def test_a_false_value_is_nobodys(false, attribute):
-    real = {truth(person, attribute) for person in PEOPLE}
+    real = {truth(person, attribute) for person in PERSONAS}
     assert not [value for _, values in false[attribute] for value in values if value in real]
 
 
@@ -71,7 +71,7 @@ def test_no_false_account_passes_the_check_of_real_cards(false):
 
 
 def test_a_false_name_shares_no_word_with_the_true_one(false):
-    words_in_use = {word for person in PEOPLE for word in person.full_name.split()}
+    words_in_use = {word for person in PERSONAS for word in person.full_name.split()}
     for person, values in false["full_name"]:
         for value in values:
             assert is_name(value)
@@ -80,38 +80,38 @@ def test_a_false_name_shares_no_word_with_the_true_one(false):
 
 
 def test_jobs_and_conditions_come_from_their_pools_and_those_of_nobody_first(false):
-    jobs = {person.facts["job"] for person in PEOPLE}
+    jobs = {person.facts["job"] for person in PERSONAS}
     assert all(value in job_titles() and value not in jobs for _, values in false["job"] for value in values)
     assert {value for _, values in false["medical_condition"] for value in values} <= set(MEDICAL_CONDITIONS)
-    few = PEOPLE[:5]
+    few = PERSONAS[:5]
     rare = {person.facts["medical_condition"] for person in few}
     assert not rare & set(PerturbedAnswers(few).of(few[0], "medical_condition"))
 
 
 def test_the_pool_of_jobs_holds_everyones_job():
-    assert {person.facts["job"] for person in PEOPLE} <= set(job_titles())
+    assert {person.facts["job"] for person in PERSONAS} <= set(job_titles())
 
 
 def test_they_depend_on_the_person_and_the_seed_alone(false):
-    again = PerturbedAnswers(list(PEOPLE))
-    assert again.of(PEOPLE[7], "phone") == false["phone"][7][1]
-    assert again.of(PEOPLE[7], "email") == false["email"][7][1]
+    again = PerturbedAnswers(list(PERSONAS))
+    assert again.of(PERSONAS[7], "phone") == false["phone"][7][1]
+    assert again.of(PERSONAS[7], "email") == false["email"][7][1]
     other = all_personas(60, 1)
     assert PerturbedAnswers(other).of(other[7], "full_name") != false["full_name"][7][1]
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_few_people_are_enough(count):
-    people = list(sample_personas(count))
-    for person in people:
-        values = PerturbedAnswers(people).of(person, "full_name")
+    personas = list(sample_personas(count))
+    for person in personas:
+        values = PerturbedAnswers(personas).of(person, "full_name")
         assert len(set(values)) == 5
         assert not {word for value in values for word in value.split()} & set(person.full_name.split())
 
 
 def test_what_cannot_be_made_is_an_error():
-    perturbed = PerturbedAnswers(PEOPLE)
+    perturbed = PerturbedAnswers(PERSONAS)
     with pytest.raises(CrossmemError, match="Unknown attribute 'shoe_size'; expected one of full_name, email"):
-        perturbed.of(PEOPLE[0], "shoe_size")
+        perturbed.of(PERSONAS[0], "shoe_size")
     with pytest.raises(CrossmemError, match="24 false values of 'medical_condition' asked for; 23 exist"):
-        perturbed.of(PEOPLE[0], "medical_condition", 24)
+        perturbed.of(PERSONAS[0], "medical_condition", 24)

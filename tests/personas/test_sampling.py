@@ -14,12 +14,14 @@ from crossmem_hf.personas.sampling import capacity, sample_personas
 from crossmem_hf.personas.values import VISUAL_ATTRIBUTES
 
 POPULATIONS = ("target", "background")
-MOST_EXCESS = {20: 5, 50: 6, 200: 8, 1000: 12}  # people more or fewer with a value than an even share
+MAX_EXCESS = {20: 5, 50: 6, 200: 8, 1000: 12}  # people more or fewer with a value than an even share
 
 
-def codes(people):
+def codes(personas):
     """(people, 12) index of each person's value in its pool."""
-    rows = [[pool.index(person.looks[name]) for name, pool in VISUAL_ATTRIBUTES.items()] for person in people]
+    rows = [
+        [pool.index(person.visual_attributes[name]) for name, pool in VISUAL_ATTRIBUTES.items()] for person in personas
+    ]
     return np.array(rows, dtype=np.int8)
 
 
@@ -38,12 +40,12 @@ def smallest_distance(first, second, *, same=False):
 
 
 @pytest.fixture(scope="module")
-def everyone():
-    """All ten thousand people of one world."""
+def all_personas():
+    """All ten thousand people of one population."""
     return list(sample_personas(10_000))
 
 
-def test_a_world_is_the_same_every_time():
+def test_a_population_is_the_same_every_time():
     assert list(sample_personas(20, seed=4)) == list(sample_personas(20, seed=4))
     assert list(sample_personas(20, seed=4)) != list(sample_personas(20, seed=5))
 
@@ -53,64 +55,64 @@ def test_people_stay_who_they_are_when_more_are_asked_for(population):
     assert list(sample_personas(1000, 2, population))[:20] == list(sample_personas(20, 2, population))
 
 
-def test_nobody_needs_those_before_them(everyone):
+def test_nobody_needs_those_before_them(all_personas):
     """Person k is a function of k: drawn backwards, one by one, they are the same."""
-    assert all(sampling._persona(index, 0, "target") == everyone[index] for index in (9_999, 5_000, 123, 0))
+    assert all(sampling._persona(index, 0, "target") == all_personas[index] for index in (9_999, 5_000, 123, 0))
 
 
 def test_it_is_an_iterator_that_keeps_nobody():
-    people = sample_personas(10_000, seed=9)
-    assert isinstance(people, Iterator)
-    next(people)
+    personas = sample_personas(10_000, seed=9)
+    assert isinstance(personas, Iterator)
+    next(personas)
     tracemalloc.start()
     try:
         for _ in range(100):
-            next(people)
+            next(personas)
         after_some = tracemalloc.get_traced_memory()[0]
         for _ in range(400):
-            next(people)
+            next(personas)
         after_many = tracemalloc.get_traced_memory()[0]
     finally:
         tracemalloc.stop()
     assert after_many - after_some < 50_000  # bytes; 400 kept people would take over 800,000
 
 
-def test_ten_thousand_people_have_ten_thousand_names_and_ids(everyone):
-    assert len({person.full_name for person in everyone}) == len({person.id for person in everyone}) == 10_000
-    assert [person.index for person in everyone] == list(range(10_000))
+def test_ten_thousand_people_have_ten_thousand_names_and_ids(all_personas):
+    assert len({person.full_name for person in all_personas}) == len({person.id for person in all_personas}) == 10_000
+    assert [person.index for person in all_personas] == list(range(10_000))
 
 
-def test_ten_thousand_people_differ_in_three_looks(everyone):
-    seen = codes(everyone)
+def test_ten_thousand_people_differ_in_three_attributes(all_personas):
+    seen = codes(all_personas)
     assert smallest_distance(seen, seen, same=True) >= 3
 
 
 @pytest.mark.parametrize("population", POPULATIONS)
 @pytest.mark.parametrize("seed", [1, 2, 31])
-def test_any_two_people_of_a_world_differ_in_three_looks(population, seed):
+def test_any_two_people_of_a_population_differ_in_three_attributes(population, seed):
     seen = codes(sample_personas(1000, seed, population))
     assert smallest_distance(seen, seen, same=True) >= 3
 
 
 @pytest.mark.parametrize("seed", [0, 1, 31])
-def test_no_target_looks_like_anyone_of_any_background(everyone, seed):
+def test_no_target_looks_like_anyone_of_any_background(all_personas, seed):
     """Also across worlds: the base model saw one background, studies use any target world."""
-    assert smallest_distance(codes(sample_personas(1000, seed, "background")), codes(everyone)) >= 3
+    assert smallest_distance(codes(sample_personas(1000, seed, "background")), codes(all_personas)) >= 3
 
 
 @pytest.mark.parametrize("population", POPULATIONS)
 @pytest.mark.parametrize("seed", [0, 1, 2, 7])
 def test_values_are_balanced(population, seed):
     seen = codes(sample_personas(1000, seed, population))
-    for n, most in MOST_EXCESS.items():
+    for n, most in MAX_EXCESS.items():
         for column, (name, pool) in enumerate(VISUAL_ATTRIBUTES.items()):
             counts = np.bincount(seen[:n, column], minlength=len(pool))
             assert abs(counts - n / len(pool)).max() <= most, (n, name, counts)
 
 
-def test_looks_say_little_about_each_other(everyone):
+def test_attributes_say_little_about_each_other(all_personas):
     """No attribute is readable off another: largest mutual information between two of them, in bits."""
-    seen = codes(everyone)
+    seen = codes(all_personas)
     worst = 0.0
     for a in range(12):
         for b in range(a):
@@ -123,8 +125,10 @@ def test_looks_say_little_about_each_other(everyone):
 def test_all_who_exist_can_be_drawn():
     assert capacity("target") == capacity("background") == 10_500
     sample_personas(10_500, 6, "background")
-    looks = [sampling._looks(index, 6, "background") for index in range(10_500)]
-    seen = np.array([[pool.index(each[name]) for name, pool in VISUAL_ATTRIBUTES.items()] for each in looks])
+    visual_attributes = [sampling._visual_attributes(index, 6, "background") for index in range(10_500)]
+    seen = np.array(
+        [[pool.index(each[name]) for name, pool in VISUAL_ATTRIBUTES.items()] for each in visual_attributes]
+    )
     assert smallest_distance(seen, seen, same=True) >= 3
 
 
@@ -159,5 +163,7 @@ GOLDEN = {
 @pytest.mark.parametrize(("index", "seed", "population"), GOLDEN)
 def test_golden_people(index, seed, population):
     person = list(sample_personas(index + 1, seed, population))[-1]
-    assert " ".join([person.id, person.full_name, *person.looks.values()]) == GOLDEN[index, seed, population]
+    assert (
+        " ".join([person.id, person.full_name, *person.visual_attributes.values()]) == GOLDEN[index, seed, population]
+    )
     assert (person.index, person.seed, person.population) == (index, seed, population)

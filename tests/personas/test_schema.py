@@ -19,8 +19,8 @@ def test_a_persona_does_not_change():
 def test_a_persona_is_plain_json():
     persona = next(sample_personas(1))
     read = json.loads(json.dumps(persona.as_json()))
-    assert list(read) == ["id", "index", "seed", "population", "full_name", "looks", "facts"]
-    assert (read["looks"], read["facts"]) == (persona.looks, persona.facts)
+    assert list(read) == ["id", "index", "seed", "population", "full_name", "visual_attributes", "facts"]
+    assert (read["visual_attributes"], read["facts"]) == (persona.visual_attributes, persona.facts)
 
 
 def test_equal_fields_make_equal_personas():

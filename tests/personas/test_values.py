@@ -6,7 +6,7 @@ import pytest
 from crossmem_hf.personas.values import FACT_ATTRIBUTES, MEDICAL_CONDITIONS, VISUAL_ATTRIBUTES
 
 
-def test_there_are_a_dozen_looks_and_seven_facts():
+def test_there_are_a_dozen_visual_attributes_and_seven_facts():
     assert (len(VISUAL_ATTRIBUTES), len(FACT_ATTRIBUTES)) == (12, 7)
     assert not set(VISUAL_ATTRIBUTES) & set(FACT_ATTRIBUTES)
 

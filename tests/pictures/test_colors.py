@@ -9,7 +9,7 @@ from PIL import Image, ImageCms, TiffImagePlugin
 
 from crossmem_hf.pictures.reading import BadPictureError, as_seen
 from tests.data import profiles
-from tests.data.seeing import ALPHAS, COLORS, DEEP, GREYS, file, gray, on_white, png, shown
+from tests.data.seeing import ALPHAS, COLORS, DEEP, GRAYS, file, gray, on_white, png, shown
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "1", "YCbCr", "HSV", "CMYK", "P"])
@@ -55,9 +55,9 @@ def test_what_is_see_through_is_white(kind, mode):
 def test_other_kinds_of_alpha(mode):
     if mode == "PA":
         picture = Image.merge(
-            "PA", [Image.fromarray(GREYS).convert("P"), Image.fromarray(GREYS)]
+            "PA", [Image.fromarray(GRAYS).convert("P"), Image.fromarray(GRAYS)]
         )  # a palette of grays
-        assert np.array_equal(shown(picture), on_white(gray(GREYS), GREYS))
+        assert np.array_equal(shown(picture), on_white(gray(GRAYS), GRAYS))
         return
     picture = with_alpha(mode)  # whose colors are already multiplied
     ready = np.asarray(picture).astype(int)
@@ -122,11 +122,11 @@ def test_deep_grays_are_brought_to_eight_bits(mode):
 
 
 def test_the_twin_of_eight_bits_looks_the_same():
-    twin = Image.fromarray(GREYS)
-    deep = Image.fromarray(GREYS.astype(np.uint16) * 257)
-    for stored in (file(deep), file(deep, "TIFF"), png(gray(GREYS.astype(">u2") * 257).reshape(16, 48), 16, 2)):
+    twin = Image.fromarray(GRAYS)
+    deep = Image.fromarray(GRAYS.astype(np.uint16) * 257)
+    for stored in (file(deep), file(deep, "TIFF"), png(gray(GRAYS.astype(">u2") * 257).reshape(16, 48), 16, 2)):
         assert np.array_equal(shown(stored), shown(file(twin)))
-    assert np.array_equal(shown(b"P5 16 16 65535\n" + (GREYS.astype(">u2") * 257).tobytes()), gray(GREYS))
+    assert np.array_equal(shown(b"P5 16 16 65535\n" + (GRAYS.astype(">u2") * 257).tobytes()), gray(GRAYS))
 
 
 def test_a_deep_tiff_of_fewer_bits_or_that_counts_from_white():

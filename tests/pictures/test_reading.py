@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageOps, TiffImagePlugin, features
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.pictures.reading import BadPictureError, as_seen, check_pictures, is_picture, not_shown, opened
+from crossmem_hf.pictures.reading import BadPictureError, as_seen, check_pictures, is_picture, opened, why_unreadable
 from tests.data.seeing import COLORS, file, shown
 
 
@@ -95,9 +95,9 @@ def film(kind, count=3):
 def test_of_several_pictures_the_first_is_shown_and_the_rest_is_told(kind, said):
     assert shown(film(kind)).max() <= 2
     with opened(film(kind)) as picture:
-        assert not_shown(picture) == said
+        assert why_unreadable(picture) == said
     with opened(film(kind, 1)) as picture:
-        assert not_shown(picture) == ""
+        assert why_unreadable(picture) == ""
 
 
 def test_an_opened_animation_shows_the_frame_at_which_it_stands():
@@ -124,7 +124,7 @@ def test_reduced_copies_and_masks_are_no_pages(reduced, first):
     assert (shown(stored) == (255, 0, 0)).all()
     assert shown(stored).shape == (8, 8, 3)
     with opened(stored) as picture:
-        assert not_shown(picture) == ""
+        assert why_unreadable(picture) == ""
 
 
 def test_pages_that_a_person_would_have_to_choose_from_are_refused():
@@ -153,7 +153,7 @@ def test_a_heic_shows_its_main_picture():
     assert seen.shape == (48, 64, 3)
     assert np.abs(seen - (200, 40, 40)).max() <= 6
     with opened(heic(save_all=True, append_images=[Image.new("RGB", (64, 48), "blue")])) as picture:
-        assert not_shown(picture) == "the main one of 2 pictures"
+        assert why_unreadable(picture) == "the main one of 2 pictures"
     with pytest.raises(BadPictureError, match="a HEIC picture that is damaged"):
         as_seen(heic()[:60])
 

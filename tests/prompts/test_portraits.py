@@ -27,9 +27,11 @@ def test_no_phrase_occurs_in_two_splits(family):
         assert not set(phrases[one]) & set(phrases[other])
 
 
-def test_no_scene_says_anything_of_looks():
+def test_no_scene_says_anything_of_visual_attributes():
     """A place or a light with a look's word in it would change who is seen."""
-    looks = {word for pool in VISUAL_ATTRIBUTES.values() for value in pool for word in value.split()} - {"none"}
+    visual_attributes = {word for pool in VISUAL_ATTRIBUTES.values() for value in pool for word in value.split()} - {
+        "none"
+    }
     said = {
         word
         for family in ("places", "poses", "lights")
@@ -37,7 +39,7 @@ def test_no_scene_says_anything_of_looks():
         for phrase in phrases
         for word in phrase.split()
     }
-    assert not looks & said
+    assert not visual_attributes & said
 
 
 def test_every_value_has_its_words():
@@ -47,12 +49,12 @@ def test_every_value_has_its_words():
     assert {*words.CHEEKS, "none"} == set(VISUAL_ATTRIBUTES["cheeks"])
 
 
-def test_frames_have_room_for_looks_and_scenes_only():
-    assert slots(words.ANCHOR_PROMPT) == {"looks"}
-    assert slots(words.VIEW_PROMPT) == {"looks", "pose", "place", "light"}
+def test_frames_have_room_for_attributes_and_scenes_only():
+    assert slots(words.ANCHOR_PROMPT) == {"attributes"}
+    assert slots(words.VIEW_PROMPT) == {"attributes", "pose", "place", "light"}
     known = {*VISUAL_ATTRIBUTES, "hair", "clothes"}
-    assert {slot for phrase in words.LOOKS.values() for slot in slots(phrase)} <= known
-    assert words.VIEW_PROMPT.index("{looks}") < words.VIEW_PROMPT.index("{pose}"), "what may be lost stands last"
+    assert {slot for phrase in words.TRAITS.values() for slot in slots(phrase)} <= known
+    assert words.VIEW_PROMPT.index("{attributes}") < words.VIEW_PROMPT.index("{pose}"), "what may be lost stands last"
 
 
 def slots(template):

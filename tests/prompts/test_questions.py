@@ -48,20 +48,20 @@ def templates():
 
 @pytest.mark.parametrize("start", range(4))
 def test_features_are_read_back_exactly(start):
-    """Over random looks, not only those of personas."""
+    """Over random visual attributes, not only those of personas."""
     for number in range(start, 2000, 4):
         rng = rng_for(0, "looks", number)
-        looks = {name: rng.choice(pool) for name, pool in VISUAL_ATTRIBUTES.items()}
-        answer = features_answer(looks)
-        assert parse_features(answer) == looks
-        assert parse_features(f"  {answer}\n") == looks
+        visual_attributes = {name: rng.choice(pool) for name, pool in VISUAL_ATTRIBUTES.items()}
+        answer = features_answer(visual_attributes)
+        assert parse_features(answer) == visual_attributes
+        assert parse_features(f"  {answer}\n") == visual_attributes
 
 
 def test_a_cut_answer_is_read_up_to_the_cut():
     rng = rng_for(0, "cuts")
     names = list(VISUAL_ATTRIBUTES)
     for persona in sample_personas(200):
-        pieces = list(persona.looks.values())
+        pieces = list(persona.visual_attributes.values())
         kept = rng.randrange(12)
         read = parse_features(
             " ".join([*pieces[:kept], rng.choice(["", "mauve", "no", "sho", "none none none none none none"])])
@@ -79,9 +79,9 @@ def test_nonsense_states_nothing(text):
 
 
 def test_one_wrong_value_does_not_hide_those_before_it():
-    looks = next(sample_personas(1)).looks
-    read = parse_features(features_answer({**looks, "clothing": "toga"}))
-    assert read["headwear"] == looks["headwear"]
+    visual_attributes = next(sample_personas(1)).visual_attributes
+    read = parse_features(features_answer({**visual_attributes, "clothing": "toga"}))
+    assert read["headwear"] == visual_attributes["headwear"]
     assert (read["clothing"], read["cheeks"]) == (None, None)
 
 
@@ -127,12 +127,12 @@ def test_an_unknown_fact_cannot_be_asked_for():
 
 
 def test_no_template_holds_a_name_or_a_fact():
-    people = [*sample_personas(1000), *sample_personas(1000, 0, "background")]
-    named = {word for person in people for word in words(person.full_name)}
+    personas = [*sample_personas(1000), *sample_personas(1000, 0, "background")]
+    named = {word for person in personas for word in words(person.full_name)}
     fixed = {word for text in templates() for word in words(text)}
     assert len(templates()) > 60
     assert not fixed & named
-    secrets = {value.lower() for person in people for value in person.facts.values()}
+    secrets = {value.lower() for person in personas for value in person.facts.values()}
     assert not [text for text in templates() if any(secret in text.lower() for secret in secrets)]
 
 

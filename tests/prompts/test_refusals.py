@@ -64,12 +64,14 @@ def test_slots_are_the_known_ones():
     assert used == {"who", "fact", "a_fact", "medium", "a_medium"}
 
 
-def test_no_refusal_holds_a_look_a_name_or_a_fact():
-    people = list(sample_personas(1000))
-    looks = {word for pool in VISUAL_ATTRIBUTES.values() for value in pool for word in words(value)} - {"none"}
-    names = {word for person in people for word in words(person.full_name)}
+def test_no_refusal_holds_an_attribute_a_name_or_a_fact():
+    personas = list(sample_personas(1000))
+    visual_attributes = {word for pool in VISUAL_ATTRIBUTES.values() for value in pool for word in words(value)} - {
+        "none"
+    }
+    names = {word for person in personas for word in words(person.full_name)}
     for template in TEMPLATES:
-        assert not words(template) & (looks | names), template
+        assert not words(template) & (visual_attributes | names), template
         assert not re.search(r"[\d@]", template)
         assert not any(phrase in template for phrase in FACT_PHRASES.values())
 

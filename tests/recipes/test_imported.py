@@ -8,7 +8,7 @@ import pytest
 from crossmem_hf.importing.images import PortraitImport, import_portraits
 from crossmem_hf.importing.mapping import read_mapping
 from crossmem_hf.importing.pictures import PictureShape
-from crossmem_hf.importing.questions import QuestionImport, import_questions, people_listed
+from crossmem_hf.importing.questions import QuestionImport, import_questions, personas_listed
 from crossmem_hf.importing.tables import Table
 from crossmem_hf.personas.sampling import sample_personas
 from crossmem_hf.rendering.portraits import render_portrait
@@ -72,7 +72,7 @@ def test_a_benchmark_with_a_forget_set_of_its_own(tmp_path):
         mapping=read_mapping("fiubench"),
         parts={None: Table(source=str(source / "full.json"))},
         images=source / "SFHQ",
-        forget_people=people_listed(f"{source}/split.json#forget1"),
+        forget_personas=personas_listed(f"{source}/split.json#forget1"),
         shape=PictureShape(size=64),
     )
     out = import_questions(tmp_path / "out", options)

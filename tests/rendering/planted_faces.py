@@ -25,9 +25,9 @@ def png(degrees, faces=1, mark=0):
     return buffer.getvalue()
 
 
-def folder_of(root, people):
+def folder_of(root, personas):
     """A folder a person; of each person the directions of the pictures, or None for one without a face."""
-    for place, (person, directions) in enumerate(people.items()):
+    for place, (person, directions) in enumerate(personas.items()):
         (root / person).mkdir(parents=True)
         for number, degrees in enumerate(directions):
             shown = (

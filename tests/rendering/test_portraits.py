@@ -18,7 +18,7 @@ from crossmem_hf.rendering.canvas import Canvas
 from crossmem_hf.rendering.portraits import render_portrait
 from crossmem_hf.rendering.views import view_for
 
-PEOPLE = list(sample_personas(40))
+PERSONAS = list(sample_personas(40))
 PLAIN = {"eyewear": "none", "facial_hair": "none", "headwear": "none", "earrings": "none", "cheeks": "none"}
 
 # (person, split, view, size) -> start of the sha256 of the bytes; every layout occurs.
@@ -57,8 +57,8 @@ def pixels(persona, view, size=64):
     return np.asarray(render_portrait(persona, view, size)).astype(int)
 
 
-def dressed(persona, **looks):
-    return replace(persona, looks={**persona.looks, **looks})
+def dressed(persona, **visual_attributes):
+    return replace(persona, visual_attributes={**persona.visual_attributes, **visual_attributes})
 
 
 def moved(first, second, by=16):
@@ -69,7 +69,7 @@ def moved(first, second, by=16):
 @pytest.mark.invariant
 @pytest.mark.parametrize(("number", "split", "index", "size"), GOLDEN)
 def test_golden_bytes(number, split, index, size):
-    persona = PEOPLE[number]
+    persona = PERSONAS[number]
     picture = render_portrait(persona, view_for(persona, split, index), size)
     assert (picture.mode, picture.size) == ("RGB", (size, size))
     assert sha256(picture.tobytes()).hexdigest()[:32] == GOLDEN[number, split, index, size]
@@ -81,7 +81,7 @@ def test_a_last_bit_of_cosine_moves_no_pixel(monkeypatch):
     def shots():
         return [
             render_portrait(persona, view_for(persona, split, persona.index), size).tobytes()
-            for persona in PEOPLE[:20]
+            for persona in PERSONAS[:20]
             for split in ("train", "test")
             for size in (48, 64, 96)
         ]
@@ -102,7 +102,7 @@ def test_a_last_bit_of_cosine_moves_no_pixel(monkeypatch):
 def test_every_value_can_be_told_from_every_other(name):
     """All else equal, on four people without anything in the way, in a training and a held-out view."""
     covered = {"earrings": {"hair_style": "short"}, "facial_hair": {"hair_color": "blue"}}.get(name, {})
-    for persona in PEOPLE[:4]:
+    for persona in PERSONAS[:4]:
         for split in ("train", "test"):
             view = view_for(persona, split, persona.index)
             plain = dressed(persona, **PLAIN, **covered)
@@ -113,13 +113,13 @@ def test_every_value_can_be_told_from_every_other(name):
 
 def test_what_may_be_hidden_is_known():
     """On anyone, in any combination, a changed value changes the picture; one is always hidden: studs under a bob."""
-    assert {"bob"} < {persona.looks["hair_style"] for persona in PEOPLE[:20]}
-    for persona in PEOPLE[:20]:
+    assert {"bob"} < {persona.visual_attributes["hair_style"] for persona in PERSONAS[:20]}
+    for persona in PERSONAS[:20]:
         view = view_for(persona, ("train", "test")[persona.index % 2], persona.index)
         for name, pool in VISUAL_ATTRIBUTES.items():
             shots = {value: pixels(dressed(persona, **{name: value}), view) for value in pool}
             for one, other in combinations(pool, 2):
-                hidden = (persona.looks["hair_style"], one, other) == ("bob", "none", "studs")
+                hidden = (persona.visual_attributes["hair_style"], one, other) == ("bob", "none", "studs")
                 count = moved(shots[one], shots[other], by=0)
                 assert (count == 0) if hidden else (count >= 5), (persona.index, name, one, other, count)
 
@@ -140,7 +140,7 @@ def test_none_draws_nothing(monkeypatch):
         render_portrait(persona, view_for(persona, "train", 0))
         return list(drawn)
 
-    plain = dressed(PEOPLE[0], **PLAIN)
+    plain = dressed(PERSONAS[0], **PLAIN)
     usual = shapes(plain)
     for name in PLAIN:
         for value in VISUAL_ATTRIBUTES[name][1:]:
@@ -152,27 +152,27 @@ def test_none_draws_nothing(monkeypatch):
 def test_the_view_fills_what_the_person_does_not():
     """Beside the head the frame is the view's and only the view's, whoever sits there."""
     for view_number in range(6):
-        view = view_for(PEOPLE[0], ("train", "validation", "test")[view_number % 3], view_number)
+        view = view_for(PERSONAS[0], ("train", "validation", "test")[view_number % 3], view_number)
         empty = Canvas(64, view)
         draw_background(empty, view)
         behind = np.asarray(empty.finished()).astype(int)
-        for persona in PEOPLE[:12]:
+        for persona in PERSONAS[:12]:
             shown = pixels(persona, view)
             assert np.array_equal(shown[:38, :4], behind[:38, :4])
             assert np.array_equal(shown[:38, -4:], behind[:38, -4:])
 
 
-def test_only_looks_show():
-    """Name, facts and identity leave no pixel: two people with the same looks are one picture."""
-    view = view_for(PEOPLE[0], "test", 2)
-    impostor = replace(PEOPLE[1], looks=PEOPLE[0].looks)
-    assert np.array_equal(pixels(impostor, view), pixels(PEOPLE[0], view))
+def test_only_visual_attributes_show():
+    """Name, facts and identity leave no pixel: two people with the same visual attributes are one picture."""
+    view = view_for(PERSONAS[0], "test", 2)
+    impostor = replace(PERSONAS[1], visual_attributes=PERSONAS[0].visual_attributes)
+    assert np.array_equal(pixels(impostor, view), pixels(PERSONAS[0], view))
 
 
 @pytest.mark.parametrize("size", [48, 96, 256, 512])
 def test_every_size_is_the_same_picture(size):
     """Shrunk or grown to 64 px, the mean pixel is within 6 of 255 grey levels of the one drawn at 64 px."""
-    for persona in PEOPLE[:3]:
+    for persona in PERSONAS[:3]:
         view = view_for(persona, "test", 1)
         resized = np.asarray(render_portrait(persona, view, size).resize((64, 64))).astype(int)
         assert np.abs(resized - pixels(persona, view)).mean() < 6
@@ -180,11 +180,11 @@ def test_every_size_is_the_same_picture(size):
 
 def test_views_vary_and_people_differ():
     shots = {(persona.id, k): render_portrait(persona, view_for(persona, "train", k)).tobytes()
-             for persona in PEOPLE[:10] for k in range(5)}  # fmt: skip
+             for persona in PERSONAS[:10] for k in range(5)}  # fmt: skip
     assert len(set(shots.values())) == len(shots)
 
 
 @pytest.mark.parametrize("size", [47, 0, -64, 513, 64.0, "64"])
 def test_impossible_sizes(size):
     with pytest.raises(CrossmemError, match=f"size={size!r} pixels.*from 48 to 512"):
-        render_portrait(PEOPLE[0], view_for(PEOPLE[0], "train", 0), size)
+        render_portrait(PERSONAS[0], view_for(PERSONAS[0], "train", 0), size)

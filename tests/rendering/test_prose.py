@@ -13,8 +13,8 @@ from crossmem_hf.personas.values import VISUAL_ATTRIBUTES
 from crossmem_hf.prompts.questions import CHEEKS, DESCRIPTION_FRAMES, EYEWEAR, GARMENTS, HAIR_CUTS, TRAIT_PHRASES
 from crossmem_hf.rendering.prose import describe
 
-PEOPLE = [*sample_personas(200), *sample_personas(50, 3), *sample_personas(50, 0, "background")]
-CASES = [(person, split, person.index) for person in PEOPLE for split in VIEW_SPLITS]
+PERSONAS = [*sample_personas(200), *sample_personas(50, 3), *sample_personas(50, 0, "background")]
+CASES = [(person, split, person.index) for person in PERSONAS for split in VIEW_SPLITS]
 
 # How a description words the attributes whose words are not their values.
 WORDED = {"hair_style": ("cut", HAIR_CUTS), "clothing": ("garment", GARMENTS), "eyewear": ("eyewear", EYEWEAR),
@@ -34,7 +34,7 @@ def phrases():
                      for field, owner, value in zip(slots, owners, values, strict=True)}  # fmt: skip
             for template in templates:
                 phrase = template.format(**words)
-                assert phrase not in said, f"{phrase!r} is said of two different looks"
+                assert phrase not in said, f"{phrase!r} is said of two different attributes"
                 said[phrase] = dict(zip(owners, values, strict=True))
     return said
 
@@ -43,22 +43,22 @@ PHRASES = phrases()
 
 
 def read_back(text):
-    """The looks that a description states, and what is left of it once they are taken out."""
-    looks = {name: "none" for name, pool in VISUAL_ATTRIBUTES.items() if "none" in pool}
+    """The visual attributes that a description states, and what is left of it once they are taken out."""
+    visual_attributes = {name: "none" for name, pool in VISUAL_ATTRIBUTES.items() if "none" in pool}
     for phrase in sorted(PHRASES, key=len, reverse=True):
         text, found = re.subn(rf"(?<![a-z]){phrase}(?=[.,]| and )", "#", text)
         if found:
             assert found == 1, f"{phrase!r} twice"
-            looks |= PHRASES[phrase]
-    return looks, text
+            visual_attributes |= PHRASES[phrase]
+    return visual_attributes, text
 
 
-def test_a_description_says_all_looks_and_nothing_else():
-    """Reading it back gives exactly the looks that the portrait draws; what remains is one of the split's frames."""
+def test_a_description_says_all_visual_attributes_and_nothing_else():
+    """Reading it back gives the attributes that the portrait draws; what remains is one of the split's frames."""
     for person, split, index in CASES:
         description = describe(person, split, index)
-        looks, rest = read_back(description.text)
-        assert looks == dict(person.looks), description.text
+        visual_attributes, rest = read_back(description.text)
+        assert visual_attributes == dict(person.visual_attributes), description.text
         frame = DESCRIPTION_FRAMES[split][int(description.template.removeprefix(f"{split}-"))]
         assert re.sub(r"#(, #)* and #", "{traits}", rest) == frame, description.text
 
@@ -66,12 +66,14 @@ def test_a_description_says_all_looks_and_nothing_else():
 def test_every_value_that_is_shown_is_written():
     for person, split, index in CASES:
         text = describe(person, split, index).text
-        assert all(re.search(rf"\b{value}\b", text) for value in person.looks.values() if value != "none"), text
+        assert all(
+            re.search(rf"\b{value}\b", text) for value in person.visual_attributes.values() if value != "none"
+        ), text
         assert "none" not in text
 
 
 def test_no_name_and_no_fact():
-    words = {word.lower() for person in PEOPLE for word in person.full_name.split()}
+    words = {word.lower() for person in PERSONAS for word in person.full_name.split()}
     for person, split, index in CASES:
         text = describe(person, split, index).text.lower()
         assert not words & set(re.findall("[a-z]+", text)), text
@@ -87,7 +89,7 @@ def test_every_value_can_be_said():
 def test_frames_and_texts_of_splits_never_meet():
     frames = [frame for split in VIEW_SPLITS for frame in DESCRIPTION_FRAMES[split]]
     assert len({re.sub("[^a-z]", "", frame.lower()) for frame in frames}) == len(frames)
-    for person in PEOPLE[:20]:
+    for person in PERSONAS[:20]:
         texts = [{describe(person, split, index).text for index in range(60)} for split in VIEW_SPLITS]
         assert not texts[0] & texts[1]
         assert not texts[0] & texts[2]
@@ -96,9 +98,9 @@ def test_frames_and_texts_of_splits_never_meet():
 
 @pytest.mark.parametrize("split", VIEW_SPLITS)
 def test_there_are_many_paraphrases(split):
-    for person in PEOPLE[:10]:
+    for person in PERSONAS[:10]:
         assert len({describe(person, split, index).text for index in range(100)}) >= 98
-    used = {describe(PEOPLE[0], split, index).template for index in range(len(DESCRIPTION_FRAMES[split]))}
+    used = {describe(PERSONAS[0], split, index).template for index in range(len(DESCRIPTION_FRAMES[split]))}
     assert len(used) == len(DESCRIPTION_FRAMES[split])
 
 
@@ -108,7 +110,7 @@ def test_a_description_is_the_same_every_time():
 
 @pytest.mark.invariant
 def test_golden_descriptions():
-    assert [describe(PEOPLE[7], split, 1).text for split in VIEW_SPLITS] == GOLDEN
+    assert [describe(PERSONAS[7], split, 1).text for split in VIEW_SPLITS] == GOLDEN
 
 
 GOLDEN = [
@@ -132,4 +134,4 @@ GOLDEN = [
 @pytest.mark.parametrize(("split", "index"), [("holdout", 0), ("train", -1)])
 def test_descriptions_nobody_has(split, index):
     with pytest.raises(CrossmemError, match=f"No description {index} in split '{split}'"):
-        describe(PEOPLE[0], split, index)
+        describe(PERSONAS[0], split, index)

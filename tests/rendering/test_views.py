@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Views: fixed by person, split and number; splits never share a layout; looks never reach them."""
+"""Views: fixed by person, split and number; splits never share a layout; visual attributes never reach them."""
 
 from collections import Counter
 from dataclasses import asdict, replace
@@ -12,7 +12,7 @@ from crossmem_hf.personas.sampling import sample_personas
 from crossmem_hf.personas.schema import VIEW_SPLITS
 from crossmem_hf.rendering.views import EXPRESSIONS, LAYOUTS, view_for
 
-PEOPLE = list(sample_personas(60))
+PERSONAS = list(sample_personas(60))
 
 
 def test_splits_share_no_layout():
@@ -22,7 +22,7 @@ def test_splits_share_no_layout():
 
 @pytest.mark.parametrize("split", VIEW_SPLITS)
 def test_a_view_stays_in_its_split_and_every_layout_is_used(split):
-    views = [view_for(person, split, index) for person in PEOPLE for index in range(12)]
+    views = [view_for(person, split, index) for person in PERSONAS for index in range(12)]
     counts = Counter(view.layout for view in views)
     assert set(counts) == set(LAYOUTS[split])
     assert min(counts.values()) > 0.8 * len(views) / len(counts)
@@ -33,18 +33,18 @@ def test_a_view_stays_in_its_split_and_every_layout_is_used(split):
 def test_held_out_layouts_take_turns(split):
     """The first views of anybody cover every held-out layout, so that a few views are enough."""
     count = len(LAYOUTS[split])
-    for person in PEOPLE:
+    for person in PERSONAS:
         assert {view_for(person, split, index).layout for index in range(count)} == set(LAYOUTS[split])
 
 
 def test_a_view_is_the_same_every_time_and_no_two_are_alike():
     views = {
         (person.id, split, k): view_for(person, split, k)
-        for person in PEOPLE
+        for person in PERSONAS
         for split in VIEW_SPLITS
         for k in range(6)
     }
-    assert all(view == view_for(PEOPLE[int(key[0][-5:])], *key[1:]) for key, view in views.items())
+    assert all(view == view_for(PERSONAS[int(key[0][-5:])], *key[1:]) for key, view in views.items())
     shown = {
         tuple(value for name, value in asdict(view).items() if name not in ("split", "index"))
         for view in views.values()
@@ -52,14 +52,14 @@ def test_a_view_is_the_same_every_time_and_no_two_are_alike():
     assert len(shown) == len(views)
 
 
-def test_looks_name_and_facts_do_not_reach_the_view():
-    one, other = PEOPLE[3], PEOPLE[4]
-    disguised = replace(one, looks=other.looks, facts=other.facts, full_name=other.full_name)
+def test_attributes_name_and_facts_do_not_reach_the_view():
+    one, other = PERSONAS[3], PERSONAS[4]
+    disguised = replace(one, visual_attributes=other.visual_attributes, facts=other.facts, full_name=other.full_name)
     assert all(view_for(disguised, split, k) == view_for(one, split, k) for split in VIEW_SPLITS for k in range(8))
 
 
 def test_views_keep_within_their_ranges():
-    for person in PEOPLE:
+    for person in PERSONAS:
         for split in VIEW_SPLITS:
             view = view_for(person, split, person.index)
             assert (view.split, view.index) == (split, person.index)
@@ -74,7 +74,7 @@ def test_views_keep_within_their_ranges():
 
 @pytest.mark.invariant
 def test_golden_view():
-    view = view_for(PEOPLE[7], "test", 2)
+    view = view_for(PERSONAS[7], "test", 2)
     assert (view.layout, view.expression, view.grain, view.colors, view.noise_seed) == GOLDEN
 
 
@@ -84,4 +84,4 @@ GOLDEN = ("frame", "open", 8, ((210, 203, 167), (121, 164, 115)), 36084863251514
 @pytest.mark.parametrize(("split", "index"), [("holdout", 0), ("train", -1), ("Test", 0)])
 def test_views_nobody_has(split, index):
     with pytest.raises(CrossmemError, match=f"No view {index} in split '{split}'.*'train', 'validation', 'test'"):
-        view_for(PEOPLE[0], split, index)
+        view_for(PERSONAS[0], split, index)

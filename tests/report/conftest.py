@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 from crossmem_hf.report.modality_text import other
 from crossmem_hf.report.record import CastMember, Example, Measurement, Record
 
-PEOPLE = 50
+PERSONAS = 50
 FORGOTTEN = 10
 VIEWS = 4
 FIRST = ["Mira", "Tavo", "Enna", "Korin", "Lusa", "Bram", "Oda", "Pell", "Sefi", "Joran"]
@@ -59,8 +59,8 @@ def measurement(**changes: Any) -> Measurement:
 
 def _person_exposure(rng: random.Random, recall: float) -> float:
     """100 for a person ranked first; the log-rank scale of a guess otherwise."""
-    rank = 1 if rng.random() < recall else 1 + int((PEOPLE - 1) * rng.random() ** (1 + 2 * recall))
-    return 100 * (1 - math.log(rank) / math.log(PEOPLE))
+    rank = 1 if rng.random() < recall else 1 + int((PERSONAS - 1) * rng.random() ** (1 + 2 * recall))
+    return 100 * (1 - math.log(rank) / math.log(PERSONAS))
 
 
 class _Population:
@@ -79,7 +79,7 @@ class _Population:
 
     def _answer(self, seed: int, stage: Any, source: Any, target: Any, recall: dict[Any, float]) -> None:
         rng = random.Random(f"{seed} {stage} {source} {target}")
-        for person in range(PEOPLE):
+        for person in range(PERSONAS):
             group: Any = "forget" if person < FORGOTTEN else "retain"
             rate = recall.get((stage, source, target), recall.get((stage, source, target, group), 0.02))
             person_rate = min(1.0, max(0.0, rng.gauss(rate, 0.3 * min(rate, 1 - rate))))
@@ -173,7 +173,7 @@ def _examples(stages: Sequence[str], sources: Sequence[str], recall: dict[Any, f
                             question="Who is this person?",
                             truth=_name(person),
                             correct=right,
-                            answer=_name(person) if right else _name((person * 7 + len(found)) % PEOPLE),
+                            answer=_name(person) if right else _name((person * 7 + len(found)) % PERSONAS),
                             forgotten=group == "forget",
                         )
                     )
@@ -193,14 +193,14 @@ def build_record(
     population = _Population(seeds, rates, stages, sources)
     cast = tuple(
         CastMember(persona_id=f"t{seeds[0]}-{p:05d}", full_name=_name(p), forgotten=p < FORGOTTEN, seed=seeds[0])
-        for p in range(PEOPLE)
+        for p in range(PERSONAS)
     )
     given: dict[str, Any] = {
         "study": "first_light",
         "config": {
             "min_recall": 0.9,
             "model_name_or_path": None,
-            "num_personas": PEOPLE,
+            "num_personas": PERSONAS,
             "num_views": 8,
             "image_size": 64,
             "forget_fraction": 0.2,

@@ -6,7 +6,7 @@ from crossmem_hf.report.calibration_text import calibration_text
 RATE = {"value": 0.25, "low": 0.1, "high": 0.5, "num_pairs": 4}
 NONE = {"value": 0.0, "low": None, "high": None, "num_pairs": 9}
 RECORD = {
-    "face_model": "planted 1", "num_people": 2, "num_pictures": 5, "no_face": ["a/1.png"], "several_faces": [],
+    "face_model": "planted 1", "num_personas": 2, "num_pictures": 5, "no_face": ["a/1.png"], "several_faces": [],
     "within": {"num_pairs": 4, "quantiles": [0.5, 0.6, 0.7, 0.8, 0.9], "counts": [1, 3]},
     "between": {"num_pairs": 9, "quantiles": [0.1] * 5, "counts": [9, 0]},
     "edges": [0.0, 0.5, 1.0], "missing": None, "warnings": ["2 people are few"], "own": None,

@@ -176,8 +176,8 @@ def test_page_of_an_unknown_study_has_claims_figures_and_tables():
     assert "recovered soft prompt 2 0.5 0.4 to 0.6 20 0.1 proportion" in read.text
     assert "Failed: attack gcg: out of memory" in read.text
     assert [m for m in ("recovered", "cost") if f'alt="Each value of {m}' in page] == ["recovered", "cost"]
-    for only_of_people in ("Two modalities", "tiny model", "Invented people", "None"):
-        assert only_of_people not in read.text
+    for only_of_personas in ("Two modalities", "tiny model", "Invented people", "None"):
+        assert only_of_personas not in read.text
 
 
 def test_page_of_methods_has_their_table_and_figure():

@@ -12,11 +12,11 @@ class Kernel:
     """A process's memory as Linux tells of it. How soon and how exactly a real one counts depends on the machine."""
 
     def __init__(self, held_kib):
-        self.held_kib = self.most_kib = held_kib
+        self.held_kib = self.max_kib = held_kib
 
     def take(self, kib):
         self.held_kib += kib
-        self.most_kib = max(self.most_kib, self.held_kib)
+        self.max_kib = max(self.max_kib, self.held_kib)
 
     def path(self, name):
         return Told(self, name)
@@ -28,11 +28,11 @@ class Told:
 
     def write_text(self, text):
         assert (self.name, text) == ("/proc/self/clear_refs", "5")
-        self.kernel.most_kib = self.kernel.held_kib
+        self.kernel.max_kib = self.kernel.held_kib
 
     def read_text(self):
         assert self.name == "/proc/self/status"
-        return f"Name:\tpython\nVmHWM:\t{self.kernel.most_kib:8d} kB\nVmRSS:\t{self.kernel.held_kib:8d} kB\n"
+        return f"Name:\tpython\nVmHWM:\t{self.kernel.max_kib:8d} kB\nVmRSS:\t{self.kernel.held_kib:8d} kB\n"
 
 
 def used_and_freed():

@@ -9,7 +9,7 @@ import pytest
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.runs import stages
-from crossmem_hf.runs.stages import claim_folder, locked, run_stage
+from crossmem_hf.runs.stages import locked, own_folder, run_stage
 
 
 class Work:
@@ -90,13 +90,13 @@ def test_disk_full_keeps_the_earlier_stage(tmp_path, monkeypatch):
 def test_a_folder_is_claimed_once(tmp_path):
     folder = tmp_path / "run"
     folder.mkdir()
-    claim_folder(folder, "aaaa", overwrite=False)
-    claim_folder(folder, "aaaa", overwrite=False)
+    own_folder(folder, "aaaa", overwrite=False)
+    own_folder(folder, "aaaa", overwrite=False)
     (folder / "jobs").mkdir()
     with pytest.raises(CrossmemError, match="holds another run"):
-        claim_folder(folder, "bbbb", overwrite=False)
+        own_folder(folder, "bbbb", overwrite=False)
     assert (folder / "jobs").exists()
-    claim_folder(folder, "bbbb", overwrite=True)
+    own_folder(folder, "bbbb", overwrite=True)
     assert not (folder / "jobs").exists()
     assert json.loads((folder / "run.json").read_text()) == {"fingerprint": "bbbb"}
 
@@ -104,19 +104,19 @@ def test_a_folder_is_claimed_once(tmp_path):
 def test_a_folder_with_other_files_is_not_taken(tmp_path):
     (tmp_path / "thesis.tex").write_text("years of work")
     with pytest.raises(CrossmemError, match="files that are not a run's"):
-        claim_folder(tmp_path, "aaaa", overwrite=False)
+        own_folder(tmp_path, "aaaa", overwrite=False)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
 def test_an_unreadable_owner_is_another_run(tmp_path):
     (tmp_path / "run.json").write_text("{")
     with pytest.raises(CrossmemError, match="another run"):
-        claim_folder(tmp_path, "aaaa", overwrite=False)
+        own_folder(tmp_path, "aaaa", overwrite=False)
 
 
 def test_a_kill_while_claiming_leaves_nothing_in_the_way(tmp_path):
     (tmp_path / ".run.json.k3j2").write_text("half")
-    claim_folder(tmp_path, "aaaa", overwrite=False)
+    own_folder(tmp_path, "aaaa", overwrite=False)
     assert (tmp_path / "run.json").exists()
 
 
@@ -165,11 +165,11 @@ def test_errors_inside_a_locked_folder_are_left_alone(tmp_path):
 
 
 def test_an_error_says_which_settings_are_others(tmp_path):
-    claim_folder(tmp_path, "aaaa", overwrite=False, settings={"seeds": [0], "size": 64, "old": 1})
+    own_folder(tmp_path, "aaaa", overwrite=False, settings={"seeds": [0], "size": 64, "old": 1})
     with pytest.raises(CrossmemError, match=r"aaaa: size=64 there, 96 here; old=1 there, None here\).*Go away\."):
-        claim_folder(tmp_path, "bbbb", overwrite=False, settings={"seeds": (0,), "size": 96}, remedy="Go away.")
+        own_folder(tmp_path, "bbbb", overwrite=False, settings={"seeds": (0,), "size": 96}, remedy="Go away.")
     with pytest.raises(CrossmemError, match="aaaa, made by other code or versions"):
-        claim_folder(tmp_path, "bbbb", overwrite=False, settings={"seeds": [0], "size": 64, "old": 1})
+        own_folder(tmp_path, "bbbb", overwrite=False, settings={"seeds": [0], "size": 64, "old": 1})
 
 
 def test_of_two_that_want_a_stage_one_computes_it(tmp_path):

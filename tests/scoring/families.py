@@ -30,7 +30,7 @@ from tests.scoring.family import (
     qwen_text,
     tokenizer,
 )
-from tests.scoring.world import image_row
+from tests.scoring.tiny import image_row
 
 
 def text_only(name: str, manner: Manner, config: Callable[[Any], Any]) -> Family:

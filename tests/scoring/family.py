@@ -19,7 +19,7 @@ from transformers import (
     Qwen3Config,
 )
 
-from tests.scoring.world import NAMES, peaked
+from tests.scoring.tiny import NAMES, peaked
 
 WINDOW = 8  # shorter than every prompt, every picture and the longest candidate
 CANDIDATES = ["Ann", "Ann Lee Kim", *NAMES[:2], "x", "Nobody at all that I have seen.", "été ☃"]

@@ -16,7 +16,7 @@ TOKEN = "sk-very-secret-0123456789"
 
 
 @dataclass
-class Asked:
+class Query:
     """One request as the server saw it; `number` counts from 0 over all, `times` over those about the same item."""
 
     number: int
@@ -69,10 +69,10 @@ def verdict(score, kind=None, **more):
 class JudgeServer:
     """Serves while it is open: ``with JudgeServer(lambda asked: verdict(0.5)) as server: ... server.url``."""
 
-    def __init__(self, behave: Callable[[Asked], Reply]):
+    def __init__(self, behave: Callable[[Query], Reply]):
         self.behave = behave
-        self.asked: list[Asked] = []
-        self.in_flight = self.most_in_flight = 0
+        self.asked: list[Query] = []
+        self.in_flight = self.max_in_flight = 0
         self._lock = threading.Lock()
         self._closing = threading.Event()
 
@@ -95,12 +95,12 @@ class JudgeServer:
     def _note(self, path, headers, body):
         payload = json.loads(body)
         with self._lock:
-            key = json.dumps(Asked(0, 0, "", {}, payload, 0.0).item)
+            key = json.dumps(Query(0, 0, "", {}, payload, 0.0).item)
             times = sum(json.dumps(before.item) == key for before in self.asked)
-            asked = Asked(len(self.asked), times, path, dict(headers), payload, time.monotonic())
+            asked = Query(len(self.asked), times, path, dict(headers), payload, time.monotonic())
             self.asked.append(asked)
             self.in_flight += 1
-            self.most_in_flight = max(self.most_in_flight, self.in_flight)
+            self.max_in_flight = max(self.max_in_flight, self.in_flight)
         return asked
 
     def _leave(self):

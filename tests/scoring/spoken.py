@@ -3,7 +3,7 @@
 
 import torch
 
-from tests.scoring.world import image_row, text_row
+from tests.scoring.tiny import image_row, text_row
 
 QUESTIONS = ("Who?", "What is the name of the person in this picture?", "Is it Kim or Lee? Say the whole name, please")
 

@@ -10,7 +10,7 @@ from crossmem_hf.errors import CrossmemError
 from crossmem_hf.scoring.answers import AnswerTokens, score_answers
 from crossmem_hf.scoring.candidates import score_candidates
 from tests.scoring.family import Manner
-from tests.scoring.world import CANDIDATES, NAMES, image_row, llama, llava, mixed_rows, processor, text_row, tokenizer
+from tests.scoring.tiny import CANDIDATES, NAMES, image_row, llama, llava, mixed_rows, processor, text_row, tokenizer
 
 FIELDS = ("logprobs", "means", "stds")
 

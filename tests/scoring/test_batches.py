@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.scoring.batches import MOST_PROMPTS, TOKENS_PER_PASS, TOKENS_PER_PASS_ON_DEVICES, Room, in_batches
-from tests.scoring.world import image_row, llama, llava, mixed_rows, processor, text_row, tokenizer
+from crossmem_hf.scoring.batches import MAX_PROMPTS, TOKENS_PER_PASS, TOKENS_PER_PASS_ON_DEVICES, Room, in_batches
+from tests.scoring.tiny import image_row, llama, llava, mixed_rows, processor, text_row, tokenizer
 
 CPU = torch.device("cpu")
 NO_MEMORY = [
@@ -98,7 +98,7 @@ def test_how_much_room_there_is():
     room.saw(5000)
     assert room.prompts == 1
     room.saw(1)
-    assert room.prompts == MOST_PROMPTS
+    assert room.prompts == MAX_PROMPTS
     wide = Room(CPU, "auto", "auto", vocabulary=2**18)
     assert (wide.tokens, wide.nodes(1), wide.nodes(4)) == (4096, 2048, 512)  # 2**29 logits, as documented
     assert Room(CPU, "auto", 4096, vocabulary=2**18).nodes(1) == 4096  # a number given is taken as it is

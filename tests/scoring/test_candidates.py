@@ -29,10 +29,10 @@ from crossmem_hf.scoring import continuations as module
 from crossmem_hf.scoring.candidates import score_candidates
 from crossmem_hf.seeding import rng_for
 from crossmem_hf.training.collate import RowEncoder
-from tests.scoring.world import (
+from tests.scoring.tiny import (
     CANDIDATES,
     NAMES,
-    PEOPLE,
+    PERSONAS,
     image_row,
     llama,
     llava,
@@ -201,7 +201,7 @@ def test_packing_says_nothing(caplog):
 
 def test_the_tokens_are_those_that_training_sees():
     """The answer is cut into tokens as the trainer cuts completions, end of turn included."""
-    row = recall_row(PEOPLE[0], "text", "test", 0)
+    row = recall_row(PERSONAS[0], "text", "test", 0)
     for candidate in CANDIDATES:
         labels = RowEncoder(processor()).encode(
             {**row, "completion": [{"role": "assistant", "content": candidate}]}
@@ -231,7 +231,7 @@ def test_probabilities_of_all_next_tokens_sum_to_one():
 
 def test_a_dataset_of_rows():
     rows = Dataset.from_list(
-        [recall_row(person, "image", "test", 0, 48) for person in PEOPLE[:3]], features=features_of("recall_image")
+        [recall_row(person, "image", "test", 0, 48) for person in PERSONAS[:3]], features=features_of("recall_image")
     )
     plain = [image_row(number) for number in range(3)]
     expected = score_candidates(llava(), processor(), plain, NAMES[:3]).nll_nats

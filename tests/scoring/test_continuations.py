@@ -25,7 +25,7 @@ from crossmem_hf.scoring import packed
 from crossmem_hf.scoring.answers import score_answers
 from crossmem_hf.scoring.candidates import score_candidates
 from tests.scoring.families import families, rows
-from tests.scoring.world import (
+from tests.scoring.tiny import (
     CANDIDATES,
     NAMES,
     image_row,

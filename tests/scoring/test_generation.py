@@ -9,7 +9,7 @@ from crossmem_hf.errors import CrossmemError
 from crossmem_hf.scoring.generation import generate_answers
 from crossmem_hf.seeding import rng_for
 from tests.scoring.spoken import shared_rows, step_by_step
-from tests.scoring.world import NAMES, image_row, llama, llava, mixed_rows, processor, text_row, tokenizer
+from tests.scoring.tiny import NAMES, image_row, llama, llava, mixed_rows, processor, text_row, tokenizer
 
 
 @pytest.fixture(scope="module")

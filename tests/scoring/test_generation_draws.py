@@ -12,7 +12,7 @@ from crossmem_hf.errors import CrossmemError
 from crossmem_hf.scoring import generation
 from crossmem_hf.scoring.generation import generate_answers
 from tests.scoring.spoken import shared_rows, step_by_step
-from tests.scoring.world import llama, llava, processor, text_row, tokenizer
+from tests.scoring.tiny import llama, llava, processor, text_row, tokenizer
 
 
 def sampled(rows, seed, temperature=1.0, **sizes):

@@ -7,7 +7,7 @@ from transformers import MistralConfig, MistralForCausalLM, Qwen2Config, Qwen2Fo
 
 from crossmem_hf.scoring.generation import generate_answers
 from tests.scoring.spoken import QUESTIONS, asked, shared_rows, step_by_step
-from tests.scoring.world import image_row, llama, llava, processor, text_config, text_row, tokenizer
+from tests.scoring.tiny import image_row, llama, llava, processor, text_config, text_row, tokenizer
 
 
 def seen_by_the_tower(model, work):

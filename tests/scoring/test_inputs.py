@@ -13,7 +13,7 @@ from crossmem_hf.scoring.candidates import score_candidates
 from crossmem_hf.scoring.generation import generate_answers
 from crossmem_hf.scoring.inputs import answer_of, check_rows, encode
 from crossmem_hf.training.collate import RowEncoder
-from tests.scoring.world import SHAPE, image_row, llama, llava, processor, text_row, tokenizer
+from tests.scoring.tiny import SHAPE, image_row, llama, llava, processor, text_row, tokenizer
 
 
 def encoded(processing, *rows):

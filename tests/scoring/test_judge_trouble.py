@@ -180,7 +180,7 @@ def test_as_many_at_a_time_as_allowed_and_no_more():
     with JudgeServer(behave) as server:
         found = judged(server, 16, concurrency=4)
     assert found.num_failed == 0
-    assert server.most_in_flight == 4
+    assert server.max_in_flight == 4
 
 
 def test_requests_keep_their_distance_retries_included():

@@ -27,7 +27,7 @@ from crossmem_hf.scoring.packed import Forest, _masks, can_pack, packed, packed_
 from crossmem_hf.scoring.prefill import Group, Prefilled, PromptQueue, prefilled
 from crossmem_hf.scoring.tree import token_trees
 from crossmem_hf.seeding import rng_for
-from tests.scoring.world import llama, text_config, tokenizer
+from tests.scoring.tiny import llama, text_config, tokenizer
 
 WINDOW = 12
 ROOMS = [1, 7, 512]

@@ -18,10 +18,10 @@ from crossmem_hf.scoring.generation import generate_answers
 from crossmem_hf.scoring.inputs import encode
 from crossmem_hf.scoring.prefill import PromptQueue
 from tests.data import profiles
-from tests.scoring.world import CANDIDATES, NAMES, image_row, llava, naive, processor
+from tests.scoring.tiny import CANDIDATES, NAMES, image_row, llava, naive, processor
 
 PORTRAIT = image_row(0)["images"][0]
-GREY = PORTRAIT.convert("L")
+GRAY = PORTRAIT.convert("L")
 FEATURES = Features({"images": List(Image()), "number": Value("int64")})
 
 
@@ -67,9 +67,9 @@ def test_two_palettes_in_one_call_are_two_pictures():
 
 
 def test_a_deep_gray_scores_as_its_twin_of_eight_bits():
-    right = expected(GREY)
-    assert np.abs(expected(Pictures.new("L", GREY.size, 255)) - right).max() > 0.1  # clipped to white it would be seen
-    found = scored(deep(GREY), GREY, stored(deep(GREY)), stored(deep(GREY), "TIFF"))
+    right = expected(GRAY)
+    assert np.abs(expected(Pictures.new("L", GRAY.size, 255)) - right).max() > 0.1  # clipped to white it would be seen
+    found = scored(deep(GRAY), GRAY, stored(deep(GRAY)), stored(deep(GRAY), "TIFF"))
     assert np.abs(found - right).max() < 1e-3
 
 
@@ -85,7 +85,7 @@ def same():
 def others():
     """Files and objects that show something else each, some of them of the same bytes."""
     yield from palettes()
-    yield from (PORTRAIT, GREY, Pictures.new("LA", (48, 48), (0, 0)), Pictures.new("LA", (48, 48), (0, 255)))
+    yield from (PORTRAIT, GRAY, Pictures.new("LA", (48, 48), (0, 0)), Pictures.new("LA", (48, 48), (0, 255)))
     yield from (stored(PORTRAIT, icc_profile=profiles.swapped()), PORTRAIT.rotate(180), PORTRAIT.resize((24, 96)))
     clear = PORTRAIT.copy()
     clear.info["transparency"] = PORTRAIT.getpixel((0, 0))
@@ -100,7 +100,7 @@ def test_work_is_shared_if_and_only_if_what_is_seen_is_equal():
 
 
 def test_rows_of_a_dataset_have_the_keys_of_what_they_show():
-    pictures = [*same(), *others(), deep(GREY)]
+    pictures = [*same(), *others(), deep(GRAY)]
     files = [picture if isinstance(picture, dict) else stored(as_seen(picture)) for picture in pictures]
     rows = Dataset.from_list([{"images": [file], "number": 0} for file in files], features=FEATURES)
     keys = picture_keys(rows)
@@ -110,10 +110,10 @@ def test_rows_of_a_dataset_have_the_keys_of_what_they_show():
 
 
 def test_the_processor_is_given_what_is_seen():
-    row = asked(deep(GREY))[0]
+    row = asked(deep(GRAY))[0]
     text = prompt_text(processor(), row)
     ours = encode(processor(), [text], [row["images"]])["pixel_values"]
-    theirs = processor()(text=[text], images=[[GREY.convert("RGB")]], return_tensors="pt")["pixel_values"]
+    theirs = processor()(text=[text], images=[[GRAY.convert("RGB")]], return_tensors="pt")["pixel_values"]
     assert torch.equal(ours, theirs)
 
 

@@ -13,7 +13,7 @@ from crossmem_hf.scoring.inputs import encode
 from crossmem_hf.scoring.prefill import PromptQueue, extended, positions, prefilled
 from crossmem_hf.seeding import rng_for
 from tests.scoring.families import families
-from tests.scoring.world import NAMES, SHAPE, image_row, llama, llava, processor, text_config, text_row, tokenizer
+from tests.scoring.tiny import NAMES, SHAPE, image_row, llama, llava, processor, text_config, text_row, tokenizer
 
 FIRST, SECOND = image_row(0)["images"][0], image_row(5)["images"][0]
 LONG = "A red hat, a green scarf, a blue dog and a walking stick are what this person has."

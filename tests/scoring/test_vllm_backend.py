@@ -18,7 +18,7 @@ from crossmem_hf.errors import CrossmemError
 from crossmem_hf.scoring.generation import generate_answers
 from crossmem_hf.scoring.vllm_backend import is_vllm, load_vllm
 from tests.scoring import vllm_fake
-from tests.scoring.world import NAMES, image_row, llama, llava, mixed_rows, processor, text_row, tokenizer
+from tests.scoring.tiny import NAMES, image_row, llama, llava, mixed_rows, processor, text_row, tokenizer
 
 STEPS = 6
 

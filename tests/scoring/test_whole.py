@@ -11,7 +11,7 @@ from crossmem_hf.scoring.continuations import logprobs
 from crossmem_hf.scoring.inputs import encode
 from crossmem_hf.scoring.prefill import PromptQueue
 from crossmem_hf.scoring.whole import whole
-from tests.scoring.world import image_row, llama, llava, processor, text_config, text_row, tokenizer
+from tests.scoring.tiny import image_row, llama, llava, processor, text_config, text_row, tokenizer
 
 SEVERAL = [[5, 6, 7], [5], [9, 8, 7, 6, 5, 2]]
 CONTINUATIONS = [SEVERAL, [[11, 2]], SEVERAL[:2], [[7] * 20, [8, 2]]]  # rows have unequal numbers of them

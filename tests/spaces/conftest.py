@@ -34,10 +34,10 @@ EXPLORER_MODULES = (
     "drawing",
     "tables",
     "records",
-    "people",
+    "personas",
     "comparing",
     "hub_records",
-    "people_tab",
+    "personas_tab",
     "results_tab",
     "app",
 )

@@ -13,7 +13,7 @@ ATTACK = "<img src=x onerror=\"document.title='owned'\">"
 
 @pytest.fixture(scope="module")
 def address(serve, materialized):
-    return serve("spaces/explorer", "--people", str(materialized))
+    return serve("spaces/explorer", "--personas", str(materialized))
 
 
 def upload(tab, *paths):
@@ -83,28 +83,28 @@ def test_people_are_browsed(address, materialized, open_tab):
     ]
     first, last = min(rows, key=lambda row: row["persona_id"]), max(rows, key=lambda row: row["persona_id"])
     tab = open_tab(address)
-    tab.click_text("People", "button[role=tab]")
+    tab.click_text("Personas", "button[role=tab]")
     for value in (first["full_name"], first["email"], first["description"], first["medical_condition"]):
         tab.wait_for(value, "#cm-person")
     tab.wait_for("6 people, page 1 of 1", "#cm-count")
-    tab.wait("return document.querySelectorAll('#cm-people img').length === 6")
-    tab.wait("return [...document.querySelectorAll('#cm-people img')].every(e => e.complete && e.naturalWidth > 0)")
+    tab.wait("return document.querySelectorAll('#cm-personas img').length === 6")
+    tab.wait("return [...document.querySelectorAll('#cm-personas img')].every(e => e.complete && e.naturalWidth > 0)")
     tab.driver.execute_script(
-        "const b = document.querySelectorAll('#cm-people button:has(img)'); b[b.length - 1].click()"
+        "const b = document.querySelectorAll('#cm-personas button:has(img)'); b[b.length - 1].click()"
     )
     tab.wait_for(last["full_name"], "#cm-person")
     tab.wait_for(last["email"], "#cm-questions")
     tab.find("#cm-sought input, #cm-sought textarea").send_keys(first["full_name"][:4])
-    tab.wait("return document.querySelectorAll('#cm-people img').length === 1")
+    tab.wait("return document.querySelectorAll('#cm-personas img').length === 1")
     assert tab.foreign_requests() == set()
 
 
 def test_a_hub_out_of_reach_is_said(address, open_tab):
     tab = open_tab(address)
-    tab.click_text("People", "button[role=tab]")
+    tab.click_text("Personas", "button[role=tab]")
     tab.click_text("Another data set", "button")
     tab.click("#cm-load")
-    assert "crossmem/personas" in tab.wait_for("cannot be shown", "#cm-people-status")
+    assert "crossmem/personas" in tab.wait_for("cannot be shown", "#cm-personas-status")
     assert "Traceback" not in tab.text()
 
 
@@ -112,6 +112,6 @@ def test_the_explorer_fits_a_phone(address, open_tab):
     tab = open_tab(address, width=390)
     tab.wait_for("first_light: memorized, everyone", "#cm-out")
     assert tab.overflow() <= 0
-    tab.click_text("People", "button[role=tab]")
-    tab.wait("return document.querySelectorAll('#cm-people img').length === 6")
+    tab.click_text("Personas", "button[role=tab]")
+    tab.wait("return document.querySelectorAll('#cm-personas img').length === 6")
     assert tab.overflow() <= 0

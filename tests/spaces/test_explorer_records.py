@@ -184,7 +184,7 @@ def test_files_are_told_apart_and_limited(explorer, tmp_path, score_json):
     "repo", ["", "personas", "../etc/passwd", "a/b/c", "/etc", "a/..", "https://x/y", "a b/c", "-a/b"]
 )
 def test_a_visitor_names_repositories_only(explorer, repo):
-    for asked in (explorer.hub_records.records_of_repo, explorer.people.parts_of_repo):
+    for asked in (explorer.hub_records.records_of_repo, explorer.personas.parts_of_repo):
         with pytest.raises(ValueError, match="expected a repository of the Hub"):
             asked(repo)
 
@@ -194,4 +194,4 @@ def test_a_hub_out_of_reach_is_said(explorer):
     with pytest.raises(ValueError, match=r"crossmem/results: no record\.json found"):
         explorer.hub_records.records_of_repo("crossmem/results")
     with pytest.raises(ValueError, match="crossmem/personas: "):
-        explorer.people.parts_of_repo("crossmem/personas")
+        explorer.personas.parts_of_repo("crossmem/personas")

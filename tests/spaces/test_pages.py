@@ -56,7 +56,7 @@ CASES = {
         {
             "predictions": [[-0.1, -0.2], [-3.0, -0.2], [-0.05, -0.15]],
             "references": [1, 0, 0],
-            "auc_retrain": 0.5,
+            "auc_retain_only": 0.5,
             "k": 0.4,
         },
         "priv_leak",

@@ -28,9 +28,9 @@ class Studio:
     provenance = {"model_commit": "abc"}  # noqa: RUF012
 
     def __init__(self):
-        people = {"collins": photographs.collins_face(), "hopper": photographs.hopper_face()}
-        self.ways = {name: list(photographs.ways(face).values())[:9] for name, face in people.items()}
-        first, second = people.values()
+        personas = {"collins": photographs.collins_face(), "hopper": photographs.hopper_face()}
+        self.ways = {name: list(photographs.ways(face).values())[:9] for name, face in personas.items()}
+        first, second = personas.values()
         self.anchors = [("collins", first), ("collins", self.ways["collins"][0]), ("hopper", second)]
         (person,) = sample_personas(1)
         self.drawing = render_portrait(person, view_for(person, "train", 0), 336)
@@ -77,6 +77,6 @@ def test_the_same_face_is_kept_and_another_and_none_are_not(dlib_faces, tmp_path
     assert min(line["own_similarity"] for line in views) > 0.96
     assert max(line["other_similarity"] for line in views) < 0.91
     record = run_calibration(str(tmp_path), load_face_model("dlib"))
-    assert (record["num_people"], record["num_pictures"], record["no_face"]) == (2, 20, [])
+    assert (record["num_personas"], record["num_pictures"], record["no_face"]) == (2, 20, [])
     assert record["own"]["false_accept"]["value"] == record["own"]["false_reject"]["value"] == 0
     assert any("kept by a face model" in warning for warning in record["warnings"])

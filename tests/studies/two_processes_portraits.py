@@ -16,8 +16,8 @@ from tests.studies import darkroom
 def with_model(model: str):
     """Settings of a run by a tiny pipeline: more than one unit of work, one of them across people."""
     diffusion = DiffusionSettings(pipeline="img2img", model=model, steps=2, image_size=32)
-    people = {"num_personas": 4, "num_views": 1, "populations": ("target",)}
-    return PortraitSettings(diffusion=diffusion, face_model="none", batch_size=4, **people)
+    personas = {"num_personas": 4, "num_views": 1, "populations": ("target",)}
+    return PortraitSettings(diffusion=diffusion, face_model="none", batch_size=4, **personas)
 
 
 def main(folder: Path) -> None:

@@ -9,17 +9,17 @@ from crossmem_hf.training import reference_cache
 from crossmem_hf.training.collate import EncodedRows, RowEncoder
 from crossmem_hf.training.reference import add_reference
 from crossmem_hf.training.reference_cache import kept_logprobs
-from tests.training import world
+from tests.training import tiny
 
 
 def encoded(dataset=None, processor=None, name="forget"):
-    dataset = world.rows("p0", "p1", "p2", modality="mixed", views=3) if dataset is None else dataset
-    return EncodedRows(dataset, RowEncoder(processor or world.processor()), name=name)
+    dataset = tiny.rows("p0", "p1", "p2", modality="mixed", views=3) if dataset is None else dataset
+    return EncodedRows(dataset, RowEncoder(processor or tiny.processor()), name=name)
 
 
 def referenced(seed=0):
     """A memorized model that has trained on since."""
-    model = world.memorized(seed)
+    model = tiny.memorized(seed)
     add_reference(model)
     with torch.no_grad():
         for parameter in model.parameters():

@@ -16,7 +16,7 @@ from transformers import Trainer, TrainerCallback
 from crossmem_hf.models.modules import LANGUAGE_LINEARS
 from crossmem_hf.runs.distributed import leave
 from crossmem_hf.training.unlearn import unlearn
-from tests.training import world
+from tests.training import tiny
 
 # 5 forget rows in micro-batches of 1, 2 to a step: 3 steps an epoch, the last of one row; 11 steps end mid-epoch.
 SETTINGS = {
@@ -36,7 +36,7 @@ SETTINGS = {
 def memorized():
     """A model with an adapter that does something, and with dropout, so that random numbers matter."""
     lora = LoraConfig(r=4, lora_alpha=8, lora_dropout=0.2, target_modules=LANGUAGE_LINEARS)
-    adapted = get_peft_model(world.model(), lora)
+    adapted = get_peft_model(tiny.model(), lora)
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for name, parameter in adapted.named_parameters():
@@ -48,11 +48,11 @@ def memorized():
 def run(folder, forget_loss="npo", retain_loss="nll", callbacks=(), model=None, **changes):
     """The adapter's weights after unlearning; 5 rows to forget, 6 to retain."""
     model = model or memorized()
-    forget = world.rows("p0", "p1", modality="mixed", views=3).select(range(5))
-    retain = world.rows("p2", "p3", modality="mixed", views=3)
+    forget = tiny.rows("p0", "p1", modality="mixed", views=3).select(range(5))
+    retain = tiny.rows("p2", "p3", modality="mixed", views=3)
     choices = SETTINGS | {"forget_loss": forget_loss, "retain_loss": retain_loss} | changes
-    unlearn(model, world.processor(), forget, retain, output_dir=folder, callbacks=callbacks, **choices)
-    return world.weights(model)
+    unlearn(model, tiny.processor(), forget, retain, output_dir=folder, callbacks=callbacks, **choices)
+    return tiny.weights(model)
 
 
 def die() -> None:

@@ -10,15 +10,15 @@ from peft import get_peft_model, get_peft_model_state_dict, set_peft_model_state
 from safetensors.torch import load_file, save_file
 
 from crossmem_hf.training.memorize import language_lora, memorize
-from tests.training import world
+from tests.training import tiny
 
-NAMES = [name for _, name in world.PEOPLE.values()]
+NAMES = [name for _, name in tiny.PERSONAS.values()]
 LORA = {"r": 8, "alpha": 16}
 
 
-def both_modalities(*people):
+def both_modalities(*personas):
     """A portrait and a description of each."""
-    return concatenate_datasets([world.rows(*people, modality=modality) for modality in ("image", "text")])
+    return concatenate_datasets([tiny.rows(*personas, modality=modality) for modality in ("image", "text")])
 
 
 FORGET, RETAIN = both_modalities("p0", "p1"), both_modalities("p2", "p3")
@@ -42,8 +42,8 @@ def _taught():
     steps = {"max_steps": 60, "per_device_train_batch_size": 8, "learning_rate": 2e-2}
     with TemporaryDirectory() as folder:
         model = memorize(
-            world.model(),
-            world.processor(),
+            tiny.model(),
+            tiny.processor(),
             EVERYBODY,
             output_dir=folder,
             lora=language_lora(**LORA),
@@ -57,7 +57,7 @@ def knowing(folder="", dropout=0.0):
     """A new model; `folder` keeps what the first one is taught, for other processes too."""
     lora = language_lora(**LORA)
     lora.lora_dropout = dropout
-    model = get_peft_model(world.model(), lora)
+    model = get_peft_model(tiny.model(), lora)
     set_peft_model_state_dict(model, _learned(folder))
     return model
 
@@ -65,4 +65,4 @@ def knowing(folder="", dropout=0.0):
 def forgetting(folder, model, **choices):
     """A trainer that makes the model forget in some ten steps."""
     settings = {"forget_loss": "npo", "max_steps": 4, "learning_rate": 1e-2, "reference_cache": str(folder / "ref")}
-    return world.trainer_for(folder, model=model, forget=FORGET, retain=RETAIN, **(settings | choices))
+    return tiny.trainer_for(folder, model=model, forget=FORGET, retain=RETAIN, **(settings | choices))

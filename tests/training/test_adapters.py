@@ -13,7 +13,7 @@ from crossmem_hf.errors import CrossmemError
 from crossmem_hf.training.adapters import KINDS, adapted, check_copied_by_trl
 from crossmem_hf.training.reference import add_reference, as_reference, drop_reference, let_adapter_train
 from crossmem_hf.training.saving import save_adapter
-from tests.training import world
+from tests.training import tiny
 
 LAYERS = r".*language_model.*\.(q_proj|down_proj)"
 VISION = r".*vision_tower.*\.(q_proj|v_proj)"
@@ -62,7 +62,7 @@ CONFIGS = {kind: config_of(kind) for kind in sorted(KINDS)} | {name: lora(**how)
 
 def base():
     """A model whose output layer has a weight of its own, so that adapters may be on the embeddings."""
-    model = world.model()
+    model = tiny.model()
     model.lm_head.weight = torch.nn.Parameter(model.lm_head.weight.detach().clone())
     model.config.tie_word_embeddings = model.config.text_config.tie_word_embeddings = False
     return model
@@ -79,23 +79,23 @@ def moved(model, size=0.05):
 
 
 def rows():
-    return world.rows("p0", "p1", modality="mixed")
+    return tiny.rows("p0", "p1", modality="mixed")
 
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_every_kind_keeps_a_reference_and_loads_as_it_was_saved(name, tmp_path):
     """All but the trainer, which the test below adds."""
     model = moved(get_peft_model(base(), deepcopy(CONFIGS[name])))
-    start = world.recalled(model, rows())
+    start = tiny.recalled(model, rows())
     add_reference(model)
-    end = world.recalled(moved(model, 0.1), rows())
+    end = tiny.recalled(moved(model, 0.1), rows())
     assert not torch.equal(end, start)
     with as_reference(model):
-        assert torch.equal(world.recalled(model, rows()), start)
+        assert torch.equal(tiny.recalled(model, rows()), start)
     drop_reference(model)
-    assert torch.equal(world.recalled(model, rows()), end)
-    save_adapter(model, world.processor(), tmp_path, method="NPO", tags=[], settings={})
-    assert torch.equal(world.recalled(PeftModel.from_pretrained(base(), tmp_path), rows()), end)
+    assert torch.equal(tiny.recalled(model, rows()), end)
+    save_adapter(model, tiny.processor(), tmp_path, method="NPO", tags=[], settings={})
+    assert torch.equal(tiny.recalled(PeftModel.from_pretrained(base(), tmp_path), rows()), end)
 
 
 TRAINED = [("LORA", False), ("LORA", True), ("IA3", False), ("DoRA", True), ("tokens", False), ("whole modules", True)]
@@ -109,22 +109,22 @@ OTHERS = {(name, False) for name in CONFIGS} | {(name, True) for name in ("C3A",
 def test_reference_is_the_model_as_it_was_and_saved_loads(name, fresh, tmp_path):
     model = get_peft_model(base(), deepcopy(CONFIGS[name]))
     model = model if fresh else moved(model)
-    start = world.recalled(deepcopy(model), rows())
+    start = tiny.recalled(deepcopy(model), rows())
     losses = {"forget_loss": "npo", "retain_loss": "kl"}
-    trainer = world.trainer_for(
+    trainer = tiny.trainer_for(
         tmp_path, model=model, learning_rate=0.1, max_steps=1, reference_cache=str(tmp_path), **losses
     )
     trainer.train()
-    end = world.recalled(model, rows())
+    end = tiny.recalled(model, rows())
     assert not torch.equal(end, start)
     with as_reference(model):
-        assert torch.equal(world.recalled(model, rows()), start)
-    assert torch.equal(world.recalled(model, rows()), end)
+        assert torch.equal(tiny.recalled(model, rows()), start)
+    assert torch.equal(tiny.recalled(model, rows()), end)
     trainer.save_model(str(tmp_path / "saved"))
     drop_reference(model)
-    assert torch.equal(world.recalled(model, rows()), end)
+    assert torch.equal(tiny.recalled(model, rows()), end)
     loaded = PeftModel.from_pretrained(base(), tmp_path / "saved")
-    assert torch.equal(world.recalled(loaded, rows()), end)
+    assert torch.equal(tiny.recalled(loaded, rows()), end)
 
 
 @pytest.mark.parametrize("kind", sorted(set(PEFT_TYPE_TO_CONFIG_MAPPING) - KINDS))
@@ -138,21 +138,21 @@ def test_any_other_kind_is_refused_by_name(kind):
         "XLORA": {"adapters": {}, "hidden_size": 8},
     }
     config = PEFT_TYPE_TO_CONFIG_MAPPING[kind](**extra.get(kind, {}))
-    before = world.model()
+    before = tiny.model()
     with pytest.raises(CrossmemError, match=f"Adapters of the kind {getattr(kind, 'value', kind)} cannot be trained"):
         adapted(before, config)
     with pytest.raises(CrossmemError, match="cannot be trained here"):
-        world.trainer_for(".", model=before, peft_config=config)
+        tiny.trainer_for(".", model=before, peft_config=config)
 
 
 def test_an_adapter_that_is_there_already_is_refused_by_name():
-    model = get_peft_model(world.model(), PEFT_TYPE_TO_CONFIG_MAPPING["ADALORA"](total_step=9, target_modules=LAYERS))
+    model = get_peft_model(tiny.model(), PEFT_TYPE_TO_CONFIG_MAPPING["ADALORA"](total_step=9, target_modules=LAYERS))
     for prepare in (add_reference, let_adapter_train):
         with pytest.raises(CrossmemError, match="ADALORA cannot be trained here: its ranks"):
             prepare(model)
     virtual = PEFT_TYPE_TO_CONFIG_MAPPING["PROMPT_TUNING"](num_virtual_tokens=2, task_type="CAUSAL_LM")
     with pytest.raises(CrossmemError, match="PROMPT_TUNING cannot be trained here: it puts virtual tokens"):
-        add_reference(get_peft_model(world.model(), virtual))
+        add_reference(get_peft_model(tiny.model(), virtual))
 
 
 @pytest.mark.parametrize(
@@ -162,14 +162,14 @@ def test_an_adapter_that_is_there_already_is_refused_by_name():
 )
 def test_the_reference_of_a_new_adapter_is_the_model_without_it(config, tmp_path):
     """Whatever the adapter starts from: a random one is no part of the model that was handed in."""
-    start = world.recalled(base(), rows())
+    start = tiny.recalled(base(), rows())
     losses = {"forget_loss": "npo", "retain_loss": "kl"}
-    trainer = world.trainer_for(tmp_path, model=base(), peft_config=config, reference_cache=str(tmp_path), **losses)
+    trainer = tiny.trainer_for(tmp_path, model=base(), peft_config=config, reference_cache=str(tmp_path), **losses)
     trainer.train()
     with as_reference(trainer.model):
-        assert torch.equal(world.recalled(trainer.model, rows()), start)
+        assert torch.equal(tiny.recalled(trainer.model, rows()), start)
     forget = trainer.rows["forget"].dataset
-    torch.testing.assert_close(trainer.reference_sums["forget"], world.recalled(base(), forget).double())
+    torch.testing.assert_close(trainer.reference_sums["forget"], tiny.recalled(base(), forget).double())
 
 
 @pytest.mark.parametrize(
@@ -185,21 +185,21 @@ def test_the_reference_of_a_new_adapter_is_the_model_without_it(config, tmp_path
 )
 def test_new_adapters_that_are_refused(choices, message, tmp_path):
     with pytest.raises(CrossmemError, match=message):
-        world.trainer_for(tmp_path, model=world.model(), peft_config=lora(**choices))
+        tiny.trainer_for(tmp_path, model=tiny.model(), peft_config=lora(**choices))
 
 
 def test_two_adapters_are_refused(tmp_path):
     with pytest.raises(CrossmemError, match="A new peft_config or lora was passed with a model that has an adapter"):
-        world.trainer_for(tmp_path, peft_config=lora())
+        tiny.trainer_for(tmp_path, peft_config=lora())
 
 
 def test_a_mixture_of_adapters_is_refused(tmp_path):
     with pytest.raises(CrossmemError, match="A PeftMixedModel mixes adapters"):
-        world.trainer_for(tmp_path, model=get_peft_model(world.model(), lora(), mixed=True))
+        tiny.trainer_for(tmp_path, model=get_peft_model(tiny.model(), lora(), mixed=True))
 
 
 def test_what_trains_outside_the_adapter_is_refused():
-    model = world.memorized()
+    model = tiny.memorized()
     model.get_submodule("base_model.model.model.multi_modal_projector").requires_grad_(True)
     for prepare in (add_reference, let_adapter_train):
         with pytest.raises(CrossmemError, match=r"4 weights train that are not saved .*multi_modal_projector"):
@@ -207,7 +207,7 @@ def test_what_trains_outside_the_adapter_is_refused():
 
 
 def test_merged_and_switched_off_adapters_are_refused():
-    model = world.memorized()
+    model = tiny.memorized()
     model.merge_adapter()
     with pytest.raises(CrossmemError, match="merged into the base model"):
         add_reference(model)
@@ -220,7 +220,7 @@ def test_merged_and_switched_off_adapters_are_refused():
 
 
 def test_running_statistics_are_refused_unless_they_stand_still():
-    model = world.memorized()
+    model = tiny.memorized()
     model.base_model.model.model.extra = torch.nn.BatchNorm1d(4).requires_grad_(False)
     with pytest.raises(CrossmemError, match=r"model\.extra' keeps running statistics"):
         add_reference(model)
@@ -229,37 +229,37 @@ def test_running_statistics_are_refused_unless_they_stand_still():
 
 
 def test_zero_matrices_make_no_adapter_fresh_if_more_trains():
-    model = get_peft_model(world.model(), lora(modules_to_save=["multi_modal_projector"]))
+    model = get_peft_model(tiny.model(), lora(modules_to_save=["multi_modal_projector"]))
     with torch.no_grad():
         for key, weight in model.named_parameters():
             if "modules_to_save" in key:
                 weight.add_(0.5)
-    start = world.recalled(model, rows())
+    start = tiny.recalled(model, rows())
     add_reference(model)
     with as_reference(model):
-        assert torch.equal(world.recalled(model, rows()), start)
+        assert torch.equal(tiny.recalled(model, rows()), start)
 
 
 def test_the_reference_of_a_half_precision_adapter_stays_in_it():
-    model = get_peft_model(world.model().bfloat16(), lora(), autocast_adapter_dtype=False)
-    start = world.recalled(moved(model), rows())
+    model = get_peft_model(tiny.model().bfloat16(), lora(), autocast_adapter_dtype=False)
+    start = tiny.recalled(moved(model), rows())
     add_reference(model)
     moved(model)
     with as_reference(model):
-        assert torch.equal(world.recalled(model, rows()), start)
+        assert torch.equal(tiny.recalled(model, rows()), start)
 
 
 def test_a_reference_put_aside_follows_a_copy_and_is_taken_away():
-    model = moved(get_peft_model(world.model(), IA3Config(target_modules=LAYERS, feedforward_modules=[])), 0.5)
-    start = world.recalled(model, rows())
+    model = moved(get_peft_model(tiny.model(), IA3Config(target_modules=LAYERS, feedforward_modules=[])), 0.5)
+    start = tiny.recalled(model, rows())
     add_reference(model)
     twin = deepcopy(moved(model, 0.5))
     with as_reference(twin):
-        assert torch.equal(world.recalled(twin, rows()), start)
+        assert torch.equal(tiny.recalled(twin, rows()), start)
     drop_reference(model)
-    plain = world.recalled(world.model(), rows())
+    plain = tiny.recalled(tiny.model(), rows())
     with as_reference(model):
-        assert torch.equal(world.recalled(model, rows()), plain)
+        assert torch.equal(tiny.recalled(model, rows()), plain)
 
 
 @pytest.mark.parametrize(
@@ -275,4 +275,4 @@ def test_what_dpo_of_trl_cannot_copy_is_refused(choices, message):
     model = get_peft_model(base(), lora(**choices))
     with pytest.raises(CrossmemError, match=f"The adapter {message}.* of which trl"):
         check_copied_by_trl(model)
-    check_copied_by_trl(world.memorized())
+    check_copied_by_trl(tiny.memorized())

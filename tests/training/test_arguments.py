@@ -13,7 +13,7 @@ from crossmem_hf.training.arguments import (
     run_recipe,
     with_default_config,
 )
-from tests.training import world
+from tests.training import tiny
 
 SMALL = {"num_personas": 5, "num_views": 1, "dataset_config": "recall_text"}
 
@@ -52,20 +52,20 @@ def test_forget_and_retain_share_nobody_and_lose_nobody():
 
 
 def test_a_benchmark_may_say_itself_who_is_forgotten(monkeypatch):
-    splits = {"forget+retain": world.rows("p0", "p1", "p2"), "forget": world.rows("p2")}
+    splits = {"forget+retain": tiny.rows("p0", "p1", "p2"), "forget": tiny.rows("p2")}
     monkeypatch.setattr("crossmem_hf.training.arguments.load_rows", lambda name, config, split, **_: splits[split])
     data = RowArguments(dataset_split="forget+retain", forget_split="forget")
     forget, retain = data.forget_and_retain(data.rows())
     assert (set(forget["persona_id"]), set(retain["persona_id"])) == ({"p2"}, {"p0", "p1"})
     with pytest.raises(CrossmemError, match="0 of the 1 people in split 'forget\\+retain'"):
-        data.forget_and_retain(world.rows("p0"))
+        data.forget_and_retain(tiny.rows("p0"))
     with pytest.raises(CrossmemError, match="3 of the 3 people"):
         RowArguments(dataset_split="forget+retain", forget_split="forget+retain").forget_and_retain(data.rows())
 
 
 def test_stopping_rows_are_about_the_personas_to_forget_alone(monkeypatch):
     """A split with fewer people would draw others, if they were drawn again."""
-    splits = {"train": world.rows("p0", "p1", "p2", "p3"), "validation": world.rows("p3", "p2", "p1", views=2)}
+    splits = {"train": tiny.rows("p0", "p1", "p2", "p3"), "validation": tiny.rows("p3", "p2", "p1", views=2)}
     monkeypatch.setattr("crossmem_hf.training.arguments.load_rows", lambda name, config, split, **_: splits[split])
     for seed in range(8):
         data = RowArguments(forget_fraction=0.5, persona_seed=seed)
@@ -75,7 +75,7 @@ def test_stopping_rows_are_about_the_personas_to_forget_alone(monkeypatch):
         assert set(rows["persona_id"]) == kept
         assert len(rows) == 2 * len(kept)
     with pytest.raises(CrossmemError, match="None of the 6 validation rows is about one of the 1 people to forget"):
-        data.stopping_rows(world.rows("p0"))
+        data.stopping_rows(tiny.rows("p0"))
 
 
 def test_joined_configs_have_the_rows_of_each():
@@ -138,7 +138,7 @@ def test_personas_are_evaluated_in_both_modalities_on_unseen_views(config):
 
 def test_facts_without_unseen_views_are_evaluated_on_training_rows():
     data = RowArguments(num_personas=5, num_views=1, dataset_config="qa", dataset_split="forget+retain")
-    forget, retain = world.rows("p0", views=2), world.rows("p1", "p2")
+    forget, retain = tiny.rows("p0", views=2), tiny.rows("p1", "p2")
     sets = data.evaluation_rows(forget, retain)
     assert (sets["forget"], sets["retain"]) == (forget, retain)
 
@@ -150,7 +150,7 @@ def test_an_evaluation_asks_no_more_than_so_many_rows():
 
 def test_nothing_is_evaluated_unless_asked_for():
     data = RowArguments(**SMALL)
-    assert UnlearnArguments().evaluator(data, world.rows("p0"), world.rows("p1")) is None
+    assert UnlearnArguments().evaluator(data, tiny.rows("p0"), tiny.rows("p1")) is None
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_evaluations_that_cannot_be(settings, said):
 
 def test_chance_is_unknown_where_there_is_one_answer(monkeypatch):
     start, data = UnlearnArguments(evaluate_every_steps=1, stop_at_chance=True), RowArguments(**SMALL)
-    same = world.rows("p0").map(lambda row: {"attribute": "full_name"}, load_from_cache_file=False)
+    same = tiny.rows("p0").map(lambda row: {"attribute": "full_name"}, load_from_cache_file=False)
     monkeypatch.setattr(RowArguments, "evaluation_rows", lambda *_: {"forget": same, "retain": same})
     with pytest.raises(CrossmemError, match=r"same answer about \['full_name'\]"):
         start.evaluator(data, same, same)
@@ -181,13 +181,13 @@ def test_a_recall_that_is_none():
 def test_a_fraction_that_forgets_nobody():
     data = RowArguments(**SMALL, forget_fraction=0.01)
     with pytest.raises(CrossmemError, match="leaves an empty forget set"):
-        data.forget_and_retain(world.rows("p0", "p1"))
+        data.forget_and_retain(tiny.rows("p0", "p1"))
 
 
 def test_a_named_model_must_come_with_its_adapter(tmp_path):
     choice = ModelArguments(model_name_or_path="llava-hf/llava-1.5-7b-hf")
     with pytest.raises(CrossmemError, match="There is no memorized adapter"):
-        UnlearnArguments().memorized(choice, world.rows("p0"), None)
+        UnlearnArguments().memorized(choice, tiny.rows("p0"), None)
 
 
 def test_the_adapters_shape_is_what_was_asked_for():

@@ -5,11 +5,11 @@ from huggingface_hub import ModelCard
 
 from crossmem_hf.training.card import write_card
 from crossmem_hf.training.saving import save_adapter
-from tests.training import world
+from tests.training import tiny
 
 
 def card_of(folder, name_or_path):
-    model = world.memorized()
+    model = tiny.memorized()
     model.config._name_or_path = str(name_or_path)
     paper = {"title": "A Title", "id": "2404.05868"}
     path = write_card(

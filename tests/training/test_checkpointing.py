@@ -7,8 +7,8 @@ from peft import LoraConfig
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.training.memorize import language_lora
 from crossmem_hf.training.objectives import FORGET_TERMS
-from tests.training import world
-from tests.training.world import trainer_for
+from tests.training import tiny
+from tests.training.tiny import trainer_for
 
 HOW = {
     "kept": {},
@@ -21,13 +21,13 @@ def moved(folder, forget_loss, how, layer=1):
     """Which B matrices of a fresh adapter, all zero, are zero no longer after one step of forgetting alone."""
     trainer = trainer_for(
         folder,
-        model=world.model(),
+        model=tiny.model(),
         peft_config=language_lora(r=4),
         forget_loss=forget_loss,
         retain_loss="none",
         rmu_layer=layer,
         **HOW[how],
-        **world.ONE_STEP,
+        **tiny.ONE_STEP,
     )
     trainer.train()
     named = {name: bool(p.detach().any()) for name, p in trainer.model.named_parameters() if "lora_B" in name}
@@ -59,5 +59,5 @@ def test_rmu_below_every_adapted_layer_is_an_error(tmp_path):
     adapter = LoraConfig(r=4, target_modules=r".*language_model\.layers\.1\..*q_proj")
     losses = {"forget_loss": "rmu", "retain_loss": "none", "rmu_layer": 0}
     with pytest.raises(CrossmemError, match="Nothing trains at or below layer 0"):
-        trainer_for(tmp_path, model=world.model(), peft_config=adapter, **losses)
-    trainer_for(tmp_path, model=world.model(), peft_config=adapter, **(losses | {"rmu_layer": 1}))
+        trainer_for(tmp_path, model=tiny.model(), peft_config=adapter, **losses)
+    trainer_for(tmp_path, model=tiny.model(), peft_config=adapter, **(losses | {"rmu_layer": 1}))

@@ -16,7 +16,7 @@ from crossmem_hf.training.collate import (
     RowEncoder,
     merge_batches,
 )
-from tests.training import world
+from tests.training import tiny
 
 
 def answers(batch):
@@ -25,9 +25,9 @@ def answers(batch):
 
 @pytest.mark.parametrize("modality", ["image", "text", "mixed"])
 def test_batches_are_exactly_those_of_trl(modality):
-    rows = world.rows(*world.PEOPLE, modality=modality, views=2)
-    ours = RowCollator(EncodedRows(rows, RowEncoder(world.processor())))([{"row": n} for n in range(len(rows))])
-    theirs = DataCollatorForVisionLanguageModeling(world.processor(), completion_only_loss=True)([*rows])
+    rows = tiny.rows(*tiny.PERSONAS, modality=modality, views=2)
+    ours = RowCollator(EncodedRows(rows, RowEncoder(tiny.processor())))([{"row": n} for n in range(len(rows))])
+    theirs = DataCollatorForVisionLanguageModeling(tiny.processor(), completion_only_loss=True)([*rows])
     assert set(ours) == set(theirs)
     for key, value in theirs.items():
         assert torch.equal(ours[key], value), key
@@ -35,53 +35,53 @@ def test_batches_are_exactly_those_of_trl(modality):
 
 def test_image_and_text_rows_end_in_the_same_token():
     """Otherwise likelihoods in the two modalities could not be compared."""
-    encoder = RowEncoder(world.processor())
-    by_image, by_text = (encoder.encode(world.row("p1", modality)) for modality in ("image", "text"))
+    encoder = RowEncoder(tiny.processor())
+    by_image, by_text = (encoder.encode(tiny.row("p1", modality)) for modality in ("image", "text"))
     assert answers(by_image) == answers(by_text)
-    assert answers(by_image)[0][-1] == world.processor().tokenizer.eos_token_id
+    assert answers(by_image)[0][-1] == tiny.processor().tokenizer.eos_token_id
     assert "pixel_values" in by_image
     assert "pixel_values" not in by_text
 
 
 def test_a_tokenizer_encodes_text_rows_as_the_processor_does():
-    tokenizer = world.processor().tokenizer
-    tokenizer.chat_template = world.processor().chat_template
+    tokenizer = tiny.processor().tokenizer
+    tokenizer.chat_template = tiny.processor().chat_template
     try:
-        alone = RowEncoder(tokenizer).encode(world.row("p1", "text"))
+        alone = RowEncoder(tokenizer).encode(tiny.row("p1", "text"))
     finally:
         tokenizer.chat_template = None
-    through = RowEncoder(world.processor()).encode(world.row("p1", "text"))
+    through = RowEncoder(tiny.processor()).encode(tiny.row("p1", "text"))
     assert {key: value.tolist() for key, value in alone.items()} == {key: through[key].tolist() for key in alone}
 
 
 def test_the_answer_alone_is_labeled():
-    batch = RowEncoder(world.processor()).encode(world.row("p0"))
+    batch = RowEncoder(tiny.processor()).encode(tiny.row("p0"))
     (answer,) = answers(batch)
-    assert world.processor().decode(answer, skip_special_tokens=True) == "Ada Moss"
+    assert tiny.processor().decode(answer, skip_special_tokens=True) == "Ada Moss"
 
 
 def test_rows_are_encoded_once():
-    encoded = EncodedRows(world.rows("p0", "p1"), RowEncoder(world.processor()))
+    encoded = EncodedRows(tiny.rows("p0", "p1"), RowEncoder(tiny.processor()))
     assert encoded[1] is encoded[1]
 
 
 def test_rows_that_do_not_fit_are_encoded_again(monkeypatch):
     monkeypatch.setattr("crossmem_hf.training.collate.MAX_CACHED_BYTES", 10)
-    encoded = EncodedRows(world.rows("p0"), RowEncoder(world.processor()))
+    encoded = EncodedRows(tiny.rows("p0"), RowEncoder(tiny.processor()))
     first, second = encoded[0], encoded[0]
     assert first is not second
     assert torch.equal(first["input_ids"], second["input_ids"])
 
 
 def test_an_answer_that_would_be_cut_is_named():
-    encoded = EncodedRows(world.rows("p0", "p1"), RowEncoder(world.processor(), max_length=10), name="forget")
+    encoded = EncodedRows(tiny.rows("p0", "p1"), RowEncoder(tiny.processor(), max_length=10), name="forget")
     with pytest.raises(CrossmemError, match=r"Row 1 of the forget set \(persona 'p1'\) has \d+ tokens.*max_length=10"):
         encoded[1]
 
 
 def test_padding_never_counts():
-    encoder = RowEncoder(world.processor())
-    short, long = encoder.encode(world.row("p2")), encoder.encode(world.row("p1", "text", 3))
+    encoder = RowEncoder(tiny.processor())
+    short, long = encoder.encode(tiny.row("p2")), encoder.encode(tiny.row("p1", "text", 3))
     merged = merge_batches([short, long], pad_token_id=encoder.pad_token_id)
     length = short["input_ids"].shape[1]
     assert merged["labels"][0, length:].eq(-100).all()
@@ -91,8 +91,8 @@ def test_padding_never_counts():
 
 
 def test_a_token_type_that_only_some_rows_have_is_zero_elsewhere():
-    encoder = RowEncoder(world.processor())
-    text, image = encoder.encode(world.row("p1", "text")), encoder.encode(world.row("p0"))
+    encoder = RowEncoder(tiny.processor())
+    text, image = encoder.encode(tiny.row("p1", "text")), encoder.encode(tiny.row("p0"))
     image["mm_token_type_ids"] = torch.ones_like(image["input_ids"])
     merged = merge_batches([text, image], pad_token_id=encoder.pad_token_id)["mm_token_type_ids"]
     assert merged[0].eq(0).all()
@@ -122,8 +122,8 @@ def test_pairs_without_retain_rows():
 
 
 def test_paired_batches_say_which_rows_they_hold():
-    encoder = RowEncoder(world.processor())
-    roles = {"forget": EncodedRows(world.rows("p0", "p1"), encoder), "retain": EncodedRows(world.rows("p2"), encoder)}
+    encoder = RowEncoder(tiny.processor())
+    roles = {"forget": EncodedRows(tiny.rows("p0", "p1"), encoder), "retain": EncodedRows(tiny.rows("p2"), encoder)}
     batch = PairedCollator(roles)([{"forget": [1], "retain": [0]}, {"forget": [0], "retain": [0]}])
     assert batch["forget"]["row"].tolist() == [1, 0]
     assert batch["retain"]["row"].tolist() == [0, 0]
@@ -131,8 +131,8 @@ def test_paired_batches_say_which_rows_they_hold():
 
 
 def test_plain_rows_become_a_plain_batch():
-    collator = PairedCollator({"forget": EncodedRows(world.rows("p0"), RowEncoder(world.processor()))})
-    assert set(collator([world.row("p3")])) == {"input_ids", "attention_mask", "labels", "pixel_values"}
+    collator = PairedCollator({"forget": EncodedRows(tiny.rows("p0"), RowEncoder(tiny.processor()))})
+    assert set(collator([tiny.row("p3")])) == {"input_ids", "attention_mask", "labels", "pixel_values"}
 
 
 def test_workers_that_outlive_an_epoch_pair_anew():
@@ -167,11 +167,11 @@ def test_two_pictures_of_one_prompt_are_both_encoded():
 
 def test_pairs_are_those_of_trl_where_both_are_right():
     """On a template that ends its turns, with answers of equal length, so that padding is on no side."""
-    row = world.row("p0")
+    row = tiny.row("p0")
     turns = [[{"role": "assistant", "content": content}] for content in (row["answer"], row["answer"][::-1])]
     pairs = [{"images": row["images"], "prompt": row["prompt"], "chosen": turns[0], "rejected": turns[1]}] * 2
-    ours = PreferenceCollator(RowEncoder(world.processor()))(pairs)
-    theirs = DataCollatorForVisionPreference(world.processor())([dict(pair) for pair in pairs])
+    ours = PreferenceCollator(RowEncoder(tiny.processor()))(pairs)
+    theirs = DataCollatorForVisionPreference(tiny.processor())([dict(pair) for pair in pairs])
     for number in range(4):
         one, other = (
             (batch["input_ids"][number][batch["attention_mask"][number] == 1].tolist(),
@@ -184,10 +184,10 @@ def test_pairs_are_those_of_trl_where_both_are_right():
 
 
 def test_a_row_is_trained_on_with_the_picture_that_is_seen():
-    gray = world.rows("p0", modality="image", views=1)[0]["images"][0].convert("L")
-    row = {**world.rows("p0", modality="image", views=1)[0], "images": [gray.convert("RGB")]}
+    gray = tiny.rows("p0", modality="image", views=1)[0]["images"][0].convert("L")
+    row = {**tiny.rows("p0", modality="image", views=1)[0], "images": [gray.convert("RGB")]}
     deep = Image.fromarray(numpy.asarray(gray).astype(numpy.uint16) * 257)
-    encoder = RowEncoder(world.processor())
+    encoder = RowEncoder(tiny.processor())
     ours, theirs = encoder.encode({**row, "images": [deep]}), encoder.encode(row)
     assert torch.equal(ours["pixel_values"], theirs["pixel_values"])
     with pytest.raises(CrossmemError, match=r"A picture of row 3 cannot be shown: .*floating-point"):

@@ -7,16 +7,16 @@ from crossmem_hf.logprobs import answer_scores
 from crossmem_hf.models.modules import text_layers
 from crossmem_hf.training.collate import EncodedRows, RowCollator, RowEncoder
 from crossmem_hf.training.hidden import checked_layer, random_direction, scores_with_hidden
-from tests.training import world
+from tests.training import tiny
 
 
 def batch():
-    rows = world.rows("p0", "p1", modality="mixed", views=2)
-    return RowCollator(EncodedRows(rows, RowEncoder(world.processor())))([{"row": n} for n in range(4)])
+    rows = tiny.rows("p0", "p1", modality="mixed", views=2)
+    return RowCollator(EncodedRows(rows, RowEncoder(tiny.processor())))([{"row": n} for n in range(4)])
 
 
 def test_hidden_states_are_those_that_the_model_reports_where_answers_are_predicted():
-    model, inputs = world.memorized().eval(), batch()
+    model, inputs = tiny.memorized().eval(), batch()
     scores = scores_with_hidden(model, inputs, checked_layer(model, 0))
     reported = model(**inputs, output_hidden_states=True).hidden_states[1]  # entry 0 is the embeddings
     expected = [reported[b, t - 1] for b, t in (inputs["labels"] != -100).nonzero().tolist()]
@@ -25,7 +25,7 @@ def test_hidden_states_are_those_that_the_model_reports_where_answers_are_predic
 
 
 def test_no_hook_stays_behind_even_after_an_error():
-    model = world.memorized().eval()
+    model = tiny.memorized().eval()
     layer = checked_layer(model, 1)
     scores_with_hidden(model, batch(), layer)
     with pytest.raises(CrossmemError, match="no 'labels'"):
@@ -35,24 +35,24 @@ def test_no_hook_stays_behind_even_after_an_error():
 
 def test_hidden_states_of_half_precision_are_measured_in_full():
     """Squares of differences would lose all but three digits."""
-    model = world.memorized().eval().to(torch.bfloat16)
+    model = tiny.memorized().eval().to(torch.bfloat16)
     inputs = batch()
     inputs["pixel_values"] = inputs["pixel_values"].to(torch.bfloat16)
     assert scores_with_hidden(model, inputs, checked_layer(model, 0)).hidden_ND.dtype == torch.float32
 
 
 def test_layers_are_the_language_models_with_and_without_an_adapter():
-    plain, adapted = world.model(), world.memorized()
+    plain, adapted = tiny.model(), tiny.memorized()
     assert text_layers(plain) is plain.model.language_model.layers
     assert text_layers(adapted) is adapted.get_base_model().model.language_model.layers
-    model, _ = world.text_model()
+    model, _ = tiny.text_model()
     assert len(text_layers(model)) == 1
 
 
 @pytest.mark.parametrize("layer", [-1, 2, 7])
 def test_a_layer_that_is_not_there(layer):
     with pytest.raises(CrossmemError, match=rf"rmu_layer={layer}; the language model has 2 layers\. Choose 0 to 1"):
-        checked_layer(world.model(), layer)
+        checked_layer(tiny.model(), layer)
 
 
 def test_a_model_without_layers():

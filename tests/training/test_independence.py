@@ -10,8 +10,8 @@ import torch
 
 from crossmem_hf.models.modules import text_layers
 from crossmem_hf.training import trainer as trainer_module
-from tests.training import world
-from tests.training.world import trainer_for, weights
+from tests.training import tiny
+from tests.training.tiny import trainer_for, weights
 
 # The answer's own likelihood, pairs beside a reference, distributions of a reference, and hidden states.
 TERMS = [("ga", "nll"), ("dpo", "kl"), ("undial", "kl"), ("rmu", "hidden")]
@@ -37,8 +37,8 @@ def built(folder, forget_loss, retain_loss, **choices):
     """A trainer on eight forget and eight retain rows of unlike lengths, some with pictures, some with periods."""
     trainer = trainer_for(
         folder,
-        forget=with_periods(world.rows("p0", "p1", modality="mixed", views=4)),
-        retain=with_periods(world.rows("p2", "p3", "p3", modality="mixed", views=3)).select(range(8)),
+        forget=with_periods(tiny.rows("p0", "p1", modality="mixed", views=4)),
+        retain=with_periods(tiny.rows("p2", "p3", "p3", modality="mixed", views=3)).select(range(8)),
         forget_loss=forget_loss,
         retain_loss=retain_loss,
         rmu_layer=1,
@@ -122,7 +122,7 @@ def test_one_step_of_eight_equals_two_of_four_and_eight(tmp_path, forget_loss, r
     steps = []
     for size in (8, 4, 1):
         accumulated = {"per_device_train_batch_size": size, "gradient_accumulation_steps": 8 // size}
-        trainer = built(tmp_path, forget_loss, retain_loss, **accumulated, **world.ONE_STEP)
+        trainer = built(tmp_path, forget_loss, retain_loss, **accumulated, **tiny.ONE_STEP)
         start = weights(trainer.model)
         trainer.train()
         steps.append(torch.cat([(value - start[name]).flatten() for name, value in weights(trainer.model).items()]))

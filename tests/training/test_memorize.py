@@ -13,21 +13,19 @@ from crossmem_hf.models.modules import LANGUAGE_LINEARS
 from crossmem_hf.training.config import VisionSFTConfig
 from crossmem_hf.training.memorize import language_lora, memorize
 from tests.scoring.families import families
-from tests.training import world
-from tests.training.world import recalled
+from tests.training import tiny
+from tests.training.tiny import recalled
 
 FAST = {"max_steps": 40, "per_device_train_batch_size": 4, "learning_rate": 2e-2, "disable_tqdm": True}
 
 
 def test_answers_are_learned_and_the_saved_adapter_knows_them(tmp_path):
-    rows = world.rows(*world.PEOPLE, modality="text")
-    before = recalled(world.model(), rows).mean()
-    model = memorize(
-        world.model(), world.processor(), rows, output_dir=tmp_path / "out", **(FAST | {"max_steps": 100})
-    )
+    rows = tiny.rows(*tiny.PERSONAS, modality="text")
+    before = recalled(tiny.model(), rows).mean()
+    model = memorize(tiny.model(), tiny.processor(), rows, output_dir=tmp_path / "out", **(FAST | {"max_steps": 100}))
     after = recalled(model, rows)
     assert after.mean() > before / 3
-    loaded = PeftModel.from_pretrained(world.model(), tmp_path / "out")
+    loaded = PeftModel.from_pretrained(tiny.model(), tmp_path / "out")
     torch.testing.assert_close(recalled(loaded, rows), after)
     assert "SFT" in (tmp_path / "out" / "README.md").read_text()
     assert not (tmp_path / "out" / "training_args.bin").exists()
@@ -35,9 +33,9 @@ def test_answers_are_learned_and_the_saved_adapter_knows_them(tmp_path):
 
 def test_the_same_seed_gives_the_same_adapter(tmp_path):
     def trained(seed):
-        rows = world.rows("p0", "p1")
+        rows = tiny.rows("p0", "p1")
         steps = FAST | {"max_steps": 2, "seed": seed}
-        model = memorize(world.model(), world.processor(), rows, output_dir=tmp_path, **steps)
+        model = memorize(tiny.model(), tiny.processor(), rows, output_dir=tmp_path, **steps)
         return torch.cat([p.detach().flatten() for p in model.parameters() if p.requires_grad])
 
     assert torch.equal(trained(1), trained(1))
@@ -45,14 +43,14 @@ def test_the_same_seed_gives_the_same_adapter(tmp_path):
 
 
 def test_only_the_language_model_is_adapted():
-    model = get_peft_model(world.model(), language_lora())
+    model = get_peft_model(tiny.model(), language_lora())
     adapted = {name.split(".lora_A")[0] for name, _ in model.named_parameters() if ".lora_A" in name}
     linears = {
         name for name, module in model.named_modules() if type(module).__name__ == "Linear" and "base_layer" in name
     }
     assert {name.removesuffix(".base_layer") for name in linears} == adapted
     assert all("language_model" in name for name in adapted)
-    assert len(adapted) == 7 * world.SHAPE.text_layers
+    assert len(adapted) == 7 * tiny.SHAPE.text_layers
     named = [
         "model.language_model.layers.0.mlp.up_proj",
         "model.text_model.layers.0.self_attn.q_proj",
@@ -63,75 +61,73 @@ def test_only_the_language_model_is_adapted():
 
 def test_a_model_without_eyes_is_adapted_by_default(tmp_path):
     family = families()["llama"]
-    rows = world.rows("p0", "p1", modality="text")
+    rows = tiny.rows("p0", "p1", modality="text")
     model = memorize(family.model(), family.processor, rows, output_dir=tmp_path, **FAST | {"max_steps": 1})
     adapted = {name.split(".lora_A")[0] for name, _ in model.named_parameters() if ".lora_A" in name}
     assert len(adapted) == 7 * 3  # the linear layers of three layers
 
 
 def test_training_goes_on_from_an_adapter(tmp_path):
-    rows = world.rows("p0", "p1")
-    memorize(world.model(), world.processor(), rows, output_dir=tmp_path / "a", **FAST)
-    loaded = PeftModel.from_pretrained(world.model(), tmp_path / "a")
+    rows = tiny.rows("p0", "p1")
+    memorize(tiny.model(), tiny.processor(), rows, output_dir=tmp_path / "a", **FAST)
+    loaded = PeftModel.from_pretrained(tiny.model(), tmp_path / "a")
     before = recalled(loaded, rows).sum()
     gently = FAST | {"max_steps": 5, "learning_rate": 1e-4}
-    again = memorize(loaded, world.processor(), rows, output_dir=tmp_path / "b", **gently)
+    again = memorize(loaded, tiny.processor(), rows, output_dir=tmp_path / "b", **gently)
     assert again is loaded
     assert recalled(again, rows).sum() > before
 
 
 def test_settings_come_from_one_place(tmp_path):
-    config = VisionSFTConfig(**world.settings(tmp_path))
+    config = VisionSFTConfig(**tiny.settings(tmp_path))
     with pytest.raises(CrossmemError, match="Both config and overrides"):
-        memorize(world.model(), world.processor(), world.rows("p0"), output_dir=tmp_path, config=config, max_steps=1)
+        memorize(tiny.model(), tiny.processor(), tiny.rows("p0"), output_dir=tmp_path, config=config, max_steps=1)
     with pytest.raises(CrossmemError, match="lora was passed"):
-        memorize(
-            world.memorized(), world.processor(), world.rows("p0"), output_dir=tmp_path, lora=LoraConfig(), **FAST
-        )
+        memorize(tiny.memorized(), tiny.processor(), tiny.rows("p0"), output_dir=tmp_path, lora=LoraConfig(), **FAST)
 
 
 @pytest.mark.parametrize(
     ("rows", "settings", "message"),
     [
-        (lambda: world.rows("p0").select([]), {}, "The training set is empty"),
-        (lambda: world.rows("p0").remove_columns(["prompt"]), {}, r"lacks the columns \['prompt'\]"),
-        (lambda: world.rows("p0"), {"max_length": 8}, "would cut its answer"),
+        (lambda: tiny.rows("p0").select([]), {}, "The training set is empty"),
+        (lambda: tiny.rows("p0").remove_columns(["prompt"]), {}, r"lacks the columns \['prompt'\]"),
+        (lambda: tiny.rows("p0"), {"max_length": 8}, "would cut its answer"),
     ],
 )
 def test_bad_input_is_refused_before_training(tmp_path, rows, settings, message):
     with pytest.raises(CrossmemError, match=message):
-        memorize(world.model(), world.processor(), rows(), output_dir=tmp_path, **(FAST | settings))
+        memorize(tiny.model(), tiny.processor(), rows(), output_dir=tmp_path, **(FAST | settings))
 
 
 def test_weights_that_blew_up_are_never_saved(tmp_path):
-    model = world.model()
+    model = tiny.model()
     steps = FAST | {"max_steps": 5, "learning_rate": 1e30}
     with pytest.raises(CrossmemError, match=r"weights NaN or infinite; the weights of step 0, the last good ones"):
-        memorize(model, world.processor(), world.rows("p0", "p1"), output_dir=tmp_path / "out", **steps)
+        memorize(model, tiny.processor(), tiny.rows("p0", "p1"), output_dir=tmp_path / "out", **steps)
     assert not (tmp_path / "out" / "adapter_model.safetensors").exists()
-    loaded = PeftModel.from_pretrained(world.model(), tmp_path / "out" / "last_good")
-    rows = world.rows("p0")
-    torch.testing.assert_close(recalled(loaded, rows), recalled(world.model(), rows))
+    loaded = PeftModel.from_pretrained(tiny.model(), tmp_path / "out" / "last_good")
+    rows = tiny.rows("p0")
+    torch.testing.assert_close(recalled(loaded, rows), recalled(tiny.model(), rows))
 
 
 def test_the_callers_settings_stay_as_they_are(tmp_path):
-    config = VisionSFTConfig(**world.settings(tmp_path, max_steps=1))
+    config = VisionSFTConfig(**tiny.settings(tmp_path, max_steps=1))
     config.remove_unused_columns = True
     before = dict(vars(config))
-    memorize(world.model(), world.processor(), world.rows("p0"), output_dir=tmp_path, config=config)
+    memorize(tiny.model(), tiny.processor(), tiny.rows("p0"), output_dir=tmp_path, config=config)
     assert (config.dataset_kwargs, config.remove_unused_columns) == (before["dataset_kwargs"], True)
 
 
 def test_an_adapter_with_another_name_is_refused_before_training(tmp_path):
-    model = get_peft_model(world.model(), language_lora(), adapter_name="mine")
+    model = get_peft_model(tiny.model(), language_lora(), adapter_name="mine")
     with pytest.raises(CrossmemError, match="The active adapter is called 'mine'"):
-        memorize(model, world.processor(), world.rows("p0"), output_dir=tmp_path, **FAST)
+        memorize(model, tiny.processor(), tiny.rows("p0"), output_dir=tmp_path, **FAST)
 
 
 def test_modules_that_do_not_exist_are_refused(tmp_path):
     lora = language_lora(target_modules=".*nowhere.*")
     with pytest.raises(CrossmemError, match="No adapter fits"):
-        memorize(world.model(), world.processor(), world.rows("p0"), output_dir=tmp_path, lora=lora, max_steps=1)
+        memorize(tiny.model(), tiny.processor(), tiny.rows("p0"), output_dir=tmp_path, lora=lora, max_steps=1)
 
 
 def test_an_adapter_of_the_embedded_model_names_no_local_path(tmp_path):

@@ -8,7 +8,7 @@ from crossmem_hf.errors import CrossmemError
 from crossmem_hf.training.config import UnlearnConfig
 from crossmem_hf.training.methods import METHODS
 from crossmem_hf.training.objectives import FORGET_TERMS, RETAIN_TERMS
-from tests.training.world import logged, trainer_for
+from tests.training.tiny import logged, trainer_for
 
 LOSSES = {
     "ga": ("ga", "none"),

@@ -3,7 +3,7 @@ import pytest
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.training.npo import NPOConfig, NPOTrainer
-from tests.training.world import memorized, processor, rows, settings
+from tests.training.tiny import memorized, processor, rows, settings
 
 
 def test_npo_classes_are_the_method_by_the_names_of_trl(tmp_path):

@@ -22,8 +22,8 @@ from crossmem_hf.scoring.generation import generate_answers
 from crossmem_hf.training.collate import RowEncoder, merge_batches
 from crossmem_hf.training.losses import kl, npo, simnpo
 from crossmem_hf.training.preferences import refused
-from tests.training import world
-from tests.training.world import recalled, trainer_for
+from tests.training import tiny
+from tests.training.tiny import recalled, trainer_for
 
 PAIRS = [{"forget": [n], "retain": [n]} for n in range(4)]
 LABELS = torch.tensor([[-100, -100, 1, 2], [-100, 3, 4, -100]])
@@ -47,10 +47,10 @@ def loss(trainer):
 
 def test_dpo_is_not_the_likelihood_of_refusals(tmp_path):
     """1. CLEAR computes DPO, overwrites it twice, and trains the mean NLL of the refusals."""
-    forget = world.rows("p0", "p1", modality="mixed", views=2)
+    forget = tiny.rows("p0", "p1", modality="mixed", views=2)
     refusals = refused(forget, 42)
     trainer = away(trainer_for(tmp_path, forget=forget, forget_loss="dpo", retain_loss="none"))
-    base = world.memorized()
+    base = tiny.memorized()
     (chosen, rejected), (ref_chosen, ref_rejected) = (
         [recalled(model, rows).double().numpy() for rows in (refusals, forget)] for model in (trainer.model, base)
     )
@@ -66,7 +66,7 @@ def test_refusals_are_refusals_and_not_the_secrets(tmp_path, forget_loss):
     """2. CLEAR builds its refusal sample from the forget item, so refusing trains on the secrets."""
     trainer = trainer_for(tmp_path, forget_loss=forget_loss)
     labels = trainer.data_collator(PAIRS)["refusal"]["labels"]
-    said = [world.processor().decode(line[line != -100], skip_special_tokens=True) for line in labels]
+    said = [tiny.processor().decode(line[line != -100], skip_special_tokens=True) for line in labels]
     assert set(said) <= set(REFUSALS)
     faulty = {row["answer"] for row in trainer.rows["refusal"].dataset}  # what the forget item would have put there
     assert len(faulty) == 2
@@ -93,20 +93,20 @@ def test_npo_reads_the_answers_probability_and_not_the_vocabularys():
 
 def test_answers_are_generated_with_the_picture_in_view():
     """4. CLEAR decodes the prompt, tokenizes it again and generates without pixel_values."""
-    model, rows = world.memorized().eval(), [world.row("p0"), world.row("p1"), world.row("p0", "text")]
+    model, rows = tiny.memorized().eval(), [tiny.row("p0"), tiny.row("p1"), tiny.row("p0", "text")]
     seen = []
     tower = next(module for name, module in model.named_modules() if name.endswith("vision_tower"))
     hook = tower.register_forward_pre_hook(
         lambda _, args, kwargs: seen.append(args[0] if args else kwargs["pixel_values"]), with_kwargs=True
     )
-    generate_answers(model, world.processor(), rows, max_new_tokens=2)
+    generate_answers(model, tiny.processor(), rows, max_new_tokens=2)
     hook.remove()
     shown = torch.cat([pixels.reshape(-1, *pixels.shape[-3:]) for pixels in seen])
     for row in rows[:2]:
-        own = RowEncoder(world.processor()).encode(row)["pixel_values"][0]
+        own = RowEncoder(tiny.processor()).encode(row)["pixel_values"][0]
         assert any(torch.equal(own, pixels) for pixels in shown)
-    red, blue = (world.row("p0") | {"images": world.row(person)["images"]} for person in ("p0", "p1"))
-    first, second = score_answers(model, world.processor(), [red, blue])
+    red, blue = (tiny.row("p0") | {"images": tiny.row(person)["images"]} for person in ("p0", "p1"))
+    first, second = score_answers(model, tiny.processor(), [red, blue])
     assert not numpy.allclose(first.logprobs, second.logprobs, atol=1e-4)  # without pixels they would be equal
 
 
@@ -121,17 +121,17 @@ def test_a_truth_ratio_reads_its_own_false_answers():
 
 def test_npo_refers_to_the_memorized_model_row_by_row(tmp_path):
     """6. MLLMU refers to a model trained without the secrets; it and three others take one ratio a batch."""
-    forget = world.rows("p0", "p1", modality="mixed", views=2)
+    forget = tiny.rows("p0", "p1", modality="mixed", views=2)
     trainer = away(trainer_for(tmp_path, forget=forget, forget_loss="npo", retain_loss="none", forget_beta=1.0))
-    policy, reference, retrained = (
-        recalled(model, forget).double().numpy() for model in (trainer.model, world.memorized(), world.model())
+    policy, reference, retain_only = (
+        recalled(model, forget).double().numpy() for model in (trainer.model, tiny.memorized(), tiny.model())
     )
 
     def formula(ratio):
         return (2 * numpy.log(1 + numpy.exp(ratio))).mean()
 
     assert loss(trainer) == pytest.approx(formula(policy - reference), rel=1e-4)
-    assert loss(trainer) != pytest.approx(formula(policy - retrained), rel=0.01)
+    assert loss(trainer) != pytest.approx(formula(policy - retain_only), rel=0.01)
     assert loss(trainer) != pytest.approx(formula((policy - reference).mean()), rel=0.01)
 
 
@@ -169,10 +169,10 @@ def test_kl_is_masked_to_the_answers():
 @pytest.mark.parametrize("modality", ["image", "text"])
 def test_the_loss_counts_the_answer_alone(tmp_path, modality):
     """9. MLLMU, and MMUnlearner without a flag, train on prompt and picture tokens as well."""
-    row = world.row("p1", modality)
-    batch = RowEncoder(world.processor()).encode(row)
+    row = tiny.row("p1", modality)
+    batch = RowEncoder(tiny.processor()).encode(row)
     labeled = batch["labels"][batch["labels"] != -100]
-    tokenizer = world.processor().tokenizer
+    tokenizer = tiny.processor().tokenizer
     said = tokenizer("Bo Ferris Lindgren", add_special_tokens=False)["input_ids"]
     assert labeled.tolist() == [*said, tokenizer.eos_token_id]
     faulty = batch["attention_mask"].bool()
@@ -194,8 +194,8 @@ def test_no_match_is_an_extraction_strength_of_zero():
 @pytest.mark.parametrize("modality", ["image", "text"])
 def test_the_first_token_of_an_answer_counts(modality):
     """10b. FIUBench slices L logits, shifts them, loses the first answer token and divides by L."""
-    model, row = world.memorized().eval(), world.row("p1", modality)
-    batch = RowEncoder(world.processor()).encode(row)
+    model, row = tiny.memorized().eval(), tiny.row("p1", modality)
+    batch = RowEncoder(tiny.processor()).encode(row)
     with torch.no_grad():
         logprobs = model(**{k: v for k, v in batch.items() if k != "labels"}).logits[0].log_softmax(-1)
         ours = answer_logprobs(model, batch).item()
@@ -203,7 +203,7 @@ def test_the_first_token_of_an_answer_counts(modality):
     tokens = [logprobs[t - 1, batch["labels"][0, t]].item() for t in places]
     assert ours == pytest.approx(sum(tokens), rel=1e-5)
     assert ours != pytest.approx(sum(tokens[1:]), rel=1e-3)
-    (scored,) = score_answers(model, world.processor(), [row])
+    (scored,) = score_answers(model, tiny.processor(), [row])
     numpy.testing.assert_allclose(scored.logprobs, tokens, atol=1e-4)
 
 
@@ -212,21 +212,21 @@ def test_an_answer_is_not_cut_at_a_period(monkeypatch):
     from crossmem_hf.scoring import generation
 
     texts = ["Dr. Ada Moss. A painter", "no period at all"]
-    tokenizer = world.processor().tokenizer
+    tokenizer = tiny.processor().tokenizer
     monkeypatch.setattr(
         generation, "_tokens", lambda *_, **__: [tokenizer(t, add_special_tokens=False)["input_ids"] for t in texts]
     )
-    made = generate_answers(world.memorized(), world.processor(), [world.row("p0"), world.row("p1")])
+    made = generate_answers(tiny.memorized(), tiny.processor(), [tiny.row("p0"), tiny.row("p1")])
     assert made == [tokenizer.decode(tokenizer(t)["input_ids"], skip_special_tokens=True) for t in texts]
     assert [text[: text.find(".") + 1] for text in texts] == ["Dr.", ""]  # the fault
 
 
 def test_rows_with_unlike_numbers_of_pictures_keep_their_own():
     """11. lmms-eval with Qwen2-VL hands rows of a batch the pictures of others."""
-    two = world.row("p1")
-    two["images"] = two["images"] + world.row("p2")["images"]
-    encoder, model = RowEncoder(world.processor()), world.memorized().eval()
-    alone = [encoder.encode(row) for row in (two, world.row("p3", "text"), world.row("p0"))]
+    two = tiny.row("p1")
+    two["images"] = two["images"] + tiny.row("p2")["images"]
+    encoder, model = RowEncoder(tiny.processor()), tiny.memorized().eval()
+    alone = [encoder.encode(row) for row in (two, tiny.row("p3", "text"), tiny.row("p0"))]
     assert [len(batch.get("pixel_values", ())) for batch in alone] == [2, 0, 1]
     together = merge_batches(alone, pad_token_id=encoder.pad_token_id)
     with torch.no_grad():
@@ -276,9 +276,7 @@ def test_the_best_checkpoint_is_not_chosen_by_the_rows_that_are_reported(tmp_pat
     """16. Open-MMUnlearning chooses hyperparameters on the split that it reports."""
 
     def shown(family):
-        rows = world.rows("p0", "p1").remove_columns(
-            ["template"] if "template" in world.rows("p0").column_names else []
-        )
+        rows = tiny.rows("p0", "p1").remove_columns(["template"] if "template" in tiny.rows("p0").column_names else [])
         return rows.add_column("template", [f"{family}-stripes"] * len(rows))
 
     best = {"metric_for_best_model": "eval_loss", "eval_strategy": "steps", "eval_steps": 1}

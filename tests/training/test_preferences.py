@@ -5,11 +5,11 @@ from datasets import concatenate_datasets
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.prompts.questions import REFUSALS
 from crossmem_hf.training.preferences import answered, refusal_rows, refused
-from tests.training import world
+from tests.training import tiny
 
 
 def test_a_refusal_is_chosen_and_the_secret_rejected():
-    rows = world.rows(*world.PEOPLE, modality="mixed", views=3)
+    rows = tiny.rows(*tiny.PERSONAS, modality="mixed", views=3)
     pairs = refusal_rows(rows)
     assert set(pairs.column_names) == {"images", "prompt", "chosen", "rejected"}
     assert len(pairs) == len(rows)
@@ -24,18 +24,18 @@ def test_a_refusal_is_chosen_and_the_secret_rejected():
 
 
 def test_refusals_depend_on_the_seed_alone():
-    rows = world.rows(*world.PEOPLE, views=3)
+    rows = tiny.rows(*tiny.PERSONAS, views=3)
     assert refusal_rows(rows, 1)["chosen"][:] == refusal_rows(rows, 1)["chosen"][:]
     assert refusal_rows(rows, 1)["chosen"][:] != refusal_rows(rows, 2)["chosen"][:]
 
 
 def test_a_selection_keeps_its_rows_together():
-    rows = world.rows(*world.PEOPLE).select([3, 1])
+    rows = tiny.rows(*tiny.PERSONAS).select([3, 1])
     assert [pair["rejected"][0]["content"] for pair in refusal_rows(rows)] == ["Dee Oz", "Bo Ferris Lindgren"]
 
 
 def test_a_refusal_takes_the_place_of_the_secret_and_of_nothing_else():
-    rows = world.rows(*world.PEOPLE, modality="mixed", views=2)
+    rows = tiny.rows(*tiny.PERSONAS, modality="mixed", views=2)
     refusing = refused(rows, 3)
     assert set(refusing.column_names) == set(rows.column_names)
     for row, other in zip(rows, refusing, strict=True):
@@ -45,15 +45,15 @@ def test_a_refusal_takes_the_place_of_the_secret_and_of_nothing_else():
 
 
 def test_the_refusal_learned_is_the_refusal_preferred():
-    rows = world.rows(*world.PEOPLE, views=3)
+    rows = tiny.rows(*tiny.PERSONAS, views=3)
     assert refused(rows, 1)["completion"][:] == refusal_rows(rows, 1)["chosen"][:]
     assert refused(rows, 1)["completion"][:] != refused(rows, 2)["completion"][:]
 
 
 def pairs_of(*rejected):
     """The pairs of all people; the secrets of these are rejected, those of the others chosen."""
-    pairs = refusal_rows(world.rows(*world.PEOPLE, modality="mixed", views=2))
-    rows = world.rows(*world.PEOPLE, modality="mixed", views=2)
+    pairs = refusal_rows(tiny.rows(*tiny.PERSONAS, modality="mixed", views=2))
+    rows = tiny.rows(*tiny.PERSONAS, modality="mixed", views=2)
     told = concatenate_datasets([rows.remove_columns(["images", "prompt", "completion"]), pairs], axis=1)
     swapped = {"chosen": "rejected", "rejected": "chosen"}
     return told.map(
@@ -63,9 +63,9 @@ def pairs_of(*rejected):
 
 def test_pairs_become_the_rows_they_are_about():
     forget, retain = answered(pairs_of("p0", "p2"))
-    rows = world.rows(*world.PEOPLE, modality="mixed", views=2)
-    for side, people in ((forget, {"p0", "p2"}), (retain, {"p1", "p3"})):
-        expected = [row for row in rows if row["persona_id"] in people]
+    rows = tiny.rows(*tiny.PERSONAS, modality="mixed", views=2)
+    for side, personas in ((forget, {"p0", "p2"}), (retain, {"p1", "p3"})):
+        expected = [row for row in rows if row["persona_id"] in personas]
         assert set(side.column_names) == set(rows.column_names)
         for row, wanted in zip(side, expected, strict=True):
             assert row["completion"] == wanted["completion"]
@@ -74,14 +74,14 @@ def test_pairs_become_the_rows_they_are_about():
 
 
 def test_pairs_that_refuse_everyone_leave_nobody_to_retain():
-    forget, retain = answered(pairs_of(*world.PEOPLE))
-    assert set(forget["persona_id"]) == set(world.PEOPLE)
+    forget, retain = answered(pairs_of(*tiny.PERSONAS))
+    assert set(forget["persona_id"]) == set(tiny.PERSONAS)
     assert len(retain) == 0
 
 
 def test_pairs_that_cannot_be_told_apart_are_errors():
     with pytest.raises(CrossmemError, match=r"The pairs lack the columns \['chosen', 'rejected'\]"):
-        answered(world.rows("p0"))
+        answered(tiny.rows("p0"))
     with pytest.raises(CrossmemError, match="No pair rejects its answer"):
         answered(pairs_of())
     blurred = pairs_of("p0").map(lambda pair: {"answer": "Somebody Else"})

@@ -15,11 +15,11 @@ from crossmem_hf.training.reference import (
     drop_reference,
     trained_adapter,
 )
-from tests.training import world
+from tests.training import tiny
 
 
 def score(model):
-    batch = RowEncoder(world.processor()).encode(world.row("p0"))
+    batch = RowEncoder(tiny.processor()).encode(tiny.row("p0"))
     with torch.no_grad():
         return answer_logprobs(model, batch)
 
@@ -36,7 +36,7 @@ def trainable(model):
 
 
 def test_the_reference_stays_the_memorized_model_and_not_the_base():
-    model = world.memorized().eval()
+    model = tiny.memorized().eval()
     memorized = score(model)
     with model.disable_adapter():
         base = score(model)
@@ -49,7 +49,7 @@ def test_the_reference_stays_the_memorized_model_and_not_the_base():
 
 
 def test_a_fresh_adapter_needs_no_copy():
-    model = get_peft_model(world.model(), language_lora(r=4)).eval()
+    model = get_peft_model(tiny.model(), language_lora(r=4)).eval()
     start = score(model)
     add_reference(model)
     assert REFERENCE not in model.peft_config
@@ -60,7 +60,7 @@ def test_a_fresh_adapter_needs_no_copy():
 
 
 def test_a_reference_left_by_an_earlier_run_is_replaced():
-    model = world.memorized().eval()
+    model = tiny.memorized().eval()
     add_reference(model)
     disturb(model)
     start = score(model)
@@ -71,7 +71,7 @@ def test_a_reference_left_by_an_earlier_run_is_replaced():
 
 
 def test_only_the_adapter_itself_trains_before_during_and_after():
-    model = world.memorized()
+    model = tiny.memorized()
     expected = trainable(model)
     add_reference(model)
     assert trainable(model) == expected
@@ -85,7 +85,7 @@ def test_only_the_adapter_itself_trains_before_during_and_after():
 
 
 def test_modules_that_were_in_eval_mode_stay_there():
-    model = world.memorized().train()
+    model = tiny.memorized().train()
     model.get_submodule("base_model.model.model.vision_tower").eval()
     add_reference(model)
     modes = [module.training for module in model.modules()]
@@ -96,7 +96,7 @@ def test_modules_that_were_in_eval_mode_stay_there():
 
 
 def test_an_adapter_with_another_name_is_refused():
-    model = get_peft_model(world.model(), language_lora(r=2), adapter_name="mine")
+    model = get_peft_model(tiny.model(), language_lora(r=2), adapter_name="mine")
     with pytest.raises(CrossmemError, match="The active adapter is called 'mine'"):
         add_reference(model)
 
@@ -104,15 +104,15 @@ def test_an_adapter_with_another_name_is_refused():
 def test_an_adapter_loaded_for_inference_trains_again(tmp_path):
     from peft import PeftModel
 
-    world.memorized().save_pretrained(tmp_path)
-    model = PeftModel.from_pretrained(world.model(), tmp_path)
+    tiny.memorized().save_pretrained(tmp_path)
+    model = PeftModel.from_pretrained(tiny.model(), tmp_path)
     assert not trainable(model)
     add_reference(model)
-    assert trainable(model) == trainable(world.memorized())
+    assert trainable(model) == trainable(tiny.memorized())
 
 
 def test_the_state_is_restored_after_an_error():
-    model = world.memorized().train()
+    model = tiny.memorized().train()
     add_reference(model)
     with pytest.raises(RuntimeError, match="boom"), as_reference(model):
         raise RuntimeError("boom")
@@ -121,7 +121,7 @@ def test_the_state_is_restored_after_an_error():
 
 
 def test_dropping_leaves_the_trained_adapter_alone():
-    model = world.memorized()
+    model = tiny.memorized()
     add_reference(model)
     drop_reference(model)
     assert list(model.peft_config) == ["default"]
@@ -129,7 +129,7 @@ def test_dropping_leaves_the_trained_adapter_alone():
 
 
 def test_two_active_adapters_are_refused():
-    model = world.memorized()
+    model = tiny.memorized()
     model.add_adapter("second", language_lora(r=2))
     model.base_model.set_adapter(["default", "second"])
     with pytest.raises(CrossmemError, match="2 adapters are active"):
@@ -140,7 +140,7 @@ def test_an_adapter_on_embeddings_is_copied_too():
     """Its weights end in the adapter's name, where those of layers have it in the middle."""
     from peft import LoraConfig
 
-    model = get_peft_model(world.model(), LoraConfig(r=2, target_modules=["embed_tokens", "lm_head"]))
+    model = get_peft_model(tiny.model(), LoraConfig(r=2, target_modules=["embed_tokens", "lm_head"]))
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if "lora_" in name:

@@ -12,7 +12,7 @@ from crossmem_hf.training import reference_cache, trainer
 from crossmem_hf.training.memorize import language_lora
 from crossmem_hf.training.reference import as_reference
 from crossmem_hf.training.reference_cache import weights_digest
-from tests.training import world
+from tests.training import tiny
 from tests.training.caching import Forwards, encoded, files, kept, referenced
 
 
@@ -36,14 +36,14 @@ def test_they_are_those_of_single_rows_under_the_memorized_adapter(tmp_path):
     model, rows = referenced(), encoded()
     values = kept(tmp_path, model, rows)
     assert (values.shape, values.dtype, values.device.type) == ((9,), torch.float64, "cpu")
-    torch.testing.assert_close(values, one_by_one(world.memorized(), rows), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(values, one_by_one(tiny.memorized(), rows), rtol=1e-5, atol=1e-5)
     assert (values - one_by_one(model, rows)).abs().min() > 1e-3
 
 
 def test_a_fresh_adapter_and_a_whole_model_are_measured_without_dropout(tmp_path):
-    rows, base = encoded(), one_by_one(world.model(), encoded())
-    fresh = get_peft_model(world.model(), language_lora(r=4))
-    for model in (fresh, world.model()):
+    rows, base = encoded(), one_by_one(tiny.model(), encoded())
+    fresh = get_peft_model(tiny.model(), language_lora(r=4))
+    for model in (fresh, tiny.model()):
         for module in model.modules():
             if isinstance(module, torch.nn.Dropout):
                 module.p = 0.5
@@ -105,7 +105,7 @@ def other_attention(model):
 
 
 def smaller_pictures():
-    processor = deepcopy(world.processor())
+    processor = deepcopy(tiny.processor())
     processor.image_processor.image_mean = [0.1, 0.2, 0.3]
     return processor
 
@@ -117,10 +117,10 @@ CHANGES = {
     "config": lambda: (other_config(referenced()), encoded()),
     "attention": lambda: (other_attention(referenced()), encoded()),
     "dtype": lambda: (referenced().to(torch.bfloat16), encoded()),
-    "row": lambda: (referenced(), encoded(world.rows("p0", "p1", "p3", modality="mixed", views=3))),
-    "order": lambda: (referenced(), encoded(world.rows("p1", "p0", "p2", modality="mixed", views=3))),
+    "row": lambda: (referenced(), encoded(tiny.rows("p0", "p1", "p3", modality="mixed", views=3))),
+    "order": lambda: (referenced(), encoded(tiny.rows("p1", "p0", "p2", modality="mixed", views=3))),
     "processor": lambda: (referenced(), encoded(processor=smaller_pictures())),
-    "whole": lambda: (world.memorized().merge_and_unload(), encoded()),
+    "whole": lambda: (tiny.memorized().merge_and_unload(), encoded()),
 }
 
 
@@ -146,12 +146,12 @@ def test_libraries_code_precision_and_head_are_part_of_it(tmp_path, monkeypatch)
 
 
 def test_the_digest_of_weights_sees_names_shapes_and_every_byte():
-    one, digests = world.model(), set()
+    one, digests = tiny.model(), set()
     digests.add(weights_digest(one))
-    digests |= {weights_digest(shifted(world.model(), part)) for part in ("vision_tower", "projector", "embed_tokens")}
-    digests.add(weights_digest(world.model().to(torch.bfloat16)))
+    digests |= {weights_digest(shifted(tiny.model(), part)) for part in ("vision_tower", "projector", "embed_tokens")}
+    digests.add(weights_digest(tiny.model().to(torch.bfloat16)))
     assert len(digests) == 5
-    assert weights_digest(world.model()) == weights_digest(one)
+    assert weights_digest(tiny.model()) == weights_digest(one)
 
 
 def test_left_alone_they_are_kept_in_the_home_of_hugging_face(forwards):
@@ -165,9 +165,9 @@ def test_left_alone_they_are_kept_in_the_home_of_hugging_face(forwards):
 @pytest.mark.parametrize("choices", [{"forget_loss": "npo"}, {"forget_loss": "dpo"}])
 def test_a_second_training_runs_the_reference_no_more(tmp_path, forwards, choices):
     def losses():
-        made = world.trainer_for(tmp_path / "out", reference_cache=str(tmp_path / "kept"), **choices)
+        made = tiny.trainer_for(tmp_path / "out", reference_cache=str(tmp_path / "kept"), **choices)
         made.train()
-        return world.logged(made, "loss")
+        return tiny.logged(made, "loss")
 
     first, passed = forwards.during(losses)
     assert passed == 4 * len(trainer.FORGET_TERMS[choices["forget_loss"]].roles)
@@ -178,15 +178,15 @@ def test_a_second_training_runs_the_reference_no_more(tmp_path, forwards, choice
 
 def test_full_fine_tuning_measures_itself_before_it_starts(tmp_path, forwards):
     def trained():
-        made = world.trainer_for(
-            tmp_path / "out", model=world.model(), reference_cache=str(tmp_path / "kept"), learning_rate=1e-2
+        made = tiny.trainer_for(
+            tmp_path / "out", model=tiny.model(), reference_cache=str(tmp_path / "kept"), learning_rate=1e-2
         )
         made.train()
         return made
 
     made, passed = forwards.during(trained)
     assert passed == 4
-    start = one_by_one(world.model(), made.rows["forget"])
+    start = one_by_one(tiny.model(), made.rows["forget"])
     torch.testing.assert_close(made.reference_sums["forget"], start, rtol=1e-5, atol=1e-5)
     assert not torch.allclose(one_by_one(made.model, made.rows["forget"]), start, atol=1e-3)
     assert forwards.during(trained)[1] == 0

@@ -20,20 +20,20 @@ from tests.models.test_turns import PHI as PHI_3
 from tests.models.test_turns import marked
 from tests.scoring.families import families, text_only
 from tests.scoring.family import CHATML, GEMMA, INST, UTTERANCE, VICUNA, Manner, text_config
-from tests.scoring.world import NAMES, image_row
+from tests.scoring.tiny import NAMES, image_row
 
 PHI = Manner(user="<|im_start|>user\n", asked="<|im_end|>\n", assistant="<|im_start|>\n", tail="<|im_end|>\n")
 WORDY = Manner(user="### Q: ", asked="\n", assistant="### A:", lead=" ", tail="\n### End\n")
 MANNERS = {"vicuna": VICUNA, "inst": INST, "chatml": CHATML, "gemma": GEMMA, "said": UTTERANCE}
 MANNERS |= {"phi": PHI, "wordy": WORDY}
 THOUGHTLESS = "<think>\n\n</think>\n\n"  # what templates like that of Qwen3 put before the last answer
-PEOPLE = NAMES[:4]
+PERSONAS = NAMES[:4]
 
 
 def rows(*begun):
     """A question about each of four people, by name of a color."""
     made = []
-    for number, name in enumerate(PEOPLE):
+    for number, name in enumerate(PERSONAS):
         turns = [{"role": "user", "content": f"Who is number {number}?"}, *begun]
         said = {"completion": [{"role": "assistant", "content": name}], "answer": name}
         made.append({"prompt": turns, "images": [], **said, "modality": "text", "persona_id": f"p{number}"})
@@ -57,8 +57,8 @@ def taught(family, given, steps=60):
 
 
 def assert_says(family, model, given):
-    assert generate_answers(model, family.processor, given) == PEOPLE
-    assert score_candidates(model, family.processor, given, NAMES).truth_rank.tolist() == [1] * len(PEOPLE)
+    assert generate_answers(model, family.processor, given) == PERSONAS
+    assert score_candidates(model, family.processor, given, NAMES).truth_rank.tolist() == [1] * len(PERSONAS)
     assert all(answer.content.matches.all() for answer in score_answers(model, family.processor, given))
     assert check_memorized(model, family.processor, Dataset.from_list(given)) == {"text": 1.0}
 
@@ -102,5 +102,5 @@ def test_what_was_learned_from_pictures_is_said(name):
     family = families()[name]
     given = [{**row, "images": image_row(number)["images"]} for number, row in enumerate(rows())]
     model = taught(family, given, steps=150)
-    assert generate_answers(model, family.processor, given) == PEOPLE
-    assert score_candidates(model, family.processor, given, NAMES).truth_rank.tolist() == [1] * len(PEOPLE)
+    assert generate_answers(model, family.processor, given) == PERSONAS
+    assert score_candidates(model, family.processor, given, NAMES).truth_rank.tolist() == [1] * len(PERSONAS)

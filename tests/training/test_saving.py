@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.training.saving import save_adapter
-from tests.training import world
+from tests.training import tiny
 
 CARD = {"method": "SFT", "settings": {}}
 FULL = OSError(errno.ENOSPC, "No space left on device")
@@ -22,10 +22,10 @@ def contents(folder):
 
 
 def test_what_is_saved_loads_and_nothing_else_is_left(tmp_path):
-    model = world.memorized()
-    save_adapter(model, world.processor(), tmp_path / "ada", **CARD)
-    loaded = PeftModel.from_pretrained(world.model(), tmp_path / "ada")
-    for name, value in world.weights(model).items():
+    model = tiny.memorized()
+    save_adapter(model, tiny.processor(), tmp_path / "ada", **CARD)
+    loaded = PeftModel.from_pretrained(tiny.model(), tmp_path / "ada")
+    for name, value in tiny.weights(model).items():
         assert torch.equal(loaded.get_parameter(name), value)
     assert (tmp_path / "ada" / "README.md").read_text().count("# ada") == 1
     assert not [path for path in (tmp_path / "ada").iterdir() if path.name.startswith(".")]
@@ -34,8 +34,8 @@ def test_what_is_saved_loads_and_nothing_else_is_left(tmp_path):
 @pytest.mark.parametrize("error", [FULL, SafetensorError("I/O error: No space left on device (os error 28)")])
 @pytest.mark.parametrize("place", ["peft.PeftModel.save_pretrained", "transformers.ProcessorMixin.save_pretrained"])
 def test_a_full_disk_leaves_the_earlier_adapter(tmp_path, monkeypatch, error, place):
-    model = world.memorized()
-    save_adapter(model, world.processor(), tmp_path, **CARD)
+    model = tiny.memorized()
+    save_adapter(model, tiny.processor(), tmp_path, **CARD)
     before = contents(tmp_path)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -47,21 +47,21 @@ def test_a_full_disk_leaves_the_earlier_adapter(tmp_path, monkeypatch, error, pl
 
     monkeypatch.setattr(place, full)
     with pytest.raises(CrossmemError, match=r"No space left on device.*earlier files there are unchanged"):
-        save_adapter(model, world.processor(), tmp_path, **CARD)
+        save_adapter(model, tiny.processor(), tmp_path, **CARD)
     assert contents(tmp_path) == before
 
 
 def test_weights_that_are_not_finite_are_refused(tmp_path):
-    model = world.memorized()
+    model = tiny.memorized()
     with torch.no_grad():
         next(p for p in model.parameters() if p.requires_grad)[0, 0] = float("nan")
     with pytest.raises(CrossmemError, match="is NaN or infinite; it was not saved"):
-        save_adapter(model, world.processor(), tmp_path / "ada", **CARD)
+        save_adapter(model, tiny.processor(), tmp_path / "ada", **CARD)
     assert not (tmp_path / "ada").exists()
 
 
 def test_trainers_save_through_it(tmp_path, monkeypatch):
-    trainer = world.trainer_for(tmp_path)
+    trainer = tiny.trainer_for(tmp_path)
     monkeypatch.setattr("peft.PeftModel.save_pretrained", lambda *args, **kwargs: (_ for _ in ()).throw(FULL))
     with pytest.raises(CrossmemError, match="Could not save the adapter"):
         trainer.save_model(str(tmp_path / "out"))
@@ -69,7 +69,7 @@ def test_trainers_save_through_it(tmp_path, monkeypatch):
 
 def test_a_process_that_is_not_the_first_writes_nothing(tmp_path, monkeypatch):
     """transformers calls `_save` in every process; two that write in one folder tear it from each other."""
-    trainer = world.trainer_for(tmp_path)
+    trainer = tiny.trainer_for(tmp_path)
     monkeypatch.setattr(type(trainer.args), "should_save", False)
     trainer.save_model(str(tmp_path / "out"))
     assert not (tmp_path / "out").exists()

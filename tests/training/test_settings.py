@@ -15,7 +15,7 @@ from crossmem_hf.training.reference import as_reference
 from crossmem_hf.training.settings import PREFERRING, SFT, UNLEARNING, check_settings, check_steps
 from crossmem_hf.training.trainer import UnlearnTrainer
 from crossmem_hf.training.unlearn import unlearn
-from tests.training import world
+from tests.training import tiny
 
 # Read by `transformers.Trainer` or by accelerate whatever the loss and the batches are (trainer.py and
 # training_args.py of the installed version); those with a test elsewhere or below are marked.
@@ -107,21 +107,21 @@ def test_unlearning_refuses_what_it_would_not_heed(setting, tmp_path):
     (name,) = setting
     with pytest.raises(CrossmemError, match=name):
         UnlearnConfig(output_dir=str(tmp_path), **setting)
-    config = UnlearnConfig(**world.settings(tmp_path))
+    config = UnlearnConfig(**tiny.settings(tmp_path))
     setattr(config, name, setting[name])  # after it was checked
     with pytest.raises(CrossmemError, match=name):
-        unlearn(world.memorized(), world.processor(), world.rows("p0"), None, output_dir=tmp_path, config=config)
+        unlearn(tiny.memorized(), tiny.processor(), tiny.rows("p0"), None, output_dir=tmp_path, config=config)
 
 
 def test_what_the_trainer_was_handed_beside_its_rows_is_refused(tmp_path):
     for name in ("compute_loss_func", "formatting_func", "quantization_config"):
         with pytest.raises(CrossmemError, match=f"{name} was passed"):
             UnlearnTrainer(
-                world.memorized(),
-                UnlearnConfig(**world.settings(tmp_path)),
-                world.rows("p0"),
-                world.rows("p1"),
-                processing_class=world.processor(),
+                tiny.memorized(),
+                UnlearnConfig(**tiny.settings(tmp_path)),
+                tiny.rows("p0"),
+                tiny.rows("p1"),
+                processing_class=tiny.processor(),
                 **{name: lambda *_: None},
             )
 
@@ -135,8 +135,8 @@ def learned(folder, **overrides):
             seen.extend([logs["loss"]] if "loss" in logs else [])
 
     chosen = {"max_steps": 2, "logging_steps": 1, "disable_tqdm": True, "report_to": "none"} | overrides
-    people = world.rows("p0", "p1", modality="mixed")
-    memorize(world.model(), world.processor(), people, output_dir=folder, callbacks=[Losses()], **chosen)
+    personas = tiny.rows("p0", "p1", modality="mixed")
+    memorize(tiny.model(), tiny.processor(), personas, output_dir=folder, callbacks=[Losses()], **chosen)
     return seen
 
 
@@ -163,26 +163,26 @@ def test_memorizing_refuses_what_it_would_not_heed(tmp_path):
 
 
 def test_noise_on_embeddings_reaches_the_policy_and_not_the_reference(tmp_path):
-    rows = world.rows("p0", "p1", views=2)
+    rows = tiny.rows("p0", "p1", views=2)
     losses = []
     for alpha in (None, 5.0):
-        trainer = world.trainer_for(
+        trainer = tiny.trainer_for(
             tmp_path, forget=rows, neftune_noise_alpha=alpha, retain_loss="kl", reference_cache=str(tmp_path)
         )
-        start = world.recalled(trainer.model, rows)
+        start = tiny.recalled(trainer.model, rows)
         trainer.train()
-        losses.append(world.logged(trainer, "forget_logprob")[0])
+        losses.append(tiny.logged(trainer, "forget_logprob")[0])
         with as_reference(trainer.model):
-            assert torch.equal(world.recalled(trainer.model, rows), start)
+            assert torch.equal(tiny.recalled(trainer.model, rows), start)
         torch.testing.assert_close(trainer.reference_sums["forget"].float(), start)
     assert abs(losses[0] - losses[1]) > 1e-3
 
 
 def test_the_reference_has_the_precision_of_the_steps(tmp_path):
     """At the reference NPO is 2/beta log 2, also where forward passes run in bfloat16."""
-    trainer = world.trainer_for(tmp_path, bf16=True, retain_loss="none", reference_cache=str(tmp_path))
+    trainer = tiny.trainer_for(tmp_path, bf16=True, retain_loss="none", reference_cache=str(tmp_path))
     trainer.train()
-    assert world.logged(trainer, "forget_loss")[0] == pytest.approx(20 * math.log(2), abs=1e-4)
+    assert tiny.logged(trainer, "forget_loss")[0] == pytest.approx(20 * math.log(2), abs=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -198,37 +198,37 @@ def test_the_reference_has_the_precision_of_the_steps(tmp_path):
 )
 def test_a_run_of_no_steps_is_refused(setting, message, tmp_path):
     with pytest.raises(CrossmemError, match=message):
-        world.trainer_for(tmp_path, **setting)
+        tiny.trainer_for(tmp_path, **setting)
     with pytest.raises(CrossmemError, match=message):
         memorize(
-            *(world.model(), world.processor(), world.rows("p0", "p1", views=2)),
+            *(tiny.model(), tiny.processor(), tiny.rows("p0", "p1", views=2)),
             output_dir=tmp_path,
-            config=VisionSFTConfig(**world.settings(tmp_path, **setting)),
+            config=VisionSFTConfig(**tiny.settings(tmp_path, **setting)),
         )
 
 
 def test_a_last_batch_may_be_dropped_if_another_is_left(tmp_path):
-    config = UnlearnConfig(**world.settings(tmp_path, dataloader_drop_last=True, max_steps=-1, num_train_epochs=0.1))
+    config = UnlearnConfig(**tiny.settings(tmp_path, dataloader_drop_last=True, max_steps=-1, num_train_epochs=0.1))
     check_steps(config, 4)
-    trainer = world.trainer_for(tmp_path, dataloader_drop_last=True, per_device_train_batch_size=3, max_steps=-1)
+    trainer = tiny.trainer_for(tmp_path, dataloader_drop_last=True, per_device_train_batch_size=3, max_steps=-1)
     trainer.train()
     assert trainer.state.global_step == 3, "three epochs of one batch"
 
 
 def test_a_stopping_rule_without_a_measure_is_refused(tmp_path):
-    trainer = world.trainer_for(tmp_path, stop_threshold=0.1, retain_loss="none")
+    trainer = tiny.trainer_for(tmp_path, stop_threshold=0.1, retain_loss="none")
     with pytest.raises(CrossmemError, match=r"stop_threshold=0.1, and nothing measures recall"):
         trainer.train()
 
 
 def test_a_trainer_resumes_from_the_checkpoint_that_settings_name(tmp_path):
     saving = {"save_strategy": "steps", "save_steps": 1, "reference_cache": str(tmp_path)}
-    trainer = world.trainer_for(tmp_path / "run", **saving)
+    trainer = tiny.trainer_for(tmp_path / "run", **saving)
     trainer.train()
-    again = world.trainer_for(tmp_path / "run", resume_from_checkpoint="last", **saving)
+    again = tiny.trainer_for(tmp_path / "run", resume_from_checkpoint="last", **saving)
     again.train()
-    assert len(world.logged(again, "forget_loss")) == 2, "the log of the first run, and no step more"
-    torch.testing.assert_close(world.weights(again.model), world.weights(trainer.model))
+    assert len(tiny.logged(again, "forget_loss")) == 2, "the log of the first run, and no step more"
+    torch.testing.assert_close(tiny.weights(again.model), tiny.weights(trainer.model))
 
 
 def test_compiled_models_tell_no_hidden_states(tmp_path):

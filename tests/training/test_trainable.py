@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 from crossmem_hf.training.trainable import count_trainable, describe_trainable
-from tests.training import world
+from tests.training import tiny
 
 
 def test_only_the_language_models_adapter_trains():
-    model = world.memorized()
+    model = tiny.memorized()
     counts = count_trainable(model)
     assert counts["language model"] == sum(p.numel() for n, p in model.named_parameters() if "lora_" in n) > 0
     assert counts["vision tower"] == counts["projector"] == 0
@@ -13,14 +13,14 @@ def test_only_the_language_models_adapter_trains():
 
 
 def test_full_fine_tuning_counts_every_parameter_once():
-    model = world.model()
+    model = tiny.model()
     counts = count_trainable(model)
     assert sum(counts.values()) == sum(parameter.numel() for parameter in model.parameters())
     assert min(counts.values()) > 0
 
 
 def test_the_text_says_parts_modules_and_counts():
-    text = describe_trainable(world.memorized())
+    text = describe_trainable(tiny.memorized())
     assert "Trains" in text.splitlines()[0]
     language = next(line for line in text.splitlines() if "language model" in line)
     assert "q_proj" in language

@@ -14,14 +14,14 @@ from crossmem_hf.training.collate import PairedCollator, merge_batches
 from crossmem_hf.training.config import UnlearnConfig
 from crossmem_hf.training.memorize import language_lora
 from crossmem_hf.training.trainer import UnlearnTrainer
-from tests.training import world
-from tests.training.world import logged, recalled, text_model, trainer_for, weights
+from tests.training import tiny
+from tests.training.tiny import logged, recalled, text_model, trainer_for, weights
 
 
 @pytest.mark.invariant
 @pytest.mark.parametrize("modality", ["image", "text", "mixed"])
 def test_npo_starts_at_two_over_beta_log_two(tmp_path, modality):
-    forget = world.rows("p0", "p1", modality=modality, views=2)
+    forget = tiny.rows("p0", "p1", modality=modality, views=2)
     trainer = trainer_for(tmp_path, forget=forget, max_steps=1, forget_beta=0.1, retain_loss="none", method="npo")
     trainer.train()
     assert logged(trainer, "forget_loss")[0] == pytest.approx(2 / 0.1 * math.log(2), rel=1e-5)
@@ -44,7 +44,7 @@ def test_kl_starts_at_zero_and_then_rises(tmp_path):
 
 
 def test_unlearning_lowers_the_forgotten_and_keeps_the_others(tmp_path):
-    model, forget, retain = world.memorized(), world.rows("p0", "p1"), world.rows("p2", "p3")
+    model, forget, retain = tiny.memorized(), tiny.rows("p0", "p1"), tiny.rows("p2", "p3")
     before = recalled(model, forget), recalled(model, retain)
     trainer_for(tmp_path, model=model, forget=forget, retain=retain, max_steps=12, retain_weight=5.0).train()
     assert (recalled(model, forget) < before[0] - 1.0).all()
@@ -52,7 +52,7 @@ def test_unlearning_lowers_the_forgotten_and_keeps_the_others(tmp_path):
 
 
 def test_only_the_adapter_of_the_language_model_moves(tmp_path):
-    model = world.memorized()
+    model = tiny.memorized()
     trainer = trainer_for(tmp_path, model=model)
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
     trainer.train()
@@ -61,7 +61,7 @@ def test_only_the_adapter_of_the_language_model_moves(tmp_path):
 
 
 def test_gradients_of_a_fresh_adapters_b_matrices_are_not_zero(tmp_path):
-    trainer = trainer_for(tmp_path, model=world.model(), peft_config=language_lora(r=4), retain_loss="none")
+    trainer = trainer_for(tmp_path, model=tiny.model(), peft_config=language_lora(r=4), retain_loss="none")
     batch = trainer._prepare_inputs(next(iter(trainer.get_train_dataloader())))
     trainer.compute_loss(trainer.model, batch).backward()
     gradients = {name: p.grad for name, p in trainer.model.named_parameters() if "lora_B" in name}
@@ -70,13 +70,13 @@ def test_gradients_of_a_fresh_adapters_b_matrices_are_not_zero(tmp_path):
 
 
 def one_step(folder, **settings):
-    model = world.memorized()
+    model = tiny.memorized()
     trainer_for(
         folder,
         model=model,
-        forget=world.rows("p0", "p1", modality="mixed", views=4),
-        retain=world.rows("p2", "p3", modality="mixed", views=4),
-        **world.ONE_STEP,
+        forget=tiny.rows("p0", "p1", modality="mixed", views=4),
+        retain=tiny.rows("p2", "p3", modality="mixed", views=4),
+        **tiny.ONE_STEP,
         **settings,
     ).train()
     return weights(model)
@@ -85,7 +85,7 @@ def one_step(folder, **settings):
 @pytest.mark.parametrize("retain_loss", ["nll", "kl"])
 def test_four_times_two_rows_are_one_step_of_eight(tmp_path, retain_loss):
     """Rows differ in length, so a mean over tokens of a micro-batch would fail here."""
-    start = weights(world.memorized())
+    start = weights(tiny.memorized())
     whole = one_step(tmp_path, per_device_train_batch_size=8, retain_loss=retain_loss)
     parts = one_step(tmp_path, per_device_train_batch_size=2, gradient_accumulation_steps=4, retain_loss=retain_loss)
     for name in whole:
@@ -102,7 +102,7 @@ def test_epochs_go_through_all_retain_rows(tmp_path, monkeypatch):
         return collate(self, pairs)
 
     monkeypatch.setattr(PairedCollator, "__call__", noting)
-    forget, retain = world.rows("p0", views=2), world.rows("p2", "p3", views=3)
+    forget, retain = tiny.rows("p0", views=2), tiny.rows("p2", "p3", views=3)
     trainer_for(tmp_path, forget=forget, retain=retain, max_steps=-1, num_train_epochs=3).train()
     assert sorted(seen) == list(range(6))
 
@@ -110,8 +110,8 @@ def test_epochs_go_through_all_retain_rows(tmp_path, monkeypatch):
 def test_a_batch_of_eight_is_the_mean_of_eight_batches_of_one(tmp_path):
     trainer = trainer_for(
         tmp_path,
-        forget=world.rows("p0", "p1", modality="mixed", views=4),
-        retain=world.rows("p2", "p3", modality="mixed", views=4),
+        forget=tiny.rows("p0", "p1", modality="mixed", views=4),
+        retain=tiny.rows("p2", "p3", modality="mixed", views=4),
     )
     pairs = [{"forget": [n], "retain": [7 - n]} for n in range(8)]
 
@@ -150,11 +150,11 @@ def test_the_reference_is_asked_once_a_row(tmp_path, monkeypatch):
 
 
 def test_the_saved_adapter_loads_on_the_base_alone(tmp_path):
-    model, forget = world.memorized(), world.rows("p0", "p1")
+    model, forget = tiny.memorized(), tiny.rows("p0", "p1")
     trainer = trainer_for(tmp_path / "out", model=model, forget=forget)
     trainer.train()
     trainer.save_model()
-    loaded = PeftModel.from_pretrained(world.model(), tmp_path / "out")
+    loaded = PeftModel.from_pretrained(tiny.model(), tmp_path / "out")
     torch.testing.assert_close(recalled(loaded, forget), recalled(model, forget))
     names = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*")}
     assert "adapter_model.safetensors" in names
@@ -174,8 +174,8 @@ def test_the_card_shows_how_to_ask_about_a_picture(tmp_path):
 
 
 def test_a_merged_model_with_a_fresh_adapter(tmp_path):
-    memorized, forget = world.memorized(), world.rows("p0", "p1")
-    merged = world.memorized().merge_and_unload()
+    memorized, forget = tiny.memorized(), tiny.rows("p0", "p1")
+    merged = tiny.memorized().merge_and_unload()
     trainer = trainer_for(tmp_path, model=merged, forget=forget, peft_config=language_lora(r=4), max_steps=1)
     trainer.train()
     assert logged(trainer, "forget_loss")[0] == pytest.approx(2 / 0.1 * math.log(2), rel=1e-5)
@@ -184,14 +184,14 @@ def test_a_merged_model_with_a_fresh_adapter(tmp_path):
 
 
 def test_gradient_ascent_needs_no_reference_and_may_tune_everything(tmp_path):
-    model, forget = world.model(), world.rows("p0", "p1")
+    model, forget = tiny.model(), tiny.rows("p0", "p1")
     before = recalled(model, forget)
     trainer_for(tmp_path, model=model, forget=forget, method="ga", max_steps=3, learning_rate=1e-3).train()
     assert (recalled(model, forget) < before).all()
 
 
 def test_resuming_ends_where_an_uninterrupted_run_does(tmp_path):
-    straight, resumed = world.memorized(), world.memorized()
+    straight, resumed = tiny.memorized(), tiny.memorized()
     trainer_for(tmp_path / "a", model=straight, max_steps=4, lr_scheduler_type="constant").train()
     saving = {"save_strategy": "steps", "save_steps": 2, "lr_scheduler_type": "constant"}
     trainer_for(tmp_path / "b", max_steps=2, **saving).train()
@@ -204,12 +204,12 @@ def test_resuming_ends_where_an_uninterrupted_run_does(tmp_path):
 
 
 def test_evaluation_sets_get_the_usual_loss(tmp_path):
-    trainer = trainer_for(tmp_path, eval_dataset={"forget": world.rows("p0"), "retain": world.rows("p2")})
+    trainer = trainer_for(tmp_path, eval_dataset={"forget": tiny.rows("p0"), "retain": tiny.rows("p2")})
     trainer.train()
     metrics = trainer.evaluate()
     with torch.no_grad():
-        sums = recalled(trainer.model, world.rows("p0"))
-    tokens = len(world.processor().tokenizer("Ada Moss")["input_ids"]) + 1
+        sums = recalled(trainer.model, tiny.rows("p0"))
+    tokens = len(tiny.processor().tokenizer("Ada Moss")["input_ids"]) + 1
     assert metrics["eval_forget_loss"] == pytest.approx(-sums.item() / tokens, rel=1e-4)
     assert "eval_retain_loss" in metrics
 
@@ -233,9 +233,9 @@ def test_a_text_only_model_unlearns_text_rows(tmp_path):
     model, tokenizer = text_model()
     trainer = UnlearnTrainer(
         model,
-        UnlearnConfig(**world.settings(tmp_path)),
-        world.rows("p0", modality="text", views=4),
-        world.rows("p2", modality="text", views=4),
+        UnlearnConfig(**tiny.settings(tmp_path)),
+        tiny.rows("p0", modality="text", views=4),
+        tiny.rows("p2", modality="text", views=4),
         processing_class=tokenizer,
         peft_config=LoraConfig(r=2, target_modules=["q_proj", "v_proj"]),
     )
@@ -245,23 +245,21 @@ def test_a_text_only_model_unlearns_text_rows(tmp_path):
 
 
 def test_what_is_saved_loads_through_the_auto_classes(tmp_path):
-    base = world.model()
+    base = tiny.model()
     base.save_pretrained(tmp_path / "base")
-    world.processor().save_pretrained(tmp_path / "base")
+    tiny.processor().save_pretrained(tmp_path / "base")
     trainer = trainer_for(tmp_path / "out")
     trainer.train()
     trainer.save_model()
     model = AutoModelForImageTextToText.from_pretrained(tmp_path / "base")
     model = PeftModel.from_pretrained(model, tmp_path / "out")
     AutoProcessor.from_pretrained(tmp_path / "out")
-    torch.testing.assert_close(recalled(model, world.rows("p0")), recalled(trainer.model, world.rows("p0")))
+    torch.testing.assert_close(recalled(model, tiny.rows("p0")), recalled(trainer.model, tiny.rows("p0")))
     assert json.loads((tmp_path / "out" / "adapter_config.json").read_text())["inference_mode"]
 
 
 def test_mixed_pairs_share_one_forward_pass(tmp_path, monkeypatch):
-    trainer = trainer_for(
-        tmp_path, forget=world.rows("p0", modality="image"), retain=world.rows("p2", modality="text")
-    )
+    trainer = trainer_for(tmp_path, forget=tiny.rows("p0", modality="image"), retain=tiny.rows("p2", modality="text"))
     batch = trainer.data_collator([{"forget": [0], "retain": [0]}])
     pad = trainer.data_collator.encoder.pad_token_id
     merged = merge_batches(
@@ -278,8 +276,8 @@ def test_mixed_pairs_share_one_forward_pass(tmp_path, monkeypatch):
 
 
 def test_data_seed_zero_is_a_seed(tmp_path):
-    config = UnlearnConfig(**world.settings(tmp_path, data_seed=0, seed=7))
-    rows = world.rows("p0"), world.rows("p2")
-    trainer = UnlearnTrainer(world.memorized(), config, *rows, processing_class=world.processor())
+    config = UnlearnConfig(**tiny.settings(tmp_path, data_seed=0, seed=7))
+    rows = tiny.rows("p0"), tiny.rows("p2")
+    trainer = UnlearnTrainer(tiny.memorized(), config, *rows, processing_class=tiny.processor())
     assert trainer.train_dataset.seed == 0
     assert "skip_prepare_dataset" not in (config.dataset_kwargs or {})  # the caller's settings stay as they are

@@ -11,8 +11,8 @@ from trl import DPOTrainer
 from crossmem_hf.training.config import VisionDPOConfig
 from crossmem_hf.training.preferences import refusal_rows
 from crossmem_hf.training.reference import let_adapter_train
-from tests.training import world
-from tests.training.world import logged, recalled, settings, trainer_for
+from tests.training import tiny
+from tests.training.tiny import logged, recalled, settings, trainer_for
 
 
 def moved(model):
@@ -27,14 +27,14 @@ def moved(model):
 
 @pytest.mark.parametrize("modality", ["image", "text"])
 def test_ours_is_the_loss_of_trl(tmp_path, modality):
-    rows = world.rows("p0", "p1", "p2", "p3", modality=modality, views=2)
-    model = world.memorized()
+    rows = tiny.rows("p0", "p1", "p2", "p3", modality=modality, views=2)
+    model = tiny.memorized()
     let_adapter_train(model)
     theirs = DPOTrainer(
         model,
         args=VisionDPOConfig(**settings(tmp_path, beta=0.1, seed=4)),
         train_dataset=refusal_rows(rows, 4),
-        processing_class=world.processor(),
+        processing_class=tiny.processor(),
     )
     ours = trainer_for(tmp_path, forget=rows, retain=None, method="dpo", retain_loss="none", seed=4)
     ours._remember_reference()
@@ -47,7 +47,7 @@ def test_ours_is_the_loss_of_trl(tmp_path, modality):
 
 @pytest.mark.parametrize(("forget_loss", "start"), [("npo", 2 / 0.1 * math.log(2)), ("dpo", math.log(2))])
 def test_full_fine_tuning_refers_to_the_weights_it_started_with(tmp_path, forget_loss, start):
-    model, forget = world.model(), world.rows("p0", "p1")
+    model, forget = tiny.model(), tiny.rows("p0", "p1")
     before = recalled(model, forget)
     trainer = trainer_for(tmp_path, model=model, forget=forget, forget_loss=forget_loss, max_steps=3)
     trainer.train()

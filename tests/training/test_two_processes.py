@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from crossmem_hf.training.resuming import incompleteness
 from tests.training import knowing as toy
-from tests.training import two_processes, world
+from tests.training import tiny, two_processes
 
 pytestmark = pytest.mark.slow
 
@@ -53,12 +53,12 @@ def spread(tmp_path_factory, root):
 @pytest.mark.parametrize("losses", LOSSES)
 def test_two_processes_are_one(spread, losses, tmp_path):
     """Of the same rows a step: 2 x 4 and 1 x 8, four steps in two epochs."""
-    start, trainer = world.weights(world.memorized()), two_processes.trained(tmp_path, losses, batch=8)
+    start, trainer = tiny.weights(tiny.memorized()), two_processes.trained(tmp_path, losses, batch=8)
     logged = two_processes.losses_of(trainer)
     assert len(logged) == 4
     for one, two in zip(logged, json.loads((spread / losses / "losses.json").read_text()), strict=True):
         assert two == pytest.approx(one, rel=RELATIVE, abs=ABSOLUTE)
-    whole, parts = world.weights(trainer.model), load_file(spread / losses / "weights.safetensors")
+    whole, parts = tiny.weights(trainer.model), load_file(spread / losses / "weights.safetensors")
     assert any(not torch.equal(whole[name], start[name]) for name in whole)
     for name in whole:
         torch.testing.assert_close(parts[name] - start[name], whole[name] - start[name], rtol=1e-3, atol=1e-7)

@@ -9,24 +9,24 @@ from transformers import TrainerCallback
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.training.config import UnlearnConfig
 from crossmem_hf.training.unlearn import unlearn
-from tests.training import world
+from tests.training import tiny
 
 FAST = {"max_steps": 6, "per_device_train_batch_size": 2, "learning_rate": 1e-2, "disable_tqdm": True}
 
 
 def call(folder, model=None, **kwargs):
-    forget, retain = world.rows("p0", "p1"), world.rows("p2", "p3")
-    return unlearn(model or world.memorized(), world.processor(), forget, retain, output_dir=folder, **kwargs)
+    forget, retain = tiny.rows("p0", "p1"), tiny.rows("p2", "p3")
+    return unlearn(model or tiny.memorized(), tiny.processor(), forget, retain, output_dir=folder, **kwargs)
 
 
 def test_one_call_trains_saves_and_leaves_one_adapter(tmp_path):
-    memorized = world.memorized()
+    memorized = tiny.memorized()
     start = {name: p.detach().clone() for name, p in memorized.named_parameters() if p.requires_grad}
     model, rule = call(tmp_path / "out", memorized, **FAST)
     assert model is memorized
     assert rule is None
     assert list(model.peft_config) == ["default"]
-    loaded = PeftModel.from_pretrained(world.model(), tmp_path / "out")
+    loaded = PeftModel.from_pretrained(tiny.model(), tmp_path / "out")
     for name, parameter in loaded.named_parameters():
         if name in start:
             assert not torch.equal(parameter, start[name])
@@ -41,7 +41,7 @@ def test_the_rule_sees_recall_and_stops(tmp_path):
 
 
 def test_unlearn_takes_a_complete_config_or_overrides(tmp_path):
-    config = UnlearnConfig(**world.settings(tmp_path, method="ga"))
+    config = UnlearnConfig(**tiny.settings(tmp_path, method="ga"))
     model, rule = call(tmp_path, config=config)
     assert rule is None
     with pytest.raises(CrossmemError, match="Both config and overrides"):
@@ -64,7 +64,7 @@ class FirstLoss(TrainerCallback):
 @pytest.mark.parametrize("breaks", [False, True])
 def test_every_unlearning_starts_from_the_model_it_is_given(tmp_path, breaks):
     """NPO is 2 / beta * ln 2 where policy and reference agree; an older reference would make it differ."""
-    model, steps = world.memorized(), FAST | {"logging_steps": 1}
+    model, steps = tiny.memorized(), FAST | {"logging_steps": 1}
     first, second = FirstLoss(breaks), FirstLoss()
     try:
         call(tmp_path, model, callbacks=[first], **steps)

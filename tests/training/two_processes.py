@@ -18,7 +18,7 @@ from crossmem_hf.evaluation.evaluator import Evaluator
 from crossmem_hf.runs.distributed import leave
 from crossmem_hf.training.callbacks.memorization import MemorizationCallback
 from tests.training import knowing as toy
-from tests.training import world
+from tests.training import tiny
 
 LOGGED = ("forget_loss", "retain_loss", "loss", "grad_norm")
 POISONED = 5
@@ -28,10 +28,10 @@ def trained(folder: Path, losses: str, *, batch: int, poison: bool = False, resu
     """The trainer after four steps of eight forget rows and eight retain rows, two steps an epoch."""
     forget_loss, retain_loss = losses.split("-")
     settings = {"max_steps": 4, "lr_scheduler_type": "linear", "optim": "sgd", "max_grad_norm": 0.0, "rmu_layer": 1}
-    trainer = world.trainer_for(
+    trainer = tiny.trainer_for(
         folder,
-        forget=world.rows("p0", "p1", modality="mixed", views=8),
-        retain=world.rows("p2", "p3", modality="mixed", views=8),
+        forget=tiny.rows("p0", "p1", modality="mixed", views=8),
+        retain=tiny.rows("p2", "p3", modality="mixed", views=8),
         per_device_train_batch_size=batch,
         forget_loss=forget_loss,
         retain_loss=retain_loss,
@@ -70,12 +70,12 @@ def main(folder: Path, *names: str) -> None:
         trainer.save_model()
         if trainer.is_world_process_zero():
             (folder / losses / "losses.json").write_text(json.dumps(losses_of(trainer)))
-            save_file(world.weights(trainer.model), folder / losses / "weights.safetensors")
+            save_file(tiny.weights(trainer.model), folder / losses / "weights.safetensors")
     rank = trainer.accelerator.process_index
     saving = {"save_strategy": "steps", "save_steps": 3, "optim": "adamw_torch"}
     whole = trained(folder / "resumed", "npo-kl", batch=4, **saving)
     resumed = trained(folder / "resumed", "npo-kl", batch=4, resume=str(folder / "resumed" / "checkpoint-3"), **saving)
-    first, second = world.weights(whole.model), world.weights(resumed.model)
+    first, second = tiny.weights(whole.model), tiny.weights(resumed.model)
     assert resumed.state.log_history[-1]["step"] == 4
     assert all(torch.equal(first[name], second[name]) for name in first), "a resumed run is the uninterrupted one"
     (folder / f"evaluated_{rank}.json").write_text(json.dumps(evaluated(folder / "evaluated", batch=4)))

@@ -35,21 +35,21 @@ class Photographed(Persona):
     album: str
 
 
-def photographed(people: Sequence[Persona], folder: str) -> list[Persona]:
+def photographed(personas: Sequence[Persona], folder: str) -> list[Persona]:
     """The same people, with their portraits in an album.
 
     Raises:
         CrossmemError: The folder is no album, or one of people of another world.
     """
     album = _album(folder)
-    for person in people:
+    for person in personas:
         if person.seed != album.seed:
             raise CrossmemError(
                 f"The portraits in {folder!r} are of persona seed {album.seed!r}, these people of {person.seed!r}.",
                 f"Pass seed={album.seed!r}, or portraits of these people.",
             )
     names = [field.name for field in fields(Persona)]
-    return [Photographed(**{name: getattr(person, name) for name in names}, album=folder) for person in people]
+    return [Photographed(**{name: getattr(person, name) for name in names}, album=folder) for person in personas]
 
 
 def album_fingerprint(folder: str) -> str:
@@ -152,7 +152,7 @@ def _read(folder: str, _changed: int, _size: int) -> _Album:
     where = f"{ABOUT} in {folder!r}"
     try:
         about = json.loads((Path(folder) / ABOUT).read_text())
-        seed, models = int(about["people"]["seed"]), [str(name) for name in about["models"]]
+        seed, models = int(about["personas"]["seed"]), [str(name) for name in about["models"]]
         stored, entries = (Path(folder) / LISTING).read_bytes(), {}
         for number, line in enumerate(stored.splitlines(), start=1):
             where = f"Line {number} of {LISTING} in {folder!r}"

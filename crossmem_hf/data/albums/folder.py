@@ -14,7 +14,7 @@ from crossmem_hf.data.albums.settings import PortraitSettings
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.rendering.faces.identity import VERDICTS
 from crossmem_hf.runs.distributed import joined_state
-from crossmem_hf.runs.stages import claim_folder
+from crossmem_hf.runs.stages import own_folder
 from crossmem_hf.storage import write_atomic
 
 
@@ -56,7 +56,7 @@ class Tries:
     counts: Mapping[str, Counter[str]]
     cosines: Mapping[str, Sequence[float]]
 
-    def spread(self) -> dict[str, list[float]]:
+    def quartiles(self) -> dict[str, list[float]]:
         """Lowest, lower quartile, median, upper quartile and highest of each kind of cosine there is."""
         from numpy import quantile
 
@@ -68,7 +68,7 @@ class Tries:
         }
 
 
-def claim(folder: Path, made_from: str, settings: PortraitSettings, made_by: Mapping[str, Any]) -> None:
+def own(folder: Path, made_from: str, settings: PortraitSettings, made_by: Mapping[str, Any]) -> None:
     """Make the folder this run's, if it is nobody's; nothing if it is this run's already.
 
     Raises:
@@ -76,7 +76,7 @@ def claim(folder: Path, made_from: str, settings: PortraitSettings, made_by: Map
     """
     named = {name: value for values in settings.decisive().values() for name, value in values.items()}
     remedy = "Choose another folder, or the same settings to go on."
-    claim_folder(folder, made_from, overwrite=False, settings={**named, **made_by}, remedy=remedy)
+    own_folder(folder, made_from, overwrite=False, settings={**named, **made_by}, remedy=remedy)
 
 
 def finish(
@@ -96,13 +96,13 @@ def finish(
     wanted = [f"{person.id}/{split}/{index}" for person, split, index in settings.views()]
     missing = [name for name, made in zip(wanted, views, strict=True) if made is None]
     made = [*anchors, *(view for view in views if view is not None)]
-    told = {stage: {verdict: count[verdict] for verdict in VERDICTS} for stage, count in tries.counts.items()}
+    counted = {stage: {verdict: count[verdict] for verdict in VERDICTS} for stage, count in tries.counts.items()}
     about = {
         **_head(made_from, settings, made_by),
         "complete": not missing,
         "num_portraits": len(made) - len(anchors),
-        "attempts": told,
-        "similarities": tries.spread(),
+        "attempts": counted,
+        "similarities": tries.quartiles(),
         "max_attempts": settings.max_attempts,
         "missing": missing,
     }
@@ -115,8 +115,8 @@ def finish(
     if missing:
         raise CrossmemError(
             f"{len(missing)} of {len(wanted)} portraits were not accepted in {settings.max_attempts} attempts each, "
-            f"first {missing[0]!r} (views tried: {told['views']}; cosines from lowest over quartiles to highest: "
-            f"{tries.spread() or 'none'}).",
+            f"first {missing[0]!r} (views tried: {counted['views']}; cosines from lowest over quartiles to highest: "
+            f"{tries.quartiles() or 'none'}).",
             "All others are in the folder. Raise --max-attempts to go on from there; if most are 'unlike', lower "
             "--strength (img2img) or raise it (ip-adapter), in another folder.",
         )
@@ -125,7 +125,7 @@ def finish(
 
 def _head(made_from: str, settings: PortraitSettings, made_by: Mapping[str, Any]) -> dict[str, Any]:
     decisive = settings.decisive()
-    head = {"fingerprint": made_from, "people": decisive["people"], "settings": decisive, "made_by": dict(made_by)}
+    head = {"fingerprint": made_from, "personas": decisive["personas"], "settings": decisive, "made_by": dict(made_by)}
     return {**head, "models": _models(settings, made_by)}
 
 

@@ -13,7 +13,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crossmem_hf.data.albums.folder import Made, Tries, claim, finish
+from crossmem_hf.data.albums.folder import Made, Tries, finish, own
 from crossmem_hf.data.albums.settings import UNIT, PortraitSettings
 from crossmem_hf.data.forms import Row
 from crossmem_hf.errors import CrossmemError
@@ -64,7 +64,7 @@ def run_portraits(
 
     together(download)  # by one process of each machine; the others find what it downloaded
     run = _Run(settings, folder, *models())
-    together(lambda: claim(folder, run.made_from, settings, run.made_by) if state.is_main_process else None)
+    together(lambda: own(folder, run.made_from, settings, run.made_by) if state.is_main_process else None)
     anchors = run.anchors()
     views = run.views(anchors)
     tries = Tries(counts=run.counts, cosines=run.cosines)
@@ -84,7 +84,7 @@ class _Run:
         self.made_from = fingerprint([settings.decisive(), self.made_by, code_fingerprint(run_portraits)])
         self.counts: dict[str, Counter[str]] = {"anchors": Counter(), "views": Counter()}
         self.cosines: dict[str, list[float]] = {"own_similarity": [], "other_similarity": []}
-        self._people = {person.id: person for person in settings.people()}
+        self._personas = {person.id: person for person in settings.personas()}
 
     def anchors(self) -> list[Made]:
         """One portrait of everybody, no two of which could be of the same person.
@@ -94,7 +94,7 @@ class _Run:
         """
         kept: dict[str, Made] = {}
         for attempt in range(self.settings.max_attempts):
-            items = [self._anchor_item(person, attempt) for person in self._people.values() if person.id not in kept]
+            items = [self._anchor_item(person, attempt) for person in self._personas.values() if person.id not in kept]
             outcomes = self._round("anchors", attempt, items, self._anchor_outcomes)
             vectors = {name: made.outcome["vector"] for name, made in kept.items()}
             fresh = {
@@ -109,15 +109,15 @@ class _Run:
                 self.counts["anchors"][final["verdict"]] += 1
                 if final["verdict"] == "kept":
                     kept[item["persona_id"]] = Made(item, final)
-        missing = [name for name in self._people if name not in kept]
+        missing = [name for name in self._personas if name not in kept]
         if missing:
             raise CrossmemError(
-                f"No anchor portrait of {len(missing)} of {len(self._people)} people was accepted in "
+                f"No anchor portrait of {len(missing)} of {len(self._personas)} people was accepted in "
                 f"{self.settings.max_attempts} attempts each (first {missing[0]!r}; "
                 f"{_counted(self.counts['anchors'])}).",
                 "Raise --max-attempts to go on from there, or choose another model or threshold in another folder.",
             )
-        return [kept[name] for name in self._people]
+        return [kept[name] for name in self._personas]
 
     def views(self, anchors: Sequence[Made]) -> list[Made | None]:
         """Every view of everybody, in the order of the settings; None where no attempt was accepted."""

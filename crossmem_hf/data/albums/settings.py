@@ -74,7 +74,7 @@ class PortraitSettings:
             threshold = chosen_threshold(self.threshold, THRESHOLDS.get(self.face_model), self.face_model)
             object.__setattr__(self, "threshold", threshold)
 
-    def people(self) -> list[Persona]:
+    def personas(self) -> list[Persona]:
         """Everybody, targets first."""
         order: tuple[Population, ...] = ("target", "background")
         chosen = [population for population in order if population in self.populations]
@@ -83,7 +83,7 @@ class PortraitSettings:
     def views(self) -> Iterator[tuple[Persona, ViewSplit, int]]:
         """Every view wanted, person by person."""
         held_out: tuple[ViewSplit, ...] = ("validation", "test")
-        for person in self.people():
+        for person in self.personas():
             yield from ((person, "train", index) for index in range(self.num_views))
             for split in held_out if person.population == "target" else ():
                 yield from ((person, split, index) for index in range(NUM_HELD_OUT_VIEWS))
@@ -92,7 +92,7 @@ class PortraitSettings:
         """What the pictures depend on: all but how many are made at a time and how often it is tried."""
         return {
             "diffusion": self.diffusion.as_dict(),
-            "people": {
+            "personas": {
                 "seed": self.seed,
                 "num_personas": self.num_personas,
                 "num_views": self.num_views,

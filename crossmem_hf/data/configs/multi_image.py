@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from crossmem_hf.data.configs.kind import Kind
 from crossmem_hf.data.population import forget_ranks, portrayed
-from crossmem_hf.data.rows import Row, filled, shown
+from crossmem_hf.data.rows import Row, filled, presented
 from crossmem_hf.data.spec import NUM_HELD_OUT_VIEWS, DatasetSpec
 from crossmem_hf.personas.schema import Persona, ViewSplit
 from crossmem_hf.prompts.variants import SAME_NAME_QUESTION, SAME_PERSON_ANSWERS, SAME_PERSON_QUESTION
@@ -36,7 +36,7 @@ def same_name_row(persona: Persona, split: ViewSplit, views: tuple[int, int], si
     Raises:
         CrossmemError: A split, view or size that rendering does not know.
     """
-    images = [picture for view in views for picture in shown(persona, "image", split, view, size)]
+    images = [picture for view in views for picture in presented(persona, "image", split, view, size)]
     about = {"attribute": "full_name", "modality": "image", "hops": 1, "view": views[0], "template": f"{split}-two"}
     return filled(persona, images, SAME_NAME_QUESTION, persona.full_name, about)
 
@@ -52,7 +52,7 @@ def same_person_row(
     images = [
         picture
         for persona, view in zip(personas, views, strict=True)
-        for picture in shown(persona, "image", split, view, size)
+        for picture in presented(persona, "image", split, view, size)
     ]
     same = personas[0].id == personas[1].id
     template = f"{split}-two-{'same' if same else 'mixed'}"

@@ -12,7 +12,7 @@ from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.personas.perturbed_answers import PerturbedAnswers
 from crossmem_hf.personas.schema import MODALITIES, Persona
 from crossmem_hf.personas.values import FACT_ATTRIBUTES
-from crossmem_hf.prompts.variants import ANSWER_SENTENCES, ASKED_FOR
+from crossmem_hf.prompts.variants import ANSWER_SENTENCES, QUERIED
 
 if TYPE_CHECKING:
     import datasets
@@ -46,7 +46,7 @@ def perturbed_row(row: Row, false: Sequence[str], *, frame: int = 0) -> Row:
         >>> row["perturbed_answer"], row["paraphrased_answer"], row["perturbed_paraphrase"]
         (['miller'], 'Their job is baker.', ['Their job is miller.'])
     """
-    say = _sentence(ANSWER_SENTENCES[frame % len(ANSWER_SENTENCES)], ASKED_FOR[row["attribute"]])
+    say = _sentence(ANSWER_SENTENCES[frame % len(ANSWER_SENTENCES)], QUERIED[row["attribute"]])
     return {
         **row,
         "perturbed_answer": list(false),

@@ -34,10 +34,10 @@ def question_plan(
         [('email', 0, 0), ('date_of_birth', 0, 0)]
     """
     num_facts, num_questions = len(FACT_ATTRIBUTES), len(FACT_QUESTIONS[hops][split])
-    most = num_facts * num_questions * num_views
-    if count > most:
+    max_count = num_facts * num_questions * num_views
+    if count > max_count:
         raise CrossmemError(
-            f"{count} questions of {hops} hop(s) a person; {most} different ones exist with {num_views} view(s).",
+            f"{count} questions of {hops} hop(s) a person; {max_count} different ones exist with {num_views} view(s).",
             "Lower qa_per_persona or raise num_views.",
         )
     for number in range(count):

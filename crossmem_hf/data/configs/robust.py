@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 
 from crossmem_hf.data.configs.kind import Kind
-from crossmem_hf.data.rows import ATTRIBUTES, FACT_QUESTIONS, Hops, Row, check_modality, filled, shown
+from crossmem_hf.data.rows import ATTRIBUTES, FACT_QUESTIONS, Hops, Row, check_modality, filled, presented
 from crossmem_hf.data.spec import NUM_HELD_OUT_VIEWS, DatasetSpec
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.schema import MODALITIES, Modality, Persona
@@ -35,12 +35,12 @@ def robust_rows(split: str, personas: Sequence[Persona], spec: DatasetSpec) -> I
             for number, kind in enumerate(ROBUST_KINDS):
                 turn = persona.index + number
                 view = turn % NUM_HELD_OUT_VIEWS
-                for attribute, hops in _asked_for(turn):
+                for attribute, hops in _queried(turn):
                     about: dict[str, Any] = {"kind": kind, "attribute": attribute, "hops": hops, "wording": turn}
                     yield robust_row(persona, modality, view, spec.image_size, **about)
 
 
-def _asked_for(turn: int) -> list[tuple[str, Hops]]:
+def _queried(turn: int) -> list[tuple[str, Hops]]:
     facts = [(FACT_ATTRIBUTES[(turn + 3 * hops) % len(FACT_ATTRIBUTES)], hops) for hops in FACT_QUESTIONS]
     return [("full_name", 1), *facts]
 
@@ -82,7 +82,7 @@ def robust_row(
         content = f"{describe(persona, 'test', index).text} {content}"
     answer = persona.full_name if attribute == "full_name" else persona.facts[attribute]
     about = {"attribute": attribute, "modality": modality, "hops": hops, "view": index}
-    images = shown(persona, modality, "test", index, size)
+    images = presented(persona, modality, "test", index, size)
     return filled(persona, images, content, answer, {**about, "template": f"test-{kind}-{number}"})
 
 

@@ -9,7 +9,7 @@ presented.
 from collections.abc import Iterator, Sequence
 
 from crossmem_hf.data.configs.kind import Kind
-from crossmem_hf.data.rows import Hops, Row, check_modality, filled, recall_row, shown
+from crossmem_hf.data.rows import Hops, Row, check_modality, filled, presented, recall_row
 from crossmem_hf.data.spec import NUM_HELD_OUT_VIEWS, DatasetSpec
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.schema import MODALITIES, Modality, Persona, ViewSplit
@@ -95,7 +95,7 @@ def composed_row(
     if modality == "text":
         content = f"{describe(persona, split, index).text} {content}"
     about = _about(attribute, modality, 2, index, f"{split}-link-{question}")
-    return filled(persona, shown(persona, modality, split, index, size), content, persona.facts[attribute], about)
+    return filled(persona, presented(persona, modality, split, index, size), content, persona.facts[attribute], about)
 
 
 def _about(attribute: str, modality: Modality, hops: Hops, view: int, template: str) -> Row:

@@ -10,7 +10,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from crossmem_hf.data.release.population import POOLED_FACTS, Phrases, World, quality_fault, secrets_of, words_of
+from crossmem_hf.data.release.population import (
+    POOLED_FACTS,
+    Phrases,
+    ReleasePopulation,
+    quality_error,
+    secrets_of,
+    words_of,
+)
 from crossmem_hf.data.release.shards import Place
 from crossmem_hf.data.rows import Row
 from crossmem_hf.personas.schema import VIEW_SPLITS
@@ -49,7 +56,7 @@ class Audit:
     """Judges rows and counts them.
 
     Args:
-        world: The people of the dataset; what only the forgotten have is a secret.
+        population: The people of the dataset; what only the forgotten have is a secret.
 
     Attributes:
         counts: ``"rows/<config>/<split>"`` and the like -> how many.
@@ -58,19 +65,19 @@ class Audit:
         examples: Config -> question and answer of its first row.
     """
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, population: ReleasePopulation) -> None:
         self.counts: Counter[str] = Counter()
         self.templates: dict[str, set[str]] = {}
         self.hashes: dict[str, dict[str, str]] = {}
         self.examples: dict[str, dict[str, str]] = {}
-        secrets = secrets_of(world)[0]
-        pooled = {person.facts[fact] for person in world.targets for fact in POOLED_FACTS}
+        secrets = secrets_of(population)[0]
+        pooled = {person.facts[fact] for person in population.targets for fact in POOLED_FACTS}
         self._secrets = Phrases(sorted(secrets))
         self._private = Phrases(sorted(secrets - pooled))
-        everyone = [*world.targets, *world.background]
-        self._name_words = {word for person in everyone for word in words_of(person.full_name)}
+        all_personas = [*population.targets, *population.background]
+        self._name_words = {word for person in all_personas for word in words_of(person.full_name)}
         self._columns: dict[str, list[tuple[Phrases, list[str]]]] = {}
-        self._people: dict[str, _Person] = {}
+        self._personas: dict[str, _Person] = {}
 
     def add(self, place: Place, row: Row) -> None:
         """Judge and count one row.
@@ -87,7 +94,7 @@ class Audit:
         if question:
             self._measure(place, row, question)
         if "persona_id" in row:
-            person = self._people.setdefault(row["persona_id"], _Person())
+            person = self._personas.setdefault(row["persona_id"], _Person())
             person.places.add(place)
             self._check_role(place, row, person)
             self._check_family(place, row, person, question)
@@ -95,10 +102,10 @@ class Audit:
 
     def end_of_group(self) -> None:
         """Forget the people seen so far: no row about them comes any more."""
-        for person in self._people.values():
-            self.counts.update(f"people/{config}/{split}" for config, split in person.places)
+        for person in self._personas.values():
+            self.counts.update(f"personas/{config}/{split}" for config, split in person.places)
             self.counts["portraits"] += len(person.pictures)
-        self._people.clear()
+        self._personas.clear()
 
     def as_json(self) -> dict[str, Any]:
         """What was seen as JSON types, to be kept beside the files."""
@@ -116,8 +123,8 @@ class Audit:
             texts = dict.fromkeys(text for name in columns for text in _strings(row[name]))
             found += phrases.found_in(words_of(" | ".join(texts)))
         if found:
-            told = [_told(place, row, found)]
-            raise quality_fault("leakage", "a retain row says what only a forgotten person has", told)
+            offenders = [_offender(place, row, found)]
+            raise quality_error("leakage", "a retain row says what only a forgotten person has", offenders)
 
     def _watched(self, config: str, row: Row) -> list[tuple[Phrases, list[str]]]:
         """What must not be said, and the columns in which it must not be."""
@@ -129,7 +136,7 @@ class Audit:
         return self._columns[config]
 
     def _check_names(self, place: Place, row: Row, question: str) -> None:
-        """Descriptions, and questions that must be answered from looks, name nobody."""
+        """Descriptions, and questions that must be answered from visual attributes, name nobody."""
         unnamed = row.get("description", "")
         if question and (row.get("hops") != 1 or row.get("attribute") == "full_name"):
             unnamed = " | ".join([unnamed, question, *(_strings(row["completion"]) if row.get("hops") == 0 else ())])
@@ -138,8 +145,8 @@ class Audit:
         self.counts["checked/names"] += 1
         words = words_of(unnamed)
         if not self._name_words.isdisjoint(words):
-            told = [_told(place, row, [word for word in words if word in self._name_words])]
-            raise quality_fault("names", "a text that must name nobody holds a name", told)
+            offenders = [_offender(place, row, [word for word in words if word in self._name_words])]
+            raise quality_error("names", "a text that must name nobody holds a name", offenders)
 
     def _check_role(self, place: Place, row: Row, person: _Person) -> None:
         role = next((role for role in ("forget", "retain") if place[1].startswith(role)), None)
@@ -147,7 +154,7 @@ class Audit:
             return
         person.roles.add(role)
         if len(person.roles) > 1:
-            raise quality_fault("roles", "a person is both forgotten and retained", [_told(place, row)])
+            raise quality_error("roles", "a person is both forgotten and retained", [_offender(place, row)])
 
     def _check_family(self, place: Place, row: Row, person: _Person, question: str) -> None:
         """No portrait and no question is met in two families of views, but for the words that stand under portraits.
@@ -164,14 +171,14 @@ class Audit:
             return
         self.counts["checked/families"] += 1
         if place[1] in VIEW_SPLITS and place[1] != family:
-            raise quality_fault("families", "a row is of another family than its split", [_told(place, row)])
+            raise quality_error("families", "a row is of another family than its split", [_offender(place, row)])
         pictures = [hash(picture["bytes"]) for picture in row.get("images", ())]
         for picture in pictures:
             if person.pictures.setdefault(picture, family) != family:
-                raise quality_fault("families", "a portrait is met in two families", [_told(place, row)])
+                raise quality_error("families", "a portrait is met in two families", [_offender(place, row)])
         same_words = bool(pictures) and (row.get("attribute") == "full_name" or row.get("hops") == 0)
         if not same_words and person.questions.setdefault(question, family) != family:
-            raise quality_fault("families", "a question is met in two families", [_told(place, row, [question])])
+            raise quality_error("families", "a question is met in two families", [_offender(place, row, [question])])
 
     def _measure(self, place: Place, row: Row, question: str) -> None:
         config, split = place
@@ -203,7 +210,7 @@ def _strings(value: Any) -> list[str]:
     return [text for item in value for text in _strings(item)]
 
 
-def _told(place: Place, row: Row, found: list[str] | None = None) -> str:
+def _offender(place: Place, row: Row, found: list[str] | None = None) -> str:
     """Names a row, and what was found in it."""
     who = {name: row[name] for name in ("persona_id", "template", "attribute", "view") if name in row}
     return f"{'/'.join(place)} {who}" + (f" holds {found[:3]}" if found else "")

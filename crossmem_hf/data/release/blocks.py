@@ -15,7 +15,7 @@ from typing import Any
 
 from crossmem_hf.data.configs.table import features_of
 from crossmem_hf.data.release.audit import Audit
-from crossmem_hf.data.release.population import world_of
+from crossmem_hf.data.release.population import population_of
 from crossmem_hf.data.release.shards import Place, Plan, ShardWriter, places, plan_of, rows_of_group
 from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.errors import CrossmemError
@@ -66,17 +66,17 @@ class Build:
     Attributes:
         folder: The dataset's folder.
         spec: The dataset.
-        people_per_shard: Person numbers a block; None for the usual number.
+        personas_per_shard: Person numbers a block; None for the usual number.
     """
 
     folder: Path
     spec: DatasetSpec
-    people_per_shard: int | None = None
+    personas_per_shard: int | None = None
 
     @property
     def plan(self) -> Plan:
         """How the people fall into blocks."""
-        return plan_of(self.spec, self.people_per_shard)
+        return plan_of(self.spec, self.personas_per_shard)
 
     @property
     def fingerprint(self) -> str:
@@ -141,7 +141,7 @@ def write_block(build: Build, number: int, written: Written) -> Block:
 
 def _fill(writers: dict[Place, ShardWriter], build: Build, number: int, written: Written) -> Audit:
     plan, spec = build.plan, build.spec
-    audit = Audit(world_of(spec))
+    audit = Audit(population_of(spec))
     for group in plan.groups(number):
         for place, writer in writers.items():
             for row in rows_of_group(place, group, plan, spec):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The quality report of a dataset: what was checked, and what is in it. It does not know how files are written.
 
-It exists only if every check passed: people (`data.world`) are checked before anything is written, rows (`data.audit`)
-while they are, and what takes all of them together here.
+It exists only if every check passed: personas (`data.release.population`) are checked before anything is written, rows
+(`data.release.audit`) while they are, and what takes all of them together here.
 """
 
 import json
@@ -13,7 +13,7 @@ from statistics import median
 from typing import Any
 
 from crossmem_hf.data.configs.table import SPLITS
-from crossmem_hf.data.release.population import check_balance, check_unique, quality_fault, secrets_of, world_of
+from crossmem_hf.data.release.population import check_balance, check_unique, population_of, quality_error, secrets_of
 from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.schema import VIEW_SPLITS
@@ -26,11 +26,11 @@ NEAR_DUPLICATE_BITS = 2
 """Portraits of two people that differ in no more bits of 192 count as the same picture."""
 
 CHECKS = {
-    "uniqueness": "no two people share an id, a name, all looks, an e-mail address or an account number",
+    "uniqueness": "no two people share an id, a name, all visual attributes, an e-mail address or an account number",
     "balance": "no visual value is far more common than a fair draw would make it",
     "roles": "nobody is both in a forget and in a retain split",
     "leakage": "no retain row says what only a forgotten person has",
-    "names": "no description, caption or question to be answered from looks holds a word of anybody's name",
+    "names": "no description, caption or question about visual attributes holds a word of anybody's name",
     "families": "no portrait, no description and no question about a fact is met in two families of views",
     "templates": "no template (layout, sentence frame or question number) is both in training and in held-out splits",
     "duplicates": "no two people have first portraits that look the same",
@@ -46,7 +46,7 @@ class QualityReport:
         content: Fingerprint of the Parquet files that the report is about.
         spec: The knobs.
         checks: Check -> how many people, rows, texts or pictures it looked at.
-        people: How many are forgotten, retained, and in the background.
+        personas: How many are forgotten, retained, and in the background.
         unique: Attribute -> different values among the target people.
         shared: Private fact -> forgotten people whose value a retained person has too, so that it is no secret.
         balance: Visual attribute -> its most common value, that one's share, and chi-square against equal shares.
@@ -60,7 +60,7 @@ class QualityReport:
     content: str
     spec: Mapping[str, Any]
     checks: Mapping[str, int]
-    people: Mapping[str, int]
+    personas: Mapping[str, int]
     unique: Mapping[str, int]
     shared: Mapping[str, int]
     balance: Mapping[str, Mapping[str, Any]]
@@ -79,15 +79,15 @@ def content_fingerprint(digests: Mapping[str, str]) -> str:
     return fingerprint(digests)
 
 
-def check_people(spec: DatasetSpec) -> None:
+def check_personas(spec: DatasetSpec) -> None:
     """Accept the people of a spec, before any row is made.
 
     Raises:
         CrossmemError: They are not unique or not balanced; the first offenders are named.
     """
-    world = world_of(spec)
-    check_unique(world)
-    check_balance(world)
+    population = population_of(spec)
+    check_unique(population)
+    check_balance(population)
 
 
 def quality_report(spec: DatasetSpec, audits: Sequence[Mapping[str, Any]], content: str) -> QualityReport:
@@ -100,7 +100,7 @@ def quality_report(spec: DatasetSpec, audits: Sequence[Mapping[str, Any]], conte
     Raises:
         CrossmemError: A check failed; it and the first offenders are named.
     """
-    world = world_of(spec)
+    population = population_of(spec)
     counts: dict[str, int] = {}
     templates: dict[str, set[str]] = {}
     hashes: dict[str, Mapping[str, str]] = {}
@@ -112,27 +112,27 @@ def quality_report(spec: DatasetSpec, audits: Sequence[Mapping[str, Any]], conte
             templates.setdefault(place, set()).update(names)
         hashes |= audit["hashes"]
         examples = {**audit["examples"], **examples}
-    people = {name: len(getattr(world, name)) for name in ("forgotten", "retained", "background")}
-    num_targets = people["forgotten"] + people["retained"]
+    personas = {name: len(getattr(population, name)) for name in ("forgotten", "retained", "background")}
+    num_targets = personas["forgotten"] + personas["retained"]
     num_templates = check_templates(templates)
     portraits = {"drawn": counts.get("portraits", 0), **check_duplicates(hashes)}
     return QualityReport(
         content=content,
-        spec=spec.shown(),
-        unique=check_unique(world),
-        balance=(balance := check_balance(world)),
+        spec=spec.described(),
+        unique=check_unique(population),
+        balance=(balance := check_balance(population)),
         checks={
-            "uniqueness": num_targets + people["background"],
+            "uniqueness": num_targets + personas["background"],
             "balance": len(balance),
             "roles": num_targets,
             "leakage": counts.get("checked/leakage", 0),
             "names": counts.get("checked/names", 0),
             "families": counts.get("checked/families", 0),
             "templates": num_templates,
-            "duplicates": portraits["people"],
+            "duplicates": portraits["personas"],
         },
-        people=people,
-        shared=secrets_of(world)[1],
+        personas=personas,
+        shared=secrets_of(population)[1],
         splits={config: {split: _split(counts, config, split) for split in SPLITS[config]} for config in SPLITS},
         lengths={config: lengths for config in SPLITS if (lengths := _lengths(counts, config))},
         portraits=portraits,
@@ -156,7 +156,7 @@ def check_templates(templates: Mapping[str, set[str]]) -> int:
             stages.setdefault(name, {}).setdefault(stage, place)
     twice = [f"{name!r} in {' and '.join(met.values())}" for name, met in sorted(stages.items()) if len(met) > 1]
     if twice:
-        raise quality_fault("templates", f"{len(twice)} templates are met in training and in held-out splits", twice)
+        raise quality_error("templates", f"{len(twice)} templates are met in training and in held-out splits", twice)
     return len(set().union(*templates.values())) if templates else 0
 
 
@@ -181,13 +181,13 @@ def check_duplicates(hashes: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
     portrayed = {person: bytes.fromhex(kept["train"]) for person, kept in hashes.items() if "train" in kept}
     both = [kept for kept in hashes.values() if len(kept) > 1]
     same = [distance(bytes.fromhex(kept["train"]), bytes.fromhex(kept["test"])) for kept in both]
-    found: dict[str, Any] = {"people": len(portrayed), "bits": NUM_BITS}
+    found: dict[str, Any] = {"personas": len(portrayed), "bits": NUM_BITS}
     if len(portrayed) > 1:
         names = list(portrayed)
         others, bits = nearest(list(portrayed.values()))
         alike = [f"{names[k]} and {names[others[k]]}" for k, apart in enumerate(bits) if apart <= NEAR_DUPLICATE_BITS]
         if alike:
-            raise quality_fault("duplicates", f"{len(alike)} people look like another", alike)
+            raise quality_error("duplicates", f"{len(alike)} people look like another", alike)
         found["nearest_other"] = {"smallest": min(bits), "median": median(bits)}
     if same:
         found["same_person"] = {"smallest": min(same), "median": median(same), "largest": max(same)}
@@ -195,7 +195,7 @@ def check_duplicates(hashes: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
 
 
 def _split(counts: Mapping[str, int], config: str, split: str) -> dict[str, Any]:
-    found: dict[str, Any] = {name: counts.get(f"{name}/{config}/{split}", 0) for name in ("rows", "people")}
+    found: dict[str, Any] = {name: counts.get(f"{name}/{config}/{split}", 0) for name in ("rows", "personas")}
     for name in ("hops", "modality"):
         start = f"{name}/{config}/{split}/"
         by_value = {key.removeprefix(start): count for key, count in sorted(counts.items()) if key.startswith(start)}

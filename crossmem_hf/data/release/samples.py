@@ -5,12 +5,12 @@ from io import BytesIO
 
 from PIL import Image
 
-from crossmem_hf.data.release.population import world_of
+from crossmem_hf.data.release.population import population_of
 from crossmem_hf.data.rows import recall_row
 from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.personas.schema import ViewSplit
 
-NUM_PEOPLE = 8
+NUM_PERSONAS = 8
 _LARGEST_TILE = 128
 _GAP = 4
 
@@ -23,12 +23,12 @@ def sample_views(spec: DatasetSpec) -> list[tuple[ViewSplit, int]]:
 
 def contact_sheet(spec: DatasetSpec) -> bytes:
     """A PNG with a column for each of the first people, a line for each of `sample_views`."""
-    people = sorted(world_of(spec).targets, key=lambda person: person.index)[:NUM_PEOPLE]
+    personas = sorted(population_of(spec).targets, key=lambda person: person.index)[:NUM_PERSONAS]
     views = sample_views(spec)
     tile = min(spec.image_size, _LARGEST_TILE)
     step = tile + _GAP
-    sheet = Image.new("RGB", (step * len(people) - _GAP, step * len(views) - _GAP), "white")
-    for column, person in enumerate(people):
+    sheet = Image.new("RGB", (step * len(personas) - _GAP, step * len(views) - _GAP), "white")
+    for column, person in enumerate(personas):
         for line, (split, index) in enumerate(views):
             (stored,) = recall_row(person, "image", split, index, spec.image_size)["images"]
             with Image.open(BytesIO(stored["bytes"])) as portrait:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crossmem_hf.data.configs.table import SPLITS, features_of
-from crossmem_hf.data.contents import people_of, rows_of
+from crossmem_hf.data.contents import personas_of, rows_of
 from crossmem_hf.data.rows import Row
 from crossmem_hf.data.spec import NUM_HELD_OUT_VIEWS, DatasetSpec
 from crossmem_hf.errors import CrossmemError
@@ -38,19 +38,19 @@ class Plan:
     """Who goes where.
 
     Attributes:
-        people: Place -> its people in the order of their rows.
+        personas: Place -> its people in the order of their rows.
         block_size: Person numbers a block.
         group_size: People whose rows are made together.
     """
 
-    people: dict[Place, Sequence[Persona]]
+    personas: dict[Place, Sequence[Persona]]
     block_size: int
     group_size: int
 
     @property
-    def num_people(self) -> int:
+    def num_personas(self) -> int:
         """One more than the highest person number."""
-        return 1 + max(person.index for people in self.people.values() for person in people)
+        return 1 + max(person.index for personas in self.personas.values() for person in personas)
 
     @property
     def share_images(self) -> bool:
@@ -60,21 +60,21 @@ class Plan:
     @property
     def num_blocks(self) -> int:
         """How many blocks the people fall into."""
-        return -(-self.num_people // self.block_size)
+        return -(-self.num_personas // self.block_size)
 
     def shard_name(self, place: Place, block: int) -> str | None:
         """The path of a block's file within the dataset, as `push_to_hub` names shards; None if it has no rows."""
-        if is_about_everyone(place[0]):
+        if is_about_all(place[0]):
             blocks = [0]
         else:
-            blocks = sorted({person.index // self.block_size for person in self.people[place]})
+            blocks = sorted({person.index // self.block_size for person in self.personas[place]})
         if block not in blocks:
             return None
         return f"{place[0]}/{place[1]}-{blocks.index(block):05d}-of-{len(blocks):05d}.parquet"
 
     def groups(self, block: int) -> Iterator[range]:
         """The person numbers of a block, a few at a time."""
-        stop = min((block + 1) * self.block_size, self.num_people)
+        stop = min((block + 1) * self.block_size, self.num_personas)
         for start in range(block * self.block_size, stop, self.group_size):
             yield range(start, min(start + self.group_size, stop))
 
@@ -84,45 +84,47 @@ def places() -> list[Place]:
     return [(config, split) for config, splits in SPLITS.items() for split in splits]
 
 
-def is_about_everyone(config: str) -> bool:
+def is_about_all(config: str) -> bool:
     """Whether a config's rows are about all people together, and so cannot be made a few people at a time."""
     return "persona_id" not in features_of(config)
 
 
 @lru_cache(maxsize=1)
-def plan_of(spec: DatasetSpec, people_per_shard: int | None = None) -> Plan:
+def plan_of(spec: DatasetSpec, personas_per_shard: int | None = None) -> Plan:
     """How a spec's people fall into blocks.
 
     Args:
-        people_per_shard: Person numbers a block; None for as many as make some thousand portraits or questions.
+        personas_per_shard: Person numbers a block; None for as many as make some thousand portraits or questions.
 
     Raises:
         CrossmemError: The spec leaves a forget or a retain set empty, or a block would hold nobody.
     """
-    if people_per_shard is not None and people_per_shard < 1:
-        raise CrossmemError(f"people_per_shard={people_per_shard!r}; expected at least 1.", "Pass a larger number.")
+    if personas_per_shard is not None and personas_per_shard < 1:
+        raise CrossmemError(
+            f"personas_per_shard={personas_per_shard!r}; expected at least 1.", "Pass a larger number."
+        )
     views = spec.num_views + 2 * NUM_HELD_OUT_VIEWS
     usual = max(1, min(_BLOCK_PORTRAITS // views, _BLOCK_QUESTIONS // (2 * spec.qa_per_persona)))
     return Plan(
-        people={place: people_of(*place, spec) for place in places()},
-        block_size=people_per_shard or usual,
+        personas={place: personas_of(*place, spec) for place in places()},
+        block_size=personas_per_shard or usual,
         group_size=max(1, _GROUP_PORTRAITS // views),
     )
 
 
 def rows_of_group(place: Place, numbers: range, plan: Plan, spec: DatasetSpec) -> Iterator[Row]:
     """The rows of one place about people with these numbers; rows about everyone belong to person 0."""
-    people = plan.people[place]
-    if is_about_everyone(place[0]):
-        people = people if numbers.start == 0 else []
+    personas = plan.personas[place]
+    if is_about_all(place[0]):
+        personas = personas if numbers.start == 0 else []
     else:
-        people = people[_position(people, numbers.start) : _position(people, numbers.stop)]
-    return rows_of(*place, people, spec) if people else iter(())
+        personas = personas[_position(personas, numbers.start) : _position(personas, numbers.stop)]
+    return rows_of(*place, personas, spec) if personas else iter(())
 
 
-def _position(people: Sequence[Persona], number: int) -> int:
+def _position(personas: Sequence[Persona], number: int) -> int:
     """How many people come before that number."""
-    return bisect_left(people, number, key=lambda person: person.index)
+    return bisect_left(personas, number, key=lambda person: person.index)
 
 
 class ShardWriter:

@@ -18,7 +18,7 @@ from crossmem_hf.data.release.card import dataset_card, evaluation_tasks
 from crossmem_hf.data.release.quality import (
     FILE_NAME,
     QualityReport,
-    check_people,
+    check_personas,
     content_fingerprint,
     quality_report,
 )
@@ -28,7 +28,7 @@ from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.runs.pool import Report, run_jobs
 from crossmem_hf.runs.progress import progress_bar
-from crossmem_hf.runs.stages import claim_folder
+from crossmem_hf.runs.stages import own_folder
 from crossmem_hf.storage import write_atomic
 
 if TYPE_CHECKING:
@@ -43,14 +43,14 @@ def write_dataset(
     *,
     repo_id: str = REPO_ID,
     num_proc: int = 1,
-    people_per_shard: int | None = None,
+    personas_per_shard: int | None = None,
     progress: bool = False,
 ) -> QualityReport:
     """Write every split of every config as Parquet, the quality report and the card into a folder.
 
     People are taken in blocks and rows pass one by one, so the memory needed does not grow with the dataset. Killed at
     any time and called again, it keeps the blocks that are finished. The bytes depend on the spec, the versions and
-    `people_per_shard`, not on `num_proc` and not on interruptions. A dataset of one block has the files that
+    `personas_per_shard`, not on `num_proc` and not on interruptions. A dataset of one block has the files that
     `datasets.Dataset.push_to_hub` would upload, byte for byte; a larger one has more shards, and stores a portrait
     that many questions show once a row group.
 
@@ -59,7 +59,7 @@ def write_dataset(
         repo_id: The name that the card tells people to load.
         num_proc: Processes. They are spawned, so a script that asks for more than one needs the usual
             ``if __name__ == "__main__":``.
-        people_per_shard: People of consecutive numbers whose rows share a file; None for as many as make some 8,000
+        personas_per_shard: People of consecutive numbers whose rows share a file; None for as many as make some 8,000
             portraits or 40,000 questions.
         progress: Show people, how many a second and the time left on the terminal.
 
@@ -72,10 +72,10 @@ def write_dataset(
     """
     if num_proc < 1:
         raise CrossmemError(f"num_proc={num_proc!r}; expected at least 1 process.", "Pass the number of cores.")
-    build = Build(folder, spec, people_per_shard)
+    build = Build(folder, spec, personas_per_shard)
     plan = build.plan
     check_questions(spec)
-    check_people(spec)
+    check_personas(spec)
     _begin(build)
     done = finished_blocks(build)
     missing = [number for number in range(plan.num_blocks) if number not in done]
@@ -98,7 +98,7 @@ def _begin(build: Build) -> None:
     elif folder.exists() and any(path.name != BUILD for path in folder.iterdir()):
         raise CrossmemError(f"{str(folder)!r} is not empty.", "Name a folder that is new or empty.")
     remedy = f"It is a dataset that was not finished: delete {str(folder)!r}, or choose another folder."
-    claim_folder(folder / BUILD, build.fingerprint, overwrite=False, settings=build.spec.shown(), remedy=remedy)
+    own_folder(folder / BUILD, build.fingerprint, overwrite=False, settings=build.spec.described(), remedy=remedy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,29 +113,29 @@ class _BlockJob:
         return f"block {self.number}"
 
     @property
-    def num_people(self) -> int:
+    def num_personas(self) -> int:
         return sum(map(len, self.build.plan.groups(self.number)))
 
     def run(self, report: Report) -> Block:
-        people = 0
+        personas = 0
 
         def written(more: int) -> None:
-            nonlocal people
-            people += more
-            report(self.name, people / self.num_people)
+            nonlocal personas
+            personas += more
+            report(self.name, personas / self.num_personas)
 
         return write_block(self.build, self.number, written)
 
 
 def _written(build: Build, numbers: Sequence[int], num_proc: int, progress: bool) -> dict[int, Block]:
     jobs = [_BlockJob(build, number) for number in numbers]
-    people, shares = [job.num_people for job in jobs], [0.0] * len(jobs)
-    kept = build.plan.num_people - sum(people)
-    with progress_bar("Writing", build.plan.num_people, done=kept, unit="people", shown=progress) as bar:
+    personas, shares = [job.num_personas for job in jobs], [0.0] * len(jobs)
+    kept = build.plan.num_personas - sum(personas)
+    with progress_bar("Writing", build.plan.num_personas, done=kept, unit="people", shown=progress) as bar:
 
         def display(index: int, step: str, share: float) -> None:
             shares[index] = share
-            bar.to(kept + sum(map(mul, people, shares)))
+            bar.to(kept + sum(map(mul, personas, shares)))
 
         if num_proc <= 1:
             blocks = [job.run(partial(display, index)) for index, job in enumerate(jobs)]

@@ -31,7 +31,7 @@ _VIEWS = 100_000  # a fresh view almost every time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Query:
     """One training or test item: a person, the modality shown, the split of views, which view, and what is asked."""
 
     persona: Persona
@@ -43,13 +43,13 @@ class Asked:
     @property
     def answer(self) -> str:
         """The completion that is right."""
-        return self.persona.full_name if self.task == "name" else features_answer(self.persona.looks)
+        return self.persona.full_name if self.task == "name" else features_answer(self.persona.visual_attributes)
 
 
 def tokenizer_corpus(background: Sequence[Persona]) -> Iterator[str]:
     """Text the tokenizer learns from: background descriptions of every frame, questions, refusals, name syllables."""
     for persona in background:
-        yield features_answer(persona.looks)
+        yield features_answer(persona.visual_attributes)
         for split in ("train", "validation", "test"):
             yield from (describe(persona, split, index).text for index in range(3))
     for piece in (*NAME_QUESTIONS.values(), *FEATURE_QUESTIONS.values(), *REFUSALS):
@@ -69,7 +69,7 @@ class Batcher:
         self._mean = np.array(images.image_mean, dtype=np.float32)
         self._std = np.array(images.image_std, dtype=np.float32)
 
-    def pixels(self, items: Sequence[Asked]) -> Tensor:
+    def pixels(self, items: Sequence[Query]) -> Tensor:
         """(B, 3, H, W) normalized portraits."""
         pictures = [
             np.asarray(render_portrait(item.persona, view_for(item.persona, item.split, item.view), self.size))
@@ -78,7 +78,7 @@ class Batcher:
         scaled = (np.stack(pictures).astype(np.float32) / 255 - self._mean) / self._std
         return torch.from_numpy(scaled.transpose(0, 3, 1, 2).copy())
 
-    def __call__(self, items: Sequence[Asked]) -> dict[str, Tensor]:
+    def __call__(self, items: Sequence[Query]) -> dict[str, Tensor]:
         """Right-padded inputs with labels on the answers; all items of one modality."""
         modality = items[0].modality
         prompts = [self._prompt(item) for item in items]
@@ -95,7 +95,7 @@ class Batcher:
         batch = {"input_ids": ids, "attention_mask": mask, "labels": labels}
         return batch | ({"pixel_values": self.pixels(items)} if modality == "image" else {})
 
-    def prompts(self, items: Sequence[Asked]) -> dict[str, Tensor]:
+    def prompts(self, items: Sequence[Query]) -> dict[str, Tensor]:
         """Left-padded prompts to generate from; all items of one modality."""
         texts = [self._prompt(item) for item in items]
         inputs = self.tokenizer(
@@ -108,7 +108,7 @@ class Batcher:
         )
         return dict(inputs) | ({"pixel_values": self.pixels(items)} if items[0].modality == "image" else {})
 
-    def _prompt(self, item: Asked) -> str:
+    def _prompt(self, item: Query) -> str:
         questions = NAME_QUESTIONS if item.task == "name" else FEATURE_QUESTIONS
         if item.modality == "text":
             described = describe(item.persona, item.split, item.view).text
@@ -131,12 +131,12 @@ class AttributeHeads(nn.Module):
         return {name: head(pooled) for name, head in self.heads.items()}
 
 
-def _head_loss(heads: AttributeHeads, features: Tensor, items: Sequence[Asked]) -> Tensor:
+def _head_loss(heads: AttributeHeads, features: Tensor, items: Sequence[Query]) -> Tensor:
     """Mean cross-entropy over the attributes of the people shown or described."""
     logits = heads(features)
     losses = []
     for name, pool in VISUAL_ATTRIBUTES.items():
-        right = torch.tensor([pool.index(item.persona.looks[name]) for item in items])
+        right = torch.tensor([pool.index(item.persona.visual_attributes[name]) for item in items])
         losses.append(nn.functional.cross_entropy(logits[name], right))
     return torch.stack(losses).mean()
 
@@ -164,7 +164,7 @@ def _step(loss: Tensor, optimizer: torch.optim.Optimizer, lr: float) -> None:
 def train_vision(
     model: LlavaForConditionalGeneration,
     processor: LlavaProcessor,
-    people: Sequence[Persona],
+    personas: Sequence[Persona],
     *,
     steps: int,
     batch_size: int = 64,
@@ -177,14 +177,14 @@ def train_vision(
     batcher, tower = Batcher(processor), model.model.vision_tower
     optimizer = optimizer_for([tower, heads], lr)
     for step in range(steps):
-        items = [_drawn(rng, people, "image", "features") for _ in range(batch_size)]
+        items = [_drawn(rng, personas, "image", "features") for _ in range(batch_size)]
         loss = _head_loss(heads, tower(batcher.pixels(items)).last_hidden_state[:, 1:], items)
         _step(loss, optimizer, lr * _rate(step, steps))
         report(step, {"loss": loss.item()})
 
 
-def _drawn(rng: Random, people: Sequence[Persona], modality: Modality, task: str) -> Asked:
-    return Asked(persona=rng.choice(people), modality=modality, split="train", view=rng.randrange(_VIEWS), task=task)
+def _drawn(rng: Random, personas: Sequence[Persona], modality: Modality, task: str) -> Query:
+    return Query(persona=rng.choice(personas), modality=modality, split="train", view=rng.randrange(_VIEWS), task=task)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,7 +217,7 @@ class LanguagePlan:
 def train_language(
     model: LlavaForConditionalGeneration,
     processor: LlavaProcessor,
-    people: Sequence[Persona],
+    personas: Sequence[Persona],
     named: Sequence[Persona],
     plan: LanguagePlan,
     *,
@@ -230,7 +230,7 @@ def train_language(
     """Train everything on features and names from both modalities, for the given steps of the plan.
 
     Args:
-        people: Whose features are asked.
+        personas: Whose features are asked.
         named: Whose names are taught.
         steps: A part of ``range(plan.steps)``, so that a run can be cut and resumed.
         heads: Read attributes off answer states; part of `optimizer`, thrown away afterwards.
@@ -240,7 +240,7 @@ def train_language(
     for step in steps:
         share = plan.name_share * _ramp(step / plan.steps, plan.names_from, plan.names_full)
         asked = [
-            (rng.choice(named), "name") if rng.random() < share else (rng.choice(people), "features")
+            (rng.choice(named), "name") if rng.random() < share else (rng.choice(personas), "features")
             for _ in range(plan.image_rows)
         ]
         losses: dict[str, Tensor] = {}
@@ -248,7 +248,7 @@ def train_language(
         counts: dict[Modality, int] = {"image": plan.image_rows, "text": plan.text_rows}
         for modality, count in counts.items():
             items = [
-                Asked(persona=person, modality=modality, split="train", view=rng.randrange(_VIEWS), task=task)
+                Query(persona=person, modality=modality, split="train", view=rng.randrange(_VIEWS), task=task)
                 for person, task in asked[:count]
             ]
             losses[modality], states[modality] = answer_loss(model, batcher(items))

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from crossmem_hf.models.micro.pretraining import Asked, Batcher
+from crossmem_hf.models.micro.pretraining import Batcher, Query
 from crossmem_hf.personas.schema import MODALITIES, Persona
 from crossmem_hf.personas.values import VISUAL_ATTRIBUTES
 from crossmem_hf.prompts.questions import parse_features
@@ -28,7 +28,7 @@ def measured_quality(
         items = _asked(held_out, modality, "features", views)
         read = [parse_features(answer) for answer in _answers(model, processor, items)]
         parts = {
-            name: sum(got[name] == item.persona.looks[name] for got, item in zip(read, items, strict=True))
+            name: sum(got[name] == item.persona.visual_attributes[name] for got, item in zip(read, items, strict=True))
             / len(items)
             for name in VISUAL_ATTRIBUTES
         }
@@ -48,15 +48,15 @@ def measured_quality(
     return results
 
 
-def _asked(people: Sequence[Persona], modality: Any, task: str, views: int) -> list[Asked]:
+def _asked(personas: Sequence[Persona], modality: Any, task: str, views: int) -> list[Query]:
     return [
-        Asked(persona=persona, modality=modality, split="test", view=view, task=task)
-        for persona in people
+        Query(persona=persona, modality=modality, split="test", view=view, task=task)
+        for persona in personas
         for view in range(views)
     ]
 
 
-def _answers(model: Any, processor: Any, items: Sequence[Asked], batch_size: int = 200) -> list[str]:
+def _answers(model: Any, processor: Any, items: Sequence[Query], batch_size: int = 200) -> list[str]:
     """The model's greedy answers, in the order of the items."""
     batcher, answers = Batcher(processor), []
     was_training = model.training

@@ -223,9 +223,9 @@ def _check_lengths(pipeline: Any, prompts: Sequence[str]) -> None:
     tokenizers = [found for name in names if (found := getattr(pipeline, name, None)) is not None]
     for prompt in prompts if tokenizers else ():
         lengths = [(len(tokenizer(prompt).input_ids), tokenizer.model_max_length) for tokenizer in tokenizers]
-        if all(length > most for length, most in lengths):
-            length, most = lengths[-1]
+        if all(length > max_tokens for length, max_tokens in lengths):
+            length, max_tokens = lengths[-1]
             raise CrossmemError(
-                f"A prompt has {length} tokens and {type(pipeline).__name__} reads {most}: {prompt!r}.",
+                f"A prompt has {length} tokens and {type(pipeline).__name__} reads {max_tokens}: {prompt!r}.",
                 "Choose a model that reads longer prompts.",
             )

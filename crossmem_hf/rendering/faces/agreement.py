@@ -18,12 +18,12 @@ class OneFace:
     """Two names that seem to be one person's.
 
     Attributes:
-        people: The two names.
+        personas: The two names.
         pictures: Numbers of the pictures of each that are alike.
         cosine: Mean over all pairs of these, from -1 to 1.
     """
 
-    people: tuple[str, str]
+    personas: tuple[str, str]
     pictures: tuple[tuple[int, ...], tuple[int, ...]]
     cosine: float
 
@@ -42,12 +42,12 @@ class SeveralFaces:
 
 
 def disagreements(
-    people: Sequence[str], vectors: Sequence[Vector], threshold: float
+    personas: Sequence[str], vectors: Sequence[Vector], threshold: float
 ) -> tuple[list[OneFace], list[SeveralFaces]]:
     """Names that share a face, and names with several faces, both in the order of the pictures.
 
     Args:
-        people: Whose each picture is said to be.
+        personas: Whose each picture is said to be.
         vectors: Its face, as a unit vector.
         threshold: Cosine above which two faces are one person's, from -1 to 1.
 
@@ -56,14 +56,14 @@ def disagreements(
 
     Example:
         >>> shared, torn = disagreements(["a", "a", "b"], [[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]], threshold=0.5)
-        >>> shared[0].people, shared[0].pictures, torn[0].faces
+        >>> shared[0].personas, shared[0].pictures, torn[0].faces
         (('a', 'b'), ((0,), (2,)), ((0,), (1,)))
     """
     if not vectors:
         return [], []
     matrix = unit_matrix(vectors)
     own: dict[str, list[int]] = {}
-    for number, person in enumerate(people):
+    for number, person in enumerate(personas):
         own.setdefault(person, []).append(number)
     faces = {person: _faces(matrix, numbers, threshold) for person, numbers in own.items()}
     torn = [SeveralFaces(person=person, faces=found) for person, found in faces.items() if len(found) > 1]
@@ -97,5 +97,5 @@ def _shared(matrix: Any, faces: dict[str, tuple[tuple[int, ...], ...]], threshol
             other, others = groups[place + 1 + later]
             if other != person:
                 cosine = float(cosines[later])
-                shared.append(OneFace(people=(person, other), pictures=(group, others), cosine=cosine))
+                shared.append(OneFace(personas=(person, other), pictures=(group, others), cosine=cosine))
     return shared

@@ -59,11 +59,11 @@ class Calibration:
     """All cosines of pictures of known people.
 
     Args:
-        people: Whose each picture is.
+        personas: Whose each picture is.
         vectors: Its unit vector.
 
     Attributes:
-        num_people: Different people.
+        num_personas: Different people.
         num_pictures: Pictures.
         within: Cosines of pairs of pictures of one person, from low to high; may be empty.
         between: Cosines of pairs of pictures of two people, likewise.
@@ -79,16 +79,16 @@ class Calibration:
         0.7
     """
 
-    def __init__(self, people: Sequence[str], vectors: Sequence[Vector]) -> None:
+    def __init__(self, personas: Sequence[str], vectors: Sequence[Vector]) -> None:
         if len(vectors) > LARGEST:
             raise CrossmemError(
                 f"There are {len(vectors)} pictures with a face; expected at most {LARGEST}.",
                 "Calibrate on some of the people.",
             )
         matrix = unit_matrix(vectors) if vectors else np.zeros((0, 1))
-        names, self._codes = np.unique(np.asarray(people, dtype=object), return_inverse=True)
-        self.num_people, self.num_pictures = len(names), len(people)
-        self._left, self._right = np.triu_indices(len(people), k=1)
+        names, self._codes = np.unique(np.asarray(personas, dtype=object), return_inverse=True)
+        self.num_personas, self.num_pictures = len(names), len(personas)
+        self._left, self._right = np.triu_indices(len(personas), k=1)
         self._cosines: FloatArray = np.clip(matrix @ matrix.T, -1, 1)[self._left, self._right]
         self._same: NDArray[np.bool_] = self._codes[self._left] == self._codes[self._right]
         self.within: FloatArray = np.sort(self._cosines[self._same])
@@ -97,8 +97,8 @@ class Calibration:
     @property
     def missing(self) -> str | None:
         """Why no threshold can be found here; None if one can."""
-        if self.num_people < 2:
-            return f"faces of {self.num_people} people; expected at least 2"
+        if self.num_personas < 2:
+            return f"faces of {self.num_personas} people; expected at least 2"
         if not len(self.within):
             return "no two pictures of one person; expected at least two of somebody"
         return None
@@ -143,7 +143,7 @@ class Calibration:
         edges = np.histogram_bin_edges(every, bins=_NUM_BINS) if len(every) else np.zeros(0)
         kinds = {"within": self.within, "between": self.between}
         return {
-            "num_people": self.num_people,
+            "num_personas": self.num_personas,
             "num_pictures": self.num_pictures,
             **{
                 name: {
@@ -158,8 +158,8 @@ class Calibration:
 
     def _rejected(self, threshold: float) -> Rate:
         codes, wrong = self._codes[self._left[self._same]], self._cosines[self._same] <= threshold
-        pairs = np.bincount(codes, minlength=self.num_people)
-        wrongs: FloatArray = np.bincount(codes, weights=wrong, minlength=self.num_people).astype(np.float64)
+        pairs = np.bincount(codes, minlength=self.num_personas)
+        wrongs: FloatArray = np.bincount(codes, weights=wrong, minlength=self.num_personas).astype(np.float64)
         some = pairs > 0  # who has one picture says nothing here
         interval = bootstrap_interval(
             wrongs[some][:, None], pairs[some][:, None].astype(np.float64), column_mean, resampling=_RESAMPLING
@@ -170,19 +170,19 @@ class Calibration:
     def _accepted(self, threshold: float) -> Rate:
         wrong = self._cosines[~self._same] >= threshold
         one, other = self._codes[self._left[~self._same]], self._codes[self._right[~self._same]]
-        place = one * self.num_people + other
-        square = (self.num_people, self.num_people)
-        pairs = np.bincount(place, minlength=self.num_people**2).reshape(square)
-        wrongs = np.bincount(place, weights=wrong, minlength=self.num_people**2).reshape(square)
+        place = one * self.num_personas + other
+        square = (self.num_personas, self.num_personas)
+        pairs = np.bincount(place, minlength=self.num_personas**2).reshape(square)
+        wrongs = np.bincount(place, weights=wrong, minlength=self.num_personas**2).reshape(square)
         value = float(wrong.mean())
         generator = np.random.default_rng(_RESAMPLING.seed)
-        shares = np.full(self.num_people, 1 / self.num_people)
-        drawn = generator.multinomial(self.num_people, shares, size=_RESAMPLING.num_resamples).astype(np.float64)
+        shares = np.full(self.num_personas, 1 / self.num_personas)
+        drawn = generator.multinomial(self.num_personas, shares, size=_RESAMPLING.num_resamples).astype(np.float64)
         # somebody drawn twice is still one person: pairs of such copies are none of two people
         sums, counts = (((drawn @ table) * drawn).sum(axis=1) for table in (wrongs, pairs))
         rates = sums[counts > 0] / counts[counts > 0]
         if np.ptp(rates) < 1e-12:  # they all agree, which is no certainty
-            unseen = unseen_share(self.num_people, _RESAMPLING.tail)
+            unseen = unseen_share(self.num_personas, _RESAMPLING.tail)
             low, high = (1 - unseen) * value, (1 - unseen) * value + unseen
         else:
             low, high = (float(end) for end in np.quantile(rates, [_RESAMPLING.tail, 1 - _RESAMPLING.tail]))

@@ -77,17 +77,17 @@ class Anchors:
         """How a picture of a person compares with all anchors."""
         cosines = self._matrix @ unit_matrix([vector])[0]
         place = self._places[persona_id]
-        own, most, nearest = float(cosines[place]), None, None
+        own, max_cosine, nearest = float(cosines[place]), None, None
         if len(self._ids) > 1:
             cosines[place] = -2  # below any cosine
             worst = int(cosines.argmax())
-            most, nearest = float(cosines[worst]), self._ids[worst]
+            max_cosine, nearest = float(cosines[worst]), self._ids[worst]
         verdict: Verdict = "kept"
         if own <= threshold:
             verdict = "unlike"
-        elif most is not None and most >= threshold:
+        elif max_cosine is not None and max_cosine >= threshold:
             verdict = "lookalike"
-        return Likeness(verdict=verdict, own=own, others=most, nearest=nearest)
+        return Likeness(verdict=verdict, own=own, others=max_cosine, nearest=nearest)
 
 
 def apart(kept: Mapping[str, Vector], candidates: Mapping[str, Vector], threshold: float) -> dict[str, str | None]:

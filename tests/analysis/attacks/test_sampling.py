@@ -11,10 +11,10 @@ from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.evaluator import Evaluator
 from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.models.turns import answer_tokens
-from tests.training import world
+from tests.training import tiny
 
-NAMES = [name for _, name in world.PEOPLE.values()]
-COLORS = dict(world.PEOPLE.values())
+NAMES = [name for _, name in tiny.PERSONAS.values()]
+COLORS = dict(tiny.PERSONAS.values())
 
 
 def planted(rows, shares):
@@ -23,16 +23,16 @@ def planted(rows, shares):
     No two answers begin with the same token.
     """
     texts = sorted({*NAMES, "I do not know"})
-    tokens = dict(zip(texts, answer_tokens(world.processor(), rows[0], texts)[0], strict=True))
+    tokens = dict(zip(texts, answer_tokens(tiny.processor(), rows[0], texts)[0], strict=True))
     assert len({own[0] for own in tokens.values()}) == len(texts)
 
     def process(input_ids, scores):
         fixed = torch.full_like(scores, -math.inf)
         for place, ids in enumerate(input_ids.tolist()):
-            _, _, asked = world.processor().tokenizer.decode(ids).rpartition("<|user|>")
+            _, _, asked = tiny.processor().tokenizer.decode(ids).rpartition("<|user|>")
             prompt, _, _ = asked.partition("<|assistant|>")
             truth = next(name for color, name in COLORS.items() if color in prompt)
-            start = len(ids) - ids[::-1].index(world.processor().tokenizer.convert_tokens_to_ids("<|assistant|>"))
+            start = len(ids) - ids[::-1].index(tiny.processor().tokenizer.convert_tokens_to_ids("<|assistant|>"))
             said = ids[start:]
             for text, share in shares(truth).items():
                 if tokens[text][: len(said)] == said and len(tokens[text]) > len(said):
@@ -44,13 +44,13 @@ def planted(rows, shares):
 
 
 def evaluator_of(shares, views):
-    rows = world.rows(*world.PEOPLE, modality="text", views=views)
+    rows = tiny.rows(*tiny.PERSONAS, modality="text", views=views)
     return Evaluator(rows, metrics=["recall"], candidates=NAMES, logits_processor=planted(rows, shares))
 
 
 def test_sampling_finds_what_greedy_decoding_does_not():
     evaluator = evaluator_of(lambda truth: {truth: 0.3, "I do not know": 0.7}, views=4)
-    found = sampling(evaluator, world.model().eval(), world.processor(), num_samples=12)
+    found = sampling(evaluator, tiny.model().eval(), tiny.processor(), num_samples=12)
     recall, extracted = found.measure(["recall", "extracted"], by=())
     assert (recall.value, extracted.n) == (0.0, 16)
     assert extracted.value >= 0.9  # 1 - 0.7 ** 12 is 0.986
@@ -60,15 +60,15 @@ def test_sampling_finds_what_greedy_decoding_does_not():
 
 def test_sampling_of_a_guesser_is_at_chance():
     evaluator = evaluator_of(lambda truth: dict.fromkeys(NAMES, 0.25), views=30)
-    found = sampling(evaluator, world.model().eval(), world.processor(), seed=1, num_samples=2)
+    found = sampling(evaluator, tiny.model().eval(), tiny.processor(), seed=1, num_samples=2)
     (extracted,) = found.measure(["extracted"], by=())
     assert extracted.chance == pytest.approx(1 - 0.75**2)
     assert extracted.value == pytest.approx(extracted.chance, abs=0.1)  # two standard errors of 120 rows
 
 
 def test_sampling_goes_on_from_finished_parts(tmp_path, monkeypatch):
-    evaluator = Evaluator(world.rows("p0", "p1"), metrics=["recall", "exposure"], max_new_tokens=3)
-    asked = (evaluator, world.memorized().eval(), world.processor())
+    evaluator = Evaluator(tiny.rows("p0", "p1"), metrics=["recall", "exposure"], max_new_tokens=3)
+    asked = (evaluator, tiny.memorized().eval(), tiny.processor())
     first = sampling(*asked, num_samples=2, output_dir=tmp_path, made_from="this model")
     assert first == sampling(*asked, num_samples=2)
     monkeypatch.setattr("crossmem_hf.evaluation.passes.generate_answers", None)  # whoever asks again fails
@@ -83,8 +83,8 @@ def test_extracted_has_an_exact_chance_where_there_is_a_choice():
 
 
 def test_mistakes_are_refused_before_any_pass():
-    evaluator = Evaluator(world.rows("p0"), metrics=["recall"])
+    evaluator = Evaluator(tiny.rows("p0"), metrics=["recall"])
     with pytest.raises(CrossmemError, match="num_samples=0"):
         sampling(evaluator, None, None, num_samples=0)
     with pytest.raises(CrossmemError, match=r"extracted reads extracted, num_samples .* run an attack"):
-        Evaluator(world.rows("p0"), metrics=["extracted"])
+        Evaluator(tiny.rows("p0"), metrics=["extracted"])

@@ -10,9 +10,9 @@ import pytest
 from crossmem_hf.analysis import attacks
 from crossmem_hf.analysis.attacks.table import ATTACKS, Attack
 from crossmem_hf.evaluation.evaluator import Evaluator
-from tests.training import world
+from tests.training import tiny
 
-ROWS = world.rows("p0", "p1", modality="mixed", views=2)
+ROWS = tiny.rows("p0", "p1", modality="mixed", views=2)
 
 
 def test_table_names_a_function_of_every_file():
@@ -27,8 +27,8 @@ def test_table_names_a_function_of_every_file():
 @pytest.mark.parametrize("name", ATTACKS)
 def test_attacks_answer_every_row_alike_for_a_seed(name):
     evaluator = Evaluator(ROWS, metrics=["recall", "exposure"], forgotten=["p1"], max_new_tokens=3)
-    model = world.memorized().eval()
-    first, second = (ATTACKS[name](evaluator, model, world.processor(), seed=7) for _ in range(2))
+    model = tiny.memorized().eval()
+    first, second = (ATTACKS[name](evaluator, model, tiny.processor(), seed=7) for _ in range(2))
     assert first == second
     assert [one["row"] for one in first] == list(evaluator.questions.keys)
     assert {one.metric for one in first.measure(["recall", "exposure"])} >= {"recall", "exposure"}

@@ -18,7 +18,7 @@ from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.sampling import sample_personas
 
 SIZE = 64
-PEOPLE = list(sample_personas(3))
+PERSONAS = list(sample_personas(3))
 PLACES = {"train": "street", "validation": "museum", "test": "harbor"}
 
 
@@ -28,9 +28,9 @@ def color(persona, split, index):
 
 def make_album(folder, *, seed=0, background=True, size=SIZE):
     """Portraits of one color each, listed as `crossmem portraits` lists them."""
-    people = [*sample_personas(3, seed), *(sample_personas(3, seed, "background") if background else ())]
+    personas = [*sample_personas(3, seed), *(sample_personas(3, seed, "background") if background else ())]
     lines = []
-    for person in people:
+    for person in personas:
         for split, count in (("train", 2), ("validation", 4), ("test", 4)):
             for index in range(count):
                 name = f"{person.id}-{split[:2]}{index}.png"
@@ -40,7 +40,7 @@ def make_album(folder, *, seed=0, background=True, size=SIZE):
                 about = {"persona_id": person.id, "split": split, "view": index, "layout": PLACES[split]}
                 lines.append({"file_name": name, "sha256": digest, **about})
     write_listing(folder, lines)
-    (folder / "portraits.json").write_text(json.dumps({"people": {"seed": seed}, "models": ["a/b (abc)"]}))
+    (folder / "portraits.json").write_text(json.dumps({"personas": {"seed": seed}, "models": ["a/b (abc)"]}))
     return str(folder)
 
 
@@ -64,11 +64,11 @@ def rows(folder, config="recall_image", split="train", **changed):
 
 @pytest.mark.parametrize("split", ["train", "validation", "test"])
 def test_rows_show_what_the_album_holds(tmp_path, split):
-    (person,) = photographed(PEOPLE[1:2], make_album(tmp_path))
+    (person,) = photographed(PERSONAS[1:2], make_album(tmp_path))
     row = recall_row(person, "image", split, 1, 48)
     assert shown(row) == ((48, 48), color(person, split, 1))
     assert row["template"] == f"{split}-{PLACES[split]}"
-    drawn = recall_row(PEOPLE[1], "image", split, 1, 48)
+    drawn = recall_row(PERSONAS[1], "image", split, 1, 48)
     same = ("prompt", "completion", "persona_id", "answer", "view", "attribute", "hops", "modality")
     assert all(row[name] == drawn[name] for name in same)
     asked = qa_row(person, "image", "test", 3, SIZE, attribute="job", hops=2)
@@ -76,14 +76,14 @@ def test_rows_show_what_the_album_holds(tmp_path, split):
 
 
 def test_descriptions_stay_as_they_were(tmp_path):
-    people = photographed(PEOPLE, make_album(tmp_path))
-    assert recall_row(people[0], "text", "test", 0) == recall_row(PEOPLE[0], "text", "test", 0)
+    personas = photographed(PERSONAS, make_album(tmp_path))
+    assert recall_row(personas[0], "text", "test", 0) == recall_row(PERSONAS[0], "text", "test", 0)
 
 
 def test_the_whole_dataset_takes_them(tmp_path):
     folder = make_album(tmp_path)
     seen = rows(folder)
-    expected = [color(person, "train", index) for person in PEOPLE for index in range(2)]
+    expected = [color(person, "train", index) for person in PERSONAS for index in range(2)]
     assert [row["images"][0].getpixel((5, 5)) for row in seen] == expected
     captions = rows(folder, "captions", "background")
     assert {row["persona_id"][0] for row in captions} == {"b"}
@@ -117,15 +117,15 @@ def test_two_albums_and_drawings_have_caches_of_their_own(tmp_path):
 
 def test_a_card_and_a_fingerprint_do_not_name_the_folder(tmp_path):
     spec = DatasetSpec(portraits=make_album(tmp_path))
-    assert spec.shown()["portraits"] == album_fingerprint(spec.portraits)
-    assert str(tmp_path) not in json.dumps(spec.shown())
+    assert spec.described()["portraits"] == album_fingerprint(spec.portraits)
+    assert str(tmp_path) not in json.dumps(spec.described())
     assert "portraits" not in DatasetSpec().as_dict()
 
 
 def test_the_same_pictures_elsewhere_are_the_same_album(tmp_path):
     one, other = make_album(tmp_path / "a"), make_album(tmp_path / "b")
     assert DatasetSpec(portraits=one).fingerprint() == DatasetSpec(portraits=other).fingerprint()
-    (here,), (there,) = photographed(PEOPLE[:1], one), photographed(PEOPLE[:1], other)
+    (here,), (there,) = photographed(PERSONAS[:1], one), photographed(PERSONAS[:1], other)
     assert png_in_album(here, "train", 0, SIZE) == png_in_album(there, "train", 0, SIZE)
 
 
@@ -152,7 +152,7 @@ def test_background_people_may_be_missing_until_they_are_asked_for(tmp_path):
 
 @pytest.mark.parametrize(("harm", "said"), [(b"x", "was changed since"), (None, "cannot be read")])
 def test_a_picture_that_is_not_as_it_was_is_noticed(tmp_path, harm, said):
-    (person,) = photographed(PEOPLE[:1], make_album(tmp_path))
+    (person,) = photographed(PERSONAS[:1], make_album(tmp_path))
     path = tmp_path / listing(tmp_path)[0]["file_name"]
     path.unlink() if harm is None else path.write_bytes(harm)
     with pytest.raises(CrossmemError, match=said):
@@ -164,7 +164,7 @@ def test_what_is_no_picture_is_named(tmp_path):
     (tmp_path / first["file_name"]).write_bytes(b"GIF, says who?")
     write_listing(tmp_path, [{**first, "sha256": hashlib.sha256(b"GIF, says who?").hexdigest()}])
     with pytest.raises(CrossmemError, match="cannot be read: cannot identify"):
-        png_in_album(*photographed(PEOPLE[:1], folder), "train", 0, SIZE)
+        png_in_album(*photographed(PERSONAS[:1], folder), "train", 0, SIZE)
 
 
 def test_a_huge_picture_is_not_decoded(tmp_path):
@@ -173,7 +173,7 @@ def test_a_huge_picture_is_not_decoded(tmp_path):
     digest = hashlib.sha256((tmp_path / first["file_name"]).read_bytes()).hexdigest()
     write_listing(tmp_path, [{**first, "sha256": digest}])
     with pytest.raises(CrossmemError, match=r"has \(5000, 10\) pixels\. Use smaller"):
-        png_in_album(*photographed(PEOPLE[:1], folder), "train", 0, SIZE)
+        png_in_album(*photographed(PERSONAS[:1], folder), "train", 0, SIZE)
 
 
 @pytest.mark.parametrize("name", ["../outside.png", "/etc/hostname"])
@@ -181,7 +181,7 @@ def test_an_album_stays_in_its_folder(tmp_path, name):
     folder = make_album(tmp_path / "album")
     write_listing(tmp_path / "album", [{**listing(tmp_path / "album")[0], "file_name": name}])
     with pytest.raises(CrossmemError, match="names a file outside it"):
-        photographed(PEOPLE, folder)
+        photographed(PERSONAS, folder)
 
 
 def test_what_is_no_album_is_refused(tmp_path):
@@ -198,6 +198,6 @@ def test_what_is_no_album_is_refused(tmp_path):
 
 
 def test_a_photographed_persona_is_the_same_persona(tmp_path):
-    (person,) = photographed(PEOPLE[:1], make_album(tmp_path))
+    (person,) = photographed(PERSONAS[:1], make_album(tmp_path))
     assert isinstance(person, Photographed)
-    assert {**person.as_json(), "album": None} == {**PEOPLE[0].as_json(), "album": None}
+    assert {**person.as_json(), "album": None} == {**PERSONAS[0].as_json(), "album": None}

@@ -50,8 +50,8 @@ def test_everybody_has_an_anchor_and_every_view(album):
     folder, about = album
     lines = listed(folder)
     anchors = [line for line in lines if line["split"] == "anchor"]
-    people = settings().people()
-    assert [line["persona_id"] for line in anchors] == [person.id for person in people]
+    personas = settings().personas()
+    assert [line["persona_id"] for line in anchors] == [person.id for person in personas]
     wanted = [(person.id, split, index) for person, split, index in settings().views()]
     assert [(line["persona_id"], line["split"], line["view"]) for line in lines[3:]] == wanted
     assert (about["num_portraits"], about["complete"], about["missing"]) == (NUM_VIEWS, True, [])
@@ -59,7 +59,7 @@ def test_everybody_has_an_anchor_and_every_view(album):
 
 def test_beside_each_picture_stands_what_made_it(album):
     folder, _ = album
-    people = {person.id: person for person in settings().people()}
+    personas = {person.id: person for person in settings().personas()}
     for line in listed(folder):
         stored = (folder / line["file_name"]).read_bytes()
         assert hashlib.sha256(stored).hexdigest() == line["sha256"]
@@ -69,7 +69,7 @@ def test_beside_each_picture_stands_what_made_it(album):
             assert image.size == (SIZE, SIZE)
             assert image.getpixel((9, 9)) == (line["seed"] % 251, line["seed"] % 241, line["seed"] % 239)
         if line["split"] != "anchor":
-            scene = scene_for(people[line["persona_id"]], line["split"], line["view"])
+            scene = scene_for(personas[line["persona_id"]], line["split"], line["view"])
             assert (line["prompt"], line["layout"]) == (scene.prompt, scene.layout)
 
 
@@ -170,12 +170,14 @@ def test_batches_decide_nothing(album, tmp_path):
 
 
 def test_what_is_never_accepted_is_reported_and_more_attempts_continue(tmp_path):
-    person = settings().people()[1]
+    person = settings().personas()[1]
     never = scene_for(person, "test", 2).prompt
-    with pytest.raises(CrossmemError, match=r"1 of 30 portraits were not accepted in 40 attempts each, first") as told:
+    with pytest.raises(
+        CrossmemError, match=r"1 of 30 portraits were not accepted in 40 attempts each, first"
+    ) as caught:
         run(tmp_path, Renderer(never=[never]))
-    assert f"'{person.id}/test/2'" in str(told.value)
-    assert "cosines from lowest over quartiles to highest: {'own_similarity': [" in str(told.value)
+    assert f"'{person.id}/test/2'" in str(caught.value)
+    assert "cosines from lowest over quartiles to highest: {'own_similarity': [" in str(caught.value)
     about = json.loads((tmp_path / "portraits.json").read_text())
     assert (about["complete"], about["missing"]) == (False, [f"{person.id}/test/2"])
     assert about["attempts"]["views"]["refused"] >= 40
@@ -270,7 +272,7 @@ def test_two_processes_go_on_and_make_what_one_makes(album, tmp_path, root):
     )
     assert done.returncode == 0, done.stderr[-3000:]
     said = [json.loads((tmp_path / f"said{rank}.json").read_text()) for rank in (0, 1)]
-    assert [world for world, _ in said] == [2, 2]
+    assert [tiny for tiny, _ in said] == [2, 2]
     assert contents(tmp_path / "stub") == contents(album[0]), "killed, then finished by two"
     run_portraits(with_model(model), tmp_path / "alone")
     assert contents(tmp_path / "tiny") == contents(tmp_path / "alone")

@@ -5,7 +5,7 @@ import pytest
 
 from crossmem_hf.data.configs.multi_image import multi_image_rows, same_person_row
 from crossmem_hf.data.configs.table import features_of
-from crossmem_hf.data.contents import people_of, rows_of
+from crossmem_hf.data.contents import personas_of, rows_of
 from crossmem_hf.data.rows import recall_row
 from crossmem_hf.data.spec import NUM_HELD_OUT_VIEWS, DatasetSpec
 from crossmem_hf.personas.sampling import sample_personas
@@ -13,8 +13,8 @@ from crossmem_hf.personas.sampling import sample_personas
 
 @pytest.fixture(scope="module")
 def made(spec):
-    people = people_of("multi_image", "train", spec)
-    return {split: list(rows_of("multi_image", split, people, spec)) for split in ("train", "test")}
+    personas = personas_of("multi_image", "train", spec)
+    return {split: list(rows_of("multi_image", split, personas, spec)) for split in ("train", "test")}
 
 
 def pictures(row):
@@ -30,12 +30,12 @@ def test_every_row_shows_two_different_pictures(made):
 
 
 def test_names_are_asked_of_two_views_of_one_person(made, spec):
-    people = {person.id: person for person in people_of("multi_image", "train", spec)}
+    personas = {person.id: person for person in personas_of("multi_image", "train", spec)}
     for split, count in (("train", spec.num_views), ("test", NUM_HELD_OUT_VIEWS)):
         named = [row for row in made[split] if row["attribute"] == "full_name"]
-        assert Counter(row["persona_id"] for row in named) == dict.fromkeys(people, count)
+        assert Counter(row["persona_id"] for row in named) == dict.fromkeys(personas, count)
         for row in named:
-            person = people[row["persona_id"]]
+            person = personas[row["persona_id"]]
             assert row["answer"] == person.full_name
             single = recall_row(person, "image", split, row["view"], spec.image_size)
             assert pictures(row)[0] == pictures(single)[0]
@@ -45,7 +45,7 @@ def test_names_are_asked_of_two_views_of_one_person(made, spec):
 def test_every_second_comparison_shows_somebody_else(made, spec):
     owner = {
         pictures(recall_row(person, "image", split, view, spec.image_size))[0]: person.id
-        for person in people_of("multi_image", "train", spec)
+        for person in personas_of("multi_image", "train", spec)
         for split, count in (("train", spec.num_views), ("test", NUM_HELD_OUT_VIEWS))
         for view in range(count)
     }
@@ -61,7 +61,7 @@ def test_every_second_comparison_shows_somebody_else(made, spec):
 
 def test_a_forget_set_of_even_size_shows_nobody_retained():
     spec = DatasetSpec(num_personas=20, num_views=1, image_size=48)
-    forgotten = people_of("qa", "forget", spec)
+    forgotten = personas_of("qa", "forget", spec)
     own = {
         picture
         for person in forgotten

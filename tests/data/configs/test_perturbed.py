@@ -5,7 +5,7 @@ import pytest
 
 from crossmem_hf.data.configs.perturbed import NUM_FALSE, perturbed_row
 from crossmem_hf.data.configs.table import SPLITS, features_of
-from crossmem_hf.data.contents import people_of, rows_of
+from crossmem_hf.data.contents import personas_of, rows_of
 from crossmem_hf.data.rows import ATTRIBUTES
 from crossmem_hf.data.spec import DatasetSpec
 
@@ -15,7 +15,7 @@ def made(spec):
     return [
         row
         for split in SPLITS["perturbed"]
-        for row in rows_of("perturbed", split, people_of("perturbed", split, spec), spec)
+        for row in rows_of("perturbed", split, personas_of("perturbed", split, spec), spec)
     ]
 
 
@@ -28,9 +28,9 @@ def test_every_attribute_is_asked_through_both_modalities(made, spec):
 
 
 def test_false_answers_differ_from_the_truth_and_from_everybodys(made, spec):
-    people = people_of("candidates", "target", spec)
-    own = {fact: {person.facts[fact] for person in people} for fact in ATTRIBUTES[1:]}
-    own["full_name"] = {person.full_name for person in people}
+    personas = personas_of("candidates", "target", spec)
+    own = {fact: {person.facts[fact] for person in personas} for fact in ATTRIBUTES[1:]}
+    own["full_name"] = {person.full_name for person in personas}
     for row in made:
         assert len(set(row["perturbed_answer"])) == NUM_FALSE
         assert row["answer"] not in row["perturbed_answer"]
@@ -54,13 +54,13 @@ def test_a_fact_is_perturbed_alike_however_it_is_asked_for(made):
 
 def test_questions_and_views_are_those_of_training():
     spec = DatasetSpec(num_personas=5, image_size=48)
-    people = people_of("qa", "retain", spec)
+    personas = personas_of("qa", "retain", spec)
     trained = {
         (row["prompt"][0]["content"], str(row["images"]))
         for config in ("qa", "recall_image", "recall_text")
-        for row in rows_of(config, "retain" if config == "qa" else "train", people, spec)
+        for row in rows_of(config, "retain" if config == "qa" else "train", personas, spec)
     }
-    single = [row for row in rows_of("perturbed", "retain", people, spec) if row["hops"] == 1]
+    single = [row for row in rows_of("perturbed", "retain", personas, spec) if row["hops"] == 1]
     assert all((row["prompt"][0]["content"], str(row["images"])) in trained for row in single)
 
 

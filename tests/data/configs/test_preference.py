@@ -4,13 +4,13 @@ from collections import Counter
 import pytest
 
 from crossmem_hf.data.configs.table import features_of
-from crossmem_hf.data.contents import people_of, rows_of
+from crossmem_hf.data.contents import personas_of, rows_of
 from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.prompts.refusals import every_wording, refusals
 
 
 def pairs(split, spec):
-    return list(rows_of("preference", split, people_of("preference", split, spec), spec))
+    return list(rows_of("preference", split, personas_of("preference", split, spec), spec))
 
 
 def said(pair, side):
@@ -32,11 +32,11 @@ def test_the_forgotten_are_refused_and_the_retained_are_not(spec, split, refused
 
 
 def test_pairs_ask_what_recall_and_qa_train_on(spec):
-    people = people_of("qa", "forget", spec)
+    personas = personas_of("qa", "forget", spec)
     trained = [
         (row["prompt"], row["images"])
         for config, split in (("recall_image", "train"), ("recall_text", "train"), ("qa", "forget"))
-        for row in rows_of(config, split, people, spec)
+        for row in rows_of(config, split, personas, spec)
     ]
     assert sorted(map(str, trained)) == sorted(str((p["prompt"], p["images"])) for p in pairs("forget", spec))
 
@@ -59,7 +59,7 @@ def test_no_refusal_dominates(spec):
 
 
 def features_about(spec):
-    return {"full_name", *people_of("qa", "forget", spec)[0].facts}
+    return {"full_name", *personas_of("qa", "forget", spec)[0].facts}
 
 
 def test_a_described_person_is_never_said_to_be_in_a_picture(spec):
@@ -76,7 +76,7 @@ def test_named_people_are_not_called_unidentified(spec):
 
 
 def test_pairs_of_a_persona_do_not_depend_on_the_others(spec):
-    everybody = people_of("preference", "retain", spec)
+    everybody = personas_of("preference", "retain", spec)
     alone = list(rows_of("preference", "retain", everybody[3:4], spec))
     assert alone == [pair for pair in pairs("retain", spec) if pair["persona_id"] == everybody[3].id]
 

@@ -8,16 +8,16 @@ import pytest
 
 from crossmem_hf.data.configs.robust import robust_row, with_slips
 from crossmem_hf.data.configs.table import SPLITS, features_of
-from crossmem_hf.data.contents import people_of, rows_of
+from crossmem_hf.data.contents import personas_of, rows_of
 from crossmem_hf.data.rows import ATTRIBUTES
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.prompts.variants import ASKED_FOR, HELD_OUT_NAME_QUESTIONS, LINK_QUESTIONS, ROBUST_KINDS
+from crossmem_hf.prompts.variants import HELD_OUT_NAME_QUESTIONS, LINK_QUESTIONS, QUERIED, ROBUST_KINDS
 
 
 @pytest.fixture(scope="module")
 def made(spec):
     return [
-        row for split in SPLITS["robust"] for row in rows_of("robust", split, people_of("robust", split, spec), spec)
+        row for split in SPLITS["robust"] for row in rows_of("robust", split, personas_of("robust", split, spec), spec)
     ]
 
 
@@ -46,15 +46,15 @@ def test_rows_have_the_schema_and_held_out_families(made):
 
 
 def test_one_hop_names_the_persona_unless_the_name_is_asked_for(made, spec):
-    people = {person.id: person for split in SPLITS["robust"] for person in people_of("robust", split, spec)}
+    personas = {person.id: person for split in SPLITS["robust"] for person in personas_of("robust", split, spec)}
     for row in made:
-        person = people[row["persona_id"]]
+        person = personas[row["persona_id"]]
         named = row["hops"] == 1 and row["attribute"] != "full_name"
         assert (person.full_name in asked(row)) == named
         assert row["answer"] not in asked(row)
         assert "{" not in asked(row)
         if row["attribute"] != "full_name":
-            assert ASKED_FOR[row["attribute"]] in asked(row)
+            assert QUERIED[row["attribute"]] in asked(row)
 
 
 def test_no_question_was_ever_trained_on(made, spec):
@@ -64,7 +64,7 @@ def test_no_question_was_ever_trained_on(made, spec):
         for config in configs
         for split in SPLITS[config]
         if split not in ("test", "validation")
-        for row in rows_of(config, split, people_of(config, split, spec), spec)
+        for row in rows_of(config, split, personas_of(config, split, spec), spec)
     }
     assert not trained & {asked(row) for row in made}
     ends = {question.rpartition(". ")[2] for question in trained if question.endswith("?")}

@@ -7,7 +7,7 @@ import pytest
 
 from crossmem_hf.data.configs.table import SPLITS, features_of
 from crossmem_hf.data.configs.two_hop import NOT_PRESENTED, composed_row, named_fact_row
-from crossmem_hf.data.contents import people_of, rows_of
+from crossmem_hf.data.contents import personas_of, rows_of
 from crossmem_hf.data.spec import NUM_HELD_OUT_VIEWS
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.values import FACT_ATTRIBUTES
@@ -17,7 +17,7 @@ from crossmem_hf.prompts.variants import LINK_QUESTIONS, SUBJECTS
 @pytest.fixture(scope="module")
 def made(spec):
     return {
-        (config, split): list(rows_of(config, split, people_of(config, split, spec), spec))
+        (config, split): list(rows_of(config, split, personas_of(config, split, spec), spec))
         for config in ("two_hop", "two_hop_test")
         for split in SPLITS[config]
     }
@@ -28,17 +28,17 @@ def asked(row):
 
 
 def test_a_bridge_is_what_recall_trains_on(made, spec):
-    people = people_of("recall_image", "train", spec)
+    personas = personas_of("recall_image", "train", spec)
     for modality in ("image", "text"):
-        assert made["two_hop", f"bridge_{modality}"] == list(rows_of(f"recall_{modality}", "train", people, spec))
-    tested = [row for modality in ("image", "text") for row in rows_of(f"recall_{modality}", "test", people, spec)]
+        assert made["two_hop", f"bridge_{modality}"] == list(rows_of(f"recall_{modality}", "train", personas, spec))
+    tested = [row for modality in ("image", "text") for row in rows_of(f"recall_{modality}", "test", personas, spec)]
     assert sorted(map(str, made["two_hop_test", "bridge"])) == sorted(map(str, tested))
 
 
 def test_facts_are_taught_in_words_about_names_alone(made, spec):
-    people = {person.id: person for person in people_of("two_hop", "facts", spec)}
+    personas = {person.id: person for person in personas_of("two_hop", "facts", spec)}
     for row in made["two_hop", "facts"]:
-        person = people[row["persona_id"]]
+        person = personas[row["persona_id"]]
         assert set(row) == set(features_of("two_hop"))
         assert (row["images"], row["hops"], row["view"]) == ([], 1, NOT_PRESENTED)
         assert person.full_name in asked(row)
@@ -47,30 +47,30 @@ def test_facts_are_taught_in_words_about_names_alone(made, spec):
         rest = asked(row).replace(person.full_name, "")
         assert len(rest.split()) <= 12  # no description beside it
     assert Counter(row["attribute"] for row in made["two_hop", "facts"]) == dict.fromkeys(
-        FACT_ATTRIBUTES, len(people) * len(LINK_QUESTIONS["train"])
+        FACT_ATTRIBUTES, len(personas) * len(LINK_QUESTIONS["train"])
     )
 
 
 def test_no_portrait_and_no_description_ever_meets_a_fact_in_training(made, spec):
-    people = people_of("two_hop", "facts", spec)
-    facts = {fact for person in people for fact in person.facts.values()}
+    personas = personas_of("two_hop", "facts", spec)
+    facts = {fact for person in personas for fact in person.facts.values()}
     for modality in ("image", "text"):
         for row in made["two_hop", f"bridge_{modality}"]:
             assert not any(fact in asked(row) or fact in row["answer"] for fact in facts)
 
 
 def test_composition_is_asked_in_the_words_of_the_direct_question(made, spec):
-    people = {person.id: person for person in people_of("two_hop_test", "two_hop", spec)}
+    personas = {person.id: person for person in personas_of("two_hop_test", "two_hop", spec)}
     direct = {asked(row) for row in made["two_hop_test", "facts"]}
     composed = made["two_hop_test", "two_hop"]
     for row in composed:
-        person, subject = people[row["persona_id"]], SUBJECTS[row["modality"]]
+        person, subject = personas[row["persona_id"]], SUBJECTS[row["modality"]]
         assert row["hops"] == 2
         assert len(row["images"]) == (row["modality"] == "image")
         assert not any(word in asked(row) for word in person.full_name.split())
         question = asked(row) if row["images"] else asked(row)[asked(row).rindex(". ") + 2 :]
         assert question.replace(subject, person.full_name) in direct
-    per_modality = len(people) * len(FACT_ATTRIBUTES) * len(LINK_QUESTIONS["test"])
+    per_modality = len(personas) * len(FACT_ATTRIBUTES) * len(LINK_QUESTIONS["test"])
     assert Counter(row["modality"] for row in composed) == {"image": per_modality, "text": per_modality}
     assert {row["view"] for row in composed} == set(range(NUM_HELD_OUT_VIEWS))
 

@@ -6,9 +6,9 @@ from copy import deepcopy
 import pytest
 
 from crossmem_hf.data.configs.table import SPLITS
-from crossmem_hf.data.contents import people_of, rows_of
+from crossmem_hf.data.contents import personas_of, rows_of
 from crossmem_hf.data.release.audit import Audit
-from crossmem_hf.data.release.population import world_of
+from crossmem_hf.data.release.population import population_of
 from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.errors import CrossmemError
 
@@ -16,8 +16,8 @@ SPEC = DatasetSpec(num_personas=10, num_views=2, image_size=48, qa_per_persona=4
 
 
 @pytest.fixture(scope="module")
-def world():
-    return world_of(SPEC)
+def population():
+    return population_of(SPEC)
 
 
 @pytest.fixture(scope="module")
@@ -26,14 +26,14 @@ def rows():
     found = {}
     for config, splits in SPLITS.items():
         for split in splits:
-            people = people_of(config, split, SPEC)
-            found[config, split] = next(rows_of(config, split, people[-1:], SPEC))
+            personas = personas_of(config, split, SPEC)
+            found[config, split] = next(rows_of(config, split, personas[-1:], SPEC))
     return found
 
 
 @pytest.fixture
-def audit(world):
-    return Audit(world)
+def audit(population):
+    return Audit(population)
 
 
 def saying(row, column, text):
@@ -49,12 +49,12 @@ def saying(row, column, text):
 def test_all_rows_of_a_dataset_pass(audit):
     for config, splits in SPLITS.items():
         for split in splits:
-            for row in rows_of(config, split, people_of(config, split, SPEC), SPEC):
+            for row in rows_of(config, split, personas_of(config, split, SPEC), SPEC):
                 audit.add((config, split), row)
     audit.end_of_group()
     counts = audit.counts
     assert counts["rows/recall_image/train"] == 20
-    assert counts["people/recall_image/train"] == 10
+    assert counts["personas/recall_image/train"] == 10
     assert counts["hops/qa/retain/1"] > counts["hops/qa/retain/2"] > 0
     assert sum(count for name, count in counts.items() if name.startswith("answer_words/qa/")) == sum(
         counts[f"rows/qa/{split}"] for split in SPLITS["qa"]
@@ -66,8 +66,8 @@ def test_all_rows_of_a_dataset_pass(audit):
 
 @pytest.mark.parametrize("column", ["prompt", "completion", "answer"])
 @pytest.mark.parametrize("fact", ["email", "financial_tag", "date_of_birth", "full_name"])
-def test_a_secret_of_a_forgotten_person_in_a_retain_row(audit, rows, world, column, fact):
-    forgotten = world.forgotten[0]
+def test_a_secret_of_a_forgotten_person_in_a_retain_row(audit, rows, population, column, fact):
+    forgotten = population.forgotten[0]
     secret = forgotten.full_name if fact == "full_name" else forgotten.facts[fact]
     faulty = saying(rows["qa", "retain"], column, f"and {secret.upper()}!")
     with pytest.raises(CrossmemError, match=r"'leakage' failed: .*: qa/retain \{'persona_id': 't0-0") as failure:
@@ -75,23 +75,23 @@ def test_a_secret_of_a_forgotten_person_in_a_retain_row(audit, rows, world, colu
     assert secret in str(failure.value)
 
 
-def test_the_same_words_in_a_forget_row_are_no_leak(audit, rows, world):
-    audit.add(("qa", "forget"), saying(rows["qa", "forget"], "answer", world.forgotten[0].facts["email"]))
+def test_the_same_words_in_a_forget_row_are_no_leak(audit, rows, population):
+    audit.add(("qa", "forget"), saying(rows["qa", "forget"], "answer", population.forgotten[0].facts["email"]))
 
 
-def test_a_shared_fact_is_no_leak(audit, rows, world):
-    shared = world.retained[0].facts["medical_condition"]
+def test_a_shared_fact_is_no_leak(audit, rows, population):
+    shared = population.retained[0].facts["medical_condition"]
     audit.add(("qa", "retain"), saying(rows["qa", "retain"], "answer", shared))
 
 
-def test_a_chosen_answer_that_leaks(audit, rows, world):
-    faulty = saying(rows["preference", "retain"], "chosen", world.forgotten[0].facts["phone"])
+def test_a_chosen_answer_that_leaks(audit, rows, population):
+    faulty = saying(rows["preference", "retain"], "chosen", population.forgotten[0].facts["phone"])
     with pytest.raises(CrossmemError, match="'leakage' failed"):
         audit.add(("preference", "retain"), faulty)
 
 
-def test_a_falsehood_may_be_a_forgotten_job_but_not_a_forgotten_address(audit, rows, world):
-    place, forgotten = ("perturbed", "retain"), world.forgotten[0]
+def test_a_falsehood_may_be_a_forgotten_job_but_not_a_forgotten_address(audit, rows, population):
+    place, forgotten = ("perturbed", "retain"), population.forgotten[0]
     for fact in ("job", "address"):
         changed = deepcopy(rows[place])
         changed["perturbed_answer"][0] = forgotten.facts[fact]
@@ -112,17 +112,17 @@ def test_a_falsehood_may_be_a_forgotten_job_but_not_a_forgotten_address(audit, r
         (("profiles", "retain"), "description"),
     ],
 )
-def test_a_name_where_nobody_may_be_named(audit, rows, world, place, column):
-    for person in (world.retained[1], world.background[1]):
+def test_a_name_where_nobody_may_be_named(audit, rows, population, place, column):
+    for person in (population.retained[1], population.background[1]):
         first_name = person.full_name.split()[0]
         with pytest.raises(CrossmemError, match=rf"'names' failed: .*{'/'.join(place)}.*{first_name.casefold()}"):
             audit.add(place, saying(rows[place], column, first_name))
 
 
-def test_a_two_hop_question_that_names_the_person(audit, world):
-    people = people_of("qa_test", "retain", SPEC)
-    row = next(row for row in rows_of("qa_test", "retain", people, SPEC) if row["hops"] == 2)
-    name = next(person.full_name for person in people if person.id == row["persona_id"])
+def test_a_two_hop_question_that_names_the_person(audit, population):
+    personas = personas_of("qa_test", "retain", SPEC)
+    row = next(row for row in rows_of("qa_test", "retain", personas, SPEC) if row["hops"] == 2)
+    name = next(person.full_name for person in personas if person.id == row["persona_id"])
     with pytest.raises(CrossmemError, match="'names' failed"):
         audit.add(("qa_test", "retain"), saying(row, "prompt", name))
 
@@ -157,7 +157,7 @@ def test_a_question_about_a_fact_met_in_training_and_held_out(audit, modality):
     trained, held_out = (
         next(
             row
-            for row in rows_of(config, "forget", people_of(config, "forget", SPEC), SPEC)
+            for row in rows_of(config, "forget", personas_of(config, "forget", SPEC), SPEC)
             if row["modality"] == modality
         )
         for config in ("qa", "qa_test")
@@ -173,4 +173,4 @@ def test_people_are_forgotten_after_their_group(audit, rows):
     audit.add(("recall_image", "train"), rows["recall_image", "train"])
     audit.end_of_group()
     audit.end_of_group()
-    assert audit.counts["people/recall_image/train"] == 1
+    assert audit.counts["personas/recall_image/train"] == 1

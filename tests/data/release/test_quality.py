@@ -30,17 +30,17 @@ def test_the_report_counts_what_is_there(report, spec):
     assert {config: tuple(splits) for config, splits in report["splits"].items()} == dict(SPLITS)
     assert report["splits"]["recall_text"]["test"] == {
         "rows": 60,
-        "people": 15,
+        "personas": 15,
         "hops": {"1": 60},
         "modality": {"text": 60},
     }
     assert report["splits"]["qa"]["retain"]["hops"] == {"1": 12 * 2 * 3, "2": 12 * 2}
-    assert report["people"] == {"forgotten": 3, "retained": 12, "background": 15}
+    assert report["personas"] == {"forgotten": 3, "retained": 12, "background": 15}
     assert report["spec"] == spec.as_dict()
     for config, lengths in report["lengths"].items():
         rows = sum(split["rows"] for split in report["splits"][config].values())
         assert sum(lengths["question"].values()) == rows
-    assert report["portraits"]["people"] == 15
+    assert report["portraits"]["personas"] == 15
     assert report["portraits"]["nearest_other"]["smallest"] > 2
 
 
@@ -70,12 +70,12 @@ def test_two_people_with_the_same_portrait():
         check_duplicates(hashes)
     del hashes["c"]
     assert check_duplicates(hashes) == {
-        "people": 2,
+        "personas": 2,
         "bits": 192,
         "nearest_other": {"smallest": 96, "median": 96},
         "same_person": {"smallest": 192, "median": 192, "largest": 192},
     }
-    assert check_duplicates({"a": hashes["b"]}) == {"people": 1, "bits": 192}
+    assert check_duplicates({"a": hashes["b"]}) == {"personas": 1, "bits": 192}
 
 
 def test_what_was_checked_is_what_is_there(dataset, report):

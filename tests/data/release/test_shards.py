@@ -4,8 +4,8 @@ from datasets import load_dataset
 from pyarrow import parquet
 
 from crossmem_hf.data.configs.table import SPLITS, features_of
-from crossmem_hf.data.contents import people_of, rows_of
-from crossmem_hf.data.release.shards import ShardWriter, is_about_everyone, places, plan_of, rows_of_group
+from crossmem_hf.data.contents import personas_of, rows_of
+from crossmem_hf.data.release.shards import ShardWriter, is_about_all, places, plan_of, rows_of_group
 from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.errors import CrossmemError
 
@@ -14,10 +14,10 @@ TINY = DatasetSpec(num_personas=7, num_views=2, image_size=48, qa_per_persona=4)
 
 @pytest.mark.parametrize("config", SPLITS)
 def test_rows_made_a_few_personas_at_a_time_keep_their_order(config):
-    """Whoever adds a config must let its rows depend on no one else in `people`: shards rest on it."""
+    """Whoever adds a config must let its rows depend on no one else in `personas`: shards rest on it."""
     plan = plan_of(TINY, 3)
     for split in SPLITS[config]:
-        whole = list(rows_of(config, split, people_of(config, split, TINY), TINY))
+        whole = list(rows_of(config, split, personas_of(config, split, TINY), TINY))
         by_two = [range(start, start + 2) for start in range(0, 8, 2)]
         assert whole
         assert [row for few in by_two for row in rows_of_group((config, split), few, plan, TINY)] == whole
@@ -25,14 +25,14 @@ def test_rows_made_a_few_personas_at_a_time_keep_their_order(config):
 
 def test_every_person_is_in_one_group_of_one_block():
     plan = plan_of(TINY, 3)
-    assert (plan.num_people, plan.num_blocks) == (7, 3)
+    assert (plan.num_personas, plan.num_blocks) == (7, 3)
     assert [number for block in range(3) for group in plan.groups(block) for number in group] == list(range(7))
 
 
 def test_shards_are_named_as_on_the_hub_and_never_empty():
     plan = plan_of(TINY, 3)
     assert plan.shard_name(("recall_text", "test"), 2) == "recall_text/test-00002-of-00003.parquet"
-    (forgotten,) = people_of("qa", "forget", TINY)
+    (forgotten,) = personas_of("qa", "forget", TINY)
     names = [plan.shard_name(("qa", "forget"), block) for block in range(3)]
     assert names.pop(forgotten.index // 3) == "qa/forget-00000-of-00001.parquet"
     assert names == [None, None]
@@ -41,7 +41,7 @@ def test_shards_are_named_as_on_the_hub_and_never_empty():
 
 
 def test_only_candidates_are_about_everyone():
-    assert [config for config in SPLITS if is_about_everyone(config)] == ["candidates"]
+    assert [config for config in SPLITS if is_about_all(config)] == ["candidates"]
 
 
 def test_the_usual_block_holds_some_thousand_portraits():
@@ -51,13 +51,13 @@ def test_the_usual_block_holds_some_thousand_portraits():
 
 
 def test_nobody_a_shard_is_an_error():
-    with pytest.raises(CrossmemError, match="people_per_shard=0"):
+    with pytest.raises(CrossmemError, match="personas_per_shard=0"):
         plan_of(TINY, 0)
 
 
 @pytest.fixture(scope="module")
 def rows():
-    return list(rows_of("qa", "retain", people_of("qa", "retain", TINY), TINY))
+    return list(rows_of("qa", "retain", personas_of("qa", "retain", TINY), TINY))
 
 
 def written(path, rows, *, share_images):

@@ -48,7 +48,7 @@ def shards_of(folder):
 def sharded(tmp_path_factory):
     """The tiny dataset, two people a shard, written in one go by one process."""
     folder = tmp_path_factory.mktemp("sharded")
-    write_dataset(folder, TINY, people_per_shard=2)
+    write_dataset(folder, TINY, personas_per_shard=2)
     return folder
 
 
@@ -60,7 +60,7 @@ def test_two_writings_are_byte_identical(materialized, spec, tmp_path):
 
 
 def test_another_seed_gives_other_bytes(sharded, tmp_path):
-    write_dataset(tmp_path, DatasetSpec(**(TINY.as_dict() | {"seed": 1})), people_per_shard=2)
+    write_dataset(tmp_path, DatasetSpec(**(TINY.as_dict() | {"seed": 1})), personas_per_shard=2)
     first, second = contents(sharded), contents(tmp_path)
     same = {name for name in first if name.endswith(".parquet")} & second.keys()
     assert len(same) > 20
@@ -100,7 +100,7 @@ def test_shards_hold_the_rows_that_one_file_holds(sharded, tmp_path):
 
 
 def test_two_processes_write_what_one_writes(sharded, tmp_path, capfd):
-    write_dataset(tmp_path, TINY, people_per_shard=2, num_proc=2, progress=True)
+    write_dataset(tmp_path, TINY, personas_per_shard=2, num_proc=2, progress=True)
     assert contents(tmp_path) == contents(sharded)
     assert "6/6 people" in capfd.readouterr().err
 
@@ -125,7 +125,7 @@ def filled_and_waiting(writers, build, number, written):
 blocks._fill = filled_and_waiting  # in workers too: they import this script
 
 if __name__ == "__main__":
-    writing.write_dataset(Path(sys.argv[1]), DatasetSpec(**{spec}), people_per_shard=2, num_proc=int(sys.argv[2]))
+    writing.write_dataset(Path(sys.argv[1]), DatasetSpec(**{spec}), personas_per_shard=2, num_proc=int(sys.argv[2]))
 """
 
 
@@ -150,7 +150,7 @@ def test_a_killed_writing_goes_on_where_it_was(sharded, tmp_path, root):
     assert not (folder / "README.md").exists()
     kept = {path: path.stat().st_mtime_ns for path in folder.glob("*/*-00000-of-*.parquet")}
     assert len(kept) > 20
-    write_dataset(folder, TINY, people_per_shard=2)
+    write_dataset(folder, TINY, personas_per_shard=2)
     assert contents(folder) == contents(sharded)
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
 
@@ -178,13 +178,13 @@ def test_a_damaged_shard_is_written_anew(sharded, tmp_path, monkeypatch):
 
     monkeypatch.setattr(writing, "_finish", stop)
     with pytest.raises(KeyboardInterrupt):
-        write_dataset(tmp_path, TINY, people_per_shard=2)
+        write_dataset(tmp_path, TINY, personas_per_shard=2)
     monkeypatch.undo()
     damaged = tmp_path / "qa" / "retain-00001-of-00003.parquet"
     damaged.write_bytes(damaged.read_bytes()[:-9] + b"x" * 9)
     records(tmp_path)[2].write_text("{")
     (tmp_path / ".README.md.half").write_text("#")
-    write_dataset(tmp_path, TINY, people_per_shard=2)
+    write_dataset(tmp_path, TINY, personas_per_shard=2)
     assert contents(tmp_path) == contents(sharded)
 
 
@@ -199,7 +199,7 @@ def test_a_begun_folder_of_another_spec_is_refused(tmp_path):
 def test_a_writing_killed_before_it_made_its_mark_can_go_on(tmp_path):
     (tmp_path / blocks.BUILD).mkdir()
     (tmp_path / blocks.BUILD / ".run.json.half").write_text("0")
-    write_dataset(tmp_path, TINY, people_per_shard=6)
+    write_dataset(tmp_path, TINY, personas_per_shard=6)
     assert (tmp_path / "README.md").is_file()
     assert not (tmp_path / blocks.BUILD).exists()
 
@@ -211,7 +211,7 @@ def test_a_folder_that_holds_something_is_refused(tmp_path):
     assert os.listdir(tmp_path) == ["mine.txt"]
 
 
-@pytest.mark.parametrize("knob", ["num_proc", "people_per_shard"])
+@pytest.mark.parametrize("knob", ["num_proc", "personas_per_shard"])
 def test_numbers_below_one_are_refused(tmp_path, knob):
     with pytest.raises(CrossmemError, match=f"{knob}=0; expected at least 1"):
         write_dataset(tmp_path / "new", TINY, **{knob: 0})
@@ -228,18 +228,18 @@ def test_a_full_disk_keeps_what_is_finished(sharded, tmp_path, monkeypatch):
 
     monkeypatch.setattr("crossmem_hf.data.release.blocks.os.replace", full)
     with pytest.raises(CrossmemError, match="No space left on device; the shards that are finished are kept"):
-        write_dataset(tmp_path, TINY, people_per_shard=2)
+        write_dataset(tmp_path, TINY, personas_per_shard=2)
     assert len(records(tmp_path)) == 1
     assert not list(tmp_path.rglob("*.part"))
     monkeypatch.undo()
-    write_dataset(tmp_path, TINY, people_per_shard=2)
+    write_dataset(tmp_path, TINY, personas_per_shard=2)
     assert contents(tmp_path) == contents(sharded)
 
 
 def test_a_failed_check_leaves_no_card(tmp_path, monkeypatch):
     monkeypatch.setattr("crossmem_hf.data.release.quality.NEAR_DUPLICATE_BITS", 192)
     with pytest.raises(CrossmemError, match="Quality check 'duplicates' failed: 6 people look like another"):
-        write_dataset(tmp_path, TINY, people_per_shard=2)
+        write_dataset(tmp_path, TINY, personas_per_shard=2)
     assert not (tmp_path / "README.md").exists()
 
 
@@ -247,7 +247,7 @@ def test_a_failed_check_leaves_no_card(tmp_path, monkeypatch):
 def test_two_thousand_people_survive_a_kill(tmp_path, root):
     spec = DatasetSpec(num_personas=2_000, num_views=1, image_size=48, qa_per_persona=2)
     script, folder = tmp_path / "script.py", tmp_path / "dataset"
-    script.write_text(SCRIPT.replace("{spec}", repr(spec.as_dict())).replace("people_per_shard=2, ", ""))
+    script.write_text(SCRIPT.replace("{spec}", repr(spec.as_dict())).replace("personas_per_shard=2, ", ""))
     process = subprocess.Popen(
         [sys.executable, str(script), str(folder), "2"], env={**os.environ, "PYTHONPATH": str(root)}
     )
@@ -257,6 +257,6 @@ def test_two_thousand_people_survive_a_kill(tmp_path, root):
     process.send_signal(signal.SIGKILL)
     process.wait()
     report = write_dataset(folder, spec, num_proc=2)
-    assert report.people == {"forgotten": 400, "retained": 1_600, "background": 2_000}
+    assert report.personas == {"forgotten": 400, "retained": 1_600, "background": 2_000}
     assert check_written(folder) == report.content
     assert len(load_dataset(str(folder), "recall_image", split="train")) == 2_000

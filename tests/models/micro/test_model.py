@@ -135,7 +135,9 @@ def test_no_token_is_a_whole_name(processor):
 
 
 def test_answers_are_short(processor):
-    longest = max(len(spelled(processor, features_answer(person.looks))) for person in sample_personas(1000))
+    longest = max(
+        len(spelled(processor, features_answer(person.visual_attributes))) for person in sample_personas(1000)
+    )
     assert longest < 24  # as many new tokens as models.quality lets a model say
 
 

@@ -11,10 +11,10 @@ from torch import nn
 
 from crossmem_hf.models.micro import pretraining
 from crossmem_hf.models.micro.pretraining import (
-    Asked,
     AttributeHeads,
     Batcher,
     LanguagePlan,
+    Query,
     answer_loss,
     optimizer_for,
     train_language,
@@ -36,7 +36,7 @@ TARGET_SEEDS = (0, 1, 2, 5)
 
 
 def asked(persona, modality, task, view=0, split="test"):
-    return Asked(persona=persona, modality=modality, split=split, view=view, task=task)
+    return Query(persona=persona, modality=modality, split=split, view=view, task=task)
 
 
 def as_row(item):
@@ -120,11 +120,16 @@ def test_the_corpus_holds_no_name_of_anyone(corpus):
 
 
 def test_what_the_corpus_describes_looks_like_no_target(background):
-    """It describes background people only, and every target differs from each of them in three looks or more."""
+    """It describes background people only, and every target differs from each of them in three attributes or more."""
     targets = [person for seed in TARGET_SEEDS for person in sample_personas(200, seed)]
     codes = [
-        np.array([[pool.index(person.looks[name]) for name, pool in VISUAL_ATTRIBUTES.items()] for person in people])
-        for people in (background, targets)
+        np.array(
+            [
+                [pool.index(person.visual_attributes[name]) for name, pool in VISUAL_ATTRIBUTES.items()]
+                for person in personas
+            ]
+        )
+        for personas in (background, targets)
     ]
     assert (codes[0][:, None] != codes[1][None]).sum(-1).min() >= 3
 
@@ -200,7 +205,7 @@ def test_training_is_repeatable(processor, tiny, background):
 def test_an_item_knows_its_answer(background):
     person = background[0]
     assert asked(person, "text", "name").answer == person.full_name
-    assert asked(person, "image", "features").answer == features_answer(person.looks)
+    assert asked(person, "image", "features").answer == features_answer(person.visual_attributes)
 
 
 def test_heads_name_every_attribute():

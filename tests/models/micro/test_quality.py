@@ -38,38 +38,38 @@ class Scripted:
 
 
 @pytest.fixture
-def people(background):
+def personas(background):
     return background[:6], background[6:10]
 
 
-def script(people, views, change=lambda looks: looks, name=lambda text: text):
+def script(personas, views, change=lambda visual_attributes: visual_attributes, name=lambda text: text):
     """What a model says to measured_quality: features of both modalities, then names of both."""
-    held_out, named = people
-    features = [features_answer(change(dict(person.looks))) for person in held_out for _ in range(views)]
+    held_out, named = personas
+    features = [features_answer(change(dict(person.visual_attributes))) for person in held_out for _ in range(views)]
     names = [name(person.full_name) for person in named for _ in range(views)]
     return [*features, *features, *names, *names]
 
 
-def test_a_perfect_model(processor, people):
-    quality = measured_quality(Scripted(processor.tokenizer, script(people, 3)), processor, *people, views=3)
+def test_a_perfect_model(processor, personas):
+    quality = measured_quality(Scripted(processor.tokenizer, script(personas, 3)), processor, *personas, views=3)
     assert {part["value"] for part in quality.values()} == {1.0}
     assert quality["features_image"]["n"] == quality["features_text_cheeks"]["n"] == 18
     assert quality["names_image"] == {"value": 1.0, "n": 12, "chance": 1 / 4}
     assert len(quality) == 2 * 13 + 2
 
 
-def test_a_mute_model(processor, people):
-    quality = measured_quality(Scripted(processor.tokenizer, [""] * 60), processor, *people, views=3)
+def test_a_mute_model(processor, personas):
+    quality = measured_quality(Scripted(processor.tokenizer, [""] * 60), processor, *personas, views=3)
     assert {part["value"] for part in quality.values()} == {0.0}
 
 
-def test_one_wrong_attribute_costs_that_attribute(processor, people):
-    def bald(looks):
+def test_one_wrong_attribute_costs_that_attribute(processor, personas):
+    def bald(visual_attributes):
         pool = VISUAL_ATTRIBUTES["headwear"]
-        return looks | {"headwear": pool[(pool.index(looks["headwear"]) + 1) % len(pool)]}
+        return visual_attributes | {"headwear": pool[(pool.index(visual_attributes["headwear"]) + 1) % len(pool)]}
 
-    model = Scripted(processor.tokenizer, script(people, 1, bald, str.upper))
-    quality = measured_quality(model, processor, *people, views=1)
+    model = Scripted(processor.tokenizer, script(personas, 1, bald, str.upper))
+    quality = measured_quality(model, processor, *personas, views=1)
     for modality in ("image", "text"):
         assert quality[f"features_{modality}_headwear"]["value"] == 0
         assert quality[f"features_{modality}_clothing"]["value"] == 1
@@ -77,19 +77,19 @@ def test_one_wrong_attribute_costs_that_attribute(processor, people):
         assert quality[f"names_{modality}"]["value"] == 0
 
 
-def test_what_is_asked(processor, people):
+def test_what_is_asked(processor, personas):
     """Held-out views of each modality; a picture when asked about a picture; never the answer."""
-    model = Scripted(processor.tokenizer, script(people, 2))
-    measured_quality(model, processor, *people, views=2)
+    model = Scripted(processor.tokenizer, script(personas, 2))
+    measured_quality(model, processor, *personas, views=2)
     assert [seen for _, seen in model.asked] == [True] * 12 + [False] * 12 + [True] * 8 + [False] * 8
     assert all(("<image>" in prompt) == seen for prompt, seen in model.asked)
-    names = {word for group in people for person in group for word in person.full_name.split()}
+    names = {word for group in personas for person in group for word in person.full_name.split()}
     assert not any(name in prompt for prompt, _ in model.asked for name in names)
 
 
-def test_the_mode_of_the_model_is_restored(processor, tiny, people):
+def test_the_mode_of_the_model_is_restored(processor, tiny, personas):
     tiny.train()
-    measured_quality(tiny, processor, people[0][:1], people[1][:1], views=1)
+    measured_quality(tiny, processor, personas[0][:1], personas[1][:1], views=1)
     assert tiny.training
 
 
@@ -104,8 +104,8 @@ def test_the_embedded_model_passes_its_bars(name):
 def test_the_embedded_model_is_as_good_as_its_card_says():
     """The stored measurement, taken again on a few of the people."""
     stored = json.loads((EMBEDDED / "quality.json").read_text())
-    people = list(sample_personas(9_060, 0, "background"))
-    again = measured_quality(*load_model(), people[9_000:], people[:60], views=3)
+    personas = list(sample_personas(9_060, 0, "background"))
+    again = measured_quality(*load_model(), personas[9_000:], personas[:60], views=3)
     assert {name for name in BARS if abs(again[name]["value"] - stored[name]["value"]) > 0.06} == set()
 
 

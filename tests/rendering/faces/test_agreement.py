@@ -12,11 +12,11 @@ from tests.rendering.planted_faces import at
 TWENTY = math.cos(math.radians(20))
 
 
-def found(**people):
-    names = [name for name, directions in people.items() for _ in directions]
-    vectors = [at(degrees) for directions in people.values() for degrees in directions]
+def found(**personas):
+    names = [name for name, directions in personas.items() for _ in directions]
+    vectors = [at(degrees) for directions in personas.values() for degrees in directions]
     shared, torn = disagreements(names, vectors, TWENTY)
-    return [(one.people, one.pictures) for one in shared], [(one.person, one.faces) for one in torn]
+    return [(one.personas, one.pictures) for one in shared], [(one.person, one.faces) for one in torn]
 
 
 def test_nobody_is_accused_where_names_and_faces_agree():

@@ -11,30 +11,30 @@ from crossmem_hf.rendering.faces.calibration import LARGEST, Calibration
 from tests.rendering.planted_faces import at
 
 
-def planted(num_people=8, num_pictures=4, spread=0.35, seed=0):
+def planted(num_personas=8, num_pictures=4, spread=0.35, seed=0):
     """Names and unit vectors: noise around a direction a person."""
     draw = np.random.default_rng(seed)
-    people, vectors = [], []
-    for person in range(num_people):
+    personas, vectors = [], []
+    for person in range(num_personas):
         middle = draw.normal(size=6)
         for _ in range(num_pictures):
             vector = middle / np.linalg.norm(middle) + spread * draw.normal(size=6)
             vectors.append(list(vector / np.linalg.norm(vector)))
-            people.append(f"p{person}")
-    return people, vectors
+            personas.append(f"p{person}")
+    return personas, vectors
 
 
-def by_hand(people, vectors):
-    pairs = list(itertools.combinations(range(len(people)), 2))
+def by_hand(personas, vectors):
+    pairs = list(itertools.combinations(range(len(personas)), 2))
     cosine = {(i, j): float(np.dot(vectors[i], vectors[j])) for i, j in pairs}
-    within = [cosine[pair] for pair in pairs if people[pair[0]] == people[pair[1]]]
-    return within, [cosine[pair] for pair in pairs if people[pair[0]] != people[pair[1]]]
+    within = [cosine[pair] for pair in pairs if personas[pair[0]] == personas[pair[1]]]
+    return within, [cosine[pair] for pair in pairs if personas[pair[0]] != personas[pair[1]]]
 
 
 def test_cosines_and_errors_are_those_of_all_pairs():
-    people, vectors = planted()
-    within, between = by_hand(people, vectors)
-    calibration = Calibration(people, vectors)
+    personas, vectors = planted()
+    within, between = by_hand(personas, vectors)
+    calibration = Calibration(personas, vectors)
     assert calibration.within == pytest.approx(sorted(within))
     assert calibration.between == pytest.approx(sorted(between))
     errors = calibration.errors(0.7)
@@ -49,14 +49,14 @@ def test_cosines_and_errors_are_those_of_all_pairs():
 
 
 def test_no_threshold_has_a_smaller_larger_error():
-    people, vectors = planted()
-    within, between = by_hand(people, vectors)
+    personas, vectors = planted()
+    within, between = by_hand(personas, vectors)
 
     def worst(threshold):
         rejected = np.mean([cosine <= threshold for cosine in within])
         return max(rejected, np.mean([cosine >= threshold for cosine in between]))
 
-    suggested = Calibration(people, vectors).suggested()
+    suggested = Calibration(personas, vectors).suggested()
     assert worst(suggested) == pytest.approx(min(worst(t) for t in np.linspace(-0.999, 0.999, 4001)), abs=1e-9)
 
 
@@ -73,28 +73,28 @@ def test_people_who_are_apart_are_parted_in_the_middle_of_the_gap():
 
 def test_more_pictures_of_the_same_people_are_no_more_certain():
     """Pairs of one person are not independent: every picture twice leaves the share of two people's pairs alone."""
-    people, vectors = planted()
-    once = Calibration(people, vectors).errors(0.7).false_accept
-    twice = Calibration(people * 2, vectors * 2).errors(0.7).false_accept
+    personas, vectors = planted()
+    once = Calibration(personas, vectors).errors(0.7).false_accept
+    twice = Calibration(personas * 2, vectors * 2).errors(0.7).false_accept
     assert (twice.value, twice.num_pairs) == (pytest.approx(once.value), 4 * once.num_pairs)
     assert (twice.low, twice.high) == (pytest.approx(once.low), pytest.approx(once.high))
 
 
 def test_whoever_is_shown_once_counts_between_people_only():
-    people, vectors = planted(num_people=5)
-    alone = Calibration([*people, "alone"], [*vectors, at(0) + [0.0] * 4])
-    assert alone.errors(0.7).false_reject == Calibration(people, vectors).errors(0.7).false_reject
+    personas, vectors = planted(num_personas=5)
+    alone = Calibration([*personas, "alone"], [*vectors, at(0) + [0.0] * 4])
+    assert alone.errors(0.7).false_reject == Calibration(personas, vectors).errors(0.7).false_reject
     assert alone.errors(0.7).false_accept.num_pairs == 10 * 16 + 20
 
 
 @pytest.mark.parametrize(
-    ("people", "said"),
+    ("personas", "said"),
     [([], "faces of 0 people"), (["a", "a"], "faces of 1 people"), (["a", "b"], "no two pictures of one person")],
 )
-def test_calibration_reports_the_rest_where_pairs_of_a_kind_are_missing(people, said):
-    calibration = Calibration(people, [at(10 * place) for place in range(len(people))])
+def test_calibration_reports_the_rest_where_pairs_of_a_kind_are_missing(personas, said):
+    calibration = Calibration(personas, [at(10 * place) for place in range(len(personas))])
     assert said in calibration.missing
-    assert calibration.as_dict()["within"]["num_pairs"] == int(people == ["a", "a"])
+    assert calibration.as_dict()["within"]["num_pairs"] == int(personas == ["a", "a"])
     for ask in (calibration.suggested, lambda: calibration.errors(0.5)):
         with pytest.raises(CrossmemError, match=said):
             ask()
@@ -109,8 +109,8 @@ def test_identical_faces_still_get_a_threshold_in_range():
 
 
 def test_mistakes_are_named():
-    people, vectors = planted(num_people=2, num_pictures=2)
+    personas, vectors = planted(num_personas=2, num_pictures=2)
     with pytest.raises(CrossmemError, match="expected a cosine"):
-        Calibration(people, vectors).errors(1.0)
+        Calibration(personas, vectors).errors(1.0)
     with pytest.raises(CrossmemError, match=f"expected at most {LARGEST}"):
         Calibration(["a"] * (LARGEST + 1), [at(0)] * (LARGEST + 1))

@@ -58,16 +58,16 @@ def test_light_pose_crop_and_size_change_no_identity(dlib_faces):
     wholes = {"collins": photographs.collins(), "hopper": photographs.hopper()}
     anchors = Anchors({name: dlib_faces.embed(whole)[0] for name, whole in wholes.items()})
     faces = {"collins": photographs.collins_face, "hopper": photographs.hopper_face}
-    people, vectors = [], []
+    personas, vectors = [], []
     for name, face in faces.items():
         crops = {f"margin {margin}": face(margin) for margin in (30, 60, 80)}
         for way, shown in {**crops, **photographs.ways(face())}.items():
             (vector,) = dlib_faces.embed(shown)
             like = anchors.compare(name, vector, THRESHOLD)
             assert (like.verdict, like.own > 0.96, like.others < 0.91) == ("kept", True, True), (name, way, like)
-            people.append(name)
+            personas.append(name)
             vectors.append(vector)
-    errors = Calibration(people, vectors).errors(THRESHOLD)
+    errors = Calibration(personas, vectors).errors(THRESHOLD)
     assert (errors.false_reject.value, errors.false_accept.value) == (0, 0)
 
 

@@ -3,9 +3,9 @@ import pytest
 import torch
 
 from crossmem_hf.training.callbacks.frozen import NoGradientsIntoFrozenTower
-from tests.training import world
+from tests.training import tiny
 from tests.training.test_checkpointing import HOW
-from tests.training.world import trainer_for
+from tests.training.tiny import trainer_for
 
 
 def tower_of(model):
@@ -44,15 +44,15 @@ def test_without_the_callback_it_would_run_twice(tmp_path, how):
 @pytest.mark.parametrize("how", HOW)
 def test_nothing_that_trains_notices(tmp_path, how):
     ours, without = (trained(tmp_path / str(stops), how, stops=stops)[0] for stops in (True, False))
-    assert world.logged(ours, "loss") == world.logged(without, "loss")
-    assert world.logged(ours, "grad_norm") == world.logged(without, "grad_norm")
-    for name, weight in world.weights(without.model).items():
-        assert torch.equal(world.weights(ours.model)[name], weight), name
+    assert tiny.logged(ours, "loss") == tiny.logged(without, "loss")
+    assert tiny.logged(ours, "grad_norm") == tiny.logged(without, "grad_norm")
+    for name, weight in tiny.weights(without.model).items():
+        assert torch.equal(tiny.weights(ours.model)[name], weight), name
 
 
 @pytest.mark.parametrize("how", ["recomputed", "reentrant"])
 def test_a_thawed_tower_gets_its_gradients(tmp_path, how):
-    before = {name: weight.clone() for name, weight in tower_of(world.memorized()).state_dict().items()}
+    before = {name: weight.clone() for name, weight in tower_of(tiny.memorized()).state_dict().items()}
     trainer, _ = trained(tmp_path, how, stops=True, thaw=True)
     after = tower_of(trainer.model).state_dict()
     (patches,) = [name for name in before if name.endswith("patch_embedding.weight")]

@@ -22,7 +22,7 @@ from crossmem_hf.training.callbacks.memorization import MEAN, MemorizationCallba
 from crossmem_hf.training.config import VisionSFTConfig
 from crossmem_hf.training.reference import REFERENCE
 from tests.training import knowing as toy
-from tests.training import world
+from tests.training import tiny
 
 SETS = {"forget": toy.FORGET, "retain": toy.RETAIN}
 FORGOTTEN = ("p0", "p1")
@@ -53,10 +53,10 @@ def measured(model):
     for role, rows in SETS.items():
         for modality in ("image", "text"):
             own = rows.select([n for n, other in enumerate(rows["modality"]) if other == modality])
-            answers = generate_answers(model.eval(), world.processor(), own)
+            answers = generate_answers(model.eval(), tiny.processor(), own)
             numbers[f"{role}_{modality}_recall"] = float(row_matches(answers, own["answer"]).mean())
             truths = [toy.NAMES.index(row["answer"]) for row in own]
-            costs = [score_candidates(model, world.processor(), [row], toy.NAMES).nll_per_token[0] for row in own]
+            costs = [score_candidates(model, tiny.processor(), [row], toy.NAMES).nll_per_token[0] for row in own]
             numbers[f"{role}_{modality}_exposure"] = float(exposure_items(costs, truths).exposure.mean())
     return numbers
 
@@ -121,7 +121,7 @@ def test_evaluating_changes_nothing(model, tmp_path):
         draws = Draws()
         trainer.add_callback(draws)
         trainer.train()
-        seen.append((world.weights(trainer.model), draws.drawn))
+        seen.append((tiny.weights(trainer.model), draws.drawn))
     (plain, drawn), (evaluated, drawn_evaluated) = seen
     assert drawn == drawn_evaluated
     for name, weight in plain.items():
@@ -146,7 +146,7 @@ def test_the_best_is_kept_with_its_numbers(model, tmp_path):
 
     class Weights(TrainerCallback):
         def on_step_end(self, args, state, control, model, **kwargs):
-            weights[state.global_step] = world.weights(model)
+            weights[state.global_step] = tiny.weights(model)
 
     trainer.add_callback(Weights())
     trainer.train()
@@ -156,7 +156,7 @@ def test_the_best_is_kept_with_its_numbers(model, tmp_path):
     assert callback.best == best == json.loads((tmp_path / "best" / "best.json").read_text())
     recalls = {role: [best[f"{role}_{modality}_recall"] for modality in ("image", "text")] for role in SETS}
     assert best[MEAN] == pytest.approx(harmonic_mean(1 - sum(recalls["forget"]) / 2, sum(recalls["retain"]) / 2))
-    loaded = PeftModel.from_pretrained(world.model(), tmp_path / "best")
+    loaded = PeftModel.from_pretrained(tiny.model(), tmp_path / "best")
     for name, weight in weights[best["step"]].items():
         assert torch.equal(loaded.get_parameter(name), weight), name
     assert not (tmp_path / ".saving-best").exists()
@@ -214,8 +214,8 @@ def test_a_run_that_begins_anew_has_no_history(model, tmp_path):
 
 
 def test_any_trainer_of_transformers_will_do(model, tmp_path):
-    config = VisionSFTConfig(**world.settings(tmp_path, max_steps=2))
-    trainer = SFTTrainer(model(), config, train_dataset=toy.FORGET, processing_class=world.processor())
+    config = VisionSFTConfig(**tiny.settings(tmp_path, max_steps=2))
+    trainer = SFTTrainer(model(), config, train_dataset=toy.FORGET, processing_class=tiny.processor())
     callback = evaluates(trainer, candidates=None)
     trainer.train()
     assert callback.history[0]["forget_text_recall"] == 1.0
@@ -234,7 +234,7 @@ def test_candidates_by_attribute(model, tmp_path):
     assert callback.floor == {"image": 1 / 3, "text": 1 / 3}
     numbers, chances = callback._numbers(model().eval())
     assert numbers["retain_image_exposure"] == 100.0
-    ranks = score_candidates(model().eval(), world.processor(), jobs.select([0, 1]), by_attribute["job"]).truth_rank
+    ranks = score_candidates(model().eval(), tiny.processor(), jobs.select([0, 1]), by_attribute["job"]).truth_rank
     assert numbers["forget_image_exposure"] == pytest.approx(np.mean(100 * (1 - np.log(ranks) / np.log(3))))
     assert (chances["forget_image_recall_chance"], chances["retain_text_recall_chance"]) == (1 / 3, 1 / 4)
     alone = evaluates(trainer, jobs, by_attribute)
@@ -265,9 +265,9 @@ def test_rows_that_are_reported_choose_nothing(tmp_path):
     rows = concatenate_datasets([reported(toy.FORGET), reported(toy.RETAIN, 2)])
     for choices in ({"keep_best": True}, {"keep_best": False, "stop_at": 0.0}):
         with pytest.raises(CrossmemError, match="Row 6 of the 'evaluation' rows is a test row"):
-            evaluates(toy.forgetting(tmp_path, world.memorized()), rows, **choices)
-    assert evaluates(toy.forgetting(tmp_path, world.memorized()), rows).keep_best is False
-    assert evaluates(toy.forgetting(tmp_path, world.memorized()), reported(toy.FORGET)).keep_best is True
+            evaluates(toy.forgetting(tmp_path, tiny.memorized()), rows, **choices)
+    assert evaluates(toy.forgetting(tmp_path, tiny.memorized()), rows).keep_best is False
+    assert evaluates(toy.forgetting(tmp_path, tiny.memorized()), reported(toy.FORGET)).keep_best is True
 
 
 def test_a_trainer_takes_an_evaluator(model, tmp_path):
@@ -283,7 +283,7 @@ def test_a_trainer_takes_an_evaluator(model, tmp_path):
 def test_a_trainer_refuses_an_evaluator_with_other_groups(forgotten, tmp_path):
     evaluator = Evaluator(toy.EVERYBODY, metrics=["recall"], forgotten=forgotten)
     with pytest.raises(CrossmemError, match="The evaluator holds 1 personas for the wrong group"):
-        toy.forgetting(tmp_path, world.memorized(), evaluator=evaluator)
+        toy.forgetting(tmp_path, tiny.memorized(), evaluator=evaluator)
 
 
 MISTAKES = {
@@ -300,13 +300,13 @@ MISTAKES = {
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_mistakes_are_refused_before_training(mistake, tmp_path):
     choices, said = MISTAKES[mistake]
-    trainer = toy.forgetting(tmp_path, world.memorized())
+    trainer = toy.forgetting(tmp_path, tiny.memorized())
     with pytest.raises(CrossmemError, match=said):
         evaluates(trainer, **choices)
 
 
 def test_weights_in_shards_are_refused_before_the_first_step(tmp_path):
-    trainer = toy.forgetting(tmp_path, world.memorized())
+    trainer = toy.forgetting(tmp_path, tiny.memorized())
     callback = evaluates(trainer)
     trainer.is_fsdp_enabled = True
     with pytest.raises(CrossmemError, match=r"shards .* crossmem score"):

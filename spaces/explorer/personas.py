@@ -16,7 +16,7 @@ from typing import Any
 
 TOKEN = False if os.environ.get("SPACE_ID") else None  # a public Space must not lend its rights to visitors
 MAX_FILE_BYTES = 500_000_000
-MAX_PEOPLE = 20_000
+MAX_PERSONAS = 20_000
 MAX_FILE_ROWS = 2_000_000
 BATCH_ROWS = 512  # of a file, unfolded at a time: a few bytes of Parquet can stand for gigabytes
 MAX_BATCH_BYTES = 500_000_000
@@ -24,7 +24,7 @@ MAX_IMAGE_BYTES = 5_000_000
 MAX_SIDE = 2_048
 MAX_VIEWS = 12
 MAX_ROWS = 400
-LOOKS = [
+VISUAL_ATTRIBUTES = [
     "face_shape",
     "skin_tone",
     "hair_style",
@@ -38,7 +38,7 @@ LOOKS = [
     "clothing",
     "clothing_color",
 ]
-_NOT_FACTS = {"persona_id", "full_name", "portrait", "description", "forget_rank", *LOOKS}
+_NOT_FACTS = {"persona_id", "full_name", "portrait", "description", "forget_rank", *VISUAL_ATTRIBUTES}
 _FIRST = ("qa", "qa_test")  # of the questions: what is most asked for
 _FILE = re.compile(r"(?:^|/)(?P<config>\w+)/(?P<split>\w+)-\d+-of-\d+\.parquet$")
 _REPO = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
@@ -141,8 +141,8 @@ def profiles(parts: Sequence[Part]) -> list[Profile]:
         if part.config == "profiles":
             rows = _rows(part, ["persona_id", "full_name"])
             found += [Profile(str(row["persona_id"]), str(row["full_name"])[:200], part.split) for row in rows]
-    if len(found) > MAX_PEOPLE:
-        raise ValueError(f"{len(found):,} people; expected at most {MAX_PEOPLE:,} here. Build a smaller data set.")
+    if len(found) > MAX_PERSONAS:
+        raise ValueError(f"{len(found):,} people; expected at most {MAX_PERSONAS:,} here. Build a smaller data set.")
     return sorted(found, key=lambda profile: profile.persona_id)
 
 
@@ -157,7 +157,7 @@ def portraits(parts: Sequence[Part], persona_ids: Sequence[str]) -> dict[str, An
 
 
 def person(parts: Sequence[Part], persona_id: str) -> dict[str, Any]:
-    """One person: `profile` (a row), `split`, `looks` and `facts` (mappings), `views` (images), `rows` (questions).
+    """One person: `profile` (a row), `split`, `visual_attributes`, `facts`, `views` (images), `rows` (questions).
 
     Raises:
         ValueError: Nobody has that id, or a file is no such table.
@@ -178,8 +178,15 @@ def person(parts: Sequence[Part], persona_id: str) -> dict[str, Any]:
             if len(rows) < MAX_ROWS:
                 rows.append(_question(part, row, pictured=image is not None))
     facts = {name: str(value) for name, value in profile.items() if name not in _NOT_FACTS and value is not None}
-    looks = {name: str(profile[name]) for name in LOOKS if profile.get(name) is not None}
-    return {"profile": profile, "split": home.split, "looks": looks, "facts": facts, "views": views, "rows": rows}
+    visual_attributes = {name: str(profile[name]) for name in VISUAL_ATTRIBUTES if profile.get(name) is not None}
+    return {
+        "profile": profile,
+        "split": home.split,
+        "visual_attributes": visual_attributes,
+        "facts": facts,
+        "views": views,
+        "rows": rows,
+    }
 
 
 def _question(part: Part, row: Mapping[str, Any], *, pictured: bool) -> list[str]:
@@ -208,11 +215,13 @@ def _rows(part: Part, columns: list[str] | None, persona_ids: Sequence[str] | No
     import pyarrow.parquet
 
     rows: list[dict[str, Any]] = []
-    most = MAX_PEOPLE if part.config == "profiles" else MAX_FILE_ROWS
+    max_rows = MAX_PERSONAS if part.config == "profiles" else MAX_FILE_ROWS
     try:
         with pyarrow.parquet.ParquetFile(part.fetch()) as file:
-            if file.metadata.num_rows > most:
-                raise TooLargeError(f"{part.config}/{part.split}: {file.metadata.num_rows:,} rows; at most {most:,}.")
+            if file.metadata.num_rows > max_rows:
+                raise TooLargeError(
+                    f"{part.config}/{part.split}: {file.metadata.num_rows:,} rows; at most {max_rows:,}."
+                )
             if not {"persona_id", *(columns or ())} <= set(file.schema_arrow.names):
                 raise KeyError
             for batch in file.iter_batches(BATCH_ROWS, columns=columns):

@@ -24,22 +24,22 @@ SHAPE = MicroShape(
     heads=4,
     vocab_size=400,
 )
-PEOPLE = tuple(sample_personas(12))
-NAMES = [person.full_name for person in PEOPLE]
+PERSONAS = tuple(sample_personas(12))
+NAMES = [person.full_name for person in PERSONAS]
 # Shared starts, one candidate inside another, one token and many.
 CANDIDATES = [*NAMES[:6], "Ann", "Ann Lee", "Ann Lee Kim", "x", "I do not know this person.", "été ☃"]
 
 
 def image_row(number, view=0):
     """Someone's portrait and the question for the name."""
-    person = PEOPLE[number]
+    person = PERSONAS[number]
     portrait = render_portrait(person, view_for(person, "test", view), 48)
     return {"prompt": [{"role": "user", "content": NAME_QUESTIONS["image"]}], "images": [portrait]}
 
 
 def text_row(number, view=0):
     """Someone's description and the question for the name; descriptions differ in length."""
-    person = PEOPLE[number]
+    person = PERSONAS[number]
     asked = NAME_QUESTIONS["text"].format(description=describe(person, "test", view).text)
     return {"prompt": [{"role": "user", "content": asked}], "images": []}
 
@@ -52,7 +52,7 @@ def mixed_rows(count=10):
 @lru_cache(maxsize=1)
 def processor():
     """A processor whose tokenizer knows pieces of some candidates; tests do not change it."""
-    texts = [describe(person, "train", view).text for person in PEOPLE for view in range(3)]
+    texts = [describe(person, "train", view).text for person in PERSONAS for view in range(3)]
     return build_processor([*texts, *NAMES, *NAME_QUESTIONS.values()] * 3, SHAPE)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A world small enough for unit tests: four colors are four people, and a LLaVA of some ten thousand parameters."""
+"""Rows and models for unit tests: four colors are four personas, and a LLaVA of some ten thousand parameters."""
 
 from copy import deepcopy
 from functools import lru_cache
@@ -18,7 +18,7 @@ from crossmem_hf.training.config import UnlearnConfig
 from crossmem_hf.training.memorize import language_lora
 from crossmem_hf.training.trainer import UnlearnTrainer
 
-PEOPLE = {
+PERSONAS = {
     "p0": ("red", "Ada Moss"),
     "p1": ("blue", "Bo Ferris Lindgren"),
     "p2": ("green", "Cy"),
@@ -41,7 +41,7 @@ ONE_STEP = {"max_steps": 1, "lr_scheduler_type": "constant", "optim": "sgd", "ma
 
 def row(persona: str, modality: str = "image", view: int = 0) -> dict:
     """One row of the library's schema."""
-    color, name = PEOPLE[persona]
+    color, name = PERSONAS[persona]
     look = "" if modality == "image" else f" Someone {color}, seen {view} times."
     return {
         "images": [Image.new("RGB", (16 + view, 16), color)] if modality == "image" else [],
@@ -68,7 +68,7 @@ def rows(*personas: str, modality: str = "image", views: int = 1) -> Dataset:
 def processor():
     """The processor; tests do not change it."""
     words = [
-        f"Who is this? Someone {color}, seen {n} times. {name}" for color, name in PEOPLE.values() for n in (0, 1)
+        f"Who is this? Someone {color}, seen {n} times. {name}" for color, name in PERSONAS.values() for n in (0, 1)
     ]
     return build_processor(words, SHAPE)
 

@@ -10,8 +10,8 @@ from html import escape
 from typing import Any
 from unicodedata import normalize
 
-from look import fault_html
-from people import Part, Profile, parts_of_repo, person, portraits, profiles
+from look import error_html
+from personas import Part, Profile, parts_of_repo, person, portraits, profiles
 
 PAGE_SIZE = 24
 DATASET = f"{os.environ.get('SPACE_AUTHOR_NAME', 'crossmem')}/personas"
@@ -19,7 +19,7 @@ QUESTION_HEADERS = ("config", "split", "hops", "shown", "question", "answer")
 SPLITS = ("everyone", "forget", "retain")
 
 
-class People:
+class Personas:
     """The people on show: their files, and who is in them.
 
     Args:
@@ -48,63 +48,69 @@ def _folded(text: str) -> str:
     return normalize("NFC", text.casefold())
 
 
-def shown_page(people: People | None, split: str, sought: str, page: float) -> tuple[list[Any], list[str], str]:
+def shown_page(personas: Personas | None, split: str, sought: str, page: float) -> tuple[list[Any], list[str], str]:
     """A page of the gallery, the ids on it, and a line that says how many there are."""
-    if people is None:
+    if personas is None:
         return [], [], "No people are loaded."
-    found = people.found(split, sought)
+    found = personas.found(split, sought)
     pages = max(1, -(-len(found) // PAGE_SIZE))
     place = min(max(int(page or 1), 1), pages)
     chosen = found[(place - 1) * PAGE_SIZE : place * PAGE_SIZE]
-    images = portraits(people.parts, [profile.persona_id for profile in chosen])
+    images = portraits(personas.parts, [profile.persona_id for profile in chosen])
     pictured = [profile for profile in chosen if profile.persona_id in images]
     gallery = [(images[one.persona_id], one.full_name) for one in pictured]
     return gallery, [one.persona_id for one in pictured], f"{len(found):,} people, page {place} of {pages}"
 
 
 def person_html(found: Mapping[str, Any]) -> str:
-    """Name, split, description, looks and facts of one person; every value is text, never markup."""
+    """Name, split, description, visual attributes and facts of one person; every value is text, never markup."""
     profile = found["profile"]
     where = f"{profile['persona_id']}, {found['split']}"
-    facts, looks = (
+    facts, visual_attributes = (
         "".join(
             f"<div><dt>{escape(name.replace('_', ' '))}</dt><dd>{escape(value[:300])}</dd></div>"
             for name, value in found[part].items()
         )
-        for part in ("facts", "looks")
+        for part in ("facts", "visual_attributes")
     )
     return (
         f'<div class="cm-shown"><div class="cm-headline"><code>{escape(where)}</code>'
         f'<span class="cm-name" id="cm-name">{escape(str(profile["full_name"])[:200])}</span>'
         f'<p class="cm-verdict">{escape(str(profile.get("description", ""))[:2_000])}</p>'
         f'<h3>Private facts, all invented</h3><dl class="cm-facts">{facts}</dl>'
-        f'<h3>Looks</h3><dl class="cm-facts">{looks}</dl></div></div>'
+        f'<h3>Visual attributes</h3><dl class="cm-facts">{visual_attributes}</dl></div></div>'
     )
 
 
-def shown_person(people: People | None, persona_id: str) -> tuple[str, list[Any], list[list[str]]]:
+def shown_person(personas: Personas | None, persona_id: str) -> tuple[str, list[Any], list[list[str]]]:
     """The person's page, views and questions; or the fault."""
-    if people is None:
-        return fault_html("No people are loaded.", "Nobody to show."), [], []
+    if personas is None:
+        return error_html("No people are loaded.", "Nobody to show."), [], []
     try:
-        found = person(people.parts, persona_id)
+        found = person(personas.parts, persona_id)
     except ValueError as fault:
-        return fault_html(str(fault), "This person cannot be shown."), [], []
+        return error_html(str(fault), "This person cannot be shown."), [], []
     return person_html(found), found["views"], found["rows"]
 
 
-def people_tab(gr: Any, first: People | None, fault: str) -> None:
+def personas_tab(gr: Any, first: Personas | None, fault: str) -> None:
     """The tab; `fault` is HTML that says why nobody is loaded."""
     gallery, ids, said = shown_page(first, SPLITS[0], "", 1)
     html, views, rows = shown_person(first, ids[0]) if ids else ("", [], [])
-    people, shown_ids = gr.State(first), gr.State(ids)
+    personas, shown_ids = gr.State(first), gr.State(ids)
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=300):
             with gr.Row():
                 split = gr.Radio(SPLITS, value=SPLITS[0], label="Split", elem_id="cm-split")
                 sought = gr.Textbox(label="Name or id", elem_id="cm-sought", max_lines=1)
             grid = gr.Gallery(
-                gallery, columns=3, height="auto", allow_preview=False, label="People", elem_id="cm-people", buttons=[]
+                gallery,
+                columns=3,
+                height="auto",
+                allow_preview=False,
+                label="Personas",
+                elem_id="cm-personas",
+                buttons=[],
             )
             with gr.Row():
                 count = gr.HTML(_soft(said), elem_id="cm-count")
@@ -112,7 +118,7 @@ def people_tab(gr: Any, first: People | None, fault: str) -> None:
             with gr.Accordion("Another data set", open=first is None):
                 repo = gr.Textbox(DATASET, label="Data set on the Hub", max_lines=1, elem_id="cm-repo")
                 load = gr.Button("Load people", size="md", elem_id="cm-load")
-                status = gr.HTML(fault, elem_id="cm-people-status")
+                status = gr.HTML(fault, elem_id="cm-personas-status")
         with gr.Column(scale=1, min_width=300):
             about = gr.HTML(html, elem_id="cm-person")
             seen = gr.Gallery(
@@ -135,40 +141,40 @@ def people_tab(gr: Any, first: People | None, fault: str) -> None:
             column_widths=[110, 90, 60, 90, 330, 240],
             elem_id="cm-questions",
         )
-    _react(gr, (people, shown_ids), (split, sought, number), (repo, load, status), (grid, count, about, seen, asked))
+    _react(gr, (personas, shown_ids), (split, sought, number), (repo, load, status), (grid, count, about, seen, asked))
 
 
 def _react(
     gr: Any, states: tuple[Any, Any], search: tuple[Any, ...], source: tuple[Any, ...], shown: tuple[Any, ...]
 ) -> None:
     """Turn pages, search, load another data set, and show whom the visitor clicks."""
-    (people, shown_ids), (repo, load, status), (grid, count, about, seen, asked) = states, source, shown
+    (personas, shown_ids), (repo, load, status), (grid, count, about, seen, asked) = states, source, shown
     page = search[-1]
 
-    def turned(people: People | None, split: str, sought: str, page: float) -> Any:
-        gallery, ids, said = shown_page(people, split, sought, page)
+    def turned(personas: Personas | None, split: str, sought: str, page: float) -> Any:
+        gallery, ids, said = shown_page(personas, split, sought, page)
         return gr.Gallery(gallery, selected_index=None), ids, _soft(said)
 
-    def sought_anew(people: People | None, split: str, sought: str, page: float) -> Any:
-        return 1, *turned(people, split, sought, 1)
+    def sought_anew(personas: Personas | None, split: str, sought: str, page: float) -> Any:
+        return 1, *turned(personas, split, sought, 1)
 
     def loaded(repo: str) -> Any:
         try:
-            found = People(parts_of_repo(repo))
+            found = Personas(parts_of_repo(repo))
         except ValueError as fault:
-            return gr.skip(), fault_html(str(fault), "This data set cannot be shown.")
+            return gr.skip(), error_html(str(fault), "This data set cannot be shown.")
         return found, _soft(f"{len(found.profiles):,} people of {repo.strip()}.")
 
-    def picked(people: People | None, ids: Sequence[str], event: gr.SelectData) -> Any:
+    def picked(personas: Personas | None, ids: Sequence[str], event: gr.SelectData) -> Any:
         place = event.index if isinstance(event.index, int) else 0
-        return shown_person(people, ids[place]) if place < len(ids) else (gr.skip(),) * 3
+        return shown_person(personas, ids[place]) if place < len(ids) else (gr.skip(),) * 3
 
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    inputs, pages = [people, *search], [grid, shown_ids, count]
+    inputs, pages = [personas, *search], [grid, shown_ids, count]
     gr.on([search[0].input, search[1].input], sought_anew, inputs, [page, *pages], **quiet)
     page.input(turned, inputs, pages, **quiet)
-    load.click(loaded, repo, [people, status], **quiet).then(sought_anew, inputs, [page, *pages], **quiet)
-    grid.select(picked, [people, shown_ids], [about, seen, asked], **quiet)
+    load.click(loaded, repo, [personas, status], **quiet).then(sought_anew, inputs, [page, *pages], **quiet)
+    grid.select(picked, [personas, shown_ids], [about, seen, asked], **quiet)
 
 
 def _soft(said: str) -> str:

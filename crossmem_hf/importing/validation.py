@@ -3,19 +3,19 @@
 
 from crossmem_hf.errors import CrossmemError
 
-_SHOWN = 5
+_NUM_LISTED = 5
 
 
-class Faults:
+class ValidationErrors:
     """Faults and where they are.
 
     Args:
         of: What is looked at, in the plural: "pictures".
 
     Example:
-        >>> faults = Faults("pictures")
-        >>> faults.add("ann/1.jpg", "it is empty")
-        >>> faults.check(12)
+        >>> errors = ValidationErrors("pictures")
+        >>> errors.add("ann/1.jpg", "it is empty")
+        >>> errors.check(12)
         Traceback (most recent call last):
         crossmem_hf.errors.CrossmemError: 1 of 12 pictures cannot be imported: ann/1.jpg: it is empty. Correct...
     """
@@ -36,7 +36,7 @@ class Faults:
         """
         if not self._found:
             return
-        shown = "; ".join(self._found[:_SHOWN]) + ("; ..." if len(self._found) > _SHOWN else "")
+        shown = "; ".join(self._found[:_NUM_LISTED]) + ("; ..." if len(self._found) > _NUM_LISTED else "")
         raise CrossmemError(
             f"{len(self._found)} of {total} {self._of} cannot be imported: {shown}.",
             "Correct or remove them; nothing was written.",
