@@ -192,8 +192,8 @@ class UnlearnTrainer(SFTTrainer):
         seen = {name: RoleScores(scores) for name, scores in policy.items()}
         if self.runs_reference:
             with as_reference(self.accelerator.unwrap_model(self.model)):
-                asked = {name: batch for name, batch in roles.items() if self._term_of(name).runs_reference}
-                reference = self._scores(model, asked)
+                queried = {name: batch for name, batch in roles.items() if self._term_of(name).runs_reference}
+                reference = self._scores(model, queried)
             seen |= {name: replace(seen[name], reference=scores) for name, scores in reference.items()}
         if self.forget_term.needs_reference:
             for name in self.forget_term.roles:
