@@ -149,6 +149,7 @@ def test_chance_and_groups_are_known_before_any_pass():
 
 
 MISTAKES = {
+    "no holdout": ({"metrics": ["priv_leak"]}, "priv_leak compares with rows that no model saw"),
     "no rows": ({"rows": ROWS.select([])}, "no forget rows to ask"),
     "no modality": ({"rows": ROWS.remove_columns("modality")}, r"forget rows lack the columns \['modality'\]"),
     "no dataset": ({"rows": [1]}, "expected a datasets.Dataset"),
