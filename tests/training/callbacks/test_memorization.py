@@ -283,7 +283,7 @@ def test_a_trainer_takes_an_evaluator(model, tmp_path):
 def test_a_trainer_refuses_an_evaluator_with_other_groups(forgotten, tmp_path):
     evaluator = Evaluator(toy.EVERYBODY, metrics=["recall"], forgotten=forgotten)
     with pytest.raises(CrossmemError, match="The evaluator holds 1 personas for the wrong group"):
-        toy.forgetting(tmp_path, world.memorized(), evaluator=evaluator)
+        toy.forgetting(tmp_path, tiny.memorized(), evaluator=evaluator)
 
 
 MISTAKES = {
