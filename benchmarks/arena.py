@@ -143,8 +143,8 @@ def fact_rows(num_personas: int, questions: int, size: int, *, one_picture: bool
         for number in range(questions):
             named = personas[place + number // len(kinds)]  # once everything is asked about one, about the next
             fact, words = kinds[number % len(kinds)]
-            asked = fact_question(words, "image", fact, name=named.full_name, description="")
-            rows.append(_row(person, 0 if one_picture else number, size, asked, named.facts[fact]))
+            queried = fact_question(words, "image", fact, name=named.full_name, description="")
+            rows.append(_row(person, 0 if one_picture else number, size, queried, named.facts[fact]))
     return rows
 
 

@@ -103,14 +103,14 @@ def many_candidates(arena: Arena) -> list[Result]:
 
 
 def candidates_case(arena: Arena, count: int, targets: tuple[float, float]) -> list[Result]:
-    asked = arena.model, arena.processor, name_row(arena.pixels), names(count)
-    size = batch_of(arena, asked[2], asked[3])
+    queried = arena.model, arena.processor, name_row(arena.pixels), names(count)
+    size = batch_of(arena, queried[2], queried[3])
     opponents = {
-        "one by one": partial(one_by_one, *asked),
-        f"batched by {size}": partial(batched, *asked, size),
+        "one by one": partial(one_by_one, *queried),
+        f"batched by {size}": partial(batched, *queried, size),
     }
-    note = sizes_of(arena.processor, [asked[2]], asked[3])
-    ours = partial(scores_of, arena, [asked[2]], asked[3])
+    note = sizes_of(arena.processor, [queried[2]], queried[3])
+    ours = partial(scores_of, arena, [queried[2]], queried[3])
     return [
         judged(f"K = {count}, one question", name, contest(arena, ours, theirs, nats_apart), target, note=note)
         for (name, theirs), target in zip(opponents.items(), targets, strict=True)

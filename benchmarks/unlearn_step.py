@@ -179,11 +179,11 @@ def weights(sides: dict[str, Side]) -> Result:
 def reference_pass(arena: Arena, sides: dict[str, Side], runs: dict[str, list[Run]]) -> Result:
     """What NPO's reference costs once, against what the two-model side takes longer in an epoch."""
     settings, trainer, once = arena.settings, sides["npo"].trainer, []
-    asked = partial(kept_logprobs, trainer.model, trainer.rows["forget"], batch_size=settings.batch_size)
+    queried = partial(kept_logprobs, trainer.model, trainer.rows["forget"], batch_size=settings.batch_size)
     for turn in range(settings.repeats):
         folder = settings.folder / f"pass_{turn}"
-        once.append(timed(partial(asked, folder=folder, fused=trainer._fused), settings.device)[1])
-    again = timed(partial(asked, folder=folder, fused=trainer._fused), settings.device)[1]
+        once.append(timed(partial(queried, folder=folder, fused=trainer._fused), settings.device)[1])
+    again = timed(partial(queried, folder=folder, fused=trainer._fused), settings.device)[1]
     number = settings.num_rows // settings.batch_size
     extra = [
         Run(

@@ -39,16 +39,16 @@ def given_by_attribute(candidates: Candidates, rows: Any) -> ByAttribute:
     Raises:
         CrossmemError: An attribute has none, or a candidate is blank, no text, or there twice.
     """
-    asked = list(dict.fromkeys(rows["attribute"] if "attribute" in rows.column_names else [None]))
+    queried = list(dict.fromkeys(rows["attribute"] if "attribute" in rows.column_names else [None]))
     if not isinstance(candidates, Mapping):
-        return dict.fromkeys(asked, _checked(candidates, ""))
-    missing = [attribute for attribute in asked if attribute not in candidates]
+        return dict.fromkeys(queried, _checked(candidates, ""))
+    missing = [attribute for attribute in queried if attribute not in candidates]
     if missing:
         raise CrossmemError(
             f"There are no candidates for {missing[0]!r}; there are for {sorted(map(str, candidates))!r}.",
             "Add a list for every attribute of the rows.",
         )
-    return {attribute: _checked(candidates[attribute], f" of {attribute!r}") for attribute in asked}
+    return {attribute: _checked(candidates[attribute], f" of {attribute!r}") for attribute in queried}
 
 
 def _checked(candidates: Sequence[str], of: str) -> tuple[str, ...]:
@@ -63,13 +63,13 @@ def _checked(candidates: Sequence[str], of: str) -> tuple[str, ...]:
     return tuple(own)
 
 
-def listed_by_attribute(settings: ScoreSettings, every: Any, asked: Sequence[Any]) -> tuple[ByAttribute, str]:
+def listed_by_attribute(settings: ScoreSettings, every: Any, queried: Sequence[Any]) -> tuple[ByAttribute, str]:
     """Attribute -> candidates of a score: from the dataset's list, or all different answers of the split; and which,
     in words.
 
     Args:
         every: All rows of the split.
-        asked: The attributes asked about.
+        queried: The attributes asked about.
 
     Raises:
         CrossmemError: The dataset's list cannot be read.
@@ -77,11 +77,11 @@ def listed_by_attribute(settings: ScoreSettings, every: Any, asked: Sequence[Any
     listed = _listed(settings)
     answered = answers_by_attribute(every)
     origins = []
-    if listed.keys() & set(asked):
+    if listed.keys() & set(queried):
         origins.append(f"the values in config {settings.candidates_from or _CONFIG!r}")
-    if set(asked) - listed.keys():
+    if set(queried) - listed.keys():
         origins.append("all different answers of the split")
-    values = {attribute: different(listed.get(attribute) or answered[attribute]) for attribute in asked}
+    values = {attribute: different(listed.get(attribute) or answered[attribute]) for attribute in queried}
     return values, " or else ".join(origins)
 
 

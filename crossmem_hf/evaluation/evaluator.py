@@ -85,6 +85,10 @@ class Evaluator:
             rows if isinstance(rows, Questions) else questions_from(rows, self.metrics, candidates, name=name)
         )
         self.holdout = None
+        if holdout is None and "priv_leak" in self.metrics:
+            raise CrossmemError(
+                "priv_leak compares with rows that no model saw, and there are none.", "Pass holdout=."
+            )
         if holdout is not None:
             self.holdout = holdout if isinstance(holdout, Questions) else questions_from(holdout, ("priv_leak",), None)
         self.forgotten = None if forgotten is None else frozenset(map(person_key, forgotten))

@@ -135,11 +135,11 @@ def across(items: Sequence[Item], against: Against) -> Found:
     nothing is recalled in the source modality."""
     sources = {item.get("source") for item in items}
     (source,) = sources if len(sources) == 1 else (None,)
-    asked = [item["modality"] for item in items]
-    if source not in MODALITIES or set(asked) != set(MODALITIES):
+    queried = [item["modality"] for item in items]
+    if source not in MODALITIES or set(queried) != set(MODALITIES):
         return {}, {}
     answers, truths = ([item[name] for item in items] for name in ("answer", "truth"))
-    whole = recall_summary(answers, truths, [source] * len(items), asked, _personas(items))
+    whole = recall_summary(answers, truths, [source] * len(items), queried, _personas(items))
     kept = ("gap", "transfer") if f"transfer_{source}_ci_low" in whole else ("gap",)
     return {key.replace(f"_{source}", "", 1): value for key, value in whole.items() if key.startswith(kept)}, {}
 

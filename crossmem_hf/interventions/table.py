@@ -26,10 +26,10 @@ class Defense:
 
     def applied(self, evaluator: Evaluator, model: Any) -> tuple[Evaluator, Any]:
         """The evaluator and the model as the defense leaves them, to call or to attack."""
-        asked = evaluator
+        queried = evaluator
         if self.logits_processor is not None:
-            asked = evaluator.altered(logits_processor=self.logits_processor)
-        return asked, model if self.prepare is None else self.prepare(model)
+            queried = evaluator.altered(logits_processor=self.logits_processor)
+        return queried, model if self.prepare is None else self.prepare(model)
 
 
 Defend = Callable[[Any, Any, "Dataset"], Defense]

@@ -35,7 +35,7 @@ class View:
         turn: Sideways offset of the face's features, as a share of the frame.
         light: Brightness factor of the person.
         warmth: Color cast, from -1 (cool) to 1 (warm).
-        grain: Amplitude of the noise in grey levels, 0 to 255.
+        grain: Amplitude of the noise in gray levels, 0 to 255.
         colors: The two background colors.
         noise_seed: Seed of the grain.
     """

@@ -200,8 +200,8 @@ def own_folder(
     if not foreign:
         for kept in WORK:
             shutil.rmtree(folder / kept, ignore_errors=True)
-    asked = {} if settings is None else {"settings": dict(settings)}
-    write_atomic(owner, json.dumps({"fingerprint": made_from, **asked}) + "\n")
+    given = {} if settings is None else {"settings": dict(settings)}
+    write_atomic(owner, json.dumps({"fingerprint": made_from, **given}) + "\n")
 
 
 def _differences(held: Any, settings: Mapping[str, Any] | None) -> str:

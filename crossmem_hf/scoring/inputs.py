@@ -21,11 +21,11 @@ def check_rows(rows: Iterable[Row], model: Any, processor: Any) -> list[Row]:
     """
     if not isinstance(rows, Iterable):
         raise CrossmemError(f"The rows are {rows!r}; expected a list or a dataset of rows.", ROW_REMEDY)
-    asked: list[Row] = [as_row(row, index) for index, row in enumerate(rows)]
-    if not asked:
+    read: list[Row] = [as_row(row, index) for index, row in enumerate(rows)]
+    if not read:
         raise CrossmemError("There are no rows to ask; expected at least one.", "Check the split and its filters.")
     check_family(model.config)
-    for index, row in enumerate(asked):
+    for index, row in enumerate(read):
         check_words(row, processor, index)
         if row["images"] and not sees_images(model.config):
             raise CrossmemError(
@@ -34,7 +34,7 @@ def check_rows(rows: Iterable[Row], model: Any, processor: Any) -> list[Row]:
             )
         check_pictures(row["images"] or (), f"Row {index}: A picture")
         check_presented(processor, row["images"], f"Row {index}")
-    return asked
+    return read
 
 
 def check_words(row: Row, processor: Any, index: int | str) -> None:

@@ -52,7 +52,7 @@ def memorized(
     name: str,
     rows: TrainingRows,
     *,
-    whom: Literal["everyone", "retain"] = "everyone",
+    whom: Literal["all", "retain"] = "all",
     share: tuple[float, float] = (0.0, 0.5),
     **chosen: Any,
 ) -> Done:

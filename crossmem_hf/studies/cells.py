@@ -79,15 +79,15 @@ def predicted(
     def compute(folder: Path) -> dict[str, Any]:
         evaluator = _evaluator(cell, query)
         model, processor = loaded(cell, adapter)
-        asked = model if prepare is None else prepare(model)
+        prepared = model if prepare is None else prepare(model)
         asker = evaluator
         if defense is not None:
-            asker, asked = defense(asked, processor, _forget(cell, evaluator)).applied(evaluator, asked)
+            asker, prepared = defense(prepared, processor, _forget(cell, evaluator)).applied(evaluator, prepared)
         kept: dict[str, Any] = {"output_dir": logs, "made_from": fingerprint(inputs)}
         if attack is None:
-            found = asker(asked, processor, **kept)
+            found = asker(prepared, processor, **kept)
         else:
-            found = attack(asker, asked, processor, seed=cell.seed, **kept)
+            found = attack(asker, prepared, processor, seed=cell.seed, **kept)
         if query.perplexity:
             base = model if adapter is None and not any(changes.values()) else loaded(cell, None)[0]
             found = evaluator.with_perplexity(found, base, processor)

@@ -63,9 +63,9 @@ def _grid(settings: CompareSettings) -> list[Where]:
 def _cell(cell: Cell) -> CellResult:
     """Memorize or unlearn, then ask about everybody through both modalities."""
     if cell.where["method"] == "base":
-        return CellResult(predictions=_asked(cell, None))
+        return CellResult(predictions=_predicted(cell, None))
     trained = _trained(cell)
-    return CellResult(predictions=_asked(cell, trained), measurements=costs(trained, dict(cell.where)))
+    return CellResult(predictions=_predicted(cell, trained), measurements=costs(trained, dict(cell.where)))
 
 
 def _trained(cell: Cell) -> Done:
@@ -75,13 +75,13 @@ def _trained(cell: Cell) -> Done:
             cell,
             name,
             settings.rows("train"),
-            whom="retain" if method == "retain_only" else "everyone",
+            whom="retain" if method == "retain_only" else "all",
             share=(0, 0.6),
             **(MEMORIZING | {"max_steps": settings.memorize_steps}),
         )
     start = cell.at(method="memorized", seed=cell.seed)
     learned = _trained(start)
-    check_recalled(_asked(start, learned), settings)
+    check_recalled(_predicted(start, learned), settings)
     return unlearned(
         cell,
         name,
@@ -94,11 +94,11 @@ def _trained(cell: Cell) -> Done:
     )
 
 
-def _asked(cell: Cell, trained: Done | None) -> Predictions:
+def _predicted(cell: Cell, trained: Done | None) -> Predictions:
     """Predictions, those about forgotten personas with their perplexity under a model that knows nobody."""
-    cell.progress("asking", 0.6)
+    cell.progress("querying", 0.6)
     query = Query(rows=cell.settings.rows("test"), metrics=_METRICS, perplexity=True)
-    return predicted(cell, f"{cell_name(cell.where)}_asked", query, trained)
+    return predicted(cell, f"{cell_name(cell.where)}_predictions", query, trained)
 
 
 def _measure(predictions: Predictions) -> Iterator[Measurement]:

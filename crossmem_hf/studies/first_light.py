@@ -35,7 +35,7 @@ def _cell(cell: Cell) -> CellResult:
     """Memorize through the source modality, ask, unlearn through it, ask again."""
     config, name = f"recall_{cell.where['source']}", f"{cell.where['source']}_seed{cell.seed}"
     train, validation = (TrainingRows(configs=(config,), split=split) for split in ("train", "validation"))
-    cell.progress("base: asking", 0.0)
+    cell.progress("base: querying", 0.0)
     base = predicted(cell, f"base_seed{cell.seed}", _NAMES, None, stage="base")
     learned = memorized(
         cell.at(stage="memorized", **cell.where),
@@ -44,8 +44,8 @@ def _cell(cell: Cell) -> CellResult:
         share=(0.1, 0.4),
         **cell.settings.memorizing(),
     )
-    cell.progress("memorized: asking", 0.4)
-    before = predicted(cell, f"memorized_{name}_asked", _NAMES, learned, stage="memorized")
+    cell.progress("memorized: querying", 0.4)
+    before = predicted(cell, f"memorized_{name}_predictions", _NAMES, learned, stage="memorized")
     forgot = unlearned(
         cell.at(stage="unlearned", **cell.where),
         f"unlearned_{name}",
@@ -56,8 +56,8 @@ def _cell(cell: Cell) -> CellResult:
         share=(0.6, 0.85),
         **cell.settings.unlearning(),
     )
-    cell.progress("unlearned: asking", 0.85)
-    after = predicted(cell, f"unlearned_{name}_asked", _NAMES, forgot, stage="unlearned")
+    cell.progress("unlearned: querying", 0.85)
+    after = predicted(cell, f"unlearned_{name}_predictions", _NAMES, forgot, stage="unlearned")
     predictions = Predictions.joined([base, before, after])
     return CellResult(predictions=predictions, notes=(_stopped(cell, forgot.result),))
 

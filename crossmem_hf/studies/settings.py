@@ -37,7 +37,7 @@ def some_of(known: tuple[str, ...]) -> Any:
 
 
 class StudySettings(BaseModel):
-    """What every study on our personas can be told; a study adds its own.
+    """The settings that every study on our personas has; a study adds its own.
 
     A field's description is the help text of its option. Numbers may be written as texts, as YAML has ``4e-3``.
 

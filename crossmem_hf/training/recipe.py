@@ -36,10 +36,10 @@ def unlearn_recipe(
     data = data.wide_enough(config.forget_modality)
     rows = data.rows()
     forget, retain = data.forget_and_retain(rows)
-    asked = through(forget, config.forget_modality)
-    check_steps(config, len(asked))
+    queried = through(forget, config.forget_modality)
+    check_steps(config, len(queried))
     stops = config.stop_threshold is not None
-    stopping = Evaluator(data.stopping_rows(asked), metrics=["recall"], name="stopping") if stops else None
+    stopping = Evaluator(data.stopping_rows(queried), metrics=["recall"], name="stopping") if stops else None
     evaluator = start.evaluator(data, forget, retain)
     model, processor = start.memorized(choice, rows, config)
     check_memorized(model, processor, forget, min_recall=start.min_memorization, allow=start.allow_unmemorized)

@@ -118,10 +118,7 @@ class UnlearnTrainer(SFTTrainer):
                 callbacks=list(callbacks or []),
                 **kwargs,
             )
-        seed = args.seed if args.data_seed is None else args.data_seed
-        self.train_dataset = PairedRows(
-            len(forget_dataset), len(roles.get("retain", ())), seed=seed, retain_per_forget=args.retain_per_forget
-        )
+        self.train_dataset = _paired(len(forget_dataset), len(roles.get("retain", ())), args)
         self.add_callback(NextRetainRows(self.train_dataset))
         self.add_callback(NoGradientsIntoFrozenTower())
         if layer is not None:
@@ -195,8 +192,8 @@ class UnlearnTrainer(SFTTrainer):
         seen = {name: RoleScores(scores) for name, scores in policy.items()}
         if self.runs_reference:
             with as_reference(self.accelerator.unwrap_model(self.model)):
-                asked = {name: batch for name, batch in roles.items() if self._term_of(name).runs_reference}
-                reference = self._scores(model, asked)
+                queried = {name: batch for name, batch in roles.items() if self._term_of(name).runs_reference}
+                reference = self._scores(model, queried)
             seen |= {name: replace(seen[name], reference=scores) for name, scores in reference.items()}
         if self.forget_term.needs_reference:
             for name in self.forget_term.roles:
@@ -335,3 +332,8 @@ class UnlearnTrainer(SFTTrainer):
         method = NO_METHOD if self.args.method is None else METHODS[self.args.method]
         paper = {"title": method.paper, "id": method.arxiv} if method.paper else None
         return {"method": method.name, "paper": paper, "tags": self._tag_names, "settings": settings}
+
+
+def _paired(num_forget: int, num_retain: int, args: UnlearnConfig) -> PairedRows:
+    seed = args.seed if args.data_seed is None else args.data_seed
+    return PairedRows(num_forget, num_retain, seed=seed, retain_per_forget=args.retain_per_forget)

@@ -160,9 +160,7 @@ def priv_leak_summary(
     auc_draws = _auc_draws(items.score, items.is_forget, codes, resampling)
     if items.retain_only_score is not None:
         auc_retain_only = forget_auc(items.retain_only_score, items.is_forget)
-        retain_only_draws = _auc_draws(
-            items.retain_only_score, items.is_forget, codes, resampling
-        )  # of the same persons
+        retain_only_draws = _auc_draws(items.retain_only_score, items.is_forget, codes, resampling)  # the same persons
     else:
         retain_only_draws = np.full_like(auc_draws, auc_retain_only)
     assert auc_retain_only is not None  # it was given, or computed

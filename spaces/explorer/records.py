@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Records of any study, read from strangers' JSON into one kind of line.
+"""Records of any study, read from JSON of unknown origin into one kind of line.
 
 Owns what a record may look like and what is said when it does not. Knows no page. Nothing of a record is run or shown
 as markup; it is text and numbers. Standard library only, so that a Space need not install the whole library.

@@ -35,12 +35,12 @@ def test_materialize_takes_a_preset_and_what_replaces_it(invoke, monkeypatch):
     from crossmem_hf.data.spec import DatasetSpec
     from crossmem_hf.publishing import materialize
 
-    asked = []
-    monkeypatch.setattr(materialize, "materialize", lambda folder, spec, **_: asked.append(spec) or folder)
+    queried = []
+    monkeypatch.setattr(materialize, "materialize", lambda folder, spec, **_: queried.append(spec) or folder)
     assert invoke("materialize").exit_code == 0
     assert invoke("materialize", "--preset", "remem", "--num-views", "2").exit_code == 0
     assert invoke("materialize", "--single-hop-share", "0.5").exit_code == 0
-    assert asked == [DatasetSpec(), DatasetSpec.remem(num_views=2), DatasetSpec(single_hop_share=0.5)]
+    assert queried == [DatasetSpec(), DatasetSpec.remem(num_views=2), DatasetSpec(single_hop_share=0.5)]
 
 
 def test_materialize_writes_into_the_folder(invoke):

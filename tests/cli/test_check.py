@@ -32,9 +32,9 @@ def test_a_table_or_json_and_an_exit_code(findings, code, monkeypatch):
         assert finding.found in table.output
         assert finding.remedy in table.output
     assert seen == [("some/model", {"adapter": "a/b", "dtype": "bfloat16", "device": "cpu"})]
-    told = CliRunner().invoke(app, [*words, "--json"])
-    assert told.exit_code == code
-    report = json.loads(told.stdout)
+    reported = CliRunner().invoke(app, [*words, "--json"])
+    assert reported.exit_code == code
+    report = json.loads(reported.stdout)
     assert report == {"model": "Llava, float32", "holds": code == 0, "findings": report["findings"]}
     assert [one["check"] for one in report["findings"]] == [finding.check for finding in findings]
     assert [one["value"] for one in report["findings"]] == [finding.value for finding in findings]

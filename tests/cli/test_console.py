@@ -12,9 +12,9 @@ def test_a_mistake_is_told_word_for_word(capsys):
     with pytest.raises(typer.Exit) as caught, clear_errors():
         raise CrossmemError("Setting '[/bold]' is [red]no[/red] color.", "Choose [another].")
     assert caught.value.exit_code == 2
-    told = capsys.readouterr().err
-    assert "error: Setting '[/bold]' is [red]no[/red] color." in told
-    assert "Choose [another]." in told
+    reported = capsys.readouterr().err
+    assert "error: Setting '[/bold]' is [red]no[/red] color." in reported
+    assert "Choose [another]." in reported
 
 
 def test_an_interrupt_ends_with_130(capsys):

@@ -72,11 +72,11 @@ def test_mistakes_are_one_line(tmp_path, words, said):
 @pytest.fixture
 def planted(monkeypatch, tmp_path):
     """A folder of people, and a face model that reads their colors."""
-    asked = []
+    queried = []
     monkeypatch.setattr(
-        "crossmem_hf.rendering.faces.recognition.load_face_model", lambda name: asked.append(name) or PlantedFaces()
+        "crossmem_hf.rendering.faces.recognition.load_face_model", lambda name: queried.append(name) or PlantedFaces()
     )
-    return asked, folder_of(tmp_path / "in", {"Ann Lee": [0, 10], "Bob Ox": [90, 100]})
+    return queried, folder_of(tmp_path / "in", {"Ann Lee": [0, 10], "Bob Ox": [90, 100]})
 
 
 def calibrated(folder, *words):
@@ -84,9 +84,9 @@ def calibrated(folder, *words):
 
 
 def test_calibrating_tells_and_writes_and_makes_nothing(planted, tmp_path):
-    asked, folder = planted
+    queried, folder = planted
     done = calibrated(folder, "--embedder", "dlib", "--threshold", 0.5, "--output", tmp_path / "found.json")
-    assert (done.exit_code, asked) == (0, ["dlib"]), done.output
+    assert (done.exit_code, queried) == (0, ["dlib"]), done.output
     assert "cosines of one person: 2 pairs" in done.stdout
     assert "threshold in use 0.5000" in done.stdout
     record = json.loads((tmp_path / "found.json").read_text())
@@ -170,9 +170,9 @@ def test_from_a_model_to_a_dataset(tmp_path):
     )
     assert "license: other" in card
     assert "drawn by a" not in card
-    told = [path.read_text() for path in (tmp_path / "w/crossmem/personas").rglob("*.json")]
-    assert told
-    assert not [text for text in told if str(tmp_path) in text], "what is published names no folder"
+    reported = [path.read_text() for path in (tmp_path / "w/crossmem/personas").rglob("*.json")]
+    assert reported
+    assert not [text for text in reported if str(tmp_path) in text], "what is published names no folder"
 
 
 def test_a_model_that_does_not_exist_is_one_line(tmp_path):

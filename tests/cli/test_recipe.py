@@ -99,8 +99,8 @@ def test_exit_status_is_the_recipes(root, tmp_path):
 )
 def test_bash_completes(typed, offered):
     place = str(len(typed.split(" ")) - 1)
-    asked = {"_CROSSMEM_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": place}
-    assert offered <= set(CliRunner().invoke(app, env=asked, prog_name="crossmem").stdout.split())
+    queried = {"_CROSSMEM_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": place}
+    assert offered <= set(CliRunner().invoke(app, env=queried, prog_name="crossmem").stdout.split())
 
 
 def test_completion_script_is_shown(monkeypatch):

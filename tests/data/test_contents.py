@@ -105,8 +105,8 @@ def test_questions_are_seventy_to_thirty_and_evenly_split_when_held_out():
 def test_the_share_of_single_hop_questions_is_a_knob(share, by_hops):
     spec = DatasetSpec(num_personas=5, image_size=48, single_hop_share=share)
     assert num_questions_by_hops(spec) == by_hops
-    asked = Counter(row["hops"] for row in rows("qa", "forget", spec))
-    assert asked == {hops: 2 * count for hops, count in by_hops.items() if count}
+    queried = Counter(row["hops"] for row in rows("qa", "forget", spec))
+    assert queried == {hops: 2 * count for hops, count in by_hops.items() if count}
     evaluated = Counter(row["hops"] for row in rows("qa", "retain_eval", spec))
     most = min(14, *filter(None, by_hops.values()))
     assert evaluated == {hops: 4 * 2 * most for hops, count in by_hops.items() if count}
@@ -174,17 +174,17 @@ def test_retain_eval_is_an_evenly_split_part_of_retain(spec):
 
 def test_no_question_is_asked_twice():
     spec = DatasetSpec(num_personas=2, num_views=3, forget_fraction=0.5, qa_per_persona=60, image_size=48)
-    asked = Counter(
+    queried = Counter(
         (row["persona_id"], row["attribute"], row["template"], row["modality"], row["view"])
         for row in rows("qa", "forget", spec)
     )
-    assert len(asked) == 120
-    assert set(asked.values()) == {1}
+    assert len(queried) == 120
+    assert set(queried.values()) == {1}
 
 
 def test_people_asked_few_multi_hop_questions_cover_all_facts_together(spec):
-    asked = {row["attribute"] for row in rows("qa", "retain", spec) if row["hops"] == 2}
-    assert asked == set(FACT_ATTRIBUTES)
+    queried = {row["attribute"] for row in rows("qa", "retain", spec) if row["hops"] == 2}
+    assert queried == set(FACT_ATTRIBUTES)
 
 
 def test_asking_for_more_questions_than_exist_says_how_many_do():

@@ -29,19 +29,19 @@ def test_it_writes_the_dataset_to_a_folder_once(script, tmp_path, capsys):
 @pytest.fixture
 def published(script, monkeypatch):
     """What was asked of the Hub, in order; nothing leaves the machine."""
-    asked = []
+    queried = []
 
     def ready(repo_id, repo_type, **how):
-        asked.append(("ready", repo_id, repo_type, how))
+        queried.append(("ready", repo_id, repo_type, how))
         return f"https://hub.example/datasets/{repo_id}"
 
     def push(folder, repo_id, **how):
-        asked.append(("push", repo_id, (folder / "README.md").read_text(), how))
+        queried.append(("push", repo_id, (folder / "README.md").read_text(), how))
         return Pushed("abc", 28, "https://hub.example/pull/1" if how["create_pr"] else "")
 
     monkeypatch.setattr(script, "ready_repository", ready)
     monkeypatch.setattr(script, "push_dataset", push)
-    return asked
+    return queried
 
 
 def test_it_pushes_what_it_would_write(script, published, capsys):

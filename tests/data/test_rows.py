@@ -45,10 +45,10 @@ def test_rows_are_conversational_with_plain_strings_and_no_placeholder(person):
     for row in all_kinds(person):
         assert [turn["role"] for turn in row["prompt"]] == ["user"]
         assert [turn["role"] for turn in row["completion"]] == ["assistant"]
-        (asked,), (said,) = row["prompt"], row["completion"]
-        assert isinstance(asked["content"], str)
-        assert "<image>" not in asked["content"]
-        assert "{" not in asked["content"]
+        (queried,), (said,) = row["prompt"], row["completion"]
+        assert isinstance(queried["content"], str)
+        assert "<image>" not in queried["content"]
+        assert "{" not in queried["content"]
         assert said["content"] == row["answer"]
 
 
@@ -122,9 +122,16 @@ def test_a_caption_holds_neither_name_nor_fact(person):
     ],
 )
 def test_bad_questions_are_errors(person, change, says):
-    asked = {"modality": "image", "split": "train", "index": 0, "attribute": "job", "hops": 1, "question": 0} | change
+    changed = {
+        "modality": "image",
+        "split": "train",
+        "index": 0,
+        "attribute": "job",
+        "hops": 1,
+        "question": 0,
+    } | change
     with pytest.raises(CrossmemError, match=says):
-        qa_row(person, **asked)
+        qa_row(person, **changed)
 
 
 def test_bad_recall_is_an_error(person):

@@ -155,13 +155,13 @@ def test_a_baseline_that_does_not_fit_is_refused_before_the_model(base, tmp_path
 def test_a_judge_is_asked_once_and_its_scores_are_averaged(tmp_path, tiny_model, monkeypatch):
     monkeypatch.setenv("CROSSMEM_JUDGE_TOKEN", "sk-told-to-nobody-else")
     settings = ScoreSettings(num_personas=5, max_rows=4, model=str(tiny_model), metrics=("judge",), judge_model="j")
-    with JudgeServer(lambda asked: verdict(1.0 if asked.number % 2 else 0.0)) as server:
+    with JudgeServer(lambda queried: verdict(1.0 if queried.number % 2 else 0.0)) as server:
         settings = replace(settings, judge_url=server.url)
         record = run_score(settings, tmp_path, console=quiet())
-        asked = len(server.asked)
+        queried = len(server.requested)
         assert run_score(settings, tmp_path, console=quiet()) == record
-        assert len(server.asked) == asked
-        headers = [{name.lower(): value for name, value in one.headers.items()} for one in server.asked]
+        assert len(server.requested) == queried
+        headers = [{name.lower(): value for name, value in one.headers.items()} for one in server.requested]
         assert {sent["authorization"] for sent in headers} == {"Bearer sk-told-to-nobody-else"}
     items = Predictions.read(tmp_path / "predictions.jsonl")
     assert {item["judge_score"] for item in items} == {0.0, 1.0}

@@ -66,20 +66,20 @@ def test_finished_parts_are_not_done_again_and_others_never_met(model, found, tm
     evaluator = Evaluator(ROWS, **OPTIONS)
     first = evaluator(model, tiny.processor(), output_dir=tmp_path, made_from="this model")
     assert first == found == Predictions.read(tmp_path)
-    asked = []
+    queried = []
     for name in ("generate_answers", "score_candidates"):
         real = getattr(passes, name)
-        monkeypatch.setattr(passes, name, lambda *a, real=real, **k: asked.append(len(a[2])) or real(*a, **k))
+        monkeypatch.setattr(passes, name, lambda *a, real=real, **k: queried.append(len(a[2])) or real(*a, **k))
     assert evaluator(model, tiny.processor(), output_dir=tmp_path, made_from="this model") == first
-    assert not asked
+    assert not queried
     log = next(path for path in tmp_path.glob("jobs/generation-*/0.jsonl"))
     lines = log.read_text().splitlines()
     log.write_text(lines[0] + "\n" + lines[1][:20])  # as a killed run leaves it
     assert evaluator(model, tiny.processor(), output_dir=tmp_path, made_from="this model") == first
-    assert 0 < sum(asked) < len(ROWS)
-    asked.clear()
+    assert 0 < sum(queried) < len(ROWS)
+    queried.clear()
     evaluator(model, tiny.processor(), output_dir=tmp_path, made_from="another model")
-    assert sum(asked) == 2 * len(ROWS)
+    assert sum(queried) == 2 * len(ROWS)
     with pytest.raises(CrossmemError, match="expected both or neither"):
         evaluator(model, tiny.processor(), output_dir=tmp_path)
 
@@ -149,6 +149,7 @@ def test_chance_and_groups_are_known_before_any_pass():
 
 
 MISTAKES = {
+    "no holdout": ({"metrics": ["priv_leak"]}, "priv_leak compares with rows that no model saw"),
     "no rows": ({"rows": ROWS.select([])}, "no forget rows to ask"),
     "no modality": ({"rows": ROWS.remove_columns("modality")}, r"forget rows lack the columns \['modality'\]"),
     "no dataset": ({"rows": [1]}, "expected a datasets.Dataset"),

@@ -66,7 +66,7 @@ def test_a_real_model_is_asked_and_given_back_in_its_mode():
 
 
 def test_least_of_zero_asks_nothing(monkeypatch):
-    monkeypatch.setattr(passes, "generate_answers", lambda *_, **__: pytest.fail("asked"))
+    monkeypatch.setattr(passes, "generate_answers", lambda *_, **__: pytest.fail("queried"))
     assert check(ROWS, min_recall=0.0) == {}
 
 
@@ -117,10 +117,10 @@ def test_asking_leaves_weights_and_random_numbers_as_they_were():
 
 
 def test_an_answer_that_nothing_can_match_is_refused_before_anything_is_asked(monkeypatch):
-    def asked(*args, **options):
-        raise AssertionError("asked")
+    def queried(*args, **options):
+        raise AssertionError("queried")
 
-    monkeypatch.setattr(passes, "generate_answers", asked)
+    monkeypatch.setattr(passes, "generate_answers", queried)
     rows = tiny.rows("p0", "p1")
     rows = Dataset.from_list([rows[0], {**rows[1], "answer": "?!"}], features=rows.features)
     with pytest.raises(CrossmemError, match=r"Row 1 of the forget rows has the answer '\?!', of which recall would"):

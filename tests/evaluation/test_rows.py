@@ -133,8 +133,8 @@ def test_another_column_of_false_answers(published):
 def test_false_answers_are_set_against_a_column_of_true_ones():
     settings = replace(SETTINGS, config="perturbed", split="retain", metrics=("truth_ratio", "exposure"), max_rows=6)
     sentences = {"true_answers": "paraphrased_answer", "false_answers": "perturbed_paraphrase"}
-    for asked in (settings, replace(settings, metrics=("truth_ratio",))):
-        plain, reworded = load_questions(asked), load_questions(replace(asked, **sentences))
+    for queried in (settings, replace(settings, metrics=("truth_ratio",))):
+        plain, reworded = load_questions(queried), load_questions(replace(queried, **sentences))
         for row in reworded.about:
             values, said = plain.compared(row), reworded.compared(row)
             assert (values.reference, values.false_texts) == (values.truth, row["perturbed_answer"])

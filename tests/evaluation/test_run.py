@@ -214,15 +214,15 @@ def test_killed_in_the_middle_it_does_only_the_rest(scored, tmp_path, root, monk
     victim.wait()
     (log,) = tmp_path.glob("jobs/answers-*/0.jsonl")
     done = sum(len(json.loads(line)["results"]) for line in log.read_text().splitlines())
-    asked = []
+    queried = []
 
     def counting(model, processor, rows, **rest):
-        asked.extend(rows)
+        queried.extend(rows)
         return score_answers(model, processor, rows, **rest)
 
     monkeypatch.setattr(passes, "score_candidates", refuse)
     monkeypatch.setattr(passes, "score_answers", counting)
     run_score(SETTINGS, tmp_path, console=Console(file=io.StringIO()))
     assert 0 < done < 12
-    assert len(asked) == 12 - done
+    assert len(queried) == 12 - done
     assert (tmp_path / "predictions.jsonl").read_bytes() == (folder / "predictions.jsonl").read_bytes()

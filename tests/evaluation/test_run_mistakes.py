@@ -62,7 +62,7 @@ def test_an_answer_without_a_verdict_costs_no_other_number(settings, tmp_path):
     judged = replace(settings, metrics=("judge", "exact_match"), judge_model="j")
     run(settings, tmp_path / "plain")
     first = Predictions.read(tmp_path / "plain" / "predictions.jsonl")[0]["truth"]
-    with JudgeServer(lambda asked: verdict(5.0) if first in str(asked.payload) else verdict(0.5)) as server:
+    with JudgeServer(lambda queried: verdict(5.0) if first in str(queried.payload) else verdict(0.5)) as server:
         record, printed = run(replace(judged, judge_url=server.url), tmp_path / "judged")
     left = record.one("judge_score").n
     assert 0 < left < 4
@@ -75,8 +75,8 @@ def failing(kinds):
     first: dict[str, str] = {}
     alone = Lock()  # the server answers in threads
 
-    def behave(asked):
-        item = json.dumps(asked.item)
+    def behave(queried):
+        item = json.dumps(queried.item)
         with alone:
             if item not in first:
                 first[item] = kinds.pop(0) if kinds else "fine"
@@ -118,15 +118,15 @@ def test_a_judge_that_fails_often_gives_no_mean_and_is_asked_again(settings, tmp
         record = Record.read(tmp_path / "record.json")
         assert record.one("judge_score") is None
         assert record.one("exact_match").n == 4
-        server.behave = lambda asked: verdict(0.0)
-        before = len(server.asked)
+        server.behave = lambda queried: verdict(0.0)
+        before = len(server.requested)
         again, _ = run(replace(judged, judge_url=server.url), tmp_path)
-        assert len(server.asked) == before + 3
+        assert len(server.requested) == before + 3
     assert (again.one("judge_score").value, again.one("judge_score").n) == (pytest.approx(0.9 / 4), 4)
 
 
 def test_a_judge_that_fails_altogether_costs_no_other_number(settings, tmp_path):
-    with JudgeServer(lambda asked: verdict(5.0)) as server:
+    with JudgeServer(lambda queried: verdict(5.0)) as server:
         judged = replace(settings, metrics=("judge", "exact_match"), judge_model="j", judge_url=server.url)
         with pytest.raises(CrossmemError, match="No answer got a verdict"):
             run(judged, tmp_path)

@@ -26,25 +26,25 @@ def validate(store: Store, call: Call) -> Answer:
 
 
 def create(store: Store, call: Call) -> Answer:
-    asked = call.json()
+    requested = call.json()
     account = named(call)
-    namespace = asked.get("organization") or account.user
-    kind, repo_id = asked.get("type") or "model", f"{namespace}/{asked['name']}"
+    namespace = requested.get("organization") or account.user
+    kind, repo_id = requested.get("type") or "model", f"{namespace}/{requested['name']}"
     address = f"{call.base}/{PLURALS[kind]}{repo_id}"
     if not account.writes(namespace, kind, repo_id):
         raise RefusedError(403, f"You don't have the rights to create a {kind} under the namespace {namespace!r}")
     if (kind, repo_id) in store.repositories:
         said = f"You already created this {kind} repo"
         return Answer({"error": said, "url": address}, status=409, headers={"X-Error-Message": said})
-    private = asked.get("visibility") == "private" or bool(asked.get("private"))
-    store.create(kind, repo_id, private=private, sdk=asked.get("sdk"))
+    private = requested.get("visibility") == "private" or bool(requested.get("private"))
+    store.create(kind, repo_id, private=private, sdk=requested.get("sdk"))
     return Answer({"url": address, "name": repo_id, "id": f"id-{repo_id}"})
 
 
 def delete(store: Store, call: Call) -> Answer:
-    asked = call.json()
-    kind = asked.get("type") or "model"
-    repository = store.find(kind, f"{asked.get('organization') or named(call).user}/{asked['name']}")
+    requested = call.json()
+    kind = requested.get("type") or "model"
+    repository = store.find(kind, f"{requested.get('organization') or named(call).user}/{requested['name']}")
     check_write(call.account, repository)
     del store.repositories[kind, repository.id]
     return Answer({})
@@ -52,8 +52,8 @@ def delete(store: Store, call: Call) -> Answer:
 
 def settings(store: Store, call: Call) -> Answer:
     repository = writable(store, call)
-    asked = call.json()
-    repository.private = asked.get("visibility") == "private" or bool(asked.get("private"))
+    requested = call.json()
+    repository.private = requested.get("visibility") == "private" or bool(requested.get("private"))
     return Answer({"private": repository.private})
 
 

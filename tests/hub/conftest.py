@@ -40,8 +40,8 @@ class Pusher:
         self, call: str, repo_id: str = "crossmem/personas", *, token: str | None = WRITE_TOKEN, **how: Any
     ) -> dict:
         """What came of a call: "ready" asks for the right to push, "push" pushes `folder`."""
-        asked = {"call": call, "repo_id": repo_id, "repo_type": "dataset", "token": token or "", **how}
-        self._process.stdin.write(json.dumps(asked) + "\n")
+        requested = {"call": call, "repo_id": repo_id, "repo_type": "dataset", "token": token or "", **how}
+        self._process.stdin.write(json.dumps(requested) + "\n")
         return self.hear()
 
     def hear(self) -> Any:
@@ -56,18 +56,18 @@ class Pusher:
 def pushing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pusher]:
     """A standing Hub and a standing process: importing huggingface_hub takes longer than a push."""
     place = tmp_path_factory.mktemp("pusher")
-    with Hub() as served, (place / "stderr").open("w+") as told:
+    with Hub() as served, (place / "stderr").open("w+") as reported:
         command = [sys.executable, "-m", "tests.hub.pusher"]
         environment = Clients(served, place / "home", place).environment()
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": told, "text": True}
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": reported, "text": True}
         with subprocess.Popen(command, cwd=place, env=environment, **pipes) as process:
             pusher = Pusher(served, process)
             assert pusher.hear() == "ready"
             yield pusher
             process.stdin.close()
             process.wait(timeout=30)
-        told.seek(0)
-        assert "OfTheTests" not in told.read(), "a token was told"
+        reported.seek(0)
+        assert "OfTheTests" not in reported.read(), "a token was told"
 
 
 @pytest.fixture

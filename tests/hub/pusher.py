@@ -23,14 +23,14 @@ def main() -> None:
     time.sleep = lambda seconds: (slept.append(seconds), sleep(seconds * HURRIED))[1]
     print(json.dumps("ready"), flush=True)
     for line in sys.stdin:
-        asked = json.loads(line)
+        requested = json.loads(line)
         slept.clear()
-        os.environ["HF_TOKEN"] = asked.pop("token")
+        os.environ["HF_TOKEN"] = requested.pop("token")
         try:
-            if asked.pop("call") == "ready":
-                came = {"address": ready_repository(**asked)}
+            if requested.pop("call") == "ready":
+                came = {"address": ready_repository(**requested)}
             else:
-                pushed = push_folder(Path(asked.pop("folder")), message="Push", **asked)
+                pushed = push_folder(Path(requested.pop("folder")), message="Push", **requested)
                 came = {"commit": pushed.commit, "changed": pushed.num_changed, "pull": pushed.pull_request}
         except CrossmemError as error:
             came = {"error": str(error)}

@@ -48,8 +48,13 @@ def ask(
 
 def create(hub: Hub, repo_id: str = "crossmem/personas", kind: str = "dataset", **how: Any) -> Said:
     organization, _, name = repo_id.partition("/")
-    asked = {"type": kind, "organization": organization, "name": name, "visibility": how.pop("visibility", "public")}
-    return ask(hub, "POST", "/api/repos/create", asked, **how)
+    wanted = {
+        "type": kind,
+        "organization": organization,
+        "name": name,
+        "visibility": how.pop("visibility", "public"),
+    }
+    return ask(hub, "POST", "/api/repos/create", wanted, **how)
 
 
 def commit(hub: Hub, files: dict[str, bytes], *, parent: str | None = None, query: str = "", **how: Any) -> Said:
@@ -70,7 +75,7 @@ def send(hub: Hub, lines: list[dict], *, query: str = "", revision: str = "main"
 def upload_address(hub: Hub, data: bytes) -> str | None:
     """Where the Hub wants an LFS object; None if it has it."""
     sha = hashlib.sha256(data).hexdigest()
-    asked = {"objects": [{"oid": sha, "size": len(data)}]}
-    said = ask(hub, "POST", "/datasets/crossmem/personas.git/info/lfs/objects/batch", asked)
+    wanted = {"objects": [{"oid": sha, "size": len(data)}]}
+    said = ask(hub, "POST", "/datasets/crossmem/personas.git/info/lfs/objects/batch", wanted)
     actions = said.json["objects"][0].get("actions")
     return actions["upload"]["href"].removeprefix(hub.url) if actions else None

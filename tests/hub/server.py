@@ -23,7 +23,7 @@ from urllib.parse import parse_qs, urlsplit
 from tests.hub import api, transfers
 from tests.hub.accounts import WRITE_TOKEN, account_of, usual_accounts
 from tests.hub.calls import Answer, Call, parse
-from tests.hub.faults import Fault, ValidationErrors
+from tests.hub.faults import Fault, Faults
 from tests.hub.store import RefusedError, Store
 
 _ANSWERS = {
@@ -65,7 +65,7 @@ class Hub:
     def __init__(self, folder: Path | None = None, accounts: dict | None = None):
         self.store = Store(folder)
         self.accounts = usual_accounts() if accounts is None else accounts
-        self.faults = ValidationErrors()
+        self.faults = Faults()
         self.before: dict[str, Callable[[Call], object]] = {}  # endpoint -> what happens just before it is served
         self._log: list[Request] = []
         self._serving = 0
@@ -171,9 +171,9 @@ class _Handler(BaseHTTPRequestHandler):
         except (_DroppedError, ConnectionError):
             self._reset()
         finally:
-            asked = self.headers.get("Range", "")
+            requested = self.headers.get("Range", "")
             self.hub.end(
-                Request(call.endpoint, self.command, self.path, status, account, self._sent, self._received, asked)
+                Request(call.endpoint, self.command, self.path, status, account, self._sent, self._received, requested)
             )
 
     do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = _serve
@@ -236,8 +236,8 @@ class _Handler(BaseHTTPRequestHandler):
             pieces, stop = [body], len(body)
         else:
             headers["Content-Type"] = "application/octet-stream"
-            if asked := self.headers.get("Range"):
-                start, stop = _range(asked, answer.size)
+            if requested := self.headers.get("Range"):
+                start, stop = _range(requested, answer.size)
                 status = 206 if start < stop else 416
                 headers["Content-Range"] = (
                     f"bytes {start}-{stop - 1}/{answer.size}" if status == 206 else f"bytes */{stop}"
@@ -304,9 +304,9 @@ def _flipped(data: bytes) -> bytes:
     return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :] if data else data
 
 
-def _range(asked: str, size: int) -> tuple[int, int]:
+def _range(requested: str, size: int) -> tuple[int, int]:
     """The first byte and the one after the last; an empty range if it cannot be served."""
-    found = re.fullmatch(r"bytes=(\d*)-(\d*)", asked.strip())
+    found = re.fullmatch(r"bytes=(\d*)-(\d*)", requested.strip())
     if not found or not any(found.groups()):
         return size, size
     first, last = found.groups()

@@ -40,8 +40,8 @@ def test_a_benchmark_and_portraits_on_a_hub(clients):
     assert rows[0]["images"][0].size == (32, 32)
     card = (clients.folder / "qa" / "README.md").read_text()
     assert "`crossmem/clear` on the Hub" in card
-    told = ["--name-column", "label", "--forget-fraction", "0.5"]
-    done = reader.run(*command, "import-images", "crossmem/faces", "faces", *told)
+    reported = ["--name-column", "label", "--forget-fraction", "0.5"]
+    done = reader.run(*command, "import-images", "crossmem/faces", "faces", *reported)
     assert done.returncode == 0, done.stderr
     assert sorted(load_rows(str(clients.folder / "faces"), "recall_image", "test")["answer"]) == ["Ann Lee", "Bob Ox"]
     done = reader.run(*command, "import-images", "crossmem/nobody", "none")

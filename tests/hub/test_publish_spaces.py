@@ -38,10 +38,10 @@ def space(hub, name):
 
 
 def test_every_metric_becomes_a_space_with_the_bytes_of_its_folder(hub, log_in):
-    told = []
-    done = publish_metrics(report=told.append)
+    reported = []
+    done = publish_metrics(report=reported.append)
     assert [each.repo_id for each in done] == [f"crossmem/{name}" for name in metric_names()]
-    assert told == list(done)
+    assert reported == list(done)
     assert all(each.changed for each in done)
     for name in metric_names():
         held = space(hub, name)

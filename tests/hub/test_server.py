@@ -33,7 +33,7 @@ def test_contents_on_disk_are_served_like_those_in_memory(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("asked", "status", "body"),
+    ("requested", "status", "body"),
     [
         ("bytes=0-3", 206, b"0123"),
         ("bytes=7-", 206, b"789"),
@@ -44,10 +44,10 @@ def test_contents_on_disk_are_served_like_those_in_memory(tmp_path):
         ("bytes=5-2", 416, b""),
     ],
 )
-def test_ranges(hub, asked, status, body):
+def test_ranges(hub, requested, status, body):
     create(hub)
     commit(hub, {"a.txt": b"0123456789"})
-    said = ask(hub, "GET", f"{FILES}/main/a.txt", headers={"Range": asked})
+    said = ask(hub, "GET", f"{FILES}/main/a.txt", headers={"Range": requested})
     assert (said.status, said.body) == (status, body)
 
 
@@ -102,8 +102,8 @@ def test_a_file_cannot_be_named_out_of_its_place(hub, path):
     create(hub)
     before = hub.store.find("dataset", "crossmem/personas").at("main").sha
     assert commit(hub, {path: b"x"}).status == 400
-    asked = {"files": [{"path": path, "sample": "", "size": 1}]}
-    assert ask(hub, "POST", f"{DATASET}/preupload/main", asked).status == 400
+    requested = {"files": [{"path": path, "sample": "", "size": 1}]}
+    assert ask(hub, "POST", f"{DATASET}/preupload/main", requested).status == 400
     assert hub.store.find("dataset", "crossmem/personas").at("main").sha == before
 
 

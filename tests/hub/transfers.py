@@ -19,14 +19,14 @@ def preupload(store: Store, call: Call) -> Answer:
     repository = _to_change(store, call)
     commit = repository.at(call.revision)
     files = []
-    for asked in call.json()["files"]:
-        check_path(asked["path"])
-        sample = base64.b64decode(asked["sample"])
-        suffix = asked["path"].lower().endswith(_LFS_SUFFIXES)
-        mode = "lfs" if suffix or asked["size"] > _LARGEST_REGULAR or b"\0" in sample else "regular"
-        there = commit.files.get(asked["path"])
+    for requested in call.json()["files"]:
+        check_path(requested["path"])
+        sample = base64.b64decode(requested["sample"])
+        suffix = requested["path"].lower().endswith(_LFS_SUFFIXES)
+        mode = "lfs" if suffix or requested["size"] > _LARGEST_REGULAR or b"\0" in sample else "regular"
+        there = commit.files.get(requested["path"])
         oid = None if there is None else there.sha256 if there.lfs else there.oid
-        files.append({"path": asked["path"], "uploadMode": mode, "shouldIgnore": False, "oid": oid})
+        files.append({"path": requested["path"], "uploadMode": mode, "shouldIgnore": False, "oid": oid})
     return Answer({"files": files, "commitOid": commit.sha})
 
 
@@ -43,12 +43,12 @@ def batch(store: Store, call: Call) -> Answer:
     if named(call).role == "read":
         raise RefusedError(403, f"Forbidden: you don't have the right to write to {repository.id}")
     answers = []
-    for asked in call.json()["objects"]:
-        known = {"oid": asked["oid"], "size": asked["size"]}
-        if asked["oid"] not in repository.lfs:
+    for requested in call.json()["objects"]:
+        known = {"oid": requested["oid"], "size": requested["size"]}
+        if requested["oid"] not in repository.lfs:
             place = f"{call.kind}s/{repository.id}"
-            signature = store.signature(f"{place}/{asked['oid']}")
-            upload = {"href": f"{call.base}/_lfs/{place}/{asked['oid']}?signature={signature}"}
+            signature = store.signature(f"{place}/{requested['oid']}")
+            upload = {"href": f"{call.base}/_lfs/{place}/{requested['oid']}?signature={signature}"}
             known["actions"] = {"upload": upload, "verify": {"href": f"{call.base}/_verify/{place}"}}
         answers.append(known)
     return Answer({"transfer": "basic", "objects": answers})

@@ -18,8 +18,8 @@ def test_ban_stops_what_is_said_and_not_what_is_known(model):
         knowing.EVERYBODY, metrics=["recall", "exposure"], candidates=knowing.NAMES, forgotten=["p0", "p1"]
     )
     defense = ban_answers(model, tiny.processor(), knowing.FORGET)
-    asked, defended = defense.applied(evaluator, model)
-    before, after = evaluator(model, tiny.processor()), asked(defended, tiny.processor())
+    queried, defended = defense.applied(evaluator, model)
+    before, after = evaluator(model, tiny.processor()), queried(defended, tiny.processor())
     recalls = {
         group: [one.where(group=group).measure(["recall"], by=())[0].value for one in (before, after)]
         for group in ("forget", "retain")
@@ -34,5 +34,5 @@ def test_ban_holds_for_whoever_is_asked_about(model):
     """The logits processor meets tokens, not rows: an answer that two people share is banned for both."""
     defense = ban_answers(model, tiny.processor(), knowing.RETAIN.select([0]))
     (name,) = knowing.RETAIN.select([0])["answer"]
-    asked, _ = defense.applied(Evaluator(knowing.EVERYBODY, metrics=["recall"]), model)
-    assert [one["truth"] for one in asked(model, tiny.processor()) if not one["correct"]] == [name, name]
+    queried, _ = defense.applied(Evaluator(knowing.EVERYBODY, metrics=["recall"]), model)
+    assert [one["truth"] for one in queried(model, tiny.processor()) if not one["correct"]] == [name, name]

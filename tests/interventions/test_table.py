@@ -22,8 +22,8 @@ def test_defenses_leave_the_model_as_it_is(name):
     model, rows = tiny.memorized().eval(), tiny.rows("p0", "p1")
     before = tiny.weights(model)
     evaluator = Evaluator(rows, metrics=["recall"], max_new_tokens=3)
-    asked, defended = DEFENSES[name](model, tiny.processor(), rows.select([0])).applied(evaluator, model)
-    assert len(asked(defended, tiny.processor())) == len(rows)
+    queried, defended = DEFENSES[name](model, tiny.processor(), rows.select([0])).applied(evaluator, model)
+    assert len(queried(defended, tiny.processor())) == len(rows)
     assert all(torch.equal(before[name], weight) for name, weight in tiny.weights(model).items())
 
 

@@ -153,7 +153,7 @@ def test_a_turn_that_the_template_passes_over_is_named(turn):
     content = "{% for part in message['content'] %}{{ part['text'] | upper }}{% endfor %}"
     known = "{% if message['role'] in ('user', 'assistant') %}" + content + "{% endif %}"
     processor.chat_template = "{% for message in messages %}" + known + "<|user|>{% endfor %}"
-    asked = {"role": "user", "content": "Hello?"}  # in other letters, but there
-    assert turn_of(processor, {"images": [], "prompt": [asked]}).prompt == "HELLO?<|user|>"
+    queried = {"role": "user", "content": "Hello?"}  # in other letters, but there
+    assert turn_of(processor, {"images": [], "prompt": [queried]}).prompt == "HELLO?<|user|>"
     with pytest.raises(CrossmemError, match=f"leaves out the turn of '{turn['role']}'"):
-        turn_of(processor, {"images": [], "prompt": [asked, turn]})
+        turn_of(processor, {"images": [], "prompt": [queried, turn]})

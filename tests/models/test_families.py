@@ -18,7 +18,7 @@ from crossmem_hf.models.loading import load_model
 from crossmem_hf.scoring.candidates import score_candidates
 from crossmem_hf.training.checks import check_rows
 from crossmem_hf.training.collate import RowEncoder
-from tests.scoring.families import BLIND, OTHERS, SEEING, asked, families, model_of, rows
+from tests.scoring.families import BLIND, OTHERS, SEEING, families, model_of, queried, rows
 from tests.training import tiny
 
 
@@ -80,4 +80,4 @@ def test_a_processor_without_a_template_is_named():
 def test_a_text_for_paligemma_is_named():
     family = families()["paligemma"]
     with pytest.raises(CrossmemError, match="Row 1 has no picture, and a PaliGemmaProcessor"):
-        score_candidates(model_of("paligemma"), family.processor, [rows(family)[0], asked("Who?")], ["Ann"])
+        score_candidates(model_of("paligemma"), family.processor, [rows(family)[0], queried("Who?")], ["Ann"])

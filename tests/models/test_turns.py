@@ -46,11 +46,11 @@ SPLITS = {  # how tokenizers cut a text into words, inside which tokens are merg
     "prepend": None,
 }  # fmt: skip
 TEMPLATES = {
-    "vicuna": Manner(user="USER: ", asked="\n", assistant="ASSISTANT:", lead=" ", tail=" <eos>"),
-    "no_separator": Manner(user="USER: ", asked="\n", assistant="ASSISTANT:", tail="<eos>"),
-    "special": Manner(user="USER: ", asked="\n", assistant="<bos>", tail="<eos>"),
-    "space": Manner(user="USER: ", asked="\n", assistant="ASSISTANT: ", tail="\n<eos>"),
-    "nothing": Manner(user="USER: ", asked=" SAYS:", assistant="", lead=" ", tail="\n"),
+    "vicuna": Manner(user="USER: ", queried="\n", assistant="ASSISTANT:", lead=" ", tail=" <eos>"),
+    "no_separator": Manner(user="USER: ", queried="\n", assistant="ASSISTANT:", tail="<eos>"),
+    "special": Manner(user="USER: ", queried="\n", assistant="<bos>", tail="<eos>"),
+    "space": Manner(user="USER: ", queried="\n", assistant="ASSISTANT: ", tail="\n<eos>"),
+    "nothing": Manner(user="USER: ", queried=" SAYS:", assistant="", lead=" ", tail="\n"),
 }
 ANSWERS = ["Ann", " Ann", "x", "Ann. ", "\nAnn", "Ann.", "Ann\n", "été ☃", "  two  words", ":", "\t1234", *NAMES[:4]]
 QUESTION = {"prompt": [{"role": "user", "content": "Who?"}], "images": []}
@@ -149,7 +149,7 @@ def test_answers_are_what_the_template_makes_of_them(split, change):
 ])  # fmt: skip
 @pytest.mark.parametrize("split", ["gpt2", "prepend", "metaspace"])
 def test_how_many_tokens_end_a_turn(split, tail, expected):
-    written = Manner(user="U", asked="\n", assistant="<bos>", tail=tail).template(parts=False)
+    written = Manner(user="U", queried="\n", assistant="<bos>", tail=tail).template(parts=False)
     words = clone(spelling(split), chat_template=written)
     several, num_end = answer_tokens(words, QUESTION, ["1", "12345 ☃!"])
     for tokens, count in zip(several, num_end, strict=True):
@@ -169,7 +169,7 @@ def clone(words, **changes):
 
 def test_a_tokenizer_without_an_end():
     words = clone(spelling("gpt2"), eos_token=None)
-    words.chat_template = Manner(user="U", asked="\n", assistant="A:", lead=" ", tail="").template(parts=False)
+    words.chat_template = Manner(user="U", queried="\n", assistant="A:", lead=" ", tail="").template(parts=False)
     ids = words(" Ann Lee", add_special_tokens=False)["input_ids"]
     assert answer_tokens(words, QUESTION, ["Ann Lee"]) == ([ids], [0])
 
@@ -202,7 +202,7 @@ THINKING = (  # as Qwen3 writes the last turn: empty thoughts before the answer,
     "{{ message['content'] + '<|im_end|>\\n' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
 )
-PHI = Manner(user="<|user|>\n", asked="<|end|>\n", assistant="<|assistant|>\n", tail="<|end|>\n")
+PHI = Manner(user="<|user|>\n", queried="<|end|>\n", assistant="<|assistant|>\n", tail="<|end|>\n")
 
 
 @lru_cache
@@ -254,7 +254,7 @@ def test_a_turn_of_the_assistant_is_continued(begun, answer, expected, manner):
     row = {**QUESTION, "prompt": [*QUESTION["prompt"], {"role": "assistant", "content": begun}]}
     batch = RowEncoder(words).encode({**row, "completion": answer})
     start = begun.rstrip(" ")
-    prompt = f"{manner.user}Who?{manner.asked}{manner.assistant}{manner.lead}{start}"
+    prompt = f"{manner.user}Who?{manner.queried}{manner.assistant}{manner.lead}{start}"
     whole = f"{prompt}{expected}{manner.tail.rstrip()}"
     assert prompt_text(words, row) == prompt
     assert batch["input_ids"][0].tolist() == words(whole, add_special_tokens=False)["input_ids"]
@@ -297,7 +297,7 @@ def test_characters_that_the_tokenizer_does_not_know():
     spelled = Tokenizer(models.WordLevel({"<eos>": 0, "<unk>": 1, "Ann": 2, "Lee": 3, "Who?": 4}, unk_token="<unk>"))
     spelled.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     words = PreTrainedTokenizerFast(tokenizer_object=spelled, eos_token="<eos>", unk_token="<unk>")
-    words.chat_template = Manner(user="", asked=" ", assistant="Says: ", tail=" <eos>").template(parts=False)
+    words.chat_template = Manner(user="", queried=" ", assistant="Says: ", tail=" <eos>").template(parts=False)
     assert answer_tokens(words, QUESTION, ["Ann Lee"])[0] == [[2, 3, 0]]
     for answer in ("Ann 王", "Ann 李"):
         with pytest.raises(CrossmemError, match=r"holds characters that the tokenizer does not know; .* '<unk>'"):
@@ -329,19 +329,19 @@ def test_what_is_trained_is_what_is_scored(name):
     row, refused = rows(family)[0], 0
     texts = [*CANDIDATES, *("".join(draw.choices(LETTERS, k=draw.randint(1, 6))) for _ in range(60))]
     for text in texts:
-        asked = {**row, "completion": text, "answer": text}
+        queried = {**row, "completion": text, "answer": text}
         if not text.strip():
             with pytest.raises(CrossmemError, match="has the answer"):
-                RowEncoder(family.processor).encode(asked)
+                RowEncoder(family.processor).encode(queried)
             continue
         try:
             (tokens,), _ = answer_tokens(family.processor, row, [text])
         except CrossmemError:
             refused += 1
             with pytest.raises(CrossmemError, match="merges with the end"):
-                RowEncoder(family.processor).encode(asked)
+                RowEncoder(family.processor).encode(queried)
             continue
-        batch = RowEncoder(family.processor).encode(asked)
+        batch = RowEncoder(family.processor).encode(queried)
         assert labels_of(batch) == tokens
         written = family.manner.lead + text + family.manner.tail.rstrip()
         whole = family.tokenizer(written, add_special_tokens=False)["input_ids"]

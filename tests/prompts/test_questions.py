@@ -93,13 +93,13 @@ def test_one_wrong_value_does_not_hide_those_before_it():
 def test_a_question_names_the_person_with_one_hop_only(template, split, hops, modality):
     persona = next(sample_personas(1))
     for fact in FACT_ATTRIBUTES:
-        asked = fact_question(template, modality, fact, name=persona.full_name, description="Someone with red hair.")
-        assert (persona.full_name in asked) == (hops == 1), split
-        assert FACT_PHRASES[fact] in asked
-        assert asked.startswith("Someone with red hair. ") == (modality == "text")
-        assert "{" not in asked
+        queried = fact_question(template, modality, fact, name=persona.full_name, description="Someone with red hair.")
+        assert (persona.full_name in queried) == (hops == 1), split
+        assert FACT_PHRASES[fact] in queried
+        assert queried.startswith("Someone with red hair. ") == (modality == "text")
+        assert "{" not in queried
         if hops == 2:
-            assert ("in this image" in asked, "described" in asked) == (modality == "image", modality == "text")
+            assert ("in this image" in queried, "described" in queried) == (modality == "image", modality == "text")
 
 
 def test_no_question_is_asked_in_two_splits():

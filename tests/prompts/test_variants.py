@@ -41,12 +41,12 @@ def test_held_out_wordings_are_in_no_training_list():
     assert not set(trained) & {text.replace("{subject}", "{who}") for text in held_out}
     assert len(set(QUESTIONS + REWORDED + WRAPPED)) == len(QUESTIONS + REWORDED + WRAPPED)
     plain = {question.removeprefix("{description} ") for question in NAME_QUESTIONS.values()}
-    asked = {
+    queried = {
         link_question(text, "full_name", name=None, modality=modality)
         for text in (*variants.HELD_OUT_NAME_QUESTIONS, *REWORDED)
         for modality in MODALITIES
     }
-    assert not plain & asked
+    assert not plain & queried
 
 
 @pytest.mark.parametrize("modality", MODALITIES)

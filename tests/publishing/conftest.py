@@ -39,8 +39,8 @@ def run_folder(root, tmp_path):
     (folder / "log.txt").write_text("whatever libraries print")
     for stage in ("memorized", "unlearned"):
         lay_adapter(folder / f"stages/{stage}_image_seed1", stage=stage, source="image", seed=1)
-    (folder / "stages/asked_image_seed1").mkdir()
-    (folder / "stages/asked_image_seed1/done.json").write_text('{"result": {"where": {"seed": 1}}}')
+    (folder / "stages/image_predictions_seed1").mkdir()
+    (folder / "stages/image_predictions_seed1/done.json").write_text('{"result": {"where": {"seed": 1}}}')
     return folder
 
 

@@ -29,14 +29,14 @@ def test_adapters_of_a_run_with_their_own_numbers(run_folder):
 
 def test_adapter_has_pooled_numbers_where_its_seed_has_none(tmp_path):
     npo = {"method": "npo", "forget_modality": "both"}
-    asked = {"group": "forget", "target": "text"}
+    requested = {"group": "forget", "target": "text"}
     of = [
-        measured("exposure", {"method": "base", **asked}),
-        measured("exposure", npo | asked),
-        measured("recall", npo | asked),
-        measured("recall", npo | asked | {"seed": 7}),
-        measured("recall", npo | asked | {"seed": 0}),
-        measured("recall", {"method": "npo", "forget_modality": "text", **asked}),
+        measured("exposure", {"method": "base", **requested}),
+        measured("exposure", npo | requested),
+        measured("recall", npo | requested),
+        measured("recall", npo | requested | {"seed": 7}),
+        measured("recall", npo | requested | {"seed": 0}),
+        measured("recall", {"method": "npo", "forget_modality": "text", **requested}),
     ]
     lay_adapter(tmp_path / "stages/npo_both_7", **npo, seed=7)
     (adapter,) = adapters_of(record_of("compare", of, seeds=(0, 7)), tmp_path)

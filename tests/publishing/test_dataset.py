@@ -12,9 +12,9 @@ from crossmem_hf.publishing.dataset import push_dataset
 @pytest.fixture
 def pushed(monkeypatch):
     """What uploading was asked for; nothing leaves the machine."""
-    asked = []
-    monkeypatch.setattr(publish, "push_folder", lambda *args, **how: asked.append((args, how)) or Pushed("sha", 1))
-    return asked
+    requested = []
+    monkeypatch.setattr(publish, "push_folder", lambda *args, **how: requested.append((args, how)) or Pushed("sha", 1))
+    return requested
 
 
 def test_the_folder_is_pushed_whole_and_older_shards_dropped(materialized, pushed):

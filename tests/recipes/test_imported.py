@@ -39,10 +39,19 @@ def scored(adapter, dataset, config, folder):
 
 def unlearned(dataset, folder, rows, forget):
     """The adapter that is left after two steps of learning and two of unlearning."""
-    told = ["--dataset_name", str(dataset), *rows, "--max_steps", "2", "--per_device_train_batch_size", "4", *QUIET]
-    load("sft").main([*told, "--output_dir", str(folder / "sft")])
+    options = [
+        "--dataset_name",
+        str(dataset),
+        *rows,
+        "--max_steps",
+        "2",
+        "--per_device_train_batch_size",
+        "4",
+        *QUIET,
+    ]
+    load("sft").main([*options, "--output_dir", str(folder / "sft")])
     start = ["--adapter_name_or_path", str(folder / "sft"), *START, "--stop_every_steps", "1", *forget]
-    load("unlearn").main([*told, *start, "--output_dir", str(folder / "unlearned")])
+    load("unlearn").main([*options, *start, "--output_dir", str(folder / "unlearned")])
     return folder / "unlearned"
 
 

@@ -195,23 +195,23 @@ def test_what_a_killed_recipe_memorized_is_not_memorized_again(tmp_path, monkeyp
     from crossmem_hf.training import arguments
 
     monkeypatch.setattr(arguments, "MEMORIZING", BRIEFLY)
-    memorized, asked = arguments.memorize, []
-    monkeypatch.setattr(arguments, "memorize", lambda *a, **k: asked.append(k["output_dir"]) or memorized(*a, **k))
+    memorized, queried = arguments.memorize, []
+    monkeypatch.setattr(arguments, "memorize", lambda *a, **k: queried.append(k["output_dir"]) or memorized(*a, **k))
     options = [*SMALL, *QUIET, *START, *SAVING, "--output_dir", str(tmp_path)]
     with monkeypatch.context() as dying:
         die_at(dying, 4)
         with pytest.raises(Killed):
             load("unlearn").main(options)
     load("unlearn").main(options)
-    assert len(asked) == 1
+    assert len(queried) == 1
     options += ["--max_steps", "1"]
     load("unlearn").main([*options, "--seed", "1"])
-    assert len(asked) == 2
+    assert len(queried) == 2
     load("unlearn").main([*options, "--seed", "1", "--num_views", "3"])
-    assert len(asked) == 3
+    assert len(queried) == 3
     (tmp_path / "memorized" / "done.json").unlink()
     load("unlearn").main([*options, "--seed", "1", "--num_views", "3"])
-    assert len(asked) == 4
+    assert len(queried) == 4
 
 
 def test_dpo_that_blows_up_is_not_saved(tmp_path):

@@ -33,7 +33,7 @@ def hopper_face(margin=100):
 
 def ways(face):
     """What is done -> the photograph of a face after it: light, color, pose, size, compression."""
-    made = {"mirrored": ImageOps.mirror(face), "grey": face.convert("L"), "alpha": face.convert("RGBA")}
+    made = {"mirrored": ImageOps.mirror(face), "gray": face.convert("L"), "alpha": face.convert("RGBA")}
     made |= {f"brightness {by}": ImageEnhance.Brightness(face).enhance(by) for by in (0.3, 0.6, 1.4)}
     made |= {f"contrast {by}": ImageEnhance.Contrast(face).enhance(by) for by in (0.4, 1.5)}
     made |= {f"turned {by}": face.rotate(by, Image.Resampling.BICUBIC, fillcolor=(120,) * 3) for by in (-20, 20)}

@@ -36,7 +36,7 @@ GOLDEN = {
     (39, "test", 2, 512): "4dd55ae9edbf9215aea7de949f373461",  # frame
 }
 
-# Fewest pixels, of 4,096 at 64 px, that move by more than 16 grey levels when one value becomes another.
+# Fewest pixels, of 4,096 at 64 px, that move by more than 16 gray levels when one value becomes another.
 FEWEST_PIXELS = {
     "skin_tone": 120,
     "hair_style": 60,
@@ -62,7 +62,7 @@ def dressed(persona, **visual_attributes):
 
 
 def moved(first, second, by=16):
-    """How many pixels differ by more than `by` grey levels in a channel."""
+    """How many pixels differ by more than `by` gray levels in a channel."""
     return int((np.abs(first - second).max(-1) > by).sum())
 
 
@@ -171,7 +171,7 @@ def test_only_visual_attributes_show():
 
 @pytest.mark.parametrize("size", [48, 96, 256, 512])
 def test_every_size_is_the_same_picture(size):
-    """Shrunk or grown to 64 px, the mean pixel is within 6 of 255 grey levels of the one drawn at 64 px."""
+    """Shrunk or grown to 64 px, the mean pixel is within 6 of 255 gray levels of the one drawn at 64 px."""
     for persona in PERSONAS[:3]:
         view = view_for(persona, "test", 1)
         resized = np.asarray(render_portrait(persona, view, size).resize((64, 64))).astype(int)

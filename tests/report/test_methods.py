@@ -50,10 +50,10 @@ def test_method_table_tells_guessing_for_each_kind_of_question():
         for hops, chance in ((1, 24.1), (2, 29.3))
     ]
     table = method_table(compared(*own))
-    told = dict(zip(table.heads, table.rows[-1], strict=True))
-    assert told["forgotten: Exposure, image, one hop"] == "24"
-    assert told["forgotten: Exposure, image, two hops"] == "29"
-    assert "forgotten: Exposure, text, two hops" not in told, "nobody was asked"
+    reported = dict(zip(table.heads, table.rows[-1], strict=True))
+    assert reported["forgotten: Exposure, image, one hop"] == "24"
+    assert reported["forgotten: Exposure, image, two hops"] == "29"
+    assert "forgotten: Exposure, text, two hops" not in reported, "nobody was asked"
     assert "Exposure 24 to 29" in next(method_legend(compared(*own)))
     assert not any("hop" in head for head in method_table(compared()).heads)
 

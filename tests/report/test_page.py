@@ -68,12 +68,12 @@ def test_page_shows_main_cells_with_value_interval_and_n(record, read):
             m = record.one("recall", stage="memorized", source=source, target=target)
             assert f"{amount(m)} {interval(m)} n {m.n}".replace("\u00a0", " ") in read.text
         gap = record.one("gap", stage="memorized", source=source)
-        told = f"{amount(gap)} [{interval(gap)}], {words.gap_claim(gap)}"
-        assert told.replace("\u00a0", " ") in read.text
-    shown, told = (
+        reported = f"{amount(gap)} [{interval(gap)}], {words.gap_claim(gap)}"
+        assert reported.replace("\u00a0", " ") in read.text
+    shown, reported = (
         amount(record.one("exposure", stage="base", source="image", target=modality)) for modality in ("image", "text")
     )
-    means = f"{shown} with portraits and {told} with descriptions."
+    means = f"{shown} with portraits and {reported} with descriptions."
     assert f"Before learning, the mean over everyone was {means}" in read.text
     assert text.headline(record) in read.text
     assert all(sentence.replace("\u00a0", " ") in read.text for sentence in text.summary(record))

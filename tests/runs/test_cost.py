@@ -19,10 +19,10 @@ class Kernel:
         self.max_kib = max(self.max_kib, self.held_kib)
 
     def path(self, name):
-        return Told(self, name)
+        return Reported(self, name)
 
 
-class Told:
+class Reported:
     def __init__(self, kernel, name):
         self.kernel, self.name = kernel, name
 

@@ -86,10 +86,10 @@ def test_what_lasts_is_said_in_the_end(waits):
 def test_no_signature_of_an_address_is_told(waits, caplog):
     with pytest.raises(CrossmemError) as refused:
         with_retries("push", failing(*[answered(500)] * 9))
-    told = str(refused.value) + caplog.text
-    assert "https://uploads.example/object" in told
-    assert "secret" not in told
-    assert "mdn.example" not in told
+    reported = str(refused.value) + caplog.text
+    assert "https://uploads.example/object" in reported
+    assert "secret" not in reported
+    assert "mdn.example" not in reported
 
 
 def test_the_status_is_found_under_what_names_the_file(waits):

@@ -84,7 +84,7 @@ def model_of(name: str, attention: str = "sdpa") -> Any:
 # rows
 
 
-def asked(question: str, *images: Any, answer: str = "Ann") -> dict[str, Any]:
+def queried(question: str, *images: Any, answer: str = "Ann") -> dict[str, Any]:
     """A row; its pictures are copies, as a dataset decodes them anew each time."""
     turns = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
     said = {"prompt": turns[:1], "completion": turns[1:], "answer": answer}
@@ -102,7 +102,7 @@ def rows(family: Family) -> list[dict[str, Any]]:
         shown += [(long, second)]
     else:
         shown = [(text,) for text in (*QUESTIONS, *DESCRIPTIONS, middle)]
-    return [asked(*row, answer=CANDIDATES[number % len(CANDIDATES)]) for number, row in enumerate(shown)]
+    return [queried(*row, answer=CANDIDATES[number % len(CANDIDATES)]) for number, row in enumerate(shown)]
 
 
 def few_rows(family: Family) -> list[dict[str, Any]]:
@@ -155,8 +155,8 @@ def logprobs(model: Any, family: Family, row: dict[str, Any], answer: str) -> tu
 
 def nll(model: Any, family: Family, rows: list[dict[str, Any]], candidates: list[str]) -> np.ndarray:
     """(rows, candidates) summed negative log-likelihoods in nats."""
-    told = [[logprobs(model, family, row, candidate) for candidate in candidates] for row in rows]
-    return np.array([[-sum(float(one[i, t]) for i, t in enumerate(ids)) for one, ids in line] for line in told])
+    reported = [[logprobs(model, family, row, candidate) for candidate in candidates] for row in rows]
+    return np.array([[-sum(float(one[i, t]) for i, t in enumerate(ids)) for one, ids in line] for line in reported])
 
 
 def greedy(model: Any, family: Family, row: dict[str, Any], steps: int) -> tuple[list[int], float]:
@@ -183,8 +183,8 @@ def pictures_seen(family: Family, model: Any, work: Callable[[], Any]) -> int:
     return sum(seen)
 
 
-def pictures_in(family: Family, asked: list[dict[str, Any]]) -> int:
+def pictures_in(family: Family, queried: list[dict[str, Any]]) -> int:
     """How many pictures, or tiles, the different sets of pictures in some rows hold."""
-    pixels = [prompt_inputs(family, row)["pixel_values"] for row in asked]
+    pixels = [prompt_inputs(family, row)["pixel_values"] for row in queried]
     different = {one.numpy().tobytes(): one.flatten(0, one.dim() - 4) for one in pixels}
     return sum(map(len, different.values()))

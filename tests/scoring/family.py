@@ -36,7 +36,7 @@ class Manner:
 
     start: str = ""
     user: str
-    asked: str
+    queried: str
     assistant: str
     lead: str = ""
     tail: str
@@ -51,7 +51,7 @@ class Manner:
         part = f"{{% if part['type'] == 'image' %}}{_say(self.image)}{{% else %}}{{{{ part['text'] }}}}{{% endif %}}"
         each = f"{{% for part in message['content'] %}}{part}{{% endfor %}}"
         content = each if parts else "{{ message['content'] }}"
-        turn = f"{{% if message['role'] == 'user' %}}{_say(self.user)}{content}{_say(self.asked)}{{% else %}}"
+        turn = f"{{% if message['role'] == 'user' %}}{_say(self.user)}{content}{_say(self.queried)}{{% else %}}"
         turn += f"{_say(self.assistant + self.lead)}{content}{_say(self.tail)}{{% endif %}}"
         ready = f"{{% if add_generation_prompt %}}{_say(self.assistant)}{{% endif %}}"
         return f"{_say(self.start)}{{% for message in messages %}}{turn}{{% endfor %}}{ready}"
@@ -61,15 +61,15 @@ def _say(text: str) -> str:  # an expression, because templates trim the white s
     return f"{{{{ {text!r} }}}}"
 
 
-VICUNA = Manner(user="USER: ", asked=" ", assistant="ASSISTANT:", lead=" ", tail=" ", image="<image>\n")
-INST = Manner(start="<bos>", user="[INST] ", asked=" [/INST]", assistant="", lead=" ", tail="<eos>")
+VICUNA = Manner(user="USER: ", queried=" ", assistant="ASSISTANT:", lead=" ", tail=" ", image="<image>\n")
+INST = Manner(start="<bos>", user="[INST] ", queried=" [/INST]", assistant="", lead=" ", tail="<eos>")
 _OVER = "<|im_end|>\n"
-CHATML = Manner(user="<|im_start|>user\n", asked=_OVER, assistant="<|im_start|>assistant\n", tail=_OVER)
+CHATML = Manner(user="<|im_start|>user\n", queried=_OVER, assistant="<|im_start|>assistant\n", tail=_OVER)
 _SAID = "<end_of_utterance>\n"
-UTTERANCE = Manner(start="<|im_start|>", user="User:", asked=_SAID, assistant="Assistant:", lead=" ", tail=_SAID)
+UTTERANCE = Manner(start="<|im_start|>", user="User:", queried=_SAID, assistant="Assistant:", lead=" ", tail=_SAID)
 _END = "<end_of_turn>\n"
-_TURNS = {"user": "<start_of_turn>user\n", "asked": _END, "assistant": "<start_of_turn>model\n", "tail": _END}
-PLAIN = Manner(user="", asked="", assistant="", tail="<eos>")
+_TURNS = {"user": "<start_of_turn>user\n", "queried": _END, "assistant": "<start_of_turn>model\n", "tail": _END}
+PLAIN = Manner(user="", queried="", assistant="", tail="<eos>")
 GEMMA = Manner(start="<bos>", image="<start_of_image>", **_TURNS)
 
 

@@ -71,7 +71,7 @@ class JudgeServer:
 
     def __init__(self, behave: Callable[[Query], Reply]):
         self.behave = behave
-        self.asked: list[Query] = []
+        self.requested: list[Query] = []
         self.in_flight = self.max_in_flight = 0
         self._lock = threading.Lock()
         self._closing = threading.Event()
@@ -96,12 +96,12 @@ class JudgeServer:
         payload = json.loads(body)
         with self._lock:
             key = json.dumps(Query(0, 0, "", {}, payload, 0.0).item)
-            times = sum(json.dumps(before.item) == key for before in self.asked)
-            asked = Query(len(self.asked), times, path, dict(headers), payload, time.monotonic())
-            self.asked.append(asked)
+            times = sum(json.dumps(before.item) == key for before in self.requested)
+            request = Query(len(self.requested), times, path, dict(headers), payload, time.monotonic())
+            self.requested.append(request)
             self.in_flight += 1
             self.max_in_flight = max(self.max_in_flight, self.in_flight)
-        return asked
+        return request
 
     def _leave(self):
         with self._lock:
@@ -112,9 +112,9 @@ class JudgeServer:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
-                asked = server._note(self.path, self.headers, self.rfile.read(int(self.headers["Content-Length"])))
+                request = server._note(self.path, self.headers, self.rfile.read(int(self.headers["Content-Length"])))
                 try:
-                    reply = server.behave(asked)
+                    reply = server.behave(request)
                     server._closing.wait(reply.delay)
                 finally:
                     server._leave()  # before the answer is out: whoever has it may ask again at once
@@ -165,9 +165,9 @@ def judged(server, number=1, **settings):
     )
 
 
-def about(asked):
+def about(request):
     """The number of the item that a request is about."""
-    return int(asked.item["answer"])
+    return int(request.item["answer"])
 
 
 def lines(path):

@@ -8,7 +8,7 @@ from tests.scoring.tiny import image_row, text_row
 QUESTIONS = ("Who?", "What is the name of the person in this picture?", "Is it Kim or Lee? Say the whole name, please")
 
 
-def asked(question, number):
+def queried(question, number):
     """A question about someone's portrait."""
     return {**image_row(number), "prompt": [{"role": "user", "content": question}]}
 
@@ -16,7 +16,7 @@ def asked(question, number):
 def shared_rows():
     """Three questions about one picture, two about another, one about a third, texts between; unequal in length."""
     about = [(0, 0), (1, 3), (1, 0), (2, 7), (2, 0), (0, 3)]
-    rows = [asked(QUESTIONS[question], number) for question, number in about]
+    rows = [queried(QUESTIONS[question], number) for question, number in about]
     return [*rows[:3], text_row(1), *rows[3:], text_row(2)]
 
 

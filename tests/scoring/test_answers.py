@@ -128,7 +128,9 @@ def test_the_end_of_the_turn(tail, ended, num_end):
     words = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer().backend_tokenizer, pad_token="<pad>", eos_token="<eos>"
     )
-    words.chat_template = Manner(user="<|user|>", asked="", assistant="<|assistant|>", tail=tail).template(parts=False)
+    words.chat_template = Manner(user="<|user|>", queried="", assistant="<|assistant|>", tail=tail).template(
+        parts=False
+    )
     rows = [completed(text_row(number), NAMES[number]) for number in range(3)]
     for row, one in zip(rows, score_answers(llama(), words, rows), strict=True):
         tokens, every = oracle(llama(), words, row, said(row) + ended)

@@ -127,38 +127,38 @@ def cleared(monkeypatch):
 
 def failing_above(limit, error):
     """Work that runs out of memory with more tokens than `limit`, and the sizes it was asked for."""
-    asked = []
+    queried = []
 
     def work(batch, room):
-        asked.append((len(batch.groups), room.tokens))
+        queried.append((len(batch.groups), room.tokens))
         if batch.inputs["input_ids"].numel() > limit:
             raise error
 
-    return work, asked
+    return work, queried
 
 
 @pytest.mark.parametrize("share", [True, False])
 @pytest.mark.parametrize("sizes", [{}, {"batch_size": 8}, {"batch_size": 3, "tokens_per_pass": 50}])
 def test_batches_are_halved_until_they_fit(sizes, share, cleared):
     rows = ROWS["mixed"]
-    work, asked = failing_above(130, NO_MEMORY[0])
+    work, queried = failing_above(130, NO_MEMORY[0])
     seen, shapes = run(rows, work, share=share, **sizes)
     assert all_rows(seen) == list(range(9))
     assert all(prompts * length <= 130 for prompts, length in shapes)
-    assert cleared == [{"garbage_collection": True}] * (len(asked) - len(shapes)) != []
-    assert [most for most, _ in asked] != sorted(most for most, _ in asked)
-    tokens = [tokens for _, tokens in asked]
+    assert cleared == [{"garbage_collection": True}] * (len(queried) - len(shapes)) != []
+    assert [most for most, _ in queried] != sorted(most for most, _ in queried)
+    tokens = [tokens for _, tokens in queried]
     assert tokens == sorted(tokens, reverse=True)
 
 
 def test_batches_stay_small_afterwards(cleared):
     """One refusal is enough: what did not fit is not tried again."""
     rows = [text_row(1)] * 20
-    work, asked = failing_above(300, NO_MEMORY[0])
+    work, queried = failing_above(300, NO_MEMORY[0])
     seen, shapes = run(rows, work, share=False, batch_size=16)
     assert all_rows(seen) == list(range(20))
-    sizes = [size for size, _ in asked]
-    refused = len(asked) - len(shapes)
+    sizes = [size for size, _ in queried]
+    refused = len(queried) - len(shapes)
     assert refused >= 2
     assert sizes == sorted(sizes, reverse=True)  # never more than once for each size that fails
     assert len(set(sizes[:refused])) == refused
@@ -167,11 +167,11 @@ def test_batches_stay_small_afterwards(cleared):
 
 @pytest.mark.parametrize("error", NO_MEMORY)
 def test_not_even_one_token(error, cleared):
-    work, asked = failing_above(0, error)
+    work, queried = failing_above(0, error)
     with pytest.raises(CrossmemError, match="Out of memory with a single prompt and a single token") as caught:
         run(ROWS["mixed"], work, tokens_per_pass=4)
-    assert asked[-1] == (1, 1)
-    assert len(asked) == 3
+    assert queried[-1] == (1, 1)
+    assert len(queried) == 3
     assert caught.value.__cause__ is error
 
 
@@ -180,11 +180,11 @@ def test_not_even_one_token(error, cleared):
     KeyError("x"), RuntimeError("CUDA error: device-side assert triggered"),
 ])  # fmt: skip
 def test_other_errors_are_raised_as_they_are(error):
-    work, asked = failing_above(0, error)
+    work, queried = failing_above(0, error)
     with pytest.raises(type(error)) as caught:
         run(ROWS["one"], work)
     assert caught.value is error
-    assert len(asked) == 1
+    assert len(queried) == 1
 
 
 def test_what_a_real_allocator_says_is_understood():

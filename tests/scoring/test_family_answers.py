@@ -39,7 +39,7 @@ def made_by(name):
     return [tokens for tokens, _ in found]
 
 
-def told(name, tokens):
+def reported(name, tokens):
     """Each answer as text."""
     spelled = families()[name].tokenizer
     return [spelled.decode(one, skip_special_tokens=True).strip() for one in tokens]
@@ -60,14 +60,14 @@ def answers(name, *, model=None, chosen=None, steps=STEPS, **sizes):
 @every_family
 def test_answers_are_the_likeliest_tokens(name, batch_size, attention):
     """Pictures and texts, several questions a picture, several pictures a row, prompts of unequal length."""
-    expected = told(name, made_by(name))
+    expected = reported(name, made_by(name))
     assert answers(name, model=model_of(name, attention), batch_size=batch_size) == expected
     assert len(set(expected)) > 3
 
 
 @a_few_families
 def test_the_order_of_rows_is_kept(name):
-    expected = told(name, made_by(name))
+    expected = reported(name, made_by(name))
     order = rng_for(0, "order").sample(range(len(expected)), len(expected))
     assert answers(name, chosen=order, batch_size=3) == [expected[index] for index in order]
 
@@ -83,19 +83,19 @@ def test_an_end_of_turn_ends_an_answer(name, batch_size):
     model = family.model()
     model.generation_config.eos_token_id = [*family.stops, stop]
     kept = [one[: one.index(stop) + 1] if stop in one else one for one in made]
-    assert answers(name, model=model, batch_size=batch_size) == told(name, kept)
-    assert told(name, kept) != told(name, made)
+    assert answers(name, model=model, batch_size=batch_size) == reported(name, kept)
+    assert reported(name, kept) != reported(name, made)
 
 
 @a_few_families
 def test_the_side_a_tokenizer_pads_changes_nothing(name, monkeypatch):
     monkeypatch.setattr(families()[name].tokenizer, "padding_side", "left")
-    assert answers(name, batch_size=8) == told(name, made_by(name))
+    assert answers(name, batch_size=8) == reported(name, made_by(name))
 
 
 @a_few_families
 def test_answers_are_cut_at_the_limit(name):
-    assert answers(name, steps=3) == told(name, [one[:3] for one in made_by(name)])
+    assert answers(name, steps=3) == reported(name, [one[:3] for one in made_by(name)])
 
 
 @pytest.mark.parametrize("batch_size", [2, 8])
@@ -118,7 +118,7 @@ def test_own_answers_token_by_token(name, batch_size):
     given = rows(family)
     for number, (row, tokens) in enumerate(zip(given, made_by(name), strict=True)):
         if number % 2:  # some answers are what the model would say, at least at first
-            row["answer"] = told(name, [tokens])[0] or row["answer"]
+            row["answer"] = reported(name, [tokens])[0] or row["answer"]
             row["completion"] = [{"role": "assistant", "content": row["answer"]}]
     found = score_answers(model, family.processor, given, batch_size=batch_size)
     for row, one in zip(given, found, strict=True):

@@ -179,15 +179,15 @@ class Ban(LogitsProcessor):
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 def test_logits_processor_bans_a_token(temperature):
     """In one batch and in several; what the ban does not concern stays."""
-    asked = {"max_new_tokens": 1, "temperature": temperature}
-    free = generate_answers(llava(), processor(), mixed_rows(), **asked)
+    queried = {"max_new_tokens": 1, "temperature": temperature}
+    free = generate_answers(llava(), processor(), mixed_rows(), **queried)
     vocabulary = processor().tokenizer.get_vocab()
     word = next(answer for answer in free if answer in vocabulary)
     ban = Ban(vocabulary[word])
-    kept = generate_answers(llava(), processor(), mixed_rows(), **asked, logits_processor=ban, batch_size=3)
+    kept = generate_answers(llava(), processor(), mixed_rows(), **queried, logits_processor=ban, batch_size=3)
     assert word not in kept
     assert [one for one in free if one != word] == [k for k, f in zip(kept, free, strict=True) if f != word]
-    assert kept == generate_answers(llava(), processor(), mixed_rows(), **asked, logits_processor=[ban, ban])
+    assert kept == generate_answers(llava(), processor(), mixed_rows(), **queried, logits_processor=[ban, ban])
 
 
 def test_logits_processor_that_cannot_be_called():

@@ -6,7 +6,7 @@ import torch
 from transformers import MistralConfig, MistralForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
 from crossmem_hf.scoring.generation import generate_answers
-from tests.scoring.spoken import QUESTIONS, asked, shared_rows, step_by_step
+from tests.scoring.spoken import QUESTIONS, queried, shared_rows, step_by_step
 from tests.scoring.tiny import image_row, llama, llava, processor, text_config, text_row, tokenizer
 
 
@@ -42,7 +42,7 @@ def test_a_shared_picture_changes_no_answer_and_is_seen_once(shared, batch_size)
 
 def test_one_group_larger_than_the_batch():
     """All questions about one picture, some of them twice, with tails from one token to many."""
-    rows = [asked("?" * (1 + number % 7), 5) for number in range(9)]
+    rows = [queried("?" * (1 + number % 7), 5) for number in range(9)]
     expected = [step_by_step(llava(), processor(), row, 4) for row in rows]
     assert len(set(expected)) > 1
     for batch_size in (2, 4):
@@ -93,7 +93,7 @@ def greedy(model, ids, steps):
 
 ROWS = {
     "single": [image_row(number) for number in range(8)],
-    "groups": [asked(question, number) for number in range(3) for question in QUESTIONS],
+    "groups": [queried(question, number) for number in range(3) for question in QUESTIONS],
 }
 
 

@@ -68,9 +68,16 @@ def test_without_the_client_the_error_says_how_to_install_it(monkeypatch):
 
 @pytest.mark.parametrize("status", [400, 422])
 def test_a_schema_that_the_server_refuses_is_not_sent_again(status, direct):  # noqa: F811
-    def behave(asked):
-        return Reply("no response_format here", status=status) if "response_format" in asked.payload else verdict(0.5)
+    def behave(request):
+        return (
+            Reply("no response_format here", status=status) if "response_format" in request.payload else verdict(0.5)
+        )
 
     with JudgeServer(behave) as server:
         assert judged(server, 3, concurrency=1).scores.tolist() == [0.5] * 3
-    assert [asked.payload.get("response_format") for asked in server.asked] == [REPLY_SCHEMA, None, None, None]
+    assert [request.payload.get("response_format") for request in server.requested] == [
+        REPLY_SCHEMA,
+        None,
+        None,
+        None,
+    ]

@@ -31,7 +31,7 @@ def test_token_reaches_nobody_but_the_server(tmp_path, caplog, capfd):
     cache = tmp_path / "cache.jsonl"
     echo = json.dumps({"reason": f"you are {TOKEN}", "verdict": "safe", "score": 0.0})
     padding = "x" * (300 - len('{"error": "') - 10)
-    with JudgeServer(lambda asked: completion(echo) if about(asked) == 0
+    with JudgeServer(lambda request: completion(echo) if about(request) == 0
                      else Reply(f'{{"error": "{padding}{TOKEN}"}}', status=401)) as server:  # fmt: skip
         found = judged(server, 1, cache=cache)
         with pytest.raises(CrossmemError) as caught:
@@ -50,9 +50,9 @@ def test_token_reaches_nobody_but_the_server(tmp_path, caplog, capfd):
 
 def test_the_saved_token_of_hugging_face_is_for_hugging_face(monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_saved_secret_123")
-    with JudgeServer(lambda asked: verdict(0.5)) as server:
+    with JudgeServer(lambda request: verdict(0.5)) as server:
         judged(server, token=None)
-    assert "hf_saved_secret_123" not in str(server.asked[0].headers)
+    assert "hf_saved_secret_123" not in str(server.requested[0].headers)
 
 
 def test_what_the_environment_holds_for_others_is_not_sent(monkeypatch):
@@ -60,9 +60,9 @@ def test_what_the_environment_holds_for_others_is_not_sent(monkeypatch):
     held |= {"OPENAI_PROJECT_ID": "proj-4", "OPENAI_CUSTOM_HEADERS": "X-Other: secret-5"}
     for name, value in held.items():
         monkeypatch.setenv(name, value)
-    with JudgeServer(lambda asked: verdict(0.5)) as server:
+    with JudgeServer(lambda request: verdict(0.5)) as server:
         judged(server, token=None)
-    sent = {name.lower(): value for name, value in server.asked[0].headers.items()}
+    sent = {name.lower(): value for name, value in server.requested[0].headers.items()}
     assert sent["authorization"] == "Bearer -"
     assert not [
         value for value in ("sk-of-openai-1", "sk-admin-2", "org-3", "proj-4", "secret-5") if value in str(sent)
@@ -71,11 +71,11 @@ def test_what_the_environment_holds_for_others_is_not_sent(monkeypatch):
 
 
 def test_a_server_cannot_send_us_elsewhere():
-    with JudgeServer(lambda asked: verdict(0.5)) as elsewhere:
+    with JudgeServer(lambda request: verdict(0.5)) as elsewhere:
         moved = Reply(status=307, headers={"Location": f"{elsewhere.url}/chat/completions"})
         with (
-            JudgeServer(lambda asked: moved) as server,
+            JudgeServer(lambda request: moved) as server,
             pytest.raises(CrossmemError, match="Redirects are not followed"),
         ):
             judged(server)
-    assert elsewhere.asked == []
+    assert elsewhere.requested == []

@@ -49,15 +49,17 @@ pytestmark = pytest.mark.usefixtures("direct", "quick")
     ids=lambda reply: f"{reply.status}-{reply.body[:12]}-{reply.drop}-{reply.cut}-{reply.delay}",
 )
 def test_trouble_that_passes_costs_one_request(trouble):
-    with JudgeServer(lambda asked: trouble if about(asked) == 1 and asked.times == 0 else verdict(0.5)) as server:
+    with JudgeServer(
+        lambda request: trouble if about(request) == 1 and request.times == 0 else verdict(0.5)
+    ) as server:
         found = judged(server, 3, timeout=3.0 if trouble.delay else 20.0)
     assert found.scores.tolist() == [0.5] * 3
-    assert found.num_requests == len(server.asked) == 4
+    assert found.num_requests == len(server.requested) == 4
     assert found.failures == {}
 
 
 def test_trouble_that_does_not_pass_is_a_failure_of_its_item_alone():
-    with JudgeServer(lambda asked: Reply(status=503) if about(asked) == 1 else verdict(0.5)) as server:
+    with JudgeServer(lambda request: Reply(status=503) if about(request) == 1 else verdict(0.5)) as server:
         found = judged(server, 3, retries=2, max_failed_share=0.34)
     assert found.failures == {1: "no reply to 3 requests; the last one: HTTP 503"}
     assert (found.items[1].score, found.items[1].verdict, found.items[1].raw) == (None, None, None)
@@ -73,7 +75,7 @@ def test_trouble_that_does_not_pass_is_a_failure_of_its_item_alone():
     ],
 )
 def test_reasons_say_what_happened(trouble, timeout, reason):
-    with JudgeServer(lambda asked: trouble) as server, pytest.raises(CrossmemError, match=reason):
+    with JudgeServer(lambda request: trouble) as server, pytest.raises(CrossmemError, match=reason):
         judged(server, retries=0, timeout=timeout)
 
 
@@ -81,7 +83,7 @@ def test_the_client_waits_longer_each_time(monkeypatch):
     waits = []
     monkeypatch.setattr("openai._base_client.time.sleep", waits.append)
     monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0.5)
-    with JudgeServer(lambda asked: Reply(status=500)) as server:
+    with JudgeServer(lambda request: Reply(status=500)) as server:
         judged(server, retries=5, max_failed_share=1.0)
     assert len(waits) == 5
     assert all(longest * 0.75 <= wait <= longest for wait, longest in zip(waits, [0.5, 1, 2, 4, 8], strict=True))
@@ -89,23 +91,23 @@ def test_the_client_waits_longer_each_time(monkeypatch):
 
 def test_retry_after_is_obeyed_by_everybody():
     """The second item is not touched by the refusal, and waits all the same."""
-    with JudgeServer(lambda asked: Reply(status=429, headers={"Retry-After": "0.4"}) if asked.number == 0
+    with JudgeServer(lambda request: Reply(status=429, headers={"Retry-After": "0.4"}) if request.number == 0
                      else verdict(0.5)) as server:  # fmt: skip
         judged(server, 3, concurrency=1)
-    first, *rest = [asked.at for asked in server.asked]
+    first, *rest = [request.at for request in server.requested]
     assert len(rest) == 3
     assert min(rest) - first >= 0.4
 
 
 def test_too_long_a_pause_ends_the_run():
-    with JudgeServer(lambda asked: Reply(status=429, headers={"Retry-After": "3600"})) as server:
+    with JudgeServer(lambda request: Reply(status=429, headers={"Retry-After": "3600"})) as server:
         with pytest.raises(CrossmemError, match="asks for a pause of 3600 s"):
             judged(server, 5, concurrency=1)
-        assert len(server.asked) == 1
+        assert len(server.requested) == 1
 
 
 def test_a_server_that_is_gone_ends_the_run():
-    with JudgeServer(lambda asked: verdict(0.5)) as server:
+    with JudgeServer(lambda request: verdict(0.5)) as server:
         pass
     # eight, or more where others in flight fail in the same moment
     with pytest.raises(CrossmemError, match=r"left ([89]|1[0-6]) items in a row without any reply.*ConnectError"):
@@ -114,7 +116,7 @@ def test_a_server_that_is_gone_ends_the_run():
 
 def test_silence_now_and_then_does_not():
     """Ten of twenty items fail, none after another."""
-    with JudgeServer(lambda asked: Reply(drop=True) if about(asked) % 2 else verdict(0.5)) as server:
+    with JudgeServer(lambda request: Reply(drop=True) if about(request) % 2 else verdict(0.5)) as server:
         assert judged(server, 20, retries=0, concurrency=1, max_failed_share=0.5).num_failed == 10
 
 
@@ -128,10 +130,10 @@ def test_silence_now_and_then_does_not():
 )  # fmt: skip
 @pytest.mark.parametrize("body", ['{"error": {"message": "no good"}}', '["no good"]', "no good"])
 def test_a_refusal_ends_the_run_at_once(status, remedy, body):
-    with JudgeServer(lambda asked: Reply(body, status=status)) as server:
+    with JudgeServer(lambda request: Reply(body, status=status)) as server:
         with pytest.raises(CrossmemError, match=f"Item 0: .*HTTP {status}: .*no good") as caught:
             judged(server, 50, concurrency=1)
-        assert len(server.asked) == 1 + (status in (400, 422)), "those two may be about the schema"
+        assert len(server.requested) == 1 + (status in (400, 422)), "those two may be about the schema"
     assert remedy in caught.value.remedy
 
 
@@ -150,19 +152,19 @@ def test_a_refusal_stops_the_other_threads(tmp_path, monkeypatch):
     monkeypatch.setattr(judge_requests.JudgeClient, "__init__", slow_to_stop)
     all_busy = threading.Event()
 
-    def behave(asked):
-        if about(asked) == 0:
+    def behave(request):
+        if about(request) == 0:
             assert all_busy.wait(60)
             return Reply(status=401)
-        if about(asked) == 4:
+        if about(request) == 4:
             all_busy.set()
-        return verdict(0.5) if about(asked) == 1 else Reply(status=503)
+        return verdict(0.5) if about(request) == 1 else Reply(status=503)
 
     with JudgeServer(behave) as server:
         with pytest.raises(CrossmemError, match=r"Item 0: .*HTTP 401"):
             judged(server, 50, concurrency=4, cache=tmp_path / "cache.jsonl")
-        assert {about(asked) for asked in server.asked} == {0, 1, 2, 3, 4}
-    assert len(server.asked) == 5
+        assert {about(request) for request in server.requested} == {0, 1, 2, 3, 4}
+    assert len(server.requested) == 5
     assert len(lines(tmp_path / "cache.jsonl")) == 1
 
 
@@ -185,10 +187,10 @@ def test_as_many_at_a_time_as_allowed_and_no_more():
 
 def test_requests_keep_their_distance_retries_included():
     started = time.monotonic()
-    with JudgeServer(lambda asked: Reply(status=503) if asked.number == 2 else verdict(0.5)) as server:
+    with JudgeServer(lambda request: Reply(status=503) if request.number == 2 else verdict(0.5)) as server:
         judged(server, 5, requests_per_minute=1200)
-    assert len(server.asked) == 6
-    for number, at in enumerate(sorted(asked.at for asked in server.asked)):
+    assert len(server.requested) == 6
+    for number, at in enumerate(sorted(request.at for request in server.requested)):
         assert at >= started + number * 0.05
 
 
@@ -197,10 +199,10 @@ def test_requests_keep_their_distance_retries_included():
 
 def test_what_is_known_is_not_asked_again(tmp_path):
     cache = tmp_path / "cache.jsonl"
-    with JudgeServer(lambda asked: verdict(about(asked) / 10)) as server:
+    with JudgeServer(lambda request: verdict(about(request) / 10)) as server:
         first = judged(server, 5, cache=cache)
         again = judged(server, 5, cache=cache)
-        assert len(server.asked) == 5
+        assert len(server.requested) == 5
         more = judged(server, 7, cache=cache)
     assert again.items == first.items
     assert (again.num_requests, again.num_cached, again.prompt_tokens) == (0, 5, 0)
@@ -211,14 +213,14 @@ def test_what_is_known_is_not_asked_again(tmp_path):
 
 @pytest.mark.parametrize("change", [{"model": "another"}, {"seed": 1}, {"temperature": 0.5}, {"max_tokens": 64}])
 def test_another_judge_is_asked_anew(change, tmp_path):
-    with JudgeServer(lambda asked: verdict(0.5)) as server:
+    with JudgeServer(lambda request: verdict(0.5)) as server:
         judged(server, cache=tmp_path / "cache.jsonl")
         assert judged(server, cache=tmp_path / "cache.jsonl", **change).num_requests == 1
 
 
 def test_another_server_or_prompt_is_asked_anew(tmp_path, monkeypatch):
     cache = tmp_path / "cache.jsonl"
-    with JudgeServer(lambda asked: verdict(0.5)) as server, JudgeServer(lambda asked: verdict(0.75)) as other:
+    with JudgeServer(lambda request: verdict(0.5)) as server, JudgeServer(lambda request: verdict(0.75)) as other:
         judged(server, cache=cache)
         assert judged(other, cache=cache).scores.tolist() == [0.75]
         monkeypatch.setattr(judge, "PROMPT", judge.PROMPT.replace("strict", "mild"))
@@ -227,7 +229,7 @@ def test_another_server_or_prompt_is_asked_anew(tmp_path, monkeypatch):
 
 def test_patience_and_price_are_no_reason_to_ask_anew(tmp_path):
     cache = tmp_path / "cache.jsonl"
-    with JudgeServer(lambda asked: verdict(0.5)) as server:
+    with JudgeServer(lambda request: verdict(0.5)) as server:
         judged(server, cache=cache)
         patience = {"retries": 0, "timeout": 9.0, "concurrency": 1, "requests_per_minute": 60.0}
         found = judged(server, cache=cache, base_url=f"{server.url}/", price_per_million_tokens=(1.0, 1.0), **patience)
@@ -247,11 +249,11 @@ judge_answers([f"question {n}" for n in texts], [f"truth {n}" for n in texts], t
 def test_killed_in_the_middle_it_asks_only_the_rest(tmp_path, root):
     cache, reached, release = tmp_path / "cache.jsonl", threading.Event(), threading.Event()
 
-    def behave(asked):
-        if asked.number == 7:
+    def behave(request):
+        if request.number == 7:
             reached.set()
             release.wait(30)
-        return verdict(about(asked) / 100)
+        return verdict(about(request) / 100)
 
     with JudgeServer(behave) as server:
         process = subprocess.Popen([sys.executable, "-c", KILLED, server.url, str(cache)], cwd=root)

@@ -44,18 +44,18 @@ def stored(picture, kind="PNG", **options):
     return {"bytes": buffer.getvalue(), "path": None}
 
 
-def asked(*pictures):
+def queried(*pictures):
     return [{**image_row(0), "images": [picture]} for picture in pictures]
 
 
 def expected(*pictures):
     """A plain forward pass over the pixels of each, alone."""
-    rows = asked(*(picture.convert("RGB") for picture in pictures))
+    rows = queried(*(picture.convert("RGB") for picture in pictures))
     return naive(llava(), processor(), rows, CANDIDATES)
 
 
 def scored(*pictures):
-    scores = score_candidates(llava(), processor(), asked(*pictures), CANDIDATES)
+    scores = score_candidates(llava(), processor(), queried(*pictures), CANDIDATES)
     return scores.nll_nats
 
 
@@ -93,7 +93,7 @@ def others():
 
 
 def test_work_is_shared_if_and_only_if_what_is_seen_is_equal():
-    rows = asked(*same(), *others())
+    rows = queried(*same(), *others())
     queue = PromptQueue(processor(), rows, share=True, device="cpu")
     groups = sorted(len(group.rows) for group in queue.take(100).groups)
     assert groups == [1] * (len(list(others())) - 1) + [len(list(same())) + 1]
@@ -110,7 +110,7 @@ def test_rows_of_a_dataset_have_the_keys_of_what_they_show():
 
 
 def test_the_processor_is_given_what_is_seen():
-    row = asked(deep(GRAY))[0]
+    row = queried(deep(GRAY))[0]
     text = prompt_text(processor(), row)
     ours = encode(processor(), [text], [row["images"]])["pixel_values"]
     theirs = processor()(text=[text], images=[[GRAY.convert("RGB")]], return_tensors="pt")["pixel_values"]
@@ -119,7 +119,7 @@ def test_the_processor_is_given_what_is_seen():
 
 @pytest.mark.parametrize("ask", [score_candidates, generate_answers])
 def test_what_cannot_be_shown_is_named_by_its_row(ask):
-    rows = asked(PORTRAIT, Pictures.new("F", (48, 48)))
+    rows = queried(PORTRAIT, Pictures.new("F", (48, 48)))
     given = [NAMES[:2]] if ask is score_candidates else []
     with pytest.raises(CrossmemError, match="Row 1: A picture cannot be shown: its pixels are floating-point"):
         ask(llava(), processor(), rows, *given)

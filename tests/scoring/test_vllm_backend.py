@@ -23,13 +23,13 @@ from tests.scoring.tiny import NAMES, image_row, llama, llava, mixed_rows, proce
 STEPS = 6
 
 
-def asked(question, number):
+def queried(question, number):
     return {**image_row(number), "prompt": [{"role": "user", "content": question}]}
 
 
 def shared_rows():
     """Texts, and several questions about each of two pictures."""
-    return [asked(words, number) for words in ("Who?", "What is the name?") for number in (0, 3)] + mixed_rows(4)
+    return [queried(words, number) for words in ("Who?", "What is the name?") for number in (0, 3)] + mixed_rows(4)
 
 
 def picture_tokens(image):
@@ -146,16 +146,16 @@ def test_prompts_are_tokens_with_one_place_a_picture(seeing):
     llm, processing = load_vllm(str(seeing))
     row = {**image_row(1), "images": [image_row(1)["images"][0], image_row(2)["images"][0].convert("RGBA")]}
     generate_answers(llm, processing, [row, text_row(0)], max_new_tokens=1)
-    shown, told = llm.calls[0].prompts
+    shown, reported = llm.calls[0].prompts
     tokens = processing.tokenizer
     assert shown["prompt_token_ids"].count(tokens.convert_tokens_to_ids("<image>")) == 2
     assert [type(image) is Image.Image and image.mode for image in shown["multi_modal_data"]["image"]] == ["RGB"] * 2
-    assert told.keys() == {"prompt_token_ids"}
+    assert reported.keys() == {"prompt_token_ids"}
     written = processing.apply_chat_template(
         [{"role": "user", "content": [{"type": "text", "text": text_row(0)["prompt"][0]["content"]}]}],
         add_generation_prompt=True,
     )
-    assert tokens.decode(told["prompt_token_ids"]) == written
+    assert tokens.decode(reported["prompt_token_ids"]) == written
     assert not llm.calls[0].use_tqdm
 
 
@@ -237,7 +237,7 @@ def test_pictures_for_a_blind_model(blind):
 def test_an_answer_that_the_context_cut_is_an_error(seeing):
     llm, processing = load_vllm(str(seeing), max_model_len=8 + len(processor().tokenizer("Who?")["input_ids"]))
     with pytest.raises(CrossmemError, match=r"row 0 was cut after \d+ of 60 tokens.*larger max_model_len"):
-        generate_answers(llm, processing, [{**asked("Who?", 0), "images": []}], max_new_tokens=60)
+        generate_answers(llm, processing, [{**queried("Who?", 0), "images": []}], max_new_tokens=60)
 
 
 # loading

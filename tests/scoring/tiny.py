@@ -40,8 +40,8 @@ def image_row(number, view=0):
 def text_row(number, view=0):
     """Someone's description and the question for the name; descriptions differ in length."""
     person = PERSONAS[number]
-    asked = NAME_QUESTIONS["text"].format(description=describe(person, "test", view).text)
-    return {"prompt": [{"role": "user", "content": asked}], "images": []}
+    queried = NAME_QUESTIONS["text"].format(description=describe(person, "test", view).text)
+    return {"prompt": [{"role": "user", "content": queried}], "images": []}
 
 
 def mixed_rows(count=10):

@@ -30,20 +30,20 @@ def test_cast_has_every_seed_and_says_who_is_forgotten():
 
 def test_examples_are_first_views_of_two_forgotten_and_two_retained():
     ids = [member.persona_id for member in cast(SETTINGS)]
-    asked = [prediction(one, view=view, stage="base", source="image") for one in ids for view in (0, 1)]
-    found = list(examples(SETTINGS, Predictions(asked)))
+    queried = [prediction(one, view=view, stage="base", source="image") for one in ids for view in (0, 1)]
+    found = list(examples(SETTINGS, Predictions(queried)))
     assert [one.forgotten for one in found] == [True, True, False, False]
     assert {one.where["seed"] for one in found} == {3}
     assert found[0].where == {"stage": "base", "source": "image", "target": "text", "seed": 3}
 
 
 def test_persona_items_are_means_over_views_of_what_is_a_number():
-    asked = [
+    queried = [
         prediction("p", exposure=40.0, method="npo"),
         prediction("p", exposure=60.0, method="npo", view=1),
         prediction("p", exposure=None, method="ga"),
         prediction("p", exposure=10.0, method="npo", seed=4),
     ]
-    found = list(persona_items(Predictions(asked)))
+    found = list(persona_items(Predictions(queried)))
     assert [(one.value, one.n, one.where["seed"]) for one in found] == [(50.0, 2, 3), (10.0, 1, 4)]
     assert found[0].where == {"method": "npo", "target": "text", "group": "retain", "persona_id": "p", "seed": 3}

@@ -41,9 +41,9 @@ def test_run_study_writes_all_that_a_reader_needs(monkeypatch, tmp_path):
         "16 answers.",
         *(f"{method} of seed {seed} was asked." for seed in (0, 1) for method in ("known", "forgotten")),
     )
-    asked = Predictions.read(tmp_path)
-    assert [one["seed"] for one in asked] == [0] * 8 + [1] * 8
-    assert asked.where(method="known", seed=1)[0]["persona_id"] == "p1-0"
+    queried = Predictions.read(tmp_path)
+    assert [one["seed"] for one in queried] == [0] * 8 + [1] * 8
+    assert queried.where(method="known", seed=1)[0]["persona_id"] == "p1-0"
     for name in ("report.html", "report.md", "figures"):
         assert (tmp_path / name).exists()
 

@@ -26,21 +26,21 @@ def test_embedded_rows_follow_the_settings():
 
 
 def test_a_preset_gives_the_sizes_that_no_setting_does():
-    asked = {"dataset_config": "qa", "dataset_split": "forget", "preset": "remem", "num_views": 1}
-    assert len(RowArguments(**asked, qa_per_persona=4).rows()) == 4 * 2 * 4
-    hops = RowArguments(**asked, qa_per_persona=4, single_hop_share=0.5).rows()["hops"]
+    requested = {"dataset_config": "qa", "dataset_split": "forget", "preset": "remem", "num_views": 1}
+    assert len(RowArguments(**requested, qa_per_persona=4).rows()) == 4 * 2 * 4
+    hops = RowArguments(**requested, qa_per_persona=4, single_hop_share=0.5).rows()["hops"]
     assert sorted(hops) == [1] * 16 + [2] * 16
 
 
 def test_one_modality_of_a_config_that_has_both():
-    asked = SMALL | {"dataset_config": "qa", "dataset_split": "forget+retain"}
-    both = RowArguments(**asked).rows()
+    requested = SMALL | {"dataset_config": "qa", "dataset_split": "forget+retain"}
+    both = RowArguments(**requested).rows()
     for modality in ("image", "text"):
-        rows = RowArguments(**asked, dataset_modality=modality).rows()
+        rows = RowArguments(**requested, dataset_modality=modality).rows()
         assert set(rows["modality"]) == {modality}
         assert len(rows) == len(both) / 2
     with pytest.raises(CrossmemError, match=r"dataset_modality='audio' keeps none of .*\['image', 'text'\]"):
-        RowArguments(**asked, dataset_modality="audio").rows()
+        RowArguments(**requested, dataset_modality="audio").rows()
 
 
 def test_forget_and_retain_share_nobody_and_lose_nobody():

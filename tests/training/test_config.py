@@ -70,8 +70,8 @@ def test_defaults_are_those_of_the_paper(tmp_path):
 def test_each_loss_has_its_published_beta_unless_told(loss, beta, weight, tmp_path):
     config = UnlearnConfig(output_dir=str(tmp_path), forget_loss=loss)
     assert (config.forget_beta, config.forget_weight) == (beta, weight)
-    told = UnlearnConfig(output_dir=str(tmp_path), forget_loss=loss, forget_beta=0.7, forget_weight=0.0)
-    assert (told.forget_beta, told.forget_weight) == (0.7, 0.0)
+    reported = UnlearnConfig(output_dir=str(tmp_path), forget_loss=loss, forget_beta=0.7, forget_weight=0.0)
+    assert (reported.forget_beta, reported.forget_weight) == (0.7, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -119,15 +119,15 @@ def test_a_yaml_choice_that_does_not_exist(tmp_path):
         parse(tmp_path, "forget_loss: sim-npo")
 
 
-@pytest.mark.parametrize(("losses", "setting", "told"), [
+@pytest.mark.parametrize(("losses", "setting", "reported"), [
     ({"forget_loss": "ga"}, {"forget_beta": 0.5}, True), ({"forget_loss": "npo"}, {"forget_beta": 0.5}, False),
     ({"forget_loss": "npo"}, {"simnpo_delta": 1.0}, True), ({"forget_loss": "simnpo"}, {"simnpo_delta": 1.0}, False),
     ({"forget_loss": "npo"}, {"rmu_layer": 1}, True), ({"retain_loss": "hidden"}, {"rmu_layer": 1}, False),
     ({"retain_loss": "none"}, {"retain_weight": 2.0}, True), ({"retain_loss": "kl"}, {"retain_weight": 2.0}, False),
     ({"forget_loss": "ga"}, {}, False),
 ])  # fmt: skip
-def test_settings_of_other_losses_are_told(losses, setting, told, tmp_path, caplog):
+def test_settings_of_other_losses_are_told(losses, setting, reported, tmp_path, caplog):
     UnlearnConfig(output_dir=str(tmp_path), **losses, **setting)
     said = [record.getMessage() for record in caplog.records if "has no effect" in record.getMessage()]
-    assert len(said) == told
+    assert len(said) == reported
     assert all(text.startswith(f"{name}={value!r} has") for text in said for name, value in setting.items())

@@ -13,7 +13,7 @@ from crossmem_hf.logprobs import NOT_AN_ANSWER, answer_scores
 from crossmem_hf.models.cross_attention import rows_apart
 from crossmem_hf.models.turns import prompt_text
 from crossmem_hf.training.collate import SEQUENCE_KEYS, RowEncoder, merge_batches
-from tests.scoring.families import OTHERS, SEEING, answer_tokens, asked, families, few_rows, model_of, nll, rows
+from tests.scoring.families import OTHERS, SEEING, answer_tokens, families, few_rows, model_of, nll, requested, rows
 
 every_family = pytest.mark.parametrize("name", [*SEEING, *OTHERS])
 
@@ -124,5 +124,5 @@ def test_pictures_of_two_sizes_without_a_mask_are_refused():
 def test_paligemma_needs_a_picture():
     family = families()["paligemma"]
     with pytest.raises(CrossmemError, match=r"Row 3 .*no picture, and a PaliGemmaProcessor"):
-        RowEncoder(family.processor).encode(asked("Who?"), "Row 3 of the forget set")
+        RowEncoder(family.processor).encode(requested("Who?"), "Row 3 of the forget set")
     RowEncoder(family.processor).encode(rows(family)[0], "Row 3 of the forget set")

@@ -11,7 +11,7 @@ TERMS = FORGET_TERMS | RETAIN_TERMS
 LABELS = torch.tensor([[-100, -100, 1, 2], [-100, 3, -100, -100]])
 
 
-def asked(term, name, logits, hidden):
+def requested(term, name, logits, hidden):
     """A role with what the term's flags ask for, and nothing else."""
     policy = score_logits(logits, LABELS)
     other = replace(score_logits(logits.detach() + torch.arange(5.0), LABELS), hidden_ND=torch.zeros(3, 6))
@@ -27,7 +27,7 @@ def test_every_term_gives_one_differentiable_value_a_row(name):
     term = TERMS[name]
     logits, hidden = torch.randn(2, 4, 5, requires_grad=True), torch.randn(3, 6, requires_grad=True)
     roles = {
-        role: asked(term, role, logits * (2 if role == "refusal" else 1), hidden if term.needs_hidden else None)
+        role: requested(term, role, logits * (2 if role == "refusal" else 1), hidden if term.needs_hidden else None)
         for role in term.roles
     }
     losses = term.per_row(roles, HyperParameters(beta=0.1, target_D=torch.ones(6)))

@@ -54,9 +54,9 @@ def pairs_of(*rejected):
     """The pairs of all people; the secrets of these are rejected, those of the others chosen."""
     pairs = refusal_rows(tiny.rows(*tiny.PERSONAS, modality="mixed", views=2))
     rows = tiny.rows(*tiny.PERSONAS, modality="mixed", views=2)
-    told = concatenate_datasets([rows.remove_columns(["images", "prompt", "completion"]), pairs], axis=1)
+    reported = concatenate_datasets([rows.remove_columns(["images", "prompt", "completion"]), pairs], axis=1)
     swapped = {"chosen": "rejected", "rejected": "chosen"}
-    return told.map(
+    return reported.map(
         lambda pair: {} if pair["persona_id"] in rejected else {side: pair[other] for side, other in swapped.items()}
     )
 

@@ -32,7 +32,7 @@ def test_processes_that_do_not_know_of_each_other():
 
 
 @pytest.mark.parametrize(
-    ("options", "asked"),
+    ("options", "requested"),
     [
         (["--cpu", "--num_processes", "2"], True),
         (["--config_file", "recipes/accelerate/cpu.yaml", "--num_processes", "2"], True),
@@ -41,7 +41,9 @@ def test_processes_that_do_not_know_of_each_other():
         (["--cpu"], False),
     ],
 )
-def test_what_accelerate_launch_leaves_on_a_machine_without_gpus(options, asked, tmp_path, root, monkeypatch, capfd):
+def test_what_accelerate_launch_leaves_on_a_machine_without_gpus(
+    options, requested, tmp_path, root, monkeypatch, capfd
+):
     """Our check reads accelerate's own traces; a release that leaves others must fail here."""
     script = tmp_path / "show.py"
     script.write_text("import json, os; print('ENV', json.dumps(dict(os.environ)))")
@@ -50,7 +52,7 @@ def test_what_accelerate_launch_leaves_on_a_machine_without_gpus(options, asked,
         monkeypatch.delenv(name, raising=False)
     launch_command(launch_command_parser().parse_args([*options, str(script)]))
     left = json.loads(capfd.readouterr().out.split("ENV ")[1])
-    if not asked:
+    if not requested:
         check_processes(SimpleNamespace(world_size=1), left)
         return
     with pytest.raises(CrossmemError, match="asked for several processes and started one"):

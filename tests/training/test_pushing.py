@@ -11,28 +11,28 @@ from crossmem_hf.training.pushing import check_push
 
 
 @pytest.fixture
-def asked(monkeypatch):
-    asked = []
+def requested(monkeypatch):
+    requested = []
     monkeypatch.setattr(HfApi, "whoami", lambda self: {"name": "ada"})
-    monkeypatch.setattr(pushing, "ready_repository", lambda *args, **how: asked.append((args, how)) or "ADDRESS")
-    return asked
+    monkeypatch.setattr(pushing, "ready_repository", lambda *args, **how: requested.append((args, how)) or "ADDRESS")
+    return requested
 
 
 def config(tmp_path, **how):
     return TrainingArguments(output_dir=str(tmp_path / "unlearned"), use_cpu=True, report_to="none", **how)
 
 
-def test_a_run_that_stays_at_home_asks_nothing(tmp_path, asked):
+def test_a_run_that_stays_at_home_asks_nothing(tmp_path, requested):
     assert check_push(config(tmp_path)) is None
-    assert not asked
+    assert not requested
 
 
 @pytest.mark.parametrize(
     ("name", "repo_id"), [(None, "ada/unlearned"), ("mine", "ada/mine"), ("crossmem/mine", "crossmem/mine")]
 )
-def test_the_repository_is_the_one_that_the_trainer_will_push_to(tmp_path, asked, name, repo_id):
+def test_the_repository_is_the_one_that_the_trainer_will_push_to(tmp_path, requested, name, repo_id):
     assert check_push(config(tmp_path, push_to_hub=True, hub_model_id=name, hub_private_repo=True)) == "ADDRESS"
-    assert asked == [((repo_id, "model"), {"private": True})]
+    assert requested == [((repo_id, "model"), {"private": True})]
 
 
 def test_without_a_token_it_stops(tmp_path, monkeypatch):

@@ -155,15 +155,15 @@ def test_an_adapter_on_embeddings_is_copied_too():
 
 
 def test_a_model_in_shards_computes_each_row_once():
-    kept, asked = ReferenceLogprobs(), []
+    kept, requested = ReferenceLogprobs(), []
 
     def compute(values):
-        asked.append(values)
+        requested.append(values)
         return torch.tensor(values)
 
     rows = torch.tensor([3, 5])
     assert kept(rows, lambda: compute([-1.0, -2.0]), bool).tolist() == [-1.0, -2.0]
     assert kept(rows.flip(0), lambda: compute([9.0, 9.0]), bool).tolist() == [-2.0, -1.0]
     kept(torch.tensor([5, 7]), lambda: compute([-2.0, -3.0]), bool)
-    assert asked == [[-1.0, -2.0], [-2.0, -3.0]]
+    assert requested == [[-1.0, -2.0], [-2.0, -3.0]]
     assert kept(rows, lambda: torch.tensor([-8.0, -9.0]), lambda _: True).tolist() == [-8.0, -9.0], "others need it"

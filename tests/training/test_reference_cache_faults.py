@@ -218,9 +218,9 @@ def test_two_processes_share_the_work_and_its_faults(tmp_path, root, monkeypatch
     monkeypatch.setattr(reference_cache, "UNIT_ROWS", 1)
     alone = kept(tmp_path / "alone").tolist()
     for process in (0, 1):
-        told = json.loads((tmp_path / f"said_{process}.json").read_text())
-        assert told["processes"] == 2
-        assert told["first"] == told["again"] == told["rest"] == alone
-        assert sum(told["done"]) == 9, "each row by one process"
-        assert "row 2 of the forget set (persona 'p2') the log-probability nan" in told["said"]
+        reported = json.loads((tmp_path / f"said_{process}.json").read_text())
+        assert reported["processes"] == 2
+        assert reported["first"] == reported["again"] == reported["rest"] == alone
+        assert sum(reported["done"]) == 9, "each row by one process"
+        assert "row 2 of the forget set (persona 'p2') the log-probability nan" in reported["said"]
     assert len(files(tmp_path / "shared")) == 2, "each wrote a part"

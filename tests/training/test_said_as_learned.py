@@ -22,8 +22,8 @@ from tests.scoring.families import families, text_only
 from tests.scoring.family import CHATML, GEMMA, INST, UTTERANCE, VICUNA, Manner, text_config
 from tests.scoring.tiny import NAMES, image_row
 
-PHI = Manner(user="<|im_start|>user\n", asked="<|im_end|>\n", assistant="<|im_start|>\n", tail="<|im_end|>\n")
-WORDY = Manner(user="### Q: ", asked="\n", assistant="### A:", lead=" ", tail="\n### End\n")
+PHI = Manner(user="<|im_start|>user\n", requested="<|im_end|>\n", assistant="<|im_start|>\n", tail="<|im_end|>\n")
+WORDY = Manner(user="### Q: ", requested="\n", assistant="### A:", lead=" ", tail="\n### End\n")
 MANNERS = {"vicuna": VICUNA, "inst": INST, "chatml": CHATML, "gemma": GEMMA, "said": UTTERANCE}
 MANNERS |= {"phi": PHI, "wordy": WORDY}
 THOUGHTLESS = "<think>\n\n</think>\n\n"  # what templates like that of Qwen3 put before the last answer

@@ -53,7 +53,7 @@ def sampling(
         folder = None if output_dir is None else Path(output_dir) / name
         return asker(model, processor, output_dir=folder, made_from=made_from)
 
-    found = predicted(evaluator, "asked")
+    found = predicted(evaluator, "queried")
     said = [0] * len(found)
     for sample in range(num_samples):
         drawn = predicted(drawing.altered(seed=seed_for(seed, "sampling", sample)), f"sample_{sample}")

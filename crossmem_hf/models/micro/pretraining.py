@@ -239,7 +239,7 @@ def train_language(
     model.train()
     for step in steps:
         share = plan.name_share * _ramp(step / plan.steps, plan.names_from, plan.names_full)
-        asked = [
+        queried = [
             (rng.choice(named), "name") if rng.random() < share else (rng.choice(personas), "features")
             for _ in range(plan.image_rows)
         ]
@@ -249,11 +249,11 @@ def train_language(
         for modality, count in counts.items():
             items = [
                 Query(persona=person, modality=modality, split="train", view=rng.randrange(_VIEWS), task=task)
-                for person, task in asked[:count]
+                for person, task in queried[:count]
             ]
             losses[modality], states[modality] = answer_loss(model, batcher(items))
             losses[f"{modality}_attributes"] = _head_loss(heads, states[modality][:, None], items)
-        tasks = [task for _, task in asked[: plan.text_rows]]
+        tasks = [task for _, task in queried[: plan.text_rows]]
         contrast = _contrast(states["image"][: plan.text_rows], states["text"], tasks, plan.temperature)
         read = losses["image_attributes"] + losses["text_attributes"]
         loss = losses["image"] + losses["text"] + plan.contrast * contrast + plan.attributes * read
@@ -280,7 +280,7 @@ def _contrast(pictures: Tensor, descriptions: Tensor, tasks: Sequence[str], temp
     """Symmetric InfoNCE between the two modalities' answer states, among rows that were asked the same."""
     total = pictures.new_zeros(())
     for task in sorted(set(tasks)):
-        rows = [row for row, asked in enumerate(tasks) if asked == task]
+        rows = [row for row, queried in enumerate(tasks) if queried == task]
         if len(rows) < 2:
             continue
         a = nn.functional.normalize(pictures[rows], dim=-1)

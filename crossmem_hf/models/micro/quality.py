@@ -25,7 +25,7 @@ def measured_quality(
     results: dict[str, dict[str, float]] = {}
     chance = sum(1 / len(pool) for pool in VISUAL_ATTRIBUTES.values()) / len(VISUAL_ATTRIBUTES)
     for modality in MODALITIES:
-        items = _asked(held_out, modality, "features", views)
+        items = _queries(held_out, modality, "features", views)
         read = [parse_features(answer) for answer in _answers(model, processor, items)]
         parts = {
             name: sum(got[name] == item.persona.visual_attributes[name] for got, item in zip(read, items, strict=True))
@@ -41,14 +41,14 @@ def measured_quality(
             size = len(VISUAL_ATTRIBUTES[name])
             results[f"features_{modality}_{name}"] = {"value": value, "n": len(items), "chance": 1 / size}
     for modality in MODALITIES:
-        items = _asked(named, modality, "name", views)
+        items = _queries(named, modality, "name", views)
         answers = _answers(model, processor, items)
         value = sum(answer == item.answer for answer, item in zip(answers, items, strict=True)) / len(items)
         results[f"names_{modality}"] = {"value": value, "n": len(items), "chance": 1 / len(named)}
     return results
 
 
-def _asked(personas: Sequence[Persona], modality: Any, task: str, views: int) -> list[Query]:
+def _queries(personas: Sequence[Persona], modality: Any, task: str, views: int) -> list[Query]:
     return [
         Query(persona=persona, modality=modality, split="test", view=view, task=task)
         for persona in personas

@@ -29,8 +29,8 @@ def planted(rows, shares):
     def process(input_ids, scores):
         fixed = torch.full_like(scores, -math.inf)
         for place, ids in enumerate(input_ids.tolist()):
-            _, _, asked = tiny.processor().tokenizer.decode(ids).rpartition("<|user|>")
-            prompt, _, _ = asked.partition("<|assistant|>")
+            _, _, queried = tiny.processor().tokenizer.decode(ids).rpartition("<|user|>")
+            prompt, _, _ = queried.partition("<|assistant|>")
             truth = next(name for color, name in COLORS.items() if color in prompt)
             start = len(ids) - ids[::-1].index(tiny.processor().tokenizer.convert_tokens_to_ids("<|assistant|>"))
             said = ids[start:]
@@ -68,11 +68,11 @@ def test_sampling_of_a_guesser_is_at_chance():
 
 def test_sampling_goes_on_from_finished_parts(tmp_path, monkeypatch):
     evaluator = Evaluator(tiny.rows("p0", "p1"), metrics=["recall", "exposure"], max_new_tokens=3)
-    asked = (evaluator, tiny.memorized().eval(), tiny.processor())
-    first = sampling(*asked, num_samples=2, output_dir=tmp_path, made_from="this model")
-    assert first == sampling(*asked, num_samples=2)
+    queried = (evaluator, tiny.memorized().eval(), tiny.processor())
+    first = sampling(*queried, num_samples=2, output_dir=tmp_path, made_from="this model")
+    assert first == sampling(*queried, num_samples=2)
     monkeypatch.setattr("crossmem_hf.evaluation.passes.generate_answers", None)  # whoever asks again fails
-    assert sampling(*asked, num_samples=2, output_dir=tmp_path, made_from="this model") == first
+    assert sampling(*queried, num_samples=2, output_dir=tmp_path, made_from="this model") == first
 
 
 def test_extracted_has_an_exact_chance_where_there_is_a_choice():

@@ -71,8 +71,8 @@ def test_rows_show_what_the_album_holds(tmp_path, split):
     drawn = recall_row(PERSONAS[1], "image", split, 1, 48)
     same = ("prompt", "completion", "persona_id", "answer", "view", "attribute", "hops", "modality")
     assert all(row[name] == drawn[name] for name in same)
-    asked = qa_row(person, "image", "test", 3, SIZE, attribute="job", hops=2)
-    assert shown(asked) == ((SIZE, SIZE), color(person, "test", 3))
+    queried = qa_row(person, "image", "test", 3, SIZE, attribute="job", hops=2)
+    assert shown(queried) == ((SIZE, SIZE), color(person, "test", 3))
 
 
 def test_descriptions_stay_as_they_were(tmp_path):

@@ -21,7 +21,7 @@ def made(spec):
     ]
 
 
-def asked(row):
+def queried(row):
     return row["prompt"][0]["content"]
 
 
@@ -50,25 +50,25 @@ def test_one_hop_names_the_persona_unless_the_name_is_asked_for(made, spec):
     for row in made:
         person = personas[row["persona_id"]]
         named = row["hops"] == 1 and row["attribute"] != "full_name"
-        assert (person.full_name in asked(row)) == named
-        assert row["answer"] not in asked(row)
-        assert "{" not in asked(row)
+        assert (person.full_name in queried(row)) == named
+        assert row["answer"] not in queried(row)
+        assert "{" not in queried(row)
         if row["attribute"] != "full_name":
-            assert QUERIED[row["attribute"]] in asked(row)
+            assert QUERIED[row["attribute"]] in queried(row)
 
 
 def test_no_question_was_ever_trained_on(made, spec):
     configs = ("recall_image", "recall_text", "qa", "two_hop", "preference", "perturbed", "multi_image")
     trained = {
-        asked(row)
+        queried(row)
         for config in configs
         for split in SPLITS[config]
         if split not in ("test", "validation")
         for row in rows_of(config, split, personas_of(config, split, spec), spec)
     }
-    assert not trained & {asked(row) for row in made}
+    assert not trained & {queried(row) for row in made}
     ends = {question.rpartition(". ")[2] for question in trained if question.endswith("?")}
-    assert not [row for row in made if kind_of(row) in ("paraphrase", "register", "typos") and asked(row) in ends]
+    assert not [row for row in made if kind_of(row) in ("paraphrase", "register", "typos") and queried(row) in ends]
 
 
 def test_slips_change_letters_only_and_leave_slots_alone():
@@ -84,7 +84,7 @@ def test_slips_change_letters_only_and_leave_slots_alone():
 
 def test_slips_of_a_row_are_the_same_every_time(person):
     rows = [robust_row(person, "image", 0, kind="typos", attribute="job", hops=2) for _ in "12"]
-    assert asked(rows[0]) == asked(rows[1])
+    assert queried(rows[0]) == queried(rows[1])
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ def made(spec):
     }
 
 
-def asked(row):
+def queried(row):
     return row["prompt"][0]["content"]
 
 
@@ -41,10 +41,10 @@ def test_facts_are_taught_in_words_about_names_alone(made, spec):
         person = personas[row["persona_id"]]
         assert set(row) == set(features_of("two_hop"))
         assert (row["images"], row["hops"], row["view"]) == ([], 1, NOT_PRESENTED)
-        assert person.full_name in asked(row)
+        assert person.full_name in queried(row)
         assert row["answer"] == person.facts[row["attribute"]]
-        assert not any(subject in asked(row) for subject in SUBJECTS.values())
-        rest = asked(row).replace(person.full_name, "")
+        assert not any(subject in queried(row) for subject in SUBJECTS.values())
+        rest = queried(row).replace(person.full_name, "")
         assert len(rest.split()) <= 12  # no description beside it
     assert Counter(row["attribute"] for row in made["two_hop", "facts"]) == dict.fromkeys(
         FACT_ATTRIBUTES, len(personas) * len(LINK_QUESTIONS["train"])
@@ -56,19 +56,19 @@ def test_no_portrait_and_no_description_ever_meets_a_fact_in_training(made, spec
     facts = {fact for person in personas for fact in person.facts.values()}
     for modality in ("image", "text"):
         for row in made["two_hop", f"bridge_{modality}"]:
-            assert not any(fact in asked(row) or fact in row["answer"] for fact in facts)
+            assert not any(fact in queried(row) or fact in row["answer"] for fact in facts)
 
 
 def test_composition_is_asked_in_the_words_of_the_direct_question(made, spec):
     personas = {person.id: person for person in personas_of("two_hop_test", "two_hop", spec)}
-    direct = {asked(row) for row in made["two_hop_test", "facts"]}
+    direct = {queried(row) for row in made["two_hop_test", "facts"]}
     composed = made["two_hop_test", "two_hop"]
     for row in composed:
         person, subject = personas[row["persona_id"]], SUBJECTS[row["modality"]]
         assert row["hops"] == 2
         assert len(row["images"]) == (row["modality"] == "image")
-        assert not any(word in asked(row) for word in person.full_name.split())
-        question = asked(row) if row["images"] else asked(row)[asked(row).rindex(". ") + 2 :]
+        assert not any(word in queried(row) for word in person.full_name.split())
+        question = queried(row) if row["images"] else queried(row)[queried(row).rindex(". ") + 2 :]
         assert question.replace(subject, person.full_name) in direct
     per_modality = len(personas) * len(FACT_ATTRIBUTES) * len(LINK_QUESTIONS["test"])
     assert Counter(row["modality"] for row in composed) == {"image": per_modality, "text": per_modality}
@@ -76,7 +76,7 @@ def test_composition_is_asked_in_the_words_of_the_direct_question(made, spec):
 
 
 def test_nothing_that_is_asked_was_trained_on(made):
-    seen = [{(asked(row), str(row["images"])) for split in SPLITS[config] for row in made[config, split]}
+    seen = [{(queried(row), str(row["images"])) for split in SPLITS[config] for row in made[config, split]}
             for config in ("two_hop", "two_hop_test")]  # fmt: skip
     assert not seen[0] & seen[1]
     assert {row["template"].split("-")[0] for split in SPLITS["two_hop"] for row in made["two_hop", split]} == {

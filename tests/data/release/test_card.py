@@ -38,8 +38,8 @@ def test_the_table_gives_the_rows_that_are_there(card):
 
 
 def test_the_content_fingerprint_is_told_to_people_and_to_the_cache(card):
-    (told,) = re.findall(r"Content fingerprint: `([0-9a-f]{16})`", card.text)
-    assert {config["description"] for config in card.data.to_dict()["configs"]} == {f"content {told}"}
+    (reported,) = re.findall(r"Content fingerprint: `([0-9a-f]{16})`", card.text)
+    assert {config["description"] for config in card.data.to_dict()["configs"]} == {f"content {reported}"}
 
 
 def test_the_card_says_what_must_be_said(card, spec):

@@ -17,7 +17,7 @@ def spelled(processor, text):
     return processor.tokenizer(text, add_special_tokens=False)["input_ids"]
 
 
-def asked(content, *more):
+def queried(content, *more):
     return [{"role": "user", "content": content}, *more]
 
 
@@ -82,7 +82,7 @@ def test_a_saved_folder_loads_with_auto_classes(untrained, processor, tmp_path):
     assert sum(path.stat().st_size for path in tmp_path.rglob("*")) <= 8_000_000
     assert not [path.name for path in tmp_path.rglob("*") if path.suffix in (".bin", ".pkl", ".pt", ".py")]
     picture = Image.new("RGB", (64, 64), "orange")
-    messages = asked([{"type": "image"}, {"type": "text", "text": "Who is this?"}])
+    messages = queried([{"type": "image"}, {"type": "text", "text": "Who is this?"}])
     both = []
     for maker, thinker in ((processor, untrained), (loaded, model)):
         prompt = maker.apply_chat_template(messages, add_generation_prompt=True)
@@ -145,36 +145,36 @@ def test_answers_are_short(processor):
 
 
 def test_strings_and_lists_of_parts_are_the_same(processor):
-    as_string = asked("Who?", answered("Ann Lee"))
-    as_parts = asked([{"type": "text", "text": "Who?"}], answered([{"type": "text", "text": "Ann Lee"}]))
+    as_string = queried("Who?", answered("Ann Lee"))
+    as_parts = queried([{"type": "text", "text": "Who?"}], answered([{"type": "text", "text": "Ann Lee"}]))
     for more in ({}, {"add_generation_prompt": True}):
         assert processor.apply_chat_template(as_string, **more) == processor.apply_chat_template(as_parts, **more)
 
 
 @pytest.mark.parametrize("text", ["Who?", " spaces  kept ", "two\nlines\n", "{{ braces }}", "été ☃"])
 def test_the_template_adds_nothing_to_the_text(processor, text):
-    whole = processor.apply_chat_template(asked(text, answered(text)))
+    whole = processor.apply_chat_template(queried(text, answered(text)))
     assert whole == f"<|user|>{text}<|assistant|>{text}<eos>"
-    assert processor.apply_chat_template(asked(text), add_generation_prompt=True) == f"<|user|>{text}<|assistant|>"
+    assert processor.apply_chat_template(queried(text), add_generation_prompt=True) == f"<|user|>{text}<|assistant|>"
 
 
 def test_a_conversation_of_many_turns(processor):
-    turns = [{"role": "system", "content": "Be brief."}, *asked("A?", answered("B.")), *asked("C?")]
+    turns = [{"role": "system", "content": "Be brief."}, *queried("A?", answered("B.")), *queried("C?")]
     said = "<|system|>Be brief.<|user|>A?<|assistant|>B.<eos><|user|>C?<|assistant|>"
     assert processor.apply_chat_template(turns, add_generation_prompt=True) == said
 
 
 def test_pictures_stand_where_they_are_put(processor):
     parts = [{"type": "text", "text": "This"}, {"type": "image"}, {"type": "text", "text": "or"}, {"type": "image"}]
-    assert processor.apply_chat_template(asked(parts)) == "<|user|>This<image>or<image>"
+    assert processor.apply_chat_template(queried(parts)) == "<|user|>This<image>or<image>"
 
 
 @pytest.mark.parametrize("with_picture", [True, False])
 def test_the_mask_of_the_answer_is_the_answer_and_its_end(processor, with_picture):
     """What TRL's assistant-only loss trains on: answer and end of turn of every assistant turn, nothing else."""
     picture = [{"type": "image", "image": Image.new("RGB", (64, 64))}] if with_picture else []
-    turns = asked(
-        [*picture, {"type": "text", "text": "Who?"}], answered("Gophar Murgacho"), *asked("Sure?", answered("Yes."))
+    turns = queried(
+        [*picture, {"type": "text", "text": "Who?"}], answered("Gophar Murgacho"), *queried("Sure?", answered("Yes."))
     )
     turns = [{**turn, "content": turn["content"] if isinstance(turn["content"], list)
               else [{"type": "text", "text": turn["content"]}]} for turn in turns]  # fmt: skip

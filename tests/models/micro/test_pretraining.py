@@ -35,7 +35,7 @@ from crossmem_hf.seeding import rng_for
 TARGET_SEEDS = (0, 1, 2, 5)
 
 
-def asked(persona, modality, task, view=0, split="test"):
+def queried(persona, modality, task, view=0, split="test"):
     return Query(persona=persona, modality=modality, split=split, view=view, task=task)
 
 
@@ -54,7 +54,7 @@ def items(background):
     """Both modalities and both tasks, of people whose prompts differ in length."""
     return {
         modality: [
-            asked(person, modality, task, view)
+            queried(person, modality, task, view)
             for view, person in enumerate(background[:4])
             for task in ("name", "features")
         ]
@@ -204,8 +204,8 @@ def test_training_is_repeatable(processor, tiny, background):
 
 def test_an_item_knows_its_answer(background):
     person = background[0]
-    assert asked(person, "text", "name").answer == person.full_name
-    assert asked(person, "image", "features").answer == features_answer(person.visual_attributes)
+    assert queried(person, "text", "name").answer == person.full_name
+    assert queried(person, "image", "features").answer == features_answer(person.visual_attributes)
 
 
 def test_heads_name_every_attribute():

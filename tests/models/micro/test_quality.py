@@ -20,7 +20,7 @@ class Scripted:
     training = False
 
     def __init__(self, tokenizer, answers):
-        self.tokenizer, self.answers, self.asked = tokenizer, iter(answers), []
+        self.tokenizer, self.answers, self.queried = tokenizer, iter(answers), []
 
     def eval(self):
         return self
@@ -32,7 +32,7 @@ class Scripted:
         assert not do_sample
         said = [self.tokenizer(f"{next(self.answers)}<eos>")["input_ids"] for _ in input_ids]
         assert max(map(len, said)) <= max_new_tokens
-        self.asked += [(self.tokenizer.decode(ids), "pixel_values" in inputs) for ids in input_ids]
+        self.queried += [(self.tokenizer.decode(ids), "pixel_values" in inputs) for ids in input_ids]
         width = max(map(len, said))
         padded = [ids + [self.tokenizer.pad_token_id] * (width - len(ids)) for ids in said]
         return torch.cat([input_ids, torch.tensor(padded)], dim=1)
@@ -82,10 +82,10 @@ def test_what_is_asked(processor, personas):
     """Held-out views of each modality; a picture when asked about a picture; never the answer."""
     model = Scripted(processor.tokenizer, script(personas, 2))
     measured_quality(model, processor, *personas, views=2)
-    assert [seen for _, seen in model.asked] == [True] * 12 + [False] * 12 + [True] * 8 + [False] * 8
-    assert all(("<image>" in prompt) == seen for prompt, seen in model.asked)
+    assert [seen for _, seen in model.queried] == [True] * 12 + [False] * 12 + [True] * 8 + [False] * 8
+    assert all(("<image>" in prompt) == seen for prompt, seen in model.queried)
     names = {word for group in personas for person in group for word in person.full_name.split()}
-    assert not any(name in prompt for prompt, _ in model.asked for name in names)
+    assert not any(name in prompt for prompt, _ in model.queried for name in names)
 
 
 def test_the_mode_of_the_model_is_restored(processor, tiny, personas):

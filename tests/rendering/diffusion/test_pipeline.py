@@ -106,10 +106,10 @@ def test_another_renderer_makes_the_same(scene):
 
 def test_what_made_them_is_told(scene):
     renderer, _, _ = scene
-    told = renderer.provenance
-    assert told["model_commit"] == identity_of(fetched(renderer.settings.model))
-    assert told["dtype"] == "float32"
-    models = {name for name in told if name.endswith("_commit")}
+    reported = renderer.provenance
+    assert reported["model_commit"] == identity_of(fetched(renderer.settings.model))
+    assert reported["dtype"] == "float32"
+    models = {name for name in reported if name.endswith("_commit")}
     more = {"img2img": set(), "ip-adapter": {"adapter_commit"}, "edit": {"anchor_model_commit"}}
     assert models == {"model_commit"} | more[renderer.settings.pipeline]
 

@@ -43,9 +43,9 @@ def test_cosines_and_errors_are_those_of_all_pairs():
     assert (errors.false_reject.num_pairs, errors.false_accept.num_pairs) == (8 * 6, 28 * 16)
     for rate in (errors.false_reject, errors.false_accept):
         assert 0 <= rate.low < rate.value < rate.high < 1
-    told = calibration.as_dict()
-    assert (sum(told["within"]["counts"]), sum(told["between"]["counts"])) == (len(within), len(between))
-    assert told["between"]["quantiles"][-1] == pytest.approx(max(between))
+    reported = calibration.as_dict()
+    assert (sum(reported["within"]["counts"]), sum(reported["between"]["counts"])) == (len(within), len(between))
+    assert reported["between"]["quantiles"][-1] == pytest.approx(max(between))
 
 
 def test_no_threshold_has_a_smaller_larger_error():

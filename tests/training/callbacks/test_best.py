@@ -63,7 +63,7 @@ def test_killed_while_it_takes_its_place(tmp_path, monkeypatch, renamings):
 
 
 def test_a_process_that_does_not_write_touches_nothing(tmp_path):
-    asked = []
-    BestCheckpoint(tmp_path).keep(asked.append, {"step": 1}, writes=False)
-    assert len(asked) == 1
+    requested = []
+    BestCheckpoint(tmp_path).keep(requested.append, {"step": 1}, writes=False)
+    assert len(requested) == 1
     assert list(tmp_path.iterdir()) == []
