@@ -54,6 +54,7 @@ def test_every_metric_becomes_a_space_with_the_bytes_of_its_folder(hub, log_in):
     assert hub.count("commit", status=200) == commits
 
 
+@pytest.mark.slow
 def test_evaluate_loads_what_was_published(hub, log_in, clients):
     publish_metrics(["exposure"])
     *found, wanted = clients.python(LOAD)

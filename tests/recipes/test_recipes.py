@@ -174,7 +174,7 @@ def die_at(monkeypatch, step):
     monkeypatch.setattr(Trainer, "_save_rng_state", half_written)
 
 
-@pytest.mark.parametrize("name", ["sft", "unlearn", "unlearn_dpo"])
+@pytest.mark.parametrize("name", ["sft", pytest.param("unlearn", marks=pytest.mark.slow), "unlearn_dpo"])
 def test_a_killed_recipe_goes_on_as_if_nothing_had_been(name, learned, tmp_path, monkeypatch):
     start = [] if name == "sft" else ["--adapter_name_or_path", learned, *START]
     options = [*SMALL, *QUIET, *start, *SAVING, "--lora_dropout", "0.1"]

@@ -98,11 +98,17 @@ def check_resumed(folder, point, step, uninterrupted):
     assert not list(folder.glob("**/.saving-*"))
 
 
+@pytest.fixture(scope="module")
+def once(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("finished")
+    killed.run(folder, max_steps=4)
+    return folder
+
+
 @pytest.fixture
-def finished(tmp_path):
+def finished(once, tmp_path):
     """A run with complete checkpoints of steps 2 and 4."""
-    killed.run(tmp_path, max_steps=4)
-    return tmp_path
+    return shutil.copytree(once, tmp_path, dirs_exist_ok=True)
 
 
 def config(folder, resume=None):
