@@ -158,6 +158,7 @@ def command(root, *words, launch=()):
     )
 
 
+@pytest.mark.slow  # two launches; that two processes share work is tested in runs too
 def test_two_processes_give_the_bytes_of_one(scored, tmp_path, root):
     folder, _, shown = scored
     launch = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
