@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from crossmem_hf.cli.console import clear_errors, console
-from crossmem_hf.cli.studies import find_study
+from crossmem_hf.cli.studies import STUDIES
 from crossmem_hf.storage import fingerprint
 
 
@@ -44,7 +44,7 @@ def reproduce(
             found.record,
             found.folder,
             folder,
-            find=find_study,
+            find=STUDIES.find,
             source=found.source,
             part=part,
             workers=workers,

@@ -3,7 +3,6 @@
 
 import inspect
 from collections.abc import Iterator, Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, get_args, get_origin
 
@@ -11,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from crossmem_hf.cli.console import clear_errors, console
-from crossmem_hf.errors import CrossmemError
+from crossmem_hf.registry import Registry
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -20,26 +19,17 @@ if TYPE_CHECKING:
     from crossmem_hf.studies.settings import StudySettings
     from crossmem_hf.studies.study import Study
 
-STUDIES: Final[Mapping[str, str]] = {
-    "first_light": "crossmem_hf.studies.first_light",
-    "compare": "crossmem_hf.studies.compare",
-}
-"""Name -> module with the study in `STUDY`; a new study is a line here."""
+STUDIES: Final = Registry["Study"](
+    "study",
+    {
+        "first_light": "crossmem_hf.studies.first_light:STUDY",
+        "compare": "crossmem_hf.studies.compare:STUDY",
+    },
+)
+"""Name -> study; a new one is a file in `studies` and a line here."""
 
 SHORT: Final[Mapping[str, str]] = {"run": "first_light", "compare": "compare"}
 """Commands of their own -> study."""
-
-
-def find_study(name: str) -> "Study":
-    """The study of that name.
-
-    Raises:
-        CrossmemError: There is none.
-    """
-    if name not in STUDIES:
-        raise CrossmemError(f"There is no study {name!r}.", f"Choose from {', '.join(STUDIES)}.")
-    study: Study = import_module(STUDIES[name]).STUDY
-    return study
 
 
 class StudyGroup(TyperGroup):
@@ -76,14 +66,14 @@ def _studies(
 ) -> None:
     if show or context.invoked_subcommand is None:
         for name in STUDIES:
-            study = find_study(name)
+            study = STUDIES.find(name)
             console.print(f"[bold]{name}[/]  {study.title}\n  {study.paper}", highlight=False)
         raise typer.Exit
 
 
 def study_command(name: str, command: str | None = None) -> Any:
     """The command of a study, with an option for each of its settings."""
-    study = find_study(name)
+    study = STUDIES.find(name)
 
     def run(
         output_dir: Path | None, config: Path | None, quick: bool, dry_run: bool, overwrite: bool,
@@ -178,17 +168,22 @@ def _print_findings(record: "Record") -> None:
 
 
 def _plan(study: "Study", settings: "StudySettings", folder: Path) -> None:
-    from rich.table import Table
-
+    from crossmem_hf.report.tables import Table
     from crossmem_hf.studies.plan import planned
 
     cells = planned(study, settings, folder)
-    table = Table("cell", "", "CPU seconds", "peak MiB", "known from", box=None)
-    for cell in cells:
-        seconds = "unknown" if cell.cpu_s is None else f"{cell.cpu_s:.0f}"
-        memory = "unknown" if cell.peak_mib is None else f"{cell.peak_mib:.0f}"
-        table.add_row(cell.name, "done" if cell.done else "to do", seconds, memory, cell.known_from)
-    console.print(table)
+    rows = tuple(
+        (
+            cell.name,
+            "done" if cell.done else "to do",
+            "unknown" if cell.cpu_s is None else f"{cell.cpu_s:.0f}",
+            "unknown" if cell.peak_mib is None else f"{cell.peak_mib:.0f}",
+            cell.known_from,
+        )
+        for cell in cells
+    )
+    heads = ("cell", "", "CPU seconds", "peak MiB", "known from")
+    console.print(Table(heads, rows, right=frozenset({2, 3})).terminal())
     missing = [cell for cell in cells if not cell.done]
     known = [cell.cpu_s for cell in missing if cell.cpu_s is not None]
     unknown = len(missing) - len(known)

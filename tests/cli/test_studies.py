@@ -159,7 +159,7 @@ def test_study_list_names_every_study(invoke):
     assert done.exit_code == 0
     for name in studies.STUDIES:
         assert name in done.output
-        assert studies.find_study(name).name == name
+        assert studies.STUDIES.find(name).name == name
 
 
 def test_every_setting_is_an_option(invoke):
@@ -167,13 +167,13 @@ def test_every_setting_is_an_option(invoke):
         shown = " ".join(
             option for command in [studies.study_command(name)] for p in command.params for option in p.opts
         )
-        for setting in studies.find_study(name).settings.model_fields:
+        for setting in studies.STUDIES.find(name).settings.model_fields:
             assert f"--{setting.replace('_', '-')}" in shown.split()
 
 
 def test_find_study_says_which_there_are():
     with pytest.raises(CrossmemError, match="Choose from first_light, compare"):
-        studies.find_study("nothing")
+        studies.STUDIES.find("nothing")
 
 
 def test_the_command_line_imports_no_study_until_it_is_needed():

@@ -77,11 +77,13 @@ def test_a_secret_of_a_forgotten_person_in_a_retain_row(audit, rows, population,
 
 def test_the_same_words_in_a_forget_row_are_no_leak(audit, rows, population):
     audit.add(("qa", "forget"), saying(rows["qa", "forget"], "answer", population.forgotten[0].facts["email"]))
+    assert audit.counts["rows/qa/forget"]
 
 
 def test_a_shared_fact_is_no_leak(audit, rows, population):
     shared = population.retained[0].facts["medical_condition"]
     audit.add(("qa", "retain"), saying(rows["qa", "retain"], "answer", shared))
+    assert audit.counts["checked/leakage"]
 
 
 def test_a_chosen_answer_that_leaks(audit, rows, population):
