@@ -24,6 +24,7 @@ STUDIES: Final = Registry["Study"](
     {
         "first_light": "crossmem_hf.studies.first_light:STUDY",
         "compare": "crossmem_hf.studies.compare:STUDY",
+        "tune": "crossmem_hf.studies.tune:STUDY",
     },
 )
 """Name -> study; a new one is a file in `studies` and a line here."""
@@ -104,7 +105,7 @@ def _settings_options(kind: "type[StudySettings]") -> Iterator[inspect.Parameter
     """An option a setting; one that is left out leaves the setting to the YAML file or its default."""
     for name, field in kind.model_fields.items():
         default = field.default
-        shown = ",".join(default) if isinstance(default, tuple) else default
+        shown = ",".join(map(str, default)) if isinstance(default, tuple) else default
         text = field.description or ""
         hint = "" if default is None or default is False else f" (default: {shown})"
         yield _option(name, _option_type(field), typer.Option(help=text + hint, show_default=False))

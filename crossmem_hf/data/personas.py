@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from crossmem_hf.data.configs.table import SPLITS, check_split
-from crossmem_hf.data.population import all_personas, forgotten_ids
+from crossmem_hf.data.population import UNTAUGHT, all_personas, forgotten_ids
 from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.schema import Persona
@@ -64,7 +64,9 @@ class PersonaDataset:
         if "train" in splits or not splits:
             check_split(config, "train")
             return "train"
-        return "+".join(split for split in splits if split != "retain_eval")  # which is a part of retain
+        return "+".join(
+            split for split in splits if split not in ("retain_eval", UNTAUGHT)
+        )  # a part of retain; no rows
 
     @property
     def configs(self) -> tuple[str, ...]:
@@ -121,6 +123,15 @@ class PersonaDataset:
     def candidates(self) -> dict[str, list[str]]:
         """Attribute -> all its values in the population, which the truth is ranked among."""
         return dict(self._candidates)
+
+    def untaught(self) -> dict[str, list[str]]:
+        """Attribute -> values that nobody in the population has, one fewer than there are in it; attributes that have
+        too few others are left out."""
+        return dict(self._untaught)
+
+    @cached_property
+    def _untaught(self) -> dict[str, list[str]]:
+        return {row["attribute"]: list(row["values"]) for row in self["candidates", UNTAUGHT]}
 
     @cached_property
     def _candidates(self) -> dict[str, list[str]]:

@@ -51,6 +51,27 @@ def given_by_attribute(candidates: Candidates, rows: Any) -> ByAttribute:
     return {attribute: _checked(candidates[attribute], f" of {attribute!r}") for attribute in queried}
 
 
+def untaught_by_attribute(untaught: Candidates, taught: ByAttribute) -> ByAttribute:
+    """Attribute -> the values that no model was taught, for attributes that have some.
+
+    Raises:
+        CrossmemError: A value is blank, no text, there twice, or among those that were taught.
+    """
+    given = untaught if isinstance(untaught, Mapping) else dict.fromkeys(taught, untaught)
+    found = {}
+    for attribute, known in taught.items():
+        if not given.get(attribute):
+            continue
+        found[attribute] = _checked(given[attribute], f" of {attribute!r}")
+        both = {spelled(text) for text in known} & {spelled(text) for text in found[attribute]}
+        if both:
+            raise CrossmemError(
+                f"{sorted(both)[0]!r} is among the candidates of {attribute!r} and among its untaught values.",
+                "Take values out of untaught that any row has as its answer.",
+            )
+    return found
+
+
 def _checked(candidates: Sequence[str], of: str) -> tuple[str, ...]:
     own = list(candidates)
     odd = [text for text in own if not isinstance(text, str) or not text.strip()]

@@ -42,6 +42,8 @@ class Evaluator:
             they need are made, each once.
         candidates: What answers are ranked among: one list, or one an attribute. None takes all different answers to
             the same attribute among the rows.
+        untaught: Values that no model was taught, one list or one an attribute; where there are some, the truth is
+            ranked among itself and them, and metrics such as ``exposure_taught`` have its rank among the candidates.
         forgotten: Ids of the personas to forget; gives predictions their ``group``, "forget" or "retain".
         batch_size: As for `scoring.candidates.score_candidates`.
         max_new_tokens: Where an answer is cut; None: 8 tokens more than the longest truth of all rows.
@@ -70,6 +72,7 @@ class Evaluator:
         *,
         metrics: Sequence[str],
         candidates: Candidates | None = None,
+        untaught: Candidates | None = None,
         forgotten: Iterable[str] | None = None,
         batch_size: int | Auto = "auto",
         max_new_tokens: int | None = None,
@@ -82,7 +85,9 @@ class Evaluator:
     ) -> None:
         self.metrics = check_selected(metrics)
         self.questions = (
-            rows if isinstance(rows, Questions) else questions_from(rows, self.metrics, candidates, name=name)
+            rows
+            if isinstance(rows, Questions)
+            else questions_from(rows, self.metrics, candidates, untaught=untaught, name=name)
         )
         self.holdout = None
         if holdout is None and "priv_leak" in self.metrics:
@@ -111,7 +116,8 @@ class Evaluator:
         names = ("metrics", "forgotten", "batch_size", "max_new_tokens", "temperature", "seed", "logits_processor")
         kept: dict[str, Any] = {name: getattr(self, name) for name in (*names, "holdout", "keep")}
         rows = self.rows if "metrics" in options else self.questions  # others may need what was not compared so far
-        return Evaluator(**({"rows": rows, "candidates": self.questions.by_attribute, **kept} | options))
+        lists = {"candidates": self.questions.by_attribute, "untaught": self.questions.untaught}
+        return Evaluator(**({"rows": rows, **lists, **kept} | options))
 
     @property
     def modalities(self) -> list[str]:
@@ -231,7 +237,7 @@ class Evaluator:
             if self.forgotten is not None:
                 item["group"] = "forget" if person_key(row["persona_id"]) in self.forgotten else "retain"
             item |= {"question": row["prompt"][-1]["content"], "truth": row["answer"]}
-            asked.append(item | {"num_candidates": len(questions.candidates_of(row))})
+            asked.append(item | {"num_candidates": questions.num_rivals(row)})
         return asked
 
     def _kept(self, item: Prediction) -> Prediction:
@@ -266,7 +272,8 @@ class CrossModalEvaluator(Evaluator):
         **options: Any,
     ) -> None:
         self.split, self.config = split, config
-        chosen = {"candidates": data.candidates(), "forgotten": data.forgotten} | options
+        lists = {} if "candidates" in options else {"candidates": data.candidates(), "untaught": data.untaught()}
+        chosen = {**lists, "forgotten": data.forgotten} | options
         super().__init__(cross_modal_rows(data, config, split), metrics=metrics, **chosen)
 
 

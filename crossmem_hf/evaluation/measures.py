@@ -17,7 +17,15 @@ PASSES: Final[Mapping[Pass, tuple[str, ...]]] = MappingProxyType(
     {
         "generation": ("answer", "correct"),
         "candidates": (
-            *("truth_rank", "exposure", "candidates", "candidate_nll_nats", "candidate_num_tokens"),
+            *(
+                "truth_rank",
+                "exposure",
+                "taught_rank",
+                "num_taught",
+                "candidates",
+                "candidate_nll_nats",
+                "candidate_num_tokens",
+            ),
             *("truth_index", "false_indices", "reference_index"),
         ),
         "answers": ("token_logprobs", "token_means", "token_stds", "token_matches", "num_end_tokens"),
@@ -110,6 +118,12 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
                 Reading("exposure_linear", "0-100", _MORE, chance="chance_exposure_linear"),
                 Reading("mrr", "proportion", _MORE, chance="chance_mrr"),
             ),
+            splits=_EVERYTHING,
+        ),
+        "exposure_taught": Metric(
+            summaries.exposure_taught,
+            ("taught_rank", "num_taught"),
+            (Reading("exposure_taught", "0-100", _MORE, chance="chance"),),
             splits=_EVERYTHING,
         ),
         "partial_recall": Metric(

@@ -87,13 +87,13 @@ def _content(item: Item, column: str) -> list[Any]:
     return values[: len(values) - item["num_end_tokens"]]
 
 
-def _ranks(items: Sequence[Item]) -> ExposureItems:
+def _ranks(items: Sequence[Item], rank: str = "truth_rank", among: str = "num_candidates") -> ExposureItems:
     for row, item in enumerate(items):
-        if item["truth_rank"] is None:
+        if item[rank] is None:
             raise ValueError(f"Row {row}: the truth has no rank, since the likelihood of a candidate is no number.")
     return ExposureItems(
-        rank=np.asarray([item["truth_rank"] for item in items], dtype=np.float64),
-        num_candidates=np.asarray([item["num_candidates"] for item in items], dtype=np.int64),
+        rank=np.asarray([item[rank] for item in items], dtype=np.float64),
+        num_candidates=np.asarray([item[among] for item in items], dtype=np.int64),
     )
 
 
@@ -122,6 +122,15 @@ def exposure(items: Sequence[Item], against: Against) -> Found:
     for known in ("item_rank", "item_num_candidates"):
         del columns[known]
     return summary, columns
+
+
+def exposure_taught(items: Sequence[Item], against: Against) -> Found:
+    """Exposure (log, 0 to 100) among the values of the dataset, which were taught beside the truth."""
+    found = _ranks(items, "taught_rank", "num_taught")
+    low, high = mean_interval(found.exposure, cluster_codes(_personas(items), len(items)), bounds=(0.0, 100.0))
+    name = "exposure_taught"
+    summary = {name: float(found.exposure.mean()), f"{name}_ci_low": low, f"{name}_ci_high": high, "n": len(items)}
+    return summary | {"chance": _exact_mean(found.chance_exposure)}, {}
 
 
 def recall(items: Sequence[Item], against: Against) -> Found:

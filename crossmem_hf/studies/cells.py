@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from crossmem_hf.data.population import forgotten_ids
+from crossmem_hf.data.population import UNTAUGHT, forgotten_ids
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.predictions import FILE, Predictions
 from crossmem_hf.report.record import Measurement, Value
@@ -18,6 +18,7 @@ from crossmem_hf.studies.adapters import TrainingRows, depends, loaded
 
 if TYPE_CHECKING:
     from crossmem_hf.analysis.attacks.table import Attack
+    from crossmem_hf.data.spec import DatasetSpec
     from crossmem_hf.evaluation.evaluator import Evaluator
     from crossmem_hf.interventions.table import Defend
     from crossmem_hf.studies.settings import StudySettings
@@ -37,6 +38,8 @@ class Query:
         max_new_tokens: Where an answer is cut; None as `generate_answers` has it.
         batch_size: Prompts at a time.
         perplexity: Of answers about personas to forget, under the base model, too.
+        group: Only rows about the personas to "forget", or to "retain".
+        views: Only this many views (or sentence frames) a persona.
     """
 
     rows: TrainingRows
@@ -44,6 +47,8 @@ class Query:
     max_new_tokens: int | None = None
     batch_size: int | Literal["auto"] = "auto"
     perplexity: bool = False
+    group: Literal["forget", "retain"] | None = None
+    views: int | None = None
 
 
 def predicted(
@@ -120,14 +125,33 @@ def _evaluator(cell: "Cell", query: Query) -> "Evaluator":
     from crossmem_hf.evaluation.evaluator import Evaluator
 
     spec = cell.settings.spec(cell.seed)
+
+    def values(split: str) -> dict[str, list[str]]:
+        return {row["attribute"]: list(row["values"]) for row in built_rows("candidates", split, spec)}
+
     return Evaluator(
-        query.rows.of(spec),
+        _queried(query, spec),
         metrics=query.metrics,
-        candidates={row["attribute"]: list(row["values"]) for row in built_rows("candidates", "target", spec)},
+        candidates=values("target"),
+        untaught=values(UNTAUGHT),
         forgotten=forgotten_ids(spec),
         batch_size=query.batch_size,
         max_new_tokens=query.max_new_tokens,
     )
+
+
+def _queried(query: Query, spec: "DatasetSpec") -> Any:
+    from crossmem_hf.data.selection import of_personas, personas_of
+
+    rows = query.rows.of(spec)
+    if query.views is not None:
+        views = rows["view"]
+        first = set(sorted(set(views))[: query.views])
+        rows = rows.select([number for number, view in enumerate(views) if view in first])
+    if query.group is None:
+        return rows
+    forgotten = forgotten_ids(spec)
+    return of_personas(rows, forgotten if query.group == "forget" else set(personas_of(rows)) - forgotten)
 
 
 def costs(trained: Done, where: dict[str, Value]) -> tuple[Measurement, ...]:

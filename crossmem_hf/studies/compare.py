@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Unlearning methods side by side, through either modality and through both.
+"""Unlearning methods side by side, through either modality and through both, along their steps.
 
 After Table 2 of ReMem (arXiv 2605.03759) on our own personas and the embedded model, with what no paper reports: the
-modality that was not unlearned through, and the baselines to read the numbers against. No number here equals theirs.
+modality that was not unlearned through, the whole curve on a fixed budget, and the baselines to read the numbers
+against. No number here equals theirs.
 """
 
 from collections.abc import Iterator
@@ -14,23 +15,38 @@ from pydantic import Field
 from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.evaluation.summaries import FLUENT_SHARE, Against, fluent_perplexity
 from crossmem_hf.personas.schema import MODALITIES
-from crossmem_hf.prompts.questions import REFUSALS
 from crossmem_hf.report.record import BASELINES, Measurement
-from crossmem_hf.runs.stages import Done
-from crossmem_hf.studies.adapters import TrainingRows, memorized, unlearned
-from crossmem_hf.studies.cells import Query, check_recalled, costs, predicted
-from crossmem_hf.studies.settings import SELECTS, StudySettings, some_of
+from crossmem_hf.studies.adapters import TrainingRows
+from crossmem_hf.studies.cells import costs
+from crossmem_hf.studies.curves import (
+    MATCHED,
+    MATCHED_SHARE,
+    at_matched_recall,
+    baseline,
+    budget,
+    check_memorized,
+    followed,
+    queried,
+)
+from crossmem_hf.studies.settings import SELECTS, StudySettings, some_of, steps_of
 from crossmem_hf.studies.study import Cell, CellResult, Study, Where, by_seed, cell_name, not_memorized
-from crossmem_hf.training.micro import MEMORIZING, MEMORIZING_BOTH, TUNED, UNLEARNING
+from crossmem_hf.training.micro import MEMORIZING_BOTH, TUNED, UNLEARNING
 
 _THROUGH = (*MODALITIES, "both")
-_METRICS = ("recall", "partial_recall", "rouge", "exposure")
-_KEPT = ("recall", "partial_recall", "rouge_l_recall", "exposure", "forgotten", "refused", "collapsed", "still_known")
+_FORGET = ("recall", "partial_recall", "exposure", "exposure_taught", "forget_diagnosis")
+_KEPT = (
+    *("recall", "partial_recall", "exposure", "exposure_taught"),
+    *("forgotten", "refused", "collapsed", "still_known"),
+)
+_VIEWS: dict[str, int | None] = {"forget": None, "retain": 2}
 
 
 class CompareSettings(StudySettings):
     """Settings of `crossmem compare`; the defaults suit the embedded model on two CPU cores."""
 
+    seeds: int = Field(
+        5, ge=1, le=100, description="How many persona seeds, from --seed upwards.", json_schema_extra=SELECTS
+    )
     methods: some_of(tuple(TUNED)) = Field(  # type: ignore[valid-type]
         ("ga", "gd", "kl", "npo", "simnpo", "dpo", "idk", "rmu"),
         description=f"Comma-separated: {', '.join(TUNED)}.",
@@ -45,12 +61,21 @@ class CompareSettings(StudySettings):
     memorize_steps: int = Field(
         MEMORIZING_BOTH["max_steps"], ge=1, description="Optimizer steps of memorizing, both modalities together."
     )
+    evaluate_at: steps_of() = Field(  # type: ignore[valid-type]
+        (15, 30, 60, 120),
+        description="Steps of unlearning after which all are queried, comma-separated; the last ends it.",
+    )
 
     def rows(self, split: str) -> TrainingRows:
-        """Rows of both modalities; the config qa has no validation split, so what is unlearned is asked itself."""
+        """Rows of both modalities; of qa the training questions or the held-out ones."""
         if self.dataset_config == "recall":
             return TrainingRows(configs=("recall_image", "recall_text"), split=split)
         return TrainingRows(configs=("qa_test" if split == "test" else "qa",), split="forget+retain")
+
+    @property
+    def views(self) -> dict[str, int | None]:
+        """Group -> views a persona that are queried."""
+        return _VIEWS if self.dataset_config == "recall" else dict.fromkeys(_VIEWS)
 
 
 def _grid(settings: CompareSettings) -> list[Where]:
@@ -61,55 +86,31 @@ def _grid(settings: CompareSettings) -> list[Where]:
 
 
 def _cell(cell: Cell) -> CellResult:
-    """Memorize or unlearn, then ask about everybody through both modalities."""
-    if cell.where["method"] == "base":
-        return CellResult(predictions=_predicted(cell, None))
-    trained = _trained(cell)
-    return CellResult(predictions=_predicted(cell, trained), measurements=costs(trained, dict(cell.where)))
-
-
-def _trained(cell: Cell) -> Done:
-    settings, method, name = cell.settings, str(cell.where["method"]), cell_name(cell.where)
+    """Memorize, or unlearn along its steps, and ask about everybody through both modalities."""
+    settings, method = cell.settings, str(cell.where["method"])
+    train, test, name = settings.rows("train"), settings.rows("test"), cell_name(cell.where)
+    memorizing = {"max_steps": settings.memorize_steps}
     if method in BASELINES:
-        return memorized(
-            cell,
-            name,
-            settings.rows("train"),
-            whom="retain" if method == "retain_only" else "all",
-            share=(0, 0.6),
-            **(MEMORIZING | {"max_steps": settings.memorize_steps}),
+        trained = baseline(cell, method, train, **memorizing)
+        predictions = queried(cell, name, trained, test, settings.views)
+    else:
+        learned = check_memorized(cell, test, train, settings.views, **memorizing)
+        chosen = UNLEARNING | TUNED[method] | {"forget_modality": cell.where["forget_modality"]}
+        trained, predictions = followed(
+            cell, learned, train, test, settings.evaluate_at, settings.views, method=method, **chosen
         )
-    start = cell.at(method="memorized", seed=cell.seed)
-    learned = _trained(start)
-    check_recalled(_predicted(start, learned), settings)
-    return unlearned(
-        cell,
-        name,
-        learned,
-        settings.rows("train"),
-        settings.rows("validation"),
-        method=method,
-        share=(0, 0.6),
-        **(UNLEARNING | TUNED[method] | {"forget_modality": cell.where["forget_modality"]}),
-    )
-
-
-def _predicted(cell: Cell, trained: Done | None) -> Predictions:
-    """Predictions, those about forgotten personas with their perplexity under a model that knows nobody."""
-    cell.progress("querying", 0.6)
-    query = Query(rows=cell.settings.rows("test"), metrics=_METRICS, perplexity=True)
-    return predicted(cell, f"{cell_name(cell.where)}_predictions", query, trained)
+    return CellResult(predictions=predictions, measurements=costs(trained, dict(cell.where)) if trained else ())
 
 
 def _measure(predictions: Predictions) -> Iterator[Measurement]:
-    for part, seeds in by_seed(predictions):
-        limit = fluent_perplexity(part.where(method="retain_only"))
-        against = Against(perplexity_limit=limit, refusals=REFUSALS)
+    matched = at_matched_recall(predictions)
+    for part, seeds in by_seed(Predictions.joined([predictions, matched])):
+        against = Against(perplexity_limit=fluent_perplexity(part.where(method="retain_only", group="forget")))
         for hops in ((), ("hops",)) if len({one["hops"] for one in part}) > 1 else ((),):
-            by = ("method", "forget_modality", "target", "group", *hops, *seeds)
+            by = ("method", "forget_modality", "step", MATCHED, "target", "group", *hops, *seeds)
             found = [
-                *part.measure(_METRICS, by),
-                *part.where(group="forget").measure(("forget_diagnosis",), by, against=against),
+                *part.where(group="forget").measure(_FORGET, by, against=against),
+                *part.where(group="retain").measure(("recall",), by),
             ]
             yield from (one for one in found if one.metric in _KEPT)
 
@@ -119,9 +120,17 @@ def _notes(settings: CompareSettings, predictions: Predictions) -> Iterator[str]
         "Personas are memorized through both modalities by one adapter; every cell starts from it and keeps the same "
         "retained rows of both modalities; only the forgotten rows differ."
     )
-    seen = {"recall": "validation views of the forgotten", "qa": "the very rows being unlearned"}
-    yield f"Unlearning stops once recall on {seen[settings.dataset_config]}, in the modalities unlearned, is low."
-    limit = fluent_perplexity(predictions.where(method="retain_only"))
+    yield (
+        f"Every unlearning runs {max(settings.evaluate_at)} steps, whatever it does, and is queried after "
+        f"{', '.join(map(str, settings.evaluate_at))}. Where methods are matched, each is taken, seed by seed, at the "
+        f"last of these steps before recall of the retained first falls below {MATCHED_SHARE:.0%} of the "
+        "memorized model's."
+    )
+    yield (
+        "exposure ranks the truth among names that no model was taught, exposure_taught among those of all personas "
+        "of the seed, which were taught too."
+    )
+    limit = fluent_perplexity(predictions.where(method="retain_only", group="forget"))
     if limit is not None:
         yield (
             f"An answer is collapsed, too, above perplexity {limit:.4g} under the base model: {FLUENT_SHARE:.0%} of "
@@ -131,7 +140,7 @@ def _notes(settings: CompareSettings, predictions: Predictions) -> Iterator[str]
 
 STUDY = Study(
     name="compare",
-    title="Unlearning methods side by side, through either modality and through both",
+    title="Unlearning methods side by side along their steps, through either modality and through both",
     paper="After Table 2 of ReMem (arXiv 2605.03759), on our own personas",
     settings=CompareSettings,
     grid=_grid,
@@ -140,8 +149,10 @@ STUDY = Study(
     measure=_measure,
     quick={"methods": ("gd", "npo"), "forget_modality": ("both",), "seeds": 1, "num_personas": 20},
     config=lambda settings: {
-        "unlearning": {method: UNLEARNING | TUNED[method] for method in settings.methods},
-        "memorizing": MEMORIZING | {"max_steps": settings.memorize_steps},
+        "unlearning": {
+            method: UNLEARNING | TUNED[method] | budget(settings.evaluate_at) for method in settings.methods
+        },
+        "memorizing": MEMORIZING_BOTH | {"max_steps": settings.memorize_steps},
     },
     notes=_notes,
     uninterpretable=lambda record: not_memorized(

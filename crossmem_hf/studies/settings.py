@@ -36,6 +36,20 @@ def some_of(known: tuple[str, ...]) -> Any:
     return Annotated[tuple[str, ...], BeforeValidator(_names), AfterValidator(check)]
 
 
+def steps_of() -> Any:
+    """The type of a setting that lists optimizer steps, rising: a list, or one text with commas."""
+
+    def numbers(value: Any) -> Any:
+        return [int(part) if part.isdecimal() else part for part in _names(value)] if isinstance(value, str) else value
+
+    def check(steps: tuple[int, ...]) -> tuple[int, ...]:
+        if not steps or steps[0] < 1 or list(steps) != sorted(set(steps)):
+            raise CrossmemError(f"{','.join(map(str, steps))!r}; expected rising steps from 1.", "Pass e.g. 15,30,60.")
+        return steps
+
+    return Annotated[tuple[int, ...], BeforeValidator(numbers), AfterValidator(check)]
+
+
 class StudySettings(BaseModel):
     """The settings that every study on our personas has; a study adds its own.
 

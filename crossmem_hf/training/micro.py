@@ -40,7 +40,7 @@ UNLEARNING: dict[str, Any] = {
 MEMORIZING_BOTH: dict[str, Any] = MEMORIZING | {"max_steps": 160}
 """For `memorize.memorize` on rows of both modalities, twice as many."""
 
-CHOSEN_ON = frozenset({100})
+CHOSEN_ON = frozenset({100, 101, 102})
 """Persona seeds whose people settings were chosen on; nothing is reported about them."""
 
 TUNED: dict[str, dict[str, Any]] = {

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Unlearning followed along its steps, on a budget that no rule cuts short. It knows no study.
+
+Where a rule stops a training, what is left of the forgotten is the rule's doing as much as the method's. So adapters
+are kept at fixed steps, each is queried, and methods are compared along the steps, and at equal retained recall.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from crossmem_hf.evaluation.predictions import Prediction, Predictions
+from crossmem_hf.runs.stages import Done
+from crossmem_hf.studies.adapters import TrainingRows, at_step, memorized, unlearned
+from crossmem_hf.studies.cells import Query, check_recalled, predicted
+from crossmem_hf.studies.study import Cell, cell_name
+from crossmem_hf.training.micro import MEMORIZING_BOTH
+
+FORGET_METRICS: Final = ("recall", "partial_recall", "exposure", "exposure_taught")
+"""What predictions about the personas to forget must serve; of those to retain only recall is read."""
+MATCHED: Final = "retained_recall"
+"""Column, and key of `Measurement.where`: methods are taken where they keep this share of the retained recall."""
+MATCHED_SHARE: Final = 0.9
+
+
+def baseline(cell: Cell, method: str, rows: TrainingRows, **chosen: Any) -> Done | None:
+    """The memorized or the retain-only model of a seed; None for the base, which has learned nobody.
+
+    Args:
+        rows: What is learned, through both modalities.
+        chosen: In the place of `micro.MEMORIZING_BOTH`.
+    """
+    if method == "base":
+        return None
+    place = cell.at(method=method, seed=cell.seed)
+    whom: Any = "retain" if method == "retain_only" else "all"
+    return memorized(place, cell_name(place.where), rows, whom=whom, share=(0, 0.6), **(MEMORIZING_BOTH | chosen))
+
+
+def queried(
+    cell: Cell, name: str, adapter: Done | None, rows: TrainingRows, views: dict[str, int | None]
+) -> Predictions:
+    """What a model answers about the personas to forget, ranked, and about those to retain.
+
+    Args:
+        name: Of its stages.
+        rows: Of both modalities.
+        views: Group -> how many views a persona; None is all.
+    """
+    cell.progress("querying", 0.6)
+    forget = Query(rows=rows, metrics=FORGET_METRICS, perplexity=True, group="forget", views=views["forget"])
+    retain = replace(forget, metrics=("recall",), perplexity=False, group="retain", views=views["retain"])
+    return Predictions.joined(predicted(cell, f"{name}_{query.group}", query, adapter) for query in (forget, retain))
+
+
+def budget(steps: Sequence[int]) -> dict[str, Any]:
+    """Fields of `UnlearnConfig`: as many steps as the last of `steps`, and no rule that ends them sooner."""
+    return {"max_steps": max(steps), "stop_threshold": None}
+
+
+def followed(
+    cell: Cell,
+    learned: Done,
+    rows: TrainingRows,
+    asked: TrainingRows,
+    steps: Sequence[int],
+    views: dict[str, int | None],
+    **chosen: Any,
+) -> tuple[Done, Predictions]:
+    """An unlearning of so many steps as the last of `steps`, and predictions at each, with the column ``step``.
+
+    Args:
+        learned: The memorized adapter.
+        rows: What is forgotten and retained.
+        asked: What is queried.
+        chosen: For `adapters.unlearned`.
+
+    Raises:
+        BrokenDownError: Weights ceased to be numbers before the first of the steps.
+    """
+    name = cell_name(cell.where)
+    trained = unlearned(cell, name, learned, rows, checkpoints=steps, share=(0, 0.6), **(chosen | budget(steps)))
+    parts = [
+        queried(cell, f"{name}_step{step}", at_step(trained, step), asked, views).with_columns(step=step)
+        for step in sorted(steps)
+    ]
+    return trained, Predictions.joined(parts)
+
+
+def check_memorized(
+    cell: Cell, asked: TrainingRows, rows: TrainingRows, views: dict[str, int | None], **chosen: Any
+) -> Done:
+    """The memorized adapter of the cell's seed, if it knows its personas.
+
+    Raises:
+        CrossmemError: It does not: see `cells.check_recalled`.
+    """
+    place = cell.at(method="memorized", seed=cell.seed)
+    learned = baseline(cell, "memorized", rows, **chosen)
+    assert learned is not None  # only the base is nothing
+    check_recalled(queried(place, cell_name(place.where), learned, asked, views), cell.settings)
+    return learned
+
+
+def at_matched_recall(predictions: Predictions, share: float = MATCHED_SHARE) -> Predictions:
+    """The predictions of each method and seed at the last of its steps before its recall of the retained first falls
+    below a share of the memorized model's; those of the memorized model where the first step is below already.
+
+    Args:
+        predictions: Of all cells, with the columns method, seed, step and group.
+        share: 0 to 1.
+
+    Returns:
+        The same without ``step``, and with the share in the column `MATCHED`.
+    """
+    return Predictions.joined(_matched(predictions, share))
+
+
+def _matched(predictions: Predictions, share: float) -> Iterator[Predictions]:
+    memorized_by_seed = {
+        where["seed"]: part for where, part in predictions.where(method="memorized").grouped(["seed"])
+    }
+    followed_alone = Predictions(one for one in predictions if one.get("step") is not None)
+    for where, part in followed_alone.grouped(["method", "forget_modality", "seed"]):
+        start = memorized_by_seed.get(where["seed"])
+        if start is None:
+            continue
+        kept, floor = start, share * _retained_recall(start)
+        for _, at in part.grouped(["step"]):
+            if _retained_recall(at) < floor:
+                break
+            kept = at
+        yield kept.with_columns(**where, step=None, **{MATCHED: share})
+
+
+def _retained_recall(predictions: Iterable[Prediction]) -> float:
+    right = [one["correct"] for one in predictions if one["group"] == "retain"]
+    return sum(right) / max(1, len(right))
