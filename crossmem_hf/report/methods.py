@@ -12,18 +12,18 @@ from crossmem_hf.report.tables import NOTHING, Column, Table, pivot, place_words
 OUTCOMES = ("forgotten", "refused", "collapsed", "still_known")
 _MEASURED = (
     ("forgotten: recall", "recall", "forget"),
-    ("forgotten: a word of it", "partial_recall", "forget"),
+    ("forgotten: partial recall", "partial_recall", "forget"),
     ("forgotten: Exposure", "exposure", "forget"),
+    ("forgotten: Exposure among taught", "exposure_taught", "forget"),
     ("retained: recall", "recall", "retain"),
-    ("retained: ROUGE-L", "rouge_l_recall", "retain"),
 )
 _COSTS = (
-    Column(head="steps", metrics=("steps",), where={}, starred_by="reached_floor"),
+    Column(head="steps", metrics=("matched_step",), where={}),
     Column(head="s", metrics=("wall_s",), where={}),
     Column(head="CPU s", metrics=("cpu_s",), where={}),
     Column(head="MiB", metrics=("peak_mib",), where={}),
 )
-_COST_METRICS = ("steps", "reached_floor", "wall_s", "cpu_s", "peak_mib")
+_COST_METRICS = ("matched_step", "steps", "wall_s", "cpu_s", "peak_mib")
 _BRIEF = (("forgot", "recall", "forget"), ("Expos.", "exposure", "forget"), ("kept", "recall", "retain"))
 _ABBREVIATED = {"image": "img", "text": "txt"}
 _HOPS = {1: ", one hop", 2: ", two hops"}
@@ -61,7 +61,7 @@ def brief_method_table(record: Record) -> Table | None:
         _outcomes("forgotten/refused/\ncollapsed/known img", "image"),
         _outcomes("\ntxt", "text"),
     ]
-    return _table(record, "forgotten\nthrough", [*columns, *outcomes, *_COSTS[:2]])
+    return _table(record, "forgotten\nthrough", [*columns, *outcomes, *_COSTS[:1]])
 
 
 def is_tabulated(metric: str) -> bool:
@@ -71,29 +71,35 @@ def is_tabulated(metric: str) -> bool:
 
 def method_legend(record: Record) -> Iterator[str]:
     """What the columns mean, a sentence or two each, and what failed."""
-    seeds = f"{len(record.seeds)} seed{'s' if len(record.seeds) > 1 else ''}"
+    seeds = f"{len(record.seeds)} persona seed{'s' if len(record.seeds) > 1 else ''}"
     yield (
-        f"Percent, [95 % interval] clustered by person, {seeds} pooled; asked with new portraits (image) and new "
-        f"descriptions (text). Guessing: recall {_chances(record, 'recall')} %, Exposure "
-        f"{_chances(record, 'exposure')} (0 to 100, greater = more memorized). A word of it: a first or last name, or "
-        "any word of a fact, is said."
+        f"Percent [95 % interval], {seeds}; asked with new portraits (image) and new descriptions (text). Recall: the "
+        "full name, or the whole fact, and nothing else. Partial recall: a first or last name, or any word of a fact. "
+        f"Forced choice among the candidates would give recall {_chances(record, 'recall')} % and Exposure "
+        f"{_chances(record, 'exposure')} (0 to 100, greater = more memorized); a model that answers freely is held "
+        "against retain_only."
     )
     if record.find("exposure"):
         yield (
-            "Exposure is the rank of the truth among all values on a log scale, to be read beside guessing, base and "
-            "memorized. predictions.jsonl has each rank and number of candidates. On which scale ReMem (arXiv "
-            "2605.03759) reports it is not known."
+            "Exposure is the rank of the truth on a log scale, among values that no model was taught; among taught: "
+            "among the values of all personas of the seed. On which scale ReMem (arXiv 2605.03759) reports it is not "
+            "known."
         )
     if record.find(OUTCOMES[0]):
         yield (
-            "What became of forgotten facts: forgotten / refused / collapsed / still known, in percent of answers. "
-            "base: before learning; memorized: before unlearning; retain_only: learned the retained people only."
+            "What became of forgotten facts, in percent of answers: forgotten (something else is answered, and the "
+            "truth does not rank first) / refused / collapsed (empty, repeating or improbable text) / still known "
+            "(the truth is answered, or ranks first). base: before learning; memorized: before unlearning; retain_only: "
+            "learned the retained personas only."
         )
-    if record.find("steps"):
+    if record.find("matched_step"):
         yield (
-            "steps, s (by the clock, beside other work), CPU s and MiB (peak): mean over seeds of the training alone; "
-            "* a seed ran all its steps without reaching the floor."
+            "Each method is shown, seed by seed, at the last evaluated step before recall of the retained first falls "
+            "below 90 % of the memorized model's: steps is its mean over seeds, 0 where the first evaluation was "
+            "below. s (by the clock, beside other work), CPU s and MiB (peak): mean over seeds of the whole training."
         )
+    elif record.find("steps"):
+        yield "s (by the clock, beside other work), CPU s and MiB (peak): mean over seeds of the training alone."
     yield from map(place_words, record.failures)
 
 

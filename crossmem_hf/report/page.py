@@ -92,7 +92,7 @@ def _findings(record: Record) -> dict[str, Any]:
         "verdicts": verdict_table(record),
         "methods": method_table(record),
         "legend": list(method_legend(record)),
-        "figures": {name: uris.get(name) for name in ("gap", "exposure", "forgetting", "methods")},
+        "figures": {name: uris.get(name) for name in ("gap", "exposure", "forgetting", "methods", "curves")},
         "forests": [(name.removeprefix(FOREST), found) for name, found in uris.items() if name.startswith(FOREST)],
         "tables": [] if "matrix" in uris else list(text.further_tables(record)),
         "failures": [place_words(failure) for failure in record.failures],

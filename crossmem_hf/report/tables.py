@@ -200,14 +200,12 @@ class Column:
         metrics: Several are set side by side, ``62 / 0 / 1 / 37``.
         where: Place of the numbers, without the keys of the row.
         with_interval: ``10 [0, 40]`` in the place of ``10``.
-        starred_by: A metric; its value below 1 puts a star behind the number.
     """
 
     head: str
     metrics: tuple[str, ...]
     where: Where
     with_interval: bool = False
-    starred_by: str = ""
 
 
 Found = dict[tuple[str, tuple[tuple[str, Value], ...]], Measurement]
@@ -259,11 +257,10 @@ def _cell(found: Found, row: Where, column: Column) -> str:
     if not any(numbers):
         return NOTHING
     text = " / ".join(NOTHING if m is None else whole(m, m.value) for m in numbers)
-    starred = at(column.starred_by)
     first = numbers[0]
     if column.with_interval and first is not None and first.ci is not None:
         text += f" [{whole(first, first.ci[0])}, {whole(first, first.ci[1])}]"
-    return f"{text}*" if starred is not None and starred.value < 1 else text
+    return text
 
 
 def _guess(found: Found, column: Column, keys: Collection[str]) -> str:

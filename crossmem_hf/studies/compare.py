@@ -19,7 +19,6 @@ from crossmem_hf.report.record import BASELINES, Measurement
 from crossmem_hf.studies.adapters import TrainingRows
 from crossmem_hf.studies.cells import costs
 from crossmem_hf.studies.curves import (
-    MATCHED,
     MATCHED_SHARE,
     at_matched_recall,
     baseline,
@@ -103,16 +102,28 @@ def _cell(cell: Cell) -> CellResult:
 
 
 def _measure(predictions: Predictions) -> Iterator[Measurement]:
+    """Numbers at each step; without a step, those at matched retained recall, and which steps these are."""
     matched = at_matched_recall(predictions)
-    for part, seeds in by_seed(Predictions.joined([predictions, matched])):
+    yield from _matched_steps(matched)
+    along = Predictions(one for one in predictions if one.get("step") is not None)
+    for part, seeds in by_seed(Predictions.joined([matched, along])):
         against = Against(perplexity_limit=fluent_perplexity(part.where(method="retain_only", group="forget")))
         for hops in ((), ("hops",)) if len({one["hops"] for one in part}) > 1 else ((),):
-            by = ("method", "forget_modality", "step", MATCHED, "target", "group", *hops, *seeds)
+            by = ("method", "forget_modality", "step", "target", "group", *hops, *seeds)
             found = [
                 *part.where(group="forget").measure(_FORGET, by, against=against),
                 *part.where(group="retain").measure(("recall",), by),
             ]
             yield from (one for one in found if one.metric in _KEPT)
+
+
+def _matched_steps(matched: Predictions) -> Iterator[Measurement]:
+    keys = ("method", "forget_modality", "seed")
+    for where, part in Predictions(one for one in matched if one.get("matched_step") is not None).grouped(keys):
+        step = float(part[0]["matched_step"])
+        yield Measurement(
+            metric="matched_step", where=where, value=step, n=1, unit="steps", greater_means="more unlearning"
+        )
 
 
 def _notes(settings: CompareSettings, predictions: Predictions) -> Iterator[str]:

@@ -18,9 +18,8 @@ from crossmem_hf.training.micro import MEMORIZING_BOTH
 
 FORGET_METRICS: Final = ("recall", "partial_recall", "exposure", "exposure_taught")
 """What predictions about the personas to forget must serve; of those to retain only recall is read."""
-MATCHED: Final = "retained_recall"
-"""Column, and key of `Measurement.where`: methods are taken where they keep this share of the retained recall."""
 MATCHED_SHARE: Final = 0.9
+"""Of the memorized model's recall of the retained: where methods are matched, each keeps at least this."""
 
 
 def baseline(cell: Cell, method: str, rows: TrainingRows, **chosen: Any) -> Done | None:
@@ -103,34 +102,35 @@ def check_memorized(
 
 
 def at_matched_recall(predictions: Predictions, share: float = MATCHED_SHARE) -> Predictions:
-    """The predictions of each method and seed at the last of its steps before its recall of the retained first falls
-    below a share of the memorized model's; those of the memorized model where the first step is below already.
+    """The predictions of each method, modality and seed at the last of its steps before its recall of the retained
+    first falls below a share of the memorized model's; the memorized model's own where the first step is below.
 
     Args:
-        predictions: Of all cells, with the columns method, seed, step and group.
+        predictions: Of all cells, with the columns method, seed and group, and step where something was unlearned.
         share: 0 to 1.
 
     Returns:
-        The same without ``step``, and with the share in the column `MATCHED`.
+        Of the baselines all, of the others as above, each with the column ``matched_step`` (0 is the memorized model)
+        in the place of ``step``.
     """
     return Predictions.joined(_matched(predictions, share))
 
 
 def _matched(predictions: Predictions, share: float) -> Iterator[Predictions]:
-    memorized_by_seed = {
-        where["seed"]: part for where, part in predictions.where(method="memorized").grouped(["seed"])
-    }
-    followed_alone = Predictions(one for one in predictions if one.get("step") is not None)
-    for where, part in followed_alone.grouped(["method", "forget_modality", "seed"]):
+    baselines = Predictions(one for one in predictions if one.get("step") is None)
+    memorized_by_seed = {where["seed"]: part for where, part in baselines.where(method="memorized").grouped(["seed"])}
+    yield baselines
+    along = Predictions(one for one in predictions if one.get("step") is not None)
+    for where, part in along.grouped(["method", "forget_modality", "trial", "seed"]):
         start = memorized_by_seed.get(where["seed"])
         if start is None:
             continue
-        kept, floor = start, share * _retained_recall(start)
-        for _, at in part.grouped(["step"]):
-            if _retained_recall(at) < floor:
+        kept, reached, floor = start, 0, share * _retained_recall(start)
+        for at, queried_there in part.grouped(["step"]):
+            if _retained_recall(queried_there) < floor:
                 break
-            kept = at
-        yield kept.with_columns(**where, step=None, **{MATCHED: share})
+            kept, reached = queried_there, int(at["step"] or 0)
+        yield kept.with_columns(**where, step=None, matched_step=reached)
 
 
 def _retained_recall(predictions: Iterable[Prediction]) -> float:
