@@ -89,8 +89,8 @@ def method_legend(record: Record) -> Iterator[str]:
         yield (
             "What became of forgotten facts, in percent of answers: forgotten (something else is answered, and the "
             "truth does not rank first) / refused / collapsed (empty, repeating or improbable text) / still known "
-            "(the truth is answered, or ranks first). base: before learning; memorized: before unlearning; retain_only: "
-            "learned the retained personas only."
+            "(the truth is answered, or ranks first). base: before learning; memorized: before unlearning; "
+            "retain_only: learned the retained personas only."
         )
     if record.find("matched_step"):
         yield (

@@ -18,6 +18,7 @@ from crossmem_hf.personas.schema import MODALITIES
 from crossmem_hf.report.record import BASELINES, Measurement
 from crossmem_hf.studies.adapters import TrainingRows
 from crossmem_hf.studies.cells import costs
+from crossmem_hf.studies.compare_claims import unlearning_claims
 from crossmem_hf.studies.curves import (
     MATCHED_SHARE,
     at_matched_recall,
@@ -25,6 +26,7 @@ from crossmem_hf.studies.curves import (
     budget,
     check_memorized,
     followed,
+    matched_steps,
     queried,
 )
 from crossmem_hf.studies.settings import SELECTS, StudySettings, some_of, steps_of
@@ -32,6 +34,7 @@ from crossmem_hf.studies.study import Cell, CellResult, Study, Where, by_seed, c
 from crossmem_hf.training.micro import MEMORIZING_BOTH, TUNED, UNLEARNING
 
 _THROUGH = (*MODALITIES, "both")
+_METHODS = ("ga", "gd", "kl", "npo", "simnpo", "dpo", "idk", "rmu")
 _FORGET = ("recall", "partial_recall", "exposure", "exposure_taught", "forget_diagnosis")
 _KEPT = (
     *("recall", "partial_recall", "exposure", "exposure_taught"),
@@ -47,7 +50,7 @@ class CompareSettings(StudySettings):
         5, ge=1, le=100, description="How many persona seeds, from --seed upwards.", json_schema_extra=SELECTS
     )
     methods: some_of(tuple(TUNED)) = Field(  # type: ignore[valid-type]
-        ("ga", "gd", "kl", "npo", "simnpo", "dpo", "idk", "rmu"),
+        _METHODS,
         description=f"Comma-separated: {', '.join(TUNED)}.",
         json_schema_extra=SELECTS,
     )
@@ -104,7 +107,7 @@ def _cell(cell: Cell) -> CellResult:
 def _measure(predictions: Predictions) -> Iterator[Measurement]:
     """Numbers at each step; without a step, those at matched retained recall, and which steps these are."""
     matched = at_matched_recall(predictions)
-    yield from _matched_steps(matched)
+    yield from matched_steps(matched)
     along = Predictions(one for one in predictions if one.get("step") is not None)
     for part, seeds in by_seed(Predictions.joined([matched, along])):
         against = Against(perplexity_limit=fluent_perplexity(part.where(method="retain_only", group="forget")))
@@ -115,15 +118,6 @@ def _measure(predictions: Predictions) -> Iterator[Measurement]:
                 *part.where(group="retain").measure(("recall",), by),
             ]
             yield from (one for one in found if one.metric in _KEPT)
-
-
-def _matched_steps(matched: Predictions) -> Iterator[Measurement]:
-    keys = ("method", "forget_modality", "seed")
-    for where, part in Predictions(one for one in matched if one.get("matched_step") is not None).grouped(keys):
-        step = float(part[0]["matched_step"])
-        yield Measurement(
-            metric="matched_step", where=where, value=step, n=1, unit="steps", greater_means="more unlearning"
-        )
 
 
 def _notes(settings: CompareSettings, predictions: Predictions) -> Iterator[str]:
@@ -158,6 +152,7 @@ STUDY = Study(
     cell=_cell,
     configs=lambda settings: tuple(dict.fromkeys(settings.rows("train").configs + settings.rows("test").configs)),
     measure=_measure,
+    claims=unlearning_claims(_METHODS),
     quick={"methods": ("gd", "npo"), "forget_modality": ("both",), "seeds": 1, "num_personas": 20},
     config=lambda settings: {
         "unlearning": {

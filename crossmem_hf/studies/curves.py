@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from crossmem_hf.evaluation.predictions import Prediction, Predictions
+from crossmem_hf.report.record import Measurement
 from crossmem_hf.runs.stages import Done
 from crossmem_hf.studies.adapters import TrainingRows, at_step, memorized, unlearned
 from crossmem_hf.studies.cells import Query, check_recalled, predicted
@@ -131,6 +132,16 @@ def _matched(predictions: Predictions, share: float) -> Iterator[Predictions]:
                 break
             kept, reached = queried_there, int(at["step"] or 0)
         yield kept.with_columns(**where, step=None, matched_step=reached)
+
+
+def matched_steps(matched: Predictions) -> Iterator[Measurement]:
+    """How many steps those are, of each method, modality and seed."""
+    keys = ("method", "forget_modality", "seed")
+    for where, part in Predictions(one for one in matched if one.get("matched_step") is not None).grouped(keys):
+        step = float(part[0]["matched_step"])
+        yield Measurement(
+            metric="matched_step", where=where, value=step, n=1, unit="steps", greater_means="more unlearning"
+        )
 
 
 def _retained_recall(predictions: Iterable[Prediction]) -> float:
