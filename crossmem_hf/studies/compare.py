@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Unlearning methods side by side, through either modality and through both, along their steps.
 
-After Table 2 of ReMem (arXiv 2605.03759) on our own personas and the embedded model, with what no paper reports: the
-modality that was not unlearned through, the whole curve on a fixed budget, and the baselines to read the numbers
-against. No number here equals theirs.
+After Table 2 of ReMem (arXiv 2605.03759) on our own personas, with what no paper reports: the modality that was not
+unlearned through, the curve on a fixed budget, and the baselines. No number here equals theirs.
 """
 
 from collections.abc import Iterator
@@ -20,11 +19,13 @@ from crossmem_hf.studies.adapters import TrainingRows
 from crossmem_hf.studies.cells import costs
 from crossmem_hf.studies.compare_claims import unlearning_claims
 from crossmem_hf.studies.curves import (
-    MATCHED_SHARE,
+    EVERY_VIEW,
+    Views,
     at_matched_recall,
     baseline,
     budget,
     check_memorized,
+    curve_notes,
     followed,
     matched_steps,
     queried,
@@ -36,11 +37,8 @@ from crossmem_hf.training.micro import MEMORIZING_BOTH, TUNED, UNLEARNING
 _THROUGH = (*MODALITIES, "both")
 _METHODS = ("ga", "gd", "kl", "npo", "simnpo", "dpo", "idk", "rmu")
 _FORGET = ("recall", "partial_recall", "exposure", "exposure_taught", "forget_diagnosis")
-_KEPT = (
-    *("recall", "partial_recall", "exposure", "exposure_taught"),
-    *("forgotten", "refused", "collapsed", "still_known"),
-)
-_VIEWS: dict[str, int | None] = {"forget": None, "retain": 2}
+_KEPT = (*_FORGET[:4], "forgotten", "refused", "collapsed", "still_known")
+_VIEWS: Views = {"forget": None, "retain": 2}
 
 
 class CompareSettings(StudySettings):
@@ -64,7 +62,7 @@ class CompareSettings(StudySettings):
         MEMORIZING_BOTH["max_steps"], ge=1, description="Optimizer steps of memorizing, both modalities together."
     )
     evaluate_at: steps_of() = Field(  # type: ignore[valid-type]
-        (15, 30, 60, 120),
+        (15, 30, 60),
         description="Steps of unlearning after which all are queried, comma-separated; the last ends it.",
     )
 
@@ -73,11 +71,6 @@ class CompareSettings(StudySettings):
         if self.dataset_config == "recall":
             return TrainingRows(configs=("recall_image", "recall_text"), split=split)
         return TrainingRows(configs=("qa_test" if split == "test" else "qa",), split="forget+retain")
-
-    @property
-    def views(self) -> dict[str, int | None]:
-        """Group -> views a persona that are queried."""
-        return _VIEWS if self.dataset_config == "recall" else dict.fromkeys(_VIEWS)
 
 
 def _grid(settings: CompareSettings) -> list[Where]:
@@ -92,14 +85,15 @@ def _cell(cell: Cell) -> CellResult:
     settings, method = cell.settings, str(cell.where["method"])
     train, test, name = settings.rows("train"), settings.rows("test"), cell_name(cell.where)
     memorizing = {"max_steps": settings.memorize_steps}
+    views = _VIEWS if settings.dataset_config == "recall" else EVERY_VIEW
     if method in BASELINES:
         trained = baseline(cell, method, train, **memorizing)
-        predictions = queried(cell, name, trained, test, settings.views)
+        predictions = queried(cell, name, trained, test, views)
     else:
-        learned = check_memorized(cell, test, train, settings.views, **memorizing)
+        learned = check_memorized(cell, test, train, views, **memorizing)
         chosen = UNLEARNING | TUNED[method] | {"forget_modality": cell.where["forget_modality"]}
         trained, predictions = followed(
-            cell, learned, train, test, settings.evaluate_at, settings.views, method=method, **chosen
+            cell, learned, train, test, settings.evaluate_at, views, method=method, **chosen
         )
     return CellResult(predictions=predictions, measurements=costs(trained, dict(cell.where)) if trained else ())
 
@@ -121,20 +115,9 @@ def _measure(predictions: Predictions) -> Iterator[Measurement]:
 
 
 def _notes(settings: CompareSettings, predictions: Predictions) -> Iterator[str]:
-    yield (
-        "Personas are memorized through both modalities by one adapter; every cell starts from it and keeps the same "
-        "retained rows of both modalities; only the forgotten rows differ."
-    )
-    yield (
-        f"Every unlearning runs {max(settings.evaluate_at)} steps, whatever it does, and is queried after "
-        f"{', '.join(map(str, settings.evaluate_at))}. Where methods are matched, each is taken, seed by seed, at the "
-        f"last of these steps before recall of the retained first falls below {MATCHED_SHARE:.0%} of the "
-        "memorized model's."
-    )
-    yield (
-        "exposure ranks the truth among names that no model was taught, exposure_taught among those of all personas "
-        "of the seed, which were taught too."
-    )
+    yield "Personas are memorized through both modalities by one adapter, from which every method starts."
+    yield "Every method retains the same rows of both modalities; only the forgotten rows differ."
+    yield from curve_notes(settings.evaluate_at)
     limit = fluent_perplexity(predictions.where(method="retain_only", group="forget"))
     if limit is not None:
         yield (

@@ -5,7 +5,7 @@ Where a rule stops a training, what is left of the forgotten is the rule's doing
 are kept at fixed steps, each is queried, and methods are compared along the steps, and at equal retained recall.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -19,6 +19,9 @@ from crossmem_hf.training.micro import MEMORIZING_BOTH
 
 FORGET_METRICS: Final = ("recall", "partial_recall", "exposure", "exposure_taught")
 """What predictions about the personas to forget must serve; of those to retain only recall is read."""
+Views = Mapping[str, int | None]
+"""Group -> how many views a persona are queried; None is all."""
+EVERY_VIEW: Final[Views] = {"forget": None, "retain": None}
 MATCHED_SHARE: Final = 0.9
 """Of the memorized model's recall of the retained: where methods are matched, each keeps at least this."""
 
@@ -37,15 +40,12 @@ def baseline(cell: Cell, method: str, rows: TrainingRows, **chosen: Any) -> Done
     return memorized(place, cell_name(place.where), rows, whom=whom, share=(0, 0.6), **(MEMORIZING_BOTH | chosen))
 
 
-def queried(
-    cell: Cell, name: str, adapter: Done | None, rows: TrainingRows, views: dict[str, int | None]
-) -> Predictions:
+def queried(cell: Cell, name: str, adapter: Done | None, rows: TrainingRows, views: Views) -> Predictions:
     """What a model answers about the personas to forget, ranked, and about those to retain.
 
     Args:
         name: Of its stages.
         rows: Of both modalities.
-        views: Group -> how many views a persona; None is all.
     """
     cell.progress("querying", 0.6)
     forget = Query(rows=rows, metrics=FORGET_METRICS, perplexity=True, group="forget", views=views["forget"])
@@ -64,7 +64,7 @@ def followed(
     rows: TrainingRows,
     asked: TrainingRows,
     steps: Sequence[int],
-    views: dict[str, int | None],
+    views: Views,
     **chosen: Any,
 ) -> tuple[Done, Predictions]:
     """An unlearning of so many steps as the last of `steps`, and predictions at each, with the column ``step``.
@@ -87,9 +87,7 @@ def followed(
     return trained, Predictions.joined(parts)
 
 
-def check_memorized(
-    cell: Cell, asked: TrainingRows, rows: TrainingRows, views: dict[str, int | None], **chosen: Any
-) -> Done:
+def check_memorized(cell: Cell, asked: TrainingRows, rows: TrainingRows, views: Views, **chosen: Any) -> Done:
     """The memorized adapter of the cell's seed, if it knows its personas.
 
     Raises:
@@ -142,6 +140,20 @@ def matched_steps(matched: Predictions) -> Iterator[Measurement]:
         yield Measurement(
             metric="matched_step", where=where, value=step, n=1, unit="steps", greater_means="more unlearning"
         )
+
+
+def curve_notes(steps: Sequence[int]) -> Iterator[str]:
+    """What readers must know of numbers along steps, a sentence or two each."""
+    yield (
+        f"Every unlearning runs {max(steps)} steps, whatever it does, and is queried after "
+        f"{', '.join(map(str, steps))}. A number without a step is at matched retained recall: seed by seed, at the "
+        f"last of these steps before recall of the retained first falls below {MATCHED_SHARE:.0%} of the memorized "
+        "model's."
+    )
+    yield (
+        "exposure ranks the truth among values that no model was taught, exposure_taught among those of all personas "
+        "of the seed, which were taught too."
+    )
 
 
 def _retained_recall(predictions: Iterable[Prediction]) -> float:
