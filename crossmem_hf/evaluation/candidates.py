@@ -6,6 +6,7 @@ from typing import Any
 
 from crossmem_hf.data.configs.table import SPLITS, check_config
 from crossmem_hf.data.loading import load_rows, published_rows, silent_progress
+from crossmem_hf.data.population import UNTAUGHT
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.questions import ByAttribute, spelled
 from crossmem_hf.evaluation.settings import ScoreSettings
@@ -84,9 +85,11 @@ def _checked(candidates: Sequence[str], of: str) -> tuple[str, ...]:
     return tuple(own)
 
 
-def listed_by_attribute(settings: ScoreSettings, every: Any, queried: Sequence[Any]) -> tuple[ByAttribute, str]:
-    """Attribute -> candidates of a score: from the dataset's list, or all different answers of the split; and which,
-    in words.
+def listed_by_attribute(
+    settings: ScoreSettings, every: Any, queried: Sequence[Any]
+) -> tuple[ByAttribute, ByAttribute, str]:
+    """Attribute -> candidates of a score: from the dataset's list, or all different answers of the split; attribute ->
+    values that no model was taught, as far as the dataset lists some; and which these are, in words.
 
     Args:
         every: All rows of the split.
@@ -95,7 +98,7 @@ def listed_by_attribute(settings: ScoreSettings, every: Any, queried: Sequence[A
     Raises:
         CrossmemError: The dataset's list cannot be read.
     """
-    listed = _listed(settings)
+    listed, untaught = _listed(settings)
     answered = answers_by_attribute(every)
     origins = []
     if listed.keys() & set(queried):
@@ -103,14 +106,18 @@ def listed_by_attribute(settings: ScoreSettings, every: Any, queried: Sequence[A
     if set(queried) - listed.keys():
         origins.append("all different answers of the split")
     values = {attribute: different(listed.get(attribute) or answered[attribute]) for attribute in queried}
-    return values, " or else ".join(origins)
+    others = untaught_by_attribute(untaught, values)
+    besides = "; ranked among values that no model was taught where there are some" if others else ""
+    return values, others, " or else ".join(origins) + besides
 
 
-def _listed(settings: ScoreSettings) -> dict[str, list[str]]:
+def _listed(settings: ScoreSettings) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """What the dataset lists, and of it what no model was taught."""
     config, dataset = settings.candidates_from or _CONFIG, settings.dataset
     if settings.candidates_from is None and config not in _configs(dataset):
-        return {}
+        return {}, {}
     found: dict[str, list[str]] = {}
+    untaught: dict[str, list[str]] = {}
     for split in _splits(dataset, config):
         if dataset is None:
             rows = load_rows(None, config, split, **settings.knobs())
@@ -121,8 +128,9 @@ def _listed(settings: ScoreSettings) -> dict[str, list[str]]:
                 f"Config {config!r} has the columns {', '.join(rows.column_names)}; expected attribute and values.",
                 "Name a config that lists the values of each attribute as --candidates-from, or leave it out.",
             )
-        found |= dict(zip(rows["attribute"], rows["values"], strict=True))
-    return found
+        values = dict(zip(rows["attribute"], rows["values"], strict=True))
+        (untaught if split == UNTAUGHT else found).update(values)
+    return found, untaught
 
 
 def _configs(dataset: str | None) -> Sequence[str]:

@@ -36,12 +36,14 @@ def load_questions(settings: ScoreSettings) -> Questions:
     """
     every = rows_of(settings, settings.split)
     rows = evenly_spaced(every, settings.max_rows)
-    by_attribute, candidates_are = listed_by_attribute(settings, every, list(dict.fromkeys(rows["attribute"])))
+    queried = list(dict.fromkeys(rows["attribute"]))
+    by_attribute, untaught, candidates_are = listed_by_attribute(settings, every, queried)
     return questions_of(
         rows,
         settings.metrics,
         by_attribute,
         candidates_are=candidates_are,
+        untaught=untaught,
         false_answers=settings.false_answers,
         true_answers=settings.true_answers,
     )

@@ -3,7 +3,7 @@
 It only draws."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -22,6 +22,7 @@ from crossmem_hf.report.style import (
     new_figure,
 )
 
+_RETAINED_LINES: Final[dict[str, Any]] = {"image": "-", "text": (0, (4, 2))}
 _THROUGH: Final = {"image": "through portraits", "text": "through descriptions", "both": "through both"}
 
 
@@ -75,7 +76,7 @@ def _draw(ax: Axes, record: Record, found: Sequence[Measurement]) -> None:
             [_step(m) for m in retained],
             [100 * m.value for m in retained],
             color=GROUP_COLORS["retain"],
-            linestyle="-" if target == "image" else (0, (4, 2)),
+            linestyle=_RETAINED_LINES[target],
             linewidth=1,
         )
     ax.set_xticks(sorted({_step(m) for m in found} | {0}))
@@ -112,10 +113,10 @@ def _legend() -> list[Line2D]:
             [],
             [],
             color=GROUP_COLORS["retain"],
-            linestyle=style,
+            linestyle=_RETAINED_LINES[one],
             label=f"recall of the retained, {MODALITY_NAMES[one]}",
         )
-        for one, style in zip(MODALITIES, ("-", (0, (4, 2))), strict=True)
+        for one in MODALITIES
     ]
     return [
         *exposure,

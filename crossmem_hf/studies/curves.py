@@ -80,10 +80,12 @@ def followed(
     """
     name = cell_name(cell.where)
     trained = unlearned(cell, name, learned, rows, checkpoints=steps, share=(0, 0.6), **(chosen | budget(steps)))
-    parts = [
-        queried(cell, f"{name}_step{step}", at_step(trained, step), asked, views).with_columns(step=step)
-        for step in sorted(steps)
-    ]
+    parts: list[Predictions] = []
+    for step in sorted(steps):
+        reached = at_step(trained, step)
+        if parts and reached.result["failed"]:
+            break
+        parts.append(queried(cell, f"{name}_step{step}", reached, asked, views).with_columns(step=step))
     return trained, Predictions.joined(parts)
 
 
@@ -157,5 +159,5 @@ def curve_notes(steps: Sequence[int]) -> Iterator[str]:
 
 
 def _retained_recall(predictions: Iterable[Prediction]) -> float:
-    right = [one["correct"] for one in predictions if one["group"] == "retain"]
+    right: list[bool] = [one["correct"] for one in predictions if one["group"] == "retain"]
     return sum(right) / max(1, len(right))

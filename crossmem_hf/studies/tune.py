@@ -73,7 +73,7 @@ def _cell(cell: Cell) -> CellResult:
         return CellResult(predictions=queried(cell, cell_name(cell.where), trained, _VALIDATION, _VIEWS))
     usual = UNLEARNING | {"forget_modality": "both"}
     learned = check_memorized(cell, _VALIDATION, _TRAIN, _VIEWS)
-    trial = usual | TRIALS[method][int(cell.where["trial"] or 0)]
+    trial = {**usual, **TRIALS[method][int(cell.where["trial"] or 0)]}
     steps = cell.settings.evaluate_at
     _, predictions = followed(cell, learned, _TRAIN, _VALIDATION, steps, _VIEWS, method=method, **trial)
     return CellResult(predictions=predictions)
@@ -93,7 +93,7 @@ def _measure(predictions: Predictions) -> Iterator[Measurement]:
         tuple(one.where.get(name) for name in by[:3]) for one in found if one.where.get("step") is not None
     )
     for place in places:
-        seeds = sorted({key[5] for key in known if key[1:4] == place})
+        seeds = dict.fromkeys(key[5] for key in known if key[1:4] == place)
         values = [_criterion(known, place, seed) for seed in seeds]
         yield Measurement(
             metric="criterion",

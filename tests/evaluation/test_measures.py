@@ -29,6 +29,8 @@ def item(person, modality, hops, answer, nlls, logprobs, attribute="job", **more
         "answer": answer,
         "correct": answer.lower().strip(".") == "ada kim",
         "truth_rank": 1 + ahead,
+        "taught_rank": 1 + ahead,
+        "num_taught": 3,
         "candidates": ["Bo", "Ada Kim", "Cy", "Dee"],
         "candidate_nll_nats": nlls,
         "candidate_num_tokens": [2, 2, 2, 4],

@@ -11,7 +11,7 @@ from crossmem_hf.data.configs.recall import recall_rows
 from crossmem_hf.data.population import in_split
 from crossmem_hf.data.rows import Row, row_features
 from crossmem_hf.data.spec import DatasetSpec
-from crossmem_hf.personas.schema import MODALITIES, Persona
+from crossmem_hf.personas.schema import MODALITIES, Modality, Persona
 from crossmem_hf.prompts.refusals import Refusal, refusals
 from crossmem_hf.seeding import rng_for
 
@@ -64,7 +64,7 @@ def dealt_refusals(rows: Sequence[Mapping[str, Any]], seed: int) -> list[str]:
     dealt = {False: 0, True: 0}
     texts = []
     for row in rows:
-        modality = row.get("modality") or ("image" if row["images"] else "text")
+        modality: Modality = row.get("modality") or ("image" if row["images"] else "text")
         attribute = row.get("attribute") or "answer"
         named = row.get("hops") == 1 and attribute != "full_name"
         texts.append(_card(named, dealt[named], seed).worded(modality, attribute, named=named))
