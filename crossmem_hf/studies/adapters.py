@@ -142,10 +142,12 @@ def unlearned(
 
 
 def at_step(trained: Done, step: int) -> Done:
-    """The adapter as it was at one of its checkpoints, which a training that broke down later has too."""
+    """The adapter as it was at one of its checkpoints, which a training that broke down later has too; the training
+    itself, failed, if it broke down before."""
     folder = trained.folder / f"checkpoint-{step}"
-    failed = trained.result["failed"] if not folder.exists() else None
-    return Done(folder, fingerprint([trained.fingerprint, step]), {**trained.result, "failed": failed})
+    if trained.result["failed"] and not folder.exists():
+        return trained
+    return Done(folder, fingerprint([trained.fingerprint, step]), {**trained.result, "failed": None})
 
 
 def _unlearn(

@@ -119,6 +119,21 @@ def test_altered_asks_the_same_but_for_what_is_named(model, found):
     assert [one["truth_rank"] for one in ranked(model, tiny.processor())] == [one["truth_rank"] for one in found]
 
 
+def test_the_truth_is_ranked_among_untaught_values_and_besides_among_the_candidates(model, found):
+    untaught = ["Zed Quill", "Uma Vale"]
+    evaluator = Evaluator(ROWS, **OPTIONS | {"metrics": ["exposure", "exposure_taught"]}, untaught=untaught)
+    for row, one, before in zip(ROWS, evaluator(model, tiny.processor()), found, strict=True):
+        costs = score_candidates(model, tiny.processor(), [row], [row["answer"], *untaught]).nll_per_token
+        assert one["truth_rank"] == exposure_items(costs, [0]).rank[0]
+        assert one["num_candidates"] == 3
+        assert (one["taught_rank"], one["num_taught"]) == (before["truth_rank"], before["num_candidates"])
+
+
+def test_untaught_values_that_were_taught_are_refused():
+    with pytest.raises(CrossmemError, match="is among the candidates of 'full_name' and among its untaught values"):
+        Evaluator(ROWS, **OPTIONS, untaught=[NAMES[0], "Zed Quill"])
+
+
 def test_a_likelihood_that_is_no_number_gives_no_rank(model, monkeypatch):
     real = passes.score_candidates
 

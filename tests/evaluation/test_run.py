@@ -50,18 +50,23 @@ def embedded():
 def test_exposure_and_truth_ratio_are_those_of_the_engine(scored, embedded):
     _, record, _ = scored
     model, processor, questions = embedded
-    exposures, logs, chances = [], [], []
+    exposures, among_untaught, logs, chances = [], [], [], []
     for row in list(questions.rows):
         values = questions.by_attribute[row["attribute"]]
         scores = score_candidates(model, processor, [row], values, batch_size=1)
         nlls = dict(zip(values, scores.nll_nats[0] / scores.num_tokens[0], strict=True))
         truth = nlls.pop(row["answer"])
         rank = 1 + sum(nll < truth for nll in nlls.values())
+        others = questions.untaught.get(row["attribute"], ())
+        unlike = score_candidates(model, processor, [row], [row["answer"], *others], batch_size=1).nll_per_token[0]
+        ahead = int((unlike < unlike[0]).sum()) if others else rank - 1
+        among_untaught.append(100 * (1 - math.log(1 + ahead) / math.log(len(values))))
         exposures.append(100 * (1 - math.log(rank) / math.log(len(values))))
         places = np.arange(1, len(values) + 1)
         chances.append(100 * (1 - np.log(places).mean() / np.log(len(values))))
         logs.append(truth - np.mean(list(nlls.values())))
-    assert record.one("exposure").value == pytest.approx(np.mean(exposures))
+    assert record.one("exposure").value == pytest.approx(np.mean(among_untaught))
+    assert record.one("exposure_taught").value == pytest.approx(np.mean(exposures))
     assert record.one("exposure").chance == pytest.approx(np.mean(chances))
     assert record.one("exposure").n == 12
     assert record.one("truth_ratio").value == pytest.approx(np.mean(np.exp(-np.abs(logs))), rel=1e-4)
