@@ -5,8 +5,9 @@ with them."""
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from crossmem_hf.data.configs.candidates import UNTAUGHT
 from crossmem_hf.data.configs.table import SPLITS, check_split
-from crossmem_hf.data.population import UNTAUGHT, all_personas, forgotten_ids
+from crossmem_hf.data.population import all_personas, forgotten_ids
 from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.schema import Persona

@@ -3,16 +3,12 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Final
 
 from crossmem_hf.data.albums.album import photographed
 from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.data.splits import forget_ids, forget_order
-from crossmem_hf.personas.sampling import capacity, sample_personas
+from crossmem_hf.personas.sampling import sample_personas
 from crossmem_hf.personas.schema import Persona, Population
-
-UNTAUGHT: Final = "untaught"
-"""Split of values that nobody in the population has: a truth that was taught is ranked among them."""
 
 
 @lru_cache(maxsize=2)  # every split of every config asks for one of the two populations
@@ -56,22 +52,11 @@ def in_split(split: str, spec: DatasetSpec) -> list[Persona]:
     """
     if split == "background":
         return portrayed(spec, "background")
-    if split == UNTAUGHT:
-        return _next_personas(spec)
     personas = portrayed(spec)
     if split not in ("forget", "retain", "retain_eval"):
         return personas
     forgotten = forgotten_ids(spec)
     return [persona for persona in personas if (persona.id in forgotten) == (split == "forget")]
-
-
-def _next_personas(spec: DatasetSpec) -> list[Persona]:
-    """One fewer than the population has, and at least one: those that come next, or of the next seed where too few
-    come."""
-    count = max(spec.num_personas - 1, 1)
-    if spec.num_personas + count <= capacity():
-        return list(sample_personas(spec.num_personas + count, spec.seed))[spec.num_personas :]
-    return list(sample_personas(count, spec.seed + 1))
 
 
 @lru_cache(maxsize=2)

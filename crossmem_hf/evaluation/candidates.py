@@ -4,9 +4,9 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from crossmem_hf.data.configs.candidates import UNTAUGHT
 from crossmem_hf.data.configs.table import SPLITS, check_config
 from crossmem_hf.data.loading import load_rows, published_rows, silent_progress
-from crossmem_hf.data.population import UNTAUGHT
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.questions import ByAttribute, spelled
 from crossmem_hf.evaluation.settings import ScoreSettings

@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from crossmem_hf.data.population import UNTAUGHT, forgotten_ids
+from crossmem_hf.data.configs.candidates import UNTAUGHT
+from crossmem_hf.data.population import forgotten_ids
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.predictions import FILE, Predictions
 from crossmem_hf.report.record import Measurement, Value

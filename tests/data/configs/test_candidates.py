@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+from crossmem_hf.data.configs.candidates import next_personas
 from crossmem_hf.data.contents import personas_of, rows_of
-from crossmem_hf.data.population import in_split
 from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.personas.sampling import capacity, sample_personas
 from crossmem_hf.personas.values import FACT_ATTRIBUTES, VISUAL_ATTRIBUTES
@@ -33,5 +33,5 @@ def test_untaught_values_are_as_many_and_nobody_has_them():
 
 def test_untaught_names_of_the_largest_population_are_of_the_next_seed():
     spec = DatasetSpec(num_personas=capacity())
-    names = {persona.full_name for persona in in_split("untaught", spec)}
+    names = {persona.full_name for persona in next_personas(spec)}
     assert names == {persona.full_name for persona in sample_personas(capacity() - 1, spec.seed + 1)}
