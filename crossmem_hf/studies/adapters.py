@@ -4,7 +4,6 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -102,7 +101,6 @@ def unlearned(
     name: str,
     start: Done,
     rows: TrainingRows,
-    stopping: TrainingRows | None = None,
     *,
     method: str,
     checkpoints: Sequence[int] = (),
@@ -115,19 +113,15 @@ def unlearned(
         name: The stage's own.
         start: The memorized adapter.
         rows: What is forgotten and retained.
-        stopping: Their recall of the personas to forget decides when to stop; not the rows that are reported. None
-            trains for all steps.
         method: A name of `training.methods.METHODS`.
         checkpoints: Steps at which the adapter is kept too: see `at_step`.
         chosen: Fields of the method's config that replace those of `micro.UNLEARNING`, such as ``forget_modality``.
 
     Returns:
-        As `memorized`, with ``recalls``: (step, recall) pairs of the stopping rule, and ``reached_floor`` if it has
-        one.
+        As `memorized`.
     """
     inputs = {
         "rows": [rows.configs, rows.split],
-        "stopping": None if stopping is None else [stopping.configs, stopping.split],
         "start": start.fingerprint,
         "method": method,
         "checkpoints": list(checkpoints),
@@ -136,7 +130,7 @@ def unlearned(
 
     def compute(folder: Path) -> dict[str, Any]:
         settings = chosen | {"method": method, "seed": cell.seed}
-        return _unlearn(cell, folder, start, rows, stopping, tuple(checkpoints), share, settings)
+        return _unlearn(cell, folder, start, rows, tuple(checkpoints), share, settings)
 
     return run_stage(cell.stages / name, depends(cell, __name__) | inputs, compute)
 
@@ -155,13 +149,11 @@ def _unlearn(
     folder: Path,
     start: Done,
     rows: TrainingRows,
-    stopping: TrainingRows | None,
     checkpoints: tuple[int, ...],
     share: tuple[float, float],
     chosen: dict[str, Any],
 ) -> dict[str, Any]:
-    from crossmem_hf.data.selection import of_personas, personas_of, through
-    from crossmem_hf.evaluation.evaluator import Evaluator
+    from crossmem_hf.data.selection import of_personas, personas_of
     from crossmem_hf.training.callbacks.progress import ReportProgress
     from crossmem_hf.training.callbacks.saving import SaveAtSteps
     from crossmem_hf.training.unlearn import unlearn
@@ -169,29 +161,20 @@ def _unlearn(
     spec = cell.settings.spec(cell.seed)
     forgotten, every = forgotten_ids(spec), rows.of(spec)
     model, processor = loaded(cell, start)
-    recall = None
-    if stopping is not None:
-        held_out = through(of_personas(stopping.of(spec), forgotten), chosen.get("forget_modality"))
-        evaluator = Evaluator(held_out, metrics=["recall"])
-        recall = partial(evaluator.recall, model, processor)
     progress = ReportProgress(cell.progress, "unlearning", *share)
-    rule = None
     with _training(folder) as result:
-        _, rule = unlearn(
+        unlearn(
             model,
             processor,
             of_personas(every, forgotten),
             of_personas(every, set(personas_of(every)) - forgotten),
             output_dir=folder,
-            recall=recall,
             callbacks=[progress, SaveAtSteps(checkpoints)],
             save_only_model=True,
             reference_cache=str(folder / "reference"),  # its own, or a cell would cost what another has paid
-            **(chosen | QUIET),
+            **(chosen | {"stop_threshold": None} | QUIET),
         )
-    stopped = {} if stopping is None else {"reached_floor": rule is not None and rule.stopped_at is not None}
-    recalls = rule.history if rule else []
-    return result | {"where": dict(cell.where), "steps": progress.step, "recalls": recalls} | stopped
+    return result | {"where": dict(cell.where), "steps": progress.step}
 
 
 @contextmanager

@@ -160,7 +160,6 @@ def costs(trained: Done, where: dict[str, Value]) -> tuple[Measurement, ...]:
     found = trained.result
     values: list[tuple[str, float | None, str, str]] = [
         ("steps", float(found["steps"]), "steps", "more training"),
-        ("reached_floor", found.get("reached_floor"), "proportion", "more often reached"),
         ("wall_s", round(found["cost"]["wall_s"], 2), "seconds", "more time"),
         ("cpu_s", round(found["cost"]["cpu_s"], 2), "seconds", "more time"),
         ("peak_mib", round(found["cost"]["peak_mib"], 1), "MiB", "more memory"),

@@ -23,7 +23,6 @@ from crossmem_hf.studies.curves import (
     Views,
     at_matched_recall,
     baseline,
-    budget,
     check_memorized,
     curve_notes,
     followed,
@@ -139,7 +138,8 @@ STUDY = Study(
     quick={"methods": ("gd", "npo"), "forget_modality": ("both",), "seeds": 1, "num_personas": 20},
     config=lambda settings: {
         "unlearning": {
-            method: UNLEARNING | TUNED[method] | budget(settings.evaluate_at) for method in settings.methods
+            method: UNLEARNING | TUNED[method] | {"max_steps": max(settings.evaluate_at)}
+            for method in settings.methods
         },
         "memorizing": MEMORIZING_BOTH | {"max_steps": settings.memorize_steps},
     },

@@ -53,11 +53,6 @@ def queried(cell: Cell, name: str, adapter: Done | None, rows: TrainingRows, vie
     return Predictions.joined(predicted(cell, f"{name}_{query.group}", query, adapter) for query in (forget, retain))
 
 
-def budget(steps: Sequence[int]) -> dict[str, Any]:
-    """Fields of `UnlearnConfig`: as many steps as the last of `steps`, and no rule that ends them sooner."""
-    return {"max_steps": max(steps), "stop_threshold": None}
-
-
 def followed(
     cell: Cell,
     learned: Done,
@@ -79,7 +74,9 @@ def followed(
         BrokenDownError: Weights ceased to be numbers before the first of the steps.
     """
     name = cell_name(cell.where)
-    trained = unlearned(cell, name, learned, rows, checkpoints=steps, share=(0, 0.6), **(chosen | budget(steps)))
+    trained = unlearned(
+        cell, name, learned, rows, checkpoints=steps, share=(0, 0.6), **(chosen | {"max_steps": max(steps)})
+    )
     parts: list[Predictions] = []
     for step in sorted(steps):
         reached = at_step(trained, step)

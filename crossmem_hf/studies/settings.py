@@ -11,7 +11,7 @@ from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.data.splits import forget_ids
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.sampling import sample_personas
-from crossmem_hf.training.micro import ADAPTED, CHOSEN_ON, MEMORIZING, UNLEARNING
+from crossmem_hf.training.micro import ADAPTED, CHOSEN_ON, MEMORIZING, TUNED, UNLEARNING
 
 SELECTS: dict[str, Any] = {"selects": True}
 """Marks a setting that chooses among cells or judges them: it changes the numbers of none."""
@@ -153,25 +153,20 @@ class TrainingSettings(StudySettings):
     memorize_learning_rate: float = Field(
         MEMORIZING["learning_rate"], gt=0, description="Peak learning rate of memorizing."
     )
-    unlearn_steps: int = Field(UNLEARNING["max_steps"], ge=1, description="Most optimizer steps of unlearning.")
+    evaluate_at: steps_of() = Field(  # type: ignore[valid-type]
+        (20, 40), description="Steps of unlearning after which all are queried, comma-separated; the last ends it."
+    )
     unlearn_batch_size: int = Field(
         UNLEARNING["per_device_train_batch_size"],
         ge=1,
         description="Rows a step of unlearning, of the forget and of the retain set each.",
     )
     unlearn_learning_rate: float = Field(
-        UNLEARNING["learning_rate"], gt=0, description="Learning rate of unlearning, constant."
+        (UNLEARNING | TUNED["npo"])["learning_rate"], gt=0, description="Learning rate of unlearning, constant."
     )
     forget_beta: float = Field(0.1, gt=0, description="NPO's beta; 0.1 is the value of its authors.")
-    retain_weight: float = Field(UNLEARNING["retain_weight"], ge=0, description="Weight of the retain loss.")
-    stop_threshold: float = Field(
-        UNLEARNING["stop_threshold"],
-        ge=0,
-        le=1,
-        description="Unlearning stops once recall on the validation views is this or lower.",
-    )
-    stop_every_steps: int = Field(
-        UNLEARNING["stop_every_steps"], ge=1, description="Steps between two evaluations of the validation views."
+    retain_weight: float = Field(
+        (UNLEARNING | TUNED["npo"])["retain_weight"], ge=0, description="Weight of the retain loss."
     )
 
     def memorizing(self) -> dict[str, Any]:
@@ -185,13 +180,11 @@ class TrainingSettings(StudySettings):
     def unlearning(self) -> dict[str, Any]:
         """For `adapters.unlearned`, with NPO."""
         return {
-            "max_steps": self.unlearn_steps,
+            "max_steps": max(self.evaluate_at),
             "per_device_train_batch_size": self.unlearn_batch_size,
             "learning_rate": self.unlearn_learning_rate,
             "forget_beta": self.forget_beta,
             "retain_weight": self.retain_weight,
-            "stop_threshold": self.stop_threshold,
-            "stop_every_steps": self.stop_every_steps,
         }
 
 
