@@ -138,8 +138,7 @@ STUDY = Study(
     quick={"methods": ("gd", "npo"), "forget_modality": ("both",), "seeds": 1, "num_personas": 20},
     config=lambda settings: {
         "unlearning": {
-            method: UNLEARNING | TUNED[method] | {"max_steps": max(settings.evaluate_at)}
-            for method in settings.methods
+            name: UNLEARNING | TUNED[name] | {"max_steps": max(settings.evaluate_at)} for name in settings.methods
         },
         "memorizing": MEMORIZING_BOTH | {"max_steps": settings.memorize_steps},
     },

@@ -21,7 +21,7 @@ _WEN = "Wen et al. 2025 (arXiv 2506.05198)"
 _BOTH = ("recall_image", "recall_text")
 _NAMES = Query(
     rows=TrainingRows(configs=_BOTH, split="test"),
-    metrics=("recall", "exposure"),
+    metrics=("recall", "exposure", "exposure_taught"),
     max_new_tokens=16,
     batch_size=128,
 )
@@ -84,10 +84,10 @@ STUDY = Study(
     cell=_cell,
     configs=lambda _: _BOTH,
     measure=measured_by(
-        ("recall", "gap", "transfer", "exposure", "partial_recall", "name_shaped"),
+        ("recall", "gap", "transfer", "exposure", "exposure_taught", "partial_recall", "name_shaped"),
         ("stage", "step", "source", "target"),
         ("stage", "step", "source", "target", "group"),
-        keep=("recall", "gap", "transfer", "exposure", "partial_recall", "name_shaped"),
+        keep=("recall", "gap", "transfer", "exposure", "exposure_taught", "partial_recall", "name_shaped"),
     ),
     claims=(
         Claim(
@@ -117,7 +117,7 @@ STUDY = Study(
     notes=lambda settings, predictions: (
         "Recall is the exact full name on held-out views or sentence frames; Exposure ranks the truth among as many "
         "names that nobody was taught, by per-token likelihood, end of turn included.",
-        f"Unlearning runs {max(settings.evaluate_at)} steps, whatever it does; numbers with a step are those on the way.",
+        f"Unlearning runs {max(settings.evaluate_at)} steps, whatever it does; numbers with a step are on the way there.",
     ),
     personas=True,
     uninterpretable=lambda record: not_memorized(

@@ -37,10 +37,11 @@ def some_of(known: tuple[str, ...]) -> Any:
 
 
 def steps_of() -> Any:
-    """The type of a setting that lists optimizer steps, rising: a list, or one text with commas."""
+    """The type of a setting that lists optimizer steps, rising: a list, one number, or one text with commas."""
 
     def numbers(value: Any) -> Any:
-        return [int(part) if part.isdecimal() else part for part in _names(value)] if isinstance(value, str) else value
+        parts = [value] if isinstance(value, int) else _names(value)
+        return [int(part) if isinstance(part, str) and part.isdecimal() else part for part in parts]
 
     def check(steps: tuple[int, ...]) -> tuple[int, ...]:
         if not steps or steps[0] < 1 or list(steps) != sorted(set(steps)):
