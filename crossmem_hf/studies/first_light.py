@@ -117,7 +117,7 @@ STUDY = Study(
     notes=lambda settings, predictions: (
         "Recall is the exact full name on held-out views or sentence frames; Exposure ranks the truth among as many "
         "names that nobody was taught, by per-token likelihood, end of turn included.",
-        f"Unlearning runs {max(settings.evaluate_at)} steps, whatever it does; numbers with a step are on the way there.",
+        f"Unlearning runs {max(settings.evaluate_at)} steps, whatever it does; numbers with a step are on the way.",
     ),
     personas=True,
     uninterpretable=lambda record: not_memorized(
