@@ -156,18 +156,17 @@ def _queried(query: Query, spec: "DatasetSpec") -> Any:
 
 
 def costs(trained: Done, where: dict[str, Value]) -> tuple[Measurement, ...]:
-    """Steps, time and memory of a training, and whether its stopping rule was satisfied, if it had one."""
+    """Steps, time and memory of a training."""
     found = trained.result
-    values: list[tuple[str, float | None, str, str]] = [
+    values = [
         ("steps", float(found["steps"]), "steps", "more training"),
         ("wall_s", round(found["cost"]["wall_s"], 2), "seconds", "more time"),
         ("cpu_s", round(found["cost"]["cpu_s"], 2), "seconds", "more time"),
         ("peak_mib", round(found["cost"]["peak_mib"], 1), "MiB", "more memory"),
     ]
     return tuple(
-        Measurement(metric=metric, where=where, value=float(value), n=1, unit=unit, greater_means=means)
+        Measurement(metric=metric, where=where, value=value, n=1, unit=unit, greater_means=means)
         for metric, value, unit, means in values
-        if value is not None
     )
 
 
