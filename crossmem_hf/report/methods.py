@@ -73,7 +73,7 @@ def method_legend(record: Record) -> Iterator[str]:
     """What the columns mean, a sentence or two each, and what failed."""
     seeds = f"{len(record.seeds)} seed{'s' if len(record.seeds) > 1 else ''}"
     yield (
-        f"Percent, [95 % interval] clustered by person, {seeds} pooled; asked with new portraits (image) and new "
+        f"Percent, [95 % interval] over {seeds} and their personas; asked with new portraits (image) and new "
         f"descriptions (text). Guessing: recall {_chances(record, 'recall')} %, Exposure "
         f"{_chances(record, 'exposure')} (0 to 100, greater = more memorized). A word of it: a first or last name, or "
         "any word of a fact, is said."

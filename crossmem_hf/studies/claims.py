@@ -10,9 +10,9 @@ from typing import Final, Literal
 import numpy as np
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.report.record import Measurement, Value, Verdict
+from crossmem_hf.report.record import ENOUGH_SEEDS, Measurement, Value, Verdict
 
-MIN_SEEDS: Final = 5
+MIN_SEEDS: Final = ENOUGH_SEEDS
 """Fewer seeds always leave a claim inconclusive."""
 
 Find = Callable[..., float]
