@@ -146,6 +146,7 @@ def interval_of(
     *,
     bounds: tuple[float, float] = UNIT,
     row_bounds: tuple[float, float] = UNIT,
+    unseen: Statistic | None = None,
     confidence: float = CONFIDENCE,
 ) -> tuple[float, float] | None:
     """Interval of a statistic of column means: the widest of three.
@@ -161,6 +162,8 @@ def interval_of(
         statistic: Monotone in each column.
         bounds: Smallest and largest value of the statistic; may be infinite.
         row_bounds: Smallest and largest value of one row.
+        unseen: The statistic of a population of which a share differs, if it is another function of the means: an
+            AUROC differs where either side does, not by both.
 
     Returns:
         (low, high) around the statistic, never NaN. None if the statistic is undefined, also without one of the
@@ -184,7 +187,7 @@ def interval_of(
     if all(map(math.isfinite, row_bounds)):
         share = unseen_share(int((counts_GD > 0).sum(axis=0).min()), tail)
         corners = np.asarray(list(product(row_bounds, repeat=len(means))), dtype=np.float64)
-        ends += statistic((1.0 - share) * means + share * corners).tolist()
+        ends += (unseen or statistic)((1.0 - share) * means + share * corners).tolist()
     elif min(ends) == max(ends):
         return None
     found = min(ends), max(ends)

@@ -39,7 +39,7 @@ def membership_summary(
         n, n_members.
         With both kinds of items also auroc_min_k, auroc_min_k_plus_plus, auroc_perplexity and
         auroc_answer_probability (0-1, 0.5 by chance). Each with _ci_low and _ci_high, except where the items set no
-        bound: an unbounded score on which all personas agree, an AUROC with too few personas of one kind.
+        bound: an unbounded score on which all personas agree.
 
     Raises:
         ValueError: A label other than 0 and 1, or labels, personas or seeds that do not fit the items.
@@ -66,6 +66,7 @@ class _Measure:
     columns: tuple[FloatArray, ...]
     bounds: tuple[float, float]
     statistic: Statistic = column_mean
+    unseen: Statistic | None = None
 
 
 def _with_intervals(measures: dict[str, _Measure], clusters: Clusters, confidence: float) -> dict[str, float]:
@@ -82,6 +83,7 @@ def _with_intervals(measures: dict[str, _Measure], clusters: Clusters, confidenc
             measure.statistic,
             bounds=measure.bounds,
             row_bounds=measure.bounds,
+            unseen=measure.unseen,
             confidence=confidence,
         )
         if interval is not None and all(map(math.isfinite, interval)):
@@ -122,7 +124,7 @@ def _aurocs(scores: TokenScores, is_member: NDArray[np.bool_]) -> dict[str, _Mea
 
 
 def _auroc(scores: FloatArray, is_member: NDArray[np.bool_]) -> _Measure:
-    """AUROC as a sum of two means, to first order in what a resample changes (as DeLong et al. 1988 do)."""
+    """AUROC as a sum of two means, to first order in what one item changes (as DeLong et al. 1988 do)."""
     parts = auroc_parts(scores, is_member)
     auroc = parts[is_member].mean()
 
@@ -130,7 +132,7 @@ def _auroc(scores: FloatArray, is_member: NDArray[np.bool_]) -> _Measure:
         return np.clip(means_ND[:, 0] + means_ND[:, 1] - auroc, 0.0, 1.0)
 
     columns = (np.where(is_member, parts, np.nan), np.where(is_member, np.nan, parts))
-    return _Measure(columns, (0.0, 1.0), statistic)
+    return _Measure(columns, (0.0, 1.0), statistic, lambda means_ND: means_ND.mean(axis=1))
 
 
 def _checked_labels(labels: Sequence[Any] | NDArray[Any], num_items: int) -> NDArray[np.bool_]:

@@ -163,20 +163,20 @@ def priv_leak_summary(
         auc_retain_only = forget_auc(items.retain_only_score, items.is_forget)
     assert auc_retain_only is not None  # it was given, or computed
     leak = priv_leak(auc, auc_retain_only)
-    own = _parts(items.score, items.is_forget)
-
-    def shares(means_ND: FloatArray) -> FloatArray:
-        """AUC / (AUC + that of the retain-only model), which is bounded as the leak is not."""
-        first, other = (_joined(means_ND[:, half], level) for half, level in ((slice(2), auc), (slice(2, 4), base)))
-        return np.divide(first, first + other, out=np.full_like(first, np.nan), where=first + other > 0)
-
-    base = auc_retain_only
-    interval = interval_of(*clusters.table(own), clusters.seed, lambda means: _joined(means, auc), confidence=confidence)
+    own, base = _parts(items.score, items.is_forget), auc_retain_only
+    interval = interval_of(
+        *clusters.table(own), clusters.seed, lambda means: _joined(means, auc), unseen=_middle, confidence=confidence
+    )
     if retain_only is None:
         leaks = None if interval is None else tuple(priv_leak(end, base) for end in interval)
     else:
-        both = clusters.table(np.concatenate([own, retain_only], axis=1))
-        found = interval_of(*both, clusters.seed, shares, confidence=confidence)
+        found = interval_of(
+            *clusters.table(np.concatenate([own, retain_only], axis=1)),
+            clusters.seed,
+            lambda means: _share(_joined(means[:, :2], auc), _joined(means[:, 2:], base)),
+            unseen=lambda means: _share(_middle(means[:, :2]), _middle(means[:, 2:])),
+            confidence=confidence,
+        )
         leaks = None if found is None else tuple(100.0 * (ratio_of(end) - 1.0) for end in found)
     return {
         **_with_interval("priv_leak", leak, leaks),
@@ -197,6 +197,17 @@ def _parts(score: FloatArray, is_forget: NDArray[np.bool_]) -> FloatArray:
 def _joined(means_N2: FloatArray, auc: float) -> FloatArray:
     """The AUC from the means of its parts, to first order in what one row changes."""
     return np.clip(means_N2.sum(axis=1) - auc, 0.0, 1.0)
+
+
+def _middle(means_N2: FloatArray) -> FloatArray:
+    """The AUC from either of its parts."""
+    return np.asarray(means_N2.mean(axis=1), dtype=np.float64)
+
+
+def _share(auc_N: FloatArray, base_N: FloatArray) -> FloatArray:
+    """AUC / (AUC + that of the retain-only model), which is bounded as the leak is not; NaN where both are 0."""
+    both = auc_N + base_N
+    return np.divide(auc_N, both, out=np.full_like(both, np.nan), where=both > 0)
 
 
 def _with_interval(name: str, value: float, interval: tuple[float, ...] | None) -> dict[str, float]:
