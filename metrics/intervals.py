@@ -106,10 +106,10 @@ def unseen_share(num_clusters: int, tail: float) -> float:
     return float(1.0 - tail ** (1.0 / num_clusters))
 
 
-def spread_interval(
-    value: float, left_out: FloatArray, num_units: int, bounds: tuple[float, float], tail: float
-) -> tuple[float, float]:
-    """The interval that the spread between units (seeds, or personas) gives.
+def spread_intervals(
+    values_N: FloatArray, left_out_NK: FloatArray, num_units: int, bounds: tuple[float, float], tail: float
+) -> FloatArray:
+    """The intervals that the spread between units (seeds, or personas) gives, of N statistics at once.
 
     The variance is that of the delete-one jackknife, without the factor (K - 1) / K. Within finite bounds it becomes
     an effective number of answers, n = p (1 - p) / variance, times (z / t)^2 for what is not known of the variance
@@ -117,25 +117,27 @@ def spread_interval(
     ends are Student's.
 
     Args:
-        left_out: (units,) the statistic without each unit.
+        left_out_NK: the statistic without each unit.
         num_units: K, of which the variance has K - 1 degrees of freedom.
 
     Returns:
-        (low, high); the value twice where there is no spread or only one unit.
+        (N, 2) low and high; the value twice where there is no spread or only one unit.
     """
     low, high = bounds
     width = high - low
-    variance = float(((left_out - value) ** 2).sum())
-    if num_units < 2 or variance <= _NO_SPREAD * (width if math.isfinite(width) else max(1.0, abs(value))) ** 2:
-        return value, value
+    values = values_N[:, None]
+    variance = ((left_out_NK - values) ** 2).sum(axis=1, keepdims=True)
+    spread = variance > _NO_SPREAD * (width if math.isfinite(width) else np.maximum(1.0, np.abs(values))) ** 2
+    if num_units < 2 or not spread.any():
+        return np.repeat(values, 2, axis=1)
     t = float(stdtrit(num_units - 1, 1.0 - tail))
     if not math.isfinite(width):
-        half = t * math.sqrt(variance)
-        return max(low, value - half), min(high, value + half)
-    share = min(max((value - low) / width, 0.0), 1.0)
-    n = share * (1.0 - share) * width**2 / variance * float(ndtri(tail) / t) ** 2
-    ends = betaincinv(n * share + 0.5, n * (1.0 - share) + 0.5, [tail, 1.0 - tail])
-    return min(low + width * float(ends[0]), value), max(low + width * float(ends[1]), value)
+        return np.clip(values + np.sqrt(np.where(spread, variance, 0.0)) * [-t, t], low, high)
+    share = np.clip((values - low) / width, 0.0, 1.0)
+    n = share * (1.0 - share) * width**2 / np.where(spread, variance, 1.0) * float(ndtri(tail) / t) ** 2
+    ends = low + width * betaincinv(n * share + 0.5, n * (1.0 - share) + 0.5, [tail, 1.0 - tail])
+    beyond = np.concatenate([np.minimum(ends[:, :1], values), np.maximum(ends[:, 1:], values)], axis=1)
+    return np.where(spread, beyond, values)
 
 
 def interval_of(
@@ -183,7 +185,7 @@ def interval_of(
             left_out = statistic(left)
             if np.isnan(left_out).any():
                 return None
-            ends += spread_interval(value, left_out, num_units, bounds, tail)
+            ends += spread_intervals(np.asarray([value]), left_out[None], num_units, bounds, tail)[0].tolist()
     if all(map(math.isfinite, row_bounds)):
         share = unseen_share(int((counts_GD > 0).sum(axis=0).min()), tail)
         corners = np.asarray(list(product(row_bounds, repeat=len(means))), dtype=np.float64)

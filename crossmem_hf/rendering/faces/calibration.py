@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.metrics.intervals import CONFIDENCE, UNIT, spread_interval, tail_of, unseen_share
+from crossmem_hf.metrics.intervals import CONFIDENCE, UNIT, spread_intervals, tail_of, unseen_share
 from crossmem_hf.rendering.faces.identity import Vector, check_threshold, unit_matrix
 
 FloatArray = NDArray[np.float64]
@@ -179,7 +179,7 @@ def _rate(wrong: NDArray[np.bool_], wrongs_P: FloatArray, pairs_P: NDArray[np.in
     if not some.any():
         return Rate(value=value, low=None, high=None, num_pairs=len(wrong))
     left_out = (wrong.sum() - wrongs_P[some]) / others[some]
-    low, high = spread_interval(value, left_out, int(some.sum()), UNIT, tail)
+    low, high = spread_intervals(np.asarray([value]), left_out[None], int(some.sum()), UNIT, tail)[0].tolist()
     unseen = unseen_share(people, tail)
     low, high = min(low, (1 - unseen) * value), max(high, (1 - unseen) * value + unseen)
     return Rate(value=value, low=low, high=high, num_pairs=len(wrong))
