@@ -284,8 +284,17 @@ def computed(name: str, items: Sequence[Item], against: Against, place: str) -> 
         ) from error
 
 
-def measurements_of(name: str, summary: Mapping[str, float], where: Mapping[str, Value]) -> Iterator[Measurement]:
-    """The measurements of a metric's summary."""
+def measurements_of(
+    name: str,
+    summary: Mapping[str, float],
+    where: Mapping[str, Value],
+    by_seed: Mapping[int, Mapping[str, float]] = MappingProxyType({}),
+) -> Iterator[Measurement]:
+    """The measurements of a metric's summary.
+
+    Args:
+        by_seed: The same summary of each seed, where seeds are pooled.
+    """
     for reading in METRICS[name].readings:
         if reading.name in summary:
             low, high = (summary.get(f"{reading.name}_ci_{end}") for end in ("low", "high"))
@@ -299,6 +308,7 @@ def measurements_of(name: str, summary: Mapping[str, float], where: Mapping[str,
                 unit=reading.unit,
                 greater_is_better=reading.greater_is_better(where),
                 greater_means=reading.greater_means or reading.sense,
+                by_seed={seed: own[reading.name] for seed, own in by_seed.items() if reading.name in own},
             )
 
 

@@ -290,7 +290,10 @@ def _notes(settings: ScoreSettings, questions: Questions) -> Iterator[str]:
         yield "All rows ask in one modality, so there is no gap and no transfer to report."
     if settings.retain_only and not {"truth_ratio", "priv_leak"} & set(settings.metrics):
         yield "The retain-only model is not used: only truth_ratio and priv_leak compare with it."
-    yield "Intervals are 95 % percentile bootstraps over personas."
+    yield (
+        "Intervals hold 95 % for further personas of the same population, rows of one persona taken together "
+        "(docs/statistics.md); how much another population would differ, one seed does not tell."
+    )
 
 
 def _exposure_notes(settings: ScoreSettings) -> Iterator[str]:

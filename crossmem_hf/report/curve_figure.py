@@ -33,9 +33,11 @@ def curve_figure(record: Record, *, narrow: bool = False) -> Figure | None:
     are recall of the retained in percent. At step 0 stands the memorized model; dotted lines are the retain-only
     model's Exposure. All on one scale from 0 to 100.
     """
-    along = [m for m in record.measurements if "step" in m.where and m.seed is None]
-    along = along or [m for m in record.measurements if "step" in m.where]
-    along = [m for m in along if m.metric in ("exposure", "recall") and "method" in m.where and "hops" not in m.where]
+    along = [
+        m
+        for m in record.measurements
+        if {"step", "method"} <= {*m.where} and "hops" not in m.where and m.metric in ("exposure", "recall")
+    ]
     methods = list(dict.fromkeys(str(m.where["method"]) for m in along))
     through = [name for name in _THROUGH if any(m.where.get("forget_modality") == name for m in along)]
     if not methods or not through:

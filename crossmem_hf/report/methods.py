@@ -73,8 +73,9 @@ def method_legend(record: Record) -> Iterator[str]:
     """What the columns mean, a sentence or two each, and what failed."""
     seeds = f"{len(record.seeds)} persona seed{'s' if len(record.seeds) > 1 else ''}"
     yield (
-        f"Percent [95 % interval], {seeds}; asked with new portraits (image) and new descriptions (text). Recall: the "
-        "full name, or the whole fact, and nothing else. Partial recall: a first or last name, or any word of a fact. "
+        f"Percent [95 % interval] over {seeds} and their personas; asked with new portraits (image) and new "
+        "descriptions (text). Recall: the full name, or the whole fact, and nothing else. Partial recall: a first or "
+        "last name, or any word of a fact. "
         f"Forced choice among the candidates would give recall {_chances(record, 'recall')} % and Exposure "
         f"{_chances(record, 'exposure')} (0 to 100, greater = more memorized); a model that answers freely is held "
         "against retain_only."

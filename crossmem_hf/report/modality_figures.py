@@ -120,7 +120,7 @@ def _gap_row(ax: Axes, record: Record, row: int, source: Modality, gap: Measurem
     ax.plot(
         [100 * gap.value], [row], marker, color=color, markersize=9.5, markeredgecolor="white", markeredgewidth=1.5
     )
-    dots = [100 * m.value for m in seed_gaps(record, source)]
+    dots = [100 * value for value in seed_gaps(record, source)]
     dots = dots if len(dots) > 1 else []
     ax.plot(dots, [row + 0.24] * len(dots), marker, color="white", markeredgecolor=color, markersize=5)
     asked = "" if narrow else f", asked with {MODALITY_NAMES[other(source)]}"

@@ -121,16 +121,16 @@ def gap_claim(gap: Measurement) -> str:
     return "does not exclude zero" if gap_sign(gap) == "open" else "excludes zero"
 
 
-def seed_gaps(record: Record, source: Modality) -> list[Measurement]:
-    """The gap after learning of each seed alone."""
+def seed_gaps(record: Record, source: Modality) -> list[float]:
+    """The gap after learning in each seed."""
     found = record.find("gap", stage="memorized", source=source, group=None)
-    return [gap for gap in found if gap.seed is not None]
+    return [value for gap in found for value in (gap.by_seed.values() if gap.seed is None else (gap.value,))]
 
 
 def seeds_that_agree(record: Record, source: Modality) -> tuple[int, int]:
-    """Seeds whose own gap interval excludes zero from above, and seeds that have a gap."""
+    """Seeds whose gap is above zero, and seeds that have a gap."""
     gaps = seed_gaps(record, source)
-    return sum(ends(gap)[0] > 0 for gap in gaps), len(gaps)
+    return sum(gap > 0 for gap in gaps), len(gaps)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ import rich.table
 from rich.text import Text
 
 from crossmem_hf.report.numbers import significant, whole
-from crossmem_hf.report.record import Failure, Measurement, Record, Value, Where, ordered, words_of
+from crossmem_hf.report.record import SEEDS_NOTE, Failure, Measurement, Record, Value, Where, ordered, words_of
 
 NOTHING = "–"
 _UNITS = {"proportion": "0-1", "standard deviations": "sd"}
@@ -29,6 +29,7 @@ class Table:
         right: Numbers of the columns that are set to the right.
         wrapped: Numbers of the columns that a terminal may break into lines.
         styles: How `terminal` prints each row; empty for all alike.
+        note: What stands under the table, if anything.
     """
 
     heads: tuple[str, ...]
@@ -36,16 +37,19 @@ class Table:
     right: frozenset[int] = frozenset()
     wrapped: frozenset[int] = frozenset()
     styles: tuple[str, ...] = ()
+    note: str = ""
 
     def markdown(self) -> str:
         """The table in Markdown, cells escaped."""
         rule = ["---:" if place in self.right else "---" for place in range(len(self.heads))]
         rows = [[_escaped(cell) for cell in row] for row in (self.heads, *self.rows)]
-        return "".join("| " + " | ".join(row) + " |\n" for row in (rows[0], rule, *rows[1:]))
+        lines = "".join("| " + " | ".join(row) + " |\n" for row in (rows[0], rule, *rows[1:]))
+        return f"{lines}\n{self.note}\n" if self.note else lines
 
     def terminal(self) -> rich.table.Table:
         """The table for a console; markup in cells is not followed. A line break in a head is kept."""
         table = rich.table.Table(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
+        table.caption, table.caption_justify = self.note or None, "left"
         for place, head in enumerate(self.heads):
             side: Literal["left", "right"] = "right" if place in self.right else "left"
             table.add_column(Text(head), justify=side, no_wrap=place not in self.wrapped)
@@ -66,7 +70,8 @@ class Table:
         for row in self.rows:
             cells = (f"<td{_RIGHT * (place in self.right)}>{escape(cell)}</td>" for place, cell in enumerate(row))
             body += f"<tr>{''.join(cells)}</tr>"
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        note = f"<caption>{escape(self.note)}</caption>" if self.note else ""
+        return f"<table>{note}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
     _repr_html_ = html
 
@@ -125,12 +130,18 @@ def measurement_table(measurements: Sequence[Measurement]) -> Table:
         tuple(heads[place] for place in kept),
         tuple(tuple(row[place] for place in kept) for row in rows),
         right=frozenset(at for at, place in enumerate(kept) if place in numbers),
+        note=seeds_note(measurements),
     )
+
+
+def seeds_note(measurements: Iterable[Measurement]) -> str:
+    """`SEEDS_NOTE` if the interval of any of them has a mark, else nothing."""
+    return SEEDS_NOTE if any(m.seeds_mark for m in measurements) else ""
 
 
 def _row(m: Measurement, keys: Sequence[str]) -> tuple[str, ...]:
     about = (str(m.where[name]) if name in m.where else "all" for name in keys)
-    ends = "" if m.ci is None else f"{significant(m.ci[0])} to {significant(m.ci[1])}"
+    ends = "" if m.ci is None else f"{significant(m.ci[0])} to {significant(m.ci[1])}{m.seeds_mark}"
     chance = "" if m.chance is None else significant(m.chance)
     return m.metric, *about, significant(m.value), ends, str(m.n), chance, m.unit, m.greater_means, m.note
 
@@ -171,7 +182,7 @@ def score_table(record: Record) -> Table:
             rows.append((f"{'    ' if group else '  '}{name}", *_score_cells(theirs, brief=bool(group))))
             styles.append("dim")
     heads = ("metric", "value", "95 % interval", "unit", "n", "chance", "greater is")
-    return Table(heads, tuple(rows), right=frozenset({1, 2, 4, 5}), styles=tuple(styles))
+    return Table(heads, tuple(rows), right=frozenset({1, 2, 4, 5}), styles=tuple(styles), note=seeds_note(own))
 
 
 def _score_cells(m: Measurement, *, brief: bool) -> tuple[str, ...]:
@@ -259,7 +270,7 @@ def _cell(found: Found, row: Where, column: Column) -> str:
     text = " / ".join(NOTHING if m is None else whole(m, m.value) for m in numbers)
     first = numbers[0]
     if column.with_interval and first is not None and first.ci is not None:
-        text += f" [{whole(first, first.ci[0])}, {whole(first, first.ci[1])}]"
+        text += f" [{whole(first, first.ci[0])}, {whole(first, first.ci[1])}]{first.seeds_mark}"
     return text
 
 

@@ -30,7 +30,7 @@ from crossmem_hf.studies.curves import (
     queried,
 )
 from crossmem_hf.studies.settings import SELECTS, StudySettings, some_of, steps_of
-from crossmem_hf.studies.study import Cell, CellResult, Study, Where, by_seed, cell_name, not_memorized
+from crossmem_hf.studies.study import Cell, CellResult, Study, Where, cell_name, not_memorized, pooled
 from crossmem_hf.training.micro import MEMORIZING_BOTH, TUNED, UNLEARNING
 
 _THROUGH = (*MODALITIES, "both")
@@ -102,15 +102,15 @@ def _measure(predictions: Predictions) -> Iterator[Measurement]:
     matched = at_matched_recall(predictions)
     yield from matched_steps(matched)
     along = Predictions(one for one in predictions if one.get("step") is not None)
-    for part, seeds in by_seed(Predictions.joined([matched, along])):
-        against = Against(perplexity_limit=fluent_perplexity(part.where(method="retain_only", group="forget")))
-        for hops in ((), ("hops",)) if len({one["hops"] for one in part}) > 1 else ((),):
-            by = ("method", "forget_modality", "step", "target", "group", *hops, *seeds)
-            found = [
-                *part.where(group="forget").measure(_FORGET, by, against=against),
-                *part.where(group="retain").measure(("recall",), by),
-            ]
-            yield from (one for one in found if one.metric in _KEPT)
+    every, seeds = Predictions.joined([matched, along]), pooled(predictions)
+    against = Against(perplexity_limit=fluent_perplexity(every.where(method="retain_only", group="forget")))
+    for hops in ((), ("hops",)) if len({one["hops"] for one in every}) > 1 else ((),):
+        by = ("method", "forget_modality", "step", "target", "group", *hops, *seeds)
+        found = [
+            *every.where(group="forget").measure(_FORGET, by, against=against),
+            *every.where(group="retain").measure(("recall",), by),
+        ]
+        yield from (one for one in found if one.metric in _KEPT)
 
 
 def _notes(settings: CompareSettings, predictions: Predictions) -> Iterator[str]:

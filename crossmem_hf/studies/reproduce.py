@@ -175,8 +175,8 @@ def _expected(
     seeds, notes = settings.all_seeds, tuple[str, ...]()
     found: Sequence[Measurement] = then.measurements
     if seeds != then.seeds:
-        found = [one for one in then.measurements if one.seed in seeds]
-        notes = ("Measurements over all seeds are left out.",)
+        found = [own for one in then.measurements for seed in seeds if (own := one.in_seed(seed)) is not None]
+        notes = ("Measurements over all seeds are left out; values of single seeds have no interval.",)
         if all(one.n == 1 and one.ci is None for one in found):  # costs alone
             found = [*_of_seeds(study, then, beside, seeds), *found]
             notes = ("The record's numbers were computed again from its predictions about these seeds.",)

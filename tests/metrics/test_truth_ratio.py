@@ -8,7 +8,6 @@ import sys
 import numpy as np
 import pytest
 
-from crossmem_hf.metrics.intervals import Resampling
 from crossmem_hf.metrics.truth_ratio.truth_ratio_math import truth_ratio_items, truth_ratio_summary
 
 RNG = np.random.default_rng(0)
@@ -28,7 +27,7 @@ def test_equals_the_library(metric):
 
 
 def test_options_reach_the_library(metric):
-    options = {"seed": 5, "confidence": 0.8, "num_resamples": 300}
+    options = {"confidence": 0.8, "persona_seed": [int(person[1:]) % 2 for person in PERSONS]}
     got = metric.compute(
         predictions=FALSE,
         references=TRUE,
@@ -39,9 +38,7 @@ def test_options_reach_the_library(metric):
         **options,
     )
     items = truth_ratio_items(FALSE, TRUE, mean="arithmetic")
-    wanted = truth_ratio_summary(
-        items, persona_id=PERSONS, retain_only=[0.5, 1.0, 2.0], resampling=Resampling(**options)
-    )
+    wanted = truth_ratio_summary(items, persona_id=PERSONS, retain_only=[0.5, 1.0, 2.0], **options)
     assert got == wanted | items.as_lists()
     assert json.loads(json.dumps(got)) == got
 
