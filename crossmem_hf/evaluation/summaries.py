@@ -71,11 +71,12 @@ def _whom(items: Sequence[Item]) -> dict[str, list[Any] | None]:
     return {"persona_id": [item["persona_id"] for item in items], "persona_seed": None if None in seeds else seeds}
 
 
-def _mean(name: str, values: Sequence[float], items: Sequence[Item]) -> dict[str, float]:
-    """A mean of numbers from 0 to 1 with its interval."""
+def _mean(name: str, values: Any, items: Sequence[Item], bounds: tuple[float, float] = (0.0, 1.0)) -> dict[str, float]:
+    """A mean of numbers within bounds with its interval."""
     whom = _whom(items)
     column = np.asarray(values, dtype=np.float64)
-    low, high = mean_interval(column, Clusters.of(whom["persona_id"], len(items), whom["persona_seed"]))
+    clusters = Clusters.of(whom["persona_id"], len(items), whom["persona_seed"])
+    low, high = mean_interval(column, clusters, bounds=bounds)
     return {name: float(column.mean()), f"{name}_ci_low": low, f"{name}_ci_high": high, "n": len(items)}
 
 
@@ -129,9 +130,7 @@ def exposure(items: Sequence[Item], against: Against) -> Found:
 def exposure_taught(items: Sequence[Item], against: Against) -> Found:
     """Exposure (log, 0 to 100) among the values of the dataset, which were taught beside the truth."""
     found = _ranks(items, "taught_rank", "num_taught")
-    low, high = mean_interval(found.exposure, cluster_codes(_personas(items), len(items)), bounds=(0.0, 100.0))
-    name = "exposure_taught"
-    summary = {name: float(found.exposure.mean()), f"{name}_ci_low": low, f"{name}_ci_high": high, "n": len(items)}
+    summary = _mean("exposure_taught", found.exposure, items, bounds=(0.0, 100.0))
     return summary | {"chance": _exact_mean(found.chance_exposure)}, {}
 
 
