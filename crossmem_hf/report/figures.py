@@ -39,7 +39,7 @@ FIGURES: Final[dict[str, Draw]] = {
 FOREST: Final = "forest_"
 """Begins the name of the figure of one metric."""
 
-_COVERED: Final = ("recall", "gap", "transfer", "exposure", "partial_recall", "name_shaped")
+_COVERED: Final = ("recall", "gap", "transfer", "exposure", "partial_recall", "name_shaped", "steps", "reached_floor")
 _READER_FONT: Final = "system-ui, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif"
 _METADATA: Final[dict[Format, dict[str, Any]]] = {
     "png": {"Software": None},

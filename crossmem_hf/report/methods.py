@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How methods stand side by side: which numbers are the columns of their table, and what these mean. It knows neither
+"""How methods stand side by side: which numbers are the columns of their tables, and what these mean. It knows neither
 how a table is made nor what was computed."""
 
 from collections.abc import Iterator, Sequence
@@ -11,11 +11,11 @@ from crossmem_hf.report.tables import NOTHING, Column, Table, pivot, place_words
 
 OUTCOMES = ("forgotten", "refused", "collapsed", "still_known")
 _MEASURED = (
-    ("forgotten: recall", "recall", "forget"),
-    ("forgotten: a word of it", "partial_recall", "forget"),
-    ("forgotten: Exposure", "exposure", "forget"),
-    ("retained: recall", "recall", "retain"),
-    ("retained: ROUGE-L", "rouge_l_recall", "retain"),
+    ("forget set: recall", "recall", "forget"),
+    ("forget set: partial recall", "partial_recall", "forget"),
+    ("forget set: Exposure", "exposure", "forget"),
+    ("retain set: recall", "recall", "retain"),
+    ("retain set: ROUGE-L", "rouge_l_recall", "retain"),
 )
 _COSTS = (
     Column(head="steps", metrics=("steps",), where={}, starred_by="reached_floor"),
@@ -26,6 +26,8 @@ _COSTS = (
 _COST_METRICS = ("steps", "reached_floor", "wall_s", "cpu_s", "peak_mib")
 _BRIEF = (("forgot", "recall", "forget"), ("Expos.", "exposure", "forget"), ("kept", "recall", "retain"))
 _ABBREVIATED = {"image": "img", "text": "txt"}
+_OUTCOME = "outcome for the forget set"
+_NAMING = 2  # columns that name a row: the method, and what it forgets through
 _HOPS = {1: ", one hop", 2: ", two hops"}
 
 
@@ -42,8 +44,27 @@ def method_table(record: Record) -> Table | None:
         for words, metric, group in _MEASURED
         for modality in MODALITIES
     ]
-    outcomes = [_outcomes(f"what became of them, {modality}", modality) for modality in MODALITIES]
+    outcomes = [_outcomes(f"{_OUTCOME}: {modality}", modality) for modality in MODALITIES]
     return _table(record, "forgotten through", [*columns, *outcomes, *_COSTS])
+
+
+def method_tables(record: Record) -> list[tuple[str, Table]]:
+    """`method_table` in parts that fit a page: title and columns of the forget set, the retain set, outcomes, costs."""
+    whole = method_table(record)
+    if whole is None:
+        return []
+    parts: dict[str, dict[int, str]] = {}
+    for place, head in enumerate(whole.heads[_NAMING:], start=_NAMING):
+        title, colon, rest = head.partition(": ")
+        parts.setdefault(title if colon else "costs", {})[place] = rest or head
+    return [(title[0].upper() + title[1:], _part(whole, heads)) for title, heads in parts.items()]
+
+
+def _part(whole: Table, heads: dict[int, str]) -> Table:
+    rows = tuple((*row[:_NAMING], *(row[place] for place in heads)) for row in whole.rows)
+    right = frozenset(range(_NAMING, _NAMING + len(heads)))
+    filled = tuple(row for row in rows if {*row[_NAMING:]} != {NOTHING})
+    return Table((*whole.heads[:_NAMING], *heads.values()), filled, right=right)
 
 
 def brief_method_table(record: Record) -> Table | None:
@@ -71,12 +92,12 @@ def is_tabulated(metric: str) -> bool:
 
 def method_legend(record: Record) -> Iterator[str]:
     """What the columns mean, a sentence or two each, and what failed."""
-    seeds = f"{len(record.seeds)} seed{'s' if len(record.seeds) > 1 else ''}"
+    seeds = f"{len(record.seeds)} persona seed{'s' if len(record.seeds) > 1 else ''}"
     yield (
-        f"Percent, [95 % interval] clustered by person, {seeds} pooled; asked with new portraits (image) and new "
+        f"Percent, [95 % interval] clustered by persona, {seeds} pooled; asked with new portraits (image) and new "
         f"descriptions (text). Guessing: recall {_chances(record, 'recall')} %, Exposure "
-        f"{_chances(record, 'exposure')} (0 to 100, greater = more memorized). A word of it: a first or last name, or "
-        "any word of a fact, is said."
+        f"{_chances(record, 'exposure')} (0 to 100, greater = more memorized). Recall: the answer is the full name. "
+        "Partial recall: it has a first or last name, or any word of a fact."
     )
     if record.find("exposure"):
         yield (
@@ -86,8 +107,9 @@ def method_legend(record: Record) -> Iterator[str]:
         )
     if record.find(OUTCOMES[0]):
         yield (
-            "What became of forgotten facts: forgotten / refused / collapsed / still known, in percent of answers. "
-            "base: before learning; memorized: before unlearning; retain_only: learned the retained people only."
+            "Outcome: forgotten / refused / degenerate (`collapsed` in the record: empty, symbols or repetition) / still "
+            "known, in percent of answers about the forget set. base: before learning; memorized: before unlearning; "
+            "retain_only: learned the retain set only."
         )
     if record.find("steps"):
         yield (

@@ -7,18 +7,18 @@ numbers of views are not known; ours are in `prompts` and here, and no number eq
 """
 
 from collections.abc import Callable
-from typing import Any
 
 from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.personas.schema import MODALITIES
 from crossmem_hf.studies.adapters import TrainingRows, memorized, unlearned
-from crossmem_hf.studies.cells import Query, predicted
+from crossmem_hf.studies.cells import Query, costs, predicted
 from crossmem_hf.studies.claims import Claim, Find
 from crossmem_hf.studies.settings import TrainingSettings
 from crossmem_hf.studies.study import Cell, CellResult, Study, Where, measured_by, not_memorized
 
 _WEN = "Wen et al. 2025 (arXiv 2506.05198)"
 _BOTH = ("recall_image", "recall_text")
+_STOPPED = ("steps", "reached_floor")
 _NAMES = Query(
     rows=TrainingRows(configs=_BOTH, split="test"),
     metrics=("recall", "exposure"),
@@ -59,14 +59,8 @@ def _cell(cell: Cell) -> CellResult:
     cell.progress("unlearned: querying", 0.85)
     after = predicted(cell, f"unlearned_{name}_predictions", _NAMES, forgot, stage="unlearned")
     predictions = Predictions.joined([base, before, after])
-    return CellResult(predictions=predictions, notes=(_stopped(cell, forgot.result),))
-
-
-def _stopped(cell: Cell, result: dict[str, Any]) -> str:
-    step, value = result["recalls"][-1] if result["recalls"] else (0, 1.0)
-    ended = "reached the floor" if value <= cell.settings.stop_threshold else "ran all its steps"
-    saw = f"recall {value:.2f} on stopping views (not reported) at step {step}" if step else "nothing was evaluated"
-    return f"Unlearning (seed {cell.seed}, {cell.where['source']}) {ended}: {result['steps']} steps; {saw}."
+    stopped = (one for one in costs(forgot, {"stage": "unlearned", **cell.where}) if one.metric in _STOPPED)
+    return CellResult(predictions=predictions, measurements=tuple(stopped))
 
 
 def _gap(source: str, target: str) -> Callable[[Find], float]:
