@@ -15,7 +15,7 @@ SPEC = DatasetSpec(num_personas=9, num_views=2, qa_per_persona=2)
 
 
 def main(folder: Path = FOLDER) -> None:
-    """Fill the folder: people as rows of their profiles, some questions, and views that are trained on and held out."""
+    """Fill the folder: profiles, some questions, and views that are trained on and held out."""
     with TemporaryDirectory() as made:
         materialize(Path(made), SPEC)
         shutil.rmtree(folder, ignore_errors=True)

@@ -49,7 +49,7 @@ def method_table(record: Record) -> Table | None:
 
 
 def method_tables(record: Record) -> list[tuple[str, Table]]:
-    """`method_table` in parts that fit a page: title and columns of the forget set, the retain set, outcomes, costs."""
+    """`method_table` in parts that fit a page: title and columns of forget set, retain set, outcomes, costs."""
     whole = method_table(record)
     if whole is None:
         return []
@@ -107,8 +107,8 @@ def method_legend(record: Record) -> Iterator[str]:
         )
     if record.find(OUTCOMES[0]):
         yield (
-            "Outcome: forgotten / refused / degenerate (`collapsed` in the record: empty, symbols or repetition) / still "
-            "known, in percent of answers about the forget set. base: before learning; memorized: before unlearning; "
+            "Outcome: forgotten / refused / degenerate (`collapsed` in the record: empty, symbols or repetition) / "
+            "still known, in percent of answers about the forget set. base: before learning; memorized: before unlearning; "
             "retain_only: learned the retain set only."
         )
     if record.find("steps"):

@@ -229,11 +229,11 @@ def residue(record: Record, source: Modality) -> str:
         f"{amount(there.recall_after)} [{interval(there.recall_after)}] for {behind}. "
     )
     left = {
-        "named": f"In the other modality the names are still recalled: the interval lies above guessing{_guess(there)}.",
-        "partly": f"From {behind} recall can no longer be told from guessing, but partial recall, a first or last name, is "
-        f"still above it{_partly(there)}.",
-        "ranked": f"From {behind} recall can no longer be told from guessing, yet the model still ranks the names higher "
-        f"than guessing would ({there.exposure_words}).",
+        "named": f"In the other modality names are still recalled: the interval lies above guessing{_guess(there)}.",
+        "partly": f"From {behind} recall can no longer be told from guessing, but partial recall, a first or last "
+        f"name, is still above it{_partly(there)}.",
+        "ranked": f"From {behind} recall can no longer be told from guessing, yet the model still ranks the names "
+        f"higher than guessing would ({there.exposure_words}).",
         "avoided": f"From {behind} the names are not recalled, and they rank lower than guessing would put them "
         f"({there.exposure_words}): the model now avoids them, which is a trace of its own.",
         "none": "Neither answers nor ranks in the other modality can be told from guessing.",
@@ -254,9 +254,11 @@ def residue_claim(record: Record) -> str:
     if named:
         return f"After unlearning, forgotten names are still recalled through the other modality: {joined(named)}."
     if any(modality.trace == "partly" for modality in kept.values()):
-        return "After unlearning, this run no longer sees forgotten names recalled in full, but still a first or last name."
+        return "After unlearning, this run no longer sees forgotten names recalled, but still a first or last name."
     if any(modality.trace == "ranked" for modality in kept.values()):
-        return "After unlearning, this run no longer sees forgotten names recalled, but they still rank above guessing."
+        return (
+            "After unlearning, this run no longer sees forgotten names recalled, but they still rank above guessing."
+        )
     if any(modality.trace == "avoided" for modality in kept.values()):
         return "After unlearning, forgotten names rank below guessing in the other modality: avoided, not unknown."
     return "After unlearning, this run finds no trace through the other modality." if kept else ""

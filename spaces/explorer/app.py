@@ -3,7 +3,7 @@
 
     python app.py --personas FOLDER --records a/record.json b/record.json
 
-Where no data set is named and the usual one cannot be reached, the few personas of `people/` are shown, and it is said.
+Without a named data set, where the usual one cannot be reached, the page shows the personas of `people/` and says so.
 A folder is named here only, by whoever starts the app; a visitor names repositories of the Hub and hands in files.
 """
 
@@ -67,9 +67,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line, load what it names, serve the page."""
     parser = argparse.ArgumentParser(description="Browse people and compare results.")
     parser.add_argument(
-        "--personas", help=f"a folder that crossmem materialize filled, or a data set (default {DATASET}, else a few embedded)"
+        "--personas",
+        help=f"a folder that crossmem materialize filled, or a data set (default {DATASET}, else a few embedded)",
     )
-    parser.add_argument("--records", nargs="*", default=[], help="record.json files or their folders; default: the example")
+    parser.add_argument(
+        "--records", nargs="*", default=[], help="record.json files or their folders; default: the example"
+    )
     chosen = parser.parse_args(arguments)
     personas, fault = first_personas(chosen.personas)
     try:

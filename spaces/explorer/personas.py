@@ -93,7 +93,9 @@ def parts_of_folder(folder: str | os.PathLike[str]) -> list[Part]:
         if found is not None:
             parts.append(Part(found["config"], found["split"], partial(Path, path)))
     if not any(part.config == "profiles" for part in parts):
-        raise ValueError(f"No personas in {str(folder)!r}; expected profiles/*.parquet. Run crossmem materialize there.")
+        raise ValueError(
+            f"No personas in {str(folder)!r}; expected profiles/*.parquet. Run crossmem materialize there."
+        )
     return parts
 
 

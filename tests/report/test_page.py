@@ -180,7 +180,10 @@ def test_page_of_an_unknown_study_has_claims_figures_and_tables():
     read = Reader(page)
     assert (read.open, read.text.count("Of 1 claim: 1 supported.")) == ([], 2)
     assert "Attacks recover names. arXiv 1 supported 0.3 0.2 to 0.4 0.1 proportion 5" in read.text
-    assert "recovered proportion, guessing 0.1; 4 rows All numbers of recovered attack layer value 95 % interval n" in read.text
+    assert (
+        "recovered proportion, guessing 0.1; 4 rows All numbers of recovered attack layer value 95 % interval n"
+        in read.text
+    )
     assert "soft prompt 2 0.5 0.4 to 0.6 20" in read.text
     assert page.count('<details class="listed" data-metric="recovered" open>') == 1, "a few numbers are not folded"
     assert "Failed: attack gcg: out of memory" in read.text
@@ -194,7 +197,10 @@ def test_page_of_methods_has_their_table_and_figure():
     methods = [measurement(where={"method": name, **where}, n=60) for name in ("base", "npo")]
     page = page_html(record_of(*methods, failures=(Failure(where={"method": "ga", "seed": 0}, error="NaN"),)))
     read = Reader(page)
-    assert "Forget set Methods: Forget set method forgotten through recall, image base – 50 [40, 60] npo – 50 [40, 60]" in read.text
+    assert (
+        "Forget set Methods: Forget set method forgotten through recall, image base – 50 [40, 60] npo – 50 [40, 60]"
+        in read.text
+    )
     assert read.text.count("Failed: method ga, seed 0: NaN") == 1
     assert "What is left of forget and retain set after each method" in page
 

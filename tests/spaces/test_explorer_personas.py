@@ -144,10 +144,11 @@ def test_where_no_data_set_is_reached_a_few_are_embedded_and_it_is_said(explorer
     monkeypatch.setattr(explorer.app, "parts_of_repo", unreachable)
     few, said = explorer.app.first_personas(None)
     assert "crossmem/personas cannot be reached; 9 embedded personas are shown" in said
-    made = [(one.id, one.full_name) for one in sample_personas(9, 0)]
+    first, *others = sample_personas(9, 0)
+    made = [(one.id, one.full_name) for one in (first, *others)]
     assert [(one.persona_id, one.full_name) for one in few.profiles] == made
     shown = explorer.personas.person(few.parts, made[0][0])
-    assert (shown["facts"]["email"], len(shown["views"])) == (sample_personas(9, 0)[0].facts["email"], 6)
+    assert (shown["facts"]["email"], len(shown["views"])) == (first.facts["email"], 6)
     assert {row[0] for row in shown["rows"]} == {"qa", "recall_image"}
     nobody, said = explorer.app.first_personas("me/mine")
     assert nobody is None
