@@ -108,8 +108,8 @@ def method_legend(record: Record) -> Iterator[str]:
     if record.find(OUTCOMES[0]):
         yield (
             "Outcome: forgotten / refused / degenerate (`collapsed` in the record: empty, symbols or repetition) / "
-            "still known, in percent of answers about the forget set. base: before learning; memorized: before unlearning; "
-            "retain_only: learned the retain set only."
+            "still known, in percent of answers about the forget set. base: before learning; memorized: before "
+            "unlearning; retain_only: learned the retain set only."
         )
     if record.find("steps"):
         yield (
