@@ -2,7 +2,7 @@
 """All numbers of a record as one table a metric, a row a place, the values of single seeds in a column. It computes
 nothing and knows no layout."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from crossmem_hf.report.numbers import significant
@@ -36,8 +36,8 @@ def listed(record: Record) -> list[Listed]:
 
 def _listed(metric: str, found: Sequence[Measurement]) -> Listed:
     rows = over_seeds(found)
-    seeds = sorted({m.seed for m in found if isinstance(m.seed, int)})
-    values = {(_place(m), m.seed): significant(m.value) for m in found if m.seed is not None}
+    values = {(_place(m), seed): significant(value) for m in found for seed, value in _by_seed(m).items()}
+    seeds = sorted({seed for _, seed in values})
     keys = list(ordered({name: "" for m in rows for name in without_seed(m.where)}))
     chances = {m.chance for m in rows}
     heads = (*keys, "value", "95 % interval", "n", "guessing", f"by seed ({', '.join(map(str, seeds))})", "note")
@@ -67,6 +67,11 @@ def _listed(metric: str, found: Sequence[Measurement]) -> Listed:
 
 def _place(m: Measurement) -> Place:
     return tuple(without_seed(m.where).items())
+
+
+def _by_seed(m: Measurement) -> Mapping[int, float]:
+    """The value of each seed that this measurement tells: its own, or those it pools."""
+    return {m.seed: m.value} if isinstance(m.seed, int) else getattr(m, "by_seed", {})
 
 
 def _about(one: Measurement, chances: set[float | None]) -> str:
