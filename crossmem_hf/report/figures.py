@@ -41,7 +41,7 @@ FIGURES: Final[dict[str, Draw]] = {
 FOREST: Final = "forest_"
 """Begins the name of the figure of one metric."""
 
-_COVERED: Final = ("recall", "gap", "transfer", "exposure", "partial_recall", "name_shaped")
+_COVERED: Final = ("recall", "gap", "transfer", "exposure", "exposure_taught", "partial_recall", "name_shaped")
 _READER_FONT: Final = "system-ui, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif"
 _METADATA: Final[dict[Format, dict[str, Any]]] = {
     "png": {"Software": None},

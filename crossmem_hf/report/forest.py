@@ -46,7 +46,7 @@ def forest_figure(record: Record, metric: str, *, narrow: bool = False) -> Figur
     title = f"{metric} ({one.unit}{f'; greater: {one.greater_means}' if one.greater_means else ''})"
     figure.suptitle(_fitted(title, 2 * letters - 10), fontsize=10.5, fontweight="bold")
     guessing = ", tick: guessing" if any(m.chance is not None for m in rows) else ""
-    ax.set_xlabel(f"line: 95 % interval, hollow: one seed{guessing}", fontsize=8.5)
+    ax.set_xlabel(f"line: 95 % interval, hollow: one persona seed{guessing}", fontsize=8.5)
     return figure
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How methods stand side by side: which numbers are the columns of their table, and what these mean. It knows neither
+"""How methods stand side by side: which numbers are the columns of their tables, and what these mean. It knows neither
 how a table is made nor what was computed."""
 
 from collections.abc import Iterator, Sequence
@@ -11,11 +11,11 @@ from crossmem_hf.report.tables import NOTHING, Column, Table, pivot, place_words
 
 OUTCOMES = ("forgotten", "refused", "collapsed", "still_known")
 _MEASURED = (
-    ("forgotten: recall", "recall", "forget"),
-    ("forgotten: partial recall", "partial_recall", "forget"),
-    ("forgotten: Exposure", "exposure", "forget"),
-    ("forgotten: Exposure among taught", "exposure_taught", "forget"),
-    ("retained: recall", "recall", "retain"),
+    ("forget set: recall", "recall", "forget"),
+    ("forget set: partial recall", "partial_recall", "forget"),
+    ("forget set: Exposure", "exposure", "forget"),
+    ("forget set: Exposure among taught", "exposure_taught", "forget"),
+    ("retain set: recall", "recall", "retain"),
 )
 _COSTS = (
     Column(head="steps", metrics=("matched_step",), where={}),
@@ -26,6 +26,8 @@ _COSTS = (
 _COST_METRICS = ("matched_step", "steps", "wall_s", "cpu_s", "peak_mib")
 _BRIEF = (("forgot", "recall", "forget"), ("Expos.", "exposure", "forget"), ("kept", "recall", "retain"))
 _ABBREVIATED = {"image": "img", "text": "txt"}
+_OUTCOME = "outcome for the forget set"
+_NAMING = 2  # columns that name a row: the method, and what it forgets through
 _HOPS = {1: ", one hop", 2: ", two hops"}
 
 
@@ -42,8 +44,27 @@ def method_table(record: Record) -> Table | None:
         for words, metric, group in _MEASURED
         for modality in MODALITIES
     ]
-    outcomes = [_outcomes(f"what became of them, {modality}", modality) for modality in MODALITIES]
+    outcomes = [_outcomes(f"{_OUTCOME}: {modality}", modality) for modality in MODALITIES]
     return _table(record, "forgotten through", [*columns, *outcomes, *_COSTS])
+
+
+def method_tables(record: Record) -> list[tuple[str, Table]]:
+    """`method_table` in parts that fit a page: title and columns of forget set, retain set, outcomes, costs."""
+    whole = method_table(record)
+    if whole is None:
+        return []
+    parts: dict[str, dict[int, str]] = {}
+    for place, head in enumerate(whole.heads[_NAMING:], start=_NAMING):
+        title, colon, rest = head.partition(": ")
+        parts.setdefault(title if colon else "costs", {})[place] = rest or head
+    return [(title[0].upper() + title[1:], _part(whole, heads)) for title, heads in parts.items()]
+
+
+def _part(whole: Table, heads: dict[int, str]) -> Table:
+    rows = tuple((*row[:_NAMING], *(row[place] for place in heads)) for row in whole.rows)
+    right = frozenset(range(_NAMING, _NAMING + len(heads)))
+    filled = tuple(row for row in rows if {*row[_NAMING:]} != {NOTHING})
+    return Table((*whole.heads[:_NAMING], *heads.values()), filled, right=right)
 
 
 def brief_method_table(record: Record) -> Table | None:
@@ -88,10 +109,10 @@ def method_legend(record: Record) -> Iterator[str]:
         )
     if record.find(OUTCOMES[0]):
         yield (
-            "What became of forgotten facts, in percent of answers: forgotten (something else is answered, and the "
-            "truth does not rank first) / refused / collapsed (empty, repeating or improbable text) / still known "
-            "(the truth is answered, or ranks first). base: before learning; memorized: before unlearning; "
-            "retain_only: learned the retained personas only."
+            "Outcome, in percent of answers about the forget set: forgotten (something else is answered, and the "
+            "truth does not rank first) / refused / degenerate (`collapsed` in the record: empty, symbols, repetition "
+            "or improbable text) / still known (the truth is answered, or ranks first). base: before learning; "
+            "memorized: before unlearning; retain_only: learned the retain set only."
         )
     if record.find("matched_step"):
         yield (

@@ -9,9 +9,10 @@ from typing import Any
 from crossmem_hf.report import modality_text
 from crossmem_hf.report.methods import is_tabulated, method_legend, method_table
 from crossmem_hf.report.numbers import joined, significant
-from crossmem_hf.report.record import Measurement, Record, Verdict
+from crossmem_hf.report.record import BASELINES, Record, Verdict
 from crossmem_hf.report.tables import Table, grouped_tables, place_words, verdict_table
 
+_BASELINES = dict(zip(BASELINES, ("base", "memorized", "retain-only"), strict=True))
 _VERDICTS = ("supported", "contradicted", "inconclusive")
 
 
@@ -26,7 +27,12 @@ def headline(record: Record) -> str:
     if crossing:
         return crossing
     metrics = list(dict.fromkeys(m.metric for m in record.measurements))
-    over = f" over {_count(len(record.seeds), 'seed')}" if record.seeds else ""
+    over = f" over {_count(len(record.seeds), 'persona seed')}" if record.seeds else ""
+    found = dict.fromkeys(m.where["method"] for m in record.measurements if "method" in m.where)
+    methods, baselines = [m for m in found if m not in BASELINES], [_BASELINES[b] for b in BASELINES if b in found]
+    if methods:
+        beside = f" beside the {joined(baselines)} model" if baselines else ""
+        return f"{_count(len(methods), 'unlearning method')}{beside}{over}."
     return f"{_count(len(record.measurements), 'measurement')} of {_count(len(metrics), 'metric')}{over}."
 
 
@@ -49,17 +55,20 @@ def verdict_words(v: Verdict) -> str:
 
 
 def facts(record: Record) -> list[tuple[str, str]]:
-    """How many people, which seeds, made from what: (name, value)."""
+    """How many personas, which seeds, made from what: (name, value)."""
     first = [member for member in record.cast if record.seeds and member.seed == record.seeds[0]]
     forgotten = sum(member.forgotten for member in first)
-    personas = [("People per seed", str(len(first))), ("To be forgotten", str(forgotten))] if first else []
+    personas = [("Personas per seed", str(len(first))), ("In the forget set", str(forgotten))] if first else []
     seeds = [("Persona seeds", ", ".join(map(str, record.seeds)))] if record.seeds else []
     return [*personas, *seeds, *((f"{name.capitalize()} fingerprint", f) for name, f in record.fingerprints.items())]
 
 
 def settings(record: Record) -> list[tuple[str, str]]:
-    """Each setting and its value as text."""
-    return [(key, value if isinstance(value, str) else _plain(value)) for key, value in record.config.items()]
+    """Each setting and its value as text; those of a mapping one by one, e.g. ``"unlearning.npo"``."""
+    flat: dict[str, Any] = {}
+    for key, value in record.config.items():
+        flat |= {f"{key}.{name}": one for name, one in value.items()} if isinstance(value, dict) else {key: value}
+    return [(key, value if isinstance(value, str) else _plain(value)) for key, value in flat.items()]
 
 
 def further_tables(record: Record) -> Iterator[tuple[str, Table]]:
@@ -67,11 +76,6 @@ def further_tables(record: Record) -> Iterator[tuple[str, Table]]:
     has_methods = method_table(record) is not None
     rest = [m for m in record.measurements if not (has_methods and is_tabulated(m.metric))]
     yield from grouped_tables(rest)
-
-
-def by_seed(record: Record) -> list[Measurement]:
-    """All measurements, those over all seeds first."""
-    return sorted(record.measurements, key=lambda m: (m.seed is not None, m.seed if isinstance(m.seed, int) else 0))
 
 
 def markdown(record: Record) -> str:

@@ -5,7 +5,7 @@ import io
 
 from rich.console import Console
 
-from crossmem_hf.report.methods import OUTCOMES, brief_method_table, method_legend, method_table
+from crossmem_hf.report.methods import OUTCOMES, brief_method_table, method_legend, method_table, method_tables
 from crossmem_hf.report.record import Failure
 from tests.report.test_record import measurement, record
 
@@ -50,9 +50,9 @@ def test_method_table_tells_guessing_for_each_kind_of_question():
     ]
     table = method_table(compared(*own))
     reported = dict(zip(table.heads, table.rows[-1], strict=True))
-    assert reported["forgotten: Exposure, image, one hop"] == "24"
-    assert reported["forgotten: Exposure, image, two hops"] == "29"
-    assert "forgotten: Exposure, text, two hops" not in reported, "nobody was asked"
+    assert reported["forget set: Exposure, image, one hop"] == "24"
+    assert reported["forget set: Exposure, image, two hops"] == "29"
+    assert "forget set: Exposure, text, two hops" not in reported, "nobody was asked"
     assert "Exposure 24 to 29 (" in next(method_legend(compared(*own)))
     assert not any("hop" in head for head in method_table(compared()).heads)
 
@@ -78,6 +78,16 @@ def test_brief_table_fits_a_terminal():
     assert line.split()[:4] == ["npo", "both", "10", "20"]
     (guessing,) = [line for line in shown.splitlines() if line.startswith("guessing")]
     assert guessing.split()[:8] == ["guessing", "–", "2", "2", "24", "24", "2", "2"]
+
+
+def test_method_tables_are_the_table_in_parts():
+    parts = method_tables(compared())
+    assert [title for title, _ in parts] == ["Forget set", "Retain set", "Outcome for the forget set", "Costs"]
+    assert [table.heads[2] for _, table in parts] == ["recall, image", "recall, image", "image", "steps"]
+    whole = method_table(compared())
+    assert tuple(cell for _, table in parts for cell in table.rows[0][2:]) == whole.rows[0][2:]
+    assert [table.rows[-1][0] for _, table in parts] == ["guessing", "guessing", "npo", "npo"], "no row of dashes"
+    assert method_tables(record(measurement("probe", where={"method": "npo"}))) == []
 
 
 def test_method_table_is_none_without_its_numbers():

@@ -4,7 +4,7 @@
 import pytest
 
 from crossmem_hf.report.record import Failure, Record, Verdict
-from crossmem_hf.report.text import headline, markdown, summary, verdict_words
+from crossmem_hf.report.text import headline, markdown, settings, summary, verdict_words
 from tests.report.test_record import measurement, record
 
 
@@ -17,8 +17,19 @@ def test_headline_counts_verdicts_or_measurements():
     claims = (claim(), claim(verdict="inconclusive"), claim(verdict="supported"))
     assert headline(record(verdicts=claims)) == "Of 3 claims: 2 supported and 1 inconclusive."
     assert headline(record(measurement(), measurement("gap"), seeds=(0, 1))) == (
-        "2 measurements of 2 metrics over 2 seeds."
+        "2 measurements of 2 metrics over 2 persona seeds."
     )
+
+
+def test_headline_of_methods_names_what_they_stand_beside():
+    methods = [measurement(where={"method": name}) for name in ("base", "retain_only", "ga", "npo")]
+    assert headline(record(*methods)) == "2 unlearning methods beside the base and retain-only model."
+    assert headline(record(methods[-1], seeds=(0,))) == "1 unlearning method over 1 persona seed."
+
+
+def test_settings_of_a_mapping_stand_one_by_one():
+    told = settings(record(config={"steps": 3, "unlearning": {"npo": {"beta": 0.1}, "ga": {}}}))
+    assert told == [("steps", "3"), ("unlearning.npo", '{"beta": 0.1}'), ("unlearning.ga", "{}")]
 
 
 @pytest.mark.parametrize(
