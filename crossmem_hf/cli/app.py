@@ -68,6 +68,13 @@ _FalseAnswers = Annotated[
 _TrueAnswers = Annotated[
     str | None, typer.Option(help="Column that truth_ratio sets them against (default: the answer itself).")
 ]
+_TruthRatioMean = Annotated[
+    str,
+    typer.Option(
+        help="geometric or arithmetic: mean of the false answers' probabilities in truth_ratio; TOFU's code has the "
+        "first, its paper the second."
+    ),
+]
 _RetainOnly = Annotated[
     Path | None,
     typer.Option(
@@ -107,6 +114,7 @@ def score(
     candidates_from: _CandidatesFrom = None,
     false_answers: _FalseAnswers = None,
     true_answers: _TrueAnswers = None,
+    truth_ratio_mean: _TruthRatioMean = "geometric",
     k: Annotated[float, typer.Option(help="Share of the tokens in min_k_prob.")] = 0.2,
     retain_only: _RetainOnly = None,
     baseline: _Baseline = None,

@@ -211,6 +211,7 @@ def _finish(
     against = Against(
         k=settings.k,
         num_samples=settings.extraction_samples,
+        truth_ratio_mean=settings.truth_ratio_mean,
         holdout=held,
         retain_only=prepared.retain_only,
         retain_only_holdout=prepared.retain_only_holdout,
@@ -268,7 +269,8 @@ def _notes(settings: ScoreSettings, questions: Questions) -> Iterator[str]:
     if questions.falsified:
         false = questions.false_column or "the other candidates of the attribute"
         true = questions.true_column or "the row's own answer (TOFU: a paraphrase)"
-        yield f"The truth ratio sets {true} against {false}."
+        mean = f"the {settings.truth_ratio_mean} mean of their probabilities"
+        yield f"The truth ratio sets {true} against {false}, by {mean}."
     yield "Candidates are scored with the end of the turn; Min-K, perplexity and extraction strength go without it."
     if "exposure" in settings.metrics:
         yield from _exposure_notes(settings)

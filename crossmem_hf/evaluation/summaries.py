@@ -24,7 +24,12 @@ from crossmem_hf.metrics.matching import chance_recall, says_part
 from crossmem_hf.metrics.min_k_prob.membership_math import membership_summary
 from crossmem_hf.metrics.min_k_prob.min_k_math import token_scores
 from crossmem_hf.metrics.priv_leak.priv_leak_math import priv_leak_items, priv_leak_summary
-from crossmem_hf.metrics.truth_ratio.truth_ratio_math import TruthRatioItems, truth_ratio_items, truth_ratio_summary
+from crossmem_hf.metrics.truth_ratio.truth_ratio_math import (
+    Mean,
+    TruthRatioItems,
+    truth_ratio_items,
+    truth_ratio_summary,
+)
 from crossmem_hf.personas.naming import is_name
 from crossmem_hf.prompts.refusals import every_wording
 
@@ -47,6 +52,7 @@ class Against:
     Attributes:
         k: Share of the tokens in Min-K.
         num_samples: How often a model is sampled for its probability of extraction.
+        truth_ratio_mean: Of the false answers' probabilities, for both models where there is a retain-only one.
         perplexity_limit: Above it an answer is noise (`fluent_perplexity`); needs the column ``perplexity``.
         refusals: What counts as a refusal; None is every wording of `prompts.refusals`.
         holdout: Predictions of rows that no model saw.
@@ -57,6 +63,7 @@ class Against:
 
     k: float = 0.2
     num_samples: int = 100
+    truth_ratio_mean: Mean = "geometric"
     perplexity_limit: float | None = None
     refusals: Sequence[str] | None = None
     holdout: Sequence[Item] = ()
@@ -205,17 +212,18 @@ def extracted(items: Sequence[Item], against: Against) -> Found:
     return summary, {}
 
 
-def _ratios(items: Sequence[Item]) -> TruthRatioItems:
+def _ratios(items: Sequence[Item], mean: Mean) -> TruthRatioItems:
     nlls = [_per_token(item) for item in items]
     false = [[row[place] for place in item["false_indices"]] for row, item in zip(nlls, items, strict=True)]
     reference = [item.get("reference_index", item["truth_index"]) for item in items]
-    return truth_ratio_items(false, [row[place] for row, place in zip(nlls, reference, strict=True)])
+    return truth_ratio_items(false, [row[place] for row, place in zip(nlls, reference, strict=True)], mean=mean)
 
 
 def truth_ratio(items: Sequence[Item], against: Against) -> Found:
     """From the likelihoods of false answers; with a retain-only model also the forget quality."""
-    found = _ratios(items)
-    retain = None if against.retain_only is None else _ratios(against.retain_only).ratio
+    mean, theirs = against.truth_ratio_mean, against.retain_only
+    found = _ratios(items, mean)
+    retain = None if theirs is None else _ratios(theirs, mean).ratio
     summary = truth_ratio_summary(found, **_whom(items), retain_only=retain)
     return {**summary, "no_difference": 0.5}, found.as_lists()
 

@@ -28,7 +28,8 @@ class TruthRatio(evaluate.Metric):
         persona_id: list[str], the person behind each item; rows of one person count as dependent. Default: items.
         retain_only: list[float], ratios R (item_ratio) of a model trained without the forget set; adds the
             forget quality.
-        mean: "geometric" (default) or "arithmetic" mean of the false answers' probabilities.
+        mean: "geometric" (default, as in TOFU's code) or "arithmetic" (as in its paper) mean of the false answers'
+            probabilities.
         return_items: Add the lists item_ratio, item_truth_ratio, item_truth_ratio_retain, item_truth_probability.
         persona_seed: list of the seed of each row's population of personas, if there are several: intervals then
             hold for further seeds, and are wide below five.

@@ -76,9 +76,9 @@ def truth_ratio_items(
         false_nlls: One list an item: the mean NLL per token of each false (perturbed) answer, in nats. Lists may
             differ in length. +inf means impossible.
         true_nlls: The mean NLL per token of the true answer, in TOFU a paraphrase of the one that was trained on.
-        mean: Of the false answers' probabilities (per token): "geometric", exp(-mean NLL), as in TOFU's newer script;
-            or "arithmetic", as in its older one, which the likeliest false answer decides. It is never below the
-            geometric mean, so R is never lower.
+        mean: Of the false answers' probabilities (per token): "geometric", exp(-mean NLL), as in TOFU's newer script
+            and in OpenUnlearning; or "arithmetic", as in TOFU's paper and its older script, which the likeliest false
+            answer decides. It is never below the geometric mean, so R is never lower.
 
     Raises:
         ValueError: An unknown mean, no items, lengths that differ, no false answer, NaN, a negative number (a
@@ -87,6 +87,8 @@ def truth_ratio_items(
     Example:
         >>> truth_ratio_items([[1.0, 3.0], [0.5]], [2.0, 0.5]).truth_ratio
         array([1., 1.])
+        >>> truth_ratio_items([[0.0, math.inf]], [0.0], mean="arithmetic").ratio
+        array([0.5])
     """
     if mean not in get_args(Mean):
         raise ValueError(f"mean={mean!r}; expected one of {list(get_args(Mean))}. Pass one of them.")

@@ -181,6 +181,18 @@ def test_truth_ratio_is_that_of_the_false_answers_named():
     assert ("forget_quality", "all") not in found
 
 
+def test_truth_ratio_by_the_papers_mean_of_probabilities():
+    """Of the paper: the mean of the false answers' probabilities a token over the truth's."""
+    naive = [{**one, "candidate_nll_nats": [3.0, 3.0 + place, 3.0, 6.0]} for place, one in enumerate(ITEMS)]
+    found, columns = lines("truth_ratio", truth_ratio_mean="arithmetic", retain_only=naive)
+    by_hand = [mean([math.exp(-nll) for nll in false]) / math.exp(-truth) for truth, false in PER_TOKEN]
+    assert columns["ratio"] == pytest.approx(by_hand)
+    assert columns["ratio"] != pytest.approx(lines("truth_ratio")[1]["ratio"])
+    assert found["truth_ratio", "all"].value == pytest.approx(mean([min(ratio, 1 / ratio) for ratio in by_hand]))
+    theirs = [math.exp((3.0 + place) / 2 - 1.5) for place in range(5)]  # their false answers are equally likely
+    assert found["forget_quality", "all"].value == pytest.approx(ks_2samp(by_hand, theirs).pvalue)
+
+
 def test_false_answers_are_set_against_the_truth_in_other_words():
     reworded = [{**one, "reference_index": 2} for one in ITEMS]
     _, columns = lines("truth_ratio", items=reworded)

@@ -72,6 +72,25 @@ def test_exposure_and_truth_ratio_are_those_of_the_engine(scored, embedded):
     assert record.one("truth_ratio").value == pytest.approx(np.mean(np.exp(-np.abs(logs))), rel=1e-4)
 
 
+def test_truth_ratio_by_the_mean_that_was_asked_for(scored, tmp_path):
+    """From the likelihoods that the first score left on disk, by hand; nothing is asked again."""
+    shutil.copytree(scored[0], tmp_path, dirs_exist_ok=True)
+    by_hand = []
+    for one in Predictions.read(tmp_path):
+        chances = [
+            math.exp(-nll / count)
+            for nll, count in zip(one["candidate_nll_nats"], one["candidate_num_tokens"], strict=True)
+        ]
+        false = [chances[place] for place in one["false_indices"]]
+        ratio = sum(false) / len(false) / chances[one["reference_index"]]
+        by_hand.append(min(ratio, 1 / ratio))
+    settings = replace(SETTINGS, metrics=("truth_ratio",), truth_ratio_mean="arithmetic")
+    record = run_score(settings, tmp_path, console=Console(file=io.StringIO()))
+    assert record.one("truth_ratio").value == pytest.approx(np.mean(by_hand))
+    assert record.one("truth_ratio").value != pytest.approx(scored[1].one("truth_ratio").value, rel=1e-3)
+    assert any("by the arithmetic mean" in note for note in record.notes)
+
+
 def test_likelihoods_of_the_right_answer_are_those_of_the_engine(scored, embedded):
     _, record, _ = scored
     model, processor, questions = embedded
