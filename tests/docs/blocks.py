@@ -2,6 +2,7 @@
 """The fenced blocks of the pages that a reader may copy. It does not know what is in them."""
 
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,11 +67,9 @@ def blocks(page: Path) -> Iterator[Block]:
 
 def commands(code: str) -> Iterator[list[str]]:
     """The simple commands of a piece of shell, each as its words; settings before a command are left out."""
-    import shlex
-
     for line in code.replace("\\\n", " ").splitlines():
-        lexer = shlex.shlex(line, posix=True, punctuation_chars=";&|<>")
-        lexer.whitespace_split = True
+        lexer = shlex.shlex(re.sub(r"(^|\s)#.*", "", line), posix=True, punctuation_chars=";&|<>")
+        lexer.whitespace_split, lexer.commenters = True, ""
         words: list[str] = []
         for word in [*lexer, ";"]:
             if set(word) <= set(";&|<>"):

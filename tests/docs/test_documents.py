@@ -60,7 +60,7 @@ def parsed(words: list[str]) -> None:
         context = command.make_context(name, list(words), parent=context)
         if not hasattr(command, "resolve_command"):
             return
-        left = [*context.protected_args, *context.args] if hasattr(context, "protected_args") else context.args
+        left = [*context._protected_args, *context.args]
         if not left:
             return
         name, command, words = command.resolve_command(context, list(left))
@@ -77,6 +77,12 @@ def test_commands_are_understood():
                 wrong.append(f"{block.place}: crossmem {' '.join(words)}: {getattr(error, 'message', error)}")
     assert found > 20
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("words", [["score", "--nope"], ["publish", "metric"], ["study", "compare", "--seed", "x"]])
+def test_commands_that_do_not_exist_are_noticed(words):
+    with pytest.raises(Exception, match=r"[Nn]o such|not a valid|mistake|'x'"):
+        parsed(words)
 
 
 def recipe_calls() -> list[tuple[str, Path, list[str]]]:
