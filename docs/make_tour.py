@@ -22,9 +22,9 @@ CELLS = [
     """\
 # From personas to a page
 
-What a small vision-language model memorizes of ten personas, through which modality it recalls them, and what unlearning leaves. It runs on two
-CPU cores in a few minutes, without a network. Ten personas and one persona seed are too few to conclude anything; the
-[studies](studies.md) do that.
+What a small vision-language model memorizes of ten personas, through which modality it recalls them, and what
+unlearning leaves. It runs on two CPU cores in a few minutes, without a network. Ten personas and one persona
+seed are too few to conclude anything; the [studies](studies.md) do that.
 
 ```bash
 pip install -e .    # from a clone
@@ -51,8 +51,8 @@ sheet""",
     """\
 ## Rows
 
-Conversations with pictures, as TRL takes them. `recall_image` asks for a name through a portrait, `recall_text` through a description; all
-kinds are in [data](data.md).""",
+Conversations with pictures, as TRL takes them. `recall_image` asks for a name through a portrait,
+`recall_text` through a description; all kinds are in [data](data.md).""",
     """\
 for config in ("recall_image", "recall_text"):
     row = data[config, "test"][0]
@@ -60,7 +60,8 @@ for config in ("recall_image", "recall_text"):
     """\
 ## Memorize
 
-LoRA on the language model, from portraits alone. The embedded model takes its own settings; any other takes those of the papers.""",
+LoRA on the language model, from portraits alone. The embedded model takes its own settings; any other takes
+those of the papers.""",
     """\
 from crossmem_hf import load_model, memorize
 
@@ -70,8 +71,9 @@ model = memorize(model, processor, data["recall_image"], output_dir="out/memoriz
     """\
 ## Ask through both modalities
 
-On portraits and descriptions that were not trained on. *Recall* is the share of exact full names. *Exposure* is the rank of the true name among all ten by
-likelihood, from 0 (last) to 100 (first). *Chance* is that of a forced choice among the ten. [All terms](metrics.md#terms).""",
+On portraits and descriptions that were not trained on. *Recall* is the share of exact full names. *Exposure*
+is the rank of the true name among all ten by likelihood, from 0 (last) to 100 (first). *Chance* is that of a
+forced choice among the ten. [All terms](metrics.md#terms).""",
     """\
 from crossmem_hf import CrossModalEvaluator
 
@@ -84,8 +86,8 @@ for prediction in memorized[:3]:
     """\
 ## Unlearn
 
-Two of the ten personas, with NPO and a retain loss, through the portraits they were learned from. No second model is loaded. Other methods, losses and modalities:
-[unlearning](unlearning.md).""",
+Two of the ten personas, with NPO and a retain loss, through the portraits they were learned from. No second
+model is loaded. Other methods, losses and modalities: [unlearning](unlearning.md).""",
     """\
 from crossmem_hf import UnlearnConfig, UnlearnTrainer
 
@@ -95,12 +97,14 @@ trainer = UnlearnTrainer(model, config, forget, retain, processing_class=process
 trainer.train()
 evaluator(model, processor)""",
     """\
-Where a run is stopped decides what is left. A fact that is not said any more may still rank first: read Exposure beside recall, and both beside a
-model that learned the retain set alone ([metrics](metrics.md#chance)).
+Where a run is stopped decides what is left. A fact that is not said any more may still rank first: read
+Exposure beside recall, and both beside a model that learned the retain set alone
+([metrics](metrics.md#chance)).
 
 ## A page
 
-The command line does the same over several seeds, with a record of every number and a page. Here with ten personas and one seed:""",
+The command line does the same over several seeds, with a record of every number and a page. Here with ten
+personas and one seed:""",
     """\
 import subprocess
 
@@ -161,6 +165,7 @@ def without_traces(made: Any) -> Any:
 
 
 def main() -> None:
+    """Run it and write it."""
     os.environ.update(HF_HUB_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1", HF_DATASETS_DISABLE_PROGRESS_BARS="1")
     with TemporaryDirectory() as folder:
         os.environ["HF_HOME"] = f"{folder}/hf"

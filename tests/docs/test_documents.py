@@ -2,6 +2,7 @@
 """What the pages say exists: blocks compile, commands and recipes take the options shown, links lead somewhere."""
 
 import importlib.util
+import json
 import re
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from tests import sources
 from tests.docs.blocks import LANGUAGES, REASONS, Block, blocks, commands, documents, pages
 
 MAX_README_LINES = 150
-NUMBERS = dict(enumerate("no one two three four five six seven eight nine ten eleven twelve thirteen fourteen".split()))
+NUMBERS = dict(enumerate(("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")))
+NUMBERS |= dict(enumerate(("eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen"), start=11))
 
 
 def shell() -> list[Block]:
@@ -81,7 +83,7 @@ def test_commands_are_understood():
 
 @pytest.mark.parametrize("words", [["score", "--nope"], ["publish", "metric"], ["study", "compare", "--seed", "x"]])
 def test_commands_that_do_not_exist_are_noticed(words):
-    with pytest.raises(Exception, match=r"[Nn]o such|not a valid|mistake|'x'"):
+    with pytest.raises(Exception, match=r"No such|valid integer"):
         parsed(words)
 
 
@@ -198,3 +200,32 @@ def test_counts_are_those_of_the_tables():
             assert not [word for word in wrong if word not in (NUMBERS[number], str(number))], (page, name, wrong)
     readme = sources.text(Path("README.md")).lower()
     assert all(f"{NUMBERS[tables[name]]} {name}" in readme for name in tables if name != "retain losses")
+
+
+def record(path: str) -> dict:
+    return json.loads(sources.text(Path("results") / path))
+
+
+def test_speed_in_readme_is_that_of_the_records():
+    """Ratios of CPU seconds and of wall seconds, as docs/benchmarks.md has them."""
+    (names,) = [
+        one
+        for one in record("benchmarks/scoring.json")["results"]
+        if (one["case"], one["opponent"]) == ("K = 100, one question", "one by one")
+    ]
+    metrics = record("benchmarks/scoring_metrics.json")["results"][0]
+    words = " ".join(sources.text(Path("README.md")).split())
+    assert f"{names['ratio']:.0f} times less CPU time and {names['wall_ratio']:.0f} times less wall time" in words
+    assert f"{metrics['ratio']:.1f} and {metrics['wall_ratio']:.1f} times less" in words
+
+
+def test_recall_in_readme_is_that_of_the_record():
+    found = {
+        (one["where"]["source"], one["where"]["target"]): round(100 * one["value"])
+        for one in record("first_light/record.json")["measurements"]
+        if one["metric"] == "recall"
+        and {**one["where"], "source": "", "target": ""} == {"stage": "memorized", "source": "", "target": ""}
+    }
+    words = " ".join(sources.text(Path("README.md")).split())
+    assert f"recalled for {found['image', 'image']} % of new portraits and {found['image', 'text']} % of" in words
+    assert f"for {found['text', 'text']} % of new descriptions and {found['text', 'image']} % of" in words
