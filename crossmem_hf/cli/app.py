@@ -153,7 +153,7 @@ def materialize(
     num_proc: Annotated[int, typer.Option(help="Processes that write.")] = 1,
     **knobs: Any,
 ) -> None:
-    """Write dataset, metrics and recipes, so that load_dataset and evaluate.load find them in that folder, offline."""
+    """Write the dataset and the metrics, so that load_dataset and evaluate.load find them in that folder, offline."""
     with clear_errors():
         from crossmem_hf.data.spec import DatasetSpec
         from crossmem_hf.publishing.materialize import materialize as write
@@ -167,3 +167,4 @@ def materialize(
         console.print(f"In {directory.resolve()}, offline:", highlight=False, soft_wrap=True)
         console.print('  datasets.load_dataset("crossmem/personas", "recall_image")', highlight=False)
         console.print('  evaluate.load("crossmem/exposure")', highlight=False)
+        console.print("  accelerate launch recipes/unlearn_npo.py", highlight=False)
