@@ -7,6 +7,7 @@ python docs/make_tour.py
 import os
 import re
 from pathlib import Path
+from shutil import copytree
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -17,7 +18,7 @@ from nbclient import NotebookClient
 from crossmem_hf.storage import write_atomic
 
 NOTEBOOK = Path(__file__).parent / "tour.ipynb"
-SECONDS = 900  # that a cell may take
+RESULTS = Path(__file__).resolve().parents[1] / "results" / "first_light"
 CELLS = [
     """\
 # From personas to a page
@@ -97,28 +98,23 @@ trainer = UnlearnTrainer(model, config, forget, retain, processing_class=process
 trainer.train()
 evaluator(model, processor)""",
     """\
-Where a run is stopped decides what is left. A fact that is not said any more may still rank first: read
-Exposure beside recall, and both beside a model that learned the retain set alone
-([metrics](metrics.md#chance)).
+Where a run is stopped decides what is left. A fact that is not said any more may still rank first: read Exposure
+beside recall, and both beside a model that learned the retain set alone ([metrics](metrics.md#chance)).
 
 ## A page
 
-The command line does the same over several seeds, with a record of every number and a page. Here with ten
-personas and one seed:""",
-    """\
-import subprocess
-
-settings = "--num-personas 10 --num-views 4 --seeds 1 --memorize-steps 40 --unlearn-steps 15 --allow-unmemorized"
-done = subprocess.run(f"crossmem run {settings} --output-dir out/page", shell=True, capture_output=True, text=True)
-print(done.stderr if done.returncode else sorted(path.name for path in Path("out/page").iterdir()))""",
+`crossmem run` does the same with 50 personas and three persona seeds, and leaves a record of every number and a page
+that is made from it. This is the record that ships:""",
     """\
 from crossmem_hf import Record
+from crossmem_hf.studies.pages import write_pages
 
-record = Record.read("out/page/record.json")
-print(len(record.measurements), "measurements of seeds", record.seeds)
+record = Record.read("../results/first_light/record.json")
+print(len(record.measurements), "measurements, persona seeds", record.seeds)
+print("the page:", write_pages(record, Path("out/page")))
 Image.open("out/page/figures/matrix.png").reduce(2)""",
     """\
-`out/page/report.html` is the page: open it in a browser. `crossmem reproduce out/page` runs its record again
+Open the page in a browser. `crossmem reproduce results/first_light/record.json` runs its record again
 ([reproducing](reproducing.md)).""",
 ]
 """Cells in order; those that begin with a heading, or are prose, are Markdown."""
@@ -143,12 +139,13 @@ def is_code(text: str) -> bool:
     return not text.startswith("#")
 
 
-def executed(folder: Path | str) -> Any:
-    """The notebook with what its cells print when they are run in a folder."""
+def executed(folder: Path) -> Any:
+    """The notebook with what its cells print when they are run in ``folder/docs``, beside our results."""
     made = notebook()
+    (folder / "docs").mkdir()
+    copytree(RESULTS, folder / "results" / RESULTS.name)
     kernel = KernelManager(kernel_name="python3", transport="ipc")  # no port, so nothing outside hears it
-    resources = {"metadata": {"path": str(folder)}}
-    NotebookClient(made, timeout=SECONDS, km=kernel, resources=resources).execute()
+    NotebookClient(made, timeout=None, km=kernel, resources={"metadata": {"path": str(folder / "docs")}}).execute()
     return made
 
 
@@ -169,7 +166,7 @@ def main() -> None:
     os.environ.update(HF_HUB_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1", HF_DATASETS_DISABLE_PROGRESS_BARS="1")
     with TemporaryDirectory() as folder:
         os.environ["HF_HOME"] = f"{folder}/hf"
-        write_atomic(NOTEBOOK, nbformat.writes(without_traces(executed(folder))) + "\n")
+        write_atomic(NOTEBOOK, nbformat.writes(without_traces(executed(Path(folder)))) + "\n")
 
 
 if __name__ == "__main__":

@@ -38,7 +38,8 @@ def _python(block: Block, namespace: dict[str, object]) -> str:
 
 
 def _shell(block: Block) -> str:
-    done = subprocess.run(["bash", "-euo", "pipefail", "-c", block.code], stdout=subprocess.PIPE, text=True)
+    script = ["bash", "-euo", "pipefail", "-c", block.code]
+    done = subprocess.run(script, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:
         print(done.stdout)
         raise SystemExit(f"{block.place} ends with {done.returncode}")

@@ -37,12 +37,7 @@ def test_notebook_is_that_of_its_script_with_outputs(make_tour):
 
 @pytest.mark.slow
 def test_notebook_runs(make_tour, tmp_path, monkeypatch):
-    import os
-    import sys
-    from pathlib import Path
-
     monkeypatch.setenv("PYTHONPATH", str(sources.ROOT))
-    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     printed = [str(cell["outputs"]) for cell in code(make_tour.executed(tmp_path))]
     assert "recall" in " ".join(printed)
     assert "report.html" in " ".join(printed)
