@@ -18,6 +18,7 @@ from nbclient import NotebookClient
 from crossmem_hf.storage import write_atomic
 
 NOTEBOOK = Path(__file__).parent / "tour.ipynb"
+PATIENCE = 600  # seconds until a kernel answers, on a machine with much to do
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "first_light"
 CELLS = [
     """\
@@ -144,8 +145,10 @@ def executed(folder: Path) -> Any:
     made = notebook()
     (folder / "docs").mkdir()
     copytree(RESULTS, folder / "results" / RESULTS.name)
-    kernel = KernelManager(kernel_name="python3", transport="ipc")  # no port, so nothing outside hears it
-    NotebookClient(made, timeout=None, km=kernel, resources={"metadata": {"path": str(folder / "docs")}}).execute()
+    # Files in the place of ports, which nothing outside hears; by their whole path, since the kernel runs elsewhere.
+    kernel = KernelManager(kernel_name="python3", transport="ipc", ip=str(folder.resolve() / "kernel"))
+    where = {"metadata": {"path": str(folder / "docs")}}
+    NotebookClient(made, timeout=None, startup_timeout=PATIENCE, km=kernel, resources=where).execute()
     return made
 
 
