@@ -19,22 +19,6 @@ from crossmem_hf.evaluation.measures import METRICS
 from crossmem_hf.training.config import RunConfig, UnlearnConfig, VisionSFTConfig
 from crossmem_hf.training.methods import METHODS
 
-PROGRAM = """\
-from crossmem_hf import CrossModalEvaluator, PersonaDataset, UnlearnConfig, UnlearnTrainer, load_model, memorize
-
-data = PersonaDataset(num_personas=50, seed=0)
-model, processor = load_model()
-model = memorize(model, processor, data["recall_image"], output_dir="out/sft")
-evaluator = CrossModalEvaluator(data, metrics=["recall", "exposure"])
-forget, retain = data.forget_retain("recall_image", fraction=0.2)
-trainer = UnlearnTrainer(
-    model, UnlearnConfig("out/npo", method="npo"), forget, retain, processing_class=processor, evaluator=evaluator
-)
-trainer.train()
-print(evaluator(model, processor))  # the 2x2 matrix with intervals, chance, n
-"""
-"""The whole way in ten lines; a test runs it."""
-
 PAGE = Path(__file__).parent / "api.md"
 _SECTION = re.compile(r"^(Args|Attributes|Returns|Raises|Example|Reference):\n", re.MULTILINE)
 _BULLETS = ("Args", "Attributes", "Raises")
@@ -46,7 +30,7 @@ def api_page() -> str:
         "# Public names",
         "Made from the docstrings by `python docs/make_api.py`; a test holds it to them. All of it imports from "
         "`crossmem_hf`; what is not here may change without notice.",
-        f"```python\n{PROGRAM}```",
+        "The whole way in ten lines: [README](../README.md#ten-lines).",
         *(_entry(name) for name in sorted(crossmem_hf.__all__, key=str.lower)),
         "## Methods",
         "What `UnlearnConfig(method=...)` fills in; more in [unlearning.md](unlearning.md).",
@@ -62,7 +46,7 @@ def _entry(name: str) -> str:
     thing: Any = getattr(crossmem_hf, name)
     parts = [f"## {name}"]
     if not is_dataclass(thing) and not issubclass(thing if inspect.isclass(thing) else object, BaseModel):
-        parts.append(f"```python\n{_signature(name, thing)}\n```")
+        parts.append(f"```text\n{_signature(name, thing)}\n```")
     parts.append(_prose(inspect.getdoc(thing) or ""))
     if thing is UnlearnConfig:
         parts.append(_settings())

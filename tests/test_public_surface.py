@@ -83,26 +83,6 @@ def test_api_page_is_current_and_names_everything(make_api):
     )
 
 
-def test_program_of_ten_lines_runs(make_api, tmp_path, monkeypatch, capsys):
-    """With few personas and steps; what it prints is the matrix of groups and modalities."""
-    program = make_api.PROGRAM.replace("num_personas=50", "num_personas=5, num_views=1")
-    program = program.replace('"out/sft"', '"out/sft", max_steps=1, report_to="none", disable_tqdm=True')
-    program = program.replace('method="npo"', 'method="npo", max_steps=1, report_to="none", disable_tqdm=True')
-    monkeypatch.chdir(tmp_path)
-    assert capsys.readouterr()
-    exec(program, {})
-    printed = capsys.readouterr().out
-    assert all(word in printed for word in ("recall", "exposure", "forget", "retain", "image", "text", "chance"))
-    assert (tmp_path / "out" / "sft" / "adapter_model.safetensors").exists()
-
-
-@pytest.mark.slow
-def test_program_of_ten_lines_runs_as_it_is_written(make_api, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    exec(make_api.PROGRAM, {})
-    assert "recall" in capsys.readouterr().out
-
-
 def test_version_is_written_alike_everywhere():
     for path, line in (
         ("pyproject.toml", f'version = "{crossmem_hf.__version__}"'),

