@@ -180,9 +180,7 @@ def strength(items: Sequence[Item], against: Against) -> Found:
     """From the tokens of the right answer; a sample extracts it if it begins with it."""
     found = strength_items([_content(item, "token_matches") for item in items])
     sampled = extraction_items([_content(item, "token_logprobs") for item in items])
-    summary = extraction_summary(
-        sampled, num_samples=against.num_samples, probability=DISCOVERABLE, **_whom(items)
-    )
+    summary = extraction_summary(sampled, num_samples=against.num_samples, probability=DISCOVERABLE, **_whom(items))
     summary |= strength_summary(found, **_whom(items))
     columns: dict[str, list[Any]] = {**found.as_lists()}
     columns["item_extraction_probability"] = sampled.extraction_probability(against.num_samples).tolist()

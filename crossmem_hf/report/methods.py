@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from crossmem_hf.personas.schema import MODALITIES
 from crossmem_hf.report.numbers import whole
 from crossmem_hf.report.record import Record
-from crossmem_hf.report.tables import NOTHING, Column, Table, pivot, place_words
+from crossmem_hf.report.tables import NOTHING, Column, Table, pivot, place_words, seeds_note
 
 OUTCOMES = ("forgotten", "refused", "collapsed", "still_known")
 _MEASURED = (
@@ -74,10 +74,12 @@ def method_legend(record: Record) -> Iterator[str]:
     seeds = f"{len(record.seeds)} seed{'s' if len(record.seeds) > 1 else ''}"
     yield (
         f"Percent, [95 % interval] over {seeds} and their personas; asked with new portraits (image) and new "
-        f"descriptions (text). Guessing: recall {_chances(record, 'recall')} %, Exposure "
+        f"descriptions (text). Guessing: recall {_chances(record, 'recall')} % (forced choice), Exposure "
         f"{_chances(record, 'exposure')} (0 to 100, greater = more memorized). A word of it: a first or last name, or "
         "any word of a fact, is said."
     )
+    if note := seeds_note(record.measurements):
+        yield note
     if record.find("exposure"):
         yield (
             "Exposure is the rank of the truth among all values on a log scale, to be read beside guessing, base and "

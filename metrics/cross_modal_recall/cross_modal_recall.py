@@ -95,5 +95,6 @@ class CrossModalRecall(evaluate.Metric):
             persona_id,
             match=match,
             num_candidates=num_candidates,
-            persona_seed=persona_seed, confidence=confidence,
+            persona_seed=persona_seed,
+            confidence=confidence,
         )

@@ -73,7 +73,9 @@ class Exposure(evaluate.Metric):
         confidence: float = CONFIDENCE,
     ) -> dict[str, Any]:
         items = exposure_items(predictions, references, ties=ties)
-        summary: dict[str, Any] = dict(exposure_summary(items, persona_id=persona_id, persona_seed=persona_seed, confidence=confidence))
+        summary: dict[str, Any] = dict(
+            exposure_summary(items, persona_id=persona_id, persona_seed=persona_seed, confidence=confidence)
+        )
         if return_items:
             summary.update(items.as_lists())
         return summary

@@ -82,7 +82,9 @@ class ExtractionStrength(evaluate.Metric):
         confidence: float = CONFIDENCE,
     ) -> dict[str, Any]:
         items = strength_items(token_matches(predictions, references))
-        summary: dict[str, Any] = dict(strength_summary(items, persona_id=persona_id, persona_seed=persona_seed, confidence=confidence))
+        summary: dict[str, Any] = dict(
+            strength_summary(items, persona_id=persona_id, persona_seed=persona_seed, confidence=confidence)
+        )
         lists: dict[str, Any] = items.as_lists()
         if logprobs is not None:
             sampled = extraction_items(logprobs, num_tokens=items.num_tokens)
@@ -91,7 +93,8 @@ class ExtractionStrength(evaluate.Metric):
                 num_samples=num_samples,
                 probability=probability,
                 persona_id=persona_id,
-                persona_seed=persona_seed, confidence=confidence,
+                persona_seed=persona_seed,
+                confidence=confidence,
             )
             lists["item_extraction_probability"] = sampled.extraction_probability(num_samples).tolist()
         if return_items:

@@ -146,9 +146,7 @@ def diagnosis_summary(
         counts = items.num_candidates
         summary["chance_first"] = chance_recall(counts.tolist(), num_items)
         if forgotten.any():
-            summary |= _mean(
-                "normalized_rank_forgotten", ranks[forgotten], clusters.among(forgotten), confidence
-            )
+            summary |= _mean("normalized_rank_forgotten", ranks[forgotten], clusters.among(forgotten), confidence)
             left = counts[forgotten] / (2.0 * (counts[forgotten] - 1.0))  # mean of the ranks 2 to K, normalized
             summary |= {"chance_rank_forgotten": float(left.mean()), "n_forgotten": int(forgotten.sum())}
     return summary | {"n": num_items}

@@ -87,7 +87,9 @@ class ForgetDiagnosis(evaluate.Metric):
             perplexity_limit=perplexity_limit,
             refusals=refusals,
         )
-        summary: dict[str, Any] = dict(diagnosis_summary(items, persona_id=persona_id, persona_seed=persona_seed, confidence=confidence))
+        summary: dict[str, Any] = dict(
+            diagnosis_summary(items, persona_id=persona_id, persona_seed=persona_seed, confidence=confidence)
+        )
         if return_items:
             summary.update(items.as_lists())
         return summary

@@ -93,7 +93,9 @@ class MinKProb(evaluate.Metric):
     ) -> dict[str, Any]:
         scores = token_scores(predictions, token_means, token_stds, k=k)
         summary: dict[str, Any] = dict(
-            membership_summary(scores, references, persona_id=persona_id, persona_seed=persona_seed, confidence=confidence)
+            membership_summary(
+                scores, references, persona_id=persona_id, persona_seed=persona_seed, confidence=confidence
+            )
         )
         if return_items:
             summary.update(scores.as_lists())

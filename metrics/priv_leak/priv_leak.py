@@ -74,7 +74,13 @@ class PrivLeak(evaluate.Metric):
             retain_only_score = token_scores(retain_only_predictions, k=k).min_k
         items = priv_leak_items(token_scores(predictions, k=k).min_k, references, retain_only_score=retain_only_score)
         summary: dict[str, Any] = dict(
-            priv_leak_summary(items, auc_retain_only=auc_retain_only, persona_id=persona_id, persona_seed=persona_seed, confidence=confidence)
+            priv_leak_summary(
+                items,
+                auc_retain_only=auc_retain_only,
+                persona_id=persona_id,
+                persona_seed=persona_seed,
+                confidence=confidence,
+            )
         )
         if return_items:
             summary.update(items.as_lists())

@@ -69,7 +69,9 @@ class TruthRatio(evaluate.Metric):
     ) -> dict[str, Any]:
         items = truth_ratio_items(predictions, references, mean=mean)
         summary: dict[str, Any] = dict(
-            truth_ratio_summary(items, persona_id=persona_id, retain_only=retain_only, persona_seed=persona_seed, confidence=confidence)
+            truth_ratio_summary(
+                items, persona_id=persona_id, retain_only=retain_only, persona_seed=persona_seed, confidence=confidence
+            )
         )
         if return_items:
             summary.update(items.as_lists())

@@ -36,9 +36,7 @@ def test_options_reach_the_library(metric):
     rows = {**ROWS, "predictions": [f"It is {name}." for name in ROWS["predictions"]]}
     options = {"confidence": 0.8, "persona_seed": [int(person[1:]) % 2 for person in ROWS["persona_id"]]}
     got = metric.compute(**rows, match="contains", num_candidates=[4] * 40 + [8] * 40, **options)
-    wanted = recall_summary(
-        **rows, match="contains", num_candidates=[4] * 40 + [8] * 40, **options
-    )
+    wanted = recall_summary(**rows, match="contains", num_candidates=[4] * 40 + [8] * 40, **options)
     assert got == wanted
     assert got["chance"] == pytest.approx(0.1875)
     assert metric.compute(**rows)["image_to_image"] == 0.0

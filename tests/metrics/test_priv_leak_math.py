@@ -10,7 +10,6 @@ from scipy.stats import mannwhitneyu
 from crossmem_hf.metrics.priv_leak.priv_leak_math import forget_auc, priv_leak, priv_leak_items, priv_leak_summary
 
 
-
 def slow_auc(score, is_forget):
     """The chance that a holdout row has the higher score, pair by pair."""
     forget = [value for value, side in zip(score, is_forget, strict=True) if side]

@@ -38,9 +38,7 @@ def test_options_reach_the_library(metric):
         **options,
     )
     items = truth_ratio_items(FALSE, TRUE, mean="arithmetic")
-    wanted = truth_ratio_summary(
-        items, persona_id=PERSONS, retain_only=[0.5, 1.0, 2.0], **options
-    )
+    wanted = truth_ratio_summary(items, persona_id=PERSONS, retain_only=[0.5, 1.0, 2.0], **options)
     assert got == wanted | items.as_lists()
     assert json.loads(json.dumps(got)) == got
 
