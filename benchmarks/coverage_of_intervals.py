@@ -6,11 +6,10 @@
     python benchmarks/coverage_of_intervals.py --seeds 3 --personas 10 --draws 500
 
 A world is a number of seeds, personas and views, a mean, a correlation between the views of one persona
-(beta-binomial) and a standard deviation between seeds on the logit (logit-normal).
-With one seed the truth is that of its population,
-with several that of all seeds. Beside the rule stands a percentile bootstrap over personas that ignores seeds, which
-this project used before. A world that looks bad is drawn again, and only the second draw counts, so that the
-lowest of many noisy numbers is not lower than it is.
+(beta-binomial) and a standard deviation between seeds on the logit (logit-normal). With
+one seed the truth is that of its population, with several that of all seeds. Beside the rule stands a percentile
+bootstrap over personas that ignores seeds, which this project used before. A world that looks bad is drawn again, and
+only the second draw counts, so that the lowest of many noisy numbers is not lower than it is.
 """
 
 import argparse
