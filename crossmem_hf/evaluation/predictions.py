@@ -122,8 +122,8 @@ class Predictions(Sequence[Prediction]):
         """One measurement a number of a metric and combination of values; columns not in `by` are pooled over.
 
         Intervals hold 95 %: for further seeds where several are pooled, else for further personas of the one
-        population (`metrics.intervals`). Where seeds are pooled, `Measurement.by_seed` keeps the value of each. `gap` and
-        `transfer` compare the modalities asked in, and are never split by ``target``.
+        population (`metrics.intervals`). Where seeds are pooled, `Measurement.by_seed` keeps the value of each. `gap`
+        and `transfer` compare the modalities asked in, and are never split by ``target``.
 
         Args:
             metrics: Names in `measures.METRICS`.

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from crossmem_hf.personas.schema import MODALITIES
 from crossmem_hf.report.numbers import whole
 from crossmem_hf.report.record import Record
-from crossmem_hf.report.tables import NOTHING, Column, Table, pivot, place_words
+from crossmem_hf.report.tables import NOTHING, Column, Table, pivot, place_words, seeds_note
 
 OUTCOMES = ("forgotten", "refused", "collapsed", "still_known")
 _MEASURED = (
@@ -101,6 +101,8 @@ def method_legend(record: Record) -> Iterator[str]:
         f"{_chances(record, 'exposure')} (0 to 100, greater = more memorized); a model that answers freely is held "
         "against retain_only."
     )
+    if note := seeds_note(record.measurements):
+        yield note
     if record.find("exposure"):
         yield (
             "Exposure is the rank of the truth on a log scale, among values that no model was taught; among taught: "

@@ -33,8 +33,8 @@ _LAST = ("persona_id", "seed")
 
 ENOUGH_SEEDS: Final = 5
 SEEDS_NOTE: Final = (
-    "¹ ² ³ ⁴ at an interval: so many persona seeds are behind it. Fewer than five say little of how much further seeds "
-    "would differ, and one says nothing of it."
+    "¹ ² ³ ⁴ at an interval: so many persona seeds are behind it. Fewer than five say little of how much further "
+    "seeds would differ, and one says nothing of it."
 )
 """What `Measurement.seeds_mark` means, for whatever shows one."""
 

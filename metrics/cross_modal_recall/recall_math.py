@@ -39,8 +39,8 @@ def recall_summary(
         source: Modality the name was learned in, "image" or "text", one a row.
         target: Modality the question was asked in.
         persona_id: Person asked about.
-        num_candidates: Names a guesser could choose from; adds `chance`, that of a forced choice among them. A model that
-            answers freely may say other names: its own chance level is what a retain-only model recalls.
+        num_candidates: Names a guesser could choose from; adds `chance`, that of a forced choice among them. A model
+            that answers freely may say other names: its reference is what a retain-only model recalls.
         persona_seed: Seed of each row's population of personas; None if there is one population.
 
     Returns:

@@ -2,7 +2,8 @@
 """Exposure: how far up its candidate list a secret has risen, from the candidates' negative log-likelihoods.
 
 Owns ranks, their four normalizations (log, bits, linear, reciprocal rank) and the chance level of each. Does not know
-where the likelihoods come from, what a persona is beyond a cluster id, or that `evaluate` exists. Numpy and scipy only.
+where the likelihoods come from, what a persona is beyond a cluster id, or that `evaluate` exists. Numpy and scipy
+only.
 """
 
 import operator

@@ -3,7 +3,8 @@
 
 The (n, p)-discoverable extraction of Hayes et al. (arXiv 2410.19482): an answer is extracted if 1 - (1 - q)^n >= p,
 with q the probability of one sample. Everything is worked out from log q, so that neither a q of 1e-30 nor one next to
-1 is rounded away. It does not know where the log-probabilities come from or that `evaluate` exists. Numpy and scipy only.
+1 is rounded away. It does not know where the log-probabilities come from or that `evaluate` exists. Numpy and scipy
+only.
 """
 
 import math

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rule against hand-computed quantiles, its joins, its invariances, its edge cases. Its coverage: test_coverage."""
+"""The rule against hand-computed quantiles, its joins, its invariances, its edge cases. Coverage: test_coverage."""
 
 import numpy as np
 import pytest

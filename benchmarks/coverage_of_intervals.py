@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """How often the intervals of `metrics.intervals` hold the truth, in simulated worlds whose truth is known.
 
-    python benchmarks/coverage.py                    # the tables of docs/statistics.md, some CPU minutes
-    python benchmarks/coverage.py --write            # put into docs/statistics.md
-    python benchmarks/coverage.py --seeds 3 --personas 10 --draws 500
+    python benchmarks/coverage_of_intervals.py                    # the tables of docs/statistics.md, some CPU minutes
+    python benchmarks/coverage_of_intervals.py --write            # put into docs/statistics.md
+    python benchmarks/coverage_of_intervals.py --seeds 3 --personas 10 --draws 500
 
-A world is a number of seeds, personas and views, a mean, a correlation between the views of one persona (beta-binomial)
-and a standard deviation between seeds on the logit (logit-normal). With one seed the truth is that of its population,
-with several that of all seeds. Beside the rule stands a percentile bootstrap over personas that ignores seeds, which
-this project used before. A world that looks bad is drawn again, and only the second draw counts, so that the
-lowest of many noisy numbers is not lower than it is.
+A world is a number of seeds, personas and views, a mean, a correlation between the views of one persona
+(beta-binomial) and a standard deviation between seeds on the logit (logit-normal). With
+one seed the truth is that of its population, with several that of all seeds. Beside the rule stands a percentile
+bootstrap over personas that ignores seeds, which this project used before. A world that looks bad is drawn again, and
+only the second draw counts, so that the lowest of many noisy numbers is not lower than it is.
 """
 
 import argparse
@@ -34,7 +34,7 @@ CANDIDATES = 50  # of Exposure
 KEPT = 0.5  # of what is recalled in one modality, recalled in the other
 LOOK_AGAIN = 0.95
 PAGE = Path(__file__).parents[1] / "docs" / "statistics.md"
-MARK = "<!-- python benchmarks/coverage.py --write -->\n"
+MARK = "<!-- python benchmarks/coverage_of_intervals.py --write -->\n"
 
 
 @dataclass(frozen=True)
