@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> None:
     from trl import DPOTrainer, TrlParser
 
     from crossmem_hf.evaluation.memorization_check import check_memorized
-    from crossmem_hf.training.adapters import check_copied_by_trl, check_head
+    from crossmem_hf.training.adapters import check_copied_by_trl, check_head, name_base
     from crossmem_hf.training.arguments import ModelArguments, RowArguments, UnlearnArguments, with_default_config
     from crossmem_hf.training.callbacks.finite import StopUnlessFinite
     from crossmem_hf.training.callbacks.memorization import MemorizationCallback
@@ -65,6 +65,7 @@ def main(arguments: list[str] | None = None) -> None:
     let_adapter_train(model)
     check_copied_by_trl(model)
     check_head(model)
+    name_base(model, public=config.push_to_hub)
 
     def save(folder: str) -> None:
         settings = {"beta": config.beta, "learning_rate": config.learning_rate, "steps": trainer.state.global_step}

@@ -146,14 +146,14 @@ def score(
 @with_knobs()
 def materialize(
     directory: Annotated[
-        Path, typer.Argument(help="Folder that gets crossmem/personas and crossmem/<metric>.")
+        Path, typer.Argument(help="Folder that gets crossmem/personas, crossmem/<metric>, crossmem/micro_base.")
     ] = Path("."),
     preset: Annotated[str | None, typer.Option(help="remem or wen: a paper's sizes, to start from.")] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace a dataset made with other settings.")] = False,
     num_proc: Annotated[int, typer.Option(help="Processes that write.")] = 1,
     **knobs: Any,
 ) -> None:
-    """Write the dataset and the metrics, so that load_dataset and evaluate.load find them in that folder, offline."""
+    """Write dataset, metrics and base model, so that load_dataset, evaluate.load, from_pretrained find them, offline."""
     with clear_errors():
         from crossmem_hf.data.spec import DatasetSpec
         from crossmem_hf.publishing.materialize import materialize as write

@@ -15,7 +15,8 @@ from crossmem_hf.models.chat import is_tokenizer, sees_images
 from crossmem_hf.models.families import check_family
 
 EMBEDDED = Path(__file__).parent / "micro_base"
-EMBEDDED_NAME = "crossmem_hf/models/micro_base"  # for what is shared: a path on one machine means nothing on another
+EMBEDDED_NAME = "crossmem/micro_base"
+"""The embedded model's name on the Hub, and in a folder that `crossmem materialize` filled: for what is shared."""
 _DTYPES = ("auto", "float32", "bfloat16", "float16")
 
 
