@@ -11,7 +11,7 @@ from crossmem_hf.cli.console import clear_errors, console
 if TYPE_CHECKING:
     from crossmem_hf.conformance.report import ModelReport
 
-_COLORS = {"holds": "green", "falls back": "yellow", "skipped": "dim", "fails": "bold red"}
+_STYLES = {"holds": "green", "falls back": "yellow", "skipped": "dim", "fails": "bold red"}
 
 
 def check_model(
@@ -41,11 +41,9 @@ def check_model(
 
 
 def _print(report: "ModelReport") -> None:
-    from rich.table import Table
-    from rich.text import Text
+    from crossmem_hf.report.tables import Table
 
-    table = Table("check", "", "found", title=report.model, title_justify="left")
-    for finding in report.findings:
-        said = f"{finding.found}\n{finding.remedy}" if finding.remedy else finding.found
-        table.add_row(Text(finding.check), Text(finding.status, style=_COLORS[finding.status]), Text(said))
-    console.print(table)
+    rows = tuple((one.check, one.status, "\n".join(filter(None, (one.found, one.remedy)))) for one in report.findings)
+    styles = tuple(_STYLES[one.status] for one in report.findings)
+    console.print(report.model, style="bold", highlight=False, markup=False)
+    console.print(Table(("check", "", "found"), rows, wrapped=frozenset({2}), styles=styles).terminal())

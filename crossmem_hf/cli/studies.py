@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, get_args, get_origin
 
 import typer
+from rich.padding import Padding
+from rich.text import Text
 from typer.core import TyperGroup
 
 from crossmem_hf.cli.console import clear_errors, console
@@ -67,7 +69,8 @@ def _studies(
     if show or context.invoked_subcommand is None:
         for name in STUDIES:
             study = STUDIES.find(name)
-            console.print(f"[bold]{name}[/]  {study.title}\n  {study.paper}", highlight=False)
+            console.print(name, style="bold")
+            console.print(Padding(Text(f"{study.title}\n{study.paper}"), (0, 0, 0, 2)))
         raise typer.Exit
 
 
@@ -140,7 +143,7 @@ def _run(study: "Study", settings: "StudySettings", folder: Path, **how: Any) ->
 
     record = run_study(study, settings, folder, console=console, **how)
     console.print(f"\n{headline(record)}\n", highlight=False, markup=False)
-    _print_findings(record)
+    _print_findings(study, record)
     refused = study.uninterpretable(record)
     if refused is not None:
         console.print(f"[bold red]NOT MEMORIZED[/]: {refused}", highlight=False)
@@ -151,14 +154,16 @@ def _run(study: "Study", settings: "StudySettings", folder: Path, **how: Any) ->
         raise typer.Exit(3)
 
 
-def _print_findings(record: "Record") -> None:
+def _print_findings(study: "Study", record: "Record") -> None:
     from crossmem_hf.report.methods import brief_method_table
-    from crossmem_hf.report.tables import place_words
+    from crossmem_hf.report.tables import headline_tables, place_words
     from crossmem_hf.report.text import summary
 
     table = brief_method_table(record)
     if table is not None:
-        console.print(table.terminal())
+        console.print(table.terminal(), "")
+    for title, numbers in headline_tables(record, study.headline):
+        console.print(Text(title, style="bold"), numbers.terminal(), "", sep="\n")
     for sentence in summary(record):
         console.print(f"- {sentence}", highlight=False, markup=False)
     for sentence in map(place_words, record.failures):

@@ -47,7 +47,7 @@ def method_table(record: Record) -> Table | None:
 
 
 def brief_method_table(record: Record) -> Table | None:
-    """The same without intervals, in at most 110 columns."""
+    """The same without intervals, in at most 110 characters; a narrower console sets parts of it under one another."""
     columns = [
         Column(
             head=f"{words}\n{_ABBREVIATED[modality]}",
@@ -57,10 +57,7 @@ def brief_method_table(record: Record) -> Table | None:
         for words, metric, group in _BRIEF
         for modality in MODALITIES
     ]
-    outcomes = [
-        _outcomes("forgotten/refused/\ncollapsed/known img", "image"),
-        _outcomes("\ntxt", "text"),
-    ]
+    outcomes = [_outcomes(f"forgotten/refused/\ncollapsed/known {_ABBREVIATED[one]}", one) for one in MODALITIES]
     return _table(record, "forgotten\nthrough", [*columns, *outcomes, *_COSTS[:2]])
 
 
