@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from crossmem_hf.cli.completion import DTYPES
 from crossmem_hf.cli.console import clear_errors, console
 
 if TYPE_CHECKING:
@@ -19,7 +20,9 @@ def check_model(
         str | None, typer.Argument(help="Hub name or folder of a model (default: the embedded one).")
     ] = None,
     adapter: Annotated[str | None, typer.Option(help="PEFT adapter to put on top, Hub name or folder.")] = None,
-    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16; float32 tells most.")] = "float32",
+    dtype: Annotated[
+        str, typer.Option(help="auto, float32, bfloat16 or float16; float32 tells most.", autocompletion=DTYPES)
+    ] = "float32",
     device: Annotated[str | None, typer.Option(help="E.g. cuda:1 (default: where the model is loaded).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON in the place of the table.")] = False,
 ) -> None:

@@ -4,13 +4,14 @@
 import inspect
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args, get_origin
 
 import typer
 from rich.padding import Padding
 from rich.text import Text
 from typer.core import TyperGroup
 
+from crossmem_hf.cli.completion import Complete, one_of, some_of
 from crossmem_hf.cli.console import clear_errors, console
 from crossmem_hf.registry import Registry
 
@@ -110,7 +111,19 @@ def _settings_options(kind: "type[StudySettings]") -> Iterator[inspect.Parameter
         shown = ",".join(default) if isinstance(default, tuple) else default
         text = field.description or ""
         hint = "" if default is None or default is False else f" (default: {shown})"
-        yield _option(name, _option_type(field), typer.Option(help=text + hint, show_default=False))
+        option = typer.Option(help=text + hint, show_default=False, autocompletion=_values(field))
+        yield _option(name, _option_type(field), option)
+
+
+def _values(field: "FieldInfo") -> Complete | None:
+    """What a shell offers for a setting that has names as its values."""
+    from crossmem_hf.studies.settings import Names
+
+    names = next((one.known for one in field.metadata if isinstance(one, Names)), None)
+    if names is not None:
+        return some_of(lambda: names)
+    choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+    return one_of(lambda: map(str, choices)) if choices else None
 
 
 def _option_type(field: "FieldInfo") -> Any:

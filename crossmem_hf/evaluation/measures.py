@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
-from crossmem_hf.errors import CrossmemError
+from crossmem_hf.errors import CrossmemError, unknown
 from crossmem_hf.evaluation import summaries
 from crossmem_hf.evaluation.summaries import Against, Found, Item
 from crossmem_hf.report.record import BASELINES, Measurement, Value
@@ -207,12 +207,11 @@ def check_metrics(metrics: Sequence[str]) -> tuple[str, ...]:
         CrossmemError: One is not, or there is none.
     """
     names = (metrics,) if isinstance(metrics, str) else tuple(metrics)
-    unknown = [name for name in names if name not in METRICS]
-    if unknown or not names:
-        raise CrossmemError(
-            f"Unknown metric {unknown[0]!r}." if unknown else "There is no metric; expected at least one.",
-            f"Choose from {', '.join(METRICS)}.",
-        )
+    others = [name for name in names if name not in METRICS]
+    if others:
+        raise unknown("metric", others, METRICS)
+    if not names:
+        raise CrossmemError("There is no metric; expected at least one.", f"Choose from {', '.join(METRICS)}.")
     return names
 
 

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from statistics import fmean
+
 from crossmem_hf.report.numbers import significant, whole
 from crossmem_hf.report.record import Failure, Measurement, Record, Value, Where, ordered, words_of
 from crossmem_hf.report.terminal import Fitted
@@ -147,7 +148,7 @@ def headline_tables(record: Record, wanted: Iterable[tuple[str, Where]]) -> Iter
             continue
         unit = f"{metric} ({_UNITS.get(found[0].unit, found[0].unit)})"
         fixed = {name: value for name, value in where.items() if value is not None}
-        keys = [name for name in ordered({name: "" for m in found for name in m.where}) if name not in {*fixed, "seed"}]
+        keys = [key for key in ordered({key: "" for m in found for key in m.where}) if key not in {*fixed, "seed"}]
         rows = tuple(_row(m, keys)[1 : 1 + len(keys) + len(heads)] for m in found)
         right = frozenset(range(len(keys), len(keys) + len(heads)))
         yield ", ".join(filter(None, (unit, words_of(fixed)))), Table((*keys, *heads), rows, right=right)

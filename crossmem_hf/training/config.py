@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, Self, get_args
 import torch
 from trl import DPOConfig, SFTConfig
 
-from crossmem_hf.errors import CrossmemError
+from crossmem_hf.errors import CrossmemError, unknown
 from crossmem_hf.training.methods import METHODS, NO_METHOD
 from crossmem_hf.training.objectives import FORGET_TERMS, RETAIN_TERMS
 from crossmem_hf.training.settings import UNLEARNING, check_settings
@@ -45,7 +45,7 @@ def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
         CrossmemError: It is not. (Parsers accept any string for a Literal field that comes from YAML.)
     """
     if value not in choices:
-        raise CrossmemError(f"{name}={value!r} does not exist.", f"Choose one of {', '.join(map(repr, choices))}.")
+        raise unknown(name, [value], choices)
 
 
 def check_count(name: str, value: object, min_: int = 1) -> None:

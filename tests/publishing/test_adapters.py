@@ -78,7 +78,7 @@ def test_the_base_is_named_as_anybody_can_find_it(run_folder, base, shared):
     assert base_of(adapter) == EMBEDDED_NAME
 
 
-def test_shared_adapter_finds_its_base_in_a_materialized_folder(materialized, tmp_path, monkeypatch):  # noqa: F811
+def test_shared_adapter_finds_its_base_in_a_materialized_folder(materialized, tmp_path, monkeypatch):
     folder = tmp_path / "own"
     adapted(load_model()[0], language_lora()).save_pretrained(folder)
     record = record_of("score", [measured("exposure")], config={"adapter": str(folder)})
