@@ -61,7 +61,7 @@ def _main(
 def _metrics() -> list[str]:
     from crossmem_hf.evaluation.measures import METRICS, is_selectable
 
-    return [name for name in METRICS if is_selectable(name)]
+    return [name for name in METRICS if is_selectable(name) or name == "judge"]
 
 
 def _configs() -> Iterable[str]:

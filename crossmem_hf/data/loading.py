@@ -12,6 +12,7 @@ from crossmem_hf.data.forms import conversational
 from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.data.untrusted import check_dataset_card, picture_error
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.hub.names import check_can_be_found, without_the_hub
 from crossmem_hf.runs.retry import with_retries
 from crossmem_hf.storage import fingerprint
 
@@ -103,12 +104,17 @@ def published_rows(dataset_name: str, config: str, split: str) -> "datasets.Data
     from datasets.exceptions import DatasetsError
 
     # datasets names the cache of a folder after its card alone, so changed files would be answered with stale rows.
+    check_can_be_found(dataset_name, f"dataset {dataset_name!r}")
     check_dataset_card(dataset_name)
     doing = f"load split {split!r} of config {config!r} from {dataset_name!r}"
     files = {"description": _files_fingerprint(Path(dataset_name))} if Path(dataset_name).is_dir() else {}
     try:
         with silent_progress():
-            return with_retries(doing, lambda: load_dataset(dataset_name, config, split=split, **files))
+            return with_retries(
+                doing,
+                lambda: load_dataset(dataset_name, config, split=split, **files),
+                unreachable=without_the_hub(dataset_name),
+            )
     except CrossmemError:
         raise
     except (OSError, ValueError, RuntimeError, DatasetsError) as error:

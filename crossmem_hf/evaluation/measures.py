@@ -194,7 +194,7 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
             ),
             splits=(),
         ),
-        "judge": Metric(summaries.judge, _ANSWER, (Reading("judge_score", "proportion", _MORE),)),
+        "judge": Metric(summaries.judge, (*_ANSWER, "judge_score"), (Reading("judge_score", "proportion", _MORE),)),
     }
 )
 """Name -> metric."""
@@ -216,7 +216,7 @@ def check_metrics(metrics: Sequence[str]) -> tuple[str, ...]:
 
 
 def is_selectable(name: str) -> bool:
-    """Whether the passes over rows give all that a metric reads; what others read, an attack gives."""
+    """Whether the passes over rows give all that a metric reads; what others read, an attack or a judge gives."""
     return set(METRICS[name].needs) <= {column for columns in PASSES.values() for column in columns}
 
 
@@ -224,15 +224,16 @@ def check_selected(metrics: Sequence[str]) -> tuple[str, ...]:
     """The names, if all are of metrics that asking rows is enough for.
 
     Raises:
-        CrossmemError: As `check_metrics`, or one reads what only an attack gives.
+        CrossmemError: As `check_metrics`, or one reads what only an attack or a judge gives.
     """
     names = check_metrics(metrics)
-    other = [name for name in names if not is_selectable(name)]
-    if other:
-        raise CrossmemError(
-            f"{other[0]} reads {', '.join(METRICS[other[0]].needs)} of predictions, which asking alone does not give.",
-            f"Leave it out here, and run an attack of `analysis.attacks`: measure {other[0]} of what that returns.",
-        )
+    for name in names:
+        if not is_selectable(name):
+            raise CrossmemError(
+                f"{name} reads {', '.join(METRICS[name].needs)} of predictions, which asking alone does not give.",
+                f"Leave it out here, and measure {name} of what does: attacks of `analysis.attacks`; for judge, "
+                "'crossmem score --judge-model'.",
+            )
     return names
 
 

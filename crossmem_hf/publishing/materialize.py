@@ -12,11 +12,11 @@ from pathlib import Path
 from crossmem_hf.data.release.writing import write_dataset
 from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.hub.names import NAMESPACE
 from crossmem_hf.models.loading import EMBEDDED, EMBEDDED_NAME
 from crossmem_hf.runs.ownership import digests, owned_files, write_note
 from crossmem_hf.storage import file_digest, fingerprint, replaced_folder, write_atomic
 
-NAMESPACE = "crossmem"
 MARKER = "materialized.json"
 _METRICS = Path(__file__).parent.parent / "metrics"
 

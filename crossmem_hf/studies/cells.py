@@ -117,14 +117,16 @@ def _forget(cell: "Cell", evaluator: "Evaluator") -> Any:
 
 def _evaluator(cell: "Cell", query: Query) -> "Evaluator":
     from crossmem_hf.data.loading import built_rows
+    from crossmem_hf.data.selection import personas_of
     from crossmem_hf.evaluation.evaluator import Evaluator
 
     spec = cell.settings.spec(cell.seed)
+    rows = query.rows.of(spec)
     return Evaluator(
-        query.rows.of(spec),
+        rows,
         metrics=query.metrics,
         candidates={row["attribute"]: list(row["values"]) for row in built_rows("candidates", "target", spec)},
-        forgotten=forgotten_ids(spec),
+        forgotten=forgotten_ids(spec).intersection(personas_of(rows)),
         batch_size=query.batch_size,
         max_new_tokens=query.max_new_tokens,
     )

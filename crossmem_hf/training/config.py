@@ -58,6 +58,16 @@ def check_count(name: str, value: object, min_: int = 1) -> None:
         raise CrossmemError(f"{name}={value!r} is no such number.", f"Choose a whole number from {min_}.")
 
 
+def check_number(name: str, value: object) -> None:
+    """Nothing, if `value` is a number.
+
+    Raises:
+        CrossmemError: It is not, such as a text with a number in it.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise CrossmemError(f"{name}={value!r} is no number but a {type(value).__name__}.", "Pass e.g. 0.1.")
+
+
 NO_LIMIT = "Rows longer than this are cut by trl and refused by crossmem; null (the default) keeps them whole."
 CHECKPOINTING = "Recompute activations to save memory. Off by default: worth it from about a billion parameters."
 KEEP_COLUMNS = "Off, because rows are encoded when they are used."
@@ -102,6 +112,8 @@ class RunConfig(VisionSFTConfig):
     )
 
     def __post_init__(self) -> None:
+        if self.stop_threshold is not None:
+            check_number("stop_threshold", self.stop_threshold)
         if self.stop_threshold is not None and not 0.0 <= self.stop_threshold <= 1.0:
             raise CrossmemError(f"stop_threshold={self.stop_threshold!r} is no recall.", "Choose 0 to 1, or null.")
         check_count("stop_every_steps", self.stop_every_steps)
@@ -174,6 +186,8 @@ class UnlearnConfig(RunConfig):
         if self.forget_beta is None:
             self.forget_beta = 1.0 if term.beta is None else term.beta
         self.forget_weight = term.weight if self.forget_weight is None else self.forget_weight
+        for name in ("forget_beta", "forget_weight", "rmu_coefficient", "retain_weight", "simnpo_delta"):
+            check_number(name, getattr(self, name))
         for name in ("forget_beta", "rmu_coefficient"):
             if not getattr(self, name) > 0:
                 raise CrossmemError(f"{name}={getattr(self, name)!r}; it must be above 0.", "NPO's beta is 0.1.")

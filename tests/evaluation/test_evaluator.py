@@ -153,6 +153,8 @@ MISTAKES = {
     "no rows": ({"rows": ROWS.select([])}, "no forget rows to ask"),
     "no modality": ({"rows": ROWS.remove_columns("modality")}, r"forget rows lack the columns \['modality'\]"),
     "no dataset": ({"rows": [1]}, "expected a datasets.Dataset"),
+    "a judge": ({"metrics": ["judge"]}, "judge reads answer, correct, judge_score of predictions"),
+    "nobody of that id": ({"forgotten": ["p0", "x1"]}, "Unknown id 'x1'"),
     "no metric": ({"metrics": []}, "There is no metric"),
     "no truth": ({"candidates": NAMES[1:]}, "'Ada Moss' of row 0 of the forget rows is not among the 3 candidates"),
     "one candidate": ({"candidates": ["Ada Moss"]}, "There is 1 candidate"),
