@@ -121,7 +121,7 @@ def published_rows(dataset_name: str, config: str, split: str) -> "datasets.Data
         broken = _broken_parquet(Path(dataset_name))
         if broken is not None:
             raise CrossmemError(
-                f"Parquet file {str(broken)!r} is corrupt: {_reason(error)}.",
+                f"Parquet file {str(broken[0])!r} is corrupt: {_reason(broken[1])}.",
                 "Delete its folder and materialize or download it again.",
             ) from error
         raise CrossmemError(
@@ -136,8 +136,9 @@ def _files_fingerprint(folder: Path) -> str:
     return fingerprint({name: [state.st_size, state.st_mtime_ns] for name, state in states.items()})
 
 
-def _broken_parquet(folder: Path) -> Path | None:
-    """The first Parquet file of a local dataset that cannot be read whole; None if all can, or it is not local."""
+def _broken_parquet(folder: Path) -> tuple[Path, Exception] | None:
+    """The first Parquet file of a local dataset that cannot be read whole, and why; None if all can, or it is not
+    local."""
     import pyarrow
     from pyarrow import parquet
 
@@ -146,8 +147,8 @@ def _broken_parquet(folder: Path) -> Path | None:
             with parquet.ParquetFile(path) as file:
                 for _ in file.iter_batches():
                     pass
-        except (OSError, pyarrow.ArrowException):
-            return path
+        except (OSError, pyarrow.ArrowException) as error:
+            return path, error
     return None
 
 

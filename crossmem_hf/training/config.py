@@ -205,6 +205,15 @@ class UnlearnConfig(RunConfig):
                 "Leave torch_compile out, or choose losses other than 'rmu' and 'hidden'.",
             )
 
+    def __repr__(self) -> str:
+        """What was given and is not the default, and the losses that came of it."""
+        always = ("output_dir", "forget_loss", "retain_loss", "learning_rate")
+        given = {one.name for one in fields(self) if one.name in self.given and getattr(self, one.name) != one.default}
+        shown = (f"{name}={getattr(self, name)!r}" for name in dict.fromkeys([*always, *sorted(given)]))
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    __str__ = __repr__
+
     def _fill_in(self) -> None:
         """What is null becomes the method's."""
         if self.method is not None:

@@ -89,7 +89,7 @@ def test_every_setting_of_score_is_an_option_and_every_metric_is_named(invoke):
         (["--batch-size", "lots"], "batch_size='lots'"),
         (["--metrics", "priv_leak"], "priv_leak needs --holdout-split"),
         (["--config", "quiz"], "Unknown config 'quiz'"),
-        (["--model", "no/such-model", "--num-personas", "5"], "Could not load a model from 'no/such-model'"),
+        (["--model", "no/such-model", "--num-personas", "5"], "There is no model 'no/such-model' here"),
     ],
 )
 def test_mistakes_in_scoring_are_one_clear_line_before_any_work(invoke, words, said, tmp_path):

@@ -134,3 +134,10 @@ def test_settings_of_other_losses_are_told(losses, setting, reported, tmp_path, 
     said = [record.getMessage() for record in caplog.records if "has no effect" in record.getMessage()]
     assert len(said) == reported
     assert all(text.startswith(f"{name}={value!r} has") for text in said for name, value in setting.items())
+
+
+def test_repr_is_what_was_chosen(tmp_path):
+    shown = repr(UnlearnConfig(str(tmp_path), method="rmu", rmu_layer=3, seed=42))
+    losses = "forget_loss='rmu', retain_loss='hidden', learning_rate=0.0001"
+    assert shown == f"UnlearnConfig(output_dir={str(tmp_path)!r}, {losses}, method='rmu', rmu_layer=3)"
+    assert repr(NPOConfig(str(tmp_path))).startswith("NPOConfig(output_dir=")
