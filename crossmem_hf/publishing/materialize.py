@@ -18,7 +18,7 @@ from crossmem_hf.runs.ownership import digests, owned_files, write_note
 from crossmem_hf.storage import file_digest, fingerprint, replaced_folder, write_atomic
 
 MARKER = "materialized.json"
-_METRICS = Path(__file__).parent.parent / "metrics"
+_METRICS, _RECIPES = (Path(__file__).parent.parent / name for name in ("metrics", "recipes"))
 
 
 def materialize(
@@ -30,7 +30,8 @@ def materialize(
 ) -> Path:
     """Fill ``directory/crossmem`` with the dataset, every metric and the base model, all at once or not at all.
 
-    A folder that already holds exactly this is left alone, so calling twice costs nothing.
+    A folder that already holds exactly this is left alone, so calling twice costs nothing. Recipes that are not there
+    go to ``directory/recipes``, for `accelerate launch`; a file of that name is never replaced.
 
     Args:
         directory: The folder to work in afterwards; made if need be.
@@ -48,10 +49,13 @@ def materialize(
     copied = {f"{name}/{path.name}": path for name, path in (*metric_files(), *model_files())}
     made_from = fingerprint({"data": spec.fingerprint(), "copied": {k: file_digest(v) for k, v in copied.items()}})
     target = Path(directory) / NAMESPACE
-    if target.exists() and _is_current(target, made_from, spec, overwrite=overwrite):
-        return target
-    with replaced_folder(target) as folder:
-        _fill(folder, copied, made_from, spec, num_proc)
+    if not (target.exists() and _is_current(target, made_from, spec, overwrite=overwrite)):
+        with replaced_folder(target) as folder:
+            _fill(folder, copied, made_from, spec, num_proc)
+    for source in (*_RECIPES.glob("*.py"), *_RECIPES.glob("*.yaml"), *_RECIPES.glob("accelerate/*.yaml")):
+        place = Path(directory) / "recipes" / source.relative_to(_RECIPES)
+        if not place.exists():
+            write_atomic(place, source.read_bytes())
     return target
 
 
