@@ -84,8 +84,9 @@ def findings(first_light: Record, compare: Record) -> str:
         f"{first_light.config['num_personas']} personas a seed.",
         "\n".join(_sentences(first_light)),
         f"Unlearning, {len(compare.seeds)} seeds, every method on the same budget of "
-        f"{max(compare.config['evaluate_at'])} steps and the same number of trials for its settings, read where it keeps 90 % of the retained recall "
-        "([curves and all numbers](docs/studies.md#methods-side-by-side-crossmem-compare)):",
+        f"{max(compare.config['evaluate_at'])} steps and the same number of trials for its settings, read where it "
+        "keeps 90 % of the retained recall ([curves and all "
+        "numbers](docs/studies.md#methods-side-by-side-crossmem-compare)):",
         method_findings(compare).markdown().rstrip("\n"),
         "Exposure is in points of 100, of the forget set; memorized "
         f"{_mean(compare, method='memorized')}, retain-only {_mean(compare, method='retain_only')}. Bold: the claim "

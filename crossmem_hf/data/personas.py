@@ -139,6 +139,8 @@ class PersonaDataset:
         return {row["attribute"]: list(row["values"]) for row in self["candidates", "target"]}
 
     def __repr__(self) -> str:
-        knobs = ", ".join(f"{name}={value!r}" for name, value in self.spec.as_dict().items())
-        splits = "\n".join(f"  {config}: {', '.join(own)}" for config, own in SPLITS.items())
-        return f"PersonaDataset({knobs})\nforgets {len(self.forgotten)} of {len(self.personas)}; splits:\n{splits}"
+        default = DatasetSpec().as_dict()
+        chosen = {name: value for name, value in self.spec.as_dict().items() if value != default.get(name)}
+        knobs = {"num_personas": self.spec.num_personas, "seed": self.spec.seed} | chosen
+        shown = ", ".join(f"{name}={value!r}" for name, value in knobs.items())
+        return f"PersonaDataset({shown}), forgets {len(self.forgotten)}; configs: {', '.join(SPLITS)}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
-from crossmem_hf.errors import CrossmemError
+from crossmem_hf.errors import CrossmemError, unknown
 from crossmem_hf.evaluation import summaries
 from crossmem_hf.evaluation.summaries import Against, Found, Item
 from crossmem_hf.report.record import BASELINES, Measurement, Value
@@ -208,7 +208,7 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
             ),
             splits=(),
         ),
-        "judge": Metric(summaries.judge, _ANSWER, (Reading("judge_score", "proportion", _MORE),)),
+        "judge": Metric(summaries.judge, (*_ANSWER, "judge_score"), (Reading("judge_score", "proportion", _MORE),)),
     }
 )
 """Name -> metric."""
@@ -221,17 +221,16 @@ def check_metrics(metrics: Sequence[str]) -> tuple[str, ...]:
         CrossmemError: One is not, or there is none.
     """
     names = (metrics,) if isinstance(metrics, str) else tuple(metrics)
-    unknown = [name for name in names if name not in METRICS]
-    if unknown or not names:
-        raise CrossmemError(
-            f"Unknown metric {unknown[0]!r}." if unknown else "There is no metric; expected at least one.",
-            f"Choose from {', '.join(METRICS)}.",
-        )
+    others = [name for name in names if name not in METRICS]
+    if others:
+        raise unknown("metric", others, METRICS)
+    if not names:
+        raise CrossmemError("There is no metric; expected at least one.", f"Choose from {', '.join(METRICS)}.")
     return names
 
 
 def is_selectable(name: str) -> bool:
-    """Whether the passes over rows give all that a metric reads; what others read, an attack gives."""
+    """Whether the passes over rows give all that a metric reads; what others read, an attack or a judge gives."""
     return set(METRICS[name].needs) <= {column for columns in PASSES.values() for column in columns}
 
 
@@ -239,15 +238,16 @@ def check_selected(metrics: Sequence[str]) -> tuple[str, ...]:
     """The names, if all are of metrics that asking rows is enough for.
 
     Raises:
-        CrossmemError: As `check_metrics`, or one reads what only an attack gives.
+        CrossmemError: As `check_metrics`, or one reads what only an attack or a judge gives.
     """
     names = check_metrics(metrics)
-    other = [name for name in names if not is_selectable(name)]
-    if other:
-        raise CrossmemError(
-            f"{other[0]} reads {', '.join(METRICS[other[0]].needs)} of predictions, which asking alone does not give.",
-            f"Leave it out here, and run an attack of `analysis.attacks`: measure {other[0]} of what that returns.",
-        )
+    for name in names:
+        if not is_selectable(name):
+            raise CrossmemError(
+                f"{name} reads {', '.join(METRICS[name].needs)} of predictions, which asking alone does not give.",
+                f"Leave it out here, and measure {name} of what does: attacks of `analysis.attacks`; for judge, "
+                "'crossmem score --judge-model'.",
+            )
     return names
 
 

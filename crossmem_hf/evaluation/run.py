@@ -32,7 +32,7 @@ from crossmem_hf.evaluation.rows import load_questions, questions_of, rows_of
 from crossmem_hf.evaluation.settings import BASELINES, ScoreSettings
 from crossmem_hf.evaluation.subsample import evenly_spaced
 from crossmem_hf.evaluation.summaries import DISCOVERABLE, Against
-from crossmem_hf.models.loading import adapter_place, load_model, model_fingerprint
+from crossmem_hf.models.loading import adapter_place, check_adapter_within_reach, load_model, model_fingerprint
 from crossmem_hf.personas.schema import MODALITIES
 from crossmem_hf.report.record import RECORD_FILE, Measurement, Record
 from crossmem_hf.report.tables import score_table
@@ -99,7 +99,7 @@ def run_score(
         together(lambda: own_folder(folder, made_from, overwrite=overwrite) if state.is_main_process else None)
         evaluator = Evaluator(
             prepared.questions,
-            metrics=settings.metrics,
+            metrics=settings.asked_metrics,
             holdout=prepared.holdout,
             batch_size=settings.batch_size,
             temperature=settings.temperature,
@@ -163,13 +163,14 @@ def _adapter_fingerprint(adapter: str) -> str:
 
     repo_id, subfolder = adapter_place(adapter)
     below = [] if subfolder is None else subfolder.split("/")
+    check_adapter_within_reach(adapter)
     try:
         file = Path(hf_hub_download(repo_id, "/".join([*below, "adapter_config.json"])))
         return "/".join([file.parents[len(below)].name, *below])
     except (OSError, ValueError) as error:
         raise CrossmemError(
             f"Could not find the adapter {adapter!r}: {str(error).splitlines()[0]}",
-            "Check that it is a folder or a Hub repository with an adapter_config.json, and your access to it.",
+            "Check that it is a Hub repository with an adapter_config.json, and your access to it.",
         ) from error
 
 

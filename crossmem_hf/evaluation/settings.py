@@ -8,14 +8,12 @@ from typing import Any, Final, Literal, get_args
 
 from crossmem_hf.data.spec import DatasetSpec, knob_options
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.evaluation.measures import METRICS, check_selected, is_selectable
+from crossmem_hf.evaluation.measures import METRICS, check_metrics, check_selected, is_selectable
 from crossmem_hf.metrics.truth_ratio.truth_ratio_math import Mean
 from crossmem_hf.personas.schema import MODALITIES
 
 DEFAULT_METRICS: Final = tuple(
-    name
-    for name in METRICS
-    if is_selectable(name) and name not in ("partial_recall", "name_shaped", "priv_leak", "judge")
+    name for name in METRICS if is_selectable(name) and name not in ("partial_recall", "name_shaped", "priv_leak")
 )
 """What `crossmem score` measures by default; `gap` and `transfer` need a source."""
 BASELINES: Final = ("base", "memorized")
@@ -88,7 +86,8 @@ class ScoreSettings(_Knobs):  # type: ignore[misc]
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_selected(self.metrics)
+        check_metrics(self.metrics)
+        check_selected(self.asked_metrics)
         for name in ("max_rows", "batch_size"):
             value = getattr(self, name)
             if value not in (None, "auto") and (not isinstance(value, int) or value < 1):
@@ -124,6 +123,11 @@ class ScoreSettings(_Knobs):  # type: ignore[misc]
         if metric in self.metrics and getattr(self, option) is None:
             flag = "--" + option.replace("_", "-")
             raise CrossmemError(f"{metric} needs {flag}: {what}.", f"Pass {flag}, or leave {metric} out of --metrics.")
+
+    @property
+    def asked_metrics(self) -> tuple[str, ...]:
+        """The metrics that asking is enough for; a judge reads the same answers as `exact_match`."""
+        return tuple(name for name in self.metrics if name != "judge") or ("exact_match",)
 
     @property
     def baseline_folders(self) -> dict[str, Path]:

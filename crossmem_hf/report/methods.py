@@ -68,7 +68,7 @@ def _part(whole: Table, heads: dict[int, str]) -> Table:
 
 
 def brief_method_table(record: Record) -> Table | None:
-    """The same without intervals, in at most 110 columns."""
+    """The same without intervals, in at most 110 characters; a narrower console sets parts of it under one another."""
     columns = [
         Column(
             head=f"{words}\n{_ABBREVIATED[modality]}",
@@ -78,10 +78,7 @@ def brief_method_table(record: Record) -> Table | None:
         for words, metric, group in _BRIEF
         for modality in MODALITIES
     ]
-    outcomes = [
-        _outcomes("forgotten/refused/\ncollapsed/known img", "image"),
-        _outcomes("\ntxt", "text"),
-    ]
+    outcomes = [_outcomes(f"forgotten/refused/\ncollapsed/known {_ABBREVIATED[one]}", one) for one in MODALITIES]
     return _table(record, "forgotten\nthrough", [*columns, *outcomes, *_COSTS[:1]])
 
 

@@ -8,6 +8,7 @@ A finding is claimed only where a 95 % interval supports it; otherwise the sente
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.schema import MODALITIES, Modality
 from crossmem_hf.report.numbers import amount, fixed, interval, joined, percent
 from crossmem_hf.report.record import Measurement, Record
@@ -42,8 +43,15 @@ def ends(m: Measurement) -> tuple[float, float]:
 
 
 def memorization_failures(record: Record) -> tuple[Measurement, ...]:
-    """Recall in the source modality after learning, where it is below what the run asked for (``min_recall``)."""
-    return tuple(m for m in _learned(record) if m.value < float(record.config.get("min_recall", 0.0)))
+    """Recall in the source modality after learning, where it is below what the run asked for (``min_recall``).
+
+    Raises:
+        CrossmemError: What it asked for is no number.
+    """
+    least = record.config.get("min_recall", 0.0)
+    if isinstance(least, bool) or not isinstance(least, int | float):
+        raise CrossmemError(f"The record's setting min_recall={least!r:.80} is no number.", "Correct the record.")
+    return tuple(m for m in _learned(record) if m.value < least)
 
 
 def is_interpretable(record: Record) -> bool:

@@ -8,13 +8,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from statistics import fmean
-from typing import Literal
-
-import rich.table
-from rich.text import Text
 
 from crossmem_hf.report.numbers import significant, whole
 from crossmem_hf.report.record import SEEDS_NOTE, Failure, Measurement, Record, Value, Where, ordered, words_of
+from crossmem_hf.report.terminal import Fitted
 
 NOTHING = "–"
 _UNITS = {"proportion": "0-1", "standard deviations": "sd"}
@@ -46,16 +43,9 @@ class Table:
         lines = "".join("| " + " | ".join(row) + " |\n" for row in (rows[0], rule, *rows[1:]))
         return f"{lines}\n{self.note}\n" if self.note else lines
 
-    def terminal(self) -> rich.table.Table:
-        """The table for a console; markup in cells is not followed. A line break in a head is kept."""
-        table = rich.table.Table(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
-        table.caption, table.caption_justify = self.note or None, "left"
-        for place, head in enumerate(self.heads):
-            side: Literal["left", "right"] = "right" if place in self.right else "left"
-            table.add_column(Text(head), justify=side, no_wrap=place not in self.wrapped)
-        for row, style in zip(self.rows, self.styles or [""] * len(self.rows), strict=True):
-            table.add_row(*map(Text, row), style=style or None)
-        return table
+    def terminal(self) -> Fitted:
+        """The table for a console of any width; markup in cells is not followed. A line break in a head is kept."""
+        return Fitted(self.heads, self.rows, self.right, self.wrapped, self.styles, self.note)
 
     def csv(self) -> str:
         """Comma-separated values, heads first."""
@@ -153,6 +143,25 @@ def grouped_tables(measurements: Iterable[Measurement]) -> Iterator[tuple[str, T
         groups.setdefault(", ".join(without_seed(m.where)), []).append(m)
     for keys, group in groups.items():
         yield f"by {keys}" if keys else "of everything", measurement_table(group)
+
+
+def headline_tables(record: Record, wanted: Iterable[tuple[str, Where]]) -> Iterator[tuple[str, Table]]:
+    """(title, table) of some measurements over seeds, with interval, n and chance; nothing for what is not there.
+
+    Args:
+        wanted: Metric and criteria of `Record.find`, a table each: None stands for a key that is not there.
+    """
+    heads = ("value", "95 % interval", "n", "chance")
+    for metric, where in wanted:
+        found = over_seeds(record.find(metric, **where))
+        if not found:
+            continue
+        unit = f"{metric} ({_UNITS.get(found[0].unit, found[0].unit)})"
+        fixed = {name: value for name, value in where.items() if value is not None}
+        keys = [key for key in ordered({key: "" for m in found for key in m.where}) if key not in {*fixed, "seed"}]
+        rows = tuple(_row(m, keys)[1 : 1 + len(keys) + len(heads)] for m in found)
+        right = frozenset(range(len(keys), len(keys) + len(heads)))
+        yield ", ".join(filter(None, (unit, words_of(fixed)))), Table((*keys, *heads), rows, right=right)
 
 
 def verdict_table(record: Record) -> Table:

@@ -100,10 +100,10 @@ def _parts(record: Record) -> Iterator[str]:
         yield table.markdown()
     if methods is None and record.failures:
         yield "## Failures"
-        yield from _listed([place_words(failure) for failure in record.failures])
+        yield from _listed([_without_marks(place_words(failure)) for failure in record.failures])
     if record.notes:
         yield "## Notes"
-        yield from _listed(record.notes)
+        yield from _listed([_without_marks(note) for note in record.notes])
     yield "## The run"
     rows = [*facts(record), *settings(record), *record.versions.items()]
     yield Table(("what", "value"), tuple(rows)).markdown()
@@ -112,6 +112,11 @@ def _parts(record: Record) -> Iterator[str]:
 def _listed(sentences: Any) -> Iterator[str]:
     if sentences:
         yield "\n".join(f"- {sentence}" for sentence in sentences)
+
+
+def _without_marks(sentence: str) -> str:
+    """Somebody's sentence on one line, in which no tag and no link means anything."""
+    return " ".join(sentence.split()).replace("<", "&lt;").replace("[", "\\[")
 
 
 def _plain(value: Any) -> str:

@@ -123,6 +123,7 @@ def _forget(cell: "Cell", evaluator: "Evaluator") -> Any:
 
 def _evaluator(cell: "Cell", query: Query) -> "Evaluator":
     from crossmem_hf.data.loading import built_rows
+    from crossmem_hf.data.selection import personas_of
     from crossmem_hf.evaluation.evaluator import Evaluator
 
     spec = cell.settings.spec(cell.seed)
@@ -130,12 +131,13 @@ def _evaluator(cell: "Cell", query: Query) -> "Evaluator":
     def values(split: str) -> dict[str, list[str]]:
         return {row["attribute"]: list(row["values"]) for row in built_rows("candidates", split, spec)}
 
+    rows = _queried(query, spec)
     return Evaluator(
-        _queried(query, spec),
+        rows,
         metrics=query.metrics,
         candidates=values("target"),
         untaught=values(UNTAUGHT),
-        forgotten=forgotten_ids(spec),
+        forgotten=forgotten_ids(spec).intersection(personas_of(rows)),
         batch_size=query.batch_size,
         max_new_tokens=query.max_new_tokens,
     )

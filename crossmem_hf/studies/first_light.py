@@ -113,6 +113,13 @@ STUDY = Study(
             threshold=0.05,
         ),
     ),
+    headline=(
+        ("recall", {"stage": "memorized", "group": None}),
+        ("recall", {"stage": "unlearned", "group": "forget"}),
+        ("recall", {"stage": "unlearned", "group": "retain"}),
+        ("exposure", {"stage": "memorized", "group": "forget"}),
+        ("exposure", {"stage": "unlearned", "group": "forget"}),
+    ),
     quick={"num_personas": 20, "seeds": 1},
     notes=lambda settings, predictions: (
         "Recall is the exact full name on held-out views or sentence frames; Exposure ranks the truth among as many "

@@ -2,6 +2,7 @@
 """What can be set for a study, checked in one place for the command line, YAML and records. It runs nothing."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 
@@ -9,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.data.splits import forget_ids
-from crossmem_hf.errors import CrossmemError
+from crossmem_hf.errors import CrossmemError, unknown
 from crossmem_hf.personas.sampling import sample_personas
 from crossmem_hf.training.micro import ADAPTED, CHOSEN_ON, MEMORIZING, TUNED, UNLEARNING
 
@@ -17,6 +18,13 @@ SELECTS: dict[str, Any] = {"selects": True}
 """Marks a setting that chooses among cells or judges them: it changes the numbers of none."""
 
 T = TypeVar("T", bound="StudySettings")
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Which names a setting may have, for those who offer them."""
+
+    known: tuple[str, ...]
 
 
 def _names(value: Any) -> Any:
@@ -33,7 +41,7 @@ def some_of(known: tuple[str, ...]) -> Any:
             )
         return names
 
-    return Annotated[tuple[str, ...], BeforeValidator(_names), AfterValidator(check)]
+    return Annotated[tuple[str, ...], BeforeValidator(_names), AfterValidator(check), Names(known)]
 
 
 def steps_of() -> Any:
@@ -237,13 +245,13 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 
 def _settings_error(kind: type[StudySettings], error: ValidationError) -> CrossmemError:
-    """The first thing that is wrong, in one line."""
-    first = error.errors(include_url=False)[0]
+    """Settings that do not exist, all of them; else the first thing that is wrong; in one line."""
+    errors = error.errors(include_url=False)
+    others = [one["loc"][0] for one in errors if one["type"] == "extra_forbidden"]
+    if others:
+        return unknown("setting", others, kind.model_fields)
+    first = errors[0]
     name = str(first["loc"][0]) if first["loc"] else ""
-    if first["type"] == "extra_forbidden":
-        return CrossmemError(
-            f"Unknown setting {name!r}; expected one of {', '.join(kind.model_fields)}.", "Correct or remove it."
-        )
     raised = first.get("ctx", {}).get("error")
     if isinstance(raised, CrossmemError):
         return CrossmemError(f"{name}={raised.fault}", raised.remedy) if name else raised

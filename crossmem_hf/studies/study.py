@@ -74,6 +74,8 @@ class Study:
         configs: Of our dataset, that cells take rows from; their contents are the record's data fingerprint.
         measure: From the answers of all cells, in the grid's order, to numbers.
         claims: What the numbers are held against.
+        headline: Which numbers are its main result: metric and criteria of `Record.find`, in the order in which they
+            are printed when it has run. A study of methods has its table of methods.
         quick: Settings of a small grid.
         config: What follows from the settings and readers want to see, for the record.
         notes: From settings and answers, a sentence each.
@@ -90,6 +92,7 @@ class Study:
     configs: Callable[[Any], Sequence[str]]
     measure: Callable[[Predictions], Iterable[Measurement]]
     claims: tuple[Claim, ...] = ()
+    headline: tuple[tuple[str, Where], ...] = ()
     quick: Mapping[str, Any] = field(default_factory=dict)
     config: Callable[[Any], dict[str, Any]] = lambda _: {}
     notes: Callable[[Any, Predictions], Iterable[str]] = lambda _, __: ()

@@ -55,8 +55,8 @@ TUNED: dict[str, dict[str, Any]] = {
     "undial": {"learning_rate": 1e-3},
     "rmu": {"learning_rate": 1e-3, "rmu_layer": 1, "rmu_coefficient": 200.0, "retain_weight": 5.0},
 }
-"""What each of `methods.METHODS` has in the place of `UNLEARNING`: the best of four trials of the study ``tune`` on the
-seeds `CHOSEN_ON`, in results/tune/record.json."""
+"""What each of `methods.METHODS` has in the place of `UNLEARNING`: the best of four trials of the study ``tune`` on
+the seeds `CHOSEN_ON`, in results/tune/record.json; wga and undial as an earlier search on one seed chose."""
 
 WITHOUT_A_RULE: dict[str, Any] = {
     **{name: value for name, value in UNLEARNING.items() if not name.startswith("stop_")},

@@ -48,7 +48,7 @@ def test_predictions_are_what_the_engine_says_row_by_row(model, found):
 
 def test_predictions_have_the_columns_that_metrics_need_or_all(model, found):
     assert not {"candidates", "candidate_nll_nats", "token_logprobs"} & found[0].keys()
-    one = Evaluator(ROWS.select([0]), keep="all", **OPTIONS)(model, tiny.processor())[0]
+    one = Evaluator(ROWS.select([0]), keep="all", **(OPTIONS | {"forgotten": []}))(model, tiny.processor())[0]
     assert one["candidates"] == NAMES
     assert {name: one[name] for name in found[0]} == found[0]
 
@@ -168,6 +168,8 @@ MISTAKES = {
     "no rows": ({"rows": ROWS.select([])}, "no forget rows to ask"),
     "no modality": ({"rows": ROWS.remove_columns("modality")}, r"forget rows lack the columns \['modality'\]"),
     "no dataset": ({"rows": [1]}, "expected a datasets.Dataset"),
+    "a judge": ({"metrics": ["judge"]}, "judge reads answer, correct, judge_score of predictions"),
+    "nobody of that id": ({"forgotten": ["p0", "x1"]}, "Unknown id 'x1'"),
     "no metric": ({"metrics": []}, "There is no metric"),
     "no truth": ({"candidates": NAMES[1:]}, "'Ada Moss' of row 0 of the forget rows is not among the 3 candidates"),
     "one candidate": ({"candidates": ["Ada Moss"]}, "There is 1 candidate"),

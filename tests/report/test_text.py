@@ -3,6 +3,8 @@
 
 import pytest
 
+from crossmem_hf.errors import CrossmemError
+from crossmem_hf.report.modality_text import memorization_failures
 from crossmem_hf.report.record import Failure, Record, Verdict
 from crossmem_hf.report.text import headline, markdown, settings, summary, verdict_words
 from tests.report.test_record import measurement, record
@@ -83,3 +85,13 @@ def test_markdown_of_shipped_comparison_is_the_file_beside_it(root):
     shipped = Record.read(folder)
     assert markdown(shipped) == (folder / "report.md").read_text(encoding="utf-8")
     assert "| rmu | both | 4 [0, 12] | 7 [0, 17] |" in markdown(shipped)
+
+
+def test_notes_of_others_are_text_in_markdown():
+    shown = markdown(record(measurement(), notes=("<script>x</script> [a](javascript:b)\n# head",)))
+    assert "- &lt;script>x&lt;/script> \\[a](javascript:b) # head" in shown.splitlines()
+
+
+def test_setting_that_is_no_number_is_said():
+    with pytest.raises(CrossmemError, match="min_recall='x' is no number"):
+        memorization_failures(record(measurement(), config={"min_recall": "x"}))

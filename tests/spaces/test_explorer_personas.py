@@ -31,7 +31,7 @@ def test_a_person_has_attributes_facts_views_and_questions(explorer, personas):
     from crossmem_hf.personas.sampling import sample_personas
     from crossmem_hf.personas.values import FACT_ATTRIBUTES, VISUAL_ATTRIBUTES
 
-    truth = next(sample_personas(6))
+    truth = sample_personas(6)[0]
     found = explorer.personas.person(personas.parts, truth.id)
     assert found["profile"]["full_name"] == truth.full_name
     assert found["split"] in ("forget", "retain")
