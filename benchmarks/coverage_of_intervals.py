@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from crossmem_hf.metrics.intervals import UNIT, spread_intervals, unseen_share
+from crossmem_hf.metrics.intervals import SEED_MARGIN, UNIT, spread_intervals, unseen_share
 
 FloatArray = NDArray[np.float64]
 TAIL = 0.025
@@ -112,11 +112,11 @@ def by_rule(quantity: str, values: FloatArray) -> tuple[FloatArray, FloatArray]:
     means = personas.mean(axis=1)
     center = statistic(quantity, means)
     ends = []
-    for level in (personas, values.mean(axis=2)):
+    for level, margin in ((personas, 1.0), (values.mean(axis=2), SEED_MARGIN)):
         units = level.shape[1]
         if units > 1:
             left_out = statistic(quantity, (means[:, None] * units - level).clip(0.0) / (units - 1))
-            ends.append(spread_intervals(center, left_out, units, bounds, TAIL))
+            ends.append(spread_intervals(center, left_out, units, bounds, TAIL, margin))
     share = unseen_share(num_seeds * num_personas, TAIL)
     corners = [
         statistic(quantity, (1 - share) * means + share * np.asarray(at)) for at in product(UNIT, repeat=columns)

@@ -50,8 +50,7 @@ def test_a_forgotten_seed_shows(simulation):
 @pytest.mark.parametrize("quantity", ["recall", "exposure", "gap", "transfer"])
 @pytest.mark.parametrize(("seeds", "personas"), product([1, 3, 5], [10, 40, 50]))
 def test_coverage_is_what_the_page_says(simulation, quantity, seeds, personas):
-    """At least 93 %, but for seeds that differ by a whole logit where there are five of 40 or 50 personas."""
+    """At least 93 % in every world of every size."""
     found = simulation.row(quantity, seeds, personas, 400)
-    assert found.steady >= 0.93, found
-    assert found.lowest >= (0.89 if seeds == 5 and personas >= 40 else 0.93), found
+    assert found.lowest >= 0.93, found
     assert found.mean >= 0.95, found
