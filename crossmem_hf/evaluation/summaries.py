@@ -72,7 +72,7 @@ class Against:
     names: Mapping[tuple[Any, Any], Sequence[str]] = field(default_factory=dict)
 
 
-def _whom(items: Sequence[Item]) -> dict[str, list[Any] | None]:
+def _whom(items: Sequence[Item]) -> dict[str, Any]:
     """The persona and, if all have one, the seed of each prediction, as metrics take them."""
     seeds = [item.get("seed") for item in items]
     return {"persona_id": [item["persona_id"] for item in items], "persona_seed": None if None in seeds else seeds}

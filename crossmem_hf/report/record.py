@@ -151,8 +151,8 @@ class Measurement(Frozen):
             return self if self.seed == seed else None
         if seed not in self.by_seed:
             return None
-        own = {"where": {**self.where, "seed": seed}, "value": self.by_seed[seed], "n": self.n // len(self.by_seed)}
-        return self.model_copy(update={**own, "where": ordered(own["where"]), "ci": None, "by_seed": {}})
+        own = {"value": self.by_seed[seed], "n": self.n // len(self.by_seed), "ci": None, "by_seed": {}}
+        return self.model_copy(update={**own, "where": ordered({**self.where, "seed": seed})})
 
     @property
     def seeds_mark(self) -> str:

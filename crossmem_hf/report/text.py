@@ -28,8 +28,8 @@ def headline(record: Record) -> str:
         return crossing
     metrics = list(dict.fromkeys(m.metric for m in record.measurements))
     over = f" over {_count(len(record.seeds), 'persona seed')}" if record.seeds else ""
-    found = dict.fromkeys(m.where["method"] for m in record.measurements if "method" in m.where)
-    methods, baselines = [m for m in found if m not in BASELINES], [_BASELINES[b] for b in BASELINES if b in found]
+    named = dict.fromkeys(m.where["method"] for m in record.measurements if "method" in m.where)
+    methods, baselines = [m for m in named if m not in BASELINES], [_BASELINES[b] for b in BASELINES if b in named]
     if methods:
         beside = f" beside the {joined(baselines)} model" if baselines else ""
         return f"{_count(len(methods), 'unlearning method')}{beside}{over}."

@@ -171,7 +171,7 @@ class Calibration:
         return _rate(wrong, wrongs, pairs)
 
 
-def _rate(wrong: NDArray[np.bool_], wrongs_P: FloatArray, pairs_P: NDArray[np.intp]) -> Rate:
+def _rate(wrong: NDArray[np.bool_], wrongs_P: NDArray[Any], pairs_P: NDArray[np.intp]) -> Rate:
     """A share of pairs, from how many pairs each person is part of, and how many of them are wrong."""
     value, people, tail = float(wrong.mean()), len(pairs_P), tail_of(CONFIDENCE)
     others = len(wrong) - pairs_P
