@@ -176,7 +176,6 @@ def priv_leak_summary(
         retain_only = _parts(items.retain_only_score, items.is_forget)
         auc_retain_only = forget_auc(items.retain_only_score, items.is_forget)
     assert auc_retain_only is not None  # it was given, or computed
-    leak = priv_leak(auc, auc_retain_only)
     own, base = _parts(items.score, items.is_forget), auc_retain_only
     interval = interval_of(
         *clusters.table(own), clusters.seed, lambda means: _joined(means, auc), unseen=_middle, confidence=confidence
@@ -186,7 +185,7 @@ def priv_leak_summary(
     else:
         leaks = _leaks_beside(np.concatenate([own, retain_only], axis=1), clusters, (auc, base), confidence)
     return {
-        **_with_interval("priv_leak", leak, leaks),
+        **_with_interval("priv_leak", priv_leak(auc, base), leaks),
         **_with_interval("auc", auc, interval),
         "auc_retain_only": float(auc_retain_only),
         "n_forget": num_forget,

@@ -116,11 +116,11 @@ def test_headlines_leave_out_what_a_metric_refuses():
 MATRIX = """\
 recall (proportion)  asked in image                       asked in text
 forget               0 [0, 0.975], n=1, chance 0.25       1 [0.025, 1], n=1, chance 0.25
-retain               1 [0.025, 1], n=1, chance 0.25       0.5 [0, 1], n=2, chance 0.25
+retain               1 [0.025, 1], n=1, chance 0.25       0.5 [0.00165, 0.998], n=2, chance 0.25
 
 exposure (0-100)  asked in image                       asked in text
 forget            0 [0, 97.5], n=1, chance 42.7        100 [2.5, 100], n=1, chance 42.7
-retain            100 [2.5, 100], n=1, chance 42.7     50 [0, 100], n=2, chance 42.7"""
+retain            100 [2.5, 100], n=1, chance 42.7     50 [0.165, 99.8], n=2, chance 42.7"""
 
 
 def test_the_matrix_is_printed_with_intervals_n_and_chance():
@@ -134,5 +134,5 @@ def test_a_notebook_gets_the_matrix_as_tables():
     html = KNOWN.with_columns(method="<npo>")._repr_html_()
     assert html.count("<table>") == 2
     assert "<th>asked in image</th>" in html
-    assert "<td>0.5 [0, 1], n=2, chance 0.25</td>" in html
+    assert "<td>0.5 [0.00165, 0.998], n=2, chance 0.25</td>" in html
     assert "&lt;npo&gt;, forget" in html
