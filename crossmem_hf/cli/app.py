@@ -157,14 +157,11 @@ def materialize(
     with clear_errors():
         from crossmem_hf.data.spec import DatasetSpec
         from crossmem_hf.publishing.materialize import materialize as write
-        from crossmem_hf.publishing.materialize import write_recipes
 
         spec = DatasetSpec.preset(preset, **knobs)
         with console.status("Writing personas, portraits, questions and metrics"):
             written = write(directory, spec, overwrite=overwrite, num_proc=num_proc)
-            write_recipes(directory)
         console.print(f"wrote {written.resolve()}", highlight=False, soft_wrap=True)
         console.print(f"In {directory.resolve()}, offline:", highlight=False, soft_wrap=True)
         console.print('  datasets.load_dataset("crossmem/personas", "recall_image")', highlight=False)
         console.print('  evaluate.load("crossmem/exposure")', highlight=False)
-        console.print("  accelerate launch recipes/unlearn_npo.py", highlight=False)

@@ -18,7 +18,6 @@ from crossmem_hf.storage import file_digest, fingerprint, replaced_folder, write
 NAMESPACE = "crossmem"
 MARKER = "materialized.json"
 _METRICS = Path(__file__).parent.parent / "metrics"
-_RECIPES = Path(__file__).parent.parent / "recipes"
 
 
 def materialize(
@@ -89,17 +88,3 @@ def _is_current(target: Path, made_from: str, spec: DatasetSpec, *, overwrite: b
         changed = f"it was made with {other!r}" if other else "the code that makes it has changed"
         fault = f"{str(target)!r} has fingerprint {found.fingerprint!r}, not {made_from!r}: {changed}."
     raise CrossmemError(fault, "Pass --overwrite (overwrite=True) to replace it, or choose another folder.")
-
-
-def write_recipes(directory: str | os.PathLike[str] = ".") -> Path:
-    """The path of ``directory/recipes``, made with the recipes and their settings unless something has that name.
-
-    Raises:
-        CrossmemError: It cannot be written.
-    """
-    target = Path(directory) / _RECIPES.name
-    if not os.path.lexists(target):
-        with replaced_folder(target) as folder:
-            for source in sorted((*_RECIPES.glob("*.py"), *_RECIPES.rglob("*.yaml"))):
-                write_atomic(folder / source.relative_to(_RECIPES), source.read_bytes())
-    return target

@@ -10,7 +10,7 @@ import pytest
 from crossmem_hf.data.configs.table import SPLITS
 from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.publishing.materialize import MARKER, materialize, write_recipes
+from crossmem_hf.publishing.materialize import MARKER, materialize
 
 CALLS = """
 import json, datasets, evaluate
@@ -150,15 +150,3 @@ def test_a_failing_swap_puts_the_old_folder_back(copied, spec, monkeypatch):
     with pytest.raises(CrossmemError, match="Input/output error"):
         materialize(copied, DatasetSpec(**(spec.as_dict() | {"seed": 6})), overwrite=True)
     assert state(copied / "crossmem") == before
-
-
-def test_recipes_are_copied_once_with_their_settings(tmp_path, root):
-    written = write_recipes(tmp_path)
-    names = {path.relative_to(written).as_posix() for path in written.rglob("*") if path.is_file()}
-    assert {"unlearn_npo.py", "unlearn_npo.yaml", "accelerate/ddp.yaml"} <= names
-    assert (written / "sft.py").read_bytes() == (root / "recipes/sft.py").read_bytes()
-    (written / "sft.yaml").write_text("max_steps: 1\n")
-    (written / "unlearn.py").unlink()
-    assert write_recipes(tmp_path) == written
-    assert (written / "sft.yaml").read_text() == "max_steps: 1\n"
-    assert not (written / "unlearn.py").exists()
