@@ -65,7 +65,7 @@ $(SPACES_VENV)/.installed: metrics/truth_ratio/requirements.txt spaces/explorer/
 
 space: $(SPACES_VENV)/.installed ## Serve a Space here: make space NAME=exposure (a folder of metrics/ or spaces/)
 	@test -f "$(firstword $(wildcard metrics/$(NAME)/app.py spaces/$(NAME)/app.py))" || { echo "No Space '$(NAME)'; expected NAME= one of: $(notdir $(patsubst %/app.py,%,$(wildcard metrics/*/app.py spaces/*/app.py)))" >&2; exit 1; }
-	cd $(dir $(firstword $(wildcard metrics/$(NAME)/app.py spaces/$(NAME)/app.py))) && $(abspath $(SPACES_VENV))/bin/python app.py $(ARGS)
+	$(SPACES_VENV)/bin/python $(firstword $(wildcard metrics/$(NAME)/app.py spaces/$(NAME)/app.py)) $(ARGS)
 
 clean: ## Remove caches and build products; .venv and results stay
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

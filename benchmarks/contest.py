@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 from arena import QUICK, SHAPES, Arena, arena_of
+from table import table_of
 
 from crossmem_hf.storage import write_atomic
 
@@ -92,7 +93,7 @@ def contest(
 def compared(
     ours: Sequence[Run], theirs: Sequence[Run], difference: float, tolerance: float, *, scale: float = 1.0
 ) -> dict[str, Any]:
-    """Medians of both sides' runs, and their ratios."""
+    """Medians of both sides' runs, how many there were, and the ratios: of what counts, and of the clock."""
     runs = ours, theirs
     seconds = [median(run.seconds for run in done) for done in runs]
     clocks = [median(run.wall_seconds for run in done) for done in runs]
@@ -100,12 +101,15 @@ def compared(
     return {
         "ours_seconds": seconds[0],
         "opponent_seconds": seconds[1] * scale,
+        "ours_wall_seconds": clocks[0],
+        "opponent_wall_seconds": clocks[1] * scale,
         "ratio": seconds[1] * scale / seconds[0],
         "wall_ratio": clocks[1] * scale / clocks[0],
         "difference": difference,
         "tolerance": tolerance,
         "ours_peak_bytes": peaks[0],
         "opponent_peak_bytes": peaks[1],
+        "num_runs": {"ours": len(ours), "opponent": len(theirs)},
         "runs": {"ours": [asdict(run) for run in runs[0]], "opponent": [asdict(run) for run in runs[1]]},
     }
 
@@ -130,53 +134,8 @@ def judged(
     met = None if target is None else (ratio <= target if lower_is_better else ratio >= target)
     verdict = {"ratio": ratio, "wall_ratio": clock, "target": target, "lower_is_better": lower_is_better, "met": met}
     whole = {"case": case, "opponent": opponent, **result, **verdict, "note": note}
-    print("  " + " | ".join(_cells(whole)), flush=True)
+    print(f"  {case} | {opponent} | ratio {ratio:.2f}{'' if clock is None else f', wall {clock:.2f}'}", flush=True)
     return whole
-
-
-HEADINGS = (
-    "case",
-    "opponent",
-    "ours, s",
-    "opponent, s",
-    "ratio",
-    "wall ratio",
-    "target",
-    "",
-    "runs",
-    "differ by",
-    "memory, GiB",
-    "note",
-)
-
-
-def _cells(result: dict[str, Any]) -> list[str]:
-    """A cell a heading; empty where a contest has no such number, as one of memory has no seconds."""
-    symbol = "≤" if result["lower_is_better"] else "≥"
-    peaks = [result[f"{side}_peak_bytes"] for side in ("ours", "opponent")]
-    return [
-        result["case"],
-        result["opponent"],
-        *(_shown(result[f"{side}_seconds"], ".3g") for side in ("ours", "opponent")),
-        _shown(result["ratio"], ".2f"),
-        _shown(result["wall_ratio"], ".2f"),
-        "" if result["target"] is None else f"{symbol} {result['target']:g}",
-        {None: "", True: "met", False: "**missed**"}[result["met"]],
-        "/".join(str(len(result["runs"][side])) for side in ("ours", "opponent")),
-        _shown(result["difference"], ".1e"),
-        "" if None in peaks else " / ".join(f"{peak / 2**30:.2f}" for peak in peaks),
-        result["note"],
-    ]
-
-
-def _shown(number: float | None, form: str) -> str:
-    return "" if number is None else format(number, form)
-
-
-def table(results: Sequence[dict[str, Any]]) -> str:
-    """The results in Markdown."""
-    lines = [list(HEADINGS), ["---"] * len(HEADINGS), *map(_cells, results)]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
 
 
 def base_parser(description: str) -> argparse.ArgumentParser:
@@ -215,7 +174,8 @@ def entered(settings: argparse.Namespace) -> Arena:
 
 def finished(arena: Arena, results: list[dict[str, Any]], growth: Sequence[dict[str, Any]] = ()) -> None:
     """Show the table, and write it and all numbers where asked."""
-    settings, text = arena.settings, table(results)
+    settings = arena.settings
+    text = table_of(results, on_gpu=settings.device.startswith("cuda"))
     text += "".join(f"\nGrowth: {line['said']}.\n" for line in growth)
     print(f"\n{text}")
     if settings.markdown:

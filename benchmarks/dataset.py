@@ -64,6 +64,7 @@ def measured(folder: Path, spec: DatasetSpec, num_proc: int) -> dict[str, Any]:
     rows = sum(split["rows"] for splits in report.splits.values() for split in splits.values())
     portraits = report.portraits["drawn"]
     return {
+        "num_runs": 1,
         "num_proc": num_proc,
         "personas": spec.num_personas,
         "portraits": portraits,

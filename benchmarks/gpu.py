@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What only a GPU can say, in at most eight minutes of one H100 or H200: `make gpu`.
 
-    python benchmarks/gpu.py                          # writes results/benchmarks/gpu.json, prints the README's lines
+    python benchmarks/gpu.py                          # writes results/benchmarks/gpu.json, prints a table
     python benchmarks/gpu.py --parts memory fsdp2
     python benchmarks/gpu.py --device cpu --toy       # the same code on a tiny model, to see that it runs
 
@@ -28,7 +28,7 @@ from typing import Any
 import torch
 from arena import QUICK, SHAPES, arena_of
 from gpu_parts import PARTS, Bench, Part, SkippedError
-from gpu_text import readme_lines
+from table import gpu_lines
 
 from crossmem_hf.storage import write_atomic
 
@@ -56,7 +56,7 @@ def main() -> None:
     announce(settings)
     check_room(settings)
     record = measured(settings)
-    print(f"\n{readme_lines(record)}")
+    print(f"\n{gpu_lines(record)}")
     if settings.output:
         print(f"all numbers: {settings.output}")
     sys.exit(1 if any(part["status"] == "failed" for part in record["parts"].values()) else 0)

@@ -65,7 +65,7 @@ def scoring_part(bench: Bench) -> Results:
     """The scoring table, without growth."""
     arena = bench.arena(
         scoring,
-        "--repeats 2 --num_rows 32 --opponent_questions 4",
+        "--repeats 3 --num_rows 32 --opponent_questions 4",
         "--repeats 1 --num_rows 4 --opponent_questions 1",
     )
     scoring.estimate(arena)  # first calls are nobody's time
@@ -75,7 +75,7 @@ def scoring_part(bench: Bench) -> Results:
 
 def generation_part(bench: Bench) -> Results:
     """Answers to questions about pictures."""
-    full, toy = "--repeats 2 --num_pictures 8", "--repeats 1 --num_pictures 2 --questions 2 --max_new_tokens 4"
+    full, toy = "--repeats 3 --num_pictures 8", "--repeats 1 --num_pictures 2 --questions 2 --max_new_tokens 4"
     yield generation.measured(bench.arena(generation, full, toy))
 
 

@@ -20,8 +20,15 @@ LOWEST = 0.2  # share of tokens that Min-K% reads
 
 
 @torch.inference_mode()
-def answer_logits(model: Any, sequences: Sequence[list[int]], lengths: Sequence[int], pixels: Tensor) -> list[Tensor]:
-    """For each sequence the (n, V) logits that predict its last n tokens, from one left-padded pass."""
+def answer_logits(
+    model: Any, sequences: Sequence[list[int]], lengths: Sequence[int], pixels: Tensor | None
+) -> list[Tensor]:
+    """For each sequence the (n, V) logits that predict its last n tokens, from one left-padded pass.
+
+    Args:
+        pixels: A picture a sequence; None where there is none.
+    """
+    seen = {} if pixels is None else {"pixel_values": pixels.to(model.device)}
     width = max(map(len, sequences))
     pad = model.config.text_config.pad_token_id
     ids = torch.tensor([[pad] * (width - len(ids)) + ids for ids in sequences], device=model.device)
@@ -30,7 +37,7 @@ def answer_logits(model: Any, sequences: Sequence[list[int]], lengths: Sequence[
         input_ids=ids,
         attention_mask=mask,
         position_ids=(mask.cumsum(-1) - 1).clamp(min=0),
-        pixel_values=pixels.to(model.device),
+        **seen,
         use_cache=False,
         logits_to_keep=max(lengths) + 1,
     ).logits
@@ -40,15 +47,15 @@ def answer_logits(model: Any, sequences: Sequence[list[int]], lengths: Sequence[
 def spoken(processor: Any, row: Row, answer: str | None = None) -> str:
     """The conversation as the chat template writes it, up to the answer or with one."""
     question = {"type": "text", "text": row["prompt"][0]["content"]}
-    turns = [{"role": "user", "content": [{"type": "image"}, question]}]
+    turns = [{"role": "user", "content": [*({"type": "image"} for _ in row["images"]), question]}]
     turns += [] if answer is None else [{"role": "assistant", "content": [{"type": "text", "text": answer}]}]
     text: str = processor.apply_chat_template(turns, tokenize=False, add_generation_prompt=answer is None)
     return text
 
 
 def prepared(processor: Any, row: Row, answer: str | None = None) -> dict[str, Any]:
-    """The tensors of one row, its picture resized and normalized."""
-    return dict(processor(text=spoken(processor, row, answer), images=row["images"], return_tensors="pt"))
+    """The tensors of one row, its picture, if it has one, resized and normalized."""
+    return dict(processor(text=spoken(processor, row, answer), images=row["images"] or None, return_tensors="pt"))
 
 
 def answer_ids(processor: Any, row: Row, answer: str) -> list[int]:
@@ -82,9 +89,9 @@ def one_by_one(model: Any, processor: Any, row: Row, candidates: Sequence[str]) 
 def batched(model: Any, processor: Any, row: Row, candidates: Sequence[str], size: int) -> Floats:
     """(candidates,) in nats; the prompt is prepared once, and run once a candidate, with the picture, in batches."""
     inputs, scores = prepared(processor, row), []
-    prompt, pixels = inputs["input_ids"][0].tolist(), inputs["pixel_values"]
+    prompt, pixels = inputs["input_ids"][0].tolist(), inputs.get("pixel_values")
     for part in chunks([answer_ids(processor, row, candidate) for candidate in candidates], size):
-        given = pixels.expand(len(part), -1, -1, -1)
+        given = None if pixels is None else pixels.expand(len(part), -1, -1, -1)
         found = answer_logits(model, [prompt + ids for ids in part], [len(ids) for ids in part], given)
         scores += [nll(logits, ids) for logits, ids in zip(found, part, strict=True)]
     return np.array(scores)

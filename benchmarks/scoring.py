@@ -6,7 +6,7 @@
     python benchmarks/scoring.py --model llava7b --device cuda
 
 Both sides must come to the same numbers, or the run fails. Growth: seconds against the number of candidates and the
-length of the picture, each with a fitted line whose start is the prompt.
+length of the picture; `python benchmarks/table.py --write` draws the figures of stored results again.
 """
 
 import argparse
@@ -20,8 +20,7 @@ import numpy as np
 import torch
 from arena import Arena, Row, arena_of, fact_rows, name_row, names
 from contest import base_parser, complete, contest, entered, finished, judged, max_batch_size, timed
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from growth import drawn, grown
 from opponents import (
     LOWEST,
     METRICS,
@@ -218,50 +217,34 @@ def metrics_of(arena: Arena, rows: Sequence[Row]) -> Floats:
 def growth(arena: Arena) -> list[Result]:
     """Our seconds for more candidates and for longer pictures; a plain pass checks the scores at each point."""
     counts, sides = (QUICK_COUNTS, QUICK_SIDES) if arena.settings.quick else (COUNTS, SIDES)
-    in_candidates = [(count, *seconds_of(arena, names(count))) for count in counts]
-    in_tokens = []
-    for side in sides:
-        other = arena_of(replace(arena.shape, side=side), arena.settings)
-        in_tokens.append((side**2, *seconds_of(other, names(20))))
-    return [
-        fitted(arena, "candidates", "candidates of one question", in_candidates),
-        fitted(arena, "image_tokens", "tokens of the picture (20 candidates)", in_tokens),
-    ]
+    in_candidates = {count: seconds_of(arena, names(count)) for count in counts}
+    in_tokens = {
+        side**2: seconds_of(arena_of(replace(arena.shape, side=side), arena.settings), names(20)) for side in sides
+    }
+    lines = [line_of("candidates", in_candidates), line_of("image_tokens", in_tokens)]
+    for line in lines:
+        print(f"  {line['said']}", flush=True)
+        if arena.settings.figures:
+            drawn(line, arena.settings.figures, "CPU seconds" if arena.settings.device == "cpu" else "seconds")
+    return lines
 
 
-def seconds_of(arena: Arena, candidates: Sequence[str]) -> tuple[float, float]:
-    """Seconds of ours, and of a plain pass over the prompt and the first candidate alone."""
+def seconds_of(arena: Arena, candidates: Sequence[str]) -> Result:
+    """Ours, against a plain pass over the prompt and the first candidate alone."""
     row = name_row(arena.pixels)
     scores_of(arena, [row], candidates[:2])  # a new model's first call is nobody's time
     plain = partial(one_by_one, arena.model, arena.processor, row, candidates[:1])
-    result = contest(arena, partial(scores_of, arena, [row], candidates), plain, nats_apart)
-    return result["ours_seconds"], result["opponent_seconds"]
+    return contest(arena, partial(scores_of, arena, [row], candidates), plain, nats_apart)
 
 
-def fitted(arena: Arena, name: str, words: str, points: list[tuple[int, float, float]]) -> Result:
-    """The line through our seconds, drawn where asked."""
-    x, ours, plain = np.array(points, dtype=np.float64).T
-    slope, start = np.polyfit(x, ours, 1)
-    r_squared = 1 - ((ours - start - slope * x) ** 2).sum() / ((ours - ours.mean()) ** 2).sum()
-    said = f"{start:.3g} s + {1000 * slope:.3g} ms × {words}, R² = {r_squared:.4f}"
-    said += (
-        f"; a plain pass with one candidate takes {plain[0]:.3g} s at {x[0]:.0f} and {plain[-1]:.3g} s at {x[-1]:.0f}"
+def line_of(name: str, results: dict[int, Result]) -> Result:
+    """What the contests at several sizes say together."""
+    sides = ("ours", "opponent")
+    points, wall_points = (
+        [(size, *(result[f"{side}_{clock}"] for side in sides)) for size, result in results.items()]
+        for clock in ("seconds", "wall_seconds")
     )
-    print("  " + said, flush=True)
-    if arena.settings.figures:
-        figure = Figure(figsize=(5.5, 3.6), layout="constrained")
-        FigureCanvasAgg(figure)
-        axes, unit = figure.subplots(), "CPU seconds" if arena.settings.device == "cpu" else "seconds"
-        axes.plot(x, plain, ":", color="0.5", label="one plain pass, one candidate")
-        line = f"{start:.3g} s + {1000 * slope:.3g} ms each, R² = {r_squared:.3f}"
-        axes.plot(x, start + slope * x, color="#0a5f9e", label=line)
-        axes.plot(x, ours, "o", color="#b4470e", label="measured")
-        axes.set(xlabel=words, ylabel=unit, xlim=(0, None), ylim=(0, None))
-        axes.legend(frameon=False)
-        arena.settings.figures.mkdir(parents=True, exist_ok=True)
-        figure.savefig(arena.settings.figures / f"growth_{name}.svg", metadata={"Date": None})
-    fit = {"start_seconds": start, "slope_seconds": slope, "r_squared": r_squared}
-    return {"growth": name, "points": points, "said": said, **fit}
+    return grown(name, points, wall_points, min(min(result["num_runs"].values()) for result in results.values()))
 
 
 CASES: dict[str, Callable[[Arena], list[Result]]] = {

@@ -163,7 +163,8 @@ def apart(ours: Side, theirs: Side, name: str) -> float:
 
 def in_bytes(case: str, words: str, ours: float, theirs: float, target: float | None, note: str) -> Result:
     """A contest of memory, which has no seconds."""
-    nothing = dict.fromkeys(("ours_seconds", "opponent_seconds", "wall_ratio", "difference", "tolerance"))
+    seconds = (f"{side}_{clock}" for side in ("ours", "opponent") for clock in ("seconds", "wall_seconds"))
+    nothing = dict.fromkeys((*seconds, "wall_ratio", "difference", "tolerance", "num_runs"))
     result: Result = {"ratio": theirs / ours, "ours_peak_bytes": ours, "opponent_peak_bytes": theirs}
     result["runs"] = {"ours": [], "opponent": []}
     return judged(case, words, nothing | result, target, lower_is_better=True, note=note)
@@ -244,6 +245,7 @@ def sharded(arena: Arena, model: Any, rows: Rows) -> Result:
         "steps": trainer.state.global_step,
         "rows_a_step": 2 * arena.settings.batch_size,
         "seconds_a_step": run.seconds,
+        "num_runs": 1,
         "losses": side.clock.losses,
         "peak_bytes": None if run.peak_bytes is None else side.clock.before + run.peak_bytes,
     }

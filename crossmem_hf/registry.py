@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pkgutil import resolve_name
 from typing import Generic, TypeVar
 
-from crossmem_hf.errors import CrossmemError
+from crossmem_hf.errors import unknown
 
 Thing = TypeVar("Thing")
 
@@ -45,5 +45,5 @@ class Registry(Mapping[str, Thing], Generic[Thing]):
             CrossmemError: There is none; the message lists those that there are.
         """
         if name not in self.places:
-            raise CrossmemError(f"There is no {self.kind} {name!r}.", f"Choose from {', '.join(self.places)}.")
+            raise unknown(self.kind, [name], self.places)
         return self[name]

@@ -22,17 +22,15 @@ Writes an adapter that `PeftModel.from_pretrained` loads on the base, with its p
 
 
 def main(arguments: list[str] | None = None) -> None:
-    from trl import TrlParser
-
-    from crossmem_hf.training.arguments import ModelArguments, RowArguments, with_default_config
+    from crossmem_hf.training.arguments import ModelArguments, RowArguments
+    from crossmem_hf.training.command_line import parsed
     from crossmem_hf.training.config import VisionSFTConfig
     from crossmem_hf.training.memorize import memorize
     from crossmem_hf.training.processes import check_processes
     from crossmem_hf.training.pushing import check_push
     from crossmem_hf.training.settings import SFT, check_settings
 
-    parser = TrlParser((RowArguments, VisionSFTConfig, ModelArguments))
-    data, config, model_choice = parser.parse_args_and_config(with_default_config(__file__, arguments))
+    data, config, model_choice = parsed(__file__, (RowArguments, VisionSFTConfig, ModelArguments), arguments)
     check_settings(config, SFT)
     check_processes(config)
     check_push(config)
@@ -44,6 +42,6 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    from crossmem_hf.training.arguments import run_recipe
+    from crossmem_hf.training.command_line import run_recipe
 
     run_recipe(main)

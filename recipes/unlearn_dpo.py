@@ -30,14 +30,15 @@ is a frozen copy of the memorized adapter, which trl makes. Writes the unlearned
 
 def main(arguments: list[str] | None = None) -> None:
     from datasets import concatenate_datasets
-    from trl import DPOTrainer, TrlParser
+    from trl import DPOTrainer
 
     from crossmem_hf.evaluation.memorization_check import check_memorized
-    from crossmem_hf.training.adapters import check_copied_by_trl, check_head
-    from crossmem_hf.training.arguments import ModelArguments, RowArguments, UnlearnArguments, with_default_config
+    from crossmem_hf.training.adapters import check_copied_by_trl, check_head, name_base
+    from crossmem_hf.training.arguments import ModelArguments, RowArguments, UnlearnArguments
     from crossmem_hf.training.callbacks.finite import StopUnlessFinite
     from crossmem_hf.training.callbacks.memorization import MemorizationCallback
     from crossmem_hf.training.collate import PreferenceCollator, RowEncoder
+    from crossmem_hf.training.command_line import parsed
     from crossmem_hf.training.config import VisionDPOConfig
     from crossmem_hf.training.preferences import answered, refusal_rows
     from crossmem_hf.training.processes import check_processes
@@ -48,8 +49,8 @@ def main(arguments: list[str] | None = None) -> None:
     from crossmem_hf.training.settings import PREFERRING, check_settings, check_steps
     from crossmem_hf.training.trainable import describe_trainable
 
-    parser = TrlParser((RowArguments, UnlearnArguments, VisionDPOConfig, ModelArguments))
-    data, start, config, choice = parser.parse_args_and_config(with_default_config(__file__, arguments))
+    kinds = (RowArguments, UnlearnArguments, VisionDPOConfig, ModelArguments)
+    data, start, config, choice = parsed(__file__, kinds, arguments)
     check_settings(config, PREFERRING)
     check_processes(config)
     check_push(config)
@@ -65,6 +66,7 @@ def main(arguments: list[str] | None = None) -> None:
     let_adapter_train(model)
     check_copied_by_trl(model)
     check_head(model)
+    name_base(model, public=config.push_to_hub)
 
     def save(folder: str) -> None:
         settings = {"beta": config.beta, "learning_rate": config.learning_rate, "steps": trainer.state.global_step}
@@ -91,6 +93,6 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    from crossmem_hf.training.arguments import run_recipe
+    from crossmem_hf.training.command_line import run_recipe
 
     run_recipe(main)

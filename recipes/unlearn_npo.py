@@ -32,6 +32,6 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    from crossmem_hf.training.arguments import run_recipe
+    from crossmem_hf.training.command_line import run_recipe
 
     run_recipe(main)

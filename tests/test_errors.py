@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from crossmem_hf.errors import CrossmemError
+from crossmem_hf.errors import CrossmemError, unknown
 
 
 def test_message_is_the_fault_then_the_remedy():
@@ -13,6 +13,13 @@ def test_message_is_the_fault_then_the_remedy():
 def test_callers_may_catch_value_error():
     with pytest.raises(ValueError, match="fault remedy"):
         raise CrossmemError("fault", "remedy")
+
+
+def test_unknown_names_all_and_what_they_may_have_been():
+    error = unknown("setting", ["sed", 7], ["seed", "seeds"])
+    assert error.fault == "Unknown settings: 'sed' (did you mean 'seed'?), 7."
+    assert error.remedy == "Choose from seed, seeds."
+    assert str(unknown("preset", ["x"], ["remem"], "Leave it out.")) == "Unknown preset 'x'. Leave it out."
 
 
 def test_a_remedy_is_required():

@@ -28,7 +28,7 @@ def test_registry_is_a_mapping_of_what_the_places_name():
 
 def test_registry_finds_or_lists_what_there_is():
     assert ERRORS.find("ours") is CrossmemError
-    with pytest.raises(CrossmemError, match=r"There is no error 'others'\. Choose from ours, lost\."):
+    with pytest.raises(CrossmemError, match=r"Unknown error 'others' \(did you mean 'ours'\?\)\. Choose from ours"):
         ERRORS.find("others")
 
 

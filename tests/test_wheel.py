@@ -169,7 +169,7 @@ def test_installed_studies_are_listed(installed):
 
 @pytest.mark.slow
 def test_installed_run_leaves_a_record_and_a_page(installed):
-    (installed.work / "small.yaml").write_text("memorize_steps: 2\nunlearn_steps: 2\nnum_views: 2\n")
+    (installed.work / "small.yaml").write_text("memorize_steps: 2\nevaluate_at: 2\nnum_views: 2\n")
     small = ("--num-personas", "5", "--seeds", "1", "--config", "small.yaml", "--allow-unmemorized", "--workers", "1")
     installed("crossmem", "run", *small, "--output-dir", "run")
     record = json.loads((installed.work / "run" / "record.json").read_text())

@@ -2,12 +2,15 @@
 """The command line: it parses, calls and prints. Nothing is computed here, and heavy imports wait until needed."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from crossmem_hf import __version__
 from crossmem_hf.cli.check import check_model
+from crossmem_hf.cli.completion import DTYPES, one_of, some_of
 from crossmem_hf.cli.console import clear_errors, console
 from crossmem_hf.cli.importing import import_images, import_mapping, import_qa
 from crossmem_hf.cli.knobs import with_knobs
@@ -16,6 +19,8 @@ from crossmem_hf.cli.publishing import publish_app
 from crossmem_hf.cli.recipe import recipe
 from crossmem_hf.cli.reproduce import reproduce
 from crossmem_hf.cli.studies import RootGroup, study_app
+from crossmem_hf.data.spec import PRESETS
+from crossmem_hf.personas.schema import MODALITIES
 
 app = typer.Typer(
     cls=RootGroup,
@@ -35,12 +40,34 @@ app.command()(recipe)
 _SCORES = Path("crossmem_runs/score")
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"crossmem_hf {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def _main() -> None:
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version, and stop.")
+    ] = False,
+) -> None:
     """Measure cross-modal memorization and unlearning."""
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def _metrics() -> list[str]:
+    from crossmem_hf.evaluation.measures import METRICS, is_selectable
+
+    return [name for name in METRICS if is_selectable(name) or name == "judge"]
+
+
+def _configs() -> Iterable[str]:
+    from crossmem_hf.data.configs.table import SPLITS
+
+    return SPLITS
 
 
 _Metrics = Annotated[
@@ -48,11 +75,16 @@ _Metrics = Annotated[
     typer.Option(
         help="Comma-separated: recall, gap, transfer, exposure, partial_recall, name_shaped, rouge, exact_match, "
         "min_k_prob, extraction_strength, truth_ratio, forget_diagnosis, priv_leak, judge (default: all but "
-        "partial_recall, name_shaped and the last two)."
+        "partial_recall, name_shaped and the last two).",
+        autocompletion=some_of(_metrics),
     ),
 ]
 _Source = Annotated[
-    str | None, typer.Option(help="image or text: what personas were learned through; gap and transfer need it.")
+    str | None,
+    typer.Option(
+        help="image or text: what personas were learned through; gap and transfer need it.",
+        autocompletion=one_of(lambda: MODALITIES),
+    ),
 ]
 _CandidatesFrom = Annotated[
     str | None,
@@ -67,6 +99,13 @@ _FalseAnswers = Annotated[
 ]
 _TrueAnswers = Annotated[
     str | None, typer.Option(help="Column that truth_ratio sets them against (default: the answer itself).")
+]
+_TruthRatioMean = Annotated[
+    str,
+    typer.Option(
+        help="geometric or arithmetic: mean of the false answers' probabilities in truth_ratio; TOFU's code has the "
+        "first, its paper the second."
+    ),
 ]
 _RetainOnly = Annotated[
     Path | None,
@@ -93,7 +132,7 @@ def score(
     model: Annotated[str | None, typer.Option(help="Hub name or folder of a VLM (default: the embedded one).")] = None,
     adapter: Annotated[str | None, typer.Option(help="PEFT adapter to put on top, Hub name or folder.")] = None,
     dataset: Annotated[str | None, typer.Option(help="Hub name or folder (default: the embedded people).")] = None,
-    config: Annotated[str, typer.Option(help="Config of the dataset.")] = "qa",
+    config: Annotated[str, typer.Option(help="Config of the dataset.", autocompletion=one_of(_configs))] = "qa",
     split: Annotated[str, typer.Option(help="Split of the config; 'forget+retain' joins two.")] = "forget",
     metrics: _Metrics = None,
     output_dir: Annotated[
@@ -101,12 +140,13 @@ def score(
     ] = _SCORES,
     max_rows: Annotated[int | None, typer.Option(help="Most rows, evenly spread over the split.")] = None,
     batch_size: Annotated[str, typer.Option(help="Prompts at a time, or auto.")] = "auto",
-    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.", autocompletion=DTYPES)] = "auto",
     device: Annotated[str | None, typer.Option(help="E.g. cuda:1 (default: the process's own).")] = None,
     source: _Source = None,
     candidates_from: _CandidatesFrom = None,
     false_answers: _FalseAnswers = None,
     true_answers: _TrueAnswers = None,
+    truth_ratio_mean: _TruthRatioMean = "geometric",
     k: Annotated[float, typer.Option(help="Share of the tokens in min_k_prob.")] = 0.2,
     retain_only: _RetainOnly = None,
     baseline: _Baseline = None,
@@ -146,14 +186,17 @@ def score(
 @with_knobs()
 def materialize(
     directory: Annotated[
-        Path, typer.Argument(help="Folder that gets crossmem/personas and crossmem/<metric>.")
+        Path, typer.Argument(help="Folder that gets crossmem/personas, crossmem/<metric>, crossmem/micro_base.")
     ] = Path("."),
-    preset: Annotated[str | None, typer.Option(help="remem or wen: a paper's sizes, to start from.")] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(help="remem or wen: a paper's sizes, to start from.", autocompletion=one_of(lambda: PRESETS)),
+    ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace a dataset made with other settings.")] = False,
     num_proc: Annotated[int, typer.Option(help="Processes that write.")] = 1,
     **knobs: Any,
 ) -> None:
-    """Write the dataset and the metrics, so that load_dataset and evaluate.load find them in that folder, offline."""
+    """Write dataset, metrics and base model: load_dataset, evaluate.load, from_pretrained find them there offline."""
     with clear_errors():
         from crossmem_hf.data.spec import DatasetSpec
         from crossmem_hf.publishing.materialize import materialize as write

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from crossmem_hf.cli.completion import DTYPES
 from crossmem_hf.cli.console import clear_errors, console
 
 if TYPE_CHECKING:
     from crossmem_hf.conformance.report import ModelReport
 
-_COLORS = {"holds": "green", "falls back": "yellow", "skipped": "dim", "fails": "bold red"}
+_STYLES = {"holds": "green", "falls back": "yellow", "skipped": "dim", "fails": "bold red"}
 
 
 def check_model(
@@ -19,7 +20,9 @@ def check_model(
         str | None, typer.Argument(help="Hub name or folder of a model (default: the embedded one).")
     ] = None,
     adapter: Annotated[str | None, typer.Option(help="PEFT adapter to put on top, Hub name or folder.")] = None,
-    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16; float32 tells most.")] = "float32",
+    dtype: Annotated[
+        str, typer.Option(help="auto, float32, bfloat16 or float16; float32 tells most.", autocompletion=DTYPES)
+    ] = "float32",
     device: Annotated[str | None, typer.Option(help="E.g. cuda:1 (default: where the model is loaded).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON in the place of the table.")] = False,
 ) -> None:
@@ -41,11 +44,9 @@ def check_model(
 
 
 def _print(report: "ModelReport") -> None:
-    from rich.table import Table
-    from rich.text import Text
+    from crossmem_hf.report.tables import Table
 
-    table = Table("check", "", "found", title=report.model, title_justify="left")
-    for finding in report.findings:
-        said = f"{finding.found}\n{finding.remedy}" if finding.remedy else finding.found
-        table.add_row(Text(finding.check), Text(finding.status, style=_COLORS[finding.status]), Text(said))
-    console.print(table)
+    rows = tuple((one.check, one.status, "\n".join(filter(None, (one.found, one.remedy)))) for one in report.findings)
+    styles = tuple(_STYLES[one.status] for one in report.findings)
+    console.print(report.model, style="bold", highlight=False, markup=False)
+    console.print(Table(("check", "", "found"), rows, wrapped=frozenset({2}), styles=styles).terminal())

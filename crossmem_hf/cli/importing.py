@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from crossmem_hf.cli.completion import one_of
 from crossmem_hf.cli.console import clear_errors, console
 from crossmem_hf.errors import CrossmemError
 
@@ -138,8 +139,17 @@ def import_qa(
         _written(target, options.mapping.blocks[0].config, next(iter(options.parts)) or "forget")
 
 
+def _presets() -> list[str]:
+    from crossmem_hf.importing.mapping import presets
+
+    return presets()
+
+
 def import_mapping(
-    name: Annotated[str | None, typer.Argument(help="Which mapping to print (default: list their names).")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="Which mapping to print (default: list their names).", autocompletion=one_of(_presets)),
+    ] = None,
 ) -> None:
     """List the mappings for import-qa, or print one, to be copied and changed."""
     with clear_errors():

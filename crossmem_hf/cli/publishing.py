@@ -11,7 +11,7 @@ from crossmem_hf.cli.console import clear_errors, console
 if TYPE_CHECKING:
     from crossmem_hf.publishing.repositories import Published
 
-publish_app = typer.Typer(help="Put metrics or results on the Hub.", no_args_is_help=True)
+publish_app = typer.Typer(help="Put metrics, results, a Space or the base model on the Hub.", no_args_is_help=True)
 
 
 _Private = Annotated[bool | None, typer.Option(help="Private repositories (default: as the account has it).")]
@@ -36,6 +36,19 @@ def publish_metrics(
             create_pr=create_pr,
             report=_report,
         )
+
+
+@publish_app.command("model")
+def publish_model(
+    repo_id: Annotated[str, typer.Option(help="Model repository.")] = "crossmem/micro_base",
+    private: _Private = None,
+    create_pr: _CreatePr = False,
+) -> None:
+    """Push the embedded model, which adapters that are shared name as their base. An equal one is left alone."""
+    with clear_errors():
+        from crossmem_hf.publishing.base_model import publish_base_model as push
+
+        _report(push(repo_id, private=private, create_pr=create_pr))
 
 
 @publish_app.command("space")

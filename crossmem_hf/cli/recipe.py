@@ -6,13 +6,15 @@ import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from crossmem_hf.cli.completion import one_of
 from crossmem_hf.cli.console import clear_errors
-from crossmem_hf.errors import CrossmemError
+from crossmem_hf.errors import CrossmemError, unknown
 
 FOLDER = Path(__file__).parent.parent / "recipes"  # in a checkout, a link to the top-level folder
 
@@ -22,34 +24,27 @@ def shipped(pattern: str) -> dict[str, Path]:
     return {path.stem: path.resolve() for path in sorted(FOLDER.glob(pattern))}
 
 
-def _scripts() -> list[str]:
-    return list(shipped("*.py"))
-
-
-def _settings() -> list[str]:
-    return list(shipped("*.yaml"))
-
-
-def _launchers() -> list[str]:
-    return list(shipped("accelerate/*.yaml"))
+_SCRIPTS, _SETTINGS, _LAUNCHERS = (
+    one_of(partial(shipped, pattern)) for pattern in ("*.py", "*.yaml", "accelerate/*.yaml")
+)
 
 
 def recipe(
-    name: Annotated[str | None, typer.Argument(help="Which recipe.", autocompletion=_scripts)] = None,
+    name: Annotated[str | None, typer.Argument(help="Which recipe.", autocompletion=_SCRIPTS)] = None,
     arguments: Annotated[list[str] | None, typer.Argument(help="After --: options of the recipe.")] = None,
     launcher: Annotated[
         str | None,
         typer.Option(
             "--accelerate",
             help="Processes and devices: cpu, single_gpu, ddp, fsdp2, zero3, or a YAML of your own.",
-            autocompletion=_launchers,
+            autocompletion=_LAUNCHERS,
         ),
     ] = None,
     settings: Annotated[
         str | None,
         typer.Option(
             help="Settings that ship, such as sft_llava_7b (default: the recipe's own, for the embedded model).",
-            autocompletion=_settings,
+            autocompletion=_SETTINGS,
         ),
     ] = None,
     listed: Annotated[bool, typer.Option("--list", help="Show what ships.")] = False,
@@ -83,7 +78,7 @@ def launch_words(
         CrossmemError: Nothing of that name ships.
     """
     script = _chosen("recipe", name, shipped("*.py"))
-    words = []
+    words = ["--quiet"]  # a recipe says its own mistakes; the launcher would add a traceback
     if launcher is not None:
         own = Path(launcher)
         known = shipped("accelerate/*.yaml")
@@ -95,9 +90,11 @@ def launch_words(
 
 
 def _chosen(what: str, name: str | None, known: Mapping[str, Path]) -> Path:
-    if name is None or name not in known:
-        fault = f"No {what} is called {name!r}." if name else f"No {what} was named."
-        raise CrossmemError(fault, f"Choose from {', '.join(known)}; crossmem recipe --list describes them.")
+    remedy = f"Choose from {', '.join(known)}; crossmem recipe --list describes them."
+    if name is None:
+        raise CrossmemError(f"No {what} was named.", remedy)
+    if name not in known:
+        raise unknown(what, [name], known, remedy)
     return known[name]
 
 
@@ -106,7 +103,7 @@ def _catalog() -> str:
     scripts = shipped("*.py")
     width = max(map(len, scripts))
     lines = [f"{name:{width}}  {_purpose(path)}" for name, path in scripts.items()]
-    lines += ["", f"--settings    {', '.join(_settings())}", f"--accelerate  {', '.join(_launchers())}"]
+    lines += ["", f"--settings    {', '.join(_SETTINGS(''))}", f"--accelerate  {', '.join(_LAUNCHERS(''))}"]
     return "\n".join([*lines, f"folder        {FOLDER.resolve()}"])
 
 

@@ -4,11 +4,14 @@
 import inspect
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args, get_origin
 
 import typer
+from rich.padding import Padding
+from rich.text import Text
 from typer.core import TyperGroup
 
+from crossmem_hf.cli.completion import Complete, one_of, some_of
 from crossmem_hf.cli.console import clear_errors, console
 from crossmem_hf.registry import Registry
 
@@ -24,6 +27,7 @@ STUDIES: Final = Registry["Study"](
     {
         "first_light": "crossmem_hf.studies.first_light:STUDY",
         "compare": "crossmem_hf.studies.compare:STUDY",
+        "tune": "crossmem_hf.studies.tune:STUDY",
     },
 )
 """Name -> study; a new one is a file in `studies` and a line here."""
@@ -67,7 +71,8 @@ def _studies(
     if show or context.invoked_subcommand is None:
         for name in STUDIES:
             study = STUDIES.find(name)
-            console.print(f"[bold]{name}[/]  {study.title}\n  {study.paper}", highlight=False)
+            console.print(name, style="bold")
+            console.print(Padding(Text(f"{study.title}\n{study.paper}"), (0, 0, 0, 2)))
         raise typer.Exit
 
 
@@ -104,10 +109,22 @@ def _settings_options(kind: "type[StudySettings]") -> Iterator[inspect.Parameter
     """An option a setting; one that is left out leaves the setting to the YAML file or its default."""
     for name, field in kind.model_fields.items():
         default = field.default
-        shown = ",".join(default) if isinstance(default, tuple) else default
+        shown = ",".join(map(str, default)) if isinstance(default, tuple) else default
         text = field.description or ""
         hint = "" if default is None or default is False else f" (default: {shown})"
-        yield _option(name, _option_type(field), typer.Option(help=text + hint, show_default=False))
+        option = typer.Option(help=text + hint, show_default=False, autocompletion=_values(field))
+        yield _option(name, _option_type(field), option)
+
+
+def _values(field: "FieldInfo") -> Complete | None:
+    """What a shell offers for a setting that has names as its values."""
+    from crossmem_hf.studies.settings import Names
+
+    names = next((one.known for one in field.metadata if isinstance(one, Names)), None)
+    if names is not None:
+        return some_of(lambda: names)
+    choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+    return one_of(lambda: map(str, choices)) if choices else None
 
 
 def _option_type(field: "FieldInfo") -> Any:
@@ -140,7 +157,7 @@ def _run(study: "Study", settings: "StudySettings", folder: Path, **how: Any) ->
 
     record = run_study(study, settings, folder, console=console, **how)
     console.print(f"\n{headline(record)}\n", highlight=False, markup=False)
-    _print_findings(record)
+    _print_findings(study, record)
     refused = study.uninterpretable(record)
     if refused is not None:
         console.print(f"[bold red]NOT MEMORIZED[/]: {refused}", highlight=False)
@@ -151,14 +168,16 @@ def _run(study: "Study", settings: "StudySettings", folder: Path, **how: Any) ->
         raise typer.Exit(3)
 
 
-def _print_findings(record: "Record") -> None:
+def _print_findings(study: "Study", record: "Record") -> None:
     from crossmem_hf.report.methods import brief_method_table
-    from crossmem_hf.report.tables import place_words
+    from crossmem_hf.report.tables import headline_tables, place_words
     from crossmem_hf.report.text import summary
 
     table = brief_method_table(record)
     if table is not None:
-        console.print(table.terminal())
+        console.print(table.terminal(), "")
+    for title, numbers in headline_tables(record, study.headline):
+        console.print(Text(title, style="bold"), numbers.terminal(), "", sep="\n")
     for sentence in summary(record):
         console.print(f"- {sentence}", highlight=False, markup=False)
     for sentence in map(place_words, record.failures):

@@ -12,6 +12,7 @@ from crossmem_hf.data.forms import conversational
 from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.data.untrusted import check_dataset_card, picture_error
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.hub.names import check_can_be_found, without_the_hub
 from crossmem_hf.runs.retry import with_retries
 from crossmem_hf.storage import fingerprint
 
@@ -103,19 +104,24 @@ def published_rows(dataset_name: str, config: str, split: str) -> "datasets.Data
     from datasets.exceptions import DatasetsError
 
     # datasets names the cache of a folder after its card alone, so changed files would be answered with stale rows.
+    check_can_be_found(dataset_name, f"dataset {dataset_name!r}")
     check_dataset_card(dataset_name)
     doing = f"load split {split!r} of config {config!r} from {dataset_name!r}"
     files = {"description": _files_fingerprint(Path(dataset_name))} if Path(dataset_name).is_dir() else {}
     try:
         with silent_progress():
-            return with_retries(doing, lambda: load_dataset(dataset_name, config, split=split, **files))
+            return with_retries(
+                doing,
+                lambda: load_dataset(dataset_name, config, split=split, **files),
+                unreachable=without_the_hub(dataset_name),
+            )
     except CrossmemError:
         raise
     except (OSError, ValueError, RuntimeError, DatasetsError) as error:
         broken = _broken_parquet(Path(dataset_name))
         if broken is not None:
             raise CrossmemError(
-                f"Parquet file {str(broken)!r} is corrupt: {_reason(error)}.",
+                f"Parquet file {str(broken[0])!r} is corrupt: {_reason(broken[1])}.",
                 "Delete its folder and materialize or download it again.",
             ) from error
         raise CrossmemError(
@@ -130,8 +136,9 @@ def _files_fingerprint(folder: Path) -> str:
     return fingerprint({name: [state.st_size, state.st_mtime_ns] for name, state in states.items()})
 
 
-def _broken_parquet(folder: Path) -> Path | None:
-    """The first Parquet file of a local dataset that cannot be read whole; None if all can, or it is not local."""
+def _broken_parquet(folder: Path) -> tuple[Path, Exception] | None:
+    """The first Parquet file of a local dataset that cannot be read whole, and why; None if all can, or it is not
+    local."""
     import pyarrow
     from pyarrow import parquet
 
@@ -140,8 +147,8 @@ def _broken_parquet(folder: Path) -> Path | None:
             with parquet.ParquetFile(path) as file:
                 for _ in file.iter_batches():
                     pass
-        except (OSError, pyarrow.ArrowException):
-            return path
+        except (OSError, pyarrow.ArrowException) as error:
+            return path, error
     return None
 
 

@@ -5,6 +5,7 @@ with them."""
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from crossmem_hf.data.configs.candidates import UNTAUGHT
 from crossmem_hf.data.configs.table import SPLITS, check_split
 from crossmem_hf.data.population import all_personas, forgotten_ids
 from crossmem_hf.data.spec import DatasetSpec
@@ -64,7 +65,9 @@ class PersonaDataset:
         if "train" in splits or not splits:
             check_split(config, "train")
             return "train"
-        return "+".join(split for split in splits if split != "retain_eval")  # which is a part of retain
+        return "+".join(
+            split for split in splits if split not in ("retain_eval", UNTAUGHT)
+        )  # a part of retain; no rows
 
     @property
     def configs(self) -> tuple[str, ...]:
@@ -122,11 +125,22 @@ class PersonaDataset:
         """Attribute -> all its values in the population, which the truth is ranked among."""
         return dict(self._candidates)
 
+    def untaught(self) -> dict[str, list[str]]:
+        """Attribute -> values that nobody in the population has, one fewer than there are in it; attributes that have
+        too few others are left out."""
+        return dict(self._untaught)
+
+    @cached_property
+    def _untaught(self) -> dict[str, list[str]]:
+        return {row["attribute"]: list(row["values"]) for row in self["candidates", UNTAUGHT]}
+
     @cached_property
     def _candidates(self) -> dict[str, list[str]]:
         return {row["attribute"]: list(row["values"]) for row in self["candidates", "target"]}
 
     def __repr__(self) -> str:
-        knobs = ", ".join(f"{name}={value!r}" for name, value in self.spec.as_dict().items())
-        splits = "\n".join(f"  {config}: {', '.join(own)}" for config, own in SPLITS.items())
-        return f"PersonaDataset({knobs})\nforgets {len(self.forgotten)} of {len(self.personas)}; splits:\n{splits}"
+        default = DatasetSpec().as_dict()
+        chosen = {name: value for name, value in self.spec.as_dict().items() if value != default.get(name)}
+        knobs = {"num_personas": self.spec.num_personas, "seed": self.spec.seed} | chosen
+        shown = ", ".join(f"{name}={value!r}" for name, value in knobs.items())
+        return f"PersonaDataset({shown}), forgets {len(self.forgotten)}; configs: {', '.join(SPLITS)}"

@@ -68,7 +68,7 @@ def recall_row(persona: Persona, modality: Modality, split: ViewSplit, index: in
 
     Example:
         >>> from crossmem_hf.personas.sampling import sample_personas
-        >>> row = recall_row(next(sample_personas(1)), "text", "train", 0)
+        >>> row = recall_row(sample_personas(1)[0], "text", "train", 0)
         >>> row["images"], row["completion"][0]["content"] == row["answer"]
         ([], True)
     """

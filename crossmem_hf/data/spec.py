@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from crossmem_hf.data.splits import check_fraction
-from crossmem_hf.errors import CrossmemError
+from crossmem_hf.errors import CrossmemError, unknown
 from crossmem_hf.runs.sources import ROW_LIBRARIES, code_fingerprint, library_versions
 from crossmem_hf.storage import fingerprint
 
@@ -111,15 +111,11 @@ class DatasetSpec:
             CrossmemError: An unknown preset or knob, or a value out of range.
         """
         if name is not None and name not in PRESETS:
-            raise CrossmemError(
-                f"Unknown preset {name!r}; expected one of {', '.join(PRESETS)}.", "Pick one of them, or leave it out."
-            )
+            raise unknown("preset", [name], PRESETS)
         known = [one.name for one in cls.knobs()]
-        unknown = sorted(set(knobs) - set(known))
-        if unknown:
-            raise CrossmemError(
-                f"Unknown knob {unknown[0]!r}; expected one of {', '.join(known)}.", "Correct its name."
-            )
+        others = [knob for knob in knobs if knob not in known]
+        if others:
+            raise unknown("knob", others, known)
         given = {name: value for name, value in knobs.items() if value is not None}
         return cls(**{**PRESETS.get(name or "", {}), **given})
 

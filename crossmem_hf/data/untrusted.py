@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.hub.names import without_the_hub
 from crossmem_hf.pictures.reading import BadPictureError, opened
 from crossmem_hf.runs.retry import with_retries
 
@@ -57,7 +58,7 @@ def _fetched_card(dataset_name: str) -> Path | None:
             return None
 
     try:
-        return with_retries(f"read the card of {dataset_name!r}", fetch)
+        return with_retries(f"read the card of {dataset_name!r}", fetch, unreachable=without_the_hub(dataset_name))
     except CrossmemError as error:
         if error.__cause__ is None:
             raise

@@ -4,6 +4,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from crossmem_hf.data.configs.candidates import UNTAUGHT
 from crossmem_hf.data.configs.table import SPLITS, check_config
 from crossmem_hf.data.loading import load_rows, published_rows, silent_progress
 from crossmem_hf.errors import CrossmemError
@@ -51,6 +52,27 @@ def given_by_attribute(candidates: Candidates, rows: Any) -> ByAttribute:
     return {attribute: _checked(candidates[attribute], f" of {attribute!r}") for attribute in queried}
 
 
+def untaught_by_attribute(untaught: Candidates, taught: ByAttribute) -> ByAttribute:
+    """Attribute -> the values that no model was taught, for attributes that have some.
+
+    Raises:
+        CrossmemError: A value is blank, no text, there twice, or among those that were taught.
+    """
+    given = untaught if isinstance(untaught, Mapping) else dict.fromkeys(taught, untaught)
+    found = {}
+    for attribute, known in taught.items():
+        if not given.get(attribute):
+            continue
+        found[attribute] = _checked(given[attribute], f" of {attribute!r}")
+        both = {spelled(text) for text in known} & {spelled(text) for text in found[attribute]}
+        if both:
+            raise CrossmemError(
+                f"{sorted(both)[0]!r} is among the candidates of {attribute!r} and among its untaught values.",
+                "Take values out of untaught that any row has as its answer.",
+            )
+    return found
+
+
 def _checked(candidates: Sequence[str], of: str) -> tuple[str, ...]:
     own = list(candidates)
     odd = [text for text in own if not isinstance(text, str) or not text.strip()]
@@ -63,9 +85,11 @@ def _checked(candidates: Sequence[str], of: str) -> tuple[str, ...]:
     return tuple(own)
 
 
-def listed_by_attribute(settings: ScoreSettings, every: Any, queried: Sequence[Any]) -> tuple[ByAttribute, str]:
-    """Attribute -> candidates of a score: from the dataset's list, or all different answers of the split; and which,
-    in words.
+def listed_by_attribute(
+    settings: ScoreSettings, every: Any, queried: Sequence[Any]
+) -> tuple[ByAttribute, ByAttribute, str]:
+    """Attribute -> candidates of a score: from the dataset's list, or all different answers of the split; attribute ->
+    values that no model was taught, as far as the dataset lists some; and which these are, in words.
 
     Args:
         every: All rows of the split.
@@ -74,7 +98,7 @@ def listed_by_attribute(settings: ScoreSettings, every: Any, queried: Sequence[A
     Raises:
         CrossmemError: The dataset's list cannot be read.
     """
-    listed = _listed(settings)
+    listed, untaught = _listed(settings)
     answered = answers_by_attribute(every)
     origins = []
     if listed.keys() & set(queried):
@@ -82,14 +106,18 @@ def listed_by_attribute(settings: ScoreSettings, every: Any, queried: Sequence[A
     if set(queried) - listed.keys():
         origins.append("all different answers of the split")
     values = {attribute: different(listed.get(attribute) or answered[attribute]) for attribute in queried}
-    return values, " or else ".join(origins)
+    others = untaught_by_attribute(untaught, values)
+    besides = "; ranked among values that no model was taught where there are some" if others else ""
+    return values, others, " or else ".join(origins) + besides
 
 
-def _listed(settings: ScoreSettings) -> dict[str, list[str]]:
+def _listed(settings: ScoreSettings) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """What the dataset lists, and of it what no model was taught."""
     config, dataset = settings.candidates_from or _CONFIG, settings.dataset
     if settings.candidates_from is None and config not in _configs(dataset):
-        return {}
+        return {}, {}
     found: dict[str, list[str]] = {}
+    untaught: dict[str, list[str]] = {}
     for split in _splits(dataset, config):
         if dataset is None:
             rows = load_rows(None, config, split, **settings.knobs())
@@ -100,8 +128,9 @@ def _listed(settings: ScoreSettings) -> dict[str, list[str]]:
                 f"Config {config!r} has the columns {', '.join(rows.column_names)}; expected attribute and values.",
                 "Name a config that lists the values of each attribute as --candidates-from, or leave it out.",
             )
-        found |= dict(zip(rows["attribute"], rows["values"], strict=True))
-    return found
+        values = dict(zip(rows["attribute"], rows["values"], strict=True))
+        (untaught if split == UNTAUGHT else found).update(values)
+    return found, untaught
 
 
 def _configs(dataset: str | None) -> Sequence[str]:

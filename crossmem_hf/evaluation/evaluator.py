@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from crossmem_hf.data.splits import person_key
-from crossmem_hf.errors import CrossmemError
+from crossmem_hf.errors import CrossmemError, unknown
 from crossmem_hf.evaluation.candidates import Candidates
 from crossmem_hf.evaluation.measures import METRICS, PASSES, check_selected, passes_for
 from crossmem_hf.evaluation.passes import Passes
@@ -42,6 +42,8 @@ class Evaluator:
             they need are made, each once.
         candidates: What answers are ranked among: one list, or one an attribute. None takes all different answers to
             the same attribute among the rows.
+        untaught: Values that no model was taught, one list or one an attribute; where there are some, the truth is
+            ranked among itself and them, and metrics such as ``exposure_taught`` have its rank among the candidates.
         forgotten: Ids of the personas to forget; gives predictions their ``group``, "forget" or "retain".
         batch_size: As for `scoring.candidates.score_candidates`.
         max_new_tokens: Where an answer is cut; None: 8 tokens more than the longest truth of all rows.
@@ -53,7 +55,8 @@ class Evaluator:
         name: What the rows are called in errors, e.g. "forget".
 
     Raises:
-        CrossmemError: Unknown metrics, rows that cannot be asked, or candidates that cannot be used; before any pass.
+        CrossmemError: Unknown metrics, rows that cannot be asked, candidates that cannot be used, or ids in
+            `forgotten` that no row has; before any pass.
 
     Example:
         >>> from crossmem_hf.data.loading import load_rows
@@ -70,6 +73,7 @@ class Evaluator:
         *,
         metrics: Sequence[str],
         candidates: Candidates | None = None,
+        untaught: Candidates | None = None,
         forgotten: Iterable[str] | None = None,
         batch_size: int | Auto = "auto",
         max_new_tokens: int | None = None,
@@ -82,7 +86,9 @@ class Evaluator:
     ) -> None:
         self.metrics = check_selected(metrics)
         self.questions = (
-            rows if isinstance(rows, Questions) else questions_from(rows, self.metrics, candidates, name=name)
+            rows
+            if isinstance(rows, Questions)
+            else questions_from(rows, self.metrics, candidates, untaught=untaught, name=name)
         )
         self.holdout = None
         if holdout is None and "priv_leak" in self.metrics:
@@ -91,7 +97,7 @@ class Evaluator:
             )
         if holdout is not None:
             self.holdout = holdout if isinstance(holdout, Questions) else questions_from(holdout, ("priv_leak",), None)
-        self.forgotten = None if forgotten is None else frozenset(map(person_key, forgotten))
+        self.forgotten = None if forgotten is None else _known(forgotten, self._personas)
         self.batch_size, self.max_new_tokens = batch_size, max_new_tokens
         self.temperature, self.seed, self.keep = temperature, seed, keep
         self.logits_processor = logits_processor
@@ -111,7 +117,14 @@ class Evaluator:
         names = ("metrics", "forgotten", "batch_size", "max_new_tokens", "temperature", "seed", "logits_processor")
         kept: dict[str, Any] = {name: getattr(self, name) for name in (*names, "holdout", "keep")}
         rows = self.rows if "metrics" in options else self.questions  # others may need what was not compared so far
-        return Evaluator(**({"rows": rows, "candidates": self.questions.by_attribute, **kept} | options))
+        if "rows" in options and self.forgotten is not None:  # perhaps fewer people
+            kept["forgotten"] = self.forgotten.intersection(map(person_key, options["rows"]["persona_id"]))
+        lists = {"candidates": self.questions.by_attribute, "untaught": self.questions.untaught}
+        return Evaluator(**({"rows": rows, **lists, **kept} | options))
+
+    @property
+    def _personas(self) -> frozenset[str]:
+        return frozenset(person_key(row["persona_id"]) for row in self.questions.about)
 
     @property
     def modalities(self) -> list[str]:
@@ -231,7 +244,7 @@ class Evaluator:
             if self.forgotten is not None:
                 item["group"] = "forget" if person_key(row["persona_id"]) in self.forgotten else "retain"
             item |= {"question": row["prompt"][-1]["content"], "truth": row["answer"]}
-            asked.append(item | {"num_candidates": len(questions.candidates_of(row))})
+            asked.append(item | {"num_candidates": questions.num_rivals(row)})
         return asked
 
     def _kept(self, item: Prediction) -> Prediction:
@@ -266,7 +279,8 @@ class CrossModalEvaluator(Evaluator):
         **options: Any,
     ) -> None:
         self.split, self.config = split, config
-        chosen = {"candidates": data.candidates(), "forgotten": data.forgotten} | options
+        lists = {} if "candidates" in options else {"candidates": data.candidates(), "untaught": data.untaught()}
+        chosen = {**lists, "forgotten": data.forgotten} | options
         super().__init__(cross_modal_rows(data, config, split), metrics=metrics, **chosen)
 
 
@@ -287,6 +301,16 @@ def cross_modal_rows(data: "PersonaDataset", config: str, split: str) -> Any:
     if config == "qa":
         return data["qa_test" if split == "test" else "qa", "forget+retain"]
     raise CrossmemError(f"Unknown config {config!r}; expected 'recall' or 'qa'.", "Or pass rows to Evaluator.")
+
+
+def _known(forgotten: Iterable[str], personas: frozenset[str]) -> frozenset[str]:
+    """The ids, if all of them are asked about."""
+    ids = frozenset(map(person_key, [forgotten] if isinstance(forgotten, str) else forgotten))
+    if ids - personas:
+        raise unknown(
+            "id", sorted(ids - personas), sorted(personas), f"forgotten= takes some of the {len(personas)} persona_id."
+        )
+    return ids
 
 
 def _add(items: Sequence[Prediction], found: Sequence[Prediction]) -> None:

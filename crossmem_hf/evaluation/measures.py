@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
-from crossmem_hf.errors import CrossmemError
+from crossmem_hf.errors import CrossmemError, unknown
 from crossmem_hf.evaluation import summaries
 from crossmem_hf.evaluation.summaries import Against, Found, Item
 from crossmem_hf.report.record import BASELINES, Measurement, Value
@@ -17,7 +17,15 @@ PASSES: Final[Mapping[Pass, tuple[str, ...]]] = MappingProxyType(
     {
         "generation": ("answer", "correct"),
         "candidates": (
-            *("truth_rank", "exposure", "candidates", "candidate_nll_nats", "candidate_num_tokens"),
+            *(
+                "truth_rank",
+                "exposure",
+                "taught_rank",
+                "num_taught",
+                "candidates",
+                "candidate_nll_nats",
+                "candidate_num_tokens",
+            ),
             *("truth_index", "false_indices", "reference_index"),
         ),
         "answers": ("token_logprobs", "token_means", "token_stds", "token_matches", "num_end_tokens"),
@@ -112,6 +120,12 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
             ),
             splits=_EVERYTHING,
         ),
+        "exposure_taught": Metric(
+            summaries.exposure_taught,
+            ("taught_rank", "num_taught"),
+            (Reading("exposure_taught", "0-100", _MORE, chance="chance"),),
+            splits=_EVERYTHING,
+        ),
         "partial_recall": Metric(
             summaries.partial_recall, _ANSWER, (Reading("partial_recall", "proportion", _MORE, chance="chance"),)
         ),
@@ -194,7 +208,7 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
             ),
             splits=(),
         ),
-        "judge": Metric(summaries.judge, _ANSWER, (Reading("judge_score", "proportion", _MORE),)),
+        "judge": Metric(summaries.judge, (*_ANSWER, "judge_score"), (Reading("judge_score", "proportion", _MORE),)),
     }
 )
 """Name -> metric."""
@@ -207,17 +221,16 @@ def check_metrics(metrics: Sequence[str]) -> tuple[str, ...]:
         CrossmemError: One is not, or there is none.
     """
     names = (metrics,) if isinstance(metrics, str) else tuple(metrics)
-    unknown = [name for name in names if name not in METRICS]
-    if unknown or not names:
-        raise CrossmemError(
-            f"Unknown metric {unknown[0]!r}." if unknown else "There is no metric; expected at least one.",
-            f"Choose from {', '.join(METRICS)}.",
-        )
+    others = [name for name in names if name not in METRICS]
+    if others:
+        raise unknown("metric", others, METRICS)
+    if not names:
+        raise CrossmemError("There is no metric; expected at least one.", f"Choose from {', '.join(METRICS)}.")
     return names
 
 
 def is_selectable(name: str) -> bool:
-    """Whether the passes over rows give all that a metric reads; what others read, an attack gives."""
+    """Whether the passes over rows give all that a metric reads; what others read, an attack or a judge gives."""
     return set(METRICS[name].needs) <= {column for columns in PASSES.values() for column in columns}
 
 
@@ -225,15 +238,16 @@ def check_selected(metrics: Sequence[str]) -> tuple[str, ...]:
     """The names, if all are of metrics that asking rows is enough for.
 
     Raises:
-        CrossmemError: As `check_metrics`, or one reads what only an attack gives.
+        CrossmemError: As `check_metrics`, or one reads what only an attack or a judge gives.
     """
     names = check_metrics(metrics)
-    other = [name for name in names if not is_selectable(name)]
-    if other:
-        raise CrossmemError(
-            f"{other[0]} reads {', '.join(METRICS[other[0]].needs)} of predictions, which asking alone does not give.",
-            f"Leave it out here, and run an attack of `analysis.attacks`: measure {other[0]} of what that returns.",
-        )
+    for name in names:
+        if not is_selectable(name):
+            raise CrossmemError(
+                f"{name} reads {', '.join(METRICS[name].needs)} of predictions, which asking alone does not give.",
+                f"Leave it out here, and measure {name} of what does: attacks of `analysis.attacks`; for judge, "
+                "'crossmem score --judge-model'.",
+            )
     return names
 
 
@@ -270,8 +284,17 @@ def computed(name: str, items: Sequence[Item], against: Against, place: str) -> 
         ) from error
 
 
-def measurements_of(name: str, summary: Mapping[str, float], where: Mapping[str, Value]) -> Iterator[Measurement]:
-    """The measurements of a metric's summary."""
+def measurements_of(
+    name: str,
+    summary: Mapping[str, float],
+    where: Mapping[str, Value],
+    by_seed: Mapping[int, Mapping[str, float]] = MappingProxyType({}),
+) -> Iterator[Measurement]:
+    """The measurements of a metric's summary.
+
+    Args:
+        by_seed: The same summary of each seed, where seeds are pooled.
+    """
     for reading in METRICS[name].readings:
         if reading.name in summary:
             low, high = (summary.get(f"{reading.name}_ci_{end}") for end in ("low", "high"))
@@ -285,6 +308,7 @@ def measurements_of(name: str, summary: Mapping[str, float], where: Mapping[str,
                 unit=reading.unit,
                 greater_is_better=reading.greater_is_better(where),
                 greater_means=reading.greater_means or reading.sense,
+                by_seed={seed: own[reading.name] for seed, own in by_seed.items() if reading.name in own},
             )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from crossmem_hf.data.forms import Row
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.questions import Compared, Questions
-from crossmem_hf.metrics.exposure.exposure_math import exposure_items
+from crossmem_hf.metrics.exposure.exposure_math import ExposureItems, exposure_items
 from crossmem_hf.metrics.matching import row_matches
 from crossmem_hf.models.chat import is_tokenizer
 from crossmem_hf.models.turns import answer_tokens, prompt_text
@@ -77,6 +77,7 @@ class Passes:
 
         columns = [questions.false_column, questions.true_column]
         lists = [list(questions.by_attribute.items()), columns, questions.ranked, questions.falsified]
+        lists.append(list(questions.untaught.items()))
         return self._run("candidates", questions, {"lists": lists}, work)
 
     def answers(self, questions: Questions, name: str = "answers") -> list[JSON]:
@@ -121,13 +122,16 @@ class Passes:
 
 
 def _compared(one: Compared, nlls: list[float], counts: list[int]) -> JSON:
-    per_token = [nll / count for nll, count in zip(nlls, counts, strict=True)][: one.num_ranked]
-    ranks = None
-    if one.num_ranked and not np.isnan(per_token).any():
-        ranks = exposure_items([per_token], [one.truth])
+    per_token = [nll / count for nll, count in zip(nlls, counts, strict=True)]
+    taught = _ranked(per_token[: one.num_ranked], one.truth)
+    among = taught
+    if one.untaught:
+        among = _ranked([per_token[place] for place in (one.truth, *one.untaught)], 0)
     return {
-        "truth_rank": None if ranks is None else float(ranks.rank[0]),
-        "exposure": None if ranks is None else float(ranks.exposure[0]),
+        "truth_rank": None if among is None else float(among.rank[0]),
+        "exposure": None if among is None else float(among.exposure[0]),
+        "taught_rank": None if taught is None else float(taught.rank[0]),
+        "num_taught": one.num_ranked,
         "candidates": one.texts,
         "candidate_nll_nats": nlls,
         "candidate_num_tokens": counts,
@@ -135,6 +139,11 @@ def _compared(one: Compared, nlls: list[float], counts: list[int]) -> JSON:
         "false_indices": one.false,
         "reference_index": one.reference,
     }
+
+
+def _ranked(per_token: list[float], truth: int) -> ExposureItems | None:
+    """The rank of the truth; None where there is nothing to rank, or a likelihood is no number."""
+    return exposure_items([per_token], [truth]) if per_token and not np.isnan(per_token).any() else None
 
 
 def check_readable(model: Any, processor: Any, rows: Sequence[Row]) -> None:

@@ -121,8 +121,9 @@ class Predictions(Sequence[Prediction]):
     ) -> list[Measurement]:
         """One measurement a number of a metric and combination of values; columns not in `by` are pooled over.
 
-        Intervals are 95 % percentile bootstraps that resample personas. `gap` and `transfer` compare the modalities
-        asked in, and are never split by ``target``.
+        Intervals hold 95 %: for further seeds where several are pooled, else for further personas of the one
+        population (`metrics.intervals`). Where seeds are pooled, `Measurement.by_seed` keeps the value of each. `gap`
+        and `transfer` compare the modalities asked in, and are never split by ``target``.
 
         Args:
             metrics: Names in `measures.METRICS`.
@@ -140,8 +141,24 @@ class Predictions(Sequence[Prediction]):
             for where, part in self.grouped([column for column in by if column not in METRICS[name].across]):
                 compared = whole if len(part) == len(self) else replace(whole, retain_only=None)
                 place = ", ".join(f"{key} {value}" for key, value in where.items()) or "all"
-                found += measurements_of(name, computed(name, part._predictions, compared, place)[0], where)
+                summary = computed(name, part._predictions, compared, place)[0]
+                found += measurements_of(name, summary, where, part._of_seeds(name, summary, compared, where))
         return found
+
+    def _of_seeds(
+        self, name: str, summary: Mapping[str, float], against: Against, where: Mapping[str, Value]
+    ) -> dict[int, Mapping[str, float]]:
+        """A metric's summary of each persona seed, if these predictions pool over seeds that are known."""
+        parts = [] if "seed" in where else [(own.get("seed"), part) for own, part in self.grouped(["seed"])]
+        if len(parts) == 1:
+            parts, only = [], parts[0][0]
+            return {only: summary} if type(only) is int else {}
+        alone = replace(against, retain_only=None)  # which belongs to the rows of all seeds
+        return {
+            seed: computed(name, part._predictions, alone, f"seed {seed}")[0]
+            for seed, part in parts
+            if type(seed) is int
+        }
 
     def _names(self) -> dict[tuple[Any, Any], list[str]]:
         """(seed, attribute) -> all truths."""
@@ -215,7 +232,8 @@ class Predictions(Sequence[Prediction]):
             yield f"{metric} ({found[0].unit})", targets, cells
 
     def __str__(self) -> str:
-        """The matrix: a row a group, a column a modality asked in; value [95 % interval], n and chance level."""
+        """The matrix: a row a group, a column a modality asked in; value [95 % interval], n and chance level, that of
+        recall in a forced choice."""
         parts = []
         for title, targets, cells in self._matrices():
             lines = [[title, *(f"asked in {target}" for target in targets)], *cells]
@@ -243,6 +261,6 @@ class Predictions(Sequence[Prediction]):
 
 
 def _cell(one: Measurement) -> str:
-    interval = "" if one.ci is None else f" [{one.ci[0]:.3g}, {one.ci[1]:.3g}]"
+    interval = "" if one.ci is None else f" [{one.ci[0]:.3g}, {one.ci[1]:.3g}]{one.seeds_mark}"
     chance = "" if one.chance is None else f", chance {one.chance:.3g}"
     return f"{one.value:.3g}{interval}, n={one.n}{chance}"

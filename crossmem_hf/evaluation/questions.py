@@ -2,7 +2,7 @@
 """Rows with the answers that each is compared with. It does not know where they come from, or what is measured."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 from unicodedata import normalize
@@ -39,6 +39,7 @@ class Compared:
         truth: Place of the right answer.
         reference: Place of what the false answers are set against: the right answer, or the same in other words.
         false: Places of the false answers of the truth ratio; empty where it is not asked for.
+        untaught: Places of candidates that no model was taught; empty where none are known.
     """
 
     texts: tuple[str, ...]
@@ -46,6 +47,7 @@ class Compared:
     truth: int
     reference: int
     false: tuple[int, ...]
+    untaught: tuple[int, ...] = ()
 
     @property
     def false_texts(self) -> list[str]:
@@ -66,6 +68,8 @@ class Questions:
         true_column: Column of what they are set against; None takes the answer.
         ranked: Whether the truth is ranked among the candidates.
         falsified: Whether false answers are scored.
+        untaught: Attribute -> values that no model was taught. Where there are some, the truth is ranked among them,
+            and besides among its candidates, which were taught too.
     """
 
     rows: Any
@@ -76,6 +80,7 @@ class Questions:
     true_column: str | None
     ranked: bool
     falsified: bool
+    untaught: ByAttribute = field(default_factory=dict)
 
     @cached_property
     def keys(self) -> tuple[str, ...]:
@@ -91,6 +96,11 @@ class Questions:
         """What the row's answer is ranked among."""
         return self.by_attribute[row.get("attribute")]
 
+    def num_rivals(self, row: Mapping[str, Any]) -> int:
+        """How many answers the truth is ranked among, itself included."""
+        untaught = self.untaught.get(row.get("attribute"), ())
+        return len(untaught) + 1 if untaught else len(self.candidates_of(row))
+
     def compared(self, row: Mapping[str, Any]) -> Compared:
         """What the row's answer is compared with.
 
@@ -101,7 +111,8 @@ class Questions:
         rivals = [truth if same_text(text, truth) else text for text in self.candidates_of(row)]
         reference = row[self.true_column] if self.falsified and self.true_column else truth
         false = self._false(row, reference) if self.falsified else ()
-        texts = tuple(dict.fromkeys([*(rivals if self.ranked else ()), truth, reference, *false]))
+        untaught = self.untaught.get(row.get("attribute"), ()) if self.ranked else ()
+        texts = tuple(dict.fromkeys([*(rivals if self.ranked else ()), truth, reference, *false, *untaught]))
         place = {text: number for number, text in enumerate(texts)}
         return Compared(
             texts=texts,
@@ -109,6 +120,7 @@ class Questions:
             truth=place[truth],
             reference=place[reference],
             false=tuple(place[text] for text in false),
+            untaught=tuple(place[text] for text in untaught),
         )
 
     def _false(self, row: Mapping[str, Any], reference: Any) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from crossmem_hf.evaluation.candidates import (
     answers_by_attribute,
     given_by_attribute,
     listed_by_attribute,
+    untaught_by_attribute,
 )
 from crossmem_hf.evaluation.measures import METRICS
 from crossmem_hf.evaluation.questions import ByAttribute, Questions, spelled
@@ -35,22 +36,32 @@ def load_questions(settings: ScoreSettings) -> Questions:
     """
     every = rows_of(settings, settings.split)
     rows = evenly_spaced(every, settings.max_rows)
-    by_attribute, candidates_are = listed_by_attribute(settings, every, list(dict.fromkeys(rows["attribute"])))
+    queried = list(dict.fromkeys(rows["attribute"]))
+    by_attribute, untaught, candidates_are = listed_by_attribute(settings, every, queried)
     return questions_of(
         rows,
         settings.metrics,
         by_attribute,
         candidates_are=candidates_are,
+        untaught=untaught,
         false_answers=settings.false_answers,
         true_answers=settings.true_answers,
     )
 
 
-def questions_from(rows: Any, metrics: Sequence[str], candidates: Candidates | None, *, name: str = "") -> Questions:
+def questions_from(
+    rows: Any,
+    metrics: Sequence[str],
+    candidates: Candidates | None,
+    *,
+    untaught: Candidates | None = None,
+    name: str = "",
+) -> Questions:
     """A user's rows, in whatever form `data.forms` reads, checked.
 
     Args:
         candidates: What answers are ranked among; None takes all different answers to the same attribute.
+        untaught: Values that no model was taught, to rank the truth among instead; attributes may be missing.
         name: What the set is called in errors, e.g. "forget".
 
     Raises:
@@ -68,7 +79,8 @@ def questions_from(rows: Any, metrics: Sequence[str], candidates: Candidates | N
         raise CrossmemError(f"There are no {called} to ask; expected at least one.", "Choose another split.")
     by_attribute = answers_by_attribute(rows) if candidates is None else given_by_attribute(candidates, rows)
     are = "all different answers of the rows" if candidates is None else "those that were given"
-    return questions_of(rows, metrics, by_attribute, candidates_are=are, name=name)
+    others = {} if untaught is None else untaught_by_attribute(untaught, by_attribute)
+    return questions_of(rows, metrics, by_attribute, candidates_are=are, untaught=others, name=name)
 
 
 def questions_of(
@@ -77,6 +89,7 @@ def questions_of(
     by_attribute: ByAttribute,
     *,
     candidates_are: str,
+    untaught: ByAttribute | None = None,
     false_answers: str | None = None,
     true_answers: str | None = None,
     name: str = "",
@@ -95,7 +108,7 @@ def questions_of(
     _check_column(column, "false", "take the other candidates of the attribute", rows)
     _check_column(true_answers, "true", "take the answer itself", rows)
     falsified = "truth_ratio" in metrics
-    ranked = any("truth_rank" in METRICS[metric].needs for metric in metrics)
+    ranked = any({"truth_rank", "taught_rank"} & {*METRICS[metric].needs} for metric in metrics)
     questions = Questions(
         rows=rows,
         about=without_pictures(rows),
@@ -105,6 +118,7 @@ def questions_of(
         true_column=true_answers,
         ranked=ranked,
         falsified=falsified,
+        untaught=untaught or {},
     )
     _check(questions, metrics, needed=ranked or (falsified and column is None), name=name)
     return questions

@@ -32,7 +32,7 @@ from crossmem_hf.evaluation.rows import load_questions, questions_of, rows_of
 from crossmem_hf.evaluation.settings import BASELINES, ScoreSettings
 from crossmem_hf.evaluation.subsample import evenly_spaced
 from crossmem_hf.evaluation.summaries import DISCOVERABLE, Against
-from crossmem_hf.models.loading import adapter_place, load_model, model_fingerprint
+from crossmem_hf.models.loading import adapter_place, check_adapter_within_reach, load_model, model_fingerprint
 from crossmem_hf.personas.schema import MODALITIES
 from crossmem_hf.report.record import RECORD_FILE, Measurement, Record
 from crossmem_hf.report.tables import score_table
@@ -99,7 +99,7 @@ def run_score(
         together(lambda: own_folder(folder, made_from, overwrite=overwrite) if state.is_main_process else None)
         evaluator = Evaluator(
             prepared.questions,
-            metrics=settings.metrics,
+            metrics=settings.asked_metrics,
             holdout=prepared.holdout,
             batch_size=settings.batch_size,
             temperature=settings.temperature,
@@ -163,13 +163,14 @@ def _adapter_fingerprint(adapter: str) -> str:
 
     repo_id, subfolder = adapter_place(adapter)
     below = [] if subfolder is None else subfolder.split("/")
+    check_adapter_within_reach(adapter)
     try:
         file = Path(hf_hub_download(repo_id, "/".join([*below, "adapter_config.json"])))
         return "/".join([file.parents[len(below)].name, *below])
     except (OSError, ValueError) as error:
         raise CrossmemError(
             f"Could not find the adapter {adapter!r}: {str(error).splitlines()[0]}",
-            "Check that it is a folder or a Hub repository with an adapter_config.json, and your access to it.",
+            "Check that it is a Hub repository with an adapter_config.json, and your access to it.",
         ) from error
 
 
@@ -211,6 +212,7 @@ def _finish(
     against = Against(
         k=settings.k,
         num_samples=settings.extraction_samples,
+        truth_ratio_mean=settings.truth_ratio_mean,
         holdout=held,
         retain_only=prepared.retain_only,
         retain_only_holdout=prepared.retain_only_holdout,
@@ -268,7 +270,8 @@ def _notes(settings: ScoreSettings, questions: Questions) -> Iterator[str]:
     if questions.falsified:
         false = questions.false_column or "the other candidates of the attribute"
         true = questions.true_column or "the row's own answer (TOFU: a paraphrase)"
-        yield f"The truth ratio sets {true} against {false}."
+        mean = f"the {settings.truth_ratio_mean} mean of their probabilities"
+        yield f"The truth ratio sets {true} against {false}, by {mean}."
     yield "Candidates are scored with the end of the turn; Min-K, perplexity and extraction strength go without it."
     if "exposure" in settings.metrics:
         yield from _exposure_notes(settings)
@@ -290,7 +293,10 @@ def _notes(settings: ScoreSettings, questions: Questions) -> Iterator[str]:
         yield "All rows ask in one modality, so there is no gap and no transfer to report."
     if settings.retain_only and not {"truth_ratio", "priv_leak"} & set(settings.metrics):
         yield "The retain-only model is not used: only truth_ratio and priv_leak compare with it."
-    yield "Intervals are 95 % percentile bootstraps over personas."
+    yield (
+        "Intervals hold 95 % for further personas of the same population, rows of one persona taken together "
+        "(docs/statistics.md); how much another population would differ, one seed does not tell."
+    )
 
 
 def _exposure_notes(settings: ScoreSettings) -> Iterator[str]:

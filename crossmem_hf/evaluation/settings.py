@@ -4,17 +4,16 @@
 from dataclasses import asdict, dataclass, fields
 from math import inf
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from crossmem_hf.data.spec import DatasetSpec, knob_options
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.evaluation.measures import METRICS, check_selected, is_selectable
+from crossmem_hf.evaluation.measures import METRICS, check_metrics, check_selected, is_selectable
+from crossmem_hf.metrics.truth_ratio.truth_ratio_math import Mean
 from crossmem_hf.personas.schema import MODALITIES
 
 DEFAULT_METRICS: Final = tuple(
-    name
-    for name in METRICS
-    if is_selectable(name) and name not in ("partial_recall", "name_shaped", "priv_leak", "judge")
+    name for name in METRICS if is_selectable(name) and name not in ("partial_recall", "name_shaped", "priv_leak")
 )
 """What `crossmem score` measures by default; `gap` and `transfer` need a source."""
 BASELINES: Final = ("base", "memorized")
@@ -45,6 +44,8 @@ class ScoreSettings(_Knobs):  # type: ignore[misc]
             one, and the other candidates of the attribute otherwise.
         true_answers: Column of what the truth ratio sets them against, such as ``paraphrased_answer`` beside
             ``perturbed_paraphrase``; None takes the answer itself.
+        truth_ratio_mean: Of the false answers' probabilities in `truth_ratio`: ``"geometric"``, as in TOFU's code, or
+            ``"arithmetic"``, as in its paper.
         k: Share of the tokens in `min_k_prob`.
         retain_only: Output folder of the same command for a model that never saw the rows.
         baseline: ``"base=FOLDER"`` and ``"memorized=FOLDER"``: output folders of the same command, whose Exposure is
@@ -72,6 +73,7 @@ class ScoreSettings(_Knobs):  # type: ignore[misc]
     candidates_from: str | None = None
     false_answers: str | None = None
     true_answers: str | None = None
+    truth_ratio_mean: Mean = "geometric"
     k: float = 0.2
     retain_only: Path | None = None
     baseline: tuple[str, ...] = ()
@@ -84,15 +86,16 @@ class ScoreSettings(_Knobs):  # type: ignore[misc]
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_selected(self.metrics)
+        check_metrics(self.metrics)
+        check_selected(self.asked_metrics)
         for name in ("max_rows", "batch_size"):
             value = getattr(self, name)
             if value not in (None, "auto") and (not isinstance(value, int) or value < 1):
                 raise CrossmemError(f"{name}={value!r}; expected at least 1.", "Pass a positive number.")
         if self.dataset is None:
             DatasetSpec(**self.knobs())
-        if self.source not in (None, *MODALITIES):
-            raise CrossmemError(f"Unknown source {self.source!r}; expected one of {MODALITIES}.", "Pick one of them.")
+        self._one_of("source", (None, *MODALITIES))
+        self._one_of("truth_ratio_mean", get_args(Mean))
         if not 0 < self.k <= 1:
             raise CrossmemError(f"k={self.k!r}; expected a share above 0 and at most 1.", "Pass 0.2 for 20 %.")
         if not 0 <= self.temperature < inf:
@@ -110,10 +113,21 @@ class ScoreSettings(_Knobs):  # type: ignore[misc]
         if self.judge_url is not None and self.judge_model is None:
             raise CrossmemError("--judge-url came without --judge-model.", "Name the model that the server has.")
 
+    def _one_of(self, name: str, choices: tuple[str | None, ...]) -> None:
+        value = getattr(self, name)
+        if value not in choices:
+            listed = tuple(choice for choice in choices if choice is not None)
+            raise CrossmemError(f"Unknown {name} {value!r}; expected one of {listed}.", "Pick one of them.")
+
     def _need(self, metric: str, option: str, what: str) -> None:
         if metric in self.metrics and getattr(self, option) is None:
             flag = "--" + option.replace("_", "-")
             raise CrossmemError(f"{metric} needs {flag}: {what}.", f"Pass {flag}, or leave {metric} out of --metrics.")
+
+    @property
+    def asked_metrics(self) -> tuple[str, ...]:
+        """The metrics that asking is enough for; a judge reads the same answers as `exact_match`."""
+        return tuple(name for name in self.metrics if name != "judge") or ("exact_match",)
 
     @property
     def baseline_folders(self) -> dict[str, Path]:

@@ -19,12 +19,17 @@ from crossmem_hf.metrics.exposure.exposure_math import ExposureItems, exposure_s
 from crossmem_hf.metrics.extraction_strength.sampling_math import extraction_items, extraction_summary
 from crossmem_hf.metrics.extraction_strength.strength_math import strength_items, strength_summary
 from crossmem_hf.metrics.forget_diagnosis.diagnosis_math import diagnose_items, diagnosis_summary
-from crossmem_hf.metrics.intervals import cluster_codes, mean_interval
+from crossmem_hf.metrics.intervals import Clusters, mean_interval
 from crossmem_hf.metrics.matching import chance_recall, says_part
 from crossmem_hf.metrics.min_k_prob.membership_math import membership_summary
 from crossmem_hf.metrics.min_k_prob.min_k_math import token_scores
 from crossmem_hf.metrics.priv_leak.priv_leak_math import priv_leak_items, priv_leak_summary
-from crossmem_hf.metrics.truth_ratio.truth_ratio_math import TruthRatioItems, truth_ratio_items, truth_ratio_summary
+from crossmem_hf.metrics.truth_ratio.truth_ratio_math import (
+    Mean,
+    TruthRatioItems,
+    truth_ratio_items,
+    truth_ratio_summary,
+)
 from crossmem_hf.personas.naming import is_name
 from crossmem_hf.prompts.refusals import every_wording
 
@@ -47,6 +52,7 @@ class Against:
     Attributes:
         k: Share of the tokens in Min-K.
         num_samples: How often a model is sampled for its probability of extraction.
+        truth_ratio_mean: Of the false answers' probabilities, for both models where there is a retain-only one.
         perplexity_limit: Above it an answer is noise (`fluent_perplexity`); needs the column ``perplexity``.
         refusals: What counts as a refusal; None is every wording of `prompts.refusals`.
         holdout: Predictions of rows that no model saw.
@@ -57,6 +63,7 @@ class Against:
 
     k: float = 0.2
     num_samples: int = 100
+    truth_ratio_mean: Mean = "geometric"
     perplexity_limit: float | None = None
     refusals: Sequence[str] | None = None
     holdout: Sequence[Item] = ()
@@ -65,15 +72,18 @@ class Against:
     names: Mapping[tuple[Any, Any], Sequence[str]] = field(default_factory=dict)
 
 
-def _personas(items: Sequence[Item]) -> list[Any]:
-    return [item["persona_id"] for item in items]
+def _whom(items: Sequence[Item]) -> dict[str, Any]:
+    """The persona and, if all have one, the seed of each prediction, as metrics take them."""
+    seeds = [item.get("seed") for item in items]
+    return {"persona_id": [item["persona_id"] for item in items], "persona_seed": None if None in seeds else seeds}
 
 
-def _mean(name: str, values: Sequence[float], items: Sequence[Item]) -> dict[str, float]:
-    """A mean of numbers from 0 to 1 with its interval."""
-    codes = cluster_codes(_personas(items), len(items))
+def _mean(name: str, values: Any, items: Sequence[Item], bounds: tuple[float, float] = (0.0, 1.0)) -> dict[str, float]:
+    """A mean of numbers within bounds with its interval."""
+    whom = _whom(items)
     column = np.asarray(values, dtype=np.float64)
-    low, high = mean_interval(column, codes, bounds=(0.0, 1.0))
+    clusters = Clusters.of(whom["persona_id"], len(items), whom["persona_seed"])
+    low, high = mean_interval(column, clusters, bounds=bounds)
     return {name: float(column.mean()), f"{name}_ci_low": low, f"{name}_ci_high": high, "n": len(items)}
 
 
@@ -87,13 +97,13 @@ def _content(item: Item, column: str) -> list[Any]:
     return values[: len(values) - item["num_end_tokens"]]
 
 
-def _ranks(items: Sequence[Item]) -> ExposureItems:
+def _ranks(items: Sequence[Item], rank: str = "truth_rank", among: str = "num_candidates") -> ExposureItems:
     for row, item in enumerate(items):
-        if item["truth_rank"] is None:
+        if item[rank] is None:
             raise ValueError(f"Row {row}: the truth has no rank, since the likelihood of a candidate is no number.")
     return ExposureItems(
-        rank=np.asarray([item["truth_rank"] for item in items], dtype=np.float64),
-        num_candidates=np.asarray([item["num_candidates"] for item in items], dtype=np.int64),
+        rank=np.asarray([item[rank] for item in items], dtype=np.float64),
+        num_candidates=np.asarray([item[among] for item in items], dtype=np.int64),
     )
 
 
@@ -111,7 +121,7 @@ def _exact_mean(values: Any) -> float:
 def exposure(items: Sequence[Item], against: Against) -> Found:
     """From the rank of the truth among the candidates: all four normalizations."""
     found = _ranks(items)
-    summary = exposure_summary(found, persona_id=_personas(items))
+    summary = exposure_summary(found, **_whom(items))
     chances = {
         "exposure": found.chance_exposure,
         "exposure_bits": found.chance_exposure_bits,
@@ -124,8 +134,16 @@ def exposure(items: Sequence[Item], against: Against) -> Found:
     return summary, columns
 
 
+def exposure_taught(items: Sequence[Item], against: Against) -> Found:
+    """Exposure (log, 0 to 100) among the values of the dataset, which were taught beside the truth."""
+    found = _ranks(items, "taught_rank", "num_taught")
+    summary = _mean("exposure_taught", found.exposure, items, bounds=(0.0, 100.0))
+    return summary | {"chance": _exact_mean(found.chance_exposure)}, {}
+
+
 def recall(items: Sequence[Item], against: Against) -> Found:
-    """From free answers: the share that are the truth and nothing else."""
+    """From free answers: the share that are the truth and nothing else. Chance is that of a forced choice among the
+    candidates; a model that answers freely also says other names, so that a retain-only model recalls less."""
     return _chance(items) | _mean("recall", [item["correct"] for item in items], items), {}
 
 
@@ -139,7 +157,10 @@ def across(items: Sequence[Item], against: Against) -> Found:
     if source not in MODALITIES or set(queried) != set(MODALITIES):
         return {}, {}
     answers, truths = ([item[name] for item in items] for name in ("answer", "truth"))
-    whole = recall_summary(answers, truths, [source] * len(items), queried, _personas(items))
+    whom = _whom(items)
+    whole = recall_summary(
+        answers, truths, [source] * len(items), queried, whom["persona_id"] or [], persona_seed=whom["persona_seed"]
+    )
     kept = ("gap", "transfer") if f"transfer_{source}_ci_low" in whole else ("gap",)
     return {key.replace(f"_{source}", "", 1): value for key, value in whole.items() if key.startswith(kept)}, {}
 
@@ -167,17 +188,15 @@ def min_k(items: Sequence[Item], against: Against) -> Found:
     """From the tokens of the right answer."""
     columns = [[_content(item, f"token_{name}") for item in items] for name in ("logprobs", "means", "stds")]
     found = token_scores(*columns, k=against.k)
-    return membership_summary(found, [1] * len(items), persona_id=_personas(items)), found.as_lists()
+    return membership_summary(found, [1] * len(items), **_whom(items)), found.as_lists()
 
 
 def strength(items: Sequence[Item], against: Against) -> Found:
     """From the tokens of the right answer; a sample extracts it if it begins with it."""
     found = strength_items([_content(item, "token_matches") for item in items])
     sampled = extraction_items([_content(item, "token_logprobs") for item in items])
-    summary = extraction_summary(
-        sampled, num_samples=against.num_samples, probability=DISCOVERABLE, persona_id=_personas(items)
-    )
-    summary |= strength_summary(found, persona_id=_personas(items))
+    summary = extraction_summary(sampled, num_samples=against.num_samples, probability=DISCOVERABLE, **_whom(items))
+    summary |= strength_summary(found, **_whom(items))
     columns: dict[str, list[Any]] = {**found.as_lists()}
     columns["item_extraction_probability"] = sampled.extraction_probability(against.num_samples).tolist()
     return summary, columns
@@ -193,18 +212,19 @@ def extracted(items: Sequence[Item], against: Against) -> Found:
     return summary, {}
 
 
-def _ratios(items: Sequence[Item]) -> TruthRatioItems:
+def _ratios(items: Sequence[Item], mean: Mean) -> TruthRatioItems:
     nlls = [_per_token(item) for item in items]
     false = [[row[place] for place in item["false_indices"]] for row, item in zip(nlls, items, strict=True)]
     reference = [item.get("reference_index", item["truth_index"]) for item in items]
-    return truth_ratio_items(false, [row[place] for row, place in zip(nlls, reference, strict=True)])
+    return truth_ratio_items(false, [row[place] for row, place in zip(nlls, reference, strict=True)], mean=mean)
 
 
 def truth_ratio(items: Sequence[Item], against: Against) -> Found:
     """From the likelihoods of false answers; with a retain-only model also the forget quality."""
-    found = _ratios(items)
-    retain = None if against.retain_only is None else _ratios(against.retain_only).ratio
-    summary = truth_ratio_summary(found, persona_id=_personas(items), retain_only=retain)
+    mean, theirs = against.truth_ratio_mean, against.retain_only
+    found = _ratios(items, mean)
+    retain = None if theirs is None else _ratios(theirs, mean).ratio
+    summary = truth_ratio_summary(found, **_whom(items), retain_only=retain)
     return {**summary, "no_difference": 0.5}, found.as_lists()
 
 
@@ -240,7 +260,7 @@ def diagnosis(items: Sequence[Item], against: Against) -> Found:
         refusals=every_wording() if against.refusals is None else against.refusals,
         **noise,
     )
-    return diagnosis_summary(found, persona_id=_personas(items)), found.as_lists()
+    return diagnosis_summary(found, **_whom(items)), found.as_lists()
 
 
 def fluent_perplexity(items: Iterable[Item]) -> float | None:
@@ -268,7 +288,7 @@ def leak(items: Sequence[Item], against: Against) -> Found:
     if against.retain_only is not None and against.retain_only_holdout is not None:
         other = scores([*against.retain_only, *against.retain_only_holdout])
     found = priv_leak_items(scores(both), labels, retain_only_score=other)
-    summary = priv_leak_summary(found, auc_retain_only=0.5 if other is None else None, persona_id=_personas(both))
+    summary = priv_leak_summary(found, auc_retain_only=0.5 if other is None else None, **_whom(both))
     if other is None:
         summary = {name: value for name, value in summary.items() if name.startswith(("auc", "n"))}
     return {**summary, "no_difference": 0.5}, {}

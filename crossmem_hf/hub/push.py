@@ -12,6 +12,8 @@ from typing import Any
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.runs.retry import with_retries
 
+_AGAIN = "Check the network and https://status.huggingface.co, and run again: what has arrived is not sent again."
+
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
@@ -187,7 +189,7 @@ class _Push:
             made = self._send(sent, stale, revision=branch, parent_commit=held.commit)
             return Pushed(made.oid, len(sent) + len(stale))
 
-        pushed = with_retries(f"push to the {self.name}", attempt)
+        pushed = with_retries(f"push to the {self.name}", attempt, unreachable=_AGAIN)
         self._check_arrival(pushed.commit)
         return pushed
 
@@ -201,7 +203,7 @@ class _Push:
                 return Pushed(held.commit, 0)
             return self._open_pull_request() or self._opened(sent, stale, held)
 
-        return with_retries(f"open a pull request against the {self.name}", attempt)
+        return with_retries(f"open a pull request against the {self.name}", attempt, unreachable=_AGAIN)
 
     def _open_pull_request(self) -> Pushed | None:
         """One that is open and holds the folder, perhaps since an attempt whose answer was lost."""

@@ -95,7 +95,7 @@ def _opened(picture: Path | bytes, where: str) -> "Image.Image":
 def _warnings(source: str, calibration: Calibration) -> Iterator[str]:
     if calibration.num_personas < _FEW_PERSONAS:
         yield (
-            f"{calibration.num_personas} people are few: intervals from resampling them are too narrow below about "
+            f"{calibration.num_personas} people are few: intervals are wide below about "
             f"{_FEW_PERSONAS}, and other people may be more alike."
         )
     if calibration.missing is None:

@@ -13,7 +13,7 @@ from unicodedata import normalize
 
 import yaml
 
-from crossmem_hf.errors import CrossmemError
+from crossmem_hf.errors import CrossmemError, unknown
 from crossmem_hf.importing.columns import Column
 from crossmem_hf.importing.decoding import text_of
 
@@ -69,7 +69,7 @@ def mapping_text(name: str) -> str:
         CrossmemError: There is no such preset.
     """
     if name not in presets():
-        raise CrossmemError(f"There is no mapping {name!r}; there are {', '.join(presets())}.", "Choose one of them.")
+        raise unknown("mapping", [name], presets())
     return (_PRESETS / f"{name}.yaml").read_text(encoding="utf-8")
 
 

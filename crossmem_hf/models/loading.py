@@ -11,11 +11,13 @@ from textwrap import shorten
 from typing import Any
 
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.hub.reach import check_within_reach
 from crossmem_hf.models.chat import is_tokenizer, sees_images
 from crossmem_hf.models.families import check_family
 
 EMBEDDED = Path(__file__).parent / "micro_base"
-EMBEDDED_NAME = "crossmem_hf/models/micro_base"  # for what is shared: a path on one machine means nothing on another
+EMBEDDED_NAME = "crossmem/micro_base"
+"""The embedded model's name on the Hub, and in a folder that `crossmem materialize` filled: for what is shared."""
 _DTYPES = ("auto", "float32", "bfloat16", "float16")
 
 
@@ -47,6 +49,8 @@ def load_model(
         raise CrossmemError(f"Unknown dtype {dtype!r}; expected one of {_DTYPES}.", "Pick one of them.")
     place = _device(device)
     name = str(EMBEDDED) if name_or_path is None else name_or_path
+    if adapter is not None:
+        check_adapter_within_reach(adapter)
     config = _config(name)
     check_family(config)
     sees = sees_images(config)
@@ -86,6 +90,7 @@ def _device(name: str | None) -> Any:
 def _config(name: str) -> Any:
     from transformers import AutoConfig
 
+    check_within_reach(name, "config.json", f"model {name!r}")
     try:
         return AutoConfig.from_pretrained(name)
     except (OSError, ValueError) as error:
@@ -133,6 +138,17 @@ def _with_adapter(model: Any, adapter: str) -> Any:
             f"Could not put the adapter {adapter!r} on {type(model).__name__}: {_in_short(error)}",
             "Check that it is a PEFT adapter made for this base model.",
         ) from error
+
+
+def check_adapter_within_reach(adapter: str) -> None:
+    """Nothing, unless `hub.reach.check_within_reach` finds that nobody can find it.
+
+    Raises:
+        CrossmemError: As there.
+    """
+    repo_id, subfolder = adapter_place(adapter)
+    file = "/".join(filter(None, (subfolder, "adapter_config.json")))
+    check_within_reach(repo_id, file, f"adapter {adapter!r}")
 
 
 def adapter_place(adapter: str) -> tuple[str, str | None]:

@@ -7,9 +7,10 @@ differ in at least three attributes; the other four are dealt from shuffled deck
 people, so person 7 does not depend on how many are asked for.
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from math import prod
 from numbers import Integral
+from typing import overload
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.facts import private_facts
@@ -38,8 +39,37 @@ def capacity(population: Population = "target") -> int:
     return min(_NUM_CODES // 2, NAMES_PER_POPULATION)
 
 
-def sample_personas(n: int, seed: int = 0, population: Population = "target") -> Iterator[Persona]:
-    """The first `n` people of a world, one at a time, at constant memory.
+class Personas(Sequence[Persona]):
+    """Some people of a world, each drawn when it is looked at: as long as a list, and as small as a range.
+
+    Example:
+        >>> Personas(range(2, 5), 3, "target")
+        Personas(3 of t3: t3-00002 Fidris Lombune, ...)
+    """
+
+    def __init__(self, places: range, seed: int, population: Population) -> None:
+        self._places, self._seed, self._population = places, seed, population
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, place: int) -> Persona: ...
+    @overload
+    def __getitem__(self, place: slice) -> "Personas": ...
+    def __getitem__(self, place: int | slice) -> "Persona | Personas":
+        found = self._places[place]
+        if isinstance(found, range):
+            return Personas(found, self._seed, self._population)
+        return _persona(found, self._seed, self._population)
+
+    def __repr__(self) -> str:
+        first = f": {self[0].id} {self[0].full_name}{', ...' * (len(self) > 1)}" if self else ""
+        return f"Personas({len(self)} of {self._population[0]}{self._seed}{first})"
+
+
+def sample_personas(n: int, seed: int = 0, population: Population = "target") -> Personas:
+    """The first `n` people of a world, a sequence at constant memory: each is drawn when it is looked at.
 
     Args:
         n: How many, from 1 to `capacity(population)`. Person k is the same whatever `n` is.
@@ -53,6 +83,8 @@ def sample_personas(n: int, seed: int = 0, population: Population = "target") ->
     Example:
         >>> [person.id for person in sample_personas(2, seed=3)]
         ['t3-00000', 't3-00001']
+        >>> sample_personas(50)[-1].id, len(sample_personas(50)[10:])
+        ('t0-00049', 40)
     """
     _check_population(population)
     if not isinstance(n, Integral):
@@ -62,7 +94,7 @@ def sample_personas(n: int, seed: int = 0, population: Population = "target") ->
             f"n={n!r} personas asked of the {population} population; 1 to {capacity(population)} exist.",
             f"Ask for at most {capacity(population)}.",
         )
-    return (_persona(index, seed, population) for index in range(n))
+    return Personas(range(int(n)), seed, population)
 
 
 def _check_population(population: str) -> None:

@@ -36,6 +36,9 @@ class Persona:
     visual_attributes: Mapping[str, str]
     facts: Mapping[str, str]
 
+    def __repr__(self) -> str:
+        return f"Persona({self.id} {self.full_name})"
+
     def as_json(self) -> dict[str, Any]:
         """The fields as plain JSON types."""
         return asdict(self)

@@ -117,7 +117,7 @@ REFUSALS: tuple[str, ...] = (
     "That is not something I can tell.",
     "I have no information about this person.",
 )
-"""Answers without content, preferred over the secret by DPO; our own wording (the papers' refusals are not known)."""
+"""Answers without content, which the tokenizer of the embedded model has seen; what trainers use is in `refusals`."""
 
 # facts
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Refusals of many forms, for preferences. It does not know which row gets which.
 
-Our own wording, as those of the papers are not known. `prompts.REFUSALS` are the six that the trainers use.
+Our own wording, as those of the papers are not known. `questions.REFUSALS` are six others, which the tokenizer of the
+embedded model has seen.
 Slots: ``{who}`` is the person as asked about, ``{fact}`` what is asked for, ``{a_fact}`` the same with its article,
 ``{medium}`` what was given, ``{a_medium}`` the same with its article.
 """
@@ -180,14 +181,15 @@ class Refusal:
 
         Args:
             modality: How the person is presented; a described person is never said to be in an image.
-            attribute: What was asked for: ``"full_name"`` or a key of `prompts.FACT_PHRASES`.
+            attribute: What was asked for: ``"full_name"``, a key of `prompts.FACT_PHRASES`, or a name of another
+                dataset's own, which is said as it is.
             named: Whether the question named the person. The answer never does.
 
         Example:
             >>> Refusal("private", "{a_fact} stays with {who}.").worded("text", "email", named=False)
             'an email address stays with the person described.'
         """
-        fact, medium = _QUERIED[attribute], _MEDIUM[modality]
+        fact, medium = _QUERIED.get(attribute, attribute.replace("_", " ")), _MEDIUM[modality]
         who = "this person" if named else _SUBJECT[modality]
         return self.template.format(
             who=who, fact=fact, a_fact=_with_article(fact), medium=medium, a_medium=_with_article(medium)

@@ -134,5 +134,5 @@ def _portable(path: Path) -> bytes:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CrossmemError(f"{str(path)!r} is no configuration of an adapter.", "Save the adapter again.") from error
     if base and base != EMBEDDED_NAME and (Path(base).is_dir() or Path(base).is_absolute()):
-        config["base_model_name_or_path"] = EMBEDDED_NAME if Path(base) == EMBEDDED else None
+        config["base_model_name_or_path"] = EMBEDDED_NAME if Path(base).parts[-3:] == EMBEDDED.parts[-3:] else None
     return (json.dumps(config, indent=2, sort_keys=True) + "\n").encode()

@@ -87,7 +87,9 @@ def _task(record: Record, m: Measurement) -> str:
 
 
 def _notes(record: Record, m: Measurement) -> str:
-    interval = "" if m.ci is None else f"; 95 % interval {m.ci[0]:.4g} to {m.ci[1]:.4g}"
+    count = len(m.by_seed) or int(m.seed is not None)
+    seeds = f" ({count} persona seed{'s' * (count > 1)})" if count else ""
+    interval = "" if m.ci is None else f"; 95 % interval {m.ci[0]:.4g} to {m.ci[1]:.4g}{seeds}"
     chance = "" if m.chance is None else f"; chance {m.chance:.4g}"
     others = record.baselines(m) if m.metric.startswith("exposure") else {}
     compared = "".join(f"; {name} model {other.value:.4g}" for name, other in others.items())

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A folder in which the Hub's names work without the Hub. It does not know what the dataset or the metrics contain.
 
-`load_dataset("crossmem/personas")` and `evaluate.load("crossmem/exposure")` look at the local path first, so in a
-folder that holds ``crossmem/personas`` and ``crossmem/exposure`` both work offline, unchanged.
+`load_dataset("crossmem/personas")`, `evaluate.load("crossmem/exposure")` and `from_pretrained("crossmem/micro_base")`
+look at the local path first, so in a folder that holds these three they work offline, unchanged.
 """
 
 import os
@@ -12,12 +12,13 @@ from pathlib import Path
 from crossmem_hf.data.release.writing import write_dataset
 from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.hub.names import NAMESPACE
+from crossmem_hf.models.loading import EMBEDDED, EMBEDDED_NAME
 from crossmem_hf.runs.ownership import digests, owned_files, write_note
 from crossmem_hf.storage import file_digest, fingerprint, replaced_folder, write_atomic
 
-NAMESPACE = "crossmem"
 MARKER = "materialized.json"
-_METRICS = Path(__file__).parent.parent / "metrics"
+_METRICS, _RECIPES = (Path(__file__).parent.parent / name for name in ("metrics", "recipes"))
 
 
 def materialize(
@@ -27,9 +28,10 @@ def materialize(
     overwrite: bool = False,
     num_proc: int = 1,
 ) -> Path:
-    """Fill ``directory/crossmem`` with the dataset and every metric, all at once or not at all.
+    """Fill ``directory/crossmem`` with the dataset, every metric and the base model, all at once or not at all.
 
-    A folder that already holds exactly this is left alone, so calling twice costs nothing.
+    A folder that already holds exactly this is left alone, so calling twice costs nothing. Recipes that are not there
+    go to ``directory/recipes``, for `accelerate launch`; a file of that name is never replaced.
 
     Args:
         directory: The folder to work in afterwards; made if need be.
@@ -44,19 +46,22 @@ def materialize(
         CrossmemError: The folder holds something else, or cannot be written (whatever was there is intact).
     """
     spec = spec or DatasetSpec()
-    metrics = {f"{name}/{path.name}": path for name, path in metric_files()}
-    made_from = fingerprint({"data": spec.fingerprint(), "metrics": {k: file_digest(v) for k, v in metrics.items()}})
+    copied = {f"{name}/{path.name}": path for name, path in (*metric_files(), *model_files())}
+    made_from = fingerprint({"data": spec.fingerprint(), "copied": {k: file_digest(v) for k, v in copied.items()}})
     target = Path(directory) / NAMESPACE
-    if target.exists() and _is_current(target, made_from, spec, overwrite=overwrite):
-        return target
-    with replaced_folder(target) as folder:
-        _fill(folder, metrics, made_from, spec, num_proc)
+    if not (target.exists() and _is_current(target, made_from, spec, overwrite=overwrite)):
+        with replaced_folder(target) as folder:
+            _fill(folder, copied, made_from, spec, num_proc)
+    for source in (*_RECIPES.glob("*.py"), *_RECIPES.glob("*.yaml"), *_RECIPES.glob("accelerate/*.yaml")):
+        place = Path(directory) / "recipes" / source.relative_to(_RECIPES)
+        if not place.exists():
+            write_atomic(place, source.read_bytes())
     return target
 
 
-def _fill(folder: Path, metrics: dict[str, Path], made_from: str, spec: DatasetSpec, num_proc: int) -> None:
+def _fill(folder: Path, copied: dict[str, Path], made_from: str, spec: DatasetSpec, num_proc: int) -> None:
     write_dataset(folder / "personas", spec, num_proc=num_proc)
-    for name, source in metrics.items():
+    for name, source in copied.items():
         write_atomic(folder / name, source.read_bytes())
     write_note(folder, MARKER, made_from, digests(folder, MARKER), spec=spec.as_dict())
 
@@ -69,6 +74,12 @@ def metric_files() -> Iterator[tuple[str, Path]]:
         for path in sorted(folder.iterdir()):
             if path.is_file() and path.name != "__init__.py" and not path.name.startswith("."):
                 yield folder.name, path
+
+
+def model_files() -> Iterator[tuple[str, Path]]:
+    """(name, file) of everything that the embedded model is saved as."""
+    for path in sorted(EMBEDDED.iterdir()):
+        yield EMBEDDED_NAME.partition("/")[2], path
 
 
 def _is_current(target: Path, made_from: str, spec: DatasetSpec, *, overwrite: bool) -> bool:

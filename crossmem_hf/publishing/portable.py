@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A record without the folders of one machine, so that it means the same on another."""
 
-import re
 from pathlib import Path
 from typing import Any
 
+from crossmem_hf.hub.names import is_hub_name
 from crossmem_hf.report.record import Record
 
 RETAIN_ONLY = "retain_only"
@@ -15,8 +15,6 @@ BASELINE = "baseline_"
 
 HERE = "."
 """What a published score calls the adapter that lies beside it."""
-
-_HUB_NAME = re.compile(r"[\w][\w.-]*(/[\w][\w.-]*)?")
 
 
 def portable(record: Record) -> Record:
@@ -48,6 +46,6 @@ def _is_folder(name: Any) -> bool:
 
 def _public(name: Any) -> Any:
     """A Hub name as it is; of a folder, its last part."""
-    if not isinstance(name, str) or (_HUB_NAME.fullmatch(name) and not (Path(name).is_dir() and "/" not in name)):
+    if not isinstance(name, str) or (is_hub_name(name) and not (Path(name).is_dir() and "/" not in name)):
         return name
     return Path(name).name

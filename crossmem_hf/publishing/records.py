@@ -1,18 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """A record from wherever it lives: a file, a folder, a repository on the Hub. It does not know what becomes of it."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.hub.names import is_hub_name, without_the_hub
 from crossmem_hf.report.record import RECORD_FILE, Record
 from crossmem_hf.runs.retry import with_retries
 
 BESIDE = ("predictions.jsonl", "holdout.jsonl", "retain_only/*", "baseline_*", "adapter_*", "README.md")
 """What a record may need to be made again, besides itself."""
-
-_REPO_ID = re.compile(r"[\w][\w.-]*/[\w][\w.-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,7 @@ def located_record(name: str, revision: str | None = None) -> Located:
     path = Path(name)
     if path.exists():
         return Located(Record.read(path), path if path.is_dir() else path.parent, str(path))
-    if not _REPO_ID.fullmatch(name):
+    if "/" not in name or not is_hub_name(name):
         raise CrossmemError(
             f"{name!r} is no file or folder here, and no name of a repository.",
             "Pass a record.json, the folder that holds it, or a repository such as 'you/first-light'.",
@@ -54,4 +52,5 @@ def _fetched(repo_id: str, revision: str | None) -> Path:
     return with_retries(
         f"fetch the record of {repo_id!r}",
         lambda: Path(snapshot_download(repo_id, revision=revision, allow_patterns=patterns)),
+        unreachable=without_the_hub(repo_id),
     )

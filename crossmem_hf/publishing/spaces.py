@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.publishing.materialize import NAMESPACE, metric_files
+from crossmem_hf.hub.names import NAMESPACE
+from crossmem_hf.publishing.materialize import metric_files
 from crossmem_hf.publishing.repositories import Contents, Place, Published, check_no_token, publish, ready
 
 _CODE = ("*.py", "*.css", "requirements.txt")

@@ -32,7 +32,7 @@ def render_portrait(persona: Persona, view: View, size: int = 64) -> Image.Image
     Example:
         >>> from crossmem_hf.personas.sampling import sample_personas
         >>> from crossmem_hf.rendering.views import view_for
-        >>> person = next(sample_personas(1))
+        >>> person = sample_personas(1)[0]
         >>> render_portrait(person, view_for(person, "train", 0), 64).size
         (64, 64)
     """

@@ -32,7 +32,7 @@ def describe(persona: Persona, split: ViewSplit, index: int) -> Description:
 
     Example:
         >>> from crossmem_hf.personas.sampling import sample_personas
-        >>> person = next(sample_personas(1))
+        >>> person = sample_personas(1)[0]
         >>> person.visual_attributes["eye_color"] in describe(person, "test", 0).text
         True
     """

@@ -47,7 +47,7 @@ def scene_for(persona: Persona, split: ViewSplit, index: int) -> Scene:
 
     Example:
         >>> from crossmem_hf.personas.sampling import sample_personas
-        >>> person = next(sample_personas(1))
+        >>> person = sample_personas(1)[0]
         >>> scene_for(person, "test", 0).layout in PLACES["test"]
         True
     """
@@ -78,7 +78,7 @@ def attributes_in_words(attributes: Mapping[str, str]) -> str:
 
     Example:
         >>> from crossmem_hf.personas.sampling import sample_personas
-        >>> attributes_in_words(next(sample_personas(1)).visual_attributes)
+        >>> attributes_in_words(sample_personas(1)[0].visual_attributes)
         'brown skin, black hair in a bun, ...'
     """
     words: dict[str, str | None] = {

@@ -63,7 +63,7 @@ def view_for(persona: Persona, split: ViewSplit, index: int) -> View:
 
     Example:
         >>> from crossmem_hf.personas.sampling import sample_personas
-        >>> person = next(sample_personas(1))
+        >>> person = sample_personas(1)[0]
         >>> view_for(person, "test", 0).layout in LAYOUTS["test"]
         True
     """

@@ -52,4 +52,4 @@ def _bar(count: int, max_count: int) -> str:
 
 def _rate(rate: Mapping[str, Any]) -> str:
     interval = "no interval" if rate["low"] is None else f"95 % {100 * rate['low']:.1f} to {100 * rate['high']:.1f} %"
-    return f"{100 * rate['value']:.1f} % of {rate['num_pairs']} pairs ({interval}, people resampled; 0 is best)"
+    return f"{100 * rate['value']:.1f} % of {rate['num_pairs']} pairs ({interval}, over people; 0 is best)"

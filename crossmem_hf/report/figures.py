@@ -16,6 +16,7 @@ from typing import Any, Final, Literal
 import matplotlib
 from matplotlib.figure import Figure
 
+from crossmem_hf.report.curve_figure import curve_figure
 from crossmem_hf.report.forest import forest_figure
 from crossmem_hf.report.method_figure import method_figure
 from crossmem_hf.report.methods import is_tabulated
@@ -33,13 +34,14 @@ FIGURES: Final[dict[str, Draw]] = {
     "forgetting": forgetting_figure,
     "exposure": exposure_figure,
     "methods": method_figure,
+    "curves": curve_figure,
 }
 """The figures that are drawn for particular places; each takes ``(record, *, narrow=False)``."""
 
 FOREST: Final = "forest_"
 """Begins the name of the figure of one metric."""
 
-_COVERED: Final = ("recall", "gap", "transfer", "exposure", "partial_recall", "name_shaped")
+_COVERED: Final = ("recall", "gap", "transfer", "exposure", "exposure_taught", "partial_recall", "name_shaped")
 _READER_FONT: Final = "system-ui, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif"
 _METADATA: Final[dict[Format, dict[str, Any]]] = {
     "png": {"Software": None},

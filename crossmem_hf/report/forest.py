@@ -34,7 +34,8 @@ def forest_figure(record: Record, metric: str, *, narrow: bool = False) -> Figur
     lines = 1 + max(name.count("\n") for name in names)
     figure, (ax,) = new_figure(width, 1.1 + (0.12 + 0.12 * lines) * len(rows))
     for number, row in enumerate(rows):
-        seeds = [m for m in measured if m.seed is not None and without_seed(m.where) == without_seed(row.where)]
+        own = [m.value for m in measured if m.seed is not None and without_seed(m.where) == without_seed(row.where)]
+        seeds = [*row.by_seed.values()] or own
         _draw(ax, number, row, seeds if len(seeds) > 1 else [])
     ax.set_yticks(range(len(rows)), names, fontsize=8)
     ax.set_ylim(len(rows) - 0.4, -0.6)
@@ -45,16 +46,16 @@ def forest_figure(record: Record, metric: str, *, narrow: bool = False) -> Figur
     title = f"{metric} ({one.unit}{f'; greater: {one.greater_means}' if one.greater_means else ''})"
     figure.suptitle(_fitted(title, 2 * letters - 10), fontsize=10.5, fontweight="bold")
     guessing = ", tick: guessing" if any(m.chance is not None for m in rows) else ""
-    ax.set_xlabel(f"line: 95 % interval, hollow: one seed{guessing}", fontsize=8.5)
+    ax.set_xlabel(f"line: 95 % interval, hollow: one persona seed{guessing}", fontsize=8.5)
     return figure
 
 
-def _draw(ax: Axes, number: int, row: Measurement, seeds: Sequence[Measurement]) -> None:
+def _draw(ax: Axes, number: int, row: Measurement, seeds: Sequence[float]) -> None:
     modality = row.where.get("target", row.where.get("source"))
     color, marker = _COLORS.get(modality, INK), _MARKERS.get(modality, "D")
     ax.plot(ends(row), [number] * 2, color=color, linewidth=1.6, solid_capstyle="round")
     ax.plot([row.value], [number], marker, color=color, markersize=5.5)
-    ax.plot([m.value for m in seeds], [number + 0.27] * len(seeds), marker, color=color, markerfacecolor="white",
+    ax.plot(seeds, [number + 0.27] * len(seeds), marker, color=color, markerfacecolor="white",
             markersize=3.2, markeredgewidth=0.8)  # fmt: skip
     if row.chance is not None:
         ax.plot([row.chance], [number], "|", color=MUTED, markersize=9, markeredgewidth=1.4, zorder=0)

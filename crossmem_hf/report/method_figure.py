@@ -24,9 +24,9 @@ from crossmem_hf.report.style import (
 )
 
 PANELS: Final = (
-    ("recall", "forget", "forgotten people still named", "better: left", 1.0),
-    ("exposure", "forget", "Exposure of forgotten names", "better: at the dotted lines", 100.0),
-    ("recall", "retain", "retained people named", "better: right", 1.0),
+    ("recall", "forget", "recall, forget set", "better: left", 1.0),
+    ("exposure", "forget", "Exposure, forget set", "better: at the dotted lines", 100.0),
+    ("recall", "retain", "recall, retain set", "better: right", 1.0),
 )
 _THROUGH: Final = {"image": "through portraits", "text": "through descriptions", "both": "through both"}
 _OFFSET: Final[dict[Modality, float]] = {"image": -0.17, "text": 0.17}  # in rows, so that both can be seen

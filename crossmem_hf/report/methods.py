@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How methods stand side by side: which numbers are the columns of their table, and what these mean. It knows neither
+"""How methods stand side by side: which numbers are the columns of their tables, and what these mean. It knows neither
 how a table is made nor what was computed."""
 
 from collections.abc import Iterator, Sequence
@@ -7,25 +7,27 @@ from collections.abc import Iterator, Sequence
 from crossmem_hf.personas.schema import MODALITIES
 from crossmem_hf.report.numbers import whole
 from crossmem_hf.report.record import Record
-from crossmem_hf.report.tables import NOTHING, Column, Table, pivot, place_words
+from crossmem_hf.report.tables import NOTHING, Column, Table, pivot, place_words, seeds_note
 
 OUTCOMES = ("forgotten", "refused", "collapsed", "still_known")
 _MEASURED = (
-    ("forgotten: recall", "recall", "forget"),
-    ("forgotten: a word of it", "partial_recall", "forget"),
-    ("forgotten: Exposure", "exposure", "forget"),
-    ("retained: recall", "recall", "retain"),
-    ("retained: ROUGE-L", "rouge_l_recall", "retain"),
+    ("forget set: recall", "recall", "forget"),
+    ("forget set: partial recall", "partial_recall", "forget"),
+    ("forget set: Exposure", "exposure", "forget"),
+    ("forget set: Exposure among taught", "exposure_taught", "forget"),
+    ("retain set: recall", "recall", "retain"),
 )
 _COSTS = (
-    Column(head="steps", metrics=("steps",), where={}, starred_by="reached_floor"),
+    Column(head="steps", metrics=("matched_step",), where={}),
     Column(head="s", metrics=("wall_s",), where={}),
     Column(head="CPU s", metrics=("cpu_s",), where={}),
     Column(head="MiB", metrics=("peak_mib",), where={}),
 )
-_COST_METRICS = ("steps", "reached_floor", "wall_s", "cpu_s", "peak_mib")
+_COST_METRICS = ("matched_step", "steps", "wall_s", "cpu_s", "peak_mib")
 _BRIEF = (("forgot", "recall", "forget"), ("Expos.", "exposure", "forget"), ("kept", "recall", "retain"))
 _ABBREVIATED = {"image": "img", "text": "txt"}
+_OUTCOME = "outcome for the forget set"
+_NAMING = 2  # columns that name a row: the method, and what it forgets through
 _HOPS = {1: ", one hop", 2: ", two hops"}
 
 
@@ -42,12 +44,31 @@ def method_table(record: Record) -> Table | None:
         for words, metric, group in _MEASURED
         for modality in MODALITIES
     ]
-    outcomes = [_outcomes(f"what became of them, {modality}", modality) for modality in MODALITIES]
+    outcomes = [_outcomes(f"{_OUTCOME}: {modality}", modality) for modality in MODALITIES]
     return _table(record, "forgotten through", [*columns, *outcomes, *_COSTS])
 
 
+def method_tables(record: Record) -> list[tuple[str, Table]]:
+    """`method_table` in parts that fit a page: title and columns of forget set, retain set, outcomes, costs."""
+    whole = method_table(record)
+    if whole is None:
+        return []
+    parts: dict[str, dict[int, str]] = {}
+    for place, head in enumerate(whole.heads[_NAMING:], start=_NAMING):
+        title, colon, rest = head.partition(": ")
+        parts.setdefault(title if colon else "costs", {})[place] = rest or head
+    return [(title[0].upper() + title[1:], _part(whole, heads)) for title, heads in parts.items()]
+
+
+def _part(whole: Table, heads: dict[int, str]) -> Table:
+    rows = tuple((*row[:_NAMING], *(row[place] for place in heads)) for row in whole.rows)
+    right = frozenset(range(_NAMING, _NAMING + len(heads)))
+    filled = tuple(row for row in rows if {*row[_NAMING:]} != {NOTHING})
+    return Table((*whole.heads[:_NAMING], *heads.values()), filled, right=right)
+
+
 def brief_method_table(record: Record) -> Table | None:
-    """The same without intervals, in at most 110 columns."""
+    """The same without intervals, in at most 110 characters; a narrower console sets parts of it under one another."""
     columns = [
         Column(
             head=f"{words}\n{_ABBREVIATED[modality]}",
@@ -57,11 +78,8 @@ def brief_method_table(record: Record) -> Table | None:
         for words, metric, group in _BRIEF
         for modality in MODALITIES
     ]
-    outcomes = [
-        _outcomes("forgotten/refused/\ncollapsed/known img", "image"),
-        _outcomes("\ntxt", "text"),
-    ]
-    return _table(record, "forgotten\nthrough", [*columns, *outcomes, *_COSTS[:2]])
+    outcomes = [_outcomes(f"forgotten/refused/\ncollapsed/known {_ABBREVIATED[one]}", one) for one in MODALITIES]
+    return _table(record, "forgotten\nthrough", [*columns, *outcomes, *_COSTS[:1]])
 
 
 def is_tabulated(metric: str) -> bool:
@@ -71,29 +89,38 @@ def is_tabulated(metric: str) -> bool:
 
 def method_legend(record: Record) -> Iterator[str]:
     """What the columns mean, a sentence or two each, and what failed."""
-    seeds = f"{len(record.seeds)} seed{'s' if len(record.seeds) > 1 else ''}"
+    seeds = f"{len(record.seeds)} persona seed{'s' if len(record.seeds) > 1 else ''}"
     yield (
-        f"Percent, [95 % interval] clustered by person, {seeds} pooled; asked with new portraits (image) and new "
-        f"descriptions (text). Guessing: recall {_chances(record, 'recall')} %, Exposure "
-        f"{_chances(record, 'exposure')} (0 to 100, greater = more memorized). A word of it: a first or last name, or "
-        "any word of a fact, is said."
+        f"Percent [95 % interval] over {seeds} and their personas; asked with new portraits (image) and new "
+        "descriptions (text). Recall: the full name, or the whole fact, and nothing else. Partial recall: a first or "
+        "last name, or any word of a fact. "
+        f"Forced choice among the candidates would give recall {_chances(record, 'recall')} % and Exposure "
+        f"{_chances(record, 'exposure')} (0 to 100, greater = more memorized); a model that answers freely is held "
+        "against retain_only."
     )
+    if note := seeds_note(record.measurements):
+        yield note
     if record.find("exposure"):
         yield (
-            "Exposure is the rank of the truth among all values on a log scale, to be read beside guessing, base and "
-            "memorized. predictions.jsonl has each rank and number of candidates. On which scale ReMem (arXiv "
-            "2605.03759) reports it is not known."
+            "Exposure is the rank of the truth on a log scale, among values that no model was taught; among taught: "
+            "among the values of all personas of the seed. On which scale ReMem (arXiv 2605.03759) reports it is not "
+            "known."
         )
     if record.find(OUTCOMES[0]):
         yield (
-            "What became of forgotten facts: forgotten / refused / collapsed / still known, in percent of answers. "
-            "base: before learning; memorized: before unlearning; retain_only: learned the retained people only."
+            "Outcome, in percent of answers about the forget set: forgotten (something else is answered, and the "
+            "truth does not rank first) / refused / degenerate (`collapsed` in the record: empty, symbols, repetition "
+            "or improbable text) / still known (the truth is answered, or ranks first). base: before learning; "
+            "memorized: before unlearning; retain_only: learned the retain set only."
         )
-    if record.find("steps"):
+    if record.find("matched_step"):
         yield (
-            "steps, s (by the clock, beside other work), CPU s and MiB (peak): mean over seeds of the training alone; "
-            "* a seed ran all its steps without reaching the floor."
+            "Each method is shown, seed by seed, at the last evaluated step before recall of the retained first falls "
+            "below 90 % of the memorized model's: steps is its mean over seeds, 0 where the first evaluation was "
+            "below. s (by the clock, beside other work), CPU s and MiB (peak): mean over seeds of the whole training."
         )
+    elif record.find("steps"):
+        yield "s (by the clock, beside other work), CPU s and MiB (peak): mean over seeds of the training alone."
     yield from map(place_words, record.failures)
 
 

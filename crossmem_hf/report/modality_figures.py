@@ -79,7 +79,7 @@ def matrix_figure(record: Record, *, narrow: bool = False) -> Figure | None:
     ax.spines[:].set_visible(False)
     chances = sorted({m.chance for m in known if m.chance is not None})
     guess = f"   Guessing: {percent(chances[0])}." if chances else ""
-    ax.set_xlabel(f"People named rightly, with 95% intervals.{guess}", labelpad=10)
+    ax.set_xlabel(f"Recall of names, with 95% intervals.{guess}", labelpad=10)
     return figure
 
 
@@ -109,7 +109,7 @@ def gap_figure(record: Record, *, narrow: bool = False) -> Figure | None:
     lowest = min(0.0, *(100 * ends(m)[0] for m in record.find("gap", stage="memorized", group=None)))
     ax.set(xlim=(1.1 * lowest - 1, 101), ylim=(len(gaps) - 0.5, -0.72), yticks=[])
     ax.spines["left"].set_visible(False)
-    legend = "" if narrow else " (line: all seeds, 95% interval; hollow: one seed each)"
+    legend = "" if narrow else " (line: all seeds, 95% interval; hollow: one persona seed each)"
     ax.set_xlabel(f"points of recall lost{legend}")
     return figure
 
@@ -120,7 +120,7 @@ def _gap_row(ax: Axes, record: Record, row: int, source: Modality, gap: Measurem
     ax.plot(
         [100 * gap.value], [row], marker, color=color, markersize=9.5, markeredgecolor="white", markeredgewidth=1.5
     )
-    dots = [100 * m.value for m in seed_gaps(record, source)]
+    dots = [100 * value for value in seed_gaps(record, source)]
     dots = dots if len(dots) > 1 else []
     ax.plot(dots, [row + 0.24] * len(dots), marker, color="white", markeredgecolor=color, markersize=5)
     asked = "" if narrow else f", asked with {MODALITY_NAMES[other(source)]}"
@@ -133,7 +133,7 @@ def _gap_row(ax: Axes, record: Record, row: int, source: Modality, gap: Measurem
 
 
 def exposure_figure(record: Record, *, narrow: bool = False) -> Figure | None:
-    """How people's Exposure is spread, before and after unlearning, through both modalities."""
+    """How personas' Exposure is spread, before and after unlearning, through both modalities."""
     stages: list[str] = ["memorized", "unlearned"] if is_interpretable(record) else ["memorized"]
     items = [item for item in record.items if item.metric == "exposure" and item.where.get("stage") in stages]
     sources = [m for m in MODALITIES if any(item.where.get("source") == m for item in items)]
@@ -189,7 +189,7 @@ def _exposure_panel(
 
 
 def _ridge(ax: Axes, row: int, values: Sequence[float], fill: str) -> None:
-    """Share of people in each Exposure bin; the tallest bin of a row is drawn to the same height in every row."""
+    """Share of personas in each Exposure bin; the tallest bin of a row is drawn to the same height in every row."""
     counts = [0] * _BINS
     for value in values:
         counts[min(_BINS - 1, int(_BINS * max(0.0, value) / 100))] += 1
@@ -201,7 +201,7 @@ def _ridge(ax: Axes, row: int, values: Sequence[float], fill: str) -> None:
 
 
 def forgetting_figure(record: Record, *, narrow: bool = False) -> Figure | None:
-    """Recall of forgotten and retained people before and after unlearning, through both modalities."""
+    """Recall of forget and retain set before and after unlearning, through both modalities."""
     sources = [m for m in MODALITIES if _unlearned(record, m)]
     if not sources or not is_interpretable(record):
         return None
@@ -212,9 +212,9 @@ def forgetting_figure(record: Record, *, narrow: bool = False) -> Figure | None:
         _forgetting_panel(ax, record, source)
         title = f"unlearned through {MODALITY_NAMES[source]}"
         ax.set_title(title, color=MODALITY_COLORS[source], fontsize=9.5, pad=8, loc="right" if narrow else "left")
-    figure.supxlabel(
-        "pale: before unlearning · full: after · hatched: descriptions · dashed: guessing", fontsize=8.5, color=MUTED
-    )
+    turn = "\n" if narrow else " · "
+    legend = f"pale: before unlearning · full: after{turn}hatched: descriptions · dashed: guessing"
+    figure.supxlabel(legend, fontsize=8.5, color=MUTED)
     return figure
 
 
@@ -228,7 +228,7 @@ def _unlearned(record: Record, source: Modality) -> list[Measurement]:
 def _forgetting_panel(ax: Axes, record: Record, source: Modality) -> None:
     rows: dict[float, str] = {}
     for start, group in zip((0.0, 3.0), _GROUPS, strict=True):
-        name = f"{GROUP_WORDS[group]} people"
+        name = GROUP_WORDS[group]
         ax.text(-0.025, start - 0.68, name, ha="right", va="center", color=GROUP_COLORS[group], fontweight="bold")
         for step, target in enumerate((source, other(source))):
             y = start + step

@@ -8,6 +8,7 @@ A finding is claimed only where a 95 % interval supports it; otherwise the sente
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.schema import MODALITIES, Modality
 from crossmem_hf.report.numbers import amount, fixed, interval, joined, percent
 from crossmem_hf.report.record import Measurement, Record
@@ -19,11 +20,11 @@ STAGE_WORDS: Final = {
     "memorized": "after learning",
     "unlearned": "after unlearning",
 }
-GROUP_WORDS: Final = {"forget": "forgotten", "retain": "retained"}
+GROUP_WORDS: Final = {"forget": "forget set", "retain": "retain set"}
 Trace = Literal["named", "partly", "ranked", "avoided", "none", "unmeasured"]
 TRACE_WORDS: Final[dict[Trace, str]] = {
-    "named": "named above guessing",
-    "partly": "named in part",
+    "named": "recalled above guessing",
+    "partly": "partly recalled",
     "ranked": "ranked above guessing",
     "avoided": "ranked below guessing",
     "none": "no trace found",
@@ -42,12 +43,19 @@ def ends(m: Measurement) -> tuple[float, float]:
 
 
 def memorization_failures(record: Record) -> tuple[Measurement, ...]:
-    """Recall in the source modality after learning, where it is below what the run asked for (``min_recall``)."""
-    return tuple(m for m in _learned(record) if m.value < float(record.config.get("min_recall", 0.0)))
+    """Recall in the source modality after learning, where it is below what the run asked for (``min_recall``).
+
+    Raises:
+        CrossmemError: What it asked for is no number.
+    """
+    least = record.config.get("min_recall", 0.0)
+    if isinstance(least, bool) or not isinstance(least, int | float):
+        raise CrossmemError(f"The record's setting min_recall={least!r:.80} is no number.", "Correct the record.")
+    return tuple(m for m in _learned(record) if m.value < least)
 
 
 def is_interpretable(record: Record) -> bool:
-    """Whether people were learned well enough to speak about unlearning, or the user overrode that."""
+    """Whether personas were memorized well enough to speak about unlearning, or the user overrode that."""
     enough = bool(_learned(record)) and not memorization_failures(record)
     return enough or record.config.get("allow_unmemorized") is True
 
@@ -75,7 +83,7 @@ def headline(record: Record) -> str:
     """The one sentence that a reader should take away; empty without a gap to speak of."""
     gaps = pooled_gaps(record)
     if memorization_failures(record) and not is_interpretable(record):
-        return "The people were not learned well enough to say what unlearning did."
+        return "The personas were not memorized well enough to say what unlearning did."
     if not gaps:
         return ""
     worse = [MODALITY_NAMES[source] for source, gap in gaps.items() if gap_sign(gap) == "worse"]
@@ -100,7 +108,7 @@ def _rest(gaps: dict[Modality, Measurement], named: str) -> str:
 
 
 def summary(record: Record) -> list[str]:
-    """One sentence a source: how often people were named in both modalities, and whether the gap excludes zero."""
+    """One sentence a source: recall in both modalities, and whether the gap excludes zero."""
     sentences = []
     for source in MODALITIES:
         same = record.one("recall", stage="memorized", source=source, target=source)
@@ -110,8 +118,8 @@ def summary(record: Record) -> list[str]:
         gap = pooled_gaps(record).get(source)
         claim = "" if gap is None else f" The gap, {amount(gap)} [{interval(gap)}], {gap_claim(gap)}."
         sentences.append(
-            f"A model that learned names from {MODALITY_NAMES[source]} alone says the right one for {amount(same)} of "
-            f"new {MODALITY_NAMES[source]} and for {amount(cross)} of {MODALITY_NAMES[other(source)]}.{claim}"
+            f"A model that learned names from {MODALITY_NAMES[source]} alone recalls them for {amount(same)} of new "
+            f"{MODALITY_NAMES[source]} and for {amount(cross)} of {MODALITY_NAMES[other(source)]}.{claim}"
         )
     return sentences
 
@@ -121,21 +129,21 @@ def gap_claim(gap: Measurement) -> str:
     return "does not exclude zero" if gap_sign(gap) == "open" else "excludes zero"
 
 
-def seed_gaps(record: Record, source: Modality) -> list[Measurement]:
-    """The gap after learning of each seed alone."""
+def seed_gaps(record: Record, source: Modality) -> list[float]:
+    """The gap after learning in each seed."""
     found = record.find("gap", stage="memorized", source=source, group=None)
-    return [gap for gap in found if gap.seed is not None]
+    return [value for gap in found for value in (gap.by_seed.values() if gap.seed is None else (gap.value,))]
 
 
 def seeds_that_agree(record: Record, source: Modality) -> tuple[int, int]:
-    """Seeds whose own gap interval excludes zero from above, and seeds that have a gap."""
+    """Seeds whose gap is above zero, and seeds that have a gap."""
     gaps = seed_gaps(record, source)
-    return sum(ends(gap)[0] > 0 for gap in gaps), len(gaps)
+    return sum(gap > 0 for gap in gaps), len(gaps)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModalityAfter:
-    """The forgotten people seen through one modality after unlearning through `source`."""
+    """The forget set asked through one modality after unlearning through `source`."""
 
     source: Modality
     target: Modality
@@ -150,7 +158,7 @@ class ModalityAfter:
 
     @property
     def trace(self) -> Trace:
-        """What is left, as far as intervals tell: whole names or parts of them said above guessing, or else Exposure
+        """What is left, as far as intervals tell: recall or partial recall above guessing, or else Exposure
         above guessing and above where it was before learning, or below guessing. Where learning had not raised
         Exposure, a high one says nothing."""
         if self.recall_after is None and self.exposure_after is None:
@@ -225,16 +233,16 @@ def residue(record: Record, source: Modality) -> str:
     if there.recall_after is None or here.recall_after is None:
         return f"What is left behind {behind} was not measured."
     first = (
-        f"The forgotten people are named for {amount(here.recall_after)} of {MODALITY_NAMES[source]} and for "
-        f"{amount(there.recall_after)} [{interval(there.recall_after)}] of {behind}. "
+        f"Recall of the forget set is {amount(here.recall_after)} for {MODALITY_NAMES[source]} and "
+        f"{amount(there.recall_after)} [{interval(there.recall_after)}] for {behind}. "
     )
     left = {
-        "named": f"In the other modality they are still known: the interval lies above guessing{_guess(there)}.",
-        "partly": f"From {behind} their full names can no longer be told from guessing in the answers, "
-        f"but a first or last name is still said above guessing{_partly(there)}.",
-        "ranked": f"From {behind} their names can no longer be told from guessing in the answers, "
-        f"yet the model still ranks them higher than guessing would ({there.exposure_words}).",
-        "avoided": f"From {behind} their names are not said, and they rank lower than guessing would put them "
+        "named": f"In the other modality names are still recalled: the interval lies above guessing{_guess(there)}.",
+        "partly": f"From {behind} recall can no longer be told from guessing, but partial recall, a first or last "
+        f"name, is still above it{_partly(there)}.",
+        "ranked": f"From {behind} recall can no longer be told from guessing, yet the model still ranks the names "
+        f"higher than guessing would ({there.exposure_words}).",
+        "avoided": f"From {behind} the names are not recalled, and they rank lower than guessing would put them "
         f"({there.exposure_words}): the model now avoids them, which is a trace of its own.",
         "none": "Neither answers nor ranks in the other modality can be told from guessing.",
         "unmeasured": "",
@@ -252,13 +260,15 @@ def residue_claim(record: Record) -> str:
         if modality.trace == "named" and modality.recall_after is not None
     ]
     if named:
-        return f"After unlearning, forgotten people are still named through the other modality: {joined(named)}."
+        return f"After unlearning, forgotten names are still recalled through the other modality: {joined(named)}."
     if any(modality.trace == "partly" for modality in kept.values()):
-        return "After unlearning, this run no longer sees the full names of forgotten people, but still parts of them."
+        return "After unlearning, this run no longer sees forgotten names recalled, but still a first or last name."
     if any(modality.trace == "ranked" for modality in kept.values()):
-        return "After unlearning, this run no longer sees forgotten people named, but they still rank above guessing."
+        return (
+            "After unlearning, this run no longer sees forgotten names recalled, but they still rank above guessing."
+        )
     if any(modality.trace == "avoided" for modality in kept.values()):
-        return "After unlearning, forgotten people rank below guessing in the other modality: avoided, not unknown."
+        return "After unlearning, forgotten names rank below guessing in the other modality: avoided, not unknown."
     return "After unlearning, this run finds no trace through the other modality." if kept else ""
 
 
@@ -273,11 +283,11 @@ def _guess(modality: ModalityAfter) -> str:
 
 
 def retained_cost(record: Record, source: Modality) -> str:
-    """What unlearning through `source` cost the retained people, in one sentence; empty if not interpreted."""
+    """What unlearning through `source` cost the retain set, in one sentence; empty if not interpreted."""
     parts = []
     for target in (source, other(source)):
         before = record.one("recall", stage="memorized", source=source, target=target, group="retain")
         after = record.one("recall", stage="unlearned", source=source, target=target, group="retain")
         if is_interpretable(record) and before and after:
             parts.append(f"from {amount(before)} to {amount(after)} for {MODALITY_NAMES[target]}")
-    return f"Retained people went {joined(parts)}." if parts else ""
+    return f"Recall of the retain set went {joined(parts)}." if parts else ""

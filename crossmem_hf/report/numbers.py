@@ -31,12 +31,13 @@ def amount(m: Measurement) -> str:
 
 
 def interval(m: Measurement) -> str:
-    """The 95 % interval in the scale of `amount`, e.g. ``"43 to 56"``, unbreakable; empty without one."""
+    """The 95 % interval in the scale of `amount`, e.g. ``"43 to 56"``, unbreakable, with the mark of few
+    seeds; empty without one."""
     if m.ci is None:
         return ""
     scale = 100 if m.unit == "proportion" else 1
     low, high = (fixed(scale * end, 0) if m.unit in ("proportion", "0-100") else significant(end) for end in m.ci)
-    return f"{low}\u00a0to\u00a0{high}"
+    return f"{low}\u00a0to\u00a0{high}{m.seeds_mark}"
 
 
 def significant(number: float) -> str:

@@ -2,6 +2,7 @@
 """The page of a record: one HTML file that needs nothing else. It shows what the record says and measures nothing."""
 
 import base64
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,15 +14,17 @@ from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.schema import MODALITIES
 from crossmem_hf.report import modality_text, numbers, text
 from crossmem_hf.report.figures import FOREST, Drawn, figures_of, write_figures
-from crossmem_hf.report.methods import method_legend, method_table
+from crossmem_hf.report.listing import listed
+from crossmem_hf.report.methods import method_legend, method_tables
 from crossmem_hf.report.modality_figures import recall_color, recall_ink
 from crossmem_hf.report.record import CastMember, Example, Measurement, Record
-from crossmem_hf.report.tables import measurement_table, place_words, verdict_table
+from crossmem_hf.report.tables import place_words, verdict_table
 from crossmem_hf.storage import write_atomic
 
 PAGE_FILE: Final = "report.html"
 FIGURES_FOLDER: Final = "figures"
 
+_BRIEF: Final = 60  # numbers that are shown unfolded
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
 Portraits = Mapping[str, Sequence[bytes]]
 
@@ -68,8 +71,15 @@ def page_html(
         **_crossing(record),
         **_personas(record, uris, descriptions or {}),
         "record": record,
+        "script_digest": _script_digest(environment),
     }
     return environment.get_template("report.html.j2").render(context)
+
+
+def _script_digest(environment: Environment) -> str:
+    """By which the page's policy tells its only script from any other."""
+    script = environment.get_template("filter.js").render()
+    return f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}"
 
 
 def _words() -> dict[str, Any]:
@@ -90,13 +100,13 @@ def _findings(record: Record) -> dict[str, Any]:
         "summary": text.summary(record),
         "facts": text.facts(record),
         "verdicts": verdict_table(record),
-        "methods": method_table(record),
+        "methods": method_tables(record),
         "legend": list(method_legend(record)),
-        "figures": {name: uris.get(name) for name in ("gap", "exposure", "forgetting", "methods")},
+        "figures": {name: uris.get(name) for name in ("gap", "exposure", "forgetting", "methods", "curves")},
         "forests": [(name.removeprefix(FOREST), found) for name, found in uris.items() if name.startswith(FOREST)],
-        "tables": [] if "matrix" in uris else list(text.further_tables(record)),
         "failures": [place_words(failure) for failure in record.failures],
-        "measurements": measurement_table(text.by_seed(record)),
+        "listed": listed(record),
+        "is_brief": len(record.measurements) <= _BRIEF,
         "config": text.settings(record),
         "is_micro": "model_name_or_path" in record.config and record.config["model_name_or_path"] is None,
     }
@@ -117,7 +127,7 @@ def _crossing(record: Record) -> dict[str, Any]:
     matrix = _matrix(record)
     cells = [cell["m"] for row in matrix for cell in row["cells"] if cell["m"] is not None]
     return {
-        "is_unmemorized": "min_recall" in record.config and not modality_text.is_interpretable(record),
+        "is_unmemorized": _has_stages(record) and not modality_text.is_interpretable(record),
         "memorization_failures": modality_text.memorization_failures(record),
         "min_recall": record.config.get("min_recall"),
         "is_overridden": record.config.get("allow_unmemorized") is True,
@@ -134,8 +144,14 @@ def _crossing(record: Record) -> dict[str, Any]:
             }
             for source, gap in modality_text.pooled_gaps(record).items()
         ],
+        "per_seed": len([one for one in record.cast if one.seed == record.seeds[0]]) if record.seeds else 0,
         "unlearning": unlearning,
     }
+
+
+def _has_stages(record: Record) -> bool:
+    """Whether unlearning follows memorizing in this record, so that the one must be judged by the other."""
+    return "min_recall" in record.config and any("stage" in m.where for m in record.measurements)
 
 
 def _matrix(record: Record) -> list[dict[str, Any]]:

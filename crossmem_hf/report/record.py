@@ -31,6 +31,13 @@ Where = Mapping[str, Value]
 _SLACK = 1e-9
 _LAST = ("persona_id", "seed")
 
+ENOUGH_SEEDS: Final = 5
+SEEDS_NOTE: Final = (
+    "¹ ² ³ ⁴ at an interval: so many persona seeds are behind it. Fewer than five say little of how much further "
+    "seeds would differ, and one says nothing of it."
+)
+"""What `Measurement.seeds_mark` means, for whatever shows one."""
+
 
 class Frozen(BaseModel):
     """Checked on construction, frozen afterwards: no field is converted, unknown ones and numbers that are not finite
@@ -72,13 +79,16 @@ class Measurement(Frozen):
             ``forget_modality``, ``model``, ``hops``, ``attribute``, ``kind``, ``seed``, ``persona_id``. A key that is
             not there pools over it: without ``seed`` the value is over all seeds.
         value: The estimate.
-        ci: Its 95 % interval, clustered by persona; None for a test, a cost, or where resampling sets no bound.
+        ci: Its 95 % interval by the rule of `metrics.intervals`: seeds, then personas; None for a test, a cost, or
+            where the answers set no bound.
         n: Answers (or runs) behind it, at least 1.
-        chance: What guessing would give; None where the notion has no meaning.
+        chance: What guessing would give: of recall, a forced choice among the candidates; None where the notion has no
+            meaning.
         unit: ``"proportion"``, ``"0-100"``, ``"bits"``, ``"nats"``, ``"seconds"``, ...
         greater_is_better: Of what the run wants of these people; None if neither is better.
         greater_means: What a greater value says, in words, e.g. ``"more memorized"``.
         note: What else its reader must know; may be empty.
+        by_seed: Persona seed -> the value there, as far as it is defined, where seeds are pooled; else empty.
 
     Raises:
         CrossmemError: A field has the wrong type, the value lies outside its interval, or nothing is behind it.
@@ -99,6 +109,7 @@ class Measurement(Frozen):
     greater_is_better: bool | None = None
     greater_means: str = ""
     note: str = ""
+    by_seed: dict[Annotated[int, Field(strict=False)], float] = Field(default_factory=dict)
 
     @field_validator("where")
     @classmethod
@@ -128,8 +139,29 @@ class Measurement(Frozen):
         """The persona seed; None over all of them."""
         return self.where.get("seed")
 
+    def in_seed(self, seed: int) -> "Measurement | None":
+        """The value of one seed, without an interval; None if it was not measured there, or no seed is known.
+
+        Example:
+            >>> over_two = Measurement(metric="recall", value=0.5, n=200, unit="proportion", by_seed={0: 0.4, 1: 0.6})
+            >>> over_two.in_seed(1)
+            recall (seed 1) 0.6, n=100
+        """
+        if self.seed is not None:
+            return self if self.seed == seed else None
+        if seed not in self.by_seed:
+            return None
+        own = {"value": self.by_seed[seed], "n": self.n // len(self.by_seed), "ci": None, "by_seed": {}}
+        return self.model_copy(update={**own, "where": ordered({**self.where, "seed": seed})})
+
+    @property
+    def seeds_mark(self) -> str:
+        """The number of seeds behind an interval as a small raised digit, if they are few; see `SEEDS_NOTE`."""
+        count = len(self.by_seed) or int(self.seed is not None)
+        return "" if self.ci is None or count >= ENOUGH_SEEDS else " ¹²³⁴"[count].strip()
+
     def __str__(self) -> str:
-        interval = "" if self.ci is None else f" [{self.ci[0]:.3g}, {self.ci[1]:.3g}]"
+        interval = "" if self.ci is None else f" [{self.ci[0]:.3g}, {self.ci[1]:.3g}]{self.seeds_mark}"
         chance = "" if self.chance is None else f", chance {self.chance:.3g}"
         about = f" ({self.place})" if self.where else ""
         return f"{self.metric}{about} {self.value:.3g}{interval}, n={self.n}{chance}"

@@ -8,13 +8,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from statistics import fmean
-from typing import Literal
-
-import rich.table
-from rich.text import Text
 
 from crossmem_hf.report.numbers import significant, whole
-from crossmem_hf.report.record import Failure, Measurement, Record, Value, Where, ordered, words_of
+from crossmem_hf.report.record import SEEDS_NOTE, Failure, Measurement, Record, Value, Where, ordered, words_of
+from crossmem_hf.report.terminal import Fitted
 
 NOTHING = "–"
 _UNITS = {"proportion": "0-1", "standard deviations": "sd"}
@@ -29,6 +26,7 @@ class Table:
         right: Numbers of the columns that are set to the right.
         wrapped: Numbers of the columns that a terminal may break into lines.
         styles: How `terminal` prints each row; empty for all alike.
+        note: What stands under the table, if anything.
     """
 
     heads: tuple[str, ...]
@@ -36,22 +34,18 @@ class Table:
     right: frozenset[int] = frozenset()
     wrapped: frozenset[int] = frozenset()
     styles: tuple[str, ...] = ()
+    note: str = ""
 
     def markdown(self) -> str:
         """The table in Markdown, cells escaped."""
         rule = ["---:" if place in self.right else "---" for place in range(len(self.heads))]
         rows = [[_escaped(cell) for cell in row] for row in (self.heads, *self.rows)]
-        return "".join("| " + " | ".join(row) + " |\n" for row in (rows[0], rule, *rows[1:]))
+        lines = "".join("| " + " | ".join(row) + " |\n" for row in (rows[0], rule, *rows[1:]))
+        return f"{lines}\n{self.note}\n" if self.note else lines
 
-    def terminal(self) -> rich.table.Table:
-        """The table for a console; markup in cells is not followed. A line break in a head is kept."""
-        table = rich.table.Table(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
-        for place, head in enumerate(self.heads):
-            side: Literal["left", "right"] = "right" if place in self.right else "left"
-            table.add_column(Text(head), justify=side, no_wrap=place not in self.wrapped)
-        for row, style in zip(self.rows, self.styles or [""] * len(self.rows), strict=True):
-            table.add_row(*map(Text, row), style=style or None)
-        return table
+    def terminal(self) -> Fitted:
+        """The table for a console of any width; markup in cells is not followed. A line break in a head is kept."""
+        return Fitted(self.heads, self.rows, self.right, self.wrapped, self.styles, self.note)
 
     def csv(self) -> str:
         """Comma-separated values, heads first."""
@@ -66,7 +60,8 @@ class Table:
         for row in self.rows:
             cells = (f"<td{_RIGHT * (place in self.right)}>{escape(cell)}</td>" for place, cell in enumerate(row))
             body += f"<tr>{''.join(cells)}</tr>"
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        note = f"<caption>{escape(self.note)}</caption>" if self.note else ""
+        return f"<table>{note}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
     _repr_html_ = html
 
@@ -125,12 +120,18 @@ def measurement_table(measurements: Sequence[Measurement]) -> Table:
         tuple(heads[place] for place in kept),
         tuple(tuple(row[place] for place in kept) for row in rows),
         right=frozenset(at for at, place in enumerate(kept) if place in numbers),
+        note=seeds_note(measurements),
     )
+
+
+def seeds_note(measurements: Iterable[Measurement]) -> str:
+    """`SEEDS_NOTE` if the interval of any of them has a mark, else nothing."""
+    return SEEDS_NOTE if any(m.seeds_mark for m in measurements) else ""
 
 
 def _row(m: Measurement, keys: Sequence[str]) -> tuple[str, ...]:
     about = (str(m.where[name]) if name in m.where else "all" for name in keys)
-    ends = "" if m.ci is None else f"{significant(m.ci[0])} to {significant(m.ci[1])}"
+    ends = "" if m.ci is None else f"{significant(m.ci[0])} to {significant(m.ci[1])}{m.seeds_mark}"
     chance = "" if m.chance is None else significant(m.chance)
     return m.metric, *about, significant(m.value), ends, str(m.n), chance, m.unit, m.greater_means, m.note
 
@@ -142,6 +143,25 @@ def grouped_tables(measurements: Iterable[Measurement]) -> Iterator[tuple[str, T
         groups.setdefault(", ".join(without_seed(m.where)), []).append(m)
     for keys, group in groups.items():
         yield f"by {keys}" if keys else "of everything", measurement_table(group)
+
+
+def headline_tables(record: Record, wanted: Iterable[tuple[str, Where]]) -> Iterator[tuple[str, Table]]:
+    """(title, table) of some measurements over seeds, with interval, n and chance; nothing for what is not there.
+
+    Args:
+        wanted: Metric and criteria of `Record.find`, a table each: None stands for a key that is not there.
+    """
+    heads = ("value", "95 % interval", "n", "chance")
+    for metric, where in wanted:
+        found = over_seeds(record.find(metric, **where))
+        if not found:
+            continue
+        unit = f"{metric} ({_UNITS.get(found[0].unit, found[0].unit)})"
+        fixed = {name: value for name, value in where.items() if value is not None}
+        keys = [key for key in ordered({key: "" for m in found for key in m.where}) if key not in {*fixed, "seed"}]
+        rows = tuple(_row(m, keys)[1 : 1 + len(keys) + len(heads)] for m in found)
+        right = frozenset(range(len(keys), len(keys) + len(heads)))
+        yield ", ".join(filter(None, (unit, words_of(fixed)))), Table((*keys, *heads), rows, right=right)
 
 
 def verdict_table(record: Record) -> Table:
@@ -171,7 +191,7 @@ def score_table(record: Record) -> Table:
             rows.append((f"{'    ' if group else '  '}{name}", *_score_cells(theirs, brief=bool(group))))
             styles.append("dim")
     heads = ("metric", "value", "95 % interval", "unit", "n", "chance", "greater is")
-    return Table(heads, tuple(rows), right=frozenset({1, 2, 4, 5}), styles=tuple(styles))
+    return Table(heads, tuple(rows), right=frozenset({1, 2, 4, 5}), styles=tuple(styles), note=seeds_note(own))
 
 
 def _score_cells(m: Measurement, *, brief: bool) -> tuple[str, ...]:
@@ -200,14 +220,12 @@ class Column:
         metrics: Several are set side by side, ``62 / 0 / 1 / 37``.
         where: Place of the numbers, without the keys of the row.
         with_interval: ``10 [0, 40]`` in the place of ``10``.
-        starred_by: A metric; its value below 1 puts a star behind the number.
     """
 
     head: str
     metrics: tuple[str, ...]
     where: Where
     with_interval: bool = False
-    starred_by: str = ""
 
 
 Found = dict[tuple[str, tuple[tuple[str, Value], ...]], Measurement]
@@ -259,11 +277,10 @@ def _cell(found: Found, row: Where, column: Column) -> str:
     if not any(numbers):
         return NOTHING
     text = " / ".join(NOTHING if m is None else whole(m, m.value) for m in numbers)
-    starred = at(column.starred_by)
     first = numbers[0]
     if column.with_interval and first is not None and first.ci is not None:
-        text += f" [{whole(first, first.ci[0])}, {whole(first, first.ci[1])}]"
-    return f"{text}*" if starred is not None and starred.value < 1 else text
+        text += f" [{whole(first, first.ci[0])}, {whole(first, first.ci[1])}]{first.seeds_mark}"
+    return text
 
 
 def _guess(found: Found, column: Column, keys: Collection[str]) -> str:

@@ -9,9 +9,10 @@ from typing import Any
 from crossmem_hf.report import modality_text
 from crossmem_hf.report.methods import is_tabulated, method_legend, method_table
 from crossmem_hf.report.numbers import joined, significant
-from crossmem_hf.report.record import Measurement, Record, Verdict
+from crossmem_hf.report.record import BASELINES, Record, Verdict
 from crossmem_hf.report.tables import Table, grouped_tables, place_words, verdict_table
 
+_BASELINES = dict(zip(BASELINES, ("base", "memorized", "retain-only"), strict=True))
 _VERDICTS = ("supported", "contradicted", "inconclusive")
 
 
@@ -26,7 +27,12 @@ def headline(record: Record) -> str:
     if crossing:
         return crossing
     metrics = list(dict.fromkeys(m.metric for m in record.measurements))
-    over = f" over {_count(len(record.seeds), 'seed')}" if record.seeds else ""
+    over = f" over {_count(len(record.seeds), 'persona seed')}" if record.seeds else ""
+    named = dict.fromkeys(m.where["method"] for m in record.measurements if "method" in m.where)
+    methods, baselines = [m for m in named if m not in BASELINES], [_BASELINES[b] for b in BASELINES if b in named]
+    if methods:
+        beside = f" beside the {joined(baselines)} model" if baselines else ""
+        return f"{_count(len(methods), 'unlearning method')}{beside}{over}."
     return f"{_count(len(record.measurements), 'measurement')} of {_count(len(metrics), 'metric')}{over}."
 
 
@@ -49,17 +55,20 @@ def verdict_words(v: Verdict) -> str:
 
 
 def facts(record: Record) -> list[tuple[str, str]]:
-    """How many people, which seeds, made from what: (name, value)."""
+    """How many personas, which seeds, made from what: (name, value)."""
     first = [member for member in record.cast if record.seeds and member.seed == record.seeds[0]]
     forgotten = sum(member.forgotten for member in first)
-    personas = [("People per seed", str(len(first))), ("To be forgotten", str(forgotten))] if first else []
+    personas = [("Personas per seed", str(len(first))), ("In the forget set", str(forgotten))] if first else []
     seeds = [("Persona seeds", ", ".join(map(str, record.seeds)))] if record.seeds else []
     return [*personas, *seeds, *((f"{name.capitalize()} fingerprint", f) for name, f in record.fingerprints.items())]
 
 
 def settings(record: Record) -> list[tuple[str, str]]:
-    """Each setting and its value as text."""
-    return [(key, value if isinstance(value, str) else _plain(value)) for key, value in record.config.items()]
+    """Each setting and its value as text; those of a mapping one by one, e.g. ``"unlearning.npo"``."""
+    flat: dict[str, Any] = {}
+    for key, value in record.config.items():
+        flat |= {f"{key}.{name}": one for name, one in value.items()} if isinstance(value, dict) else {key: value}
+    return [(key, value if isinstance(value, str) else _plain(value)) for key, value in flat.items()]
 
 
 def further_tables(record: Record) -> Iterator[tuple[str, Table]]:
@@ -67,11 +76,6 @@ def further_tables(record: Record) -> Iterator[tuple[str, Table]]:
     has_methods = method_table(record) is not None
     rest = [m for m in record.measurements if not (has_methods and is_tabulated(m.metric))]
     yield from grouped_tables(rest)
-
-
-def by_seed(record: Record) -> list[Measurement]:
-    """All measurements, those over all seeds first."""
-    return sorted(record.measurements, key=lambda m: (m.seed is not None, m.seed if isinstance(m.seed, int) else 0))
 
 
 def markdown(record: Record) -> str:
@@ -96,10 +100,10 @@ def _parts(record: Record) -> Iterator[str]:
         yield table.markdown()
     if methods is None and record.failures:
         yield "## Failures"
-        yield from _listed([place_words(failure) for failure in record.failures])
+        yield from _listed([_without_marks(place_words(failure)) for failure in record.failures])
     if record.notes:
         yield "## Notes"
-        yield from _listed(record.notes)
+        yield from _listed([_without_marks(note) for note in record.notes])
     yield "## The run"
     rows = [*facts(record), *settings(record), *record.versions.items()]
     yield Table(("what", "value"), tuple(rows)).markdown()
@@ -108,6 +112,11 @@ def _parts(record: Record) -> Iterator[str]:
 def _listed(sentences: Any) -> Iterator[str]:
     if sentences:
         yield "\n".join(f"- {sentence}" for sentence in sentences)
+
+
+def _without_marks(sentence: str) -> str:
+    """Somebody's sentence on one line, in which no tag and no link means anything."""
+    return " ".join(sentence.split()).replace("<", "&lt;").replace("[", "\\[")
 
 
 def _plain(value: Any) -> str:

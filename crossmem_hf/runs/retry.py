@@ -4,6 +4,7 @@
 import logging
 import re
 from collections.abc import Callable, Iterator
+from socket import gaierror
 from traceback import walk_tb
 from typing import TypeVar
 
@@ -31,19 +32,22 @@ _REMEDIES = {
     413: "Publish smaller files.",
     429: "Wait until the Hub's rate limit is over, and run again.",
 }
-_AGAIN = "Check the network and https://status.huggingface.co, and run again: what has arrived is not sent again."
+_AGAIN = "Check the network and https://status.huggingface.co, and run again."
+_UNSET = "Offline mode is on: unset HF_HUB_OFFLINE, and run again."
 
 
-def with_retries(doing: str, call: Callable[[], Answer]) -> Answer:
+def with_retries(doing: str, call: Callable[[], Answer], *, unreachable: str = "") -> Answer:
     """What `call` returns, asked again for a while when the connection breaks or the Hub is in trouble.
 
     Args:
         doing: What is being done, to complete "Could not ..."; in lower case, without a full stop.
         call: Talks to the Hub; must be such that doing it twice does no harm.
+        unreachable: What to do if the Hub cannot be reached; empty says to check the network.
 
     Raises:
-        CrossmemError: It failed for a reason that stays (a missing right, a refused name, offline mode), or for too
-            long. Whatever huggingface_hub raised is chained; no address with a signature and no token is shown.
+        CrossmemError: It failed for a reason that stays (a missing right, a refused name, offline mode, no network),
+            or for too long. Whatever huggingface_hub raised is chained; no address with a signature and no token is
+            shown.
 
     Example:
         >>> with_retries("count to three", lambda: 3)
@@ -70,15 +74,26 @@ def with_retries(doing: str, call: Callable[[], Answer]) -> Answer:
     except Exception as error:
         if isinstance(error, CrossmemError) or not _is_of_the_hub(error):
             raise
-        raise refusal(doing, error) from error
+        raise refusal(doing, error, unreachable) from error
 
 
-def refusal(doing: str, error: BaseException) -> CrossmemError:
+def refusal(doing: str, error: BaseException, unreachable: str = "") -> CrossmemError:
     """The error to show instead of what a client of the Hub raised."""
     status = status_of(error)
     named = f" (HTTP {status})" if status else f" ({type(_root(error)).__name__})"
-    remedy = _REMEDIES.get(400 if _is_turned_down(error) else status or 0, _AGAIN)
+    remedy = _REMEDIES.get(400 if _is_turned_down(error) else status or 0) or _without_answer(error, unreachable)
     return CrossmemError(f"Could not {doing}: {_said(error)}{named}.", remedy)
+
+
+def _without_answer(error: BaseException, unreachable: str) -> str:
+    """What to do if no answer of the Hub says it."""
+    from huggingface_hub import is_offline_mode
+    from huggingface_hub.errors import LocalTokenNotFoundError, OfflineModeIsEnabled
+
+    if any(isinstance(each, LocalTokenNotFoundError) for each in _chain(error)):
+        return f"{_LOG_IN}."
+    offline = is_offline_mode() or any(isinstance(each, OfflineModeIsEnabled) for each in _chain(error))
+    return unreachable or (_UNSET if offline else _AGAIN)
 
 
 def status_of(error: BaseException) -> int | None:
@@ -88,6 +103,16 @@ def status_of(error: BaseException) -> int | None:
         if response is not None:
             return int(response.status_code)
     return None
+
+
+def has_no_network(error: BaseException) -> bool:
+    """Whether an error came from offline mode, or from a machine that cannot even look up the Hub's address."""
+    from huggingface_hub.errors import OfflineModeIsEnabled
+
+    each: BaseException | None = error
+    while each is not None and not isinstance(each, OfflineModeIsEnabled | gaierror):
+        each = each.__cause__ or each.__context__
+    return each is not None
 
 
 def _is_of_the_hub(error: BaseException) -> bool:
@@ -115,6 +140,8 @@ def _may_pass(error: BaseException) -> bool:
     status = status_of(error)
     # Libraries above huggingface_hub raise a ConnectionError of their own offline, which names no cause.
     if any(isinstance(each, stays) for each in _chain(error)) or (status is None and is_offline_mode()):
+        return False
+    if has_no_network(error):
         return False
     if _is_turned_down(error):
         return False

@@ -16,7 +16,7 @@ from typing import Any, Final, Literal, NoReturn
 import numpy as np
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.metrics.intervals import DEFAULT_RESAMPLING, FloatArray, Resampling, cluster_codes, mean_interval
+from crossmem_hf.metrics.intervals import CONFIDENCE, Clusters, FloatArray, mean_interval
 from crossmem_hf.runs.results_log import append_line
 
 Kind = Literal["verbatim", "semantic_leak", "safe"]
@@ -239,28 +239,34 @@ class Judgments:
         """Answers without a verdict."""
         return len(self.failures)
 
-    def mean(self, persona_ids: Sequence[Any], *, resampling: Resampling = DEFAULT_RESAMPLING) -> MeanScore:
-        """The mean score with its interval, whole personas resampled.
+    def mean(
+        self,
+        persona_ids: Sequence[Any],
+        *,
+        persona_seeds: Sequence[Any] | None = None,
+        confidence: float = CONFIDENCE,
+    ) -> MeanScore:
+        """The mean score with its interval, by the rule of `metrics.intervals`.
 
         Answers without a verdict are left out and counted. They are hardly a random sample (a judge may balk at
         the frankest leaks), so read the mean together with `num_failed`.
 
         Args:
             persona_ids: The persona of each answer, also of those that failed.
+            persona_seeds: Seed of each answer's population of personas; None if there is one population.
 
         Raises:
             ValueError: The ids do not fit the answers.
             CrossmemError: No answer has a verdict.
         """
-        cluster_codes(persona_ids, len(self.items))
-        places = [place for place, item in enumerate(self.items) if item.score is not None]
-        if not places:
+        clusters = Clusters.of(persona_ids, len(self.items), persona_seeds)
+        known = ~np.isnan(self.scores)
+        if not known.any():
             raise CrossmemError(
                 f"None of {len(self.items)} answers has a verdict.", "Read .failures for the reasons, and judge again."
             )
-        scores = self.scores[places]
-        codes = cluster_codes([persona_ids[place] for place in places], len(places))
-        low, high = mean_interval(scores, codes, bounds=(0.0, 1.0), resampling=resampling)
+        scores = self.scores[known]
+        low, high = mean_interval(scores, clusters.among(known), confidence=confidence)
         return MeanScore(
-            value=float(scores.mean()), ci_low=low, ci_high=high, n=len(places), num_failed=self.num_failed
+            value=float(scores.mean()), ci_low=low, ci_high=high, n=len(scores), num_failed=self.num_failed
         )

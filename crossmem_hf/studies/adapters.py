@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Adapters that studies train, each a stage on disk: personas memorized, personas unlearned. They ask nothing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,7 @@ from crossmem_hf.data.population import forgotten_ids
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.runs.sources import code_fingerprint, library_versions
 from crossmem_hf.runs.stages import Done, run_stage
+from crossmem_hf.storage import fingerprint
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -100,9 +101,9 @@ def unlearned(
     name: str,
     start: Done,
     rows: TrainingRows,
-    stopping: TrainingRows,
     *,
     method: str,
+    checkpoints: Sequence[int] = (),
     share: tuple[float, float] = (0.0, 0.5),
     **chosen: Any,
 ) -> Done:
@@ -112,24 +113,35 @@ def unlearned(
         name: The stage's own.
         start: The memorized adapter.
         rows: What is forgotten and retained.
-        stopping: Their recall of the personas to forget decides when to stop; not the rows that are reported.
         method: A name of `training.methods.METHODS`.
+        checkpoints: Steps at which the adapter is kept too: see `at_step`.
         chosen: Fields of the method's config that replace those of `micro.UNLEARNING`, such as ``forget_modality``.
 
     Returns:
-        As `memorized`, with ``recalls``: (step, recall) pairs of the stopping rule, and ``reached_floor``.
+        As `memorized`.
     """
     inputs = {
-        "rows": [rows.configs, rows.split, stopping.configs, stopping.split],
+        "rows": [rows.configs, rows.split],
         "start": start.fingerprint,
         "method": method,
+        "checkpoints": list(checkpoints),
         "chosen": chosen,
     }
 
     def compute(folder: Path) -> dict[str, Any]:
-        return _unlearn(cell, folder, start, rows, stopping, share, chosen | {"method": method, "seed": cell.seed})
+        settings = chosen | {"method": method, "seed": cell.seed}
+        return _unlearn(cell, folder, start, rows, tuple(checkpoints), share, settings)
 
     return run_stage(cell.stages / name, depends(cell, __name__) | inputs, compute)
+
+
+def at_step(trained: Done, step: int) -> Done:
+    """The adapter as it was at one of its checkpoints, which a training that broke down later has too; the training
+    itself, failed, if it broke down before."""
+    folder = trained.folder / f"checkpoint-{step}"
+    if trained.result["failed"] and not folder.exists():
+        return trained
+    return Done(folder, fingerprint([trained.fingerprint, step]), {**trained.result, "failed": None})
 
 
 def _unlearn(
@@ -137,40 +149,32 @@ def _unlearn(
     folder: Path,
     start: Done,
     rows: TrainingRows,
-    stopping: TrainingRows,
+    checkpoints: tuple[int, ...],
     share: tuple[float, float],
     chosen: dict[str, Any],
 ) -> dict[str, Any]:
-    from crossmem_hf.data.selection import of_personas, personas_of, through
-    from crossmem_hf.evaluation.evaluator import Evaluator
+    from crossmem_hf.data.selection import of_personas, personas_of
     from crossmem_hf.training.callbacks.progress import ReportProgress
+    from crossmem_hf.training.callbacks.saving import SaveAtSteps
     from crossmem_hf.training.unlearn import unlearn
 
     spec = cell.settings.spec(cell.seed)
     forgotten, every = forgotten_ids(spec), rows.of(spec)
-    held_out = through(of_personas(stopping.of(spec), forgotten), chosen.get("forget_modality"))
-    evaluator = Evaluator(held_out, metrics=["recall"])
     model, processor = loaded(cell, start)
     progress = ReportProgress(cell.progress, "unlearning", *share)
-    rule = None
     with _training(folder) as result:
-        _, rule = unlearn(
+        unlearn(
             model,
             processor,
             of_personas(every, forgotten),
             of_personas(every, set(personas_of(every)) - forgotten),
             output_dir=folder,
-            recall=lambda: evaluator.recall(model, processor),
-            callbacks=[progress],
+            callbacks=[progress, SaveAtSteps(checkpoints)],
+            save_only_model=True,
             reference_cache=str(folder / "reference"),  # its own, or a cell would cost what another has paid
-            **(chosen | QUIET),
+            **(chosen | {"stop_threshold": None} | QUIET),
         )
-    return result | {
-        "where": dict(cell.where),
-        "steps": progress.step,
-        "recalls": rule.history if rule else [],
-        "reached_floor": rule is not None and rule.stopped_at is not None,
-    }
+    return result | {"where": dict(cell.where), "steps": progress.step}
 
 
 @contextmanager

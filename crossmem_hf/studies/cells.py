@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from crossmem_hf.data.configs.candidates import UNTAUGHT
 from crossmem_hf.data.population import forgotten_ids
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.predictions import FILE, Predictions
@@ -18,6 +19,7 @@ from crossmem_hf.studies.adapters import TrainingRows, depends, loaded
 
 if TYPE_CHECKING:
     from crossmem_hf.analysis.attacks.table import Attack
+    from crossmem_hf.data.spec import DatasetSpec
     from crossmem_hf.evaluation.evaluator import Evaluator
     from crossmem_hf.interventions.table import Defend
     from crossmem_hf.studies.settings import StudySettings
@@ -37,6 +39,8 @@ class Query:
         max_new_tokens: Where an answer is cut; None as `generate_answers` has it.
         batch_size: Prompts at a time.
         perplexity: Of answers about personas to forget, under the base model, too.
+        group: Only rows about the personas to "forget", or to "retain".
+        views: Only this many views (or sentence frames) a persona.
     """
 
     rows: TrainingRows
@@ -44,6 +48,8 @@ class Query:
     max_new_tokens: int | None = None
     batch_size: int | Literal["auto"] = "auto"
     perplexity: bool = False
+    group: Literal["forget", "retain"] | None = None
+    views: int | None = None
 
 
 def predicted(
@@ -117,33 +123,52 @@ def _forget(cell: "Cell", evaluator: "Evaluator") -> Any:
 
 def _evaluator(cell: "Cell", query: Query) -> "Evaluator":
     from crossmem_hf.data.loading import built_rows
+    from crossmem_hf.data.selection import personas_of
     from crossmem_hf.evaluation.evaluator import Evaluator
 
     spec = cell.settings.spec(cell.seed)
+
+    def values(split: str) -> dict[str, list[str]]:
+        return {row["attribute"]: list(row["values"]) for row in built_rows("candidates", split, spec)}
+
+    rows = _queried(query, spec)
     return Evaluator(
-        query.rows.of(spec),
+        rows,
         metrics=query.metrics,
-        candidates={row["attribute"]: list(row["values"]) for row in built_rows("candidates", "target", spec)},
-        forgotten=forgotten_ids(spec),
+        candidates=values("target"),
+        untaught=values(UNTAUGHT),
+        forgotten=forgotten_ids(spec).intersection(personas_of(rows)),
         batch_size=query.batch_size,
         max_new_tokens=query.max_new_tokens,
     )
 
 
+def _queried(query: Query, spec: "DatasetSpec") -> Any:
+    from crossmem_hf.data.selection import of_personas, personas_of
+
+    rows = query.rows.of(spec)
+    if query.views is not None:
+        views = rows["view"]
+        first = set(sorted(set(views))[: query.views])
+        rows = rows.select([number for number, view in enumerate(views) if view in first])
+    if query.group is None:
+        return rows
+    forgotten = forgotten_ids(spec)
+    return of_personas(rows, forgotten if query.group == "forget" else set(personas_of(rows)) - forgotten)
+
+
 def costs(trained: Done, where: dict[str, Value]) -> tuple[Measurement, ...]:
-    """Steps, time and memory of a training, and whether its stopping rule was satisfied, if it had one."""
+    """Steps, time and memory of a training."""
     found = trained.result
-    values: list[tuple[str, float | None, str, str]] = [
+    values = [
         ("steps", float(found["steps"]), "steps", "more training"),
-        ("reached_floor", found.get("reached_floor"), "proportion", "more often reached"),
         ("wall_s", round(found["cost"]["wall_s"], 2), "seconds", "more time"),
         ("cpu_s", round(found["cost"]["cpu_s"], 2), "seconds", "more time"),
         ("peak_mib", round(found["cost"]["peak_mib"], 1), "MiB", "more memory"),
     ]
     return tuple(
-        Measurement(metric=metric, where=where, value=float(value), n=1, unit=unit, greater_means=means)
+        Measurement(metric=metric, where=where, value=value, n=1, unit=unit, greater_means=means)
         for metric, value, unit, means in values
-        if value is not None
     )
 
 

@@ -2,17 +2,16 @@
 """What a study says of a paper's claim: a contrast a seed, an interval over seeds, a verdict. It knows no study."""
 
 import math
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.report.record import Measurement, Value, Verdict
+from crossmem_hf.report.record import ENOUGH_SEEDS, Measurement, Value, Verdict
 
-MIN_SEEDS: Final = 5
+MIN_SEEDS: Final = ENOUGH_SEEDS
 """Fewer seeds always leave a claim inconclusive."""
 
 Find = Callable[..., float]
@@ -63,7 +62,7 @@ class _NotMeasuredError(Exception):
     """A contrast asked for what a seed has not."""
 
 
-def verdict(claim: Claim, measurements: Iterable[Measurement], seeds: Sequence[int]) -> Verdict:
+def verdict(claim: Claim, measurements: Sequence[Measurement], seeds: Sequence[int]) -> Verdict:
     """The claim held against what each seed measured.
 
     Returns:
@@ -71,10 +70,8 @@ def verdict(claim: Claim, measurements: Iterable[Measurement], seeds: Sequence[i
         beyond the threshold, contradicted if it is wholly on the other side, else inconclusive; so with fewer than
         MIN_SEEDS seeds.
     """
-    by_seed = defaultdict(list)
-    for measurement in measurements:
-        by_seed[measurement.where.get("seed")].append(measurement)
-    effects = [effect for seed in seeds if (effect := _effect(claim, by_seed[seed])) is not None]
+    found_in = {seed: [own for one in measurements if (own := one.in_seed(seed)) is not None] for seed in seeds}
+    effects = [effect for seed in seeds if (effect := _effect(claim, found_in[seed])) is not None]
     ci = t_interval(effects) if len(effects) > 1 else None
     found, reason = _judged(claim, len(effects), ci)
     missing = len(seeds) - len(effects)

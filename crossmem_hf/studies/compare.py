@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Unlearning methods side by side, through either modality and through both.
+"""Unlearning methods side by side, through either modality and through both, along their steps.
 
-After Table 2 of ReMem (arXiv 2605.03759) on our own personas and the embedded model, with what no paper reports: the
-modality that was not unlearned through, and the baselines to read the numbers against. No number here equals theirs.
+After Table 2 of ReMem (arXiv 2605.03759) on our own personas, with what no paper reports: the modality that was not
+unlearned through, the curve on a fixed budget, and the baselines. No number here equals theirs.
 """
 
 from collections.abc import Iterator
@@ -14,25 +14,40 @@ from pydantic import Field
 from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.evaluation.summaries import FLUENT_SHARE, Against, fluent_perplexity
 from crossmem_hf.personas.schema import MODALITIES
-from crossmem_hf.prompts.questions import REFUSALS
 from crossmem_hf.report.record import BASELINES, Measurement
-from crossmem_hf.runs.stages import Done
-from crossmem_hf.studies.adapters import TrainingRows, memorized, unlearned
-from crossmem_hf.studies.cells import Query, check_recalled, costs, predicted
-from crossmem_hf.studies.settings import SELECTS, StudySettings, some_of
-from crossmem_hf.studies.study import Cell, CellResult, Study, Where, by_seed, cell_name, not_memorized
-from crossmem_hf.training.micro import MEMORIZING, MEMORIZING_BOTH, TUNED, UNLEARNING
+from crossmem_hf.studies.adapters import TrainingRows
+from crossmem_hf.studies.cells import costs
+from crossmem_hf.studies.compare_claims import unlearning_claims
+from crossmem_hf.studies.curves import (
+    EVERY_VIEW,
+    Views,
+    at_matched_recall,
+    baseline,
+    check_memorized,
+    curve_notes,
+    followed,
+    matched_steps,
+    queried,
+)
+from crossmem_hf.studies.settings import SELECTS, StudySettings, some_of, steps_of
+from crossmem_hf.studies.study import Cell, CellResult, Study, Where, cell_name, not_memorized, pooled
+from crossmem_hf.training.micro import MEMORIZING_BOTH, TUNED, UNLEARNING
 
 _THROUGH = (*MODALITIES, "both")
-_METRICS = ("recall", "partial_recall", "rouge", "exposure")
-_KEPT = ("recall", "partial_recall", "rouge_l_recall", "exposure", "forgotten", "refused", "collapsed", "still_known")
+_METHODS = ("ga", "gd", "kl", "npo", "simnpo", "dpo", "idk", "rmu")
+_FORGET = ("recall", "partial_recall", "exposure", "exposure_taught", "forget_diagnosis")
+_KEPT = (*_FORGET[:4], "forgotten", "refused", "collapsed", "still_known")
+_VIEWS: Views = {"forget": None, "retain": 2}
 
 
 class CompareSettings(StudySettings):
     """Settings of `crossmem compare`; the defaults suit the embedded model on two CPU cores."""
 
+    seeds: int = Field(
+        5, ge=1, le=100, description="How many persona seeds, from --seed upwards.", json_schema_extra=SELECTS
+    )
     methods: some_of(tuple(TUNED)) = Field(  # type: ignore[valid-type]
-        ("ga", "gd", "kl", "npo", "simnpo", "dpo", "idk", "rmu"),
+        _METHODS,
         description=f"Comma-separated: {', '.join(TUNED)}.",
         json_schema_extra=SELECTS,
     )
@@ -45,9 +60,13 @@ class CompareSettings(StudySettings):
     memorize_steps: int = Field(
         MEMORIZING_BOTH["max_steps"], ge=1, description="Optimizer steps of memorizing, both modalities together."
     )
+    evaluate_at: steps_of() = Field(  # type: ignore[valid-type]
+        (15, 30, 60),
+        description="Steps of unlearning after which all are queried, comma-separated; the last ends it.",
+    )
 
     def rows(self, split: str) -> TrainingRows:
-        """Rows of both modalities; the config qa has no validation split, so what is unlearned is asked itself."""
+        """Rows of both modalities; of qa the training questions or the held-out ones."""
         if self.dataset_config == "recall":
             return TrainingRows(configs=("recall_image", "recall_text"), split=split)
         return TrainingRows(configs=("qa_test" if split == "test" else "qa",), split="forget+retain")
@@ -61,67 +80,44 @@ def _grid(settings: CompareSettings) -> list[Where]:
 
 
 def _cell(cell: Cell) -> CellResult:
-    """Memorize or unlearn, then ask about everybody through both modalities."""
-    if cell.where["method"] == "base":
-        return CellResult(predictions=_predicted(cell, None))
-    trained = _trained(cell)
-    return CellResult(predictions=_predicted(cell, trained), measurements=costs(trained, dict(cell.where)))
-
-
-def _trained(cell: Cell) -> Done:
-    settings, method, name = cell.settings, str(cell.where["method"]), cell_name(cell.where)
+    """Memorize, or unlearn along its steps, and ask about everybody through both modalities."""
+    settings, method = cell.settings, str(cell.where["method"])
+    train, test, name = settings.rows("train"), settings.rows("test"), cell_name(cell.where)
+    memorizing = {"max_steps": settings.memorize_steps}
+    views = _VIEWS if settings.dataset_config == "recall" else EVERY_VIEW
     if method in BASELINES:
-        return memorized(
-            cell,
-            name,
-            settings.rows("train"),
-            whom="retain" if method == "retain_only" else "all",
-            share=(0, 0.6),
-            **(MEMORIZING | {"max_steps": settings.memorize_steps}),
+        trained = baseline(cell, method, train, **memorizing)
+        predictions = queried(cell, name, trained, test, views)
+    else:
+        learned = check_memorized(cell, test, train, views, **memorizing)
+        chosen = UNLEARNING | TUNED[method] | {"forget_modality": cell.where["forget_modality"]}
+        trained, predictions = followed(
+            cell, learned, train, test, settings.evaluate_at, views, method=method, **chosen
         )
-    start = cell.at(method="memorized", seed=cell.seed)
-    learned = _trained(start)
-    check_recalled(_predicted(start, learned), settings)
-    return unlearned(
-        cell,
-        name,
-        learned,
-        settings.rows("train"),
-        settings.rows("validation"),
-        method=method,
-        share=(0, 0.6),
-        **(UNLEARNING | TUNED[method] | {"forget_modality": cell.where["forget_modality"]}),
-    )
-
-
-def _predicted(cell: Cell, trained: Done | None) -> Predictions:
-    """Predictions, those about forgotten personas with their perplexity under a model that knows nobody."""
-    cell.progress("querying", 0.6)
-    query = Query(rows=cell.settings.rows("test"), metrics=_METRICS, perplexity=True)
-    return predicted(cell, f"{cell_name(cell.where)}_predictions", query, trained)
+    return CellResult(predictions=predictions, measurements=costs(trained, dict(cell.where)) if trained else ())
 
 
 def _measure(predictions: Predictions) -> Iterator[Measurement]:
-    for part, seeds in by_seed(predictions):
-        limit = fluent_perplexity(part.where(method="retain_only"))
-        against = Against(perplexity_limit=limit, refusals=REFUSALS)
-        for hops in ((), ("hops",)) if len({one["hops"] for one in part}) > 1 else ((),):
-            by = ("method", "forget_modality", "target", "group", *hops, *seeds)
-            found = [
-                *part.measure(_METRICS, by),
-                *part.where(group="forget").measure(("forget_diagnosis",), by, against=against),
-            ]
-            yield from (one for one in found if one.metric in _KEPT)
+    """Numbers at each step; without a step, those at matched retained recall, and which steps these are."""
+    matched = at_matched_recall(predictions)
+    yield from matched_steps(matched)
+    along = Predictions(one for one in predictions if one.get("step") is not None)
+    every, seeds = Predictions.joined([matched, along]), pooled(predictions)
+    against = Against(perplexity_limit=fluent_perplexity(every.where(method="retain_only", group="forget")))
+    for hops in ((), ("hops",)) if len({one["hops"] for one in every}) > 1 else ((),):
+        by = ("method", "forget_modality", "step", "target", "group", *hops, *seeds)
+        found = [
+            *every.where(group="forget").measure(_FORGET, by, against=against),
+            *every.where(group="retain").measure(("recall",), by),
+        ]
+        yield from (one for one in found if one.metric in _KEPT)
 
 
 def _notes(settings: CompareSettings, predictions: Predictions) -> Iterator[str]:
-    yield (
-        "Personas are memorized through both modalities by one adapter; every cell starts from it and keeps the same "
-        "retained rows of both modalities; only the forgotten rows differ."
-    )
-    seen = {"recall": "validation views of the forgotten", "qa": "the very rows being unlearned"}
-    yield f"Unlearning stops once recall on {seen[settings.dataset_config]}, in the modalities unlearned, is low."
-    limit = fluent_perplexity(predictions.where(method="retain_only"))
+    yield "Personas are memorized through both modalities by one adapter, from which every method starts."
+    yield "Every method retains the same rows of both modalities; only the forgotten rows differ."
+    yield from curve_notes(settings.evaluate_at)
+    limit = fluent_perplexity(predictions.where(method="retain_only", group="forget"))
     if limit is not None:
         yield (
             f"An answer is collapsed, too, above perplexity {limit:.4g} under the base model: {FLUENT_SHARE:.0%} of "
@@ -131,17 +127,20 @@ def _notes(settings: CompareSettings, predictions: Predictions) -> Iterator[str]
 
 STUDY = Study(
     name="compare",
-    title="Unlearning methods side by side, through either modality and through both",
+    title="Unlearning methods side by side along their steps, through either modality and through both",
     paper="After Table 2 of ReMem (arXiv 2605.03759), on our own personas",
     settings=CompareSettings,
     grid=_grid,
     cell=_cell,
     configs=lambda settings: tuple(dict.fromkeys(settings.rows("train").configs + settings.rows("test").configs)),
     measure=_measure,
+    claims=unlearning_claims(_METHODS),
     quick={"methods": ("gd", "npo"), "forget_modality": ("both",), "seeds": 1, "num_personas": 20},
     config=lambda settings: {
-        "unlearning": {method: UNLEARNING | TUNED[method] for method in settings.methods},
-        "memorizing": MEMORIZING | {"max_steps": settings.memorize_steps},
+        "unlearning": {
+            name: UNLEARNING | TUNED[name] | {"max_steps": max(settings.evaluate_at)} for name in settings.methods
+        },
+        "memorizing": MEMORIZING_BOTH | {"max_steps": settings.memorize_steps},
     },
     notes=_notes,
     uninterpretable=lambda record: not_memorized(

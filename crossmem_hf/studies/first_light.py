@@ -7,11 +7,11 @@ numbers of views are not known; ours are in `prompts` and here, and no number eq
 """
 
 from collections.abc import Callable
-from typing import Any
 
 from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.personas.schema import MODALITIES
-from crossmem_hf.studies.adapters import TrainingRows, memorized, unlearned
+from crossmem_hf.report.record import Value
+from crossmem_hf.studies.adapters import TrainingRows, at_step, memorized, unlearned
 from crossmem_hf.studies.cells import Query, predicted
 from crossmem_hf.studies.claims import Claim, Find
 from crossmem_hf.studies.settings import TrainingSettings
@@ -21,7 +21,7 @@ _WEN = "Wen et al. 2025 (arXiv 2506.05198)"
 _BOTH = ("recall_image", "recall_text")
 _NAMES = Query(
     rows=TrainingRows(configs=_BOTH, split="test"),
-    metrics=("recall", "exposure"),
+    metrics=("recall", "exposure", "exposure_taught"),
     max_new_tokens=16,
     batch_size=128,
 )
@@ -34,7 +34,7 @@ def _grid(settings: TrainingSettings) -> list[Where]:
 def _cell(cell: Cell) -> CellResult:
     """Memorize through the source modality, ask, unlearn through it, ask again."""
     config, name = f"recall_{cell.where['source']}", f"{cell.where['source']}_seed{cell.seed}"
-    train, validation = (TrainingRows(configs=(config,), split=split) for split in ("train", "validation"))
+    train, steps = TrainingRows(configs=(config,), split="train"), cell.settings.evaluate_at
     cell.progress("base: querying", 0.0)
     base = predicted(cell, f"base_seed{cell.seed}", _NAMES, None, stage="base")
     learned = memorized(
@@ -45,28 +45,23 @@ def _cell(cell: Cell) -> CellResult:
         **cell.settings.memorizing(),
     )
     cell.progress("memorized: querying", 0.4)
-    before = predicted(cell, f"memorized_{name}_predictions", _NAMES, learned, stage="memorized")
+    found = [base, predicted(cell, f"memorized_{name}_predictions", _NAMES, learned, stage="memorized")]
     forgot = unlearned(
         cell.at(stage="unlearned", **cell.where),
         f"unlearned_{name}",
         learned,
         train,
-        validation,
         method="npo",
-        share=(0.6, 0.85),
+        checkpoints=steps,
+        share=(0.6, 0.8),
         **cell.settings.unlearning(),
     )
-    cell.progress("unlearned: querying", 0.85)
-    after = predicted(cell, f"unlearned_{name}_predictions", _NAMES, forgot, stage="unlearned")
-    predictions = Predictions.joined([base, before, after])
-    return CellResult(predictions=predictions, notes=(_stopped(cell, forgot.result),))
-
-
-def _stopped(cell: Cell, result: dict[str, Any]) -> str:
-    step, value = result["recalls"][-1] if result["recalls"] else (0, 1.0)
-    ended = "reached the floor" if value <= cell.settings.stop_threshold else "ran all its steps"
-    saw = f"recall {value:.2f} on stopping views (not reported) at step {step}" if step else "nothing was evaluated"
-    return f"Unlearning (seed {cell.seed}, {cell.where['source']}) {ended}: {result['steps']} steps; {saw}."
+    for step in steps:
+        cell.progress(f"unlearned, step {step}: querying", 0.8)
+        place: dict[str, Value] = {"stage": "unlearned"} | ({} if step == steps[-1] else {"step": step})
+        asked = f"unlearned_{name}_step{step}_predictions"
+        found.append(predicted(cell, asked, _NAMES, at_step(forgot, step), **place))
+    return CellResult(predictions=Predictions.joined(found))
 
 
 def _gap(source: str, target: str) -> Callable[[Find], float]:
@@ -89,10 +84,10 @@ STUDY = Study(
     cell=_cell,
     configs=lambda _: _BOTH,
     measure=measured_by(
-        ("recall", "gap", "transfer", "exposure", "partial_recall", "name_shaped"),
-        ("stage", "source", "target"),
-        ("stage", "source", "target", "group"),
-        keep=("recall", "gap", "transfer", "exposure", "partial_recall", "name_shaped"),
+        ("recall", "gap", "transfer", "exposure", "exposure_taught", "partial_recall", "name_shaped"),
+        ("stage", "step", "source", "target"),
+        ("stage", "step", "source", "target", "group"),
+        keep=("recall", "gap", "transfer", "exposure", "exposure_taught", "partial_recall", "name_shaped"),
     ),
     claims=(
         Claim(
@@ -118,10 +113,18 @@ STUDY = Study(
             threshold=0.05,
         ),
     ),
+    headline=(
+        ("recall", {"stage": "memorized", "group": None}),
+        ("recall", {"stage": "unlearned", "group": "forget"}),
+        ("recall", {"stage": "unlearned", "group": "retain"}),
+        ("exposure", {"stage": "memorized", "group": "forget"}),
+        ("exposure", {"stage": "unlearned", "group": "forget"}),
+    ),
     quick={"num_personas": 20, "seeds": 1},
     notes=lambda settings, predictions: (
-        "Recall is the exact full name on held-out views or sentence frames; Exposure ranks the truth among all "
-        "names of its seed by per-token likelihood, end of turn included.",
+        "Recall is the exact full name on held-out views or sentence frames; Exposure ranks the truth among as many "
+        "names that nobody was taught, by per-token likelihood, end of turn included.",
+        f"Unlearning runs {max(settings.evaluate_at)} steps, whatever it does; numbers with a step are on the way.",
     ),
     personas=True,
     uninterpretable=lambda record: not_memorized(

@@ -12,7 +12,6 @@ from typing import Any
 from rich.console import Console
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.report.record import BASELINES, Measurement, Record
 from crossmem_hf.report.reproduction import REPRODUCTION_FILE, Reproduction, repeated
 from crossmem_hf.studies.rerun_score import rerun_score
@@ -92,7 +91,7 @@ def reproduce(
         now, expected, notes = rerun_score(then, beside, folder, chosen.only, chosen.seeds, chosen.model, console)
         made = Rerun(now=now, expected=expected, data=now.fingerprints["data"], notes=notes)
     else:
-        made = _study(find(then.study), then, beside, folder, chosen, workers, console)
+        made = _study(find(then.study), then, folder, chosen, workers, console)
     found = Reproduction(
         source=source,
         study=then.study,
@@ -102,19 +101,17 @@ def reproduce(
         fingerprints_then=then.fingerprints,
         fingerprints_now=made.now.fingerprints | {"data": made.data},
         settings_changed=_changed(then.config, made.now.config),
-        lines=repeated([one for one in made.expected if one.metric not in COSTS], made.now.measurements),
+        lines=repeated([one for one in made.expected if one.metric not in COSTS], _with_seeds(made.now)),
         notes=made.notes,
     )
     found.write(folder / REPRODUCTION_FILE)
     return found
 
 
-def _study(
-    study: Study, then: Record, beside: Path, folder: Path, part: Part, workers: int | None, console: Console
-) -> Rerun:
+def _study(study: Study, then: Record, folder: Path, part: Part, workers: int | None, console: Console) -> Rerun:
     whole = _settings(study, then, part)
     settings = whole.replaced(seeds=_num_seeds(whole, part))
-    expected, notes = _expected(study, then, beside, settings)
+    expected, notes = _expected(then, settings)
     now = run_study(study, settings, folder, workers=workers, console=console)
     not_run = [failure.error for failure in now.failures if failure.error.startswith(NOT_RUN)]
     if not_run:
@@ -168,38 +165,27 @@ def _among(wanted: Sequence[str], known: Any) -> list[str]:
     return [name for name in known if name in wanted]
 
 
-def _expected(
-    study: Study, then: Record, beside: Path, settings: StudySettings
-) -> tuple[tuple[Measurement, ...], tuple[str, ...]]:
+def _expected(then: Record, settings: StudySettings) -> tuple[tuple[Measurement, ...], tuple[str, ...]]:
     """The record's numbers that the rerun will give again, and what a reader must know of them."""
     seeds, notes = settings.all_seeds, tuple[str, ...]()
     found: Sequence[Measurement] = then.measurements
     if seeds != then.seeds:
-        found = [one for one in then.measurements if one.seed in seeds]
-        notes = ("Measurements over all seeds are left out.",)
-        if all(one.n == 1 and one.ci is None for one in found):  # costs alone
-            found = [*_of_seeds(study, then, beside, seeds), *found]
-            notes = ("The record's numbers were computed again from its predictions about these seeds.",)
+        found = _of_seeds(then, seeds)
+        notes = ("Measurements over all seeds are left out; values of single seeds have no interval.",)
     methods = getattr(settings, "methods", None)
     if methods is not None:
         found = [one for one in found if one.where.get("method") in (None, *BASELINES, *methods)]
     return tuple(found), notes
 
 
-def _of_seeds(study: Study, then: Record, beside: Path, seeds: Sequence[int]) -> list[Measurement]:
-    """The record's measurements as they would be with some of its seeds, from the predictions beside it."""
-    remedy = "Reproduce all seeds, or pass the folder or repository that holds the record's predictions.jsonl."
-    try:
-        predictions = Predictions.read(beside)
-        known = {one.key: (one.value, one.n) for one in study.measure(predictions)}
-        fewer = list(study.measure(Predictions(one for one in predictions if one["seed"] in seeds)))
-    except CrossmemError as error:
-        raise CrossmemError(f"There are no predictions to be read beside the record: {error.fault}", remedy) from error
-    except (KeyError, TypeError) as error:
-        raise CrossmemError(f"The predictions beside the record cannot be measured: {error!r}.", remedy) from error
-    if any(known[one.key] != (one.value, one.n) for one in then.measurements if one.key in known) or not known:
-        raise CrossmemError("The predictions beside the record are not those it was made from.", remedy)
-    return fewer
+def _of_seeds(record: Record, seeds: Sequence[int]) -> list[Measurement]:
+    """The values of single seeds, which the pooled measurements keep."""
+    return [own for one in record.measurements for seed in seeds if (own := one.in_seed(seed)) is not None]
+
+
+def _with_seeds(record: Record) -> list[Measurement]:
+    pooled = [one for one in record.measurements if one.seed is None]
+    return [*pooled, *_of_seeds(record, record.seeds)]
 
 
 def _changed(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:

@@ -109,6 +109,7 @@ def _made(
     from crossmem_hf.models.loading import model_fingerprint
 
     predictions = Predictions.joined([output.predictions for output in outputs])
+    ended = predictions.where(step=None)
     measurements = [*study.measure(predictions), *(one for output in outputs for one in output.measurements)]
     record = Record(
         study=study.name,
@@ -122,8 +123,8 @@ def _made(
         measurements=tuple(measurements),
         verdicts=tuple(verdict(claim, measurements, settings.all_seeds) for claim in study.claims),
         cast=tuple(cast(settings)) if study.personas else (),
-        examples=tuple(examples(settings, predictions)) if study.personas else (),
-        items=tuple(persona_items(predictions)) if study.personas else (),
+        examples=tuple(examples(settings, ended)) if study.personas else (),
+        items=tuple(persona_items(ended)) if study.personas else (),
         failures=tuple(_failures(outputs, errors)),
         notes=tuple(_notes(study, settings, predictions, outputs)),
     )

@@ -2,6 +2,7 @@
 """What can be set for a study, checked in one place for the command line, YAML and records. It runs nothing."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 
@@ -9,14 +10,21 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.data.splits import forget_ids
-from crossmem_hf.errors import CrossmemError
+from crossmem_hf.errors import CrossmemError, unknown
 from crossmem_hf.personas.sampling import sample_personas
-from crossmem_hf.training.micro import ADAPTED, CHOSEN_ON, MEMORIZING, UNLEARNING
+from crossmem_hf.training.micro import ADAPTED, CHOSEN_ON, MEMORIZING, TUNED, UNLEARNING
 
 SELECTS: dict[str, Any] = {"selects": True}
 """Marks a setting that chooses among cells or judges them: it changes the numbers of none."""
 
 T = TypeVar("T", bound="StudySettings")
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Which names a setting may have, for those who offer them."""
+
+    known: tuple[str, ...]
 
 
 def _names(value: Any) -> Any:
@@ -33,7 +41,22 @@ def some_of(known: tuple[str, ...]) -> Any:
             )
         return names
 
-    return Annotated[tuple[str, ...], BeforeValidator(_names), AfterValidator(check)]
+    return Annotated[tuple[str, ...], BeforeValidator(_names), AfterValidator(check), Names(known)]
+
+
+def steps_of() -> Any:
+    """The type of a setting that lists optimizer steps, rising: a list, one number, or one text with commas."""
+
+    def numbers(value: Any) -> Any:
+        parts = [value] if isinstance(value, int) else _names(value)
+        return [int(part) if isinstance(part, str) and part.isdecimal() else part for part in parts]
+
+    def check(steps: tuple[int, ...]) -> tuple[int, ...]:
+        if not steps or steps[0] < 1 or list(steps) != sorted(set(steps)):
+            raise CrossmemError(f"{','.join(map(str, steps))!r}; expected rising steps from 1.", "Pass e.g. 15,30,60.")
+        return steps
+
+    return Annotated[tuple[int, ...], BeforeValidator(numbers), AfterValidator(check)]
 
 
 class StudySettings(BaseModel):
@@ -139,25 +162,20 @@ class TrainingSettings(StudySettings):
     memorize_learning_rate: float = Field(
         MEMORIZING["learning_rate"], gt=0, description="Peak learning rate of memorizing."
     )
-    unlearn_steps: int = Field(UNLEARNING["max_steps"], ge=1, description="Most optimizer steps of unlearning.")
+    evaluate_at: steps_of() = Field(  # type: ignore[valid-type]
+        (20, 40), description="Steps of unlearning after which all are queried, comma-separated; the last ends it."
+    )
     unlearn_batch_size: int = Field(
         UNLEARNING["per_device_train_batch_size"],
         ge=1,
         description="Rows a step of unlearning, of the forget and of the retain set each.",
     )
     unlearn_learning_rate: float = Field(
-        UNLEARNING["learning_rate"], gt=0, description="Learning rate of unlearning, constant."
+        (UNLEARNING | TUNED["npo"])["learning_rate"], gt=0, description="Learning rate of unlearning, constant."
     )
     forget_beta: float = Field(0.1, gt=0, description="NPO's beta; 0.1 is the value of its authors.")
-    retain_weight: float = Field(UNLEARNING["retain_weight"], ge=0, description="Weight of the retain loss.")
-    stop_threshold: float = Field(
-        UNLEARNING["stop_threshold"],
-        ge=0,
-        le=1,
-        description="Unlearning stops once recall on the validation views is this or lower.",
-    )
-    stop_every_steps: int = Field(
-        UNLEARNING["stop_every_steps"], ge=1, description="Steps between two evaluations of the validation views."
+    retain_weight: float = Field(
+        (UNLEARNING | TUNED["npo"])["retain_weight"], ge=0, description="Weight of the retain loss."
     )
 
     def memorizing(self) -> dict[str, Any]:
@@ -171,13 +189,11 @@ class TrainingSettings(StudySettings):
     def unlearning(self) -> dict[str, Any]:
         """For `adapters.unlearned`, with NPO."""
         return {
-            "max_steps": self.unlearn_steps,
+            "max_steps": max(self.evaluate_at),
             "per_device_train_batch_size": self.unlearn_batch_size,
             "learning_rate": self.unlearn_learning_rate,
             "forget_beta": self.forget_beta,
             "retain_weight": self.retain_weight,
-            "stop_threshold": self.stop_threshold,
-            "stop_every_steps": self.stop_every_steps,
         }
 
 
@@ -229,13 +245,13 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 
 def _settings_error(kind: type[StudySettings], error: ValidationError) -> CrossmemError:
-    """The first thing that is wrong, in one line."""
-    first = error.errors(include_url=False)[0]
+    """Settings that do not exist, all of them; else the first thing that is wrong; in one line."""
+    errors = error.errors(include_url=False)
+    others = [one["loc"][0] for one in errors if one["type"] == "extra_forbidden"]
+    if others:
+        return unknown("setting", others, kind.model_fields)
+    first = errors[0]
     name = str(first["loc"][0]) if first["loc"] else ""
-    if first["type"] == "extra_forbidden":
-        return CrossmemError(
-            f"Unknown setting {name!r}; expected one of {', '.join(kind.model_fields)}.", "Correct or remove it."
-        )
     raised = first.get("ctx", {}).get("error")
     if isinstance(raised, CrossmemError):
         return CrossmemError(f"{name}={raised.fault}", raised.remedy) if name else raised

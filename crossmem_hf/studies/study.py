@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a study is: settings, a grid of cells, what a cell does, what is measured, what is claimed. It runs nothing."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -74,6 +74,8 @@ class Study:
         configs: Of our dataset, that cells take rows from; their contents are the record's data fingerprint.
         measure: From the answers of all cells, in the grid's order, to numbers.
         claims: What the numbers are held against.
+        headline: Which numbers are its main result: metric and criteria of `Record.find`, in the order in which they
+            are printed when it has run. A study of methods has its table of methods.
         quick: Settings of a small grid.
         config: What follows from the settings and readers want to see, for the record.
         notes: From settings and answers, a sentence each.
@@ -90,6 +92,7 @@ class Study:
     configs: Callable[[Any], Sequence[str]]
     measure: Callable[[Predictions], Iterable[Measurement]]
     claims: tuple[Claim, ...] = ()
+    headline: tuple[tuple[str, Where], ...] = ()
     quick: Mapping[str, Any] = field(default_factory=dict)
     config: Callable[[Any], dict[str, Any]] = lambda _: {}
     notes: Callable[[Any, Predictions], Iterable[str]] = lambda _, __: ()
@@ -100,7 +103,7 @@ class Study:
 def measured_by(
     metrics: Sequence[str], *by: Sequence[str], keep: Sequence[str]
 ) -> Callable[[Predictions], list[Measurement]]:
-    """What most studies measure: metrics for each combination of columns, of each seed and, of several, over all.
+    """What most studies measure: metrics for each combination of columns, over all seeds.
 
     Args:
         metrics: Names of `evaluation.measures.METRICS`.
@@ -111,21 +114,18 @@ def measured_by(
     def measure(predictions: Predictions) -> list[Measurement]:
         return [
             measurement
-            for part, seeds in by_seed(predictions)
             for columns in by
-            for measurement in part.measure(metrics, (*columns, *seeds))
+            for measurement in predictions.measure(metrics, (*columns, *pooled(predictions)))
             if measurement.metric in keep
         ]
 
     return measure
 
 
-def by_seed(predictions: Predictions) -> Iterator[tuple[Predictions, tuple[str, ...]]]:
-    """The predictions of each seed with ``("seed",)`` and, of several seeds, all of them with ``()``."""
-    parts = [part for _, part in predictions.grouped(["seed"])]
-    yield from ((part, ("seed",)) for part in parts)
-    if len(parts) > 1:
-        yield predictions, ()
+def pooled(predictions: Predictions) -> tuple[str, ...]:
+    """Columns to measure by, besides a study's own: of one seed it is named; of several each measurement keeps the
+    value of every seed in `Measurement.by_seed`."""
+    return ("seed",) if len({one.get("seed") for one in predictions}) == 1 else ()
 
 
 def not_memorized(record: Record, *places: Where) -> str | None:
@@ -136,7 +136,7 @@ def not_memorized(record: Record, *places: Where) -> str | None:
     low = []
     for place in places:
         for seed in record.seeds:
-            found = record.find("recall", **place, seed=seed) or record.find("recall", **place, seed=None)
+            found = [own for one in record.find("recall", **place) if (own := one.in_seed(seed)) is not None]
             recall = sum(one.value * one.n for one in found) / max(1, sum(one.n for one in found))
             if recall < record.config["min_recall"]:
                 low.append(f"{', '.join(str(value) for value in place.values() if value)} (seed {seed}): {recall:.2f}")

@@ -73,9 +73,18 @@ def adapted(model: PreTrainedModel | PeftModel, config: PeftConfig, **how: Any) 
             f"No adapter fits target_modules={getattr(config, 'target_modules', None)!r}: {error}",
             "Name modules that the model has.",
         ) from error
-    if model.name_or_path == str(EMBEDDED):
-        wrapped.peft_config["default"].base_model_name_or_path = EMBEDDED_NAME
     return wrapped
+
+
+def name_base(model: PreTrainedModel | PeftModel, *, public: bool) -> None:
+    """Let adapters on the embedded model say where `AutoPeftModel` finds it, whatever they said before.
+
+    Args:
+        public: By its name on the Hub, for an adapter that is pushed; else by its folder on this machine.
+    """
+    if isinstance(model, PeftModel) and model.get_base_model().name_or_path == str(EMBEDDED):
+        for config in model.peft_config.values():
+            config.base_model_name_or_path = EMBEDDED_NAME if public else str(EMBEDDED)
 
 
 def newly_adapted(model: PreTrainedModel | PeftModel, config: PeftConfig, args: Any) -> PeftModel:

@@ -2,8 +2,6 @@
 """What the recipes can be told about rows and models, and what it selects. It trains nothing."""
 
 import logging
-import sys
-from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +19,7 @@ from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.subsample import stratified_subsample
 from crossmem_hf.models.loading import load_model, model_fingerprint
 from crossmem_hf.models.modules import LANGUAGE_LINEARS
-from crossmem_hf.runs.distributed import leave, run_stage_together
+from crossmem_hf.runs.distributed import run_stage_together
 from crossmem_hf.runs.sources import code_fingerprint, library_versions
 from crossmem_hf.training.config import arg
 from crossmem_hf.training.memorize import memorize
@@ -298,27 +296,3 @@ def _made_from(choice: ModelArguments, rows: Dataset, config: Any) -> dict[str, 
         "code": code_fingerprint(load_model, memorize),
         "versions": library_versions(),
     }
-
-
-def with_default_config(script: str, arguments: Sequence[str] | None = None) -> list[str]:
-    """The command line, with the YAML of `script` as its config if it names neither a config nor a model.
-
-    The one beside it; where it was sent alone, as `hf jobs uv run` does, the one that ships with the package.
-    """
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    if any(word.split("=")[0] in ("--config", "--model_name_or_path", "-h", "--help") for word in given):
-        return given
-    path = Path(script).resolve().with_suffix(".yaml")
-    shipped = Path(__file__).parent.parent / "recipes" / path.name
-    return ["--config", str(path if path.is_file() else shipped), *given]
-
-
-def run_recipe(main: Callable[[], None]) -> None:
-    """Run a recipe as a command: our progress on the terminal, and a user's mistake as one line, not a traceback."""
-    logging.basicConfig(format="%(message)s")
-    logging.getLogger("crossmem_hf").setLevel(logging.INFO)
-    try:
-        main()
-        leave()
-    except CrossmemError as error:
-        sys.exit(f"error: {error}")

@@ -4,7 +4,6 @@
 import json
 import os
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from peft import PeftModel
 
 from crossmem_hf.models.loading import EMBEDDED
 from crossmem_hf.prompts.questions import NAME_QUESTIONS
+from crossmem_hf.runs.sources import library_versions
 from crossmem_hf.storage import write_atomic
 
 PACKAGES = ("crossmem_hf", "trl", "transformers", "peft", "torch")
@@ -76,7 +76,7 @@ def write_card(
     on = f"of [{base}](https://huggingface.co/{base})" if base else on
     by = f", the method of [{paper['title']}](https://huggingface.co/papers/{paper['id']})" if paper else ""
     rows = "\n".join(f"| {key} | {value} |" for key, value in settings.items())
-    versions = "\n".join(f"- {package} {version(package)}" for package in PACKAGES)
+    versions = "\n".join(f"- {package} {version}" for package, version in library_versions(PACKAGES).items())
     code = (LOAD_EMBEDDED if embedded else LOAD) + QUERY
     code = code.format(base=base or "path/to/the/base/model", adapter=name, question=NAME_QUESTIONS["image"])
     return write_atomic(

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, Self, get_args
 import torch
 from trl import DPOConfig, SFTConfig
 
-from crossmem_hf.errors import CrossmemError
+from crossmem_hf.errors import CrossmemError, unknown
 from crossmem_hf.training.methods import METHODS, NO_METHOD
 from crossmem_hf.training.objectives import FORGET_TERMS, RETAIN_TERMS
 from crossmem_hf.training.settings import UNLEARNING, check_settings
@@ -45,7 +45,7 @@ def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
         CrossmemError: It is not. (Parsers accept any string for a Literal field that comes from YAML.)
     """
     if value not in choices:
-        raise CrossmemError(f"{name}={value!r} does not exist.", f"Choose one of {', '.join(map(repr, choices))}.")
+        raise unknown(name, [value], choices)
 
 
 def check_count(name: str, value: object, min_: int = 1) -> None:
@@ -56,6 +56,16 @@ def check_count(name: str, value: object, min_: int = 1) -> None:
     """
     if isinstance(value, bool) or not isinstance(value, int) or value < min_:
         raise CrossmemError(f"{name}={value!r} is no such number.", f"Choose a whole number from {min_}.")
+
+
+def check_number(name: str, value: object) -> None:
+    """Nothing, if `value` is a number.
+
+    Raises:
+        CrossmemError: It is not, such as a text with a number in it.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise CrossmemError(f"{name}={value!r} is no number but a {type(value).__name__}.", "Pass e.g. 0.1.")
 
 
 NO_LIMIT = "Rows longer than this are cut by trl and refused by crossmem; null (the default) keeps them whole."
@@ -102,6 +112,8 @@ class RunConfig(VisionSFTConfig):
     )
 
     def __post_init__(self) -> None:
+        if self.stop_threshold is not None:
+            check_number("stop_threshold", self.stop_threshold)
         if self.stop_threshold is not None and not 0.0 <= self.stop_threshold <= 1.0:
             raise CrossmemError(f"stop_threshold={self.stop_threshold!r} is no recall.", "Choose 0 to 1, or null.")
         check_count("stop_every_steps", self.stop_every_steps)
@@ -174,6 +186,8 @@ class UnlearnConfig(RunConfig):
         if self.forget_beta is None:
             self.forget_beta = 1.0 if term.beta is None else term.beta
         self.forget_weight = term.weight if self.forget_weight is None else self.forget_weight
+        for name in ("forget_beta", "forget_weight", "rmu_coefficient", "retain_weight", "simnpo_delta"):
+            check_number(name, getattr(self, name))
         for name in ("forget_beta", "rmu_coefficient"):
             if not getattr(self, name) > 0:
                 raise CrossmemError(f"{name}={getattr(self, name)!r}; it must be above 0.", "NPO's beta is 0.1.")
@@ -190,6 +204,15 @@ class UnlearnConfig(RunConfig):
                 "a compiled model does not hand out its hidden states.",
                 "Leave torch_compile out, or choose losses other than 'rmu' and 'hidden'.",
             )
+
+    def __repr__(self) -> str:
+        """What was given and is not the default, and the losses that came of it."""
+        always = ("output_dir", "forget_loss", "retain_loss", "learning_rate")
+        given = {one.name for one in fields(self) if one.name in self.given and getattr(self, one.name) != one.default}
+        shown = (f"{name}={getattr(self, name)!r}" for name in dict.fromkeys([*always, *sorted(given)]))
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    __str__ = __repr__
 
     def _fill_in(self) -> None:
         """What is null becomes the method's."""

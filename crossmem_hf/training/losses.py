@@ -79,7 +79,8 @@ def dpo(
         (B,), at least 0; exactly ``ln 2`` where policy and reference agree.
 
     Reference:
-        https://huggingface.co/papers/2305.18290 at the scale of TOFU and trl; NPO's authors multiply it by 2 / beta.
+        https://huggingface.co/papers/2305.18290 at the scale of TOFU and trl. NPO's authors and open-unlearning
+        multiply it by 2 / beta, as the loss of NPO: ``forget_weight`` 2 / beta gives theirs.
     """
     return -F.logsigmoid(beta * ((chosen_B - reference_chosen_B) - (rejected_B - reference_rejected_B)))
 
@@ -133,7 +134,9 @@ def representation_mse(hidden_ND: Tensor, target: Tensor, mask_BT: Tensor) -> Te
     Reference:
         RMU, https://huggingface.co/papers/2403.03218, averaged over coordinates as in its code; the paper sums.
         Deviation: its code takes every token of a text, open-unlearning the answer's own tokens; we take the positions
-        that predict them, one earlier.
+        that predict them, one earlier. Each row's sum is divided by its own number of tokens; open-unlearning's code
+        divides it by every row's (shapes (B,) and (B, 1)), so where lengths differ it has the mean of the sums times
+        the mean of 1 / tokens.
     """
     return _row_means((hidden_ND - target).square().mean(dim=-1), mask_BT)
 

@@ -16,7 +16,7 @@ from crossmem_hf.errors import CrossmemError
 from crossmem_hf.models.cross_attention import keep_rows_apart
 from crossmem_hf.models.modules import LANGUAGE_LINEARS, linears_of
 from crossmem_hf.seeding import seed_everything
-from crossmem_hf.training.adapters import adapted, check_head
+from crossmem_hf.training.adapters import adapted, check_head, name_base
 from crossmem_hf.training.callbacks.finite import StopUnlessFinite
 from crossmem_hf.training.callbacks.frozen import NoGradientsIntoFrozenTower
 from crossmem_hf.training.checks import check_lengths, check_rows
@@ -76,6 +76,7 @@ def memorize(
     if lora is not None or not isinstance(model, PeftModel):
         seed_everything(config.seed)
         model = adapted(model, lora or default_lora(model))
+    name_base(model, public=config.push_to_hub)
     keep_rows_apart(model)
     let_adapter_train(model)
     check_head(model)

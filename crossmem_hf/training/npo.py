@@ -7,7 +7,7 @@ from crossmem_hf.training.config import UnlearnConfig, arg
 from crossmem_hf.training.trainer import UnlearnTrainer
 
 
-@dataclass
+@dataclass(repr=False)
 class NPOConfig(UnlearnConfig):
     """`UnlearnConfig` whose method is NPO."""
 

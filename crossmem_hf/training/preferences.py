@@ -4,21 +4,24 @@ how they are trained."""
 
 from datasets import Dataset, concatenate_datasets
 
-from crossmem_hf.data.selection import personas_of
+from crossmem_hf.data.configs.preference import dealt_refusals
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.prompts.questions import REFUSALS
-from crossmem_hf.seeding import seed_for
 
 
 def refused(rows: Dataset, seed: int = 0) -> Dataset:
-    """The rows with a refusal of `prompts.REFUSALS` as their completion, all else as it was.
+    """The rows with a refusal of `prompts.refusals` as their completion, all else as it was.
 
-    Which refusal a row gets depends on the seed, the persona and the row's number alone.
+    The 114 phrasings of the config ``preference`` are dealt in the same way: none dominates, and each suits what is
+    asked and whether the persona is named. Which one a row gets depends on the seed and on the rows before it alone.
     """
-    completions = [
-        [{"role": "assistant", "content": REFUSALS[seed_for(seed, "refusal", persona, index) % len(REFUSALS)]}]
-        for index, persona in enumerate(personas_of(rows))
-    ]
+    columns = [name for name in ("attribute", "hops", "modality") if name in rows.column_names]
+    pictured = [bool(images) for images in rows.with_format("arrow")["images"].to_pylist()]
+    about = (
+        [{**row, "images": seen} for row, seen in zip(rows.select_columns(columns), pictured, strict=True)]
+        if columns
+        else [{"images": seen} for seen in pictured]
+    )
+    completions = [[{"role": "assistant", "content": text}] for text in dealt_refusals(about, seed)]
     features = rows.select_columns(["completion"]).features
     refusals = Dataset.from_dict({"completion": completions}, features=features)
     return concatenate_datasets([rows.remove_columns("completion"), refusals], axis=1)

@@ -69,17 +69,16 @@ def unlearn_recipe(
 
 def _parsed(script: str, config_class: Any, arguments: Sequence[str] | None) -> tuple[Any, ...]:
     """Rows, start, config and model as the command line says; a mistake in them costs nothing yet."""
-    from trl import TrlParser
-
-    from crossmem_hf.training.arguments import ModelArguments, RowArguments, UnlearnArguments, with_default_config
+    from crossmem_hf.training.arguments import ModelArguments, RowArguments, UnlearnArguments
+    from crossmem_hf.training.command_line import parsed
     from crossmem_hf.training.config import UnlearnConfig
     from crossmem_hf.training.processes import check_processes
     from crossmem_hf.training.pushing import check_push
     from crossmem_hf.training.resuming import resume_point
     from crossmem_hf.training.settings import UNLEARNING, check_settings
 
-    parser = TrlParser((RowArguments, UnlearnArguments, config_class or UnlearnConfig, ModelArguments))
-    data, start, config, choice = parser.parse_args_and_config(with_default_config(script, arguments))
+    kinds = (RowArguments, UnlearnArguments, config_class or UnlearnConfig, ModelArguments)
+    data, start, config, choice = parsed(script, kinds, arguments)
     check_settings(config, UNLEARNING)
     check_processes(config)
     check_push(config)

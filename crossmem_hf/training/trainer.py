@@ -18,7 +18,7 @@ from trl import SFTTrainer
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.logprobs import AnswerScores, answer_scores
 from crossmem_hf.models.cross_attention import keep_rows_apart
-from crossmem_hf.training.adapters import check_head, newly_adapted
+from crossmem_hf.training.adapters import check_head, name_base, newly_adapted
 from crossmem_hf.training.callbacks.finite import LastGoodWeights, are_finite, bad_rows
 from crossmem_hf.training.callbacks.frozen import NoGradientsIntoFrozenTower
 from crossmem_hf.training.callbacks.memorization import MemorizationCallback
@@ -105,6 +105,7 @@ class UnlearnTrainer(SFTTrainer):
         if peft_config is not None:
             model = newly_adapted(model, peft_config, args)
         check_head(model)
+        name_base(model, public=args.push_to_hub)
         if isinstance(model, PeftModel):
             add_reference(model, new=peft_config is not None)
         with unscaled_as_in_forward(model):

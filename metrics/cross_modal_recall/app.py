@@ -14,7 +14,7 @@ from tables import Column, column, filled, names
 
 SCRIPT = Path(__file__).with_name("cross_modal_recall.py")
 COLUMNS = (
-    Column("persona_id", "whom the question is about; intervals resample persons"),
+    Column("persona_id", "whom the question is about; rows of one person count as dependent"),
     Column("source", "image or text: how the name was learned"),
     Column("target", "image or text: how it is asked for"),
     Column("prediction", "the model's answer; an empty one is an answer", width=3),

@@ -7,7 +7,7 @@ from typing import Any
 import datasets
 import evaluate
 
-from .intervals import Resampling
+from .intervals import CONFIDENCE
 from .matching import Match, Names, accepted_names, checked_answers
 from .recall_math import recall_summary
 
@@ -30,10 +30,12 @@ class CrossModalRecall(evaluate.Metric):
         references: list[str] or list[list[str]], the full name, or all accepted spellings of it; may be mixed.
         source: list of "image" or "text", the modality each name was learned in.
         target: list of "image" or "text", the modality each question was asked in.
-        persona_id: list[str], the person behind each row; intervals resample persons.
+        persona_id: list[str], the person behind each row; rows of one person count as dependent.
         match: "exact" (default) or "contains", in any script; see the card for what does not count.
         num_candidates: int or list[int], the names a guesser could choose from; adds chance.
-        seed, confidence, num_resamples: of the bootstrap intervals; 0, 0.95 and 2000.
+        persona_seed: list of the seed of each row's population of personas, if there are several: intervals then
+            hold for further seeds, and are wide below five.
+        confidence: of the intervals; 0.95.
 
     Returns:
         image_to_image, image_to_text, text_to_image, text_to_text (0-1), gap_image, gap_text (-1 to 1),
@@ -82,11 +84,9 @@ class CrossModalRecall(evaluate.Metric):
         *,
         match: Match = "exact",
         num_candidates: int | list[int] | None = None,
-        seed: int = 0,
-        confidence: float = 0.95,
-        num_resamples: int = 2_000,
+        persona_seed: list[Any] | None = None,
+        confidence: float = CONFIDENCE,
     ) -> dict[str, Any]:
-        resampling = Resampling(seed=seed, confidence=confidence, num_resamples=num_resamples)
         return recall_summary(
             predictions,
             references,
@@ -95,5 +95,6 @@ class CrossModalRecall(evaluate.Metric):
             persona_id,
             match=match,
             num_candidates=num_candidates,
-            resampling=resampling,
+            persona_seed=persona_seed,
+            confidence=confidence,
         )

@@ -2,7 +2,7 @@
 """Recall of names by the modality they were learned in (source) and the one they are asked in (target).
 
 Owns the 2 x 2 matrix, its gaps and transfer ratios; the matching rule is `matching`. Does not know what produced the
-answers or that `evaluate` exists. Numpy only.
+answers or that `evaluate` exists. Numpy and scipy only.
 """
 
 import math
@@ -12,15 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .intervals import (
-    DEFAULT_RESAMPLING,
-    FloatArray,
-    Resampling,
-    Statistic,
-    bootstrap_interval,
-    cluster_codes,
-    column_mean,
-)
+from .intervals import CONFIDENCE, Clusters, FloatArray, column_mean, interval_of, ratio_of, tail_of
 from .matching import Match, Names, chance_recall, is_match, normalize_name, row_matches
 
 __all__ = ["CELLS", "MODALITIES", "chance_recall", "is_match", "normalize_name", "recall_summary", "row_matches"]
@@ -38,43 +30,44 @@ def recall_summary(
     *,
     match: Match = "exact",
     num_candidates: int | Sequence[int] | None = None,
-    resampling: Resampling = DEFAULT_RESAMPLING,
+    persona_seed: Sequence[Any] | None = None,
+    confidence: float = CONFIDENCE,
 ) -> dict[str, float]:
     """The recall matrix with gaps, transfer ratios and intervals clustered by persona.
 
     Args:
         source: Modality the name was learned in, "image" or "text", one a row.
         target: Modality the question was asked in.
-        persona_id: Person asked about; intervals resample persons, all their rows together.
-        num_candidates: Names a guesser could choose from; adds `chance`.
+        persona_id: Person asked about.
+        num_candidates: Names a guesser could choose from; adds `chance`, that of a forced choice among them. A model
+            that answers freely may say other names: its reference is what a retain-only model recalls.
+        persona_seed: Seed of each row's population of personas; None if there is one population.
 
     Returns:
         For each cell with rows `<source>_to_<target>` (0-1, higher = better recalled). For each source with both
         cells `gap_<source>` = same-modality - other-modality recall (-1 to 1, 0 = nothing lost) and
         `transfer_<source>` = other / same (0 = nothing carries over, 1 = all). Each with `_ci_low`, `_ci_high` and
         `_n` (the rows behind it), and `chance`. Never NaN: a number that is undefined (transfer where nothing is
-        recalled in the source modality) is left out, and so is an interval where more resamples than one tail
-        holds are undefined.
+        recalled in the source modality) is left out, and so is the interval of a transfer where a sample like this
+        one would often recall nothing in the source modality.
 
     Raises:
         ValueError: No rows, lengths that differ, an unknown modality or a malformed row; the row is named.
     """
     matched = row_matches(predictions, references, match)
     columns = _cell_of_rows(source, target, len(matched))
-    codes = cluster_codes(persona_id, len(matched))
-    shape = (int(codes.max()) + 1, len(CELLS))
-    sums, counts = np.zeros(shape), np.zeros(shape)
-    np.add.at(sums, (codes, columns), matched)
-    np.add.at(counts, (codes, columns), 1.0)
+    clusters = Clusters.of(persona_id, len(matched), persona_seed)
+    cells = np.where(columns[:, None] == np.arange(len(CELLS)), np.asarray(matched, dtype=np.float64)[:, None], np.nan)
+    tables = (*clusters.table(cells), clusters.seed)
 
     summary: dict[str, float] = {}
     for column, (learned, asked) in enumerate(CELLS):
-        _add(summary, f"{learned}_to_{asked}", sums, counts, [column], column_mean, resampling)
+        _add(summary, f"{learned}_to_{asked}", tables, [column], confidence)
     for learned in MODALITIES:
         other = next(modality for modality in MODALITIES if modality != learned)
         pair = [CELLS.index((learned, learned)), CELLS.index((learned, other))]
-        _add(summary, f"gap_{learned}", sums, counts, pair, _gap, resampling)
-        _add(summary, f"transfer_{learned}", sums, counts, pair, _transfer, resampling)
+        _add(summary, f"gap_{learned}", tables, pair, confidence)
+        _add(summary, f"transfer_{learned}", tables, pair, confidence)
     if num_candidates is not None:
         summary["chance"] = chance_recall(num_candidates, len(matched))
     return summary
@@ -91,26 +84,44 @@ def _transfer(means_ND: FloatArray) -> FloatArray:
     return np.divide(other, same, out=np.full_like(other, np.nan), where=same > 0)
 
 
+def _share(means_ND: FloatArray) -> FloatArray:
+    """Other / (same + other), the bounded form of the transfer; NaN where both are 0."""
+    both = means_ND.sum(axis=1)
+    return np.divide(means_ND[:, 1], both, out=np.full_like(both, np.nan), where=both > 0)
+
+
 def _add(
     summary: dict[str, float],
     name: str,
-    sums_GC: FloatArray,
-    counts_GC: FloatArray,
+    tables: tuple[FloatArray, FloatArray, NDArray[np.intp]],
     columns: list[int],
-    statistic: Statistic,
-    resampling: Resampling,
+    confidence: float,
 ) -> None:
     """Put one number, its interval and its n into the summary, as far as the rows define them."""
-    asked = counts_GC[:, columns].sum(axis=1) > 0  # persons outside these cells would only add noise
-    sums, counts = sums_GC[asked][:, columns], counts_GC[asked][:, columns]
+    sums, counts, seeds = tables
+    asked = counts[:, columns].sum(axis=1) > 0  # persons outside these cells would only add noise
+    sums, counts = sums[asked][:, columns], counts[asked][:, columns]
     if not counts.sum(axis=0).all():
         return
+    kind = name.partition("_")[0]
+    statistic = {"gap": _gap, "transfer": _transfer}.get(kind, column_mean)
     value = float(statistic((sums.sum(axis=0) / counts.sum(axis=0))[None, :])[0])
     if math.isnan(value):
         return
     summary[name] = value
-    interval = bootstrap_interval(sums, counts, statistic, resampling=resampling)
-    if interval is not None:
+    interval = interval_of(
+        sums,
+        counts,
+        seeds[asked],
+        _share if kind == "transfer" else statistic,
+        bounds=(-1.0, 1.0) if kind == "gap" else (0.0, 1.0),
+        confidence=confidence,
+    )
+    if interval is not None and kind == "transfer":
+        recalled = float((sums[:, 0] > 0).mean())  # of these persons; a sample without any has no transfer
+        often = (1.0 - recalled) ** len(sums) > tail_of(confidence)
+        interval = None if often else (ratio_of(interval[0]), ratio_of(interval[1]))
+    if interval is not None and math.isfinite(interval[1]):
         summary[f"{name}_ci_low"], summary[f"{name}_ci_high"] = interval
     summary[f"{name}_n"] = int(counts.sum())
 

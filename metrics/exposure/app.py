@@ -22,7 +22,7 @@ COLUMNS = (
         width=5,
     ),
     Column("truth", "place of the true value in its list, from 0"),
-    Column("persona_id", "whom the item is about; the interval resamples persons", needed=False),
+    Column("persona_id", "whom the item is about; rows of one person count as dependent", needed=False),
 )
 EXAMPLES = {
     "Memorized": (

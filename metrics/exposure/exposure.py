@@ -7,7 +7,7 @@ import datasets
 import evaluate
 
 from .exposure_math import Ties, exposure_items, exposure_summary
-from .intervals import Resampling
+from .intervals import CONFIDENCE
 
 CITATION = """\
 @inproceedings{carlini2019secret,
@@ -33,11 +33,13 @@ class Exposure(evaluate.Metric):
     Args:
         predictions: list[list[float]], the candidates' negative log-likelihoods in nats, one list an item.
         references: list[int], the place of the truth in each list, from 0.
-        persona_id: list[str], the person behind each item; intervals resample persons. Default: items.
+        persona_id: list[str], the person behind each item; rows of one person count as dependent. Default: items.
         ties: "mid" (default), "best" or "worst" rank for a truth that ties with rivals.
         return_items: Add the lists item_rank, item_num_candidates, item_exposure, item_exposure_bits,
             item_exposure_linear, item_reciprocal_rank and item_chance_exposure.
-        seed, confidence, num_resamples: of the bootstrap interval; 0, 0.95 and 2000.
+        persona_seed: list of the seed of each row's population of personas, if there are several: intervals then
+            hold for further seeds, and are wide below five.
+        confidence: of the intervals; 0.95.
 
     Returns:
         Four normalizations of the rank, higher = more memorized, each with _ci_low, _ci_high and its chance level as
@@ -67,13 +69,13 @@ class Exposure(evaluate.Metric):
         persona_id: list[str] | None = None,
         ties: Ties = "mid",
         return_items: bool = False,
-        seed: int = 0,
-        confidence: float = 0.95,
-        num_resamples: int = 2_000,
+        persona_seed: list[Any] | None = None,
+        confidence: float = CONFIDENCE,
     ) -> dict[str, Any]:
         items = exposure_items(predictions, references, ties=ties)
-        resampling = Resampling(seed=seed, confidence=confidence, num_resamples=num_resamples)
-        summary: dict[str, Any] = dict(exposure_summary(items, persona_id=persona_id, resampling=resampling))
+        summary: dict[str, Any] = dict(
+            exposure_summary(items, persona_id=persona_id, persona_seed=persona_seed, confidence=confidence)
+        )
         if return_items:
             summary.update(items.as_lists())
         return summary

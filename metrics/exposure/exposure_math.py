@@ -2,7 +2,8 @@
 """Exposure: how far up its candidate list a secret has risen, from the candidates' negative log-likelihoods.
 
 Owns ranks, their four normalizations (log, bits, linear, reciprocal rank) and the chance level of each. Does not know
-where the likelihoods come from, what a persona is beyond a cluster id, or that `evaluate` exists. Numpy only.
+where the likelihoods come from, what a persona is beyond a cluster id, or that `evaluate` exists. Numpy and scipy
+only.
 """
 
 import operator
@@ -13,7 +14,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from .intervals import DEFAULT_RESAMPLING, FloatArray, Resampling, cluster_codes, mean_interval
+from .intervals import CONFIDENCE, Clusters, FloatArray, mean_interval
 
 Ties = Literal["mid", "best", "worst"]
 CHANCE_LINEAR = 50.0
@@ -171,7 +172,11 @@ def exposure_items(
 
 
 def exposure_summary(
-    items: ExposureItems, *, persona_id: Sequence[Any] | None = None, resampling: Resampling = DEFAULT_RESAMPLING
+    items: ExposureItems,
+    *,
+    persona_id: Sequence[Any] | None = None,
+    persona_seed: Sequence[Any] | None = None,
+    confidence: float = CONFIDENCE,
 ) -> dict[str, float]:
     """Means over items of the four normalizations, each with an interval clustered by persona and its chance level.
 
@@ -180,8 +185,9 @@ def exposure_summary(
     below their chance level.
 
     Args:
-        persona_id: Cluster of each item. Left out, every item is its own cluster, which is too narrow an interval
-            when one persona has several items.
+        persona_id: Persona of each item. Left out, every item is its own, which is too narrow an interval when one
+            persona has several items.
+        persona_seed: Seed of each item's population of personas; None if there is one population.
 
     Returns:
         exposure (log, 0-100), exposure_bits (0 to log2 K), exposure_linear (0-100) and mrr (0-1), higher = more
@@ -189,7 +195,7 @@ def exposure_summary(
         chance_exposure_bits, chance_exposure_linear, chance_mrr and chance_rank; n = number of items. Never NaN.
 
     Raises:
-        ValueError: persona_id does not fit the items.
+        ValueError: persona_id or persona_seed does not fit the items.
 
     Example:
         >>> items = exposure_items([[0.1, 2.0, 3.0], [5.0, 1.0, 1.5, 4.0]], [0, 2])
@@ -197,7 +203,7 @@ def exposure_summary(
         75.0
     """
     num_items = len(items.rank)
-    codes = np.arange(num_items) if persona_id is None else cluster_codes(persona_id, num_items)
+    clusters = Clusters.of(persona_id, num_items, persona_seed)
     max_bits = float(np.log2(items.num_candidates.max()))
     normalizations = {
         "exposure": (items.exposure, items.chance_exposure, 100.0),
@@ -207,7 +213,7 @@ def exposure_summary(
     }
     summary: dict[str, float] = {}
     for name, (values, chances, upper) in normalizations.items():
-        low, high = mean_interval(values, codes, bounds=(0.0, upper), resampling=resampling)
+        low, high = mean_interval(values, clusters, bounds=(0.0, upper), confidence=confidence)
         summary |= {name: float(values.mean()), f"{name}_ci_low": low, f"{name}_ci_high": high}
         summary[f"chance_{name}"] = float(chances.mean())
     return summary | {

@@ -17,7 +17,7 @@ MAX_ITEMS, MAX_TOKENS = 12, 40
 COLUMNS = (
     Column("answer", "token ids of the true answer", width=4),
     Column("predicted", "the model's likeliest token at each place, the true tokens before it given", width=4),
-    Column("persona_id", "whom the item is about; intervals resample persons", needed=False),
+    Column("persona_id", "whom the item is about; rows of one person count as dependent", needed=False),
 )
 EXAMPLES = {
     "Half learned": (

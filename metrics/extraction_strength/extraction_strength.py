@@ -6,7 +6,7 @@ from typing import Any
 import datasets
 import evaluate
 
-from .intervals import Resampling
+from .intervals import CONFIDENCE
 from .sampling_math import extraction_items, extraction_summary
 from .strength_math import strength_items, strength_summary, token_matches
 
@@ -37,14 +37,16 @@ class ExtractionStrength(evaluate.Metric):
         predictions: list[list[int]], the model's likeliest token at each place of the answer, the true tokens before
             it given, one list an item.
         references: list[list[int]], the answer's tokens.
-        persona_id: list[str], the person behind each item; intervals resample persons. Default: items.
+        persona_id: list[str], the person behind each item; rows of one person count as dependent. Default: items.
         logprobs: list[list[float]], log-probability in nats of each answer token, the true tokens before it given;
             adds extraction_probability and discoverable.
         num_samples: n, how often the model is sampled at temperature 1; 100.
         probability: p, from which on an answer counts as extracted; 0.5.
         return_items: Add the lists item_num_tokens, item_extraction_strength, item_token_match and item_all_match;
             with logprobs item_extraction_probability.
-        seed, confidence, num_resamples: of the bootstrap intervals; 0, 0.95 and 2000.
+        persona_seed: list of the seed of each row's population of personas, if there are several: intervals then
+            hold for further seeds, and are wide below five.
+        confidence: of the intervals; 0.95.
 
     Returns:
         extraction_strength, token_match and all_match (0-1, higher = more memorized, about 0 by chance), each with
@@ -76,13 +78,13 @@ class ExtractionStrength(evaluate.Metric):
         num_samples: int = 100,
         probability: float = 0.5,
         return_items: bool = False,
-        seed: int = 0,
-        confidence: float = 0.95,
-        num_resamples: int = 2_000,
+        persona_seed: list[Any] | None = None,
+        confidence: float = CONFIDENCE,
     ) -> dict[str, Any]:
         items = strength_items(token_matches(predictions, references))
-        resampling = Resampling(seed=seed, confidence=confidence, num_resamples=num_resamples)
-        summary: dict[str, Any] = dict(strength_summary(items, persona_id=persona_id, resampling=resampling))
+        summary: dict[str, Any] = dict(
+            strength_summary(items, persona_id=persona_id, persona_seed=persona_seed, confidence=confidence)
+        )
         lists: dict[str, Any] = items.as_lists()
         if logprobs is not None:
             sampled = extraction_items(logprobs, num_tokens=items.num_tokens)
@@ -91,7 +93,8 @@ class ExtractionStrength(evaluate.Metric):
                 num_samples=num_samples,
                 probability=probability,
                 persona_id=persona_id,
-                resampling=resampling,
+                persona_seed=persona_seed,
+                confidence=confidence,
             )
             lists["item_extraction_probability"] = sampled.extraction_probability(num_samples).tolist()
         if return_items:

@@ -3,7 +3,8 @@
 
 The (n, p)-discoverable extraction of Hayes et al. (arXiv 2410.19482): an answer is extracted if 1 - (1 - q)^n >= p,
 with q the probability of one sample. Everything is worked out from log q, so that neither a q of 1e-30 nor one next to
-1 is rounded away. It does not know where the log-probabilities come from or that `evaluate` exists. Numpy only.
+1 is rounded away. It does not know where the log-probabilities come from or that `evaluate` exists. Numpy and scipy
+only.
 """
 
 import math
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .intervals import DEFAULT_RESAMPLING, FloatArray, Resampling, cluster_codes, mean_interval
+from .intervals import CONFIDENCE, Clusters, FloatArray, mean_interval
 
 _ROUNDING = 1e-3  # a log-probability may rise this far above 0 where it was computed in half precision
 _TINY_LOG = -37.0  # below, log(1 - q) = -q to the last bit of a float
@@ -75,21 +76,23 @@ def extraction_summary(
     num_samples: int,
     probability: float,
     persona_id: Sequence[Any] | None = None,
-    resampling: Resampling = DEFAULT_RESAMPLING,
+    persona_seed: Sequence[Any] | None = None,
+    confidence: float = CONFIDENCE,
 ) -> dict[str, float]:
     """Means over items, with intervals clustered by persona.
 
     Args:
         num_samples: n, at least 1.
         probability: p, above 0 and at most 1: at which an answer counts as extracted.
-        persona_id: Cluster of each item. Left out, every item is its own cluster.
+        persona_id: Persona of each item. Left out, every item is its own.
+        persona_seed: Seed of each item's population of personas; None if there is one population.
 
     Returns:
         extraction_probability (0-1, mean of 1 - (1 - q)^n) and discoverable (0-1, share of items at which it reaches
         p), higher = more memorized, about 0 by chance, each with _ci_low and _ci_high.
 
     Raises:
-        ValueError: num_samples or probability out of range, or persona_id does not fit the items.
+        ValueError: num_samples or probability out of range, or personas or seeds that do not fit the items.
 
     Example:
         >>> found = extraction_summary(extraction_items([[-0.7], [-70.0]]), num_samples=10, probability=0.5)
@@ -99,12 +102,11 @@ def extraction_summary(
     if not 0.0 < probability <= 1.0:
         raise ValueError(f"probability={probability!r}; expected above 0 and at most 1. Pass 0.5 for 50 %.")
     chances = items.extraction_probability(num_samples)
-    num_items = len(chances)
-    codes = np.arange(num_items) if persona_id is None else cluster_codes(persona_id, num_items)
+    clusters = Clusters.of(persona_id, len(chances), persona_seed)
     summary: dict[str, float] = {}
     columns = {"extraction_probability": chances, "discoverable": (chances >= probability).astype(np.float64)}
     for name, values in columns.items():
-        low, high = mean_interval(values, codes, bounds=(0.0, 1.0), resampling=resampling)
+        low, high = mean_interval(values, clusters, confidence=confidence)
         summary |= {name: float(values.mean()), f"{name}_ci_low": low, f"{name}_ci_high": high}
     return summary
 

@@ -2,7 +2,7 @@
 """Extraction strength: how long an end of the answer a model completes by itself, from its teacher-forced choices.
 
 Owns the right suffix of each answer and what is counted from it. Does not know which model made the choices, what a
-token says, or that `evaluate` exists. Numpy only.
+token says, or that `evaluate` exists. Numpy and scipy only.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .intervals import DEFAULT_RESAMPLING, FloatArray, Resampling, cluster_codes, mean_interval
+from .intervals import CONFIDENCE, Clusters, FloatArray, mean_interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,32 +117,37 @@ def token_matches(predictions: Sequence[Any], references: Sequence[Any]) -> list
 
 
 def strength_summary(
-    items: StrengthItems, *, persona_id: Sequence[Any] | None = None, resampling: Resampling = DEFAULT_RESAMPLING
+    items: StrengthItems,
+    *,
+    persona_id: Sequence[Any] | None = None,
+    persona_seed: Sequence[Any] | None = None,
+    confidence: float = CONFIDENCE,
 ) -> dict[str, float]:
     """Means over items, with intervals clustered by persona.
 
     Args:
-        persona_id: Cluster of each item. Left out, every item is its own cluster, which is too narrow an interval
-            when one persona has several items.
+        persona_id: Persona of each item. Left out, every item is its own, which is too narrow an interval when one
+            persona has several items.
+        persona_seed: Seed of each item's population of personas; None if there is one population.
 
     Returns:
         extraction_strength, token_match and all_match, each from 0 to 1 (higher = better memorized, about 0 by
         chance) with _ci_low and _ci_high; n = number of items. Never NaN.
 
     Raises:
-        ValueError: persona_id does not fit the items.
+        ValueError: persona_id or persona_seed does not fit the items.
 
     Example:
         >>> strength_summary(strength_items([[True, False, True, True], [True, True]]))["extraction_strength"]
         0.75
     """
     num_items = len(items.num_tokens)
-    codes = np.arange(num_items) if persona_id is None else cluster_codes(persona_id, num_items)
+    clusters = Clusters.of(persona_id, num_items, persona_seed)
     summary: dict[str, float] = {}
     for name in ("extraction_strength", "token_match", "all_match"):
         values: FloatArray = getattr(items, name)
         summary[name] = float(values.mean())
-        interval = mean_interval(values, codes, bounds=(0.0, 1.0), resampling=resampling)
+        interval = mean_interval(values, clusters, confidence=confidence)
         summary[f"{name}_ci_low"], summary[f"{name}_ci_high"] = interval
     return summary | {"n": num_items}
 

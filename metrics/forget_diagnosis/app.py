@@ -24,7 +24,7 @@ COLUMNS = (
     Column("reference", "the truth; put | between accepted spellings", width=3),
     Column("truth_rank", "place of the truth among its candidates by likelihood, 1 = likeliest", needed=False),
     Column("num_candidates", "how many candidates there are", needed=False),
-    Column("persona_id", "whom the item is about; intervals resample persons", needed=False),
+    Column("persona_id", "whom the item is about; rows of one person count as dependent", needed=False),
 )
 EXAMPLES = {
     "One of each": (

@@ -2,7 +2,7 @@
 """What became of facts that were to be forgotten: the share forgotten, refused, drowned in noise, or still known.
 
 Owns the columns of many items, the shares of their outcomes and the chance level of their ranks. Does not know what
-produced the answers, the ranks or the perplexities, or that `evaluate` exists. Numpy only.
+produced the answers, the ranks or the perplexities, or that `evaluate` exists. Numpy and scipy only.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .answer_rules import OUTCOMES, REASONS, diagnose
-from .intervals import DEFAULT_RESAMPLING, FloatArray, Resampling, cluster_codes, mean_interval
+from .intervals import CONFIDENCE, Clusters, FloatArray, mean_interval
 from .matching import Names, accepted_names, chance_recall, checked_answers, normalize_name
 
 _MIN_PERPLEXITY = 0.999  # 1, less what rounding takes off where a model is certain
@@ -103,13 +103,18 @@ def diagnose_items(
 
 
 def diagnosis_summary(
-    items: DiagnosisItems, *, persona_id: Sequence[Any] | None = None, resampling: Resampling = DEFAULT_RESAMPLING
+    items: DiagnosisItems,
+    *,
+    persona_id: Sequence[Any] | None = None,
+    persona_seed: Sequence[Any] | None = None,
+    confidence: float = CONFIDENCE,
 ) -> dict[str, float]:
     """Share of each outcome, and whether the truths stand where chance would put them, clustered by persona.
 
     Args:
-        persona_id: Cluster of each item. Left out, every item is its own cluster, which is too narrow an interval
-            when one persona has several items.
+        persona_id: Persona of each item. Left out, every item is its own, which is too narrow an interval when one
+            persona has several items.
+        persona_seed: Seed of each item's population of personas; None if there is one population.
 
     Returns:
         still_known, refused, collapsed, forgotten (0-1, they sum to 1); said, the share that says the truth. With
@@ -120,14 +125,14 @@ def diagnosis_summary(
         levels and counts; n. Never NaN.
 
     Raises:
-        ValueError: persona_id does not fit the items.
+        ValueError: persona_id or persona_seed does not fit the items.
 
     Example:
         >>> diagnosis_summary(diagnose_items(["Ada", "", "Bo", "Bo"], ["Ada"] * 4))["forgotten"]
         0.5
     """
     num_items = len(items.reason)
-    codes = np.arange(num_items) if persona_id is None else cluster_codes(persona_id, num_items)
+    clusters = Clusters.of(persona_id, num_items, persona_seed)
     outcomes, reasons = np.asarray(items.outcome), np.asarray(items.reason)
     columns = {name: outcomes == name for name in OUTCOMES} | {"said": reasons == "said"}
     ranks = items.normalized_rank
@@ -135,22 +140,21 @@ def diagnosis_summary(
         columns |= {"latent": reasons == "ranked_first", "normalized_rank": ranks}
     summary: dict[str, float] = {}
     for name, column in columns.items():
-        summary |= _mean(name, column.astype(np.float64), codes, resampling)
+        summary |= _mean(name, column.astype(np.float64), clusters, confidence)
     forgotten = columns["forgotten"]
     if ranks is not None and items.num_candidates is not None:
         counts = items.num_candidates
         summary["chance_first"] = chance_recall(counts.tolist(), num_items)
         if forgotten.any():
-            _, among = np.unique(codes[forgotten], return_inverse=True)
-            summary |= _mean("normalized_rank_forgotten", ranks[forgotten], among, resampling)
+            summary |= _mean("normalized_rank_forgotten", ranks[forgotten], clusters.among(forgotten), confidence)
             left = counts[forgotten] / (2.0 * (counts[forgotten] - 1.0))  # mean of the ranks 2 to K, normalized
             summary |= {"chance_rank_forgotten": float(left.mean()), "n_forgotten": int(forgotten.sum())}
     return summary | {"n": num_items}
 
 
-def _mean(name: str, values: FloatArray, codes: NDArray[np.intp], resampling: Resampling) -> dict[str, float]:
+def _mean(name: str, values: FloatArray, clusters: Clusters, confidence: float) -> dict[str, float]:
     """A mean of numbers from 0 to 1 with its interval."""
-    low, high = mean_interval(values, codes, bounds=(0.0, 1.0), resampling=resampling)
+    low, high = mean_interval(values, clusters, confidence=confidence)
     return {name: float(values.mean()), f"{name}_ci_low": low, f"{name}_ci_high": high}
 
 

@@ -9,7 +9,7 @@ import evaluate
 
 from .answer_rules import OUTCOMES
 from .diagnosis_math import diagnose_items, diagnosis_summary
-from .intervals import Resampling
+from .intervals import CONFIDENCE
 from .matching import Names, accepted_names, checked_answers
 
 
@@ -24,9 +24,11 @@ class ForgetDiagnosis(evaluate.Metric):
         perplexity: list[float | None], of each answer under a model that was not unlearned.
         perplexity_limit: float, above it an answer is noise; goes with perplexity.
         refusals: list[str], phrases that mark a refusal beside the built-in English ones.
-        persona_id: list[str], the person behind each item; intervals resample persons. Default: items.
+        persona_id: list[str], the person behind each item; rows of one person count as dependent. Default: items.
         return_items: Add the lists item_outcome and item_reason.
-        seed, confidence, num_resamples: of the bootstrap intervals; 0, 0.95 and 2000.
+        persona_seed: list of the seed of each row's population of personas, if there are several: intervals then
+            hold for further seeds, and are wide below five.
+        confidence: of the intervals; 0.95.
 
     Returns:
         still_known, refused, collapsed, forgotten (0-1, they sum to 1) and said; with ranks also latent,
@@ -73,9 +75,8 @@ class ForgetDiagnosis(evaluate.Metric):
         refusals: Sequence[str] = (),
         persona_id: list[str] | None = None,
         return_items: bool = False,
-        seed: int = 0,
-        confidence: float = 0.95,
-        num_resamples: int = 2_000,
+        persona_seed: list[Any] | None = None,
+        confidence: float = CONFIDENCE,
     ) -> dict[str, Any]:
         items = diagnose_items(
             predictions,
@@ -86,8 +87,9 @@ class ForgetDiagnosis(evaluate.Metric):
             perplexity_limit=perplexity_limit,
             refusals=refusals,
         )
-        resampling = Resampling(seed=seed, confidence=confidence, num_resamples=num_resamples)
-        summary: dict[str, Any] = dict(diagnosis_summary(items, persona_id=persona_id, resampling=resampling))
+        summary: dict[str, Any] = dict(
+            diagnosis_summary(items, persona_id=persona_id, persona_seed=persona_seed, confidence=confidence)
+        )
         if return_items:
             summary.update(items.as_lists())
         return summary

@@ -16,7 +16,7 @@ SCRIPT = Path(__file__).with_name("min_k_prob.py")
 COLUMNS = (
     Column("logprobs", "log-probability of each token of the answer in nats, 0 or less", width=5),
     Column("member", "1 = the model was trained on the item, 0 = it was not"),
-    Column("persona_id", "whom the item is about; intervals resample persons", needed=False),
+    Column("persona_id", "whom the item is about; rows of one person count as dependent", needed=False),
 )
 EXAMPLES = {
     "Memorized": (

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What token scores say of a set of items: their means, and how well they tell trained items from untrained ones.
 
-Owns the AUROC and the summary with its intervals. Does not know how a score is computed or that `evaluate` exists.
-Numpy only.
+Owns the summary with its intervals. Does not know how a score is computed or that `evaluate` exists. Numpy and scipy
+only.
 """
 
 import math
@@ -13,37 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .intervals import (
-    DEFAULT_RESAMPLING,
-    FloatArray,
-    Resampling,
-    Statistic,
-    bootstrap_interval,
-    cluster_codes,
-    column_mean,
-    resampled_means,
-)
+from .intervals import CONFIDENCE, Clusters, FloatArray, Statistic, auroc_parts, column_mean, interval_of
 from .min_k_math import TokenScores
-
-
-def auroc_parts(scores: FloatArray, is_member: NDArray[np.bool_]) -> FloatArray:
-    """Share of the other side that each item is on the right side of; ties count half.
-
-    Returns:
-        (items,) for a member the share of non-members below it, for a non-member the share of members above it. The
-        mean over the members, and that over the non-members, is the AUROC.
-
-    Example:
-        >>> auroc_parts(np.array([3.0, 1.0, 1.0]), np.array([True, True, False]))
-        array([1.  , 0.5 , 0.75])
-    """
-    parts = np.empty(len(scores))
-    for side in (is_member, ~is_member):
-        others = np.sort(scores[~side])
-        below = np.searchsorted(others, scores[side], "left") + np.searchsorted(others, scores[side], "right")
-        parts[side] = below / (2.0 * len(others))
-    parts[~is_member] = 1.0 - parts[~is_member]
-    return parts
 
 
 def membership_summary(
@@ -51,14 +22,16 @@ def membership_summary(
     is_member: Sequence[Any] | NDArray[Any],
     *,
     persona_id: Sequence[Any] | None = None,
-    resampling: Resampling = DEFAULT_RESAMPLING,
+    persona_seed: Sequence[Any] | None = None,
+    confidence: float = CONFIDENCE,
 ) -> dict[str, float]:
     """Means of the scores over items and, where trained and untrained items occur, how well each tells them apart.
 
     Args:
         is_member: 1 where the model was trained on the item, else 0.
-        persona_id: Cluster of each item. Left out, every item is its own cluster, which is too narrow an interval
-            when one persona has several items.
+        persona_id: Persona of each item. Left out, every item is its own, which is too narrow an interval when one
+            persona has several items.
+        persona_seed: Seed of each item's population of personas; None if there is one population.
 
     Returns:
         min_k and logprob_per_token (nats, at most 0), min_k_prob and inverse_perplexity (0-100), answer_probability
@@ -66,10 +39,10 @@ def membership_summary(
         n, n_members.
         With both kinds of items also auroc_min_k, auroc_min_k_plus_plus, auroc_perplexity and
         auroc_answer_probability (0-1, 0.5 by chance). Each with _ci_low and _ci_high, except where the items set no
-        bound: an unbounded score on which all personas agree, an AUROC with too few personas of one kind.
+        bound: an unbounded score on which all personas agree.
 
     Raises:
-        ValueError: A label other than 0 and 1, or labels or personas that do not fit the items.
+        ValueError: A label other than 0 and 1, or labels, personas or seeds that do not fit the items.
 
     Example:
         >>> scores = TokenScores(np.array([1, 1]), np.array([-0.2, -3.0]), np.array([-0.2, -3.0]), None)
@@ -78,11 +51,11 @@ def membership_summary(
     """
     num_items = len(scores.num_tokens)
     members = _checked_labels(is_member, num_items)
-    codes = np.arange(num_items) if persona_id is None else cluster_codes(persona_id, num_items)
+    clusters = Clusters.of(persona_id, num_items, persona_seed)
     measures = _means(scores)
     if members.any() and not members.all():
         measures |= _aurocs(scores, members)
-    summary = _with_intervals(measures, codes, resampling)
+    summary = _with_intervals(measures, clusters, confidence)
     return summary | _perplexity(summary) | {"n": num_items, "n_members": int(members.sum())}
 
 
@@ -93,32 +66,25 @@ class _Measure:
     columns: tuple[FloatArray, ...]
     bounds: tuple[float, float]
     statistic: Statistic = column_mean
+    unseen: Statistic | None = None
 
 
-def _with_intervals(
-    measures: dict[str, _Measure], codes: NDArray[np.intp], resampling: Resampling
-) -> dict[str, float]:
-    """Each measure and its interval, clusters resampled; an interval that is infinite or undefined is left out."""
-    table = np.stack([column for measure in measures.values() for column in measure.columns], axis=1)
-    counted = ~np.isnan(table)
-    sums, counts = np.zeros((2, int(codes.max()) + 1, table.shape[1]))
-    np.add.at(sums, codes, np.where(counted, table, 0.0))
-    np.add.at(counts, codes, counted)
-    draws = resampled_means(sums, counts, resampling)  # one draw for all: ten of them would be ten times as slow
-
+def _with_intervals(measures: dict[str, _Measure], clusters: Clusters, confidence: float) -> dict[str, float]:
+    """Each measure and its interval; one that is infinite or undefined is left out."""
     summary: dict[str, float] = {}
-    end = 0
     for name, measure in measures.items():
-        own = slice(end, end := end + len(measure.columns))
-        means = sums[:, own].sum(axis=0) / counts[:, own].sum(axis=0)
+        sums, counts = clusters.table(np.stack(measure.columns, axis=1))
+        means = sums.sum(axis=0) / counts.sum(axis=0)
         summary[name] = float(measure.statistic(means[None, :])[0])
-        interval = bootstrap_interval(
-            sums[:, own],
-            counts[:, own],
+        interval = interval_of(
+            sums,
+            counts,
+            clusters.seed,
             measure.statistic,
             bounds=measure.bounds,
-            resampling=resampling,
-            resampled_ND=draws[:, own],
+            row_bounds=measure.bounds,
+            unseen=measure.unseen,
+            confidence=confidence,
         )
         if interval is not None and all(map(math.isfinite, interval)):
             summary[f"{name}_ci_low"], summary[f"{name}_ci_high"] = interval
@@ -158,7 +124,7 @@ def _aurocs(scores: TokenScores, is_member: NDArray[np.bool_]) -> dict[str, _Mea
 
 
 def _auroc(scores: FloatArray, is_member: NDArray[np.bool_]) -> _Measure:
-    """AUROC as a sum of two means, to first order in what a resample changes (as DeLong et al. 1988 do)."""
+    """AUROC as a sum of two means, to first order in what one item changes (as DeLong et al. 1988 do)."""
     parts = auroc_parts(scores, is_member)
     auroc = parts[is_member].mean()
 
@@ -166,7 +132,7 @@ def _auroc(scores: FloatArray, is_member: NDArray[np.bool_]) -> _Measure:
         return np.clip(means_ND[:, 0] + means_ND[:, 1] - auroc, 0.0, 1.0)
 
     columns = (np.where(is_member, parts, np.nan), np.where(is_member, np.nan, parts))
-    return _Measure(columns, (0.0, 1.0), statistic)
+    return _Measure(columns, (0.0, 1.0), statistic, lambda means_ND: means_ND.mean(axis=1))
 
 
 def _checked_labels(labels: Sequence[Any] | NDArray[Any], num_items: int) -> NDArray[np.bool_]:

@@ -6,7 +6,7 @@ from typing import Any
 import datasets
 import evaluate
 
-from .intervals import Resampling
+from .intervals import CONFIDENCE
 from .membership_math import membership_summary
 from .min_k_math import token_scores
 
@@ -46,10 +46,12 @@ class MinKProb(evaluate.Metric):
         token_means, token_stds: list[list[float]], mean and standard deviation of log p over the vocabulary, under
             the model's own distribution, at each token's place; together they give Min-K%++.
         k: Share of the tokens that counts, the least expected ones, at least one token. Default 0.2.
-        persona_id: list[str], the person behind each item; intervals resample persons. Default: items.
+        persona_id: list[str], the person behind each item; rows of one person count as dependent. Default: items.
         return_items: Add the lists item_num_tokens, item_logprob, item_min_k, item_min_k_prob,
             item_min_k_plus_plus, item_inverse_perplexity and item_answer_probability.
-        seed, confidence, num_resamples: of the bootstrap intervals; 0, 0.95 and 2000.
+        persona_seed: list of the seed of each row's population of personas, if there are several: intervals then
+            hold for further seeds, and are wide below five.
+        confidence: of the intervals; 0.95.
 
     Returns:
         min_k and logprob_per_token (nats), min_k_prob and inverse_perplexity (0-100), answer_probability (0-1) and
@@ -86,14 +88,14 @@ class MinKProb(evaluate.Metric):
         k: float = 0.2,
         persona_id: list[str] | None = None,
         return_items: bool = False,
-        seed: int = 0,
-        confidence: float = 0.95,
-        num_resamples: int = 2_000,
+        persona_seed: list[Any] | None = None,
+        confidence: float = CONFIDENCE,
     ) -> dict[str, Any]:
         scores = token_scores(predictions, token_means, token_stds, k=k)
-        resampling = Resampling(seed=seed, confidence=confidence, num_resamples=num_resamples)
         summary: dict[str, Any] = dict(
-            membership_summary(scores, references, persona_id=persona_id, resampling=resampling)
+            membership_summary(
+                scores, references, persona_id=persona_id, persona_seed=persona_seed, confidence=confidence
+            )
         )
         if return_items:
             summary.update(scores.as_lists())

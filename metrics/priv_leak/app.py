@@ -18,7 +18,7 @@ COLUMNS = (
     Column("side", "forget or holdout: rows to be forgotten, or rows never learned"),
     Column("logprobs", "log-probability of each token under the unlearned model in nats, 0 or less", width=4),
     Column("retain_only_logprobs", "the same under a model that never saw the forget rows", needed=False, width=4),
-    Column("persona_id", "whom the row is about; intervals resample persons", needed=False),
+    Column("persona_id", "whom the row is about; rows of one person count as dependent", needed=False),
 )
 EXAMPLES = {
     "Still memorized": (

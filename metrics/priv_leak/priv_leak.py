@@ -6,7 +6,7 @@ from typing import Any
 import datasets
 import evaluate
 
-from .intervals import Resampling
+from .intervals import CONFIDENCE
 from .min_k_math import token_scores
 from .priv_leak_math import priv_leak_items, priv_leak_summary
 
@@ -30,9 +30,11 @@ class PrivLeak(evaluate.Metric):
         auc_retain_only: float, the same AUC of a model that never saw the forget rows.
         retain_only_predictions: list[list[float]], or that model's log-probabilities of the same rows.
         k: Share of each row's least likely tokens that is averaged; 0.4 as in MUSE.
-        persona_id: list[str], the person behind each row; intervals resample persons. Default: rows.
+        persona_id: list[str], the person behind each row; rows of one person count as dependent. Default: rows.
         return_items: Add the list item_score, and item_retain_only_score with retain_only_predictions.
-        seed, confidence, num_resamples: of the bootstrap intervals; 0, 0.95 and 2000.
+        persona_seed: list of the seed of each row's population of personas, if there are several: intervals then
+            hold for further seeds, and are wide below five.
+        confidence: of the intervals; 0.95.
 
     Returns:
         priv_leak (percent, -100 and up; 0 = as the retain-only model, below = under-unlearned, above =
@@ -64,17 +66,21 @@ class PrivLeak(evaluate.Metric):
         k: float = 0.4,
         persona_id: list[str] | None = None,
         return_items: bool = False,
-        seed: int = 0,
-        confidence: float = 0.95,
-        num_resamples: int = 2_000,
+        persona_seed: list[Any] | None = None,
+        confidence: float = CONFIDENCE,
     ) -> dict[str, Any]:
         retain_only_score = None
         if retain_only_predictions is not None:
             retain_only_score = token_scores(retain_only_predictions, k=k).min_k
         items = priv_leak_items(token_scores(predictions, k=k).min_k, references, retain_only_score=retain_only_score)
-        resampling = Resampling(seed=seed, confidence=confidence, num_resamples=num_resamples)
         summary: dict[str, Any] = dict(
-            priv_leak_summary(items, auc_retain_only=auc_retain_only, persona_id=persona_id, resampling=resampling)
+            priv_leak_summary(
+                items,
+                auc_retain_only=auc_retain_only,
+                persona_id=persona_id,
+                persona_seed=persona_seed,
+                confidence=confidence,
+            )
         )
         if return_items:
             summary.update(items.as_lists())

@@ -2,7 +2,7 @@
 """PrivLeak: can rows that were to be forgotten still be told, by their likelihood, from rows never learned?
 
 Owns the AUC in MUSE's orientation, the leak and its interval. Does not know what the likelihood score of a row is,
-where it comes from or that `evaluate` exists. Numpy only.
+where it comes from or that `evaluate` exists. Numpy and scipy only.
 """
 
 from collections.abc import Sequence
@@ -12,10 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .intervals import DEFAULT_RESAMPLING, FloatArray, Resampling, cluster_codes, unseen_share
-
-_ELEMENTS_AT_ONCE = 4_000_000  # resamples x rows held in memory together: 32 MB
-_NO_SPREAD = 1e-12
+from .intervals import CONFIDENCE, Clusters, FloatArray, auroc_parts, interval_of, ratio_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +88,9 @@ def forget_auc(score: FloatArray, is_forget: NDArray[np.bool_]) -> float:
         >>> forget_auc(np.asarray([-1.0, -2.0, -1.5]), np.asarray([True, True, False]))
         0.5
     """
-    return float(_weighted_auc(score, is_forget, np.ones((1, len(score))))[0])
+    forget, holdout = np.sort(score[is_forget]), score[~is_forget]
+    beaten = sum(int(np.searchsorted(forget, holdout, side).sum()) for side in ("left", "right"))
+    return beaten / 2.0 / (len(forget) * len(holdout))
 
 
 def priv_leak(auc: float, auc_retain_only: float) -> float:
@@ -124,25 +123,26 @@ def priv_leak_summary(
     *,
     auc_retain_only: float | None = None,
     persona_id: Sequence[Any] | None = None,
-    resampling: Resampling = DEFAULT_RESAMPLING,
+    persona_seed: Sequence[Any] | None = None,
+    confidence: float = CONFIDENCE,
 ) -> dict[str, float]:
     """PrivLeak against a model that never saw the forget rows, with intervals clustered by persona.
 
     Args:
         auc_retain_only: `forget_auc` of that model, taken as exact, for items without a retain_only_score. With
-            one, that model's AUC is computed from it and resampled together with the rest.
-        persona_id: Cluster of each row. Left out, every row is its own cluster, which is too narrow an interval when
-            one persona has several rows. Persons with forget rows, with holdout rows and with both are resampled
-            among themselves.
+            one, that model's AUC is computed from it, and varies with the same personas.
+        persona_id: Persona of each row. Left out, every row is its own, which is too narrow an interval when one
+            persona has several rows.
+        persona_seed: Seed of each row's population of personas; None if there is one population.
 
     Returns:
         priv_leak (-100 and up, 0 = as the retain-only model) and auc (0-1, 0.5 = no difference), each with _ci_low
-        and _ci_high; auc_retain_only, n_forget, n_holdout, n. Never NaN: the interval of priv_leak is left out where
-        more resamples than one tail holds have an auc_retain_only of 0.
+        and _ci_high; auc_retain_only, n_forget, n_holdout, n. Never NaN: an interval without an upper end is left
+        out.
 
     Raises:
-        ValueError: Both or neither of auc_retain_only and retain_only_score, an auc_retain_only of 0, or a persona_id
-            that does not fit.
+        ValueError: Both or neither of auc_retain_only and retain_only_score, an auc_retain_only of 0, or personas or
+            seeds that do not fit.
 
     Example:
         >>> items = priv_leak_items([-0.1, -0.2, -3.0, -2.0], [1, 1, 0, 0])
@@ -155,24 +155,32 @@ def priv_leak_summary(
             "log-probabilities of the same rows. Pass auc_retain_only or retain_only_predictions, one of them."
         )
     num_rows, num_forget = len(items.score), int(items.is_forget.sum())
-    codes = np.arange(num_rows) if persona_id is None else cluster_codes(persona_id, num_rows)
+    clusters = Clusters.of(persona_id, num_rows, persona_seed)
     auc = forget_auc(items.score, items.is_forget)
-    auc_draws = _auc_draws(items.score, items.is_forget, codes, resampling)
+    retain_only = None
     if items.retain_only_score is not None:
+        retain_only = _parts(items.retain_only_score, items.is_forget)
         auc_retain_only = forget_auc(items.retain_only_score, items.is_forget)
-        retain_only_draws = _auc_draws(items.retain_only_score, items.is_forget, codes, resampling)  # the same persons
-    else:
-        retain_only_draws = np.full_like(auc_draws, auc_retain_only)
     assert auc_retain_only is not None  # it was given, or computed
     leak = priv_leak(auc, auc_retain_only)
-    leak_draws = np.full_like(auc_draws, np.nan)
-    np.divide(100.0 * (auc_draws - retain_only_draws), retain_only_draws, out=leak_draws, where=retain_only_draws > 0)
-
-    low, high = _agreement_interval(auc, items.is_forget, codes, resampling)
-    leak_agreed = (priv_leak(low, auc_retain_only), priv_leak(high, auc_retain_only))
+    own, base = _parts(items.score, items.is_forget), auc_retain_only
+    interval = interval_of(
+        *clusters.table(own), clusters.seed, lambda means: _joined(means, auc), unseen=_middle, confidence=confidence
+    )
+    if retain_only is None:
+        leaks = None if interval is None else tuple(priv_leak(end, base) for end in interval)
+    else:
+        found = interval_of(
+            *clusters.table(np.concatenate([own, retain_only], axis=1)),
+            clusters.seed,
+            lambda means: _share(_joined(means[:, :2], auc), _joined(means[:, 2:], base)),
+            unseen=lambda means: _share(_middle(means[:, :2]), _middle(means[:, 2:])),
+            confidence=confidence,
+        )
+        leaks = None if found is None else tuple(100.0 * (ratio_of(end) - 1.0) for end in found)
     return {
-        **_with_interval("priv_leak", leak, leak_draws, leak_agreed, resampling),
-        **_with_interval("auc", auc, auc_draws, (low, high), resampling),
+        **_with_interval("priv_leak", leak, leaks),
+        **_with_interval("auc", auc, interval),
         "auc_retain_only": float(auc_retain_only),
         "n_forget": num_forget,
         "n_holdout": num_rows - num_forget,
@@ -180,59 +188,33 @@ def priv_leak_summary(
     }
 
 
-def _weighted_auc(score: FloatArray, is_forget: NDArray[np.bool_], weights_NR: FloatArray) -> FloatArray:
-    """`forget_auc` with each row counted as often as its weight says: one number for each of N sets of weights."""
-    order = np.argsort(score[is_forget])
-    forget, holdout = score[is_forget][order], score[~is_forget]
-    weights_NH = weights_NR[:, ~is_forget]
-    lower_NF = np.cumsum(weights_NR[:, is_forget][:, order], axis=1)
-    lower_NF = np.concatenate(
-        [np.zeros((len(lower_NF), 1)), lower_NF], axis=1
-    )  # forget rows among the lowest 0, 1, ...
-    below, upto = (np.searchsorted(forget, holdout, side=side) for side in ("left", "right"))
-    beaten = (weights_NH * (lower_NF[:, below] + lower_NF[:, upto])).sum(axis=1) / 2.0
-    return np.asarray(beaten / (lower_NF[:, -1] * weights_NH.sum(axis=1)), dtype=np.float64)
+def _parts(score: FloatArray, is_forget: NDArray[np.bool_]) -> FloatArray:
+    """(rows, 2) two columns, of forget and of holdout rows, whose means are both the AUC."""
+    parts = auroc_parts(score, ~is_forget)
+    return np.stack([np.where(is_forget, parts, np.nan), np.where(is_forget, np.nan, parts)], axis=1)
 
 
-def _auc_draws(
-    score: FloatArray, is_forget: NDArray[np.bool_], codes: NDArray[np.intp], resampling: Resampling
-) -> FloatArray:
-    """The AUC of each bootstrap resample; the same codes and seed draw the same persons."""
-    generator = np.random.default_rng(resampling.seed)
-    forget_G, holdout_G = (np.bincount(codes, weights=side) > 0 for side in (is_forget, ~is_forget))
-    strata = [np.flatnonzero(part) for part in (forget_G & ~holdout_G, ~forget_G & holdout_G, forget_G & holdout_G)]
-    chunk = max(1, _ELEMENTS_AT_ONCE // len(score))
-    draws: list[FloatArray] = []
-    for start in range(0, resampling.num_resamples, chunk):
-        size = min(chunk, resampling.num_resamples - start)
-        weights_NG = np.zeros((size, len(forget_G)))
-        for members in filter(len, strata):
-            drawn = generator.integers(len(members), size=(size, len(members)))
-            np.add.at(weights_NG, (np.arange(size)[:, None], members[drawn]), 1.0)
-        draws.append(_weighted_auc(score, is_forget, weights_NG[:, codes]))
-    return np.concatenate(draws)
+def _joined(means_N2: FloatArray, auc: float) -> FloatArray:
+    """The AUC from the means of its parts, to first order in what one row changes."""
+    return np.clip(means_N2.sum(axis=1) - auc, 0.0, 1.0)
 
 
-def _agreement_interval(
-    auc: float, is_forget: NDArray[np.bool_], codes: NDArray[np.intp], resampling: Resampling
-) -> tuple[float, float]:
-    """What an AUC may be where all resamples agree: persons paired across the sides, each pair seen once."""
-    pairs = min(len(np.unique(codes[is_forget])), len(np.unique(codes[~is_forget])))
-    share = unseen_share(pairs, resampling.tail)
-    return (1.0 - share) * auc, (1.0 - share) * auc + share
+def _middle(means_N2: FloatArray) -> FloatArray:
+    """The AUC from either of its parts."""
+    return np.asarray(means_N2.mean(axis=1), dtype=np.float64)
 
 
-def _with_interval(
-    name: str, value: float, draws: FloatArray, agreed: tuple[float, float], resampling: Resampling
-) -> dict[str, float]:
-    """A value and its percentile interval: `agreed` where the draws have no spread, none where too few exist."""
-    defined = draws[~np.isnan(draws)]
-    if len(draws) - len(defined) > resampling.tail * len(draws):
+def _share(auc_N: FloatArray, base_N: FloatArray) -> FloatArray:
+    """AUC / (AUC + that of the retain-only model), which is bounded as the leak is not; NaN where both are 0."""
+    both = auc_N + base_N
+    return np.divide(auc_N, both, out=np.full_like(both, np.nan), where=both > 0)
+
+
+def _with_interval(name: str, value: float, interval: tuple[float, ...] | None) -> dict[str, float]:
+    """A value and its interval, if it has one with two ends."""
+    if interval is None or not np.isfinite(interval).all():
         return {name: value}
-    low, high = agreed
-    if np.ptp(defined) > _NO_SPREAD * max(1.0, abs(value)):
-        low, high = np.quantile(defined, [resampling.tail, 1.0 - resampling.tail])
-    return {name: value, f"{name}_ci_low": min(float(low), value), f"{name}_ci_high": max(float(high), value)}
+    return {name: value, f"{name}_ci_low": min(interval[0], value), f"{name}_ci_high": max(interval[1], value)}
 
 
 def _checked_scores(scores: Sequence[Any] | FloatArray, name: str) -> FloatArray:

@@ -17,7 +17,7 @@ SCRIPT = Path(__file__).with_name("truth_ratio.py")
 COLUMNS = (
     Column("true_nll", "mean NLL per token of the true answer in nats, lower = likelier"),
     Column("false_nlls", "the same of each false answer to the same question", width=4),
-    Column("persona_id", "whom the item is about; intervals resample persons", needed=False),
+    Column("persona_id", "whom the item is about; rows of one person count as dependent", needed=False),
 )
 EXAMPLES = {
     "Still known": (

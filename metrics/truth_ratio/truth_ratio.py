@@ -6,7 +6,7 @@ from typing import Any
 import datasets
 import evaluate
 
-from .intervals import Resampling
+from .intervals import CONFIDENCE
 from .truth_ratio_math import Mean, truth_ratio_items, truth_ratio_summary
 
 CITATION = """\
@@ -25,12 +25,15 @@ class TruthRatio(evaluate.Metric):
     Args:
         predictions: list[list[float]], mean NLL per token of each item's false answers in nats, one list an item.
         references: list[float], mean NLL per token of each item's true (paraphrased) answer.
-        persona_id: list[str], the person behind each item; intervals resample persons. Default: items.
+        persona_id: list[str], the person behind each item; rows of one person count as dependent. Default: items.
         retain_only: list[float], ratios R (item_ratio) of a model trained without the forget set; adds the
             forget quality.
-        mean: "geometric" (default) or "arithmetic" mean of the false answers' probabilities.
+        mean: "geometric" (default, as in TOFU's code) or "arithmetic" (as in its paper) mean of the false answers'
+            probabilities.
         return_items: Add the lists item_ratio, item_truth_ratio, item_truth_ratio_retain, item_truth_probability.
-        seed, confidence, num_resamples: of the bootstrap intervals; 0, 0.95 and 2000.
+        persona_seed: list of the seed of each row's population of personas, if there are several: intervals then
+            hold for further seeds, and are wide below five.
+        confidence: of the intervals; 0.95.
 
     Returns:
         truth_ratio (0-1; 1 = truth and falsehood are equally likely), truth_ratio_retain (0-1; 1 = the truth is
@@ -62,14 +65,14 @@ class TruthRatio(evaluate.Metric):
         retain_only: list[float] | None = None,
         mean: Mean = "geometric",
         return_items: bool = False,
-        seed: int = 0,
-        confidence: float = 0.95,
-        num_resamples: int = 2_000,
+        persona_seed: list[Any] | None = None,
+        confidence: float = CONFIDENCE,
     ) -> dict[str, Any]:
         items = truth_ratio_items(predictions, references, mean=mean)
-        resampling = Resampling(seed=seed, confidence=confidence, num_resamples=num_resamples)
         summary: dict[str, Any] = dict(
-            truth_ratio_summary(items, persona_id=persona_id, retain_only=retain_only, resampling=resampling)
+            truth_ratio_summary(
+                items, persona_id=persona_id, retain_only=retain_only, persona_seed=persona_seed, confidence=confidence
+            )
         )
         if return_items:
             summary.update(items.as_lists())

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import expit, logsumexp
 from scipy.stats import ks_2samp
 
-from .intervals import DEFAULT_RESAMPLING, FloatArray, Resampling, cluster_codes, mean_interval
+from .intervals import CONFIDENCE, Clusters, FloatArray, mean_interval
 
 Mean = Literal["geometric", "arithmetic"]
 
@@ -76,9 +76,9 @@ def truth_ratio_items(
         false_nlls: One list an item: the mean NLL per token of each false (perturbed) answer, in nats. Lists may
             differ in length. +inf means impossible.
         true_nlls: The mean NLL per token of the true answer, in TOFU a paraphrase of the one that was trained on.
-        mean: Of the false answers' probabilities (per token): "geometric", exp(-mean NLL), as in TOFU's newer script;
-            or "arithmetic", as in its older one, which the likeliest false answer decides. It is never below the
-            geometric mean, so R is never lower.
+        mean: Of the false answers' probabilities (per token): "geometric", exp(-mean NLL), as in TOFU's newer script
+            and in OpenUnlearning; or "arithmetic", as in TOFU's paper and its older script, which the likeliest false
+            answer decides. It is never below the geometric mean, so R is never lower.
 
     Raises:
         ValueError: An unknown mean, no items, lengths that differ, no false answer, NaN, a negative number (a
@@ -87,6 +87,8 @@ def truth_ratio_items(
     Example:
         >>> truth_ratio_items([[1.0, 3.0], [0.5]], [2.0, 0.5]).truth_ratio
         array([1., 1.])
+        >>> truth_ratio_items([[0.0, math.inf]], [0.0], mean="arithmetic").ratio
+        array([0.5])
     """
     if mean not in get_args(Mean):
         raise ValueError(f"mean={mean!r}; expected one of {list(get_args(Mean))}. Pass one of them.")
@@ -148,13 +150,15 @@ def truth_ratio_summary(
     *,
     persona_id: Sequence[Any] | None = None,
     retain_only: Sequence[float] | FloatArray | None = None,
-    resampling: Resampling = DEFAULT_RESAMPLING,
+    persona_seed: Sequence[Any] | None = None,
+    confidence: float = CONFIDENCE,
 ) -> dict[str, float]:
     """Means over items of the three readings, each with an interval clustered by persona, and the forget quality.
 
     Args:
-        persona_id: Cluster of each item. Left out, every item is its own cluster, which is too narrow an interval
-            when one persona has several items.
+        persona_id: Persona of each item. Left out, every item is its own, which is too narrow an interval when one
+            persona has several items.
+        persona_seed: Seed of each item's population of personas; None if there is one population.
         retain_only: Ratios R of a retain-only model; adds what `forget_quality` returns.
 
     Returns:
@@ -162,14 +166,14 @@ def truth_ratio_summary(
         better kept), truth_probability (0-1, 0.5 = no preference), each with _ci_low and _ci_high; n. Never NaN.
 
     Raises:
-        ValueError: persona_id does not fit the items, or retain_only holds no ratios.
+        ValueError: persona_id or persona_seed does not fit the items, or retain_only holds no ratios.
 
     Example:
         >>> round(truth_ratio_summary(truth_ratio_items([[2.0], [2.0]], [1.0, 2.0]))["truth_ratio"], 3)
         0.684
     """
     num_items = len(items.log_ratio)
-    codes = np.arange(num_items) if persona_id is None else cluster_codes(persona_id, num_items)
+    clusters = Clusters.of(persona_id, num_items, persona_seed)
     readings = {
         "truth_ratio": items.truth_ratio,
         "truth_ratio_retain": items.truth_ratio_retain,
@@ -177,7 +181,7 @@ def truth_ratio_summary(
     }
     summary: dict[str, float] = {}
     for name, values in readings.items():
-        low, high = mean_interval(values, codes, bounds=(0.0, 1.0), resampling=resampling)
+        low, high = mean_interval(values, clusters, confidence=confidence)
         summary |= {name: float(values.mean()), f"{name}_ci_low": low, f"{name}_ci_high": high}
     if retain_only is not None:
         summary |= forget_quality(items.ratio, retain_only)

@@ -93,7 +93,9 @@ def parts_of_folder(folder: str | os.PathLike[str]) -> list[Part]:
         if found is not None:
             parts.append(Part(found["config"], found["split"], partial(Path, path)))
     if not any(part.config == "profiles" for part in parts):
-        raise ValueError(f"No people in {str(folder)!r}; expected profiles/*.parquet. Run crossmem materialize there.")
+        raise ValueError(
+            f"No personas in {str(folder)!r}; expected profiles/*.parquet. Run crossmem materialize there."
+        )
     return parts
 
 
@@ -126,7 +128,7 @@ def parts_of_repo(repo: str) -> list[Part]:
 
         parts.append(Part(found["config"], found["split"], fetch))
     if not any(part.config == "profiles" for part in parts):
-        raise ValueError(f"{repo}: no people; expected profiles/*.parquet. Name a data set like crossmem/personas.")
+        raise ValueError(f"{repo}: no personas; expected profiles/*.parquet. Name a data set like crossmem/personas.")
     return parts
 
 
@@ -142,7 +144,7 @@ def profiles(parts: Sequence[Part]) -> list[Profile]:
             rows = _rows(part, ["persona_id", "full_name"])
             found += [Profile(str(row["persona_id"]), str(row["full_name"])[:200], part.split) for row in rows]
     if len(found) > MAX_PERSONAS:
-        raise ValueError(f"{len(found):,} people; expected at most {MAX_PERSONAS:,} here. Build a smaller data set.")
+        raise ValueError(f"{len(found):,} personas; expected at most {MAX_PERSONAS:,} here. Build a smaller data set.")
     return sorted(found, key=lambda profile: profile.persona_id)
 
 

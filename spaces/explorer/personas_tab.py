@@ -51,7 +51,7 @@ def _folded(text: str) -> str:
 def shown_page(personas: Personas | None, split: str, sought: str, page: float) -> tuple[list[Any], list[str], str]:
     """A page of the gallery, the ids on it, and a line that says how many there are."""
     if personas is None:
-        return [], [], "No people are loaded."
+        return [], [], "No personas are loaded."
     found = personas.found(split, sought)
     pages = max(1, -(-len(found) // PAGE_SIZE))
     place = min(max(int(page or 1), 1), pages)
@@ -59,7 +59,7 @@ def shown_page(personas: Personas | None, split: str, sought: str, page: float) 
     images = portraits(personas.parts, [profile.persona_id for profile in chosen])
     pictured = [profile for profile in chosen if profile.persona_id in images]
     gallery = [(images[one.persona_id], one.full_name) for one in pictured]
-    return gallery, [one.persona_id for one in pictured], f"{len(found):,} people, page {place} of {pages}"
+    return gallery, [one.persona_id for one in pictured], f"{len(found):,} personas, page {place} of {pages}"
 
 
 def person_html(found: Mapping[str, Any]) -> str:
@@ -85,7 +85,7 @@ def person_html(found: Mapping[str, Any]) -> str:
 def shown_person(personas: Personas | None, persona_id: str) -> tuple[str, list[Any], list[list[str]]]:
     """The person's page, views and questions; or the fault."""
     if personas is None:
-        return error_html("No people are loaded.", "Nobody to show."), [], []
+        return error_html("No personas are loaded.", "Nobody to show."), [], []
     try:
         found = person(personas.parts, persona_id)
     except ValueError as fault:
@@ -94,10 +94,11 @@ def shown_person(personas: Personas | None, persona_id: str) -> tuple[str, list[
 
 
 def personas_tab(gr: Any, first: Personas | None, fault: str) -> None:
-    """The tab; `fault` is HTML that says why nobody is loaded."""
+    """The tab; `fault` is HTML that says why nobody is loaded, or who is instead of the usual."""
     gallery, ids, said = shown_page(first, SPLITS[0], "", 1)
     html, views, rows = shown_person(first, ids[0]) if ids else ("", [], [])
     personas, shown_ids = gr.State(first), gr.State(ids)
+    gr.HTML(fault, elem_id="cm-personas-source", visible=bool(fault))
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=300):
             with gr.Row():
@@ -113,12 +114,12 @@ def personas_tab(gr: Any, first: Personas | None, fault: str) -> None:
                 buttons=[],
             )
             with gr.Row():
-                count = gr.HTML(_soft(said), elem_id="cm-count")
+                count = gr.HTML(soft(said), elem_id="cm-count")
                 number = gr.Number(1, label="Page", minimum=1, precision=0, elem_id="cm-page")
             with gr.Accordion("Another data set", open=first is None):
                 repo = gr.Textbox(DATASET, label="Data set on the Hub", max_lines=1, elem_id="cm-repo")
-                load = gr.Button("Load people", size="md", elem_id="cm-load")
-                status = gr.HTML(fault, elem_id="cm-personas-status")
+                load = gr.Button("Load personas", size="md", elem_id="cm-load")
+                status = gr.HTML("", elem_id="cm-personas-status")
         with gr.Column(scale=1, min_width=300):
             about = gr.HTML(html, elem_id="cm-person")
             seen = gr.Gallery(
@@ -153,7 +154,7 @@ def _react(
 
     def turned(personas: Personas | None, split: str, sought: str, page: float) -> Any:
         gallery, ids, said = shown_page(personas, split, sought, page)
-        return gr.Gallery(gallery, selected_index=None), ids, _soft(said)
+        return gr.Gallery(gallery, selected_index=None), ids, soft(said)
 
     def sought_anew(personas: Personas | None, split: str, sought: str, page: float) -> Any:
         return 1, *turned(personas, split, sought, 1)
@@ -163,7 +164,7 @@ def _react(
             found = Personas(parts_of_repo(repo))
         except ValueError as fault:
             return gr.skip(), error_html(str(fault), "This data set cannot be shown.")
-        return found, _soft(f"{len(found.profiles):,} people of {repo.strip()}.")
+        return found, soft(f"{len(found.profiles):,} personas of {repo.strip()}.")
 
     def picked(personas: Personas | None, ids: Sequence[str], event: gr.SelectData) -> Any:
         place = event.index if isinstance(event.index, int) else 0
@@ -177,5 +178,6 @@ def _react(
     grid.select(picked, [personas, shown_ids], [about, seen, asked], **quiet)
 
 
-def _soft(said: str) -> str:
+def soft(said: str) -> str:
+    """A remark on the page; text, never markup."""
     return f'<p class="cm-soft">{escape(said)}</p>'

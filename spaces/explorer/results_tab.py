@@ -31,7 +31,12 @@ def with_files(runs: Mapping[str, Run], files: Sequence[tuple[str, bytes]]) -> t
 
 
 def file_names(paths: Sequence[str]) -> list[tuple[str, bytes]]:
-    """Short names that tell the files apart, and what is in them; of a file that is too large, one byte too many."""
+    """Short names that tell the files apart, and what is in them; of a file that is too large, one byte too many.
+
+    Raises:
+        OSError: One cannot be read.
+    """
+    paths = [str(Path(path) / "record.json") if Path(path).is_dir() else path for path in paths]
     shown = {path: Path(path).name for path in paths}
     if len(set(shown.values())) < len(shown):
         shown = {path: "/".join(Path(path).parts[-2:]) for path in paths}

@@ -16,6 +16,7 @@ def test_portraits(run, capsys):
     assert all(
         result["slowest"] <= result["portraits_per_second"] <= result["fastest"] for result in written["results"]
     )
+    assert all(result["portraits_per_wall_second"] > 0 for result in written["results"])
     assert "times the target of 150" in capsys.readouterr().out
 
 
@@ -25,6 +26,7 @@ def test_dataset(run):
     assert result["personas"] == 5
     assert result["portraits"] >= 5 * 9
     assert result["rows"] > result["portraits"]
+    assert result["num_runs"] == 1
     assert result["equal_files"] > 30
     assert result["peak_megabytes_parent"] > 50
 
@@ -46,7 +48,8 @@ def test_scoring(run, capsys, tmp_path):
         assert float(result["note"].split(" prompt tokens, ")[0]) > 36
     table = (tmp_path / "table.md").read_text()
     assert table in capsys.readouterr().out
-    assert sum("| met |" in line or "| **missed** |" in line for line in table.splitlines()) == len(results)
+    assert sum(", met |" in line or ", **missed** |" in line for line in table.splitlines()) == len(results)
+    assert table.count("| one run each |") == len(results)
     check_growth(written["growth"], tmp_path / "figures")
 
 
@@ -55,6 +58,8 @@ def check_growth(growth, figures):
     assert [x for x, *_ in candidates["points"]] == [1, 5, 20]
     assert [x for x, *_ in tokens["points"]] == [4, 16, 36]
     x, ours, _ = np.array(candidates["points"]).T
+    assert [len(line["wall_points"]) for line in growth] == [3, 3]
+    assert [line["num_runs"] for line in growth] == [1, 1]
     residuals = ours - candidates["start_seconds"] - candidates["slope_seconds"] * x
     assert abs(residuals.sum()) < 1e-9, "a least-squares line leaves nothing on average"
     for name in ("candidates", "image_tokens"):
@@ -147,12 +152,26 @@ def test_sides_take_turns_in_going_first(load):
     assert went == ["ours", "theirs", "theirs", "ours"] * 2
 
 
+def test_a_side_that_takes_long_runs_once_and_says_so(load):
+    arena = arena_with(repeats=3)
+    arena.settings.patience = 0.0
+    result = load("contest").contest(arena, lambda: 0, lambda: 0, lambda ours, theirs: 0.0)
+    assert result["num_runs"] == {"ours": 1, "opponent": 1}
+
+
+def test_exposure_of_a_run(run):
+    small = ("--num_personas", "5", "--max_rows", "2", "--batch_size", "2")
+    results = run("run_exposure", *SMALL, *small)["results"]
+    assert [result["case"] for result in results] == ["2 portraits × 5 names", "2 descriptions × 5 names"]
+    assert all(0 < result["difference"] < 1e-4 for result in results)
+
+
 @pytest.mark.parametrize(("lower_is_better", "shown"), [(False, "4.00"), (True, "0.25")])
 def test_wall_clock_has_a_column(load, lower_is_better, shown):
     contest = load("contest")
     result = contest.contest(arena_with(repeats=1), lambda: 0, lambda: 0, lambda ours, theirs: 0.0)
     whole = contest.judged("case", "opponent", result | {"wall_ratio": 4.0}, None, lower_is_better=lower_is_better)
-    heading, _, cells = [line.split(" | ") for line in contest.table([whole]).splitlines()]
+    heading, _, cells = [line.split(" | ") for line in load("table").table_of([whole]).splitlines()]
     assert cells[heading.index("wall ratio")] == shown
 
 

@@ -77,7 +77,7 @@ def test_parts_that_end_early_leave_the_others_numbers(gpu, ends, monkeypatch, c
     }
     assert [len(part["results"]) for part in record["parts"].values()] == [1, 1, 0, 1]
     said = capsys.readouterr().out
-    assert said.count("- `a.yaml`, one process: 0.5 s a step of 8 rows, at most 31.0 GB") == 3
+    assert said.count("- `a.yaml`, one process, one run: 0.5 s a step of 8 rows, at most 31.0 GB") == 3
     assert "- bad: failed (SystemExit: Both sides differ by 7.)" in said
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+import crossmem_hf
 from crossmem_hf.cli import app as cli
 
 
@@ -29,6 +30,11 @@ def test_mistakes_are_one_clear_line_before_any_work(invoke, words, said, tmp_pa
     assert said in done.output
     assert "Traceback" not in done.output
     assert list(tmp_path.iterdir()) == []
+
+
+def test_version_is_the_packages(invoke):
+    done = invoke("--version")
+    assert (done.exit_code, done.output) == (0, f"crossmem_hf {crossmem_hf.__version__}\n")
 
 
 def test_materialize_takes_a_preset_and_what_replaces_it(invoke, monkeypatch):
@@ -83,7 +89,7 @@ def test_every_setting_of_score_is_an_option_and_every_metric_is_named(invoke):
         (["--batch-size", "lots"], "batch_size='lots'"),
         (["--metrics", "priv_leak"], "priv_leak needs --holdout-split"),
         (["--config", "quiz"], "Unknown config 'quiz'"),
-        (["--model", "no/such-model", "--num-personas", "5"], "Could not load a model from 'no/such-model'"),
+        (["--model", "no/such-model", "--num-personas", "5"], "There is no model 'no/such-model' here"),
     ],
 )
 def test_mistakes_in_scoring_are_one_clear_line_before_any_work(invoke, words, said, tmp_path):

@@ -51,4 +51,4 @@ def test_the_command_ends_with_1_if_anything_fails(tmp_path):
     assert "fails" in done.output
     done = CliRunner().invoke(app, ["check-model", str(tmp_path / "nothing")])
     assert done.exit_code != 0
-    assert "Could not load a model" in done.output
+    assert "There is no model" in done.output

@@ -155,7 +155,7 @@ def test_every_documented_command_is_understood():
         (["import-qa", "t.json", "out", "--mapping", "mllmu"], "it has no 'Generation_Task'"),
         (["import-qa", "t.json", "out", "--mapping", "map.yaml", "--part", "x"], "is one file and has no parts"),
         (["import-qa", "t.json", "out", "--mapping", "map.yaml", "--forget-personas", "no.txt"], "cannot be read"),
-        (["import-mapping", "tofu"], "no mapping 'tofu'"),
+        (["import-mapping", "tofu"], "Unknown mapping 'tofu'"),
     ],
 )
 def test_mistakes_are_one_clear_line_before_any_file(invoke, words, said):

@@ -32,13 +32,13 @@ def test_recipe_prints_and_runs_the_same_line(root, executed):
     words = shlex.split(done.stdout)
     launcher, script = root / "recipes/accelerate/cpu.yaml", root / "recipes/unlearn_npo.py"
     options = ["--max_steps", "2", "--output_dir", "a folder"]
-    assert words == ["accelerate", "launch", "--config_file", str(launcher), str(script), *options]
+    assert words == ["accelerate", "launch", "--quiet", "--config_file", str(launcher), str(script), *options]
     assert executed == [(sys.executable, [sys.executable, "-m", "accelerate.commands.launch", *words[2:]])]
 
 
 def test_dry_run_starts_nothing(root, executed):
     done = invoke("sft", "--dry-run", "--settings", "sft_llava_7b")
-    assert done.stdout.split()[2:] == [
+    assert done.stdout.split()[3:] == [
         str(root / "recipes/sft.py"),
         "--config",
         str(root / "recipes/sft_llava_7b.yaml"),
@@ -58,10 +58,10 @@ def test_list_names_everything_that_ships(root, executed):
 @pytest.mark.parametrize(
     ("words", "fault"),
     [
-        (["nope"], "No recipe is called 'nope'"),
+        (["nope"], "Unknown recipe 'nope'"),
         ([], "No recipe was named"),
-        (["sft", "--settings", "nope"], "No settings file is called 'nope'"),
-        (["sft", "--accelerate", "nope"], "No accelerate config is called 'nope'"),
+        (["sft", "--settings", "nope"], "Unknown settings file 'nope'"),
+        (["sft", "--accelerate", "nope"], "Unknown accelerate config 'nope'"),
     ],
 )
 def test_unknown_name_lists_the_known_ones(words, fault, executed):
@@ -75,7 +75,7 @@ def test_unknown_name_lists_the_known_ones(words, fault, executed):
 def test_launcher_may_be_a_file_of_ones_own(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text("num_processes: 1\n")
-    assert launch_words("sft", [], launcher=str(path))[:2] == ["--config_file", str(path)]
+    assert launch_words("sft", [], launcher=str(path))[1:3] == ["--config_file", str(path)]
     with pytest.raises(CrossmemError):
         launch_words("sft", [], launcher=str(tmp_path / "other.yaml"))
 

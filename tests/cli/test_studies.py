@@ -54,6 +54,17 @@ def test_run_passes_what_was_said(invoke, comes_out):
     assert "report.html" in done.output
 
 
+def test_run_ends_with_its_main_numbers(invoke, comes_out, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    comes_out("first_light")
+    lines = [line.split() for line in invoke("run").output.splitlines()]
+    memorized = lines.index(["recall", "(0-1),", "stage", "memorized"])
+    assert lines[memorized + 1] == ["source", "target", "value", "95", "%", "interval", "n", "chance"]
+    assert lines[memorized + 3][:3] == ["image", "text", "0.485"]
+    assert lines[memorized + 3][-2:] == ["600", "0.02"]
+    assert ["exposure", "(0-100),", "stage", "unlearned,", "group", "forget"] in lines
+
+
 def test_run_and_compare_and_study_are_one_command(invoke, comes_out):
     seen = comes_out("first_light")
     for words in (("run",), ("study", "first_light")):

@@ -17,7 +17,7 @@ def spec() -> DatasetSpec:
 
 @pytest.fixture(scope="session")
 def person() -> Persona:
-    return next(sample_personas(1))
+    return sample_personas(1)[0]
 
 
 @pytest.fixture(scope="session")

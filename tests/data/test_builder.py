@@ -67,7 +67,7 @@ def test_a_preset_gives_the_knobs_that_are_not_given(tmp_path):
 
 
 def test_unknown_config_lists_those_that_exist():
-    with pytest.raises(CrossmemError, match=r"Unknown config 'quiz'; expected one of recall_image"):
+    with pytest.raises(CrossmemError, match=r"Unknown config 'quiz'\. Choose from recall_image"):
         PersonasBuilder(config_name="quiz")
 
 

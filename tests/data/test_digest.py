@@ -16,7 +16,7 @@ from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.errors import CrossmemError
 
 FEW = DatasetSpec(num_personas=5, num_views=2)
-TEXTS = "01f019c982a942f2"
+TEXTS = "acae9841dbc42746"
 
 
 def made(config="recall_image", split="test", spec=FEW):

@@ -19,7 +19,7 @@ GOLDEN = {
     "qa": "3734872c1bd5e17d",
     "qa_test": "5f3f4b4064072bf0",
     "profiles": "5afcc23cb88f54e7",
-    "candidates": "275f570c685cb794",
+    "candidates": "8a6637932f06be77",
 }
 
 

@@ -59,7 +59,7 @@ def test_published_rows_equal_the_embedded_ones(materialized, spec):
 @pytest.mark.parametrize(
     ("config", "split", "says"),
     [
-        ("quiz", "train", "Unknown config 'quiz'; expected one of recall_image"),
+        ("quiz", "train", "Unknown config 'quiz'. Choose from recall_image"),
         ("qa", "train", "Unknown split 'train' of config 'qa'; expected one of forget, retain, retain_eval"),
     ],
 )

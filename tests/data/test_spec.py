@@ -60,7 +60,7 @@ def test_presets_have_the_sizes_of_the_papers_and_yield_to_other_knobs():
 
 
 def test_unknown_preset_lists_those_that_exist():
-    with pytest.raises(CrossmemError, match=r"Unknown preset 'tofu'; expected one of remem, wen"):
+    with pytest.raises(CrossmemError, match=r"Unknown preset 'tofu'\. Choose from remem, wen"):
         DatasetSpec.preset("tofu")
 
 

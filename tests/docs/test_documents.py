@@ -219,13 +219,11 @@ def test_speed_in_readme_is_that_of_the_records():
     assert f"{metrics['ratio']:.1f} and {metrics['wall_ratio']:.1f} times less" in words
 
 
-def test_recall_in_readme_is_that_of_the_record():
-    found = {
-        (one["where"]["source"], one["where"]["target"]): round(100 * one["value"])
-        for one in record("first_light/record.json")["measurements"]
-        if one["metric"] == "recall"
-        and {**one["where"], "source": "", "target": ""} == {"stage": "memorized", "source": "", "target": ""}
-    }
-    words = " ".join(sources.text(Path("README.md")).split())
-    assert f"recalled for {found['image', 'image']} % of new portraits and {found['image', 'text']} % of" in words
-    assert f"for {found['text', 'text']} % of new descriptions and {found['text', 'image']} % of" in words
+def test_findings_in_pages_are_those_of_the_records():
+    spec = importlib.util.spec_from_file_location("make_findings", sources.ROOT / "docs" / "make_findings.py")
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    for page, parts in made.pages().items():
+        text = page.read_text(encoding="utf-8")
+        for name, block in parts.items():
+            assert made.replaced(text, name, block) == text, "run python docs/make_findings.py"

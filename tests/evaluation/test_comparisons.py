@@ -189,8 +189,8 @@ def test_only_the_main_process_writes(tmp_path, tiny_model, monkeypatch):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"model": "no/such-model"}, "Could not load a model from 'no/such-model'"),
-        ({"adapter": "no/such-adapter"}, "Could not find the adapter 'no/such-adapter'"),
+        ({"model": "no/such-model"}, "There is no model 'no/such-model' here, and the Hub cannot be reached"),
+        ({"adapter": "no/such-adapter"}, "There is no adapter 'no/such-adapter' here, and the Hub cannot be reached"),
         ({"dtype": "float8"}, "Unknown dtype 'float8'"),
         ({"split": "nowhere"}, "Unknown split 'nowhere'"),
     ],

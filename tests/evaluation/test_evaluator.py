@@ -48,7 +48,7 @@ def test_predictions_are_what_the_engine_says_row_by_row(model, found):
 
 def test_predictions_have_the_columns_that_metrics_need_or_all(model, found):
     assert not {"candidates", "candidate_nll_nats", "token_logprobs"} & found[0].keys()
-    one = Evaluator(ROWS.select([0]), keep="all", **OPTIONS)(model, tiny.processor())[0]
+    one = Evaluator(ROWS.select([0]), keep="all", **(OPTIONS | {"forgotten": []}))(model, tiny.processor())[0]
     assert one["candidates"] == NAMES
     assert {name: one[name] for name in found[0]} == found[0]
 
@@ -119,6 +119,21 @@ def test_altered_asks_the_same_but_for_what_is_named(model, found):
     assert [one["truth_rank"] for one in ranked(model, tiny.processor())] == [one["truth_rank"] for one in found]
 
 
+def test_the_truth_is_ranked_among_untaught_values_and_besides_among_the_candidates(model, found):
+    untaught = ["Zed Quill", "Uma Vale"]
+    evaluator = Evaluator(ROWS, **OPTIONS | {"metrics": ["exposure", "exposure_taught"]}, untaught=untaught)
+    for row, one, before in zip(ROWS, evaluator(model, tiny.processor()), found, strict=True):
+        costs = score_candidates(model, tiny.processor(), [row], [row["answer"], *untaught]).nll_per_token
+        assert one["truth_rank"] == exposure_items(costs, [0]).rank[0]
+        assert one["num_candidates"] == 3
+        assert (one["taught_rank"], one["num_taught"]) == (before["truth_rank"], before["num_candidates"])
+
+
+def test_untaught_values_that_were_taught_are_refused():
+    with pytest.raises(CrossmemError, match="is among the candidates of 'full_name' and among its untaught values"):
+        Evaluator(ROWS, **OPTIONS, untaught=[NAMES[0], "Zed Quill"])
+
+
 def test_a_likelihood_that_is_no_number_gives_no_rank(model, monkeypatch):
     real = passes.score_candidates
 
@@ -153,6 +168,8 @@ MISTAKES = {
     "no rows": ({"rows": ROWS.select([])}, "no forget rows to ask"),
     "no modality": ({"rows": ROWS.remove_columns("modality")}, r"forget rows lack the columns \['modality'\]"),
     "no dataset": ({"rows": [1]}, "expected a datasets.Dataset"),
+    "a judge": ({"metrics": ["judge"]}, "judge reads answer, correct, judge_score of predictions"),
+    "nobody of that id": ({"forgotten": ["p0", "x1"]}, "Unknown id 'x1'"),
     "no metric": ({"metrics": []}, "There is no metric"),
     "no truth": ({"candidates": NAMES[1:]}, "'Ada Moss' of row 0 of the forget rows is not among the 3 candidates"),
     "one candidate": ({"candidates": ["Ada Moss"]}, "There is 1 candidate"),

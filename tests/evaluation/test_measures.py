@@ -29,6 +29,8 @@ def item(person, modality, hops, answer, nlls, logprobs, attribute="job", **more
         "answer": answer,
         "correct": answer.lower().strip(".") == "ada kim",
         "truth_rank": 1 + ahead,
+        "taught_rank": 1 + ahead,
+        "num_taught": 3,
         "candidates": ["Bo", "Ada Kim", "Cy", "Dee"],
         "candidate_nll_nats": nlls,
         "candidate_num_tokens": [2, 2, 2, 4],
@@ -179,6 +181,18 @@ def test_truth_ratio_is_that_of_the_false_answers_named():
     assert ("forget_quality", "all") not in found
 
 
+def test_truth_ratio_by_the_papers_mean_of_probabilities():
+    """Of the paper: the mean of the false answers' probabilities a token over the truth's."""
+    naive = [{**one, "candidate_nll_nats": [3.0, 3.0 + place, 3.0, 6.0]} for place, one in enumerate(ITEMS)]
+    found, columns = lines("truth_ratio", truth_ratio_mean="arithmetic", retain_only=naive)
+    by_hand = [mean([math.exp(-nll) for nll in false]) / math.exp(-truth) for truth, false in PER_TOKEN]
+    assert columns["ratio"] == pytest.approx(by_hand)
+    assert columns["ratio"] != pytest.approx(lines("truth_ratio")[1]["ratio"])
+    assert found["truth_ratio", "all"].value == pytest.approx(mean([min(ratio, 1 / ratio) for ratio in by_hand]))
+    theirs = [math.exp((3.0 + place) / 2 - 1.5) for place in range(5)]  # their false answers are equally likely
+    assert found["forget_quality", "all"].value == pytest.approx(ks_2samp(by_hand, theirs).pvalue)
+
+
 def test_false_answers_are_set_against_the_truth_in_other_words():
     reworded = [{**one, "reference_index": 2} for one in ITEMS]
     _, columns = lines("truth_ratio", items=reworded)
@@ -272,7 +286,7 @@ def test_what_a_metric_refuses_names_metric_and_group():
 
 
 def test_no_column_hides_a_field_of_the_predictions():
-    metrics = [name for name in METRICS if is_selectable(name) and name != "judge"]
+    metrics = [name for name in METRICS if is_selectable(name)]
     found, columns = lines(*metrics, items=[{**one, "source": "image"} for one in ITEMS], holdout=HOLDOUT)
     assert all(line.ci is None or line.ci[0] <= line.value <= line.ci[1] for line in found.values())
     assert all(len(values) == len(ITEMS) for values in columns.values())

@@ -62,12 +62,15 @@ def test_candidates_come_from_the_dataset_list_and_false_answers_are_the_others(
     questions = load_questions(SETTINGS)
     listed = {row["attribute"]: row["values"] for row in load_rows(None, "candidates", "target", num_personas=5)}
     assert questions.by_attribute == {name: tuple(listed[name]) for name in questions.by_attribute}
-    assert questions.candidates_are == "the values in config 'candidates'"
+    assert questions.candidates_are.startswith("the values in config 'candidates'; ranked among values that no model")
     row = questions.about[0]
     compared = questions.compared(row)
-    assert compared.texts == tuple(listed[row["attribute"]])
+    taught, untaught = listed[row["attribute"]], questions.untaught[row["attribute"]]
+    assert compared.texts == (*taught, *untaught)
     assert compared.texts[compared.truth] == row["answer"]
-    assert sorted([*compared.false_texts, row["answer"]]) == sorted(compared.texts)
+    assert sorted([*compared.false_texts, row["answer"]]) == sorted(taught)
+    assert [compared.texts[place] for place in compared.untaught] == list(untaught)
+    assert questions.num_rivals(row) == len(untaught) + 1
 
 
 def test_max_rows_are_spread_over_the_split():

@@ -50,21 +50,45 @@ def embedded():
 def test_exposure_and_truth_ratio_are_those_of_the_engine(scored, embedded):
     _, record, _ = scored
     model, processor, questions = embedded
-    exposures, logs, chances = [], [], []
+    exposures, among_untaught, logs, chances = [], [], [], []
     for row in list(questions.rows):
         values = questions.by_attribute[row["attribute"]]
         scores = score_candidates(model, processor, [row], values, batch_size=1)
         nlls = dict(zip(values, scores.nll_nats[0] / scores.num_tokens[0], strict=True))
         truth = nlls.pop(row["answer"])
         rank = 1 + sum(nll < truth for nll in nlls.values())
+        others = questions.untaught.get(row["attribute"], ())
+        unlike = score_candidates(model, processor, [row], [row["answer"], *others], batch_size=1).nll_per_token[0]
+        ahead = int((unlike < unlike[0]).sum()) if others else rank - 1
+        among_untaught.append(100 * (1 - math.log(1 + ahead) / math.log(len(values))))
         exposures.append(100 * (1 - math.log(rank) / math.log(len(values))))
         places = np.arange(1, len(values) + 1)
         chances.append(100 * (1 - np.log(places).mean() / np.log(len(values))))
         logs.append(truth - np.mean(list(nlls.values())))
-    assert record.one("exposure").value == pytest.approx(np.mean(exposures))
+    assert record.one("exposure").value == pytest.approx(np.mean(among_untaught))
+    assert record.one("exposure_taught").value == pytest.approx(np.mean(exposures))
     assert record.one("exposure").chance == pytest.approx(np.mean(chances))
     assert record.one("exposure").n == 12
     assert record.one("truth_ratio").value == pytest.approx(np.mean(np.exp(-np.abs(logs))), rel=1e-4)
+
+
+def test_truth_ratio_by_the_mean_that_was_asked_for(scored, tmp_path):
+    """From the likelihoods that the first score left on disk, by hand; nothing is asked again."""
+    shutil.copytree(scored[0], tmp_path, dirs_exist_ok=True)
+    by_hand = []
+    for one in Predictions.read(tmp_path):
+        chances = [
+            math.exp(-nll / count)
+            for nll, count in zip(one["candidate_nll_nats"], one["candidate_num_tokens"], strict=True)
+        ]
+        false = [chances[place] for place in one["false_indices"]]
+        ratio = sum(false) / len(false) / chances[one["reference_index"]]
+        by_hand.append(min(ratio, 1 / ratio))
+    settings = replace(SETTINGS, metrics=("truth_ratio",), truth_ratio_mean="arithmetic")
+    record = run_score(settings, tmp_path, console=Console(file=io.StringIO()))
+    assert record.one("truth_ratio").value == pytest.approx(np.mean(by_hand))
+    assert record.one("truth_ratio").value != pytest.approx(scored[1].one("truth_ratio").value, rel=1e-3)
+    assert any("by the arithmetic mean" in note for note in record.notes)
 
 
 def test_likelihoods_of_the_right_answer_are_those_of_the_engine(scored, embedded):

@@ -41,6 +41,7 @@ def test_default_metrics_need_no_option():
         ({"baseline": ("base=a", "base=b")}, "baseline 'base=b'; expected"),
         ({"baseline": ("base=a",), "metrics": ("rouge",)}, "--baseline is for Exposure"),
         ({"source": "audio"}, "Unknown source 'audio'"),
+        ({"truth_ratio_mean": "median"}, "Unknown truth_ratio_mean 'median'"),
         ({"k": 0.0}, "k=0.0"),
         ({"k": 1.5}, "k=1.5"),
         ({"k": float("nan")}, "k=nan"),

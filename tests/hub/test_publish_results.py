@@ -21,10 +21,8 @@ SHORT = """
 num_views: 2
 memorize_steps: 2
 memorize_batch_size: 4
-unlearn_steps: 2
+evaluate_at: 2
 unlearn_batch_size: 2
-stop_every_steps: 1
-stop_threshold: 0.0
 allow_unmemorized: true
 """
 

@@ -34,7 +34,7 @@ def test_the_shipped_mappings_are_read_and_say_where_their_columns_are_from():
 def test_what_is_not_known_of_remem_is_left_open_and_refused():
     with pytest.raises(CrossmemError, match=r"leaves 'person' open .*import-mapping remem"):
         read_mapping("remem")
-    with pytest.raises(CrossmemError, match="no mapping 'tofu'"):
+    with pytest.raises(CrossmemError, match="Unknown mapping 'tofu'"):
         mapping_text("tofu")
 
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from crossmem_hf.metrics.cross_modal_recall.recall_math import recall_summary
-from crossmem_hf.metrics.intervals import Resampling
 
 RNG = np.random.default_rng(0)
 NAMES = ["Ada Okoye", "Bo Lindqvist", "Caro Díaz", "Dele O'Neil"]
@@ -35,11 +34,9 @@ def test_equals_the_library(metric):
 
 def test_options_reach_the_library(metric):
     rows = {**ROWS, "predictions": [f"It is {name}." for name in ROWS["predictions"]]}
-    resampling = {"seed": 5, "confidence": 0.8, "num_resamples": 300}
-    got = metric.compute(**rows, match="contains", num_candidates=[4] * 40 + [8] * 40, **resampling)
-    wanted = recall_summary(
-        **rows, match="contains", num_candidates=[4] * 40 + [8] * 40, resampling=Resampling(**resampling)
-    )
+    options = {"confidence": 0.8, "persona_seed": [int(person[1:]) % 2 for person in ROWS["persona_id"]]}
+    got = metric.compute(**rows, match="contains", num_candidates=[4] * 40 + [8] * 40, **options)
+    wanted = recall_summary(**rows, match="contains", num_candidates=[4] * 40 + [8] * 40, **options)
     assert got == wanted
     assert got["chance"] == pytest.approx(0.1875)
     assert metric.compute(**rows)["image_to_image"] == 0.0

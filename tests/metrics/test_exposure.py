@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from crossmem_hf.metrics.exposure.exposure_math import exposure_items, exposure_summary
-from crossmem_hf.metrics.intervals import Resampling
 
 RNG = np.random.default_rng(0)
 LISTS = [RNG.exponential(2.0, k).tolist() for k in RNG.integers(2, 25, 30)]
@@ -30,12 +29,12 @@ def test_equals_the_library(metric):
 
 def test_options_reach_the_library(metric):
     tied = [[1.0, 1.0, 2.0], [3.0, 1.0, 3.0], [5.0, 5.0, 5.0]]
-    options = {"seed": 5, "confidence": 0.8, "num_resamples": 300}
+    options = {"confidence": 0.8, "persona_seed": [0, 1, 0]}
     got = metric.compute(
         predictions=tied, references=[1, 0, 2], ties="worst", persona_id=["a", "b", "a"], return_items=True, **options
     )
     items = exposure_items(tied, [1, 0, 2], ties="worst")
-    wanted = exposure_summary(items, persona_id=["a", "b", "a"], resampling=Resampling(**options)) | items.as_lists()
+    wanted = exposure_summary(items, persona_id=["a", "b", "a"], **options) | items.as_lists()
     assert got == wanted
     assert got["item_rank"] == [2.0, 3.0, 3.0]
     assert json.loads(json.dumps(got)) == got

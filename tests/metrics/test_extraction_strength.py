@@ -10,7 +10,6 @@ import pytest
 
 from crossmem_hf.metrics.extraction_strength.sampling_math import extraction_items, extraction_summary
 from crossmem_hf.metrics.extraction_strength.strength_math import strength_items, strength_summary, token_matches
-from crossmem_hf.metrics.intervals import Resampling
 
 RNG = np.random.default_rng(0)
 LENGTHS = RNG.integers(1, 12, 30)
@@ -31,9 +30,9 @@ def test_equals_the_library(metric):
 
 
 def test_options_reach_the_library(metric):
-    options = {"seed": 5, "confidence": 0.8, "num_resamples": 300}
+    options = {"confidence": 0.8, "persona_seed": [int(person[1:]) % 2 for person in PERSONS]}
     got = metric.compute(predictions=CHOSEN, references=ANSWERS, persona_id=PERSONS, return_items=True, **options)
-    wanted = strength_summary(ITEMS, persona_id=PERSONS, resampling=Resampling(**options)) | ITEMS.as_lists()
+    wanted = strength_summary(ITEMS, persona_id=PERSONS, **options) | ITEMS.as_lists()
     assert got == wanted
     assert json.loads(json.dumps(got, allow_nan=False)) == got
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from crossmem_hf.metrics.extraction_strength.strength_math import strength_items, strength_summary, token_matches
-from crossmem_hf.metrics.intervals import Resampling, mean_interval
+from crossmem_hf.metrics.intervals import Clusters, mean_interval
 
 
 def random_matches(seed, items=80, longest=12, right=0.7):
@@ -84,7 +84,7 @@ def test_guessing_reaches_the_chance_of_the_card():
     """A guess among V tokens: 1/(T·V) to first order; exactly the sum of V^-j over j = 1 to T, over T."""
     rng = np.random.default_rng(4)
     answers, guesses = rng.integers(0, 5, (40_000, 4)), rng.integers(0, 5, (40_000, 4))
-    summary = strength_summary(strength_items(list(guesses == answers)), resampling=Resampling(num_resamples=10))
+    summary = strength_summary(strength_items(list(guesses == answers)))
     assert summary["extraction_strength"] == pytest.approx(sum(5.0**-j for j in range(1, 5)) / 4, abs=0.002)
     assert summary["token_match"] == pytest.approx(1 / 5, abs=0.004)
     assert summary["all_match"] == pytest.approx(5.0**-4, abs=0.001)
@@ -118,15 +118,14 @@ def test_summary_is_the_mean_of_the_items():
 NAMES = ("extraction_strength", "token_match", "all_match")
 
 
-def test_intervals_resample_persons():
+def test_intervals_are_clustered_by_person():
     items = strength_items(random_matches(7, items=20) * 6)
-    persons, resampling = list(range(20)) * 6, Resampling(seed=4, confidence=0.9, num_resamples=700)
-    clustered = strength_summary(items, persona_id=persons, resampling=resampling)
-    codes = np.asarray([sorted(map(str, range(20))).index(str(person)) for person in persons])
+    persons = list(range(20)) * 6
+    clustered = strength_summary(items, persona_id=persons, confidence=0.9)
     for name in NAMES:
-        wanted = mean_interval(getattr(items, name), codes, bounds=(0.0, 1.0), resampling=resampling)
+        wanted = mean_interval(getattr(items, name), Clusters.of(persons, 120), confidence=0.9)
         assert (clustered[f"{name}_ci_low"], clustered[f"{name}_ci_high"]) == wanted
-    naive = strength_summary(items, resampling=resampling)
+    naive = strength_summary(items, confidence=0.9)
     width = [s["extraction_strength_ci_high"] - s["extraction_strength_ci_low"] for s in (clustered, naive)]
     assert width[0] > 1.8 * width[1]
 

@@ -10,7 +10,6 @@ import pytest
 
 from crossmem_hf.metrics.forget_diagnosis.answer_rules import REASONS
 from crossmem_hf.metrics.forget_diagnosis.diagnosis_math import diagnose_items, diagnosis_summary
-from crossmem_hf.metrics.intervals import Resampling
 
 RNG = np.random.default_rng(0)
 NAMES = ["Ada Okoye", "Bo Lindqvist", "Caro Díaz", "Dele O'Neil"]
@@ -41,12 +40,12 @@ def test_options_reach_the_library(metric):
         "perplexity_limit": 50.0,
         "refusals": ["lindqvist"],
     }
-    resampling = {"seed": 5, "confidence": 0.8, "num_resamples": 300}
+    options = {"confidence": 0.8, "persona_seed": [int(person[1:]) % 2 for person in PERSONS]}
     got = metric.compute(
-        predictions=ANSWERS, references=TRUTHS, **rows, persona_id=PERSONS, return_items=True, **resampling
+        predictions=ANSWERS, references=TRUTHS, **rows, persona_id=PERSONS, return_items=True, **options
     )
     items = diagnose_items(ANSWERS, TRUTHS, **rows)
-    wanted = diagnosis_summary(items, persona_id=PERSONS, resampling=Resampling(**resampling))
+    wanted = diagnosis_summary(items, persona_id=PERSONS, **options)
     assert got == wanted | items.as_lists()
     assert set(got["item_reason"]) == set(REASONS) - {"symbols"}
     assert json.loads(json.dumps(got)) == got

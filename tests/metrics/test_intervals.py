@@ -1,15 +1,134 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bootstrap against enumeration, its invariances, its edge cases, and its coverage."""
-
-import itertools
+"""The rule against hand-computed quantiles, its joins, its invariances, its edge cases. Coverage: test_coverage."""
 
 import numpy as np
 import pytest
+from scipy.stats import beta, norm
+from scipy.stats import t as student
 
-from crossmem_hf.metrics import intervals
-from crossmem_hf.metrics.intervals import Resampling, bootstrap_interval, cluster_codes, mean_interval, resampled_means
+from crossmem_hf.metrics.intervals import UNIT, Clusters, auroc_parts, interval_of, mean_interval, ratio_of
 
-UNIT = (0.0, 1.0)
+
+def by_hand(means, level_means, margin=1.0):
+    """The ends for equally large units: leave one out, effective n, Beta quantiles."""
+    value, units = float(np.mean(means)), len(level_means)
+    left = [(sum(level_means) - one) / (units - 1) for one in level_means]
+    variance = margin * sum((one - value) ** 2 for one in left)
+    n = value * (1 - value) / variance * (norm.ppf(0.975) / student.ppf(0.975, units - 1)) ** 2
+    return beta.ppf([0.025, 0.975], n * value + 0.5, n * (1 - value) + 0.5)
+
+
+def test_one_population_by_hand():
+    means = np.array([0.0, 0.25, 0.5, 0.25, 1.0, 0.75, 0.5, 0.0])
+    values, persons = np.repeat(means, 4), np.repeat(np.arange(8), 4)
+    low, high = by_hand(means, means)
+    share = 1 - 0.025 ** (1 / 8)
+    low, high = min(low, (1 - share) * means.mean()), max(high, (1 - share) * means.mean() + share)
+    assert mean_interval(values, Clusters.of(persons, 32)) == pytest.approx((low, high))
+
+
+def test_seeds_by_hand():
+    """Three seeds of a hundred personas: the spread between seeds is all there is."""
+    rates = (0.2, 0.5, 0.3)
+    values = np.concatenate([np.arange(100) < 100 * rate for rate in rates]).astype(float)
+    seeds = np.repeat([7, 8, 9], 100)
+    assert mean_interval(values, Clusters.of(None, 300, seeds)) == pytest.approx(tuple(by_hand(values, rates, 1.25)))
+    alone = mean_interval(values, Clusters.of(None, 300))
+    assert alone == pytest.approx(tuple(by_hand(values, values)))
+
+
+def test_lucky_seeds_are_not_certain():
+    """Seed means that are equal by chance leave what personas and views vary."""
+    values, seeds = np.tile(np.arange(20) < 10, 3).astype(float), np.repeat(np.arange(3), 20)
+    assert mean_interval(values, Clusters.of(None, 60, seeds)) == mean_interval(values, Clusters.of(None, 60))
+
+
+def test_persons_of_two_seeds_are_two():
+    clusters = Clusters.of(["a", "b", "a"], 3, [0, 0, 1])
+    assert clusters.persona.tolist() == [0, 2, 1]
+    assert clusters.seed.tolist() == [0, 1, 0]
+    assert Clusters.of(["a", "b", "a"], 3).seed.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("right", [0, 1, 2, 3, 5])
+def test_ends_grow_with_each_right_answer(right):
+    """0, 1, 2 of 120 answers about 30 personas of 3 seeds."""
+    persons, seeds = np.arange(120) // 4, np.arange(120) // 40
+
+    def ends(count):
+        rows = np.zeros(120)
+        rows[4 * np.arange(count) % 119] = 1.0
+        return mean_interval(rows, Clusters.of(persons, 120, seeds))
+
+    assert ends(right)[0] <= ends(right + 1)[0]
+    assert ends(right)[1] < ends(right + 1)[1]
+
+
+def test_no_answer_of_120_is_right():
+    rows, personas = np.zeros(120), np.arange(120) // 4
+    assert mean_interval(rows, Clusters.of(personas, 120)) == pytest.approx((0.0, 1 - 0.025 ** (1 / 30)))
+    assert mean_interval(rows, Clusters.of(personas, 120))[1] == pytest.approx(0.1157, abs=1e-4)
+    rows[0] = 1.0
+    assert mean_interval(rows, Clusters.of(personas, 120))[1] == pytest.approx(0.1231, abs=1e-4)
+    assert mean_interval(rows, Clusters.of(personas, 120, np.arange(120) // 40))[1] == pytest.approx(0.1889, abs=1e-4)
+
+
+@pytest.mark.parametrize("level", [0.0, 30.0, 100.0])
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_nearly_equal_values_have_nearly_the_interval_of_equal_ones(level, seeds):
+    """Exposures that differ by 1e-12 to 0.0001 of 100."""
+    clusters = Clusters.of(np.arange(120) // 4, 120, np.arange(120) % seeds if seeds == 1 else np.arange(120) // 40)
+    bounds = (0.0, 100.0)
+    equal = mean_interval(np.full(120, level), clusters, bounds=bounds)
+    noise = np.random.default_rng(0).random(120) * (-1 if level else 1)
+    for step in (1e-12, 1e-9, 1e-7, 1e-6, 1e-5, 1e-4):
+        one = np.full(120, level)
+        one[17] += step if not level else -step
+        for values in (one, level + step * noise):
+            assert mean_interval(values, clusters, bounds=bounds) == pytest.approx(equal, abs=3 * step)
+
+
+def test_a_continuous_change_moves_the_ends_continuously():
+    """One persona's Exposure from 0 to 100 in steps of 0.01."""
+    clusters = Clusters.of(None, 30, np.arange(30) // 10)
+    values = np.random.default_rng(1).random(30) * 40
+    ends = []
+    for moved in np.linspace(0, 100, 10_001):
+        values[3] = moved
+        ends.append(mean_interval(values, clusters, bounds=(0.0, 100.0)))
+    assert np.abs(np.diff(ends, axis=0)).max() < 0.05
+
+
+def test_row_order_changes_nothing():
+    rng = np.random.default_rng(5)
+    values, persons = rng.random(60), np.array([f"p{number}" for number in rng.integers(0, 12, 60)])
+    order = rng.permutation(60)
+    straight = mean_interval(values, Clusters.of(persons, 60))
+    assert mean_interval(values[order], Clusters.of(persons[order], 60)) == pytest.approx(straight, abs=1e-12)
+
+
+def test_repeating_a_persons_rows_adds_no_certainty():
+    values, persons = np.random.default_rng(2).random(20), np.arange(20)
+    once = mean_interval(values, Clusters.of(persons, 20))
+    often = mean_interval(np.repeat(values, 10), Clusters.of(np.repeat(persons, 10), 200))
+    assert often == pytest.approx(once, abs=1e-12)
+    naive = mean_interval(np.repeat(values, 10), Clusters.of(None, 200))
+    assert naive[1] - naive[0] < 0.5 * (often[1] - often[0])
+
+
+def test_higher_confidence_is_wider():
+    values = np.random.default_rng(2).random(20)
+    narrow, wide = (mean_interval(values, Clusters.of(None, 20), confidence=c) for c in (0.5, 0.99))
+    assert wide[0] < narrow[0] < narrow[1] < wide[1]
+
+
+@pytest.mark.parametrize("persons", [1, 2, 10, 50, 1000])
+def test_all_right_gives_the_exact_binomial_bound(persons):
+    """At the lower end, 2.5 % of the samples of that many persons would be all right."""
+    low, high = mean_interval(np.ones(3 * persons), Clusters.of(np.arange(3 * persons) % persons, 3 * persons))
+    assert high == 1.0
+    assert low**persons == pytest.approx(0.025)
+    assert mean_interval(np.zeros(persons), Clusters.of(None, persons)) == pytest.approx((0.0, 1.0 - low))
 
 
 def gap(means):
@@ -20,157 +139,84 @@ def ratio(means):
     return np.divide(means[:, 1], means[:, 0], out=np.full(len(means), np.nan), where=means[:, 0] > 0)
 
 
-def test_resamples_follow_the_enumerated_distribution():
-    """All 4^4 resamples of four clusters of unlike size, against 40,000 drawn ones."""
-    sums, counts = np.array([[3.0], [0.0], [1.0], [5.0]]), np.array([[4.0], [1.0], [2.0], [5.0]])
-    every = np.array(list(itertools.product(range(4), repeat=4)))
-    exact = sums[every, 0].sum(axis=1) / counts[every, 0].sum(axis=1)
-    drawn = resampled_means(sums, counts, Resampling(num_resamples=40_000))[:, 0]
-    assert set(np.round(drawn, 12)) <= set(np.round(exact, 12))
-    assert drawn.mean() == pytest.approx(exact.mean(), abs=0.005)
-    assert drawn.std() == pytest.approx(exact.std(), rel=0.02)
-    share = [(drawn <= value).mean() - (exact <= value).mean() for value in (0.4, 0.6, 0.8)]
-    assert np.abs(share).max() < 0.01
-
-
-def test_columns_share_each_draw():
-    sums = np.random.default_rng(1).integers(0, 3, size=(9, 1)).astype(float)
-    means = resampled_means(np.hstack([sums, sums]), np.full((9, 2), 3.0), Resampling(num_resamples=50))
-    np.testing.assert_array_equal(means[:, 0], means[:, 1])
-
-
-def test_chunks_change_nothing(monkeypatch):
-    values, codes = np.random.default_rng(0).random(40), np.arange(40) % 7
-    whole = mean_interval(values, codes, bounds=UNIT)
-    monkeypatch.setattr(intervals, "_ELEMENTS_AT_ONCE", 50)
-    assert mean_interval(values, codes, bounds=UNIT) == whole
-
-
-def test_seed_decides_the_interval():
-    values, codes = np.random.default_rng(0).random(30), np.arange(30)
-    first, again, other = (mean_interval(values, codes, bounds=UNIT, resampling=Resampling(seed=s)) for s in (3, 3, 4))
-    assert first == again
-    assert first != other
-
-
-def test_row_order_changes_nothing():
-    rng = np.random.default_rng(5)
-    values, persons = rng.random(60), np.array([f"p{number}" for number in rng.integers(0, 12, 60)])
-    order = rng.permutation(60)
-    straight = mean_interval(values, cluster_codes(persons, 60), bounds=UNIT)
-    shuffled = mean_interval(values[order], cluster_codes(persons[order], 60), bounds=UNIT)
-    assert shuffled == pytest.approx(straight, abs=1e-12)
-
-
-def test_repeating_a_persons_rows_adds_no_certainty():
-    values, codes = np.random.default_rng(2).random(20), np.arange(20)
-    once = mean_interval(values, codes, bounds=UNIT)
-    often = mean_interval(np.repeat(values, 10), np.repeat(codes, 10), bounds=UNIT)
-    assert often == pytest.approx(once, abs=1e-12)
-    naive = mean_interval(np.repeat(values, 10), np.arange(200), bounds=UNIT)
-    assert naive[1] - naive[0] < 0.5 * (often[1] - often[0])
-
-
-def test_higher_confidence_is_wider():
-    values, codes = np.random.default_rng(2).random(20), np.arange(20)
-    narrow, wide = (
-        mean_interval(values, codes, bounds=UNIT, resampling=Resampling(confidence=c)) for c in (0.5, 0.99)
-    )
-    assert wide[0] < narrow[0] < narrow[1] < wide[1]
-
-
-@pytest.mark.parametrize("persons", [1, 2, 10, 50, 1000])
-def test_all_right_gives_the_exact_binomial_bound(persons):
-    """At the lower end, 2.5 % of the samples of that many persons would be all right."""
-    low, high = mean_interval(np.ones(3 * persons), np.arange(3 * persons) % persons, bounds=UNIT)
-    assert high == 1.0
-    assert low**persons == pytest.approx(0.025)
-    wrong = mean_interval(np.zeros(persons), np.arange(persons), bounds=UNIT)
-    assert wrong == pytest.approx((0.0, 1.0 - low))
-
-
-def test_agreement_between_the_bounds():
-    """Every person at 30 of 0-100: the unseen share may pull the mean to either end."""
-    share = 1 - 0.025 ** (1 / 20)
-    low, high = mean_interval(np.full(20, 30.0), np.arange(20), bounds=(0.0, 100.0))
-    assert (low, high) == pytest.approx((30 * (1 - share), 30 * (1 - share) + 100 * share))
+def of(sums, counts, statistic, **options):
+    return interval_of(sums, counts, np.zeros(len(sums), dtype=np.intp), statistic, **options)
 
 
 def test_agreement_of_a_gap_and_of_a_ratio():
     ones, share = np.ones((50, 2)), 1 - 0.025 ** (1 / 50)
-    assert bootstrap_interval(ones * [1, 0], ones, gap) == pytest.approx((1 - 2 * share, 1.0))
-    assert bootstrap_interval(ones, ones, gap) == pytest.approx((-share, share))
-    assert bootstrap_interval(ones, ones, ratio) == pytest.approx((1 - share, 1 / (1 - share)))
+    assert of(ones * [1, 0], ones, gap, bounds=(-1, 1)) == pytest.approx((1 - 2 * share, 1.0))
+    assert of(ones, ones, gap, bounds=(-1, 1)) == pytest.approx((-share, share))
+    assert of(ones, ones, ratio, bounds=(0, np.inf)) == pytest.approx((1 - share, 1 / (1 - share)))
+
+
+def test_gap_by_hand():
+    same, other = np.array([1.0, 1, 1, 0, 1, 1, 0, 1, 1, 1]), np.array([0.0, 1, 0, 0, 1, 0, 0, 0, 1, 0])
+    low, high = by_hand((same - other + 1) / 2, (same - other + 1) / 2)
+    share, mean = 1 - 0.025 ** (1 / 10), float((same - other).mean())
+    wanted = min(2 * low - 1, (1 - share) * mean - share), max(2 * high - 1, (1 - share) * mean + share)
+    assert of(np.stack([same, other], 1), np.ones((10, 2)), gap, bounds=(-1, 1)) == pytest.approx(wanted)
+
+
+def test_an_unbounded_mean_has_students_interval():
+    values = np.random.default_rng(3).normal(-3, 1, 12)
+    wanted = student.interval(0.95, 11, values.mean(), values.std(ddof=1) / np.sqrt(11))  # not 12: a twelfth wider
+    free = {"bounds": (-np.inf, np.inf), "row_bounds": (-np.inf, np.inf)}
+    assert of(values[:, None], np.ones((12, 1)), lambda m: m[:, 0], **free) == pytest.approx(wanted)
+    assert of(np.full((12, 1), -3.0), np.ones((12, 1)), lambda m: m[:, 0], **free) is None
 
 
 def test_undefined_statistics_have_no_interval():
     ones = np.ones((6, 2))
-    assert bootstrap_interval(ones * [0, 1], ones, ratio) is None  # nothing to divide by
-    rare = np.array([[1.0, 0.0]] + [[0.0, 1.0]] * 5)  # a third of the resamples miss the only denominator
-    assert bootstrap_interval(rare, ones, ratio) is None
-    common = np.array([[1.0, 0.0], [1.0, 1.0], [1.0, 0.0], [1.0, 1.0], [1.0, 1.0], [0.0, 1.0]])
-    low, high = bootstrap_interval(common, ones, ratio)
-    assert 0 < low < 4 / 5 < high
+    assert of(ones * [0, 1], ones, ratio) is None  # nothing to divide by
+    assert of(np.array([[1.0, 0.0]] + [[0.0, 1.0]] * 5), ones, ratio) is None  # nothing without the first
+    apart = np.array([[1.0, 0.0], [0.0, 1.0]])  # a column that only one seed has
+    assert interval_of(apart, apart, np.arange(2), gap, bounds=(-1, 1)) is None
 
 
-def test_a_person_without_rows_in_a_column_is_no_zero():
-    sums, counts = (
-        np.array([[4.0, 0.0], [2.0, 3.0], [1.0, 2.0], [3.0, 1.0]]),
-        np.array([[4.0, 0.0]] + [[4.0, 4.0]] * 3),
-    )
-    means = resampled_means(sums, counts, Resampling(num_resamples=5_000))
-    assert np.nanmin(means[:, 1]) >= 0.25
-    assert np.isnan(means[:, 1]).any()
-
-
-def test_interval_contains_the_value():
+def test_interval_contains_the_value_and_stays_in_bounds():
     rng = np.random.default_rng(11)
-    for _ in range(100):
-        persons = int(rng.integers(2, 8))
-        values, codes = rng.integers(0, 2, 15).astype(float), np.arange(15) % persons
-        low, high = mean_interval(values, codes, bounds=UNIT, resampling=Resampling(num_resamples=50))
-        assert 0 <= low <= values.mean() + 1e-12
-        assert values.mean() - 1e-12 <= high <= 1
+    for _ in range(300):
+        rows = int(rng.integers(2, 40))
+        values, seeds = rng.integers(0, 2, rows).astype(float), rng.integers(0, 4, rows)
+        low, high = mean_interval(values, Clusters.of(rng.integers(0, 8, rows), rows, seeds))
+        assert 0 <= low <= values.mean() <= high <= 1
 
 
-def coverage(recall, clusters_of_rows):
-    """Share of 400 worlds of 50 persons with 4 rows each whose interval holds the true recall."""
-    rng, resampling, held = np.random.default_rng(7), Resampling(num_resamples=400), 0
-    for _ in range(400):
-        chances = rng.beta(2 * recall, 2 * (1 - recall), 50)
-        values = (rng.random(200) < np.repeat(chances, 4)).astype(float)
-        low, high = mean_interval(values, clusters_of_rows, bounds=UNIT, resampling=resampling)
-        held += low <= recall <= high
-    return held / 400
+def test_parts_give_the_auroc():
+    parts = auroc_parts(np.array([3.0, 1.0, 1.0]), np.array([True, True, False]))
+    assert parts.tolist() == [1.0, 0.5, 0.75]
 
 
-def test_coverage_is_what_the_cards_say():
-    persons = np.repeat(np.arange(50), 4)
-    assert 0.92 <= coverage(0.5, persons) <= 0.98
-    assert 0.92 <= coverage(0.2, persons) <= 0.98
-    assert 0.82 <= coverage(0.98, persons) <= 0.93
-    assert coverage(0.5, np.arange(200)) < 0.85  # rows as their own clusters: what clustering is for
+def test_ratios_of_shares():
+    assert (ratio_of(0.0), ratio_of(0.5), ratio_of(1.0)) == (0.0, 1.0, np.inf)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "named"),
-    [
-        ({"confidence": 1.0}, "confidence=1.0"),
-        ({"confidence": 95}, "confidence=95"),
-        ({"num_resamples": 0}, "num_resamples=0"),
-        ({"seed": -1}, "seed=-1"),
-    ],
-)
-def test_bad_resampling_is_named(arguments, named):
-    with pytest.raises(ValueError, match=named):
-        Resampling(**arguments)
+@pytest.mark.parametrize("confidence", [0.0, 1.0, 95])
+def test_bad_confidence_is_named(confidence):
+    with pytest.raises(ValueError, match=f"confidence={confidence}"):
+        mean_interval(np.ones(3), Clusters.of(None, 3), bounds=UNIT, confidence=confidence)
 
 
 def test_bad_clusters_are_named():
-    with pytest.raises(ValueError, match="2 entries for 3 rows"):
-        cluster_codes(["a", "b"], 3)
+    with pytest.raises(ValueError, match="persona_id has 2 entries for 3 rows"):
+        Clusters.of(["a", "b"], 3)
     with pytest.raises(ValueError, match="Row 1: persona_id is None"):
-        cluster_codes(["a", None, "b"], 3)
+        Clusters.of(["a", None, "b"], 3)
+    with pytest.raises(ValueError, match="Row 1: persona_id is nan"):
+        Clusters.of(["a", float("nan")], 2)
+    with pytest.raises(ValueError, match="Row 2: persona_seed is None"):
+        Clusters.of(["a", "b", "c"], 3, [0, 1, None])
+
+
+def test_some_rows_keep_their_persons_and_seeds():
+    clusters = Clusters.of(["a", "b", "c", "a"], 4, [0, 1, 2, 0]).among(np.array([True, False, True, True]))
+    assert clusters.persona.tolist() == [0, 1, 0]
+    assert clusters.seed.tolist() == [0, 2]
+
+
+def test_a_cluster_has_one_code_in_every_spelling():
+    assert Clusters.of(["Jos\u00e9", "b", "Jose\u0301", "Jose"], 4).persona.tolist() == [1, 2, 1, 0]
 
 
 def test_the_maths_exists_once(root):
@@ -179,9 +225,3 @@ def test_the_maths_exists_once(root):
         link = root / "metrics" / name / "intervals.py"
         assert link.is_symlink()
         assert str(link.readlink()) == "../intervals.py"
-
-
-def test_a_cluster_has_one_code_in_every_spelling():
-    assert cluster_codes(["Jos\u00e9", "b", "Jose\u0301", "Jose"], 4).tolist() == [1, 2, 1, 0]
-    with pytest.raises(ValueError, match="Row 1: persona_id is nan"):
-        cluster_codes(["a", float("nan")], 2)

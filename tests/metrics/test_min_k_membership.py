@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy.stats import mannwhitneyu
 
-from crossmem_hf.metrics.intervals import Resampling, mean_interval
-from crossmem_hf.metrics.min_k_prob.membership_math import auroc_parts, membership_summary
+from crossmem_hf.metrics.intervals import Clusters, auroc_parts, mean_interval
+from crossmem_hf.metrics.min_k_prob.membership_math import membership_summary
 from crossmem_hf.metrics.min_k_prob.min_k_math import token_scores
 
 OWN_MEANS = ("min_k", "min_k_prob", "min_k_plus_plus", "logprob_per_token", "inverse_perplexity", "answer_probability")
@@ -81,24 +81,18 @@ def test_summary_is_the_mean_of_the_items():
 
 def test_intervals_are_those_of_the_means():
     scores, labels, persons = simulated(4)
-    resampling = Resampling(seed=3, confidence=0.8, num_resamples=500)
-    summary = membership_summary(scores, labels, persona_id=persons, resampling=resampling)
+    summary = membership_summary(scores, labels, persona_id=persons, confidence=0.8)
 
     def interval(name):
         return summary[f"{name}_ci_low"], summary[f"{name}_ci_high"]
 
-    for name in OWN_MEANS:
-        wanted = mean_interval(getattr(scores, name), cluster_order(persons), bounds=(0, 1), resampling=resampling)
+    for name, most in (("min_k_prob", 100.0), ("inverse_perplexity", 100.0), ("answer_probability", 1.0)):
+        clusters = Clusters.of(persons, len(persons))
+        wanted = mean_interval(getattr(scores, name), clusters, bounds=(0.0, most), confidence=0.8)
         assert interval(name) == pytest.approx(wanted)
     low, high = interval("logprob_per_token")
     assert interval("perplexity") == pytest.approx((math.exp(-high), math.exp(-low)))
     assert low < summary["logprob_per_token"] < high
-
-
-def cluster_order(persons):
-    """Codes in the order of the ids as text, which is how persons are drawn."""
-    names = sorted({str(person) for person in persons})
-    return np.asarray([names.index(str(person)) for person in persons])
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -200,27 +194,26 @@ def test_one_item():
 
 def test_a_perfect_auroc_is_not_certain():
     summary = membership_summary(token_scores([[-1.0]] * 10 + [[-2.0]] * 10), [1] * 10 + [0] * 10)
-    unseen = 1 - 0.025 ** (1 / 20)
+    unseen = 1 - 0.025 ** (1 / 10)  # of either side
     assert summary["auroc_min_k"] == summary["auroc_min_k_ci_high"] == 1.0
-    assert summary["auroc_min_k_ci_low"] == pytest.approx(1 - 2 * unseen)
+    assert summary["auroc_min_k_ci_low"] == pytest.approx(1 - unseen)
 
 
 def test_an_auroc_interval_stays_in_its_range():
-    """One trained item of forty stands last: the first-order sum of the shares would pass 1 in many resamples."""
+    """One trained item of forty stands last."""
     logprobs = [[-1.0]] * 39 + [[-9.0]] + [[-2.0]] * 40
     summary = membership_summary(token_scores(logprobs), [1] * 40 + [0] * 40)
     assert summary["auroc_min_k"] == pytest.approx(39 / 40)
-    assert summary["auroc_min_k_ci_high"] == 1.0
+    assert 39 / 40 < summary["auroc_min_k_ci_high"] <= 1.0
 
 
-def test_too_few_of_one_kind_leave_the_auroc_without_interval():
+def test_two_of_one_kind_say_next_to_nothing():
     logprobs = [[-float(place)] for place in range(1, 21)]
     few = membership_summary(token_scores(logprobs), [1, 1] + [0] * 18)
     enough = membership_summary(token_scores(logprobs), [1] * 4 + [0] * 16)
     assert few["auroc_min_k"] == 1.0
-    assert "auroc_min_k_ci_low" not in few
-    assert "min_k_ci_low" in few
-    assert "auroc_min_k_ci_low" in enough
+    assert few["auroc_min_k_ci_low"] == pytest.approx(0.025**0.5)
+    assert enough["auroc_min_k_ci_low"] == pytest.approx(0.025**0.25)
 
 
 def test_a_collapsed_model_still_has_numbers():

@@ -9,7 +9,6 @@ import sys
 import numpy as np
 import pytest
 
-from crossmem_hf.metrics.intervals import Resampling
 from crossmem_hf.metrics.min_k_prob.membership_math import membership_summary
 from crossmem_hf.metrics.min_k_prob.min_k_math import token_scores
 
@@ -33,7 +32,7 @@ def test_equals_the_library(metric):
 
 
 def test_options_reach_the_library(metric):
-    options = {"seed": 5, "confidence": 0.8, "num_resamples": 300}
+    options = {"confidence": 0.8, "persona_seed": [int(person[1:]) % 2 for person in PERSONS]}
     got = metric.compute(
         predictions=LISTS,
         references=LABELS,
@@ -45,7 +44,7 @@ def test_options_reach_the_library(metric):
         **options,
     )
     scores = token_scores(LISTS, MEANS, STDS, k=0.5)
-    wanted = membership_summary(scores, LABELS, persona_id=PERSONS, resampling=Resampling(**options))
+    wanted = membership_summary(scores, LABELS, persona_id=PERSONS, **options)
     assert got == wanted | scores.as_lists()
     assert json.loads(json.dumps(got, allow_nan=False)) == got
 

@@ -8,7 +8,6 @@ import sys
 import numpy as np
 import pytest
 
-from crossmem_hf.metrics.intervals import Resampling
 from crossmem_hf.metrics.priv_leak.priv_leak_math import priv_leak_items, priv_leak_summary
 
 RNG = np.random.default_rng(0)
@@ -39,7 +38,7 @@ def test_scores_are_min_40_percent(metric):
 
 
 def test_options_reach_the_library(metric):
-    options = {"seed": 5, "confidence": 0.8, "num_resamples": 300}
+    options = {"confidence": 0.8, "persona_seed": [int(person[1:]) % 2 for person in PERSONS]}
     got = metric.compute(
         predictions=ROWS,
         references=SIDES,
@@ -52,7 +51,7 @@ def test_options_reach_the_library(metric):
     assert got["item_score"] == pytest.approx([sum(row) / len(row) for row in ROWS])
     assert got["item_retain_only_score"] == pytest.approx([sum(row) / len(row) for row in RETAIN_ONLY])
     items = priv_leak_items(got["item_score"], SIDES, retain_only_score=got["item_retain_only_score"])
-    wanted = priv_leak_summary(items, persona_id=PERSONS, resampling=Resampling(**options))
+    wanted = priv_leak_summary(items, persona_id=PERSONS, **options)
     assert got == wanted | items.as_lists()
     assert json.loads(json.dumps(got)) == got
 

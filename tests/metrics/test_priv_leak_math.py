@@ -7,10 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import mannwhitneyu
 
-from crossmem_hf.metrics.intervals import Resampling
 from crossmem_hf.metrics.priv_leak.priv_leak_math import forget_auc, priv_leak, priv_leak_items, priv_leak_summary
-
-FEW = Resampling(num_resamples=400)
 
 
 def slow_auc(score, is_forget):
@@ -29,7 +26,7 @@ def simulated(seed, shift, rows=300):
 
 
 def leak_of(seed, shift, **options):
-    return priv_leak_summary(priv_leak_items(*simulated(seed, shift)), resampling=FEW, **options)
+    return priv_leak_summary(priv_leak_items(*simulated(seed, shift)), **options)
 
 
 def test_fully_memorized_rows_leak_minus_100():
@@ -80,7 +77,7 @@ def test_formula_by_hand():
     assert priv_leak(0.25, 0.5) == pytest.approx(-50.0)
     assert priv_leak(0.6, 0.48) == pytest.approx(25.0)
     items = priv_leak_items([-1.0, -2.0, -3.0, -1.5, -2.5], [1, 1, 1, 0, 0])  # holdout wins 2 + 1 of 6
-    summary = priv_leak_summary(items, auc_retain_only=0.4, resampling=FEW)
+    summary = priv_leak_summary(items, auc_retain_only=0.4)
     assert summary["auc"] == pytest.approx(0.5)
     assert summary["priv_leak"] == pytest.approx(25.0)
     assert [summary[name] for name in ("auc_retain_only", "n_forget", "n_holdout", "n")] == [0.4, 3, 2, 5]
@@ -99,14 +96,14 @@ def leak_of_default(score, sides):
 def test_the_retain_only_models_auc_comes_from_its_own_scores():
     score, sides = simulated(7, 1.0)
     retain_only, _ = simulated(8, 0.3)
-    summary = priv_leak_summary(priv_leak_items(score, sides, retain_only_score=retain_only), resampling=FEW)
+    summary = priv_leak_summary(priv_leak_items(score, sides, retain_only_score=retain_only))
     base = slow_auc(retain_only, sides)
     assert summary["auc_retain_only"] == pytest.approx(base)
     assert summary["priv_leak"] == pytest.approx(100 * (slow_auc(score, sides) - base) / base)
 
 
 def test_scores_of_the_retain_only_model_widen_the_interval_unless_they_agree():
-    """Unrelated noise in auc_retain_only adds; noise shared by both models, resampled together, cancels."""
+    """Unrelated noise in auc_retain_only adds; noise shared by both models, cancels."""
     score, sides = simulated(9, 0.5)
     unrelated, _ = simulated(10, 0.0)
     related = score + np.where(sides == 1, -0.5, 0.0)
@@ -127,7 +124,7 @@ def width(summary, name="priv_leak"):
     return summary[f"{name}_ci_high"] - summary[f"{name}_ci_low"]
 
 
-def test_interval_equals_a_slow_bootstrap_over_persons():
+def test_interval_is_near_a_slow_bootstrap_over_persons():
     """Persons redrawn with all their rows, forget persons and holdout persons apart; another generator."""
     rng = np.random.default_rng(11)
     persons = np.repeat(np.arange(30), 4)
@@ -141,7 +138,7 @@ def test_interval_equals_a_slow_bootstrap_over_persons():
         forget, holdout = score[rows][sides[rows] == 1], score[rows][sides[rows] == 0]
         draws.append((holdout[:, None] > forget[None, :]).mean())
     wanted = np.quantile(draws, [0.025, 0.975])
-    assert [summary["auc_ci_low"], summary["auc_ci_high"]] == pytest.approx(wanted.tolist(), abs=0.025)
+    assert [summary["auc_ci_low"], summary["auc_ci_high"]] == pytest.approx(wanted.tolist(), abs=0.05)
     leaks = [priv_leak(summary[f"auc_ci_{end}"], 0.5) for end in ("low", "high")]
     assert [summary["priv_leak_ci_low"], summary["priv_leak_ci_high"]] == pytest.approx(leaks)
 
@@ -195,18 +192,19 @@ def test_complete_separation_is_not_certain():
 
 def test_one_row_a_side():
     summary = priv_leak_summary(priv_leak_items([-1.0, -2.0], [1, 0]), auc_retain_only=0.5)
-    assert (summary["priv_leak"], summary["auc_ci_low"], summary["auc_ci_high"]) == (-100.0, 0.0, pytest.approx(0.975))
+    assert summary["priv_leak"] == -100.0
+    assert not [name for name in summary if "_ci_" in name]  # one pair bounds nothing
 
 
 def test_a_model_equal_to_the_retain_only_one_leaks_nothing():
     score, sides = simulated(15, 0.5)
-    summary = priv_leak_summary(priv_leak_items(score, sides, retain_only_score=score), resampling=FEW)
+    summary = priv_leak_summary(priv_leak_items(score, sides, retain_only_score=score))
     assert summary["priv_leak"] == 0.0
     assert summary["priv_leak_ci_low"] < 0.0 < summary["priv_leak_ci_high"]
 
 
-def test_an_interval_without_bounds_is_left_out():
-    """The retain-only model's AUC is 1/9; where the one pair behind it is not drawn, it is 0."""
+def test_a_small_auc_of_the_retain_only_model_leaves_the_leak_wide_open():
+    """The retain-only model's AUC is 1/9, by one pair: the leak may be many times as large."""
     items = priv_leak_items(
         [-1.0, -2.0, -3.0, -1.5, -2.5, -3.5],
         [1, 1, 1, 0, 0, 0],
@@ -215,8 +213,7 @@ def test_an_interval_without_bounds_is_left_out():
     summary = priv_leak_summary(items)
     assert summary["auc_retain_only"] == pytest.approx(1 / 9)
     assert summary["priv_leak"] == pytest.approx(100 * (3 / 9 - 1 / 9) / (1 / 9))
-    assert {"auc_ci_low", "auc_ci_high"} <= set(summary)
-    assert not {"priv_leak_ci_low", "priv_leak_ci_high"} & set(summary)
+    assert summary.get("priv_leak_ci_high", math.inf) > 1_000
     assert not any(math.isnan(value) for value in summary.values())
 
 

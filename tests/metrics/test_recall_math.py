@@ -5,6 +5,8 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import beta, norm
+from scipy.stats import t as student
 
 from crossmem_hf.metrics.cross_modal_recall.recall_math import (
     is_match,
@@ -12,7 +14,6 @@ from crossmem_hf.metrics.cross_modal_recall.recall_math import (
     recall_summary,
     row_matches,
 )
-from crossmem_hf.metrics.intervals import Resampling
 
 KEYS = ("predictions", "references", "source", "target", "persona_id")
 CELLS = [("image", "image"), ("image", "text"), ("text", "image"), ("text", "text")]
@@ -142,7 +143,7 @@ def test_a_clear_gap_excludes_zero_and_no_gap_does_not():
     assert none["gap_image_ci_low"] < 0 < none["gap_image_ci_high"]
 
 
-def test_gap_resamples_each_person_in_both_cells():
+def test_gap_pairs_each_person_in_both_cells():
     """Whoever is recalled from a picture is recalled in words: pairing by person shows that nothing is lost."""
     right = np.random.default_rng(0).random(40) < 0.5
     paired, strangers = (
@@ -173,14 +174,36 @@ def test_row_order_changes_nothing():
     assert recall_summary(**columns(shuffled)) == pytest.approx(recall_summary(**columns(rows)))
 
 
-def test_seed_confidence_and_resamples_reach_the_intervals():
+def test_confidence_and_seeds_reach_the_intervals():
     given = columns(matrix_rows(persons=15, seed=6))
     plain = recall_summary(**given)
-    assert recall_summary(**given, resampling=Resampling()) == plain
-    assert recall_summary(**given, resampling=Resampling(seed=1)) != plain
-    narrow = recall_summary(**given, resampling=Resampling(confidence=0.5))
+    narrow = recall_summary(**given, confidence=0.5)
     assert narrow["gap_image_ci_low"] > plain["gap_image_ci_low"]
-    assert recall_summary(**given, resampling=Resampling(num_resamples=10)) != plain
+    seeds = [int(person[1:]) % 3 for person in given["persona_id"]]
+    wide = recall_summary(**given, persona_seed=seeds)
+    assert wide["transfer_image_ci_high"] > plain["transfer_image_ci_high"]
+    assert {name: wide[name] for name in wide if "_ci_" not in name} == {
+        name: plain[name] for name in plain if "_ci_" not in name
+    }
+
+
+def test_transfer_has_the_ends_of_its_share():
+    """Other / (same + other) by hand: one persona left out at a time, Beta quantiles, and back to the ratio."""
+    same, other = np.array([1.0, 1, 1, 1, 1, 0, 1, 1, 1, 1]), np.array([1.0, 0, 1, 0, 0, 0, 1, 0, 1, 1])
+    rows = [("image", "image", f"p{person}", bool(right)) for person, right in enumerate(same)]
+    rows += [("image", "text", f"p{person}", bool(right)) for person, right in enumerate(other)]
+    found = recall_summary(**columns(rows))
+    share = other.sum() / (same + other).sum()
+    left = [(other.sum() - o) / ((same + other).sum() - s - o) for s, o in zip(same, other, strict=True)]
+    n = share * (1 - share) / sum((one - share) ** 2 for one in left) * (norm.ppf(0.975) / student.ppf(0.975, 9)) ** 2
+    low, high = beta.ppf([0.025, 0.975], n * share + 0.5, n * (1 - share) + 0.5)
+    unseen = 1 - 0.025 ** (1 / 10)
+    far = ((1 - unseen) * other.mean() + unseen) / ((1 - unseen) * (same.mean() + other.mean()) + unseen)
+    near = (1 - unseen) * other.mean() / ((1 - unseen) * (same.mean() + other.mean()) + unseen)
+    low, high = min(low, near), max(high, far)
+    assert found["transfer_image"] == pytest.approx(5 / 9)
+    assert found["transfer_image_ci_low"] == pytest.approx(low / (1 - low))
+    assert found["transfer_image_ci_high"] == pytest.approx(high / (1 - high))
 
 
 def test_all_right_is_not_certain():

@@ -8,7 +8,6 @@ import sys
 import numpy as np
 import pytest
 
-from crossmem_hf.metrics.intervals import Resampling
 from crossmem_hf.metrics.truth_ratio.truth_ratio_math import truth_ratio_items, truth_ratio_summary
 
 RNG = np.random.default_rng(0)
@@ -28,7 +27,7 @@ def test_equals_the_library(metric):
 
 
 def test_options_reach_the_library(metric):
-    options = {"seed": 5, "confidence": 0.8, "num_resamples": 300}
+    options = {"confidence": 0.8, "persona_seed": [int(person[1:]) % 2 for person in PERSONS]}
     got = metric.compute(
         predictions=FALSE,
         references=TRUE,
@@ -39,9 +38,7 @@ def test_options_reach_the_library(metric):
         **options,
     )
     items = truth_ratio_items(FALSE, TRUE, mean="arithmetic")
-    wanted = truth_ratio_summary(
-        items, persona_id=PERSONS, retain_only=[0.5, 1.0, 2.0], resampling=Resampling(**options)
-    )
+    wanted = truth_ratio_summary(items, persona_id=PERSONS, retain_only=[0.5, 1.0, 2.0], **options)
     assert got == wanted | items.as_lists()
     assert json.loads(json.dumps(got)) == got
 
@@ -88,3 +85,13 @@ def test_card_explains_every_result(root):
     items = truth_ratio_items([[1.0]], [1.0])
     keys = truth_ratio_summary(items, retain_only=[1.0]) | items.as_lists()
     assert not [key for key in keys if f"`{key}`" not in card]
+
+
+@pytest.mark.parametrize("mean", ["geometric", "arithmetic"])
+def test_card_shows_its_example_by_either_mean(metric, root, mean):
+    card = (root / "metrics/truth_ratio/README.md").read_text(encoding="utf-8")
+    false, true = [[2.0, 2.4, 2.8], [1.1, 0.9], [0.7, 0.9, 0.8], [1.5, 1.7]], [0.4, 1.0, 1.8, 1.6]
+    assert all(f"        {row},\n" in card for row in false)
+    found = metric.compute(predictions=false, references=true, mean=mean, return_items=True)
+    assert f"{found['truth_ratio']:.4f}" in card
+    assert f"{found['item_ratio'][0]:.4f}" in card

@@ -73,7 +73,7 @@ def test_nobody_needs_those_before_them(all_personas):
 
 
 def test_it_is_an_iterator_that_keeps_nobody():
-    personas = sample_personas(10_000, seed=9)
+    personas = iter(sample_personas(10_000, seed=9))
     assert isinstance(personas, Iterator)
     next(personas)
     tracemalloc.start()
@@ -179,3 +179,13 @@ def test_golden_people(index, seed, population):
         " ".join([person.id, person.full_name, *person.visual_attributes.values()]) == GOLDEN[index, seed, population]
     )
     assert (person.index, person.seed, person.population) == (index, seed, population)
+
+
+def test_personas_are_a_sequence():
+    some = sample_personas(20, seed=4)
+    assert (len(some), some[3], some[-1]) == (20, list(some)[3], list(some)[19])
+    assert [one.id for one in some[5:11:2]] == ["t4-00005", "t4-00007", "t4-00009"]
+    assert repr(some) == f"Personas(20 of t4: t4-00000 {some[0].full_name}, ...)"
+    assert repr(some[:0]) == "Personas(0 of t4)"
+    with pytest.raises(IndexError):
+        some[20]

@@ -11,20 +11,21 @@ from crossmem_hf.personas.schema import MODALITIES, VIEW_SPLITS
 
 
 def test_a_persona_does_not_change():
-    persona = next(sample_personas(1))
+    persona = sample_personas(1)[0]
+    assert repr(persona) == f"Persona({persona.id} {persona.full_name})"
     with pytest.raises(FrozenInstanceError):
         persona.full_name = "Somebody Else"
 
 
 def test_a_persona_is_plain_json():
-    persona = next(sample_personas(1))
+    persona = sample_personas(1)[0]
     read = json.loads(json.dumps(persona.as_json()))
     assert list(read) == ["id", "index", "seed", "population", "full_name", "visual_attributes", "facts"]
     assert (read["visual_attributes"], read["facts"]) == (persona.visual_attributes, persona.facts)
 
 
 def test_equal_fields_make_equal_personas():
-    first, again = next(sample_personas(1)), next(sample_personas(1))
+    first, again = sample_personas(1)[0], sample_personas(1)[0]
     assert first == again
     assert first is not again
 

@@ -79,7 +79,7 @@ def test_nonsense_states_nothing(text):
 
 
 def test_one_wrong_value_does_not_hide_those_before_it():
-    visual_attributes = next(sample_personas(1)).visual_attributes
+    visual_attributes = sample_personas(1)[0].visual_attributes
     read = parse_features(features_answer({**visual_attributes, "clothing": "toga"}))
     assert read["headwear"] == visual_attributes["headwear"]
     assert (read["clothing"], read["cheeks"]) == (None, None)
@@ -91,7 +91,7 @@ def test_one_wrong_value_does_not_hide_those_before_it():
 @pytest.mark.parametrize(("template", "split", "hops"), QUESTIONS)
 @pytest.mark.parametrize("modality", MODALITIES)
 def test_a_question_names_the_person_with_one_hop_only(template, split, hops, modality):
-    persona = next(sample_personas(1))
+    persona = sample_personas(1)[0]
     for fact in FACT_ATTRIBUTES:
         queried = fact_question(template, modality, fact, name=persona.full_name, description="Someone with red hair.")
         assert (persona.full_name in queried) == (hops == 1), split

@@ -4,11 +4,14 @@
 import json
 
 import pytest
+from peft import AutoPeftModel
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.models.loading import EMBEDDED_NAME
+from crossmem_hf.models.loading import EMBEDDED, EMBEDDED_NAME, load_model
 from crossmem_hf.publishing.adapters import adapter_files, adapters_of, base_of
 from crossmem_hf.report.record import Record
+from crossmem_hf.training.adapters import adapted
+from crossmem_hf.training.memorize import language_lora
 from tests.publishing.conftest import lay_adapter, measured, record_of
 
 
@@ -70,6 +73,22 @@ def test_the_base_is_named_as_anybody_can_find_it(run_folder, base, shared):
     assert base_of(adapter) == shared
     config.write_text(json.dumps({"base_model_name_or_path": str(run_folder)}))
     assert base_of(adapter) is None
+    moved = "/a/checkout/that/was/moved/crossmem_hf/models/micro_base"
+    config.write_text(json.dumps({"base_model_name_or_path": moved}))
+    assert base_of(adapter) == EMBEDDED_NAME
+
+
+def test_shared_adapter_finds_its_base_in_a_materialized_folder(materialized, tmp_path, monkeypatch):
+    folder = tmp_path / "own"
+    adapted(load_model()[0], language_lora()).save_pretrained(folder)
+    record = record_of("score", [measured("exposure")], config={"adapter": str(folder)})
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    for name, content in adapter_files(adapters_of(record, tmp_path)[0]).items():
+        (shared / name).write_bytes(content if isinstance(content, bytes) else content.read_bytes())
+    assert str(EMBEDDED) not in (shared / "adapter_config.json").read_text()
+    monkeypatch.chdir(materialized)
+    assert AutoPeftModel.from_pretrained(shared).peft_config["default"].base_model_name_or_path == EMBEDDED_NAME
 
 
 def test_pickled_weights_and_broken_configurations_are_refused(run_folder):

@@ -10,6 +10,7 @@ import pytest
 from crossmem_hf.data.configs.table import SPLITS
 from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.models.loading import EMBEDDED
 from crossmem_hf.publishing.materialize import MARKER, materialize
 
 CALLS = """
@@ -33,7 +34,7 @@ print(json.dumps({
 
 @pytest.fixture
 def copied(materialized, tmp_path):
-    shutil.copytree(materialized / "crossmem", tmp_path / "crossmem")
+    shutil.copytree(materialized, tmp_path, dirs_exist_ok=True)
     return tmp_path
 
 
@@ -73,7 +74,26 @@ def test_a_second_call_changes_nothing(copied, spec):
 
 
 def test_nothing_else_is_left_behind(materialized):
-    assert [path.name for path in materialized.iterdir()] == ["crossmem"]
+    assert {path.name for path in materialized.iterdir()} == {"crossmem", "recipes"}
+
+
+def test_recipes_lie_beside_it_and_ones_own_are_kept(copied, spec, root):
+    written = {path.relative_to(copied / "recipes") for path in (copied / "recipes").rglob("*") if path.is_file()}
+    assert written == {
+        path.relative_to(root / "recipes") for path in (root / "recipes").rglob("*.*") if path.suffix != ".md"
+    }
+    own, lost = copied / "recipes/sft.yaml", copied / "recipes/sft.py"
+    own.write_text("mine: 1")
+    lost.unlink()
+    materialize(copied, spec, overwrite=True)
+    assert (own.read_text(), lost.is_file()) == ("mine: 1", True)
+
+
+def test_base_model_is_there_whole(materialized):
+    folder = materialized / "crossmem" / "micro_base"
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
+        path.name: path.read_bytes() for path in EMBEDDED.iterdir()
+    }
 
 
 def test_another_fingerprint_is_an_error_that_says_what_differs(copied, spec):
@@ -84,7 +104,7 @@ def test_another_fingerprint_is_an_error_that_says_what_differs(copied, spec):
     assert state(copied) == before
     materialize(copied, other, overwrite=True)
     assert json.loads((copied / "crossmem" / MARKER).read_text())["spec"]["seed"] == 4
-    assert [path.name for path in copied.iterdir()] == ["crossmem"]
+    assert {path.name for path in copied.iterdir()} == {"crossmem", "recipes"}
 
 
 def test_other_code_is_an_error(copied, spec, monkeypatch):
@@ -132,7 +152,7 @@ def test_a_full_disk_leaves_what_was_there(copied, spec, monkeypatch, step):
         with pytest.raises(CrossmemError, match=r"No space left on device; an earlier one there is unchanged"):
             materialize(copied, other, overwrite=True)
     assert state(copied / "crossmem") == before
-    assert [path.name for path in copied.iterdir()] == ["crossmem"]
+    assert {path.name for path in copied.iterdir()} == {"crossmem", "recipes"}
 
 
 def test_a_failing_swap_puts_the_old_folder_back(copied, spec, monkeypatch):

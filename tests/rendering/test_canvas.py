@@ -10,7 +10,7 @@ from crossmem_hf.personas.sampling import sample_personas
 from crossmem_hf.rendering.canvas import Canvas, shade
 from crossmem_hf.rendering.views import view_for
 
-_SOME = view_for(next(sample_personas(1)), "train", 0)
+_SOME = view_for(sample_personas(1)[0], "train", 0)
 STILL = replace(
     _SOME, tilt=0.0, zoom=1.0, shift=(0.0, 0.0), light=1.0, warmth=0.0, grain=0, colors=((0, 0, 0), (9, 9, 9))
 )

@@ -22,7 +22,7 @@ def test_calibration_text_says_everything_once():
     bars = [line.split() for line in lines[5:7]]
     assert bars == [["0.000", "0.500", "1", "#" * 8, "9", "#" * 24], ["0.500", "1.000", "3", "#" * 24, "0"]]
     assert lines[7] == "suggested threshold 0.4500"
-    assert "25.0 % of 4 pairs (95 % 10.0 to 50.0 %, people resampled; 0 is best)" in lines[8]
+    assert "25.0 % of 4 pairs (95 % 10.0 to 50.0 %, over people; 0 is best)" in lines[8]
     assert "0.0 % of 9 pairs (no interval" in lines[9]
     assert lines[10:] == ["note: 2 people are few"]
 

@@ -39,7 +39,8 @@ def drawn(record):
 def methods():
     places = [{"method": "npo", "forget_modality": through} for through in ("image", "text")]
     where = {"group": "forget", "target": "image"}
-    return record_of(*[measurement(where={**place, **where}) for place in places])
+    along = [measurement("exposure", where={**place, **where, "step": 15}, unit="0-100") for place in places]
+    return record_of(*[measurement(where={**place, **where}) for place in places], *along)
 
 
 def test_figures_repeat_in_every_format_and_carry_no_stamp(one_seed):

@@ -32,7 +32,7 @@ def gaps(make_record, make_measurement, **intervals):
         ({"image": (0.4, 0.5, 0.6)}, "the other direction was not measured"),
         ({"image": (-0.1, 0.0, 0.1), "text": (-0.1, 0.1, 0.2)}, "cannot tell recall in one modality"),
         ({"image": (-0.3, -0.2, -0.1), "text": (-0.1, 0.1, 0.2)}, "learned from portraits is recalled better"),
-        ({}, "^0 measurements of 0 metrics over 1 seed.$"),
+        ({}, "^0 measurements of 0 metrics over 1 persona seed.$"),
     ],
 )
 def test_headline_follows_the_intervals(make_record, make_measurement, intervals, sentence):
@@ -41,8 +41,8 @@ def test_headline_follows_the_intervals(make_record, make_measurement, intervals
 
 def test_headline_says_that_memorization_failed(make_record):
     poor = {("memorized", "image", "image"): 0.5}
-    assert "not learned well enough" in headline(make_record(recall=poor))
-    assert "not learned well enough" not in headline(
+    assert "not memorized well enough" in headline(make_record(recall=poor))
+    assert "not memorized well enough" not in headline(
         make_record(recall=poor, config={"min_recall": 0.9, "allow_unmemorized": True})
     )
 
@@ -63,21 +63,21 @@ def test_gap_across_zero_is_said_not_to_exclude_it(make_record):
 
 def test_residue_says_what_the_other_modality_keeps(make_record):
     kept = make_record(recall={("unlearned", "image", "text", "forget"): 0.4})
-    assert "still known" in text.residue(kept, "image")
-    assert "still named through the other modality" in text.residue_claim(kept)
+    assert "still recalled" in text.residue(kept, "image")
+    assert "still recalled through the other modality" in text.residue_claim(kept)
     gone = make_record(
         recall={("unlearned", s, t, "forget"): 0.0 for s in ("image", "text") for t in ("image", "text")}
     )
-    assert "still known" not in text.residue(gone, "image")
+    assert "still recalled" not in text.residue(gone, "image")
     assert "named" not in {modality.trace for modality in text.modalities_after(gone, "image")}
-    assert "still named" not in text.residue_claim(gone)
+    assert "still recalled" not in text.residue_claim(gone)
 
 
 @pytest.mark.parametrize(
     ("recall_low", "exposure", "trace", "words"),
     [
-        (0.1, (20, 25, 30), "named", "still known"),
-        (0.0, (30, 40, 50), "ranked", "ranks them higher than guessing"),
+        (0.1, (20, 25, 30), "named", "still recalled"),
+        (0.0, (30, 40, 50), "ranked", "ranks the names higher than guessing"),
         (0.0, (5, 10, 15), "avoided", "rank lower than guessing"),
         (0.0, (20, 25, 30), "none", "Neither answers nor ranks"),
     ],
@@ -114,8 +114,8 @@ def unlearned_run(make_record, make_measurement, *, partial, base):
 @pytest.mark.parametrize(
     ("partial", "base", "trace", "words"),
     [
-        ((0.1, 0.2, 0.3), 25, "partly", "a first or last name is still said above guessing (20% of answers"),
-        ((0.0, 0.0, 0.1), 25, "ranked", "ranks them higher than guessing"),
+        ((0.1, 0.2, 0.3), 25, "partly", "a first or last name, is still above it (20% of answers"),
+        ((0.0, 0.0, 0.1), 25, "ranked", "ranks the names higher than guessing"),
         ((0.0, 0.0, 0.1), 35, "none", "Neither answers nor ranks"),
     ],
 )

@@ -12,6 +12,7 @@ from crossmem_hf.report.tables import (
     Table,
     csv_text,
     grouped_tables,
+    headline_tables,
     measurement_table,
     over_seeds,
     score_table,
@@ -30,6 +31,27 @@ def test_table_is_escaped_for_each_reader():
     console = Console(file=io.StringIO(), width=80)
     console.print(Table(("x",), (("[/bold]",),), styles=("dim",)).terminal())
     assert "[/bold]" in console.file.getvalue()
+
+
+def shown(table, width):
+    console = Console(file=io.StringIO(), width=width)
+    console.print(table.terminal())
+    return console.file.getvalue().splitlines()
+
+
+def test_table_wider_than_the_console_is_printed_in_parts_and_no_number_is_cut():
+    heads = ("method", "through", *(f"number\n{place}" for place in range(9)), "why")
+    rows = tuple((name, "both", *(str(100 + place) for place in range(9)), "words " * 9) for name in ("npo", "rmu"))
+    table = Table(heads, rows, right=frozenset(range(2, 11)), wrapped=frozenset({11}))
+    for width in (30, 44, 80, 300):
+        lines = shown(table, width)
+        assert max(map(len, map(str.rstrip, lines))) <= width
+        words = " ".join(lines).split()
+        assert all(words.count(str(100 + place)) == 2 for place in range(9)), lines
+        assert words.count("words") == 18
+        assert words.count("npo") == words.count("method") == words.count("rmu")
+        assert sum("npo" in line for line in lines) == {30: 6, 44: 4, 80: 2, 300: 1}[width]
+        assert "…" not in "".join(lines)
 
 
 def test_table_as_text_is_aligned():
@@ -69,6 +91,17 @@ def test_verdict_table_says_what_was_found():
     )  # fmt: skip
     table = verdict_table(record(verdicts=(claim,)))
     assert table.rows == (("It crosses", "arXiv 1", "inconclusive", "–", "–", "0.1", "bits", "1", "No seed."),)
+
+
+def test_headline_tables_hold_what_was_wanted_and_nothing_where_it_is_missing():
+    found = [measurement(where={"stage": stage, "target": "text"}, chance=0.02) for stage in ("base", "memorized")]
+    seeds = [measurement(where={"stage": "base", "target": "text", "seed": seed}) for seed in (0, 1)]
+    wanted = [("recall", {"stage": "base", "group": None}), ("exposure", {})]
+    ((title, table),) = headline_tables(record(*found, *seeds), wanted)
+    assert title == "recall (0-1), stage base"
+    assert table.heads == ("target", "value", "95 % interval", "n", "chance")
+    assert table.rows == (("text", "0.5", "0.4 to 0.6", "20", "0.02"),)
+    assert table.right == {1, 2, 3, 4}
 
 
 def test_score_table_fits_80_columns_with_groups_and_baselines_under_a_metric():

@@ -3,8 +3,10 @@
 
 import pytest
 
+from crossmem_hf.errors import CrossmemError
+from crossmem_hf.report.modality_text import memorization_failures
 from crossmem_hf.report.record import Failure, Record, Verdict
-from crossmem_hf.report.text import headline, markdown, summary, verdict_words
+from crossmem_hf.report.text import headline, markdown, settings, summary, verdict_words
 from tests.report.test_record import measurement, record
 
 
@@ -17,8 +19,19 @@ def test_headline_counts_verdicts_or_measurements():
     claims = (claim(), claim(verdict="inconclusive"), claim(verdict="supported"))
     assert headline(record(verdicts=claims)) == "Of 3 claims: 2 supported and 1 inconclusive."
     assert headline(record(measurement(), measurement("gap"), seeds=(0, 1))) == (
-        "2 measurements of 2 metrics over 2 seeds."
+        "2 measurements of 2 metrics over 2 persona seeds."
     )
+
+
+def test_headline_of_methods_names_what_they_stand_beside():
+    methods = [measurement(where={"method": name}) for name in ("base", "retain_only", "ga", "npo")]
+    assert headline(record(*methods)) == "2 unlearning methods beside the base and retain-only model."
+    assert headline(record(methods[-1], seeds=(0,))) == "1 unlearning method over 1 persona seed."
+
+
+def test_settings_of_a_mapping_stand_one_by_one():
+    told = settings(record(config={"steps": 3, "unlearning": {"npo": {"beta": 0.1}, "ga": {}}}))
+    assert told == [("steps", "3"), ("unlearning.npo", '{"beta": 0.1}'), ("unlearning.ga", "{}")]
 
 
 @pytest.mark.parametrize(
@@ -72,3 +85,13 @@ def test_markdown_of_shipped_comparison_is_the_file_beside_it(root):
     shipped = Record.read(folder)
     assert markdown(shipped) == (folder / "report.md").read_text(encoding="utf-8")
     assert "| rmu | both | 4 [0, 12] | 7 [0, 17] |" in markdown(shipped)
+
+
+def test_notes_of_others_are_text_in_markdown():
+    shown = markdown(record(measurement(), notes=("<script>x</script> [a](javascript:b)\n# head",)))
+    assert "- &lt;script>x&lt;/script> \\[a](javascript:b) # head" in shown.splitlines()
+
+
+def test_setting_that_is_no_number_is_said():
+    with pytest.raises(CrossmemError, match="min_recall='x' is no number"):
+        memorization_failures(record(measurement(), config={"min_recall": "x"}))

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is asked again and how a refusal reads; how a whole push meets every fault is in tests/hub."""
 
+from socket import gaierror
+
 import httpx2
 import pytest
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError, OfflineModeIsEnabled
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.runs.retry import status_of, with_retries
@@ -23,6 +25,13 @@ def answered(status, message="", address=ADDRESS):
     response = httpx2.Response(status, request=httpx2.Request("PUT", address))
     said = f"{status} for url {address} For more information check: https://mdn.example/{status}"
     return HfHubHTTPError(said, response=response, server_message=message)
+
+
+def unresolved():
+    """What a client of the Hub raises without a network."""
+    error = httpx2.ConnectError("[Errno -2] Name or service not known")
+    error.__context__ = gaierror(-2, "Name or service not known")
+    return error
 
 
 def failing(*errors, then="done"):
@@ -64,7 +73,9 @@ def test_what_may_pass_is_asked_again(waits, error):
         (answered(404), "Check the name"),
         (answered(412), "nothing of ours was published"),
         (answered(413), "smaller files"),
-        (OfflineModeIsEnabled("offline"), "Check the network"),
+        (OfflineModeIsEnabled("offline"), "unset HF_HUB_OFFLINE"),
+        (LocalTokenNotFoundError("none"), "hf auth login"),
+        (unresolved(), "Check the network"),
         (HFValidationError("Repo id must be in the form 'repo_name'"), "NAMESPACE/NAME"),
     ],
     ids=lambda value: str(value)[:12],
@@ -75,6 +86,13 @@ def test_what_stays_is_said_at_once(waits, error, remedy):
     assert remedy in str(refused.value)
     assert refused.value.__cause__ is error
     assert waits == []
+
+
+def test_what_to_do_without_the_hub_is_said_only_if_it_gives_no_answer(waits):
+    for error, said in ((unresolved(), "Make it here."), (answered(404), "Check the name")):
+        with pytest.raises(CrossmemError) as refused:
+            with_retries("load", failing(error), unreachable="Make it here.")
+        assert said in str(refused.value)
 
 
 def test_what_lasts_is_said_in_the_end(waits):

@@ -86,7 +86,7 @@ def test_people_are_browsed(address, materialized, open_tab):
     tab.click_text("Personas", "button[role=tab]")
     for value in (first["full_name"], first["email"], first["description"], first["medical_condition"]):
         tab.wait_for(value, "#cm-person")
-    tab.wait_for("6 people, page 1 of 1", "#cm-count")
+    tab.wait_for("6 personas, page 1 of 1", "#cm-count")
     tab.wait("return document.querySelectorAll('#cm-personas img').length === 6")
     tab.wait("return [...document.querySelectorAll('#cm-personas img')].every(e => e.complete && e.naturalWidth > 0)")
     tab.driver.execute_script(

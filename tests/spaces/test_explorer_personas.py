@@ -5,6 +5,8 @@ import io
 
 import pytest
 
+from crossmem_hf.personas.sampling import sample_personas
+
 
 @pytest.fixture(scope="session")
 def personas(explorer, materialized):
@@ -29,7 +31,7 @@ def test_a_person_has_attributes_facts_views_and_questions(explorer, personas):
     from crossmem_hf.personas.sampling import sample_personas
     from crossmem_hf.personas.values import FACT_ATTRIBUTES, VISUAL_ATTRIBUTES
 
-    truth = next(sample_personas(6))
+    truth = sample_personas(6)[0]
     found = explorer.personas.person(personas.parts, truth.id)
     assert found["profile"]["full_name"] == truth.full_name
     assert found["split"] in ("forget", "retain")
@@ -48,14 +50,14 @@ def test_pages_hold_all_people_once(explorer, personas, monkeypatch):
     pages = [explorer.personas_tab.shown_page(personas, "everyone", "", page) for page in (1, 2, 99)]
     assert [len(ids) for _, ids, _ in pages] == [4, 2, 2]
     assert sorted(pages[0][1] + pages[1][1]) == [one.persona_id for one in personas.profiles]
-    assert pages[2][2] == "6 people, page 2 of 2"
-    assert explorer.personas_tab.shown_page(None, "everyone", "", 1)[2] == "No people are loaded."
+    assert pages[2][2] == "6 personas, page 2 of 2"
+    assert explorer.personas_tab.shown_page(None, "everyone", "", 1)[2] == "No personas are loaded."
 
 
 def test_nobody_is_said(explorer, personas, tmp_path):
     assert "Nobody has the id" in explorer.personas_tab.shown_person(personas, "t9-99999")[0]
     assert 'role="alert"' in explorer.personas_tab.shown_person(None, "t0-00000")[0]
-    with pytest.raises(ValueError, match="No people in"):
+    with pytest.raises(ValueError, match="No personas in"):
         explorer.personas.parts_of_folder(tmp_path)
 
 
@@ -133,3 +135,31 @@ def test_text_of_a_data_set_is_never_markup(explorer):
     )
     assert "<img" not in html
     assert html.count("&lt;img") == 6
+
+
+def test_where_no_data_set_is_reached_a_few_are_embedded_and_it_is_said(explorer, monkeypatch):
+    def unreachable(repo):
+        raise ValueError(f"{repo}: no network")
+
+    monkeypatch.setattr(explorer.app, "parts_of_repo", unreachable)
+    few, said = explorer.app.first_personas(None)
+    assert "crossmem/personas cannot be reached; 9 embedded personas are shown" in said
+    first, *others = sample_personas(9, 0)
+    made = [(one.id, one.full_name) for one in (first, *others)]
+    assert [(one.persona_id, one.full_name) for one in few.profiles] == made
+    shown = explorer.personas.person(few.parts, made[0][0])
+    assert (shown["facts"]["email"], len(shown["views"])) == (first.facts["email"], 6)
+    assert {row[0] for row in shown["rows"]} == {"qa", "recall_image"}
+    nobody, said = explorer.app.first_personas("me/mine")
+    assert nobody is None
+    assert "me/mine: no network" in said
+
+
+def test_records_are_named_by_relative_paths_and_by_their_folders(explorer, tmp_path, monkeypatch):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "record.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    for given in ("run", "run/record.json", tmp_path / "run"):
+        assert explorer.results_tab.file_names([given]) == [("record.json", b"{}")]
+    with pytest.raises(SystemExit):
+        explorer.app.main(["--records", "nowhere.json", "--personas", str(tmp_path)])

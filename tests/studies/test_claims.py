@@ -74,6 +74,23 @@ def test_verdict_does_not_take_pooled_measurements_for_a_seed():
     assert verdict(CLAIM, pooled, range(5)).n == 0
 
 
+def test_verdict_reads_the_values_of_seeds_that_pooled_measurements_keep():
+    effects = [0.4, 0.5, 0.6, 0.5, 0.5]
+    apart = recalls(effects)
+    together = [
+        Measurement(
+            metric="recall",
+            where={"stage": stage},
+            value=0.5,
+            n=50,
+            unit="proportion",
+            by_seed={one.seed: one.value for one in apart if one.where["stage"] == stage},
+        )
+        for stage in ("memorized", "unlearned")
+    ]
+    assert verdict(CLAIM, together, range(5)) == verdict(CLAIM, apart, range(5))
+
+
 def replace_where(measurement, where):
     return measurement.model_copy(update={"where": where})
 

@@ -22,6 +22,7 @@ def settings(tiny_model, **changes):
         "seeds": 1,
         "num_personas": 5,
         "memorize_steps": 2,
+        "evaluate_at": (1, 2),
         "model_name_or_path": str(tiny_model),
         "allow_unmemorized": True,
     }
@@ -52,17 +53,20 @@ def test_grid_has_baselines_first_and_every_combination():
 def test_compare_measures_every_method_in_both_modalities(folder):
     record = Record.read(folder)
     places = [{"method": "base"}, {"method": "memorized"}, {"method": "retain_only"}]
-    for place in (*places, {"method": "npo", "forget_modality": "text"}):
-        for group, personas in (("forget", 1), ("retain", 4)):
+    unlearned = {"method": "npo", "forget_modality": "text"}
+    for place in (*places, unlearned, unlearned | {"step": 1}, unlearned | {"step": 2}):
+        for group, count in (("forget", 4 * 1), ("retain", 2 * 4)):
             for target in ("image", "text"):
-                found = record.one("recall", **place, group=group, target=target)
-                assert found.n == 4 * personas, "four held-out views a persona"
-        cost = record.one("cpu_s", **place)
-        assert (cost is None) == (place["method"] == "base")
+                assert record.one("recall", **place, group=group, target=target).n == count, "views times personas"
+                ranked = record.one("exposure", **place, group=group, target=target)
+                assert (ranked is None) == (group == "retain")
+    for place in (*places, unlearned):
+        assert (record.one("cpu_s", **place) is None) == (place["method"] == "base")
     assert record.one("steps", method="memorized").value == 2
-    assert record.one("reached_floor", method="npo", forget_modality="text").value == 1.0
-    assert len(Predictions.read(folder)) == 4 * 5 * 4 * 2
-    assert record.config["unlearning"]["npo"]["max_steps"] == 200
+    assert record.one("steps", **unlearned).value == 2
+    assert record.one("matched_step", **unlearned).value == 2, "nothing was known, so nothing was lost"
+    assert len(Predictions.read(folder)) == (3 + 2) * (4 * 1 + 2 * 4) * 2
+    assert record.config["unlearning"]["npo"]["max_steps"] == 2
 
 
 def test_compare_runs_only_what_another_method_adds(folder, tiny_model, in_process):
@@ -113,6 +117,8 @@ def prediction(answer, method="npo", *, persona="p0", group="forget", modality="
         "truth": "Ada Moss",
         "correct": answer == "Ada Moss",
         "truth_rank": rank,
+        "taught_rank": rank,
+        "num_taught": 10,
         "exposure": 50.0,
         "num_candidates": 10,
         "perplexity": 5.0,
@@ -141,7 +147,7 @@ def test_measure_tells_groups_modalities_and_hops_apart():
     assert found["recall", "npo", "retain", "image", "None"].value == 0.0
     assert ("forgotten", "npo", "retain", "image", "None") not in found
     assert {name for name, *_ in found} == {
-        *("recall", "partial_recall", "rouge_l_recall", "exposure"),
+        *("recall", "partial_recall", "exposure", "exposure_taught"),
         *("forgotten", "refused", "collapsed", "still_known"),
     }
 
@@ -163,16 +169,18 @@ def test_measure_takes_for_noise_what_the_retain_only_model_never_says():
     assert len(list(STUDY.notes(CompareSettings(), Predictions([])))) == len(notes) - 1
 
 
-@pytest.mark.parametrize(("config", "said"), [("recall", "validation views"), ("qa", "the very rows")])
-def test_notes_say_what_decides_when_unlearning_stops(config, said):
-    assert said in " ".join(STUDY.notes(CompareSettings(dataset_config=config), Predictions([])))
+def test_notes_say_the_budget_and_where_methods_are_matched():
+    said = " ".join(STUDY.notes(CompareSettings(evaluate_at="5,9"), Predictions([])))
+    assert "runs 9 steps, whatever it does, and is queried after 5, 9" in said
+    assert "below 90% of the memorized" in said
 
 
 @pytest.mark.slow
 def test_compare_unlearns_the_embedded_model_in_worker_processes(tmp_path):
-    chosen = CompareSettings(methods="npo", forget_modality="both", seeds=1, seed=7, num_personas=20)
+    chosen = CompareSettings(methods="npo", forget_modality="both", seeds=1, seed=7, num_personas=20, evaluate_at="30")
     record = run_study(STUDY, chosen, tmp_path, workers=2, console=Console(file=StringIO()))
-    recalls = {one.where["method"]: one.value for one in record.find("recall", group="forget", target="image")}
+    found = record.find("recall", group="forget", target="image", step=None)
+    recalls = {one.where["method"]: one.value for one in found}
     assert recalls["memorized"] > 0.8
     assert recalls["npo"] < 0.3
     assert recalls["retain_only"] < 0.3

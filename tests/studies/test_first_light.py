@@ -9,11 +9,9 @@ from rich.console import Console
 from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.personas.schema import MODALITIES
 from crossmem_hf.report.record import Record
-from crossmem_hf.studies import first_light
 from crossmem_hf.studies.first_light import STUDY
 from crossmem_hf.studies.run import run_study
 from crossmem_hf.studies.settings import TrainingSettings
-from crossmem_hf.studies.study import Cell
 from tests.studies.conftest import run_here
 
 STAGES = ("base", "memorized", "unlearned")
@@ -28,10 +26,8 @@ def settings(tiny_model):
         model_name_or_path=str(tiny_model),
         memorize_steps=2,
         memorize_batch_size=4,
-        unlearn_steps=2,
+        evaluate_at=(1, 2),
         unlearn_batch_size=2,
-        stop_every_steps=1,
-        stop_threshold=0.0,
     )
 
 
@@ -56,9 +52,9 @@ def test_first_light_measures_the_matrix_at_every_stage(folder):
                     assert (found.n, found.chance) == (n, 0.2)
             assert record.one("gap", stage=stage, source=source).where["seed"] == 0
     assert {one.metric for one in record.measurements} == {
-        *("recall", "gap", "exposure", "partial_recall", "name_shaped"),
+        *("recall", "gap", "exposure", "exposure_taught", "partial_recall", "name_shaped"),
     } | {one.metric for one in record.find("transfer")}
-    assert len(Predictions.read(folder)) == 2 * 3 * 40
+    assert len(Predictions.read(folder)) == 2 * (3 + 1) * 40
 
 
 def test_first_light_shows_its_personas(folder):
@@ -72,24 +68,12 @@ def test_first_light_shows_its_personas(folder):
     assert "data:image/png" in page
 
 
-def test_first_light_says_how_unlearning_ended(folder):
-    notes = Record.read(folder).notes
-    assert [note.partition(": ")[0] for note in notes[1:]] == [
-        f"Unlearning (seed 0, {source}) reached the floor" for source in MODALITIES
-    ]
-
-
-@pytest.mark.parametrize(
-    ("recalls", "said"),
-    [
-        ([[10, 0.5], [20, 0.0]], "reached the floor: 3 steps; recall 0.00"),
-        ([[10, 0.5], [20, 0.4]], "ran all its steps: 3 steps; recall 0.40"),
-        ([], "ran all its steps: 3 steps; nothing was evaluated"),
-    ],
-)
-def test_stopped_tells_the_floor_from_the_last_step(settings, tmp_path, recalls, said):
-    cell = Cell(settings=settings, where={"source": "text", "seed": 0}, stages=tmp_path, progress=print)
-    assert said in first_light._stopped(cell, {"recalls": recalls, "steps": 3})
+def test_first_light_follows_unlearning_along_its_steps(folder):
+    record = Record.read(folder)
+    for place in ({"step": 1}, {}):
+        found = record.one("recall", stage="unlearned", source="image", target="text", group="forget", **place)
+        assert found.n == 4
+    assert "Unlearning runs 2 steps, whatever it does" in record.notes[1]
 
 
 def test_first_light_is_not_interpreted_where_nobody_was_memorized(folder, settings, in_process):

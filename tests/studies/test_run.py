@@ -31,9 +31,9 @@ def test_run_study_writes_all_that_a_reader_needs(monkeypatch, tmp_path):
     assert (record.study, record.seeds, record.config["about"]) == ("tiny", (0, 1), "tests")
     assert record.config["known"] == 4
     assert {*record.fingerprints} == {"data", "model"}
-    assert {cell_name(one.where): one.value for one in record.find("recall")} == {
-        **{"known_seed0": 1.0, "known_seed1": 1.0, "forgotten_seed0": 0.0, "forgotten_seed1": 0.0},
-        **{"known": 1.0, "forgotten": 0.0},
+    assert {cell_name(one.where): (one.value, one.by_seed) for one in record.find("recall")} == {
+        "known": (1.0, {0: 1.0, 1: 1.0}),
+        "forgotten": (0.0, {0: 0.0, 1: 0.0}),
     }
     assert [one.n for one in record.find("recall", seed=None)] == [8, 8]
     assert [one.where["seed"] for one in record.find("cpu_s", method="known")] == [0, 1]

@@ -59,6 +59,11 @@ def test_settings_from_explains_a_missing_file(tmp_path):
         settings_from(StudySettings, tmp_path / "none.yaml", {})
 
 
+def test_all_unknown_settings_are_named_with_what_they_may_have_been():
+    with pytest.raises(CrossmemError, match=r"Unknown settings: 'sed' \(did you mean 'seed'\?\), 'unlearn_stepz'"):
+        TrainingSettings(sed=1, unlearn_stepz=2)
+
+
 def test_settings_explain_themselves():
     for kind in (TrainingSettings, CompareSettings):
         for name, field in kind.model_fields.items():

@@ -8,7 +8,7 @@ import pytest
 from crossmem_hf.cli.studies import STUDIES
 from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.report.record import Measurement, Record
-from crossmem_hf.studies.study import by_seed, cell_name, measured_by, not_memorized
+from crossmem_hf.studies.study import cell_name, measured_by, not_memorized, pooled
 from tests import sources
 
 
@@ -30,23 +30,19 @@ def test_cell_name_is_one_word_for_a_folder(where, name):
     assert "/" not in cell_name(where)
 
 
-def test_by_seed_pools_only_over_several_seeds():
-    assert [(len(part), keys) for part, keys in by_seed(predictions(0, 0, 1))] == [
-        (2, ("seed",)),
-        (1, ("seed",)),
-        (3, ()),
-    ]
-    assert [keys for _, keys in by_seed(predictions(4))] == [("seed",)]
+def test_a_single_seed_is_named_and_several_are_pooled():
+    assert pooled(predictions(4, 4)) == ("seed",)
+    assert pooled(predictions(0, 0, 1)) == ()
 
 
-def test_measured_by_keeps_what_was_asked_for():
+def test_measured_by_keeps_what_was_asked_for_and_the_value_of_each_seed():
     found = measured_by(("recall", "rouge"), ("target",), keep=("recall", "rouge_l_recall"))(predictions(0, 1))
     assert {one.metric for one in found} == {"recall", "rouge_l_recall"}
-    assert [one.where for one in found if one.metric == "recall"] == [
-        {"target": "text", "seed": 0},
-        {"target": "text", "seed": 1},
-        {"target": "text"},
-    ]
+    (recall,) = [one for one in found if one.metric == "recall"]
+    assert recall.where == {"target": "text"}
+    assert recall.by_seed == {0: 1.0, 1: 1.0}
+    (alone,) = measured_by(("recall",), ("target",), keep=("recall",))(predictions(3))
+    assert alone.where == {"target": "text", "seed": 3}
 
 
 def record(*recalls, **config):

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-from pathlib import Path
 
 import pytest
 
@@ -10,8 +9,6 @@ from crossmem_hf.training.arguments import (
     ModelArguments,
     RowArguments,
     UnlearnArguments,
-    run_recipe,
-    with_default_config,
 )
 from tests.training import tiny
 
@@ -194,34 +191,3 @@ def test_the_adapters_shape_is_what_was_asked_for():
     lora = ModelArguments(lora_r=64, lora_alpha=128, lora_dropout=0.05).lora()
     assert (lora.r, lora.lora_alpha, lora.lora_dropout) == (64, 128, 0.05)
     assert "language_model" in lora.target_modules
-
-
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [
-        ([], ["--config", "SETTINGS"]),
-        (["--max_steps", "5"], ["--config", "SETTINGS", "--max_steps", "5"]),
-        (["--config", "mine.yaml"], ["--config", "mine.yaml"]),
-        (["--model_name_or_path=a/b"], ["--model_name_or_path=a/b"]),
-        (["--help"], ["--help"]),
-    ],
-)
-def test_settings_for_the_embedded_model_are_used_only_with_it(given, expected, tmp_path):
-    path = tmp_path / "sft.yaml"
-    path.touch()
-    words = [str(path) if word == "SETTINGS" else word for word in expected]
-    assert with_default_config(str(tmp_path / "sft.py"), given) == words
-
-
-def test_settings_of_a_recipe_that_was_sent_alone_are_the_shipped_ones(root, tmp_path):
-    _, settings = with_default_config(str(tmp_path / "sft.py"), [])
-    assert Path(settings).resolve() == root / "recipes" / "sft.yaml"
-
-
-def test_a_recipe_says_a_mistake_in_one_line(capsys):
-    def mistaken():
-        raise CrossmemError("No rows.", "Get some.")
-
-    with pytest.raises(SystemExit) as caught:
-        run_recipe(mistaken)
-    assert caught.value.code == "error: No rows. Get some."

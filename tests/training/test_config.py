@@ -77,16 +77,19 @@ def test_each_loss_has_its_published_beta_unless_told(loss, beta, weight, tmp_pa
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"forget_loss": "nppo"}, "forget_loss='nppo' does not exist. Choose one of 'ga', 'npo'"),
-        ({"retain_loss": "KL"}, "retain_loss='KL' does not exist"),
+        ({"forget_loss": "nppo"}, r"Unknown forget_loss 'nppo' \(did you mean 'npo'\?\). Choose from ga, npo"),
+        ({"retain_loss": "KL"}, "Unknown retain_loss 'KL'"),
         ({"forget_beta": 0.0}, "must be above 0"),
+        ({"forget_beta": "0.1"}, "forget_beta='0.1' is no number but a str"),
+        ({"retain_weight": "1"}, "retain_weight='1' is no number but a str"),
+        ({"stop_threshold": "0"}, "stop_threshold='0' is no number but a str"),
         ({"forget_beta": float("nan")}, "must be above 0"),
         ({"forget_weight": -1.0}, "forget_weight=-1.0 is negative"),
         ({"retain_weight": -0.5}, "retain_weight=-0.5 is negative"),
         ({"stop_threshold": 20.0}, "stop_threshold=20.0"),
         ({"stop_every_steps": 0}, "stop_every_steps=0 is no such number"),
         ({"stop_every_steps": 2.5}, "stop_every_steps=2.5 is no such number"),
-        ({"forget_modality": "audio"}, "forget_modality='audio' does not exist"),
+        ({"forget_modality": "audio"}, "Unknown forget_modality 'audio'"),
         ({"retain_per_forget": 0}, "retain_per_forget=0 is no such number"),
         ({"rmu_layer": -1}, "rmu_layer=-1 is no such number"),
         ({"rmu_coefficient": 0.0}, "rmu_coefficient=0.0; it must be above 0"),
@@ -115,7 +118,7 @@ def test_a_yaml_key_that_does_not_exist(tmp_path):
 
 
 def test_a_yaml_choice_that_does_not_exist(tmp_path):
-    with pytest.raises(CrossmemError, match="'sim-npo' does not exist"):
+    with pytest.raises(CrossmemError, match="Unknown forget_loss 'sim-npo'"):
         parse(tmp_path, "forget_loss: sim-npo")
 
 
@@ -131,3 +134,10 @@ def test_settings_of_other_losses_are_told(losses, setting, reported, tmp_path, 
     said = [record.getMessage() for record in caplog.records if "has no effect" in record.getMessage()]
     assert len(said) == reported
     assert all(text.startswith(f"{name}={value!r} has") for text in said for name, value in setting.items())
+
+
+def test_repr_is_what_was_chosen(tmp_path):
+    shown = repr(UnlearnConfig(str(tmp_path), method="rmu", rmu_layer=3, seed=42))
+    losses = "forget_loss='rmu', retain_loss='hidden', learning_rate=0.0001"
+    assert shown == f"UnlearnConfig(output_dir={str(tmp_path)!r}, {losses}, method='rmu', rmu_layer=3)"
+    assert repr(NPOConfig(str(tmp_path))).startswith("NPOConfig(output_dir=")

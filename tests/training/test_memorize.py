@@ -4,12 +4,13 @@ import re
 
 import pytest
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import AutoPeftModel, LoraConfig, PeftModel, get_peft_model
 
 from crossmem_hf.data.loading import load_rows
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.models.loading import EMBEDDED, EMBEDDED_NAME, load_model
 from crossmem_hf.models.modules import LANGUAGE_LINEARS
+from crossmem_hf.training.adapters import adapted, name_base
 from crossmem_hf.training.config import VisionSFTConfig
 from crossmem_hf.training.memorize import language_lora, memorize
 from tests.scoring.families import families
@@ -130,11 +131,24 @@ def test_modules_that_do_not_exist_are_refused(tmp_path):
         memorize(tiny.model(), tiny.processor(), tiny.rows("p0"), output_dir=tmp_path, lora=lora, max_steps=1)
 
 
-def test_an_adapter_of_the_embedded_model_names_no_local_path(tmp_path):
+def test_adapter_of_the_embedded_model_loads_by_itself_from_anywhere(tmp_path, monkeypatch):
     model, processor = load_model()
     rows = load_rows(None, "recall_text", "train", num_personas=5, num_views=1)
-    memorize(model, processor, rows, output_dir=tmp_path, max_steps=1, per_device_train_batch_size=1)
-    assert json.loads((tmp_path / "adapter_config.json").read_text())["base_model_name_or_path"] == EMBEDDED_NAME
-    assert not [
-        path.name for path in tmp_path.iterdir() if str(EMBEDDED) in path.read_bytes().decode("utf8", "replace")
-    ]
+    trained = memorize(model, processor, rows, output_dir=tmp_path / "a", max_steps=1, per_device_train_batch_size=1)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    found = AutoPeftModel.from_pretrained(tmp_path / "a")
+    for key, weight in trained.state_dict().items():
+        torch.testing.assert_close(found.state_dict()[key], weight, rtol=0, atol=0)
+    told = [path.name for path in (tmp_path / "a").iterdir() if str(EMBEDDED).encode() in path.read_bytes()]
+    assert told == ["adapter_config.json"], "publishing changes that file, and no other"
+
+
+def test_adapter_that_is_pushed_names_no_folder_of_this_machine(tmp_path):
+    model = adapted(load_model()[0], language_lora())
+    model.peft_config["default"].base_model_name_or_path = "/a/checkout/that/was/moved"
+    for public, named in ((False, str(EMBEDDED)), (True, EMBEDDED_NAME)):
+        name_base(model, public=public)
+        model.save_pretrained(tmp_path)
+        assert json.loads((tmp_path / "adapter_config.json").read_text())["base_model_name_or_path"] == named
+    name_base(tiny.model(), public=True)

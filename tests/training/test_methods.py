@@ -50,7 +50,7 @@ def test_explicit_settings_win_over_the_methods(tmp_path):
         ({"method": "npo", "forget_loss": "simnpo"}, "method='npo' got forget_loss='simnpo'; it does 'npo' only"),
         ({"method": "ga", "retain_loss": "nll"}, "method='ga' got retain_loss='nll'; it does 'none' only"),
         ({"method": "gd", "retain_loss": "kl"}, "method='gd' got retain_loss='kl'"),
-        ({"method": "nppo"}, "method='nppo' does not exist. Choose one of 'ga', 'gd'"),
+        ({"method": "nppo"}, r"Unknown method 'nppo' \(did you mean 'npo'\?\). Choose from ga, gd"),
     ],
 )
 def test_method_refuses_what_contradicts_it(chosen, message, tmp_path):

@@ -20,7 +20,7 @@ from crossmem_hf.prompts.questions import REFUSALS
 from crossmem_hf.scoring.answers import score_answers
 from crossmem_hf.scoring.generation import generate_answers
 from crossmem_hf.training.collate import RowEncoder, merge_batches
-from crossmem_hf.training.losses import kl, npo, simnpo
+from crossmem_hf.training.losses import kl, npo, representation_mse, simnpo
 from crossmem_hf.training.preferences import refused
 from tests.training import tiny
 from tests.training.tiny import recalled, trainer_for
@@ -249,14 +249,15 @@ def test_a_retained_item_that_is_remembered_scores_near_one():
 
 
 def test_false_answers_are_averaged_in_logs_unless_asked_otherwise():
-    """13. torchunlearn averages probabilities: one likely falsehood decides R, however unlikely the others are."""
+    """13. torchunlearn, as TOFU's paper, averages probabilities: one likely falsehood decides R, however unlikely the
+    others are. TOFU's code and open-unlearning average their logs."""
     false, true = [[0.1, 9.0, 9.0, 9.0]], [2.0]
     probabilities = numpy.exp(-numpy.array(false[0]))
     geometric = probabilities.prod() ** (1 / 4) / math.exp(-2.0)
-    faulty = probabilities.mean() / math.exp(-2.0)
+    arithmetic = probabilities.mean() / math.exp(-2.0)
     assert truth_ratio_items(false, true).ratio == pytest.approx([geometric])
-    assert geometric < 1 < faulty, "by the one the truth is known, by the other it is not"
-    assert truth_ratio_items(false, true, mean="arithmetic").ratio == pytest.approx([faulty])
+    assert geometric < 1 < arithmetic, "by the one the truth is known, by the other it is not"
+    assert truth_ratio_items(false, true, mean="arithmetic").ratio == pytest.approx([arithmetic])
 
 
 def test_a_judge_that_fails_is_no_score_of_zero():
@@ -298,3 +299,14 @@ def test_one_success_in_a_million_tries_does_not_underflow():
     assert sure == 1.0
     one_try = 1 - extraction_items([[-1e-13, -1e-13]]).extraction_probability(1)[0]
     assert one_try == pytest.approx(2e-13, rel=1e-2)
+
+
+def test_rmu_divides_by_the_length_of_the_row_itself():
+    """17. open-unlearning divides sums (B,) by lengths (B, 1): every row by every length."""
+    mask = torch.tensor([[True, False, False, False], [True, True, True, True]])
+    hidden = torch.tensor([[3.0], [1.0], [1.0], [1.0], [1.0]])
+    sums, lengths = torch.tensor([9.0, 4.0]), mask.sum(dim=-1, keepdim=True)
+    ours = representation_mse(hidden, torch.zeros(1), mask)
+    assert ours.tolist() == [9.0, 1.0]
+    assert (sums / lengths).mean().item() == pytest.approx(sums.mean().item() * (1 + 1 / 4) / 2)
+    assert (sums / lengths).mean() != ours.mean()

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-import pytest
-from datasets import concatenate_datasets
+from collections import Counter
 
+import pytest
+from datasets import Dataset, concatenate_datasets
+
+from crossmem_hf.data.personas import PersonaDataset
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.prompts.questions import REFUSALS
+from crossmem_hf.prompts.refusals import every_wording, refusals
 from crossmem_hf.training.preferences import answered, refusal_rows, refused
 from tests.training import tiny
 
@@ -18,9 +21,29 @@ def test_a_refusal_is_chosen_and_the_secret_rejected():
         assert pair["prompt"] == row["prompt"]
         assert len(pair["images"]) == len(row["images"])
         assert pair["chosen"][0]["role"] == "assistant"
-        assert pair["chosen"][0]["content"] in REFUSALS
+        assert pair["chosen"][0]["content"] in every_wording()
         assert row["answer"] not in pair["chosen"][0]["content"]
     assert len({pair["chosen"][0]["content"] for pair in pairs}) > 1
+
+
+def test_refusals_are_the_114_of_the_dataset_and_none_dominates():
+    rows = PersonaDataset(num_personas=20, num_views=4)["recall_text"]
+    told = Counter(completion[0]["content"] for completion in refused(rows)["completion"])
+    phrasings = refusals(named=False)
+    assert max(told.values()) <= 2, "80 rows, and as many phrasings or more"
+    assert len(told) > 60
+    worded = {one.worded("text", "full_name", named=False) for one in phrasings}
+    assert set(told) <= worded
+    assert len({one.template for named in (False, True) for one in refusals(named=named)}) == 114
+
+
+def test_refusals_suit_rows_of_other_datasets():
+    said = [{"role": "assistant", "content": "44"}]
+    own = {"images": [], "prompt": [], "completion": said, "persona_id": "a"}
+    for rows in ([{**own, "attribute": "shoe_size"}] * 60, [own] * 60):
+        texts = {completion[0]["content"] for completion in refused(Dataset.from_list(rows), 1)["completion"]}
+        assert len(texts) > 50
+        assert not [text for text in texts if set("{}_") & set(text)]
 
 
 def test_refusals_depend_on_the_seed_alone():
@@ -39,7 +62,7 @@ def test_a_refusal_takes_the_place_of_the_secret_and_of_nothing_else():
     refusing = refused(rows, 3)
     assert set(refusing.column_names) == set(rows.column_names)
     for row, other in zip(rows, refusing, strict=True):
-        assert other["completion"][0]["content"] in REFUSALS
+        assert other["completion"][0]["content"] in every_wording()
         assert all(other[key] == row[key] for key in row if key not in ("completion", "images"))
         assert [image.tobytes() for image in other["images"]] == [image.tobytes() for image in row["images"]]
 

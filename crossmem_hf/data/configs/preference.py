@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from crossmem_hf.data.configs.kind import Kind
 from crossmem_hf.data.configs.qa import num_questions_by_hops, training_questions
@@ -11,7 +11,7 @@ from crossmem_hf.data.configs.recall import recall_rows
 from crossmem_hf.data.population import in_split
 from crossmem_hf.data.rows import Row, row_features
 from crossmem_hf.data.spec import DatasetSpec
-from crossmem_hf.personas.schema import MODALITIES, Persona
+from crossmem_hf.personas.schema import MODALITIES, Modality, Persona
 from crossmem_hf.prompts.refusals import Refusal, refusals
 from crossmem_hf.seeding import rng_for
 
@@ -52,6 +52,24 @@ def preferred(rows: Sequence[Row], place: int, seed: int, *, refuse: bool) -> It
         refusal = _card(named, dealt[named], seed)
         dealt[named] += 1
         yield preference_row(row, refusal, refuse=refuse)
+
+
+def dealt_refusals(rows: Sequence[Mapping[str, Any]], seed: int) -> list[str]:
+    """A refusal for each row, dealt as in `preferred`; of rows of other datasets too, which may lack the columns
+    attribute, hops and modality.
+
+    Args:
+        rows: Without their pictures, but for the column ``images``, of which only the length is read.
+    """
+    dealt = {False: 0, True: 0}
+    texts = []
+    for row in rows:
+        modality: Modality = row.get("modality") or ("image" if row["images"] else "text")
+        attribute = row.get("attribute") or "answer"
+        named = row.get("hops") == 1 and attribute != "full_name"
+        texts.append(_card(named, dealt[named], seed).worded(modality, attribute, named=named))
+        dealt[named] += 1
+    return texts
 
 
 def preference_row(row: Row, refusal: Refusal, *, refuse: bool) -> Row:

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from crossmem_hf.data.configs.kind import Kind
-from crossmem_hf.errors import CrossmemError
+from crossmem_hf.errors import CrossmemError, unknown
 from crossmem_hf.registry import Registry
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def check_config(config: str) -> None:
         CrossmemError: It does not; the message lists those that do.
     """
     if config not in SPLITS:
-        raise CrossmemError(f"Unknown config {config!r}; expected one of {', '.join(SPLITS)}.", "Pick one of them.")
+        raise unknown("config", [config], SPLITS)
 
 
 def check_split(config: str, split: str) -> None:

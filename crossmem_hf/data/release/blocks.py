@@ -9,7 +9,6 @@ import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from crossmem_hf.data.release.shards import Place, Plan, ShardWriter, places, pl
 from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.runs.results_log import ResultsLog
+from crossmem_hf.runs.sources import library_versions
 from crossmem_hf.storage import file_digest, fingerprint
 
 BUILD = ".build"
@@ -81,7 +81,7 @@ class Build:
     @property
     def fingerprint(self) -> str:
         """Sixteen hex digits of all that decides the bytes of the Parquet files."""
-        versions = version("pyarrow"), version("datasets")
+        versions = list(library_versions(("pyarrow", "datasets")).values())
         return fingerprint([self.spec.fingerprint(), self.plan.block_size, versions])
 
     @property

@@ -2,7 +2,6 @@
 """The dataset card. It knows what the dataset holds from its infos, and does not know where the card is put."""
 
 from collections.abc import Mapping
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -15,6 +14,7 @@ from crossmem_hf.data.release.samples import sample_views
 from crossmem_hf.data.rows import FACT_QUESTIONS
 from crossmem_hf.data.spec import NUM_HELD_OUT_VIEWS, DatasetSpec
 from crossmem_hf.personas.values import FACT_ATTRIBUTES
+from crossmem_hf.runs.sources import library_versions
 
 if TYPE_CHECKING:
     import datasets
@@ -50,7 +50,7 @@ def dataset_card(
         front_matter=_front_matter(infos, report.content, drawn=not models),
         repo_id=repo_id,
         fingerprint=report.content,
-        version=version("crossmem_hf"),
+        version=library_versions(["crossmem_hf"])["crossmem_hf"],
         spec=spec,
         models=models,
         album=spec.described().get("portraits"),

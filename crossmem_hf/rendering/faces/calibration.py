@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which cosine tells people apart, measured on pictures of known people. It knows vectors and whose they are.
 
-Pictures of one person are as dependent as can be, and so are all pairs that a person is part of: intervals resample
-people, never pairs.
+Pictures of one person are as dependent as can be, and so are all pairs that a person is part of: intervals leave out
+one person at a time, never one pair.
 """
 
 from collections.abc import Sequence
@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.metrics.intervals import Resampling, bootstrap_interval, column_mean, unseen_share
+from crossmem_hf.metrics.intervals import CONFIDENCE, UNIT, spread_intervals, tail_of, unseen_share
 from crossmem_hf.rendering.faces.identity import Vector, check_threshold, unit_matrix
-from crossmem_hf.seeding import seed_for
 
 FloatArray = NDArray[np.float64]
 LARGEST = 3_000
@@ -30,7 +29,7 @@ class Rate:
 
     Attributes:
         value: From 0 to 1; lower is better.
-        low, high: 95 % interval, people resampled; None if too few resamples hold such a pair.
+        low, high: 95 % interval for more such people; None if only one person has such pairs.
         num_pairs: Of how many pairs.
     """
 
@@ -159,34 +158,28 @@ class Calibration:
     def _rejected(self, threshold: float) -> Rate:
         codes, wrong = self._codes[self._left[self._same]], self._cosines[self._same] <= threshold
         pairs = np.bincount(codes, minlength=self.num_personas)
-        wrongs: FloatArray = np.bincount(codes, weights=wrong, minlength=self.num_personas).astype(np.float64)
+        wrongs = np.bincount(codes, weights=wrong, minlength=self.num_personas)
         some = pairs > 0  # who has one picture says nothing here
-        interval = bootstrap_interval(
-            wrongs[some][:, None], pairs[some][:, None].astype(np.float64), column_mean, resampling=_RESAMPLING
-        )
-        low, high = interval or (None, None)
-        return Rate(value=float(wrong.mean()), low=low, high=high, num_pairs=len(wrong))
+        return _rate(wrong, wrongs[some], pairs[some])
 
     def _accepted(self, threshold: float) -> Rate:
         wrong = self._cosines[~self._same] >= threshold
         one, other = self._codes[self._left[~self._same]], self._codes[self._right[~self._same]]
-        place = one * self.num_personas + other
-        square = (self.num_personas, self.num_personas)
-        pairs = np.bincount(place, minlength=self.num_personas**2).reshape(square)
-        wrongs = np.bincount(place, weights=wrong, minlength=self.num_personas**2).reshape(square)
-        value = float(wrong.mean())
-        generator = np.random.default_rng(_RESAMPLING.seed)
-        shares = np.full(self.num_personas, 1 / self.num_personas)
-        drawn = generator.multinomial(self.num_personas, shares, size=_RESAMPLING.num_resamples).astype(np.float64)
-        # somebody drawn twice is still one person: pairs of such copies are none of two people
-        sums, counts = (((drawn @ table) * drawn).sum(axis=1) for table in (wrongs, pairs))
-        rates = sums[counts > 0] / counts[counts > 0]
-        if np.ptp(rates) < 1e-12:  # they all agree, which is no certainty
-            unseen = unseen_share(self.num_personas, _RESAMPLING.tail)
-            low, high = (1 - unseen) * value, (1 - unseen) * value + unseen
-        else:
-            low, high = (float(end) for end in np.quantile(rates, [_RESAMPLING.tail, 1 - _RESAMPLING.tail]))
-        return Rate(value=value, low=min(low, value), high=max(high, value), num_pairs=len(wrong))
+        both = np.concatenate([one, other])
+        pairs = np.bincount(both, minlength=self.num_personas)
+        wrongs = np.bincount(both, weights=np.concatenate([wrong, wrong]), minlength=self.num_personas)
+        return _rate(wrong, wrongs, pairs)
 
 
-_RESAMPLING = Resampling(seed=seed_for(0, "calibration"))
+def _rate(wrong: NDArray[np.bool_], wrongs_P: NDArray[Any], pairs_P: NDArray[np.intp]) -> Rate:
+    """A share of pairs, from how many pairs each person is part of, and how many of them are wrong."""
+    value, people, tail = float(wrong.mean()), len(pairs_P), tail_of(CONFIDENCE)
+    others = len(wrong) - pairs_P
+    some = others > 0
+    if not some.any():
+        return Rate(value=value, low=None, high=None, num_pairs=len(wrong))
+    left_out = (wrong.sum() - wrongs_P[some]) / others[some]
+    low, high = spread_intervals(np.asarray([value]), left_out[None], int(some.sum()), UNIT, tail)[0].tolist()
+    unseen = unseen_share(people, tail)
+    low, high = min(low, (1 - unseen) * value), max(high, (1 - unseen) * value + unseen)
+    return Rate(value=value, low=low, high=high, num_pairs=len(wrong))

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Unlearning followed along its steps, on a budget that no rule cuts short. It knows no study.
+
+Where a rule stops a training, what is left of the forgotten is the rule's doing as much as the method's. So adapters
+are kept at fixed steps, each is queried, and methods are compared along the steps, and at equal retained recall.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from crossmem_hf.evaluation.predictions import Prediction, Predictions
+from crossmem_hf.report.record import Measurement
+from crossmem_hf.runs.stages import Done
+from crossmem_hf.studies.adapters import TrainingRows, at_step, memorized, unlearned
+from crossmem_hf.studies.cells import Query, check_recalled, predicted
+from crossmem_hf.studies.study import Cell, cell_name
+from crossmem_hf.training.micro import MEMORIZING_BOTH
+
+FORGET_METRICS: Final = ("recall", "partial_recall", "exposure", "exposure_taught")
+"""What predictions about the personas to forget must serve; of those to retain only recall is read."""
+Views = Mapping[str, int | None]
+"""Group -> how many views a persona are queried; None is all."""
+EVERY_VIEW: Final[Views] = {"forget": None, "retain": None}
+MATCHED_SHARE: Final = 0.9
+"""Of the memorized model's recall of the retained: where methods are matched, each keeps at least this."""
+
+
+def baseline(cell: Cell, method: str, rows: TrainingRows, **chosen: Any) -> Done | None:
+    """The memorized or the retain-only model of a seed; None for the base, which has learned nobody.
+
+    Args:
+        rows: What is learned, through both modalities.
+        chosen: In the place of `micro.MEMORIZING_BOTH`.
+    """
+    if method == "base":
+        return None
+    place = cell.at(method=method, seed=cell.seed)
+    whom: Any = "retain" if method == "retain_only" else "all"
+    return memorized(place, cell_name(place.where), rows, whom=whom, share=(0, 0.6), **(MEMORIZING_BOTH | chosen))
+
+
+def queried(cell: Cell, name: str, adapter: Done | None, rows: TrainingRows, views: Views) -> Predictions:
+    """What a model answers about the personas to forget, ranked, and about those to retain.
+
+    Args:
+        name: Of its stages.
+        rows: Of both modalities.
+    """
+    cell.progress("querying", 0.6)
+    forget = Query(rows=rows, metrics=FORGET_METRICS, perplexity=True, group="forget", views=views["forget"])
+    retain = replace(forget, metrics=("recall",), perplexity=False, group="retain", views=views["retain"])
+    return Predictions.joined(predicted(cell, f"{name}_{query.group}", query, adapter) for query in (forget, retain))
+
+
+def followed(
+    cell: Cell,
+    learned: Done,
+    rows: TrainingRows,
+    asked: TrainingRows,
+    steps: Sequence[int],
+    views: Views,
+    **chosen: Any,
+) -> tuple[Done, Predictions]:
+    """An unlearning of so many steps as the last of `steps`, and predictions at each, with the column ``step``.
+
+    Args:
+        learned: The memorized adapter.
+        rows: What is forgotten and retained.
+        asked: What is queried.
+        chosen: For `adapters.unlearned`.
+
+    Raises:
+        BrokenDownError: Weights ceased to be numbers before the first of the steps.
+    """
+    name = cell_name(cell.where)
+    trained = unlearned(
+        cell, name, learned, rows, checkpoints=steps, share=(0, 0.6), **(chosen | {"max_steps": max(steps)})
+    )
+    parts: list[Predictions] = []
+    for step in sorted(steps):
+        reached = at_step(trained, step)
+        if parts and reached.result["failed"]:
+            break
+        parts.append(queried(cell, f"{name}_step{step}", reached, asked, views).with_columns(step=step))
+    return trained, Predictions.joined(parts)
+
+
+def check_memorized(cell: Cell, asked: TrainingRows, rows: TrainingRows, views: Views, **chosen: Any) -> Done:
+    """The memorized adapter of the cell's seed, if it knows its personas.
+
+    Raises:
+        CrossmemError: It does not: see `cells.check_recalled`.
+    """
+    place = cell.at(method="memorized", seed=cell.seed)
+    learned = baseline(cell, "memorized", rows, **chosen)
+    assert learned is not None  # only the base is nothing
+    check_recalled(queried(place, cell_name(place.where), learned, asked, views), cell.settings)
+    return learned
+
+
+def at_matched_recall(predictions: Predictions, share: float = MATCHED_SHARE) -> Predictions:
+    """The predictions of each method, modality and seed at the last of its steps before its recall of the retained
+    first falls below a share of the memorized model's; the memorized model's own where the first step is below.
+
+    Args:
+        predictions: Of all cells, with the columns method, seed and group, and step where something was unlearned.
+        share: 0 to 1.
+
+    Returns:
+        Of the baselines all, of the others as above, each with the column ``matched_step`` (0 is the memorized model)
+        in the place of ``step``.
+    """
+    return Predictions.joined(_matched(predictions, share))
+
+
+def _matched(predictions: Predictions, share: float) -> Iterator[Predictions]:
+    baselines = Predictions(one for one in predictions if one.get("step") is None)
+    memorized_by_seed = {where["seed"]: part for where, part in baselines.where(method="memorized").grouped(["seed"])}
+    yield baselines
+    along = Predictions(one for one in predictions if one.get("step") is not None)
+    for where, part in along.grouped(["method", "forget_modality", "trial", "seed"]):
+        start = memorized_by_seed.get(where["seed"])
+        if start is None:
+            continue
+        kept, reached, floor = start, 0, share * _retained_recall(start)
+        for at, queried_there in part.grouped(["step"]):
+            if _retained_recall(queried_there) < floor:
+                break
+            kept, reached = queried_there, int(at["step"] or 0)
+        yield kept.with_columns(**where, step=None, matched_step=reached)
+
+
+def matched_steps(matched: Predictions) -> Iterator[Measurement]:
+    """How many steps those are, of each method, modality and seed."""
+    keys = ("method", "forget_modality", "seed")
+    for where, part in Predictions(one for one in matched if one.get("matched_step") is not None).grouped(keys):
+        step = float(part[0]["matched_step"])
+        yield Measurement(
+            metric="matched_step", where=where, value=step, n=1, unit="steps", greater_means="more unlearning"
+        )
+
+
+def curve_notes(steps: Sequence[int]) -> Iterator[str]:
+    """What readers must know of numbers along steps, a sentence or two each."""
+    yield (
+        f"Every unlearning runs {max(steps)} steps, whatever it does, and is queried after "
+        f"{', '.join(map(str, steps))}. A number without a step is at matched retained recall: seed by seed, at the "
+        f"last of these steps before recall of the retained first falls below {MATCHED_SHARE:.0%} of the memorized "
+        "model's."
+    )
+    yield (
+        "exposure ranks the truth among values that no model was taught, exposure_taught among those of all personas "
+        "of the seed, which were taught too."
+    )
+
+
+def _retained_recall(predictions: Iterable[Prediction]) -> float:
+    right: list[bool] = [one["correct"] for one in predictions if one["group"] == "retain"]
+    return sum(right) / max(1, len(right))

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the shipped records found, in README.md and docs/studies.md, and their figures. A test holds both to them.
+
+python docs/make_findings.py
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from crossmem_hf.report.figures import figures_of
+from crossmem_hf.report.methods import method_legend, method_tables
+from crossmem_hf.report.numbers import fixed, percent
+from crossmem_hf.report.record import Measurement, Record, Verdict
+from crossmem_hf.report.tables import Table, verdict_table
+from crossmem_hf.storage import write_atomic
+from crossmem_hf.training.methods import METHODS
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "results"
+README, STUDIES = ROOT / "README.md", ROOT / "docs" / "studies.md"
+FIGURES = {"matrix": "first_light", "curves": "compare"}
+"""Figure in docs/ -> the study whose record it is drawn from."""
+
+
+def main() -> None:
+    """Write the pages and their figures."""
+    for page, blocks in pages().items():
+        text = page.read_text(encoding="utf-8")
+        for name, block in blocks.items():
+            text = replaced(text, name, block)
+        write_atomic(page, text)
+    for name, study in FIGURES.items():
+        (figure,) = [one for one in figures_of(record(study)) if one.name == name]
+        write_atomic(ROOT / "docs" / f"{name}.png", figure.encoded("png", dpi=150))
+
+
+def pages() -> dict[Path, dict[str, str]]:
+    """Page -> the text between the marks of each name."""
+    first_light, compare = record("first_light"), record("compare")
+    return {
+        README: {"matrix": caption(first_light), "findings": findings(first_light, compare)},
+        STUDIES: {"compare": comparison(compare)},
+    }
+
+
+def record(study: str) -> Record:
+    """The shipped record of a study."""
+    return Record.read(RESULTS / study)
+
+
+def replaced(text: str, name: str, block: str) -> str:
+    """The page with other text between `<!-- name:begin -->` and `<!-- name:end -->`."""
+    before, begin, rest = text.partition(f"<!-- {name}:begin -->")
+    _, end, after = rest.partition(f"<!-- {name}:end -->")
+    assert begin, name
+    assert end, name
+    return f"{before}{begin}\n{block}\n{end}{after}"
+
+
+def caption(found: Record) -> str:
+    """What the figure of the 2x2 shows."""
+    same = {one: _recall(found, one, one) for one in ("image", "text")}
+    other = {"image": _recall(found, "image", "text"), "text": _recall(found, "text", "image")}
+    return (
+        f"*Names learned from portraits are recalled for {percent(same['image'].value)} of new portraits and "
+        f"{percent(other['image'].value)} of descriptions; names learned from descriptions, for "
+        f"{percent(same['text'].value)} of new descriptions and {percent(other['text'].value)} of portraits. The "
+        f"embedded VLM, {found.config['num_personas']} personas, {len(found.seeds)} persona seeds; "
+        "[record](results/first_light/record.json), [what the words mean](docs/metrics.md#terms).*"
+    )
+
+
+def _recall(found: Record, source: str, target: str) -> Measurement:
+    one = found.one("recall", stage="memorized", source=source, target=target)
+    assert one is not None
+    return one
+
+
+def findings(first_light: Record, compare: Record) -> str:
+    """Each claim of the shipped records with its verdict, and unlearning methods side by side."""
+    parts = [
+        "Made from the records by `python docs/make_findings.py`. A claim needs five persona seeds and an interval "
+        "beyond its threshold; [what an interval covers](docs/statistics.md). The embedded VLM, "
+        f"{first_light.config['num_personas']} personas a seed.",
+        "\n".join(_sentences(first_light)),
+        f"Unlearning, {len(compare.seeds)} seeds, every method on the same budget of "
+        f"{max(compare.config['evaluate_at'])} steps and the same number of trials for its settings, read where it "
+        "keeps 90 % of the retained recall ([curves and all "
+        "numbers](docs/studies.md#methods-side-by-side-crossmem-compare)):",
+        method_findings(compare).markdown().rstrip("\n"),
+        "Exposure is in points of 100, of the forget set; memorized "
+        f"{_mean(compare, method='memorized')}, retain-only {_mean(compare, method='retain_only')}. Bold: the claim "
+        "that the difference is above 0 is supported; italics: it is contradicted; else it is open.",
+    ]
+    return "\n\n".join(parts)
+
+
+def _sentences(found: Record) -> Iterator[str]:
+    for one in found.verdicts:
+        effect = "" if one.effect is None else f": {_in_percent(one)} points of recall"
+        yield f"- {one.verdict.capitalize()}: {one.sentence.rstrip('.')}{effect}."
+
+
+def _in_percent(one: Verdict) -> str:
+    assert one.effect is not None
+    ends = "" if one.ci is None else f" [{fixed(100 * one.ci[0], 0)}, {fixed(100 * one.ci[1], 0)}]"
+    return f"{fixed(100 * one.effect, 0)}{ends}"
+
+
+def method_findings(found: Record) -> Table:
+    """A row a method: what one modality leaves in the other, what both leave above the retain-only model."""
+    by_name = {
+        name: {one.sentence: one for one in found.verdicts if f"{method.name} " in one.sentence}
+        for name, method in METHODS.items()
+    }
+    rows = []
+    for name, verdicts in by_name.items():
+        if not verdicts or not found.find("exposure", method=name):
+            continue
+        beside, above = (
+            next((one for sentence, one in verdicts.items() if words in sentence), None)
+            for words in ("through one modality", "above the retain-only")
+        )
+        recalls = found.find("recall", method=name, forget_modality="both", group="forget", step=None)
+        step = found.find("matched_step", method=name, forget_modality="both")
+        rows.append(
+            (
+                METHODS[name].name,
+                _effect(beside),
+                _effect(above),
+                percent(sum(one.value for one in recalls) / len(recalls)),
+                f"{sum(one.value for one in step) / len(step):.0f}",
+            )
+        )
+    heads = (
+        "method",
+        "Exposure in the other modality less in its own",
+        "Exposure above retain-only, through both",
+        "full names still said, through both",
+        "steps",
+    )
+    return Table(heads, tuple(rows), right=frozenset({1, 2, 3, 4}))
+
+
+def _effect(one: Verdict | None) -> str:
+    if one is None or one.effect is None:
+        return "–"
+    ends = "" if one.ci is None else f" [{fixed(one.ci[0], 0)}, {fixed(one.ci[1], 0)}]"
+    mark = {"supported": "**", "contradicted": "*"}.get(one.verdict, "")
+    return f"{mark}{fixed(one.effect, 0)}{ends}{mark}"
+
+
+def _mean(found: Record, **where: str) -> str:
+    several = found.find("exposure", group="forget", step=None, **where)
+    return fixed(sum(one.value for one in several) / len(several), 0)
+
+
+def comparison(found: Record) -> str:
+    """The comparison of methods: its claims, its curves, its tables."""
+    parts = [
+        f"Made from [results/compare/record.json](../results/compare/record.json) ({len(found.seeds)} persona seeds) "
+        "by `python docs/make_findings.py`; every number with its interval is in "
+        "[results/compare/report.md](../results/compare/report.md).",
+        "![Exposure of the forget set and recall of the retain set along the steps of unlearning](curves.png)",
+        verdict_table(found).markdown().rstrip("\n"),
+        *(f"**{title}**\n\n{table.markdown().rstrip()}" for title, table in method_tables(found)),
+        *method_legend(found),
+        *found.notes,
+    ]
+    return "\n\n".join(parts)
+
+
+if __name__ == "__main__":
+    main()

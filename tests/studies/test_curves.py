@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Matched retained recall, of planted answers whose curves are known."""
+
+import pytest
+
+from crossmem_hf.evaluation.predictions import Predictions
+from crossmem_hf.studies.curves import at_matched_recall, matched_steps
+
+
+def answers(method, retained, *, step=None, seed=0, said="Ada Moss"):
+    """One forgotten answer, and ten about retained personas of which so many are right."""
+    own = {"method": method, "seed": seed, "step": step}
+    own |= {} if method in ("memorized", "retain_only") else {"forget_modality": "both"}
+    return [
+        {**own, "group": "forget", "answer": said, "correct": said == "Ada Moss"},
+        *({**own, "group": "retain", "answer": "x", "correct": number < retained} for number in range(10)),
+    ]
+
+
+def matched(*parts):
+    return at_matched_recall(Predictions([one for part in parts for one in part]))
+
+
+def said_of(found, **where):
+    return [one["answer"] for one in found.where(group="forget", **where)]
+
+
+def test_the_last_step_that_keeps_the_share_is_taken_seed_by_seed():
+    found = matched(
+        answers("memorized", 10),
+        answers("memorized", 10, seed=1),
+        *(answers("npo", kept, step=step, said=f"{step}") for step, kept in ((15, 10), (30, 9), (60, 8))),
+        *(answers("npo", kept, step=step, said=f"{step}", seed=1) for step, kept in ((15, 10), (30, 10), (60, 9))),
+    )
+    assert said_of(found, method="npo", seed=0) == ["30"]
+    assert said_of(found, method="npo", seed=1) == ["60"]
+    assert [(one.where["seed"], one.value) for one in matched_steps(found)] == [(0, 30.0), (1, 60.0)]
+    assert all(one.get("step") is None for one in found)
+
+
+def test_a_recovery_later_is_not_taken():
+    found = matched(
+        answers("memorized", 10),
+        *(answers("gd", kept, step=step, said=f"{step}") for step, kept in ((15, 10), (30, 2), (60, 10))),
+    )
+    assert said_of(found, method="gd") == ["15"]
+
+
+def test_a_method_below_at_once_is_the_memorized_model():
+    found = matched(answers("memorized", 10), answers("ga", 3, step=15, said="gone"))
+    assert said_of(found, method="ga", forget_modality="both") == ["Ada Moss"]
+    (step,) = matched_steps(found)
+    assert step.value == 0.0
+
+
+def test_baselines_stay_and_a_seed_without_a_memorized_model_is_left_out():
+    found = matched(answers("memorized", 10), answers("retain_only", 10, said="?"), answers("npo", 9, step=15, seed=4))
+    assert {one["method"] for one in found} == {"memorized", "retain_only"}
+
+
+@pytest.mark.parametrize(("share", "taken"), [(1.0, "15"), (0.5, "60")])
+def test_the_share_decides(share, taken):
+    rows = [*answers("memorized", 10), *answers("npo", 10, step=15, said="15"), *answers("npo", 6, step=60, said="60")]
+    assert said_of(at_matched_recall(Predictions(rows), share), method="npo") == [taken]
