@@ -208,3 +208,4 @@ def materialize(
         console.print(f"In {directory.resolve()}, offline:", highlight=False, soft_wrap=True)
         console.print('  datasets.load_dataset("crossmem/personas", "recall_image")', highlight=False)
         console.print('  evaluate.load("crossmem/exposure")', highlight=False)
+        console.print("  accelerate launch recipes/unlearn_npo.py", highlight=False)

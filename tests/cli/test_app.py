@@ -54,6 +54,7 @@ def test_materialize_writes_into_the_folder(invoke):
     assert done.exit_code == 0, done.output
     assert Path("here/crossmem/personas/README.md").exists()
     assert Path("here/crossmem/exposure/exposure.py").exists()
+    assert Path("here/recipes/unlearn_npo.py").exists()
     again = invoke("materialize", "here", "--num-personas", "6")
     assert again.exit_code == 2
 
