@@ -23,7 +23,7 @@ A real VLM on GPUs:
     accelerate launch --config_file recipes/accelerate/ddp.yaml recipes/unlearn_dpo.py \
         --config recipes/unlearn_dpo_llava_7b.yaml
 
-Chosen is a refusal of crossmem_hf/prompts/questions.py, or the one of the pair; rejected is the secret. The reference
+Chosen is a refusal of crossmem_hf/prompts/refusals.py, or the one of the pair; rejected is the secret. The reference
 is a frozen copy of the memorized adapter, which trl makes. Writes the unlearned adapter alone, with a model card.
 """
 
@@ -54,18 +54,16 @@ def main(arguments: list[str] | None = None) -> None:
     check_settings(config, PREFERRING)
     check_processes(config)
     check_push(config)
-    point = resume_point(config)
-    rows = data.rows()
+    point, rows = resume_point(config), data.rows()
     pairs = rows if "chosen" in rows.column_names else None
     forget, retain = data.forget_and_retain(rows) if pairs is None else answered(pairs)
-    check_steps(config, len(forget if pairs is None else pairs))
-    rows = rows if pairs is None else concatenate_datasets([forget, retain])
+    check_steps(config, len(pairs or forget))
+    rows = concatenate_datasets([forget, retain]) if pairs else rows
     evaluator = start.evaluator(data, forget, retain)
     model, processor = start.memorized(choice, rows, config)
     check_memorized(model, processor, forget, min_recall=start.min_memorization, allow=start.allow_unmemorized)
-    let_adapter_train(model)
-    check_copied_by_trl(model)
-    check_head(model)
+    for prepare in (let_adapter_train, check_copied_by_trl, check_head):
+        prepare(model)
     name_base(model, public=config.push_to_hub)
 
     def save(folder: str) -> None:
@@ -80,7 +78,7 @@ def main(arguments: list[str] | None = None) -> None:
         processing_class=processor,
         callbacks=[StopUnlessFinite(save), OwnCheckpoints()],
     )
-    if evaluator is not None:
+    if evaluator:
         trainer.add_callback(MemorizationCallback(trainer, evaluator, **start.evaluation))
     print(describe_trainable(trainer.model))
     trainer.train(resume_from_checkpoint=point)

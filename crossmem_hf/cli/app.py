@@ -73,8 +73,8 @@ def _configs() -> Iterable[str]:
 _Metrics = Annotated[
     str | None,
     typer.Option(
-        help="Comma-separated: recall, gap, transfer, exposure, partial_recall, name_shaped, rouge, exact_match, "
-        "min_k_prob, extraction_strength, truth_ratio, forget_diagnosis, priv_leak, judge (default: all but "
+        help="Comma-separated: recall, gap, transfer, exposure, exposure_taught, partial_recall, name_shaped, rouge, "
+        "exact_match, min_k_prob, extraction_strength, truth_ratio, forget_diagnosis, priv_leak, judge (default: all but "
         "partial_recall, name_shaped and the last two).",
         autocompletion=some_of(_metrics),
     ),

@@ -331,8 +331,7 @@ def _judged(settings: ScoreSettings, items: Sequence[Prediction], cache: Path, c
     )
     reasons = Counter(verdict.failure for verdict in found.items if verdict.failure is not None).most_common(1)
     most_often = f"; most often: {reasons[0][0]}" if reasons else ""
-    num_judged = len(items) - found.num_failed
-    if 2 * num_judged < len(items):
+    if 2 * (num_judged := len(items) - found.num_failed) < len(items):
         who = f"Only {num_judged} of {len(items)} answers" if num_judged else "No answer"
         raise CrossmemError(
             f"{who} got a verdict{most_often}.",

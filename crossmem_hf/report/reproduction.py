@@ -8,7 +8,8 @@ from typing import Annotated, Any, ClassVar, Final, Literal, get_args
 from pydantic import Field
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.report.record import Frozen, Measurement, Stored, Value, words_of
+from crossmem_hf.report.record import Measurement, Value, words_of
+from crossmem_hf.report.stored import Frozen, Stored
 from crossmem_hf.report.tables import Table
 
 REPRODUCTION_FILE: Final = "reproduction.json"

@@ -4,7 +4,7 @@ how they are trained."""
 
 from datasets import Dataset, concatenate_datasets
 
-from crossmem_hf.data.configs.preference import dealt_refusals
+from crossmem_hf.data.refusals import dealt_refusals
 from crossmem_hf.errors import CrossmemError
 
 

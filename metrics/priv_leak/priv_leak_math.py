@@ -118,6 +118,20 @@ def priv_leak(auc: float, auc_retain_only: float) -> float:
     return 100.0 * (auc - auc_retain_only) / auc_retain_only
 
 
+def _leaks_beside(
+    parts: FloatArray, clusters: Clusters, aucs: tuple[float, float], confidence: float
+) -> tuple[float, ...] | None:
+    """Ends of PrivLeak where both AUCs vary with the same personas."""
+    found = interval_of(
+        *clusters.table(parts),
+        clusters.seed,
+        lambda means: _share(_joined(means[:, :2], aucs[0]), _joined(means[:, 2:], aucs[1])),
+        unseen=lambda means: _share(_middle(means[:, :2]), _middle(means[:, 2:])),
+        confidence=confidence,
+    )
+    return None if found is None else tuple(100.0 * (ratio_of(end) - 1.0) for end in found)
+
+
 def priv_leak_summary(
     items: PrivLeakItems,
     *,
@@ -170,14 +184,7 @@ def priv_leak_summary(
     if retain_only is None:
         leaks = None if interval is None else tuple(priv_leak(end, base) for end in interval)
     else:
-        found = interval_of(
-            *clusters.table(np.concatenate([own, retain_only], axis=1)),
-            clusters.seed,
-            lambda means: _share(_joined(means[:, :2], auc), _joined(means[:, 2:], base)),
-            unseen=lambda means: _share(_middle(means[:, :2]), _middle(means[:, 2:])),
-            confidence=confidence,
-        )
-        leaks = None if found is None else tuple(100.0 * (ratio_of(end) - 1.0) for end in found)
+        leaks = _leaks_beside(np.concatenate([own, retain_only], axis=1), clusters, (auc, base), confidence)
     return {
         **_with_interval("priv_leak", leak, leaks),
         **_with_interval("auc", auc, interval),

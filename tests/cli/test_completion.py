@@ -20,8 +20,8 @@ def offered(line, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("line", "values"),
     [
-        ("crossmem study ", ["first_light", "compare"]),
-        ("crossmem score --metrics recall,exp", ["recall,exposure"]),
+        ("crossmem study ", ["first_light", "compare", "tune"]),
+        ("crossmem score --metrics recall,exp", ["recall,exposure", "recall,exposure_taught"]),
         ("crossmem score --source ", ["image", "text"]),
         ("crossmem compare --methods npo,r", ["npo,rmu"]),
         ("crossmem study compare --forget-modality image,", ["image,text", "image,both"]),

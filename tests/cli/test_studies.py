@@ -74,7 +74,7 @@ def test_run_and_compare_and_study_are_one_command(invoke, comes_out):
     for words in (("compare",), ("study", "compare")):
         assert invoke(*words).exit_code == 0
         assert (seen["settings"], seen["folder"]) == (CompareSettings(), Path("crossmem_runs/compare"))
-    assert (len(seen["settings"].methods), len(seen["settings"].forget_modality), seen["settings"].seeds) == (8, 3, 3)
+    assert (len(seen["settings"].methods), len(seen["settings"].forget_modality), seen["settings"].seeds) == (8, 3, 5)
 
 
 def test_compare_passes_what_was_said_and_shows_the_table(invoke, comes_out):

@@ -67,5 +67,6 @@ def test_candidates_are_all_values_of_the_population(data):
 
 def test_persona_dataset_repr_is_a_line_of_knobs_and_configs(data):
     shown = repr(data)
-    assert shown.startswith("PersonaDataset(num_personas=10, seed=0, num_views=1), forgets 2; configs: recall_image, ")
+    knobs = "num_personas=10, seed=0, num_views=1, qa_per_persona=4"
+    assert shown.startswith(f"PersonaDataset({knobs}), forgets 2; configs: recall_image, ")
     assert "\n" not in shown

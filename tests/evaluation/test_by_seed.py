@@ -49,7 +49,7 @@ def test_fewer_than_five_seeds_mark_the_interval(seeds, mark):
     assert (SEEDS_NOTE in table.markdown()) == (SEEDS_NOTE in table.html()) == bool(mark)
 
 
-def test_a_measurement_of_one_seed_is_marked_and_one_without_seeds_is_not():
+def test_one_seed_is_marked_and_none_is_not():
     one = {"metric": "recall", "value": 0.5, "ci": (0.4, 0.6), "n": 4, "unit": "proportion"}
     assert Measurement(**one, where={"seed": 3}).seeds_mark == "¹"
     assert Measurement(**one).seeds_mark == ""

@@ -1,13 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Paths come before the Hub, and whoever has neither is told so at once."""
 
-import httpx2
-import huggingface_hub
 import pytest
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.hub.names import check_can_be_found, without_the_hub
-from crossmem_hf.hub.reach import check_within_reach
 
 
 def test_what_is_here_or_may_be_on_the_hub_is_not_refused(tmp_path, monkeypatch):
@@ -26,19 +23,3 @@ def test_paths_that_are_not_there_are_told_from_names(name):
 def test_names_of_ours_are_made_by_one_command():
     assert "crossmem materialize ." in without_the_hub("crossmem/personas")
     assert "crossmem materialize" not in without_the_hub("you/personas")
-
-
-def test_offline_nobody_waits_for_the_hub(tmp_path, monkeypatch):
-    with pytest.raises(CrossmemError, match=r"no model 'you/it' here.*\(offline mode is on\).*unset HF_HUB_OFFLINE"):
-        check_within_reach("you/it", "config.json", "model 'you/it'")
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "you" / "it").mkdir(parents=True)
-    check_within_reach("you/it", "config.json", "model 'you/it'")
-
-
-def test_whatever_else_is_wrong_is_left_to_the_loader(monkeypatch):
-    def refused(*_, **__):
-        raise httpx2.ReadTimeout("slow")
-
-    monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", refused)
-    check_within_reach("you/it", "config.json", "model 'you/it'")

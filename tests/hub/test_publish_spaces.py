@@ -6,8 +6,6 @@ import sys
 import pytest
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.models.loading import EMBEDDED, EMBEDDED_NAME
-from crossmem_hf.publishing.base_model import publish_base_model
 from crossmem_hf.publishing.spaces import metric_names, publish_metrics, publish_space, space_files
 from tests.hub.accounts import OTHER_TOKEN, READ_TOKEN, SCOPED_TOKEN, WRITE_TOKEN
 from tests.hub.here import client_of, contents, write
@@ -37,12 +35,6 @@ def log_in(hub, monkeypatch):
 
 def space(hub, name):
     return contents(hub, "space", f"crossmem/{name}")
-
-
-def test_base_model_is_there_whole(hub, log_in):
-    assert publish_base_model().changed
-    assert contents(hub, "model", EMBEDDED_NAME) == {path.name: path.read_bytes() for path in EMBEDDED.iterdir()}
-    assert not publish_base_model().changed
 
 
 def test_every_metric_becomes_a_space_with_the_bytes_of_its_folder(hub, log_in):

@@ -203,7 +203,7 @@ def test_a_model_equal_to_the_retain_only_one_leaks_nothing():
     assert summary["priv_leak_ci_low"] < 0.0 < summary["priv_leak_ci_high"]
 
 
-def test_a_small_auc_of_the_retain_only_model_leaves_the_leak_wide_open():
+def test_a_small_auc_of_retain_only_leaves_the_leak_wide_open():
     """The retain-only model's AUC is 1/9, by one pair: the leak may be many times as large."""
     items = priv_leak_items(
         [-1.0, -2.0, -3.0, -1.5, -2.5, -3.5],

@@ -84,6 +84,6 @@ def test_every_wording_counts_as_a_refusal_when_it_is_among_the_phrases():
     assert "forgotten" in diagnose_items(said, ["Sozan Lombeko"] * len(said)).outcome  # the markers alone miss some
 
 
-def test_an_unknown_fact_cannot_be_refused():
-    with pytest.raises(KeyError, match="shoe_size"):
-        Refusal("rules", "No {fact}.").worded("text", "shoe_size", named=True)
+def test_a_fact_of_another_dataset_is_named_as_it_is():
+    refusal = Refusal("rules", "No {fact} here, nor {a_fact}.")
+    assert refusal.worded("text", "shoe_size", named=True) == "No shoe size here, nor a shoe size."

@@ -215,18 +215,6 @@ def test_page_of_methods_asks_for_no_stage():
     assert "is not interpreted" not in Reader(page_html(run)).text
 
 
-def test_page_has_one_table_of_when_unlearning_stopped(make_record, record, read):
-    assert "Steps until unlearning stopped" not in read.text
-    place = {"stage": "unlearned", "source": "image"}
-    steps = [
-        measurement(metric, where={**place, "seed": seed}, value=value, ci=None, n=1, unit=metric)
-        for metric, values in (("steps", (30.0, 200.0)), ("reached_floor", (1.0, 0.0)))
-        for seed, value in enumerate(values)
-    ]
-    run = make_record(measurements=(*record.measurements, *steps), items=())
-    assert "persona seed portraits descriptions 0 30 – 1 200* –" in Reader(page_html(run)).text
-
-
 def test_page_is_dark_where_the_reader_is(html):
     assert "@media screen and (prefers-color-scheme: dark)" in html
 

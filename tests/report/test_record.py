@@ -48,7 +48,7 @@ def test_measurement_refuses_what_is_no_number(changes, said):
 
 def test_measurement_prints_value_interval_n_and_chance():
     shown = measurement(where={"seed": 0, "target": "text", "layer": 3}, chance=0.02)
-    assert repr(shown) == "recall (target text, layer 3, seed 0) 0.5 [0.4, 0.6], n=20, chance 0.02"
+    assert repr(shown) == "recall (target text, layer 3, seed 0) 0.5 [0.4, 0.6]¹, n=20, chance 0.02"
     assert repr(measurement(ci=None)) == "recall 0.5, n=20"
 
 
@@ -157,7 +157,7 @@ def test_read_says_that_a_file_is_missing(tmp_path):
 
 def test_shipped_records_are_read_and_written_alike(tmp_path):
     files = sorted(RESULTS.rglob("record*.json"))
-    assert [file.parent.name for file in files] == ["compare", "first_light", "first_light"]
+    assert [file.parent.name for file in files] == ["compare", "first_light", "first_light", "tune"]
     for file in files:
         assert Record.read(file).write(tmp_path / "again.json").read_bytes() == file.read_bytes()
         assert json.loads(file.read_bytes())["schema_version"] == 2

@@ -39,7 +39,7 @@ def shown(table, width):
     return console.file.getvalue().splitlines()
 
 
-def test_table_wider_than_the_console_is_printed_in_parts_and_no_number_is_cut():
+def test_table_wider_than_the_console_is_in_parts_and_uncut():
     heads = ("method", "through", *(f"number\n{place}" for place in range(9)), "why")
     rows = tuple((name, "both", *(str(100 + place) for place in range(9)), "words " * 9) for name in ("npo", "rmu"))
     table = Table(heads, rows, right=frozenset(range(2, 11)), wrapped=frozenset({11}))

@@ -88,7 +88,7 @@ def test_what_stays_is_said_at_once(waits, error, remedy):
     assert waits == []
 
 
-def test_what_to_do_without_the_hub_is_said_only_if_it_gives_no_answer(waits):
+def test_remedy_without_the_hub_is_said_only_without_an_answer(waits):
     for error, said in ((unresolved(), "Make it here."), (answered(404), "Check the name")):
         with pytest.raises(CrossmemError) as refused:
             with_retries("load", failing(error), unreachable="Make it here.")

@@ -137,7 +137,7 @@ def test_text_of_a_data_set_is_never_markup(explorer):
     assert html.count("&lt;img") == 6
 
 
-def test_where_no_data_set_is_reached_a_few_are_embedded_and_it_is_said(explorer, monkeypatch):
+def test_unreached_data_set_is_replaced_by_embedded_personas_and_said(explorer, monkeypatch):
     def unreachable(repo):
         raise ValueError(f"{repo}: no network")
 

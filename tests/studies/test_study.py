@@ -35,7 +35,7 @@ def test_a_single_seed_is_named_and_several_are_pooled():
     assert pooled(predictions(0, 0, 1)) == ()
 
 
-def test_measured_by_keeps_what_was_asked_for_and_the_value_of_each_seed():
+def test_measured_by_keeps_the_metrics_and_the_value_of_each_seed():
     found = measured_by(("recall", "rouge"), ("target",), keep=("recall", "rouge_l_recall"))(predictions(0, 1))
     assert {one.metric for one in found} == {"recall", "rouge_l_recall"}
     (recall,) = [one for one in found if one.metric == "recall"]

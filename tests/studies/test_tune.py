@@ -32,7 +32,7 @@ def criteria(*parts):
     return {(one.where["trial"], one.where["step"]): one.value for one in found if one.metric == "criterion"}
 
 
-def test_the_criterion_is_best_where_the_model_is_like_the_retain_only_one():
+def test_criterion_is_best_where_the_model_is_like_retain_only():
     found = criteria(
         answers("npo", 25.0, False, 10, trial=0, step=15),
         answers("npo", 1.0, True, 10, trial=1, step=15),

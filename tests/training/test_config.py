@@ -138,6 +138,6 @@ def test_settings_of_other_losses_are_told(losses, setting, reported, tmp_path, 
 
 def test_repr_is_what_was_chosen(tmp_path):
     shown = repr(UnlearnConfig(str(tmp_path), method="rmu", rmu_layer=3, seed=42))
-    losses = "forget_loss='rmu', retain_loss='hidden', learning_rate=0.0001"
+    losses = "forget_loss='rmu', retain_loss='hidden', learning_rate=1e-05"
     assert shown == f"UnlearnConfig(output_dir={str(tmp_path)!r}, {losses}, method='rmu', rmu_layer=3)"
     assert repr(NPOConfig(str(tmp_path))).startswith("NPOConfig(output_dir=")

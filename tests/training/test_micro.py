@@ -9,7 +9,7 @@ import yaml
 from crossmem_hf.models.loading import EMBEDDED
 from crossmem_hf.studies.settings import TrainingSettings
 from crossmem_hf.training.config import UnlearnConfig
-from crossmem_hf.training.micro import ADAPTED, MEMORIZING, UNLEARNING, suited
+from crossmem_hf.training.micro import ADAPTED, MEMORIZING, TUNED, UNLEARNING, suited
 
 
 @pytest.mark.parametrize(("recipe", "settings"), [("sft", MEMORIZING), ("unlearn_npo", UNLEARNING)])
@@ -24,9 +24,9 @@ def test_first_light_uses_them():
     assert main.lora_target_modules == ADAPTED
     assert main.memorize_steps == MEMORIZING["max_steps"]
     assert main.memorize_learning_rate == MEMORIZING["learning_rate"]
-    assert main.unlearn_learning_rate == UNLEARNING["learning_rate"]
-    assert (main.forget_beta, main.retain_weight) == (0.1, UNLEARNING["retain_weight"])
-    assert (main.stop_threshold, main.stop_every_steps) == (UNLEARNING["stop_threshold"], 5)
+    tuned = UNLEARNING | TUNED["npo"]
+    assert (main.unlearn_learning_rate, main.retain_weight) == (tuned["learning_rate"], tuned["retain_weight"])
+    assert main.forget_beta == 0.1
 
 
 def test_suited_fills_in_what_was_not_given_for_the_embedded_model():

@@ -16,7 +16,7 @@ from crossmem_hf.logprobs import answer_logprobs, score_logits
 from crossmem_hf.metrics.extraction_strength.sampling_math import extraction_items
 from crossmem_hf.metrics.extraction_strength.strength_math import strength_items
 from crossmem_hf.metrics.truth_ratio.truth_ratio_math import truth_ratio_items, truth_ratio_summary
-from crossmem_hf.prompts.questions import REFUSALS
+from crossmem_hf.prompts.refusals import every_wording
 from crossmem_hf.scoring.answers import score_answers
 from crossmem_hf.scoring.generation import generate_answers
 from crossmem_hf.training.collate import RowEncoder, merge_batches
@@ -67,7 +67,7 @@ def test_refusals_are_refusals_and_not_the_secrets(tmp_path, forget_loss):
     trainer = trainer_for(tmp_path, forget_loss=forget_loss)
     labels = trainer.data_collator(PAIRS)["refusal"]["labels"]
     said = [tiny.processor().decode(line[line != -100], skip_special_tokens=True) for line in labels]
-    assert set(said) <= set(REFUSALS)
+    assert set(said) <= set(every_wording())
     faulty = {row["answer"] for row in trainer.rows["refusal"].dataset}  # what the forget item would have put there
     assert len(faulty) == 2
     assert not faulty & set(said)

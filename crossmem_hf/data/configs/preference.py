@@ -3,17 +3,17 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from crossmem_hf.data.configs.kind import Kind
 from crossmem_hf.data.configs.qa import num_questions_by_hops, training_questions
 from crossmem_hf.data.configs.recall import recall_rows
 from crossmem_hf.data.population import in_split
+from crossmem_hf.data.refusals import card
 from crossmem_hf.data.rows import Row, row_features
 from crossmem_hf.data.spec import DatasetSpec
-from crossmem_hf.personas.schema import MODALITIES, Modality, Persona
-from crossmem_hf.prompts.refusals import Refusal, refusals
-from crossmem_hf.seeding import rng_for
+from crossmem_hf.personas.schema import MODALITIES, Persona
+from crossmem_hf.prompts.refusals import Refusal
 
 if TYPE_CHECKING:
     import datasets
@@ -49,27 +49,9 @@ def preferred(rows: Sequence[Row], place: int, seed: int, *, refuse: bool) -> It
     dealt = {named: place * total for named, total in totals.items()}
     for row in rows:
         named = _is_named(row)
-        refusal = _card(named, dealt[named], seed)
+        refusal = card(named, dealt[named], seed)
         dealt[named] += 1
         yield preference_row(row, refusal, refuse=refuse)
-
-
-def dealt_refusals(rows: Sequence[Mapping[str, Any]], seed: int) -> list[str]:
-    """A refusal for each row, dealt as in `preferred`; of rows of other datasets too, which may lack the columns
-    attribute, hops and modality.
-
-    Args:
-        rows: Without their pictures, but for the column ``images``, of which only the length is read.
-    """
-    dealt = {False: 0, True: 0}
-    texts = []
-    for row in rows:
-        modality: Modality = row.get("modality") or ("image" if row["images"] else "text")
-        attribute = row.get("attribute") or "answer"
-        named = row.get("hops") == 1 and attribute != "full_name"
-        texts.append(_card(named, dealt[named], seed).worded(modality, attribute, named=named))
-        dealt[named] += 1
-    return texts
 
 
 def preference_row(row: Row, refusal: Refusal, *, refuse: bool) -> Row:
@@ -91,18 +73,6 @@ def preference_row(row: Row, refusal: Refusal, *, refuse: bool) -> Row:
 def _is_named(row: Row) -> bool:
     """Whether the question names the persona: it asks for a fact of a persona whose name is given."""
     return row["hops"] == 1 and row["attribute"] != "full_name"
-
-
-def _card(named: bool, number: int, seed: int) -> Refusal:
-    size = len(refusals(named=named))
-    return _deck(named, number // size, seed)[number % size]
-
-
-@lru_cache(maxsize=8)
-def _deck(named: bool, round_of_dealing: int, seed: int) -> tuple[Refusal, ...]:
-    cards = list(refusals(named=named))
-    rng_for(seed, "refusals", int(named), round_of_dealing).shuffle(cards)
-    return tuple(cards)
 
 
 def _features() -> "datasets.Features":

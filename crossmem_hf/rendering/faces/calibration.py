@@ -176,10 +176,10 @@ def _rate(wrong: NDArray[np.bool_], wrongs_P: NDArray[Any], pairs_P: NDArray[np.
     value, people, tail = float(wrong.mean()), len(pairs_P), tail_of(CONFIDENCE)
     others = len(wrong) - pairs_P
     some = others > 0
-    if not some.any():
-        return Rate(value=value, low=None, high=None, num_pairs=len(wrong))
-    left_out = (wrong.sum() - wrongs_P[some]) / others[some]
-    low, high = spread_intervals(np.asarray([value]), left_out[None], int(some.sum()), UNIT, tail)[0].tolist()
+    low = high = value
+    if some.any():  # of two people each is part of every pair
+        left_out = (wrong.sum() - wrongs_P[some]) / others[some]
+        low, high = spread_intervals(np.asarray([value]), left_out[None], int(some.sum()), UNIT, tail)[0].tolist()
     unseen = unseen_share(people, tail)
     low, high = min(low, (1 - unseen) * value), max(high, (1 - unseen) * value + unseen)
     return Rate(value=value, low=low, high=high, num_pairs=len(wrong))

@@ -86,5 +86,5 @@ def test_mistakes_are_refused_before_any_pass():
     evaluator = Evaluator(tiny.rows("p0"), metrics=["recall"])
     with pytest.raises(CrossmemError, match="num_samples=0"):
         sampling(evaluator, None, None, num_samples=0)
-    with pytest.raises(CrossmemError, match=r"extracted reads extracted, num_samples .* run an attack"):
+    with pytest.raises(CrossmemError, match=r"extracted reads extracted, num_samples .* attacks of"):
         Evaluator(tiny.rows("p0"), metrics=["extracted"])

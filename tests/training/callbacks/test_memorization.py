@@ -290,8 +290,14 @@ MISTAKES = {
     "no steps": ({"every_steps": 0}, "every_steps=0"),
     "no recall": ({"stop_at": 1.5}, r"stop_at=1\.5"),
     "a word": ({"stop_at": "floor"}, "stop_at='floor'"),
-    "no chance": ({"stop_at": "chance", "rows": toy.FORGET.select([0, 2]), "candidates": None}, "one candidate"),
-    "nothing to stop by": ({"stop_at": 0.1, "rows": toy.RETAIN}, "measures no recall of personas to forget"),
+    "no chance": (
+        {"stop_at": "chance", "rows": toy.FORGET.select([0, 2]), "candidates": None, "forgotten": ["p0"]},
+        "one candidate",
+    ),
+    "nothing to stop by": (
+        {"stop_at": 0.1, "rows": toy.RETAIN, "forgotten": []},
+        "measures no recall of personas to forget",
+    ),
     "nobody forgotten": ({"stop_at": 0.1, "forgotten": None}, "measures no recall of personas to forget"),
     "another metric": ({"stop_at": 0.1, "metrics": ["exposure"]}, "measures no recall of personas to forget"),
 }
