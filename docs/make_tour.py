@@ -148,7 +148,10 @@ def executed(folder: Path) -> Any:
     # Files in the place of ports, which nothing outside hears; by their whole path, since the kernel runs elsewhere.
     kernel = KernelManager(kernel_name="python3", transport="ipc", ip=str(folder.resolve() / "kernel"))
     where = {"metadata": {"path": str(folder / "docs")}}
-    NotebookClient(made, timeout=None, startup_timeout=PATIENCE, km=kernel, resources=where).execute()
+    try:
+        NotebookClient(made, timeout=None, startup_timeout=PATIENCE, km=kernel, resources=where).execute()
+    finally:
+        kernel.shutdown_kernel(now=True)
     return made
 
 
