@@ -115,10 +115,10 @@ STUDY = Study(
     ),
     headline=(
         ("recall", {"stage": "memorized", "group": None}),
-        ("recall", {"stage": "unlearned", "group": "forget"}),
-        ("recall", {"stage": "unlearned", "group": "retain"}),
+        ("recall", {"stage": "unlearned", "group": "forget", "step": None}),
+        ("recall", {"stage": "unlearned", "group": "retain", "step": None}),
         ("exposure", {"stage": "memorized", "group": "forget"}),
-        ("exposure", {"stage": "unlearned", "group": "forget"}),
+        ("exposure", {"stage": "unlearned", "group": "forget", "step": None}),
     ),
     quick={"num_personas": 20, "seeds": 1},
     notes=lambda settings, predictions: (

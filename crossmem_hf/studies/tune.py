@@ -143,6 +143,7 @@ STUDY = Study(
     cell=_cell,
     configs=lambda _: _NAMES,
     measure=_measure,
+    headline=(("criterion", {}),),
     quick={"methods": ("npo",), "seeds": 1, "num_personas": 20},
     config=lambda settings: {
         "trials": {method: [dict(trial) for trial in TRIALS[method]] for method in settings.methods}
