@@ -89,9 +89,7 @@ def _measure(predictions: Predictions) -> Iterator[Measurement]:
     found = [one for one in parts if one.metric in ("recall", "exposure")]
     yield from found
     known = {(one.metric, *(one.where.get(name) for name in by)): one.value for one in found}
-    places = dict.fromkeys(
-        tuple(one.where.get(name) for name in by[:3]) for one in found if one.where.get("step") is not None
-    )
+    places = dict.fromkeys(tuple(one.where.get(name) for name in by[:3]) for one in found if "step" in one.where)
     for place in places:
         seeds = dict.fromkeys(key[5] for key in known if key[1:4] == place)
         values = [_criterion(known, place, seed) for seed in seeds]
