@@ -115,9 +115,9 @@ def method_legend(record: Record) -> Iterator[str]:
         )
     if record.find("matched_step"):
         yield (
-            "Each method is shown, seed by seed, at the last evaluated step before recall of the retained first falls "
-            "below 90 % of the memorized model's: steps is its mean over seeds, 0 where the first evaluation was "
-            "below. s (by the clock, beside other work), CPU s and MiB (peak): mean over seeds of the whole training."
+            "Each method is shown, seed by seed, at the last evaluated step at which recall of the retained is at "
+            "least 90 % of the memorized model's: steps is its mean over seeds, 0 (before unlearning) where it is at "
+            "none. s (by the clock, beside other work), CPU s and MiB (peak): mean over seeds of the whole training."
         )
     elif record.find("steps"):
         yield "s (by the clock, beside other work), CPU s and MiB (peak): mean over seeds of the training alone."

@@ -100,8 +100,9 @@ def check_memorized(cell: Cell, asked: TrainingRows, rows: TrainingRows, views: 
 
 
 def at_matched_recall(predictions: Predictions, share: float = MATCHED_SHARE) -> Predictions:
-    """The predictions of each method, modality and seed at the last of its steps before its recall of the retained
-    first falls below a share of the memorized model's; the memorized model's own where the first step is below.
+    """The predictions of each method, modality and seed at the last of its steps at which its recall of the retained
+    is at least a share of the memorized model's (it may have been lower before); the memorized model's own where it
+    is at none.
 
     Args:
         predictions: Of all cells, with the columns method, seed and group, and step where something was unlearned.
@@ -125,9 +126,8 @@ def _matched(predictions: Predictions, share: float) -> Iterator[Predictions]:
             continue
         kept, reached, floor = start, 0, share * _retained_recall(start)
         for at, queried_there in part.grouped(["step"]):
-            if _retained_recall(queried_there) < floor:
-                break
-            kept, reached = queried_there, int(at["step"] or 0)
+            if _retained_recall(queried_there) >= floor:
+                kept, reached = queried_there, int(at["step"] or 0)
         yield kept.with_columns(**where, step=None, matched_step=reached)
 
 
@@ -146,8 +146,8 @@ def curve_notes(steps: Sequence[int]) -> Iterator[str]:
     yield (
         f"Every unlearning runs {max(steps)} steps, whatever it does, and is queried after "
         f"{', '.join(map(str, steps))}. A number without a step is at matched retained recall: seed by seed, at the "
-        f"last of these steps before recall of the retained first falls below {MATCHED_SHARE:.0%} of the memorized "
-        "model's."
+        f"last of these steps at which recall of the retained is at least {MATCHED_SHARE:.0%} of the memorized "
+        "model's, before unlearning where it is at none."
     )
     yield (
         "exposure ranks the truth among values that no model was taught, exposure_taught among those of all personas "
