@@ -66,13 +66,13 @@ def verdict(claim: Claim, measurements: Sequence[Measurement], seeds: Sequence[i
     """The claim held against what each seed measured.
 
     Returns:
-        Effect: mean of the seeds' contrasts, with its 95 % t interval over seeds. Supported if the whole interval is
+        Effect: mean of the seeds' contrasts, with its 95 % t interval over seeds, none where they are equal. Supported if the whole interval is
         beyond the threshold, contradicted if it is wholly on the other side, else inconclusive; so with fewer than
         MIN_SEEDS seeds.
     """
     found_in = {seed: [own for one in measurements if (own := one.in_seed(seed)) is not None] for seed in seeds}
     effects = [effect for seed in seeds if (effect := _effect(claim, found_in[seed])) is not None]
-    ci = t_interval(effects) if len(effects) > 1 else None
+    ci = t_interval(effects) if len(set(effects)) > 1 else None
     found, reason = _judged(claim, len(effects), ci)
     missing = len(seeds) - len(effects)
     if missing and effects:
@@ -95,8 +95,10 @@ def _judged(
 ) -> tuple[Literal["supported", "contradicted", "inconclusive"], str]:
     if n == 0:
         return "inconclusive", "It was not measured."
-    if n < MIN_SEEDS or ci is None:
+    if n < MIN_SEEDS:
         return "inconclusive", f"{n} seed{'s' * (n != 1)}; at least {MIN_SEEDS} are needed."
+    if ci is None:
+        return "inconclusive", "All seeds gave the same effect, which sets no interval."
     above, below = ci[0] > claim.threshold, ci[1] < claim.threshold
     if not above and not below:
         return "inconclusive", "The interval includes the threshold."

@@ -51,14 +51,21 @@ def test_verdict_is_inconclusive_where_the_threshold_lies_inside():
 
 @pytest.mark.parametrize("n", [1, 2, 3, MIN_SEEDS - 1])
 def test_verdict_of_few_seeds_is_inconclusive(n):
-    found = verdict(CLAIM, recalls([0.5] * n), range(n))
-    assert (found.verdict, found.n, found.effect) == ("inconclusive", n, pytest.approx(0.5))
+    effects = [0.5 + 0.01 * seed for seed in range(n)]
+    found = verdict(CLAIM, recalls(effects), range(n))
+    assert (found.verdict, found.n, found.effect) == ("inconclusive", n, pytest.approx(sum(effects) / n))
     assert f"at least {MIN_SEEDS}" in found.reason
     assert (found.ci is None) == (n == 1)
 
 
+def test_verdict_is_not_certain_where_seeds_agree_to_the_last_digit():
+    found = verdict(replace(CLAIM, threshold=0.05), recalls([0.0] * 5, noise=0.0), range(5))
+    assert (found.effect, found.ci, found.verdict) == (0.0, None, "inconclusive")
+    assert found.reason == "All seeds gave the same effect, which sets no interval."
+
+
 def test_verdict_counts_only_seeds_that_were_measured():
-    found = verdict(CLAIM, recalls([0.5] * 5), range(7))
+    found = verdict(CLAIM, recalls([0.48, 0.49, 0.5, 0.51, 0.52]), range(7))
     assert (found.n, found.verdict, found.reason) == (5, "supported", "Not measured in 2 of 7 seeds.")
     nothing = verdict(CLAIM, [], range(5))
     assert (nothing.n, nothing.effect, nothing.ci, nothing.verdict) == (0, None, None, "inconclusive")
