@@ -86,14 +86,18 @@ def _where(done: Path) -> Where | None:
 
 
 def _about(record: Record, where: Where) -> Iterator[Measurement]:
-    """The measurements of an adapter: of its seed, and over all seeds where there are none of one seed."""
+    """The measurements of an adapter: of its seed, and over all seeds where the value of that seed is not known."""
+    asked = {"step": None, **where}  # what was measured on the way is not about the adapter
     found = [
-        m for m in record.measurements if all(m.where.get(name) == where[name] for name in where.keys() - {"seed"})
+        m for m in record.measurements if all(m.where.get(name) == asked[name] for name in asked.keys() - {"seed"})
     ]
     own = {_without_seed(m) for m in found if m.seed is not None and m.seed == where.get("seed")}
+    seed = where.get("seed")
     for m in found:
-        if m.seed == where.get("seed") or (m.seed is None and _without_seed(m) not in own):
+        if m.seed == seed:
             yield m
+        elif m.seed is None and _without_seed(m) not in own:
+            yield (m.in_seed(seed) if isinstance(seed, int) else None) or m
 
 
 def _without_seed(m: Measurement) -> tuple[object, ...]:

@@ -21,7 +21,7 @@ from crossmem_hf.report.text import headline
 _TAGS = ("crossmem", "memorization", "machine-unlearning", "privacy", "synthetic-data")
 MAX_ROWS = 80
 """Of a table on a card; of a record with more numbers only recall and Exposure stand on it."""
-_APART = {"attribute", "kind", "persona_id"}
+_APART = {"step", "attribute", "kind", "persona_id"}
 """Keys of numbers that stand in the record only."""
 
 

@@ -281,8 +281,16 @@ class Record(Stored):
         names = BASELINES[: {"base": 0, "memorized": 1}.get(str(own), 2)]
         whose = next((name for name in ("stage", "method") if name in m.where), "model")
         place = {name: value for name, value in m.where.items() if name != "forget_modality"}
-        found = {name: self.one(m.metric, **{**place, whose: name}) for name in names}
+        found = {name: self._of_its_seed(m, {**place, whose: name}) for name in names}
         return {name: other for name, other in found.items() if other is not None}
+
+    def _of_its_seed(self, m: Measurement, place: Where) -> Measurement | None:
+        """The same metric at another place, of the same seed where `m` is of one."""
+        found = self.one(m.metric, **place)
+        if found is None and isinstance(m.seed, int):
+            pooled = self.one(m.metric, **{name: value for name, value in place.items() if name != "seed"})
+            return None if pooled is None else pooled.in_seed(m.seed)
+        return found
 
     def __repr__(self) -> str:
         counts = ((name, len(getattr(self, name))) for name in ("measurements", "seeds", "verdicts", "failures"))

@@ -66,9 +66,9 @@ def verdict(claim: Claim, measurements: Sequence[Measurement], seeds: Sequence[i
     """The claim held against what each seed measured.
 
     Returns:
-        Effect: mean of the seeds' contrasts, with its 95 % t interval over seeds, none where they are equal. Supported if the whole interval is
-        beyond the threshold, contradicted if it is wholly on the other side, else inconclusive; so with fewer than
-        MIN_SEEDS seeds.
+        Effect: mean of the seeds' contrasts, with its 95 % t interval over seeds, none where they are equal.
+        Supported if the whole interval is beyond the threshold, contradicted if it is wholly on the other side, else
+        inconclusive; so with fewer than MIN_SEEDS seeds.
     """
     found_in = {seed: [own for one in measurements if (own := one.in_seed(seed)) is not None] for seed in seeds}
     effects = [effect for seed in seeds if (effect := _effect(claim, found_in[seed])) is not None]

@@ -30,12 +30,12 @@ def test_the_card_of_a_run(record, run_folder):
     assert "base_model" not in front, "the embedded model is no repository"
     cell = record.one("recall", stage="memorized", source="image", target="text")
     interval = f"{cell.ci[0]:.3g} to {cell.ci[1]:.3g}"
-    assert f"| recall | memorized | image | text | all | {cell.value:.3g} | {interval} | 600 | 0.02 |" in body
+    assert f"| recall | memorized | image | text | all | {cell.value:.3g} | {interval} | 1000 | 0.02 |" in body
     assert "| name_shaped |" not in body, "a card has no room for all of them"
     assert "crossmem reproduce you/first-light" in body
     assert 'adapter="you/first-light/adapters/memorized_image_seed1"' in body
     assert f"Fingerprint of the data: `{record.fingerprints['data']}`" in body
-    assert "Seeds: 0, 1, 2" in body
+    assert "Seeds: 0, 1, 2, 3, 4" in body
     assert f"torch {record.versions['torch']}" in body
     assert "![The numbers below as a figure](figures/matrix.png)" in body
     assert all(note in body for note in record.notes)
@@ -77,7 +77,7 @@ def test_the_card_of_an_adapter_has_its_own_numbers(record, run_folder):
     assert body.count("\n| recall | unlearned | image |") == 6
     assert "| recall | memorized |" not in body
     for stage in ("base", "memorized"):
-        cell = record.one("exposure", stage=stage, source="image", target="text", group="forget", seed=1)
+        cell = record.one("exposure", stage=stage, source="image", target="text", group="forget").in_seed(1)
         row = measurement_table([cell]).markdown().splitlines()[-1]
         assert body.count(f"\n{row}\n") == 1, (
             "Exposure is read against the model before learning and before unlearning"

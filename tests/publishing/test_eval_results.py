@@ -36,7 +36,7 @@ def test_a_run_has_recall_and_exposure_over_all_seeds(root):
     ]
     cell = record.one("recall", stage="memorized", source="image", target="text")
     assert (entry.value, entry.task_id) == (cell.value, "recall_text_test")
-    assert f"95 % interval {cell.ci[0]:.4g} to {cell.ci[1]:.4g}; n 600; chance 0.02" in entry.notes
+    assert f"95 % interval {cell.ci[0]:.4g} to {cell.ci[1]:.4g} (5 persona seeds); n 1000; chance 0.02" in entry.notes
     assert entry.source_url == "https://huggingface.co/you/results"
     place = {"source": "image", "target": "text", "group": "forget"}
     about = "stage unlearned, source image, target text, group forget"

@@ -12,7 +12,7 @@ def test_a_file_and_its_folder(run_folder):
         found = located_record(str(name))
         assert found.folder == run_folder
         assert found.source == str(name)
-        assert found.record.seeds == (0, 1, 2)
+        assert found.record.seeds == (0, 1, 2, 3, 4)
 
 
 @pytest.mark.parametrize("name", ["nothing", "../x/y/z", "a/b/c", "https://huggingface.co/you/x", "you/x?y", ""])
