@@ -96,14 +96,13 @@ def test_first_light_adapters_say_what_they_are(folder):
 
 
 def test_claims_of_the_shipped_record_point_the_way_of_the_paper(root):
-    """Three seeds decide nothing; the contrasts must find what they ask for."""
+    """The gaps are there; no full name was left in the other modality, in any seed, which decides nothing."""
     from crossmem_hf.studies.claims import verdict
 
     record = Record.read(root / "results/first_light")
     found = [verdict(claim, record.measurements, record.seeds) for claim in STUDY.claims]
-    assert [one.n for one in found] == [3, 3, 3, 3]
-    assert {one.verdict for one in found} == {"inconclusive"}
-    assert all(one.effect > 0 for one in found[:2])
+    assert [one.n for one in found] == [5, 5, 5, 5]
+    assert [one.verdict for one in found] == ["supported", "supported", "inconclusive", "inconclusive"]
 
 
 @pytest.mark.slow
