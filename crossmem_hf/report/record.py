@@ -130,8 +130,9 @@ class Measurement(Frozen):
             return self if self.seed == seed else None
         if seed not in self.by_seed:
             return None
-        own = {"value": self.by_seed[seed], "n": self.n // len(self.by_seed), "ci": None, "by_seed": {}}
-        return self.model_copy(update={**own, "where": ordered({**self.where, "seed": seed})})
+        own: dict[str, Any] = {"value": self.by_seed[seed], "n": self.n // len(self.by_seed)}
+        where = ordered({**self.where, "seed": seed})
+        return self.model_copy(update={**own, "ci": None, "by_seed": {}, "where": where})
 
     @property
     def seeds_mark(self) -> str:

@@ -7,10 +7,10 @@ numbers of views are not known; ours are in `prompts` and here, and no number eq
 """
 
 from collections.abc import Callable
+from typing import Any
 
 from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.personas.schema import MODALITIES
-from crossmem_hf.report.record import Value
 from crossmem_hf.studies.adapters import TrainingRows, at_step, memorized, unlearned
 from crossmem_hf.studies.cells import Query, predicted
 from crossmem_hf.studies.claims import Claim, Find
@@ -58,9 +58,9 @@ def _cell(cell: Cell) -> CellResult:
     )
     for step in steps:
         cell.progress(f"unlearned, step {step}: querying", 0.8)
-        place: dict[str, Value] = {"stage": "unlearned"} | ({} if step == steps[-1] else {"step": step})
+        on_the_way: dict[str, Any] = {} if step == steps[-1] else {"step": step}
         asked = f"unlearned_{name}_step{step}_predictions"
-        found.append(predicted(cell, asked, _NAMES, at_step(forgot, step), **place))
+        found.append(predicted(cell, asked, _NAMES, at_step(forgot, step), stage="unlearned", **on_the_way))
     return CellResult(predictions=Predictions.joined(found))
 
 
