@@ -25,6 +25,7 @@ PAGE_FILE: Final = "report.html"
 FIGURES_FOLDER: Final = "figures"
 
 _BRIEF: Final = 60  # numbers that are shown unfolded
+_MAX_TOLD: Final = 6  # claims; of more only the table is shown
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
 Portraits = Mapping[str, Sequence[bytes]]
 
@@ -97,7 +98,7 @@ def _findings(record: Record) -> dict[str, Any]:
     uris = {figure.name: _figure_uris(figure) for figure in drawn}
     return {
         "headline": text.headline(record),
-        "summary": text.summary(record),
+        "summary": text.summary(record) if len(record.verdicts) <= _MAX_TOLD else [],
         "facts": text.facts(record),
         "verdicts": verdict_table(record),
         "methods": method_tables(record),
