@@ -65,9 +65,8 @@ class PersonaDataset:
         if "train" in splits or not splits:
             check_split(config, "train")
             return "train"
-        return "+".join(
-            split for split in splits if split not in ("retain_eval", UNTAUGHT)
-        )  # a part of retain; no rows
+        left_out = ("retain_eval", UNTAUGHT)  # a part of retain; what nobody is taught
+        return "+".join(split for split in splits if split not in left_out)
 
     @property
     def configs(self) -> tuple[str, ...]:
