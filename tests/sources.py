@@ -2,11 +2,13 @@
 """The repository as the layout tests see it: tracked files, parsed modules. It knows no rule."""
 
 import ast
+import importlib.util
 import re
 import subprocess
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 ROOT = Path(__file__).resolve().parent.parent
 _NOT_OURS = {".git", ".venv", "__pycache__", "build", "dist", "crossmem_runs", "outputs"}
@@ -79,3 +81,13 @@ def literal(path: Path, name: str) -> object:
         if any(dotted(target) == name for target in targets):
             return ast.literal_eval(node.value)
     raise LookupError(f"{path} assigns no {name}")
+
+
+def script(path: str) -> ModuleType:
+    """A script of the repository as a module, which no package holds."""
+    spec = importlib.util.spec_from_file_location(Path(path).stem, ROOT / path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -2,7 +2,6 @@
 """What users may rely on, as snapshots: a change here is a change for them and belongs in CHANGELOG.md."""
 
 import ast
-import importlib.util
 from pathlib import Path
 
 import pytest
@@ -69,10 +68,7 @@ def test_names_resolve_once_and_unknown_ones_are_explained():
 
 @pytest.fixture(scope="module")
 def make_api():
-    spec = importlib.util.spec_from_file_location("make_api", sources.ROOT / "docs" / "make_api.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return sources.script("docs/make_api.py")
 
 
 def test_api_page_is_current_and_names_everything(make_api):

@@ -220,9 +220,7 @@ def test_speed_in_readme_is_that_of_the_records():
 
 
 def test_findings_in_pages_are_those_of_the_records():
-    spec = importlib.util.spec_from_file_location("make_findings", sources.ROOT / "docs" / "make_findings.py")
-    made = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
+    made = sources.script("docs/make_findings.py")
     for page, parts in made.pages().items():
         text = page.read_text(encoding="utf-8")
         for name, block in parts.items():

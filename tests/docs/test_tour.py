@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The notebook is that of its script, small, of no machine, and runs."""
 
-import importlib.util
 import json
 
 import pytest
@@ -13,10 +12,7 @@ MAX_BYTES = 300_000
 
 @pytest.fixture(scope="module")
 def make_tour():
-    spec = importlib.util.spec_from_file_location("make_tour", sources.ROOT / "docs" / "make_tour.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return sources.script("docs/make_tour.py")
 
 
 def code(notebook):

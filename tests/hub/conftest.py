@@ -12,6 +12,7 @@ import pytest
 
 from tests.hub.accounts import WRITE_TOKEN
 from tests.hub.clients import Clients
+from tests.hub.here import client_of
 from tests.hub.server import Hub
 
 
@@ -75,3 +76,11 @@ def pusher(pushing: Pusher) -> Pusher:
     """The same, on an empty Hub without faults."""
     pushing.hub.reset()
     return pushing
+
+
+@pytest.fixture
+def log_in(hub, monkeypatch):
+    """A client of the Hub of the tests that is logged in; called with a token, it is somebody else."""
+    chosen = client_of(hub, monkeypatch)
+    chosen(WRITE_TOKEN)
+    return chosen

@@ -5,17 +5,9 @@ import pytest
 
 from crossmem_hf.models.loading import EMBEDDED, EMBEDDED_NAME
 from crossmem_hf.publishing.base_model import publish_base_model
-from tests.hub.accounts import WRITE_TOKEN
-from tests.hub.here import client_of, contents
+from tests.hub.here import contents
 
 pytestmark = pytest.mark.hub
-
-
-@pytest.fixture
-def log_in(hub, monkeypatch):
-    chosen = client_of(hub, monkeypatch)
-    chosen(WRITE_TOKEN)
-    return chosen
 
 
 def test_base_model_is_there_whole(hub, log_in):

@@ -8,7 +8,7 @@ import pytest
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.publishing.spaces import metric_names, publish_metrics, publish_space, space_files
 from tests.hub.accounts import OTHER_TOKEN, READ_TOKEN, SCOPED_TOKEN, WRITE_TOKEN
-from tests.hub.here import client_of, contents, write
+from tests.hub.here import contents, write
 
 pytestmark = pytest.mark.hub
 
@@ -24,13 +24,6 @@ inputs = {name: value for name, value in cases[0].items() if name != "result"}
 found = metric.compute(**inputs)
 print(json.dumps([found[name] for name in cases[0]["result"]] + [list(cases[0]["result"].values())]))
 """
-
-
-@pytest.fixture
-def log_in(hub, monkeypatch):
-    chosen = client_of(hub, monkeypatch)
-    chosen(WRITE_TOKEN)
-    return chosen
 
 
 def space(hub, name):
