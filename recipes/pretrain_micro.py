@@ -3,17 +3,19 @@
 # requires-python = ">=3.11"
 # dependencies = ["crossmem_hf==0.1.0"]
 # ///
-"""Train the embedded micro VLM from nothing on the background population (about an hour of one core, once).
+"""Train one of the embedded micro VLMs from nothing on the background population.
 
-    python recipes/pretrain_micro.py --output_dir crossmem_hf/models/micro_base
+    python recipes/pretrain_micro.py --size m --output_dir crossmem_hf/models/micro_m
 
-Stages: the vision tower names visual attributes; then features and background names from portraits and descriptions.
-Killed and started again, it goes on from its last checkpoint: after the vision stage, then every 100 steps.
-Writes a plain `from_pretrained` folder with a card.
+Stages: the vision tower names visual attributes; then all tasks of `models.micro.tasks`. Killed and started again, it
+goes on from its last checkpoint. Writes a plain `from_pretrained` folder with a card, and the same after each of some
+steps under the work folder (`--kept_steps`).
 """
 
 import argparse
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,24 +25,144 @@ from rich.console import Console
 
 from crossmem_hf.models.checkpoint import load_training, save_training
 from crossmem_hf.models.micro.card import micro_card
-from crossmem_hf.models.micro.model import MicroShape, build_model, build_processor
+from crossmem_hf.models.micro.model import SIZES, build_model, build_processor
 from crossmem_hf.models.micro.pretraining import (
     AttributeHeads,
     LanguagePlan,
     optimizer_for,
-    tokenizer_corpus,
     train_language,
     train_vision,
 )
 from crossmem_hf.models.micro.quality import measured_quality
-from crossmem_hf.personas.sampling import sample_personas
+from crossmem_hf.models.micro.tasks import Background, tokenizer_corpus
 from crossmem_hf.runs.progress import progress_bar
 from crossmem_hf.runs.sources import code_fingerprint
 from crossmem_hf.seeding import rng_for, seed_everything
 from crossmem_hf.storage import fingerprint, write_atomic
 
-SEEN, HELD_OUT, NAMED = 9_000, 400, 500
-CHECK_EVERY, SAVE_EVERY = 250, 100
+CHECK_EVERY, SAVE_EVERY = 1000, 100
+BRIDGE = {"contrast": 0.3, "attributes": 0.3}
+KEPT_STEPS = (0, 100, 200, 400, 800, 1200, 1600, 2400, 3200, 4800, 6400, 8000)
+
+
+class Pretraining:
+    """One base model in the making, with everything that a killed run needs to go on."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self.seed, self.device = arguments.seed, torch.device(arguments.device)
+        self.background, shape = Background(), SIZES[arguments.size]
+        bridge: dict[str, Any] = BRIDGE if arguments.bridge else {}
+        self.plan = LanguagePlan(steps=arguments.language_steps, lr=arguments.lr, **bridge)
+        self.vision_steps: int = arguments.vision_steps
+        self.compiled: bool = arguments.compile
+        self.kept_steps: tuple[int, ...] = tuple(arguments.kept_steps)
+        self.processor = build_processor(tokenizer_corpus(self.background), shape)
+        seed_everything(self.seed)
+        self.model: Any = build_model(self.processor, shape)
+        torch.nn.Module.to(self.model, self.device)
+        self.eyes = AttributeHeads(shape.vision_width).to(self.device)
+        self.heads = AttributeHeads(shape.text_width).to(self.device) if bridge else None
+        seeded = f"-seed{self.seed}" if self.seed else ""
+        self.name = f"micro-{arguments.size}{seeded}{'-bridge' * arguments.bridge}"
+        self.settings: dict[str, Any] = {"size": arguments.size, "seed": self.seed, "vision_steps": self.vision_steps}
+        seen = fingerprint([self.settings, asdict(shape), code_fingerprint(train_vision, build_model)])
+        learned = fingerprint([seen, asdict(self.plan), code_fingerprint(train_language)])
+        self.settings["plan"] = asdict(self.plan)
+        self.eyesight = arguments.work_dir / f"vision-{seen}.safetensors"
+        self.work = arguments.work_dir / learned
+        self.work.mkdir(parents=True, exist_ok=True)
+
+    def see(self) -> None:
+        """The vision stage, in legs of `SAVE_EVERY` steps; each leg has its own random stream."""
+        both = torch.nn.ModuleDict({"model": self.model, "eyes": self.eyes})
+        optimizer = optimizer_for([self.model.model.vision_tower, self.eyes], 2e-3)
+        reached = load_training(self.eyesight, both, optimizer)
+        with progress_bar("vision", self.vision_steps, done=reached, unit="steps") as bar:
+            for start in range(reached, self.vision_steps, SAVE_EVERY):
+                stop = min(start + SAVE_EVERY, self.vision_steps)
+                train_vision(
+                    self.model,
+                    self.processor,
+                    self.background,
+                    steps=range(start, stop),
+                    all_steps=self.vision_steps,
+                    heads=self.eyes,
+                    optimizer=optimizer,
+                    rng=rng_for(self.seed, "vision", start),
+                    report=lambda step, numbers: self._reported(bar, "vision", step, numbers),
+                )
+                save_training(self.eyesight, stop, both, optimizer)
+
+    def read_and_remember(self) -> None:
+        """The language stage, in such legs; keeps copies of the model after `kept_steps`."""
+        parts = {"model": self.model} | ({"heads": self.heads} if self.heads else {})
+        everything, saved = torch.nn.ModuleDict(parts), self.work / "language.safetensors"
+        optimizer = optimizer_for([everything], self.plan.lr)
+        reached = load_training(saved, everything, optimizer)
+        if not reached:
+            self._kept(0)
+        with progress_bar("language", self.plan.steps, done=reached, unit="steps") as bar:
+            for start in range(reached, self.plan.steps, SAVE_EVERY):
+                stop = min(start + SAVE_EVERY, self.plan.steps)
+                with self._compiled():
+                    train_language(
+                        self.model,
+                        self.processor,
+                        self.background,
+                        self.plan,
+                        rng=rng_for(self.seed, "language", start),
+                        report=lambda step, numbers: self._reported(bar, "language", step, numbers),
+                        steps=range(start, stop),
+                        heads=self.heads,
+                        optimizer=optimizer,
+                    )
+                save_training(saved, stop, everything, optimizer)
+                self._kept(stop)
+                if stop % CHECK_EVERY == 0:
+                    quality = measured_quality(self.model, self.processor, self.background, sample=60)
+                    self._log(
+                        {"stage": "check", "step": stop, **{name: one["value"] for name, one in quality.items()}}
+                    )
+
+    def write(self, folder: Path) -> dict[str, dict[str, float]]:
+        """The finished model with its card and what it can do; returns the latter."""
+        quality = measured_quality(self.model, self.processor, self.background)
+        self._saved(folder)
+        card = micro_card(self.name, self.settings, quality, sum(weight.numel() for weight in self.model.parameters()))
+        write_atomic(folder / "README.md", card)
+        write_atomic(folder / "quality.json", json.dumps(quality, indent=2) + "\n")
+        return quality
+
+    @contextmanager
+    def _compiled(self) -> Iterator[None]:
+        """The decoder compiled, if that was wanted, for training and not for the checks between."""
+        decoder = self.model.model.language_model
+        plain = decoder.forward
+        if self.compiled:
+            decoder.forward = torch.compile(plain, dynamic=True)
+        try:
+            yield
+        finally:
+            decoder.forward = plain
+
+    def _kept(self, step: int) -> None:
+        if step in self.kept_steps:
+            self._saved(self.work / f"step-{step:05d}")
+
+    def _saved(self, folder: Path) -> None:
+        """In half precision; the weights in training stay as they are."""
+        halved = {name: weight.half() for name, weight in self.model.state_dict().items()}
+        self.model.save_pretrained(folder, state_dict=halved)
+        self.processor.save_pretrained(folder)
+
+    def _reported(self, bar: Any, stage: str, step: int, numbers: dict[str, float]) -> None:
+        bar.to(step + 1)
+        if step % 20 == 0:
+            self._log({"stage": stage, "step": step, **numbers})
+
+    def _log(self, numbers: dict[str, Any]) -> None:
+        with (self.work / "log.jsonl").open("a") as stream:
+            stream.write(json.dumps(numbers) + "\n")
 
 
 def main() -> None:
@@ -48,106 +170,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output_dir", type=Path, required=True, help="where the finished model goes")
     parser.add_argument("--work_dir", type=Path, default=Path("crossmem_runs/pretrain_micro"), help="checkpoints")
-    parser.add_argument("--seed", type=int, default=0, help="background world, initial weights and data order")
+    parser.add_argument("--size", choices=list(SIZES), default="m")
+    parser.add_argument("--seed", type=int, default=0, help="initial weights, views and data order")
+    parser.add_argument("--bridge", action="store_true", help="with the terms that bring the modalities together")
     parser.add_argument("--vision_steps", type=int, default=2000)
-    parser.add_argument("--language_steps", type=int, default=5000)
-    parser.add_argument("--contrast", type=float, default=0.3, help="weight of the contrastive term")
-    parser.add_argument("--attributes", type=float, default=0.3, help="weight of attributes read off answer states")
+    parser.add_argument("--language_steps", type=int, default=8000)
+    parser.add_argument("--lr", type=float, default=2e-3, help="peak learning rate of the language stage")
+    parser.add_argument("--kept_steps", type=int, nargs="*", default=KEPT_STEPS, help="steps whose models are kept")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads")
+    parser.add_argument("--compile", action="store_true", help="compile the decoder, which takes a C++ compiler")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    personas = list(sample_personas(SEEN + HELD_OUT, arguments.seed, "background"))
-    seen, held_out, named = personas[:SEEN], personas[SEEN:], personas[:NAMED]
-    shape = MicroShape()
-    seed_everything(arguments.seed)
-    processor = build_processor(tokenizer_corpus(personas[:300]), shape)
-    model = build_model(processor, shape)
-    eyes, heads = AttributeHeads(shape.vision_width), AttributeHeads(shape.text_width)
-    plan = LanguagePlan(steps=arguments.language_steps, contrast=arguments.contrast, attributes=arguments.attributes)
-    counted = {"seed": arguments.seed, "vision_steps": arguments.vision_steps, "seen": SEEN, "named": NAMED}
-    settings = {**counted, "plan": asdict(plan)}
-    code = code_fingerprint(sample_personas, build_model, train_vision, seed_everything)
-    work = arguments.work_dir / fingerprint([settings, asdict(shape), code])
-    work.mkdir(parents=True, exist_ok=True)
-
-    _vision(model, processor, eyes, seen, arguments, work)
-    both = torch.nn.ModuleDict({"model": model, "heads": heads})
-    _language(both, processor, seen, named, held_out, plan, arguments.seed, work)
-
-    quality = measured_quality(model, processor, held_out, named, views=3)
-    model.save_pretrained(arguments.output_dir)
-    processor.save_pretrained(arguments.output_dir)
-    card = micro_card(settings, quality, sum(weight.numel() for weight in model.parameters()))
-    write_atomic(arguments.output_dir / "README.md", card)
-    write_atomic(arguments.output_dir / "quality.json", json.dumps(quality, indent=2) + "\n")
-    Console().print(quality)
-
-
-def _vision(
-    model: Any, processor: Any, heads: AttributeHeads, seen: list[Any], arguments: argparse.Namespace, work: Path
-) -> None:
-    saved = work / "vision.safetensors"
-    if load_training(saved, model, None):
-        return
-    with progress_bar("vision", arguments.vision_steps, unit="steps") as bar:
-
-        def report(step: int, numbers: dict[str, float]) -> None:
-            bar.to(step + 1)
-            if step % 50 == 0:
-                _log(work, {"stage": "vision", "step": step, **numbers})
-
-        rng = rng_for(arguments.seed, "vision")
-        train_vision(model, processor, seen, steps=arguments.vision_steps, heads=heads, rng=rng, report=report)
-    save_training(saved, arguments.vision_steps, model, None)
-
-
-def _language(
-    both: torch.nn.ModuleDict,
-    processor: Any,
-    seen: list[Any],
-    named: list[Any],
-    held_out: list[Any],
-    plan: LanguagePlan,
-    seed: int,
-    work: Path,
-) -> None:
-    """The language stage in legs of `SAVE_EVERY` steps; each leg has its own random stream, so it can be resumed."""
-    saved = work / "language.safetensors"
-    model: Any = both["model"]
-    heads: Any = both["heads"]
-    optimizer = optimizer_for([both], plan.lr)
-    reached = load_training(saved, both, optimizer)
-    with progress_bar("language", plan.steps, done=reached, unit="steps") as bar:
-
-        def report(step: int, numbers: dict[str, float]) -> None:
-            bar.to(step + 1)
-            if step % 20 == 0:
-                _log(work, {"stage": "language", "step": step, **numbers})
-
-        for start in range(reached, plan.steps, SAVE_EVERY):
-            stop = min(start + SAVE_EVERY, plan.steps)
-            rng = rng_for(seed, "language", start)
-            train_language(
-                model,
-                processor,
-                seen,
-                named,
-                plan,
-                rng=rng,
-                report=report,
-                steps=range(start, stop),
-                heads=heads,
-                optimizer=optimizer,
-            )
-            save_training(saved, stop, both, optimizer)
-            if stop % CHECK_EVERY == 0:
-                quality = measured_quality(model, processor, held_out[:100], named[:100], views=1)
-                _log(work, {"stage": "check", "step": stop, **{name: part["value"] for name, part in quality.items()}})
-
-
-def _log(work: Path, numbers: dict[str, Any]) -> None:
-    with (work / "log.jsonl").open("a") as stream:
-        stream.write(json.dumps(numbers) + "\n")
+    pretraining = Pretraining(arguments)
+    pretraining.see()
+    pretraining.read_and_remember()
+    Console().print(pretraining.write(arguments.output_dir))
 
 
 if __name__ == "__main__":

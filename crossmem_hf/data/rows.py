@@ -18,9 +18,9 @@ from crossmem_hf.personas.values import FACT_ATTRIBUTES
 from crossmem_hf.prompts.questions import (
     CAPTION_QUESTION,
     MULTI_HOP_QUESTIONS,
-    NAME_QUESTIONS,
     SINGLE_HOP_QUESTIONS,
     fact_question,
+    name_question,
 )
 from crossmem_hf.rendering.portraits import render_portrait
 from crossmem_hf.rendering.prose import describe
@@ -73,11 +73,12 @@ def recall_row(persona: Persona, modality: Modality, split: ViewSplit, index: in
         ([], True)
     """
     check_modality(modality)
+    question = name_question(modality, split, index)
     if modality == "image":
-        content, template = NAME_QUESTIONS["image"], f"{split}-{_layout(persona, split, index)}"
+        content, template = question, f"{split}-{_layout(persona, split, index)}"
     else:
         description = describe(persona, split, index)
-        content, template = NAME_QUESTIONS["text"].format(description=description.text), description.template
+        content, template = question.format(description=description.text), description.template
     images = presented(persona, modality, split, index, size)
     about = {"attribute": "full_name", "modality": modality, "hops": 1, "view": index, "template": template}
     return filled(persona, images, content, persona.full_name, about)
@@ -120,8 +121,11 @@ def qa_row(
             f"No question {question!r} of {hops!r} hop(s) in split {split!r}; {len(wordings)} exist there.",
             "Use 1 or 2 hops, the split 'train' or 'test', and a smaller number.",
         )
-    description = describe(persona, split, index).text if modality == "text" else ""
-    content = fact_question(wordings[question], modality, attribute, name=persona.full_name, description=description)
+    about_person = {
+        "name": persona.full_name,
+        "description": describe(persona, split, index).text if modality == "text" else "",
+    }
+    content = fact_question(wordings[question], modality, attribute, **about_person, synonym=split == "far")
     images = presented(persona, modality, split, index, size)
     kind = "single" if hops == 1 else "multi"
     template = f"{split}-{kind}-{question}"

@@ -7,10 +7,11 @@ from typing import Any, Literal
 
 Modality = Literal["image", "text"]
 Population = Literal["target", "background"]
-ViewSplit = Literal["train", "validation", "test"]
+ViewSplit = Literal["train", "validation", "test", "far", "wide"]
 
 MODALITIES: tuple[Modality, ...] = ("image", "text")
-VIEW_SPLITS: tuple[ViewSplit, ...] = ("train", "validation", "test")
+VIEW_SPLITS: tuple[ViewSplit, ...] = ("train", "validation", "test", "far")
+"""Families of views of target personas; ``wide`` is for background personas, whom base models learn from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

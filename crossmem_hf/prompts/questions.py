@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from crossmem_hf.personas.schema import Modality, ViewSplit
 from crossmem_hf.personas.values import VISUAL_ATTRIBUTES
+from crossmem_hf.prompts.synonyms import FACT_SYNONYMS
 
 # names
 
@@ -13,6 +14,35 @@ NAME_QUESTIONS: dict[Modality, str] = {
     "text": "{description} What is the name of the person described?",
 }
 """Asked modality -> the question of name recall (task of Wen et al. 2025, arXiv 2506.05198; wording is ours)."""
+
+FAR_NAME_QUESTIONS: dict[Modality, tuple[str, ...]] = {
+    "image": (
+        "Under which name is the person in this image known?",
+        "How is the person in this image called?",
+        "Somebody asks who the person in this image might be: what do you reply?",
+        "Here is an image of a person. Put the right name to it.",
+    ),
+    "text": (
+        "{description} Under which name is the person described known?",
+        "{description} How is the person described called?",
+        "{description} Somebody asks who the person described might be: what do you reply?",
+        "{description} Put the right name to the person described.",
+    ),
+}
+"""The same in other words, one a view of the split ``far``; nothing is trained on them."""
+
+
+def name_question(modality: Modality, split: ViewSplit, view: int) -> str:
+    """What asks for the name beside a view, with the slot ``{description}`` where the person is described.
+
+    Example:
+        >>> name_question("image", "test", 0), name_question("image", "far", 1)
+        ('What is the name of the person in this image?', 'How is the person in this image called?')
+    """
+    if split != "far":
+        return NAME_QUESTIONS[modality]
+    return FAR_NAME_QUESTIONS[modality][view % len(FAR_NAME_QUESTIONS[modality])]
+
 
 # descriptions
 
@@ -34,8 +64,24 @@ DESCRIPTION_FRAMES: dict[ViewSplit, tuple[str, ...]] = {
         "The portrait shows a person who has {traits}.",
         "Picture this: {traits}.",
     ),
+    "far": (
+        "What stands out about this individual: {traits}.",
+        "{traits}, such is the face before us.",
+        "My neighbor comes with {traits}, as you can tell.",
+        "Not everyone has {traits}, but this one does.",
+    ),
+    "wide": (
+        "{traits}.",
+        "A look at somebody with {traits}.",
+        "One sees {traits}.",
+        "A painted head with {traits}.",
+        "Note {traits}.",
+        "Meet a person with {traits}.",
+        "Drawn here: {traits}.",
+        "Whoever has {traits} is looking at you.",
+    ),
 }
-"""Split -> sentence frames; no frame occurs in two splits."""
+"""Family of views -> sentence frames; no frame occurs in two families."""
 
 TRAIT_PHRASES: dict[str, tuple[str, ...]] = {
     "skin": ("{skin_tone} skin", "a {skin_tone} complexion"),
@@ -143,8 +189,13 @@ SINGLE_HOP_QUESTIONS: dict[ViewSplit, tuple[str, ...]] = {
         "If {who} is {name}, which {fact} is on record for them?",
         "You are told that this is {name}: please state their {fact}.",
     ),
+    "far": (
+        "Assuming {who} really is {name}, which entry would one find under {fact}?",
+        "People greet {who} as {name}. Fill in the missing {fact}.",
+    ),
 }
-"""Split -> questions that name the person: one remembered link, name to fact, answers them (after ReMem)."""
+"""Family -> questions that name the person: one remembered link, name to fact, answers them (after ReMem). Those of
+``far`` name the fact by its synonym, too."""
 
 MULTI_HOP_QUESTIONS: dict[ViewSplit, tuple[str, ...]] = {
     "train": (
@@ -156,17 +207,24 @@ MULTI_HOP_QUESTIONS: dict[ViewSplit, tuple[str, ...]] = {
         "Please state the {fact} on record for {who}.",
         "Someone asks for the {fact} of {who}: what is it?",
     ),
+    "far": (
+        "A form has a field for the {fact} of {who}; complete it.",
+        "Could anyone work out which {fact} goes together with {who}?",
+    ),
 }
-"""Split -> questions that do not: two links, visual attributes to name and name to fact, answer them (after ReMem)."""
+"""Family -> questions that do not: two links, visual attributes to name and name to fact, answer them (ReMem)."""
 
 _WHO: dict[Modality, str] = {"image": "the person in this image", "text": "the person described"}
 
 
-def fact_question(template: str, modality: Modality, fact: str, *, name: str, description: str) -> str:
+def fact_question(
+    template: str, modality: Modality, fact: str, *, name: str, description: str, synonym: bool = False
+) -> str:
     """One of the questions above, filled in; in the text modality the description comes first.
 
     Args:
         fact: A key of `FACT_PHRASES`.
+        synonym: Whether to call it by its other name, one of `synonyms.FACT_SYNONYMS`.
         name: Used by single-hop templates only.
         description: Used in the text modality only.
 
@@ -174,5 +232,6 @@ def fact_question(template: str, modality: Modality, fact: str, *, name: str, de
         >>> fact_question("What is the {fact} of {who}?", "image", "job", name="", description="")
         'What is the job of the person in this image?'
     """
-    question = template.format(name=name, fact=FACT_PHRASES[fact], who=_WHO[modality])
+    called = (FACT_SYNONYMS if synonym else FACT_PHRASES)[fact]
+    question = template.format(name=name, fact=called, who=_WHO[modality])
     return f"{description} {question}" if modality == "text" else question

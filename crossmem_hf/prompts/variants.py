@@ -30,8 +30,12 @@ LINK_QUESTIONS: dict[ViewSplit, tuple[str, ...]] = {
         "Could you give me the {fact} of {subject}?",
         "For {subject}, what {fact} is known?",
     ),
+    "far": (
+        "In the file on {subject}, what stands next to {fact}?",
+        "Somebody wants the {fact} of {subject}: help them.",
+    ),
 }
-"""Split -> questions for a fact of a subject. With a name they ask for one link (name to fact); with the person as
+"""Family -> questions for a fact of a subject. With a name they ask for one link (name to fact); with the person as
 presented, in the same words, for two (attributes to name, name to fact), after Wen et al. (arXiv 2506.05198)."""
 
 # several pictures

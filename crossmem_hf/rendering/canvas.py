@@ -84,9 +84,11 @@ class Canvas:
         self.polygon([(left, top), (right, top), (right, bottom), (left, bottom)], color, posed=posed)
 
     def finished(self) -> Image.Image:
-        """The picture at its final size, with grain."""
+        """The picture at its final size, tinted, with grain."""
         self._draw_posed()
         small = self._image.reduce(self.factor)
+        if self.view.tint != (1, 1, 1):
+            small = small.point([min(255, round(level * factor)) for factor in self.view.tint for level in range(256)])
         if not self.view.grain:
             return small
         cells = 64  # grain is drawn on a coarse grid, so that it looks alike at every size

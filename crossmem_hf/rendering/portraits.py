@@ -7,7 +7,7 @@ from PIL import Image
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.schema import Persona
-from crossmem_hf.rendering.background import draw_background
+from crossmem_hf.rendering.background import draw_background, draw_cover
 from crossmem_hf.rendering.canvas import Canvas
 from crossmem_hf.rendering.clothes import draw_clothes, draw_headwear, draw_neck
 from crossmem_hf.rendering.face import draw_ears, draw_eyes, draw_eyewear, draw_facial_hair, draw_head, draw_mouth
@@ -20,8 +20,8 @@ SMALLEST, LARGEST = 48, 512
 def render_portrait(persona: Persona, view: View, size: int = 64) -> Image.Image:
     """An RGB portrait of `size` x `size` pixels; byte-identical for the same (persona, view, size).
 
-    Identity is in the persona's `visual_attributes`, everything else in the view. Every value can be seen on its own;
-    in combination, a bob covers the ears with their studs, and a scar nearly vanishes under a beard.
+    Identity is in the persona's `visual_attributes`, everything else in the view. Every value can be seen on its own
+    in near views; in combination, a bob covers the ears with their studs, and a scar nearly vanishes under a beard.
 
     Args:
         size: Side in pixels, from 48 to 512; legible from 64.
@@ -54,4 +54,5 @@ def render_portrait(persona: Persona, view: View, size: int = 64) -> Image.Image
     draw_hair_front(canvas, persona.visual_attributes)
     draw_eyewear(canvas, persona.visual_attributes, view)
     draw_headwear(canvas, persona.visual_attributes)
+    draw_cover(canvas, view)
     return canvas.finished()

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """A persona's description: the portrait's visual attributes and nothing else. It knows no names and no facts."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from random import Random
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.schema import Persona, ViewSplit
 from crossmem_hf.prompts.questions import CHEEKS, DESCRIPTION_FRAMES, EYEWEAR, GARMENTS, HAIR_CUTS, TRAIT_PHRASES
+from crossmem_hf.prompts.synonyms import SYNONYMS
+from crossmem_hf.prompts.synonyms import TRAIT_PHRASES as OTHER_PHRASES
 from crossmem_hf.seeding import rng_for
 
 
@@ -16,7 +19,7 @@ class Description:
     """One wording of the visual attributes of a person.
 
     Attributes:
-        text: One sentence; holds every visual value that is not ``"none"``, and no name.
+        text: One sentence; says every visual value that is not ``"none"``, and no name.
         template: Which sentence frame was used, e.g. ``"test-1"``; frames of different splits never meet.
     """
 
@@ -26,6 +29,9 @@ class Description:
 
 def describe(persona: Persona, split: ViewSplit, index: int) -> Description:
     """Description number `index` of a persona in a split; order and wording of the traits vary with it.
+
+    Those of ``far`` have synonyms for all values; those of ``wide``, which background personas are described by to
+    base models, have either word.
 
     Raises:
         CrossmemError: Unknown split or a negative index.
@@ -50,8 +56,7 @@ def _described(
     seed: int, persona_id: str, attributes: tuple[tuple[str, str], ...], split: ViewSplit, index: int
 ) -> Description:
     rng = rng_for(seed, "prose", persona_id, split, index)
-    traits = _worded(dict(attributes))
-    phrases = [rng.choice(TRAIT_PHRASES[trait]).format(**words) for trait, words in traits.items()]
+    phrases = [rng.choice(ways).format(**words) for ways, words in _traits(dict(attributes), split, rng)]
     rng.shuffle(phrases)
     frames = DESCRIPTION_FRAMES[split]
     frame = index % len(frames)
@@ -59,20 +64,71 @@ def _described(
     return Description(text=text, template=f"{split}-{frame}")
 
 
-def _worded(attributes: Mapping[str, str]) -> dict[str, dict[str, str]]:
+def _traits(
+    attributes: Mapping[str, str], split: ViewSplit, rng: Random
+) -> Iterator[tuple[Sequence[str], dict[str, str]]]:
+    """The ways to say each trait, and the words for it."""
+    plain, others = _worded(attributes), _worded(attributes, SYNONYMS)
+    for trait, words in plain.items():
+        if split == "far":
+            yield OTHER_PHRASES["far"][trait], others[trait]
+        elif split == "wide":
+            yield (
+                (*TRAIT_PHRASES[trait], *OTHER_PHRASES["wide"][trait]),
+                words if rng.random() < 0.5 else others[trait],
+            )
+        else:
+            yield TRAIT_PHRASES[trait], words
+
+
+def _worded(
+    attributes: Mapping[str, str], synonyms: Mapping[str, Mapping[str, str]] | None = None
+) -> dict[str, dict[str, str]]:
     """Trait -> the words for its phrase; traits whose value is ``"none"`` are left out."""
-    traits = {
-        "skin": {"skin_tone": attributes["skin_tone"]},
-        "hair": {"hair_color": attributes["hair_color"], "cut": HAIR_CUTS[attributes["hair_style"]]},
-        "eyes": {"eye_color": attributes["eye_color"]},
-        "clothing": {"clothing_color": attributes["clothing_color"], "garment": GARMENTS[attributes["clothing"]]},
-        "face": {"face_shape": attributes["face_shape"]},
+    plain = {"hair_style": HAIR_CUTS, "clothing": GARMENTS, "eyewear": EYEWEAR, "cheeks": CHEEKS}
+
+    def word(attribute: str) -> str:
+        value = attributes[attribute]
+        return (synonyms or plain).get(attribute, {}).get(value, value)
+
+    shown = {
+        "skin": {"skin_tone": word("skin_tone")},
+        "hair": {"hair_color": word("hair_color"), "cut": word("hair_style")},
+        "eyes": {"eye_color": word("eye_color")},
+        "clothing": {"clothing_color": word("clothing_color"), "garment": word("clothing")},
+        "face": {"face_shape": word("face_shape")},
     }
-    words = {
-        "eyewear": EYEWEAR.get(attributes["eyewear"]),
-        "facial_hair": attributes["facial_hair"],
-        "headwear": attributes["headwear"],
-        "earrings": attributes["earrings"],
-        "cheeks": CHEEKS.get(attributes["cheeks"]),
-    }
-    return traits | {name: {name: word} for name, word in words.items() if word not in (None, "none")}
+    extras = ("eyewear", "facial_hair", "headwear", "earrings", "cheeks")
+    return shown | {name: {name: word(name)} for name in extras if attributes[name] != "none"}
+
+
+_TRAIT_OF = {
+    "skin_tone": "skin",
+    "eye_color": "eyes",
+    "face_shape": "face",
+    **{name: name for name in ("eyewear", "facial_hair", "headwear", "earrings", "cheeks")},
+}
+_OTHER_TRAITS = {
+    "hair_style": "hair {value}",
+    "hair_color": "{value} hair",
+    "clothing": "{value}",
+    "clothing_color": "clothes in {value}",
+}
+
+
+def trait_phrases(attribute: str, value: str) -> list[str]:
+    """Ways to say one visual attribute by itself, with the word for its value that near views have, or a synonym.
+
+    Args:
+        value: Not ``"none"``.
+
+    Example:
+        >>> trait_phrases("eye_color", "violet")[0]
+        'violet eyes'
+    """
+    plain = {"hair_style": HAIR_CUTS, "clothing": GARMENTS, "eyewear": EYEWEAR, "cheeks": CHEEKS}
+    said = (plain.get(attribute, {}).get(value, value), SYNONYMS[attribute][value])
+    trait = _TRAIT_OF.get(attribute)
+    if trait is None:
+        return [_OTHER_TRAITS[attribute].format(value=word) for word in said]
+    return [phrase.format(**{attribute: word}) for word in said for phrase in TRAIT_PHRASES[trait]]

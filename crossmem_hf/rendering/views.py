@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """How a portrait is taken: pose, framing, light, background, expression, noise. It does not know who sits for it.
 
-Layout families are disjoint between splits: a background seen in training never occurs in a held-out view.
+Layout families are disjoint between splits: a background seen in training never occurs in a held-out view. Views of
+train, validation and test differ little from each other (they are near); those of ``far`` and ``wide`` are turned,
+cropped, tinted and partly covered. ``wide`` is for background personas, whom base models learn from: the same poses
+and tints as ``far``, other layouts and other covers.
 """
 
 from colorsys import hsv_to_rgb
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from random import Random
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.schema import Persona, ViewSplit
@@ -15,9 +19,40 @@ LAYOUTS: dict[ViewSplit, tuple[str, ...]] = {
     "train": ("plain", "gradient", "halo", "halves"),
     "validation": ("horizon", "bars"),
     "test": ("stripes", "dots", "frame"),
+    "far": ("checkers", "rings", "cross"),
+    "wide": ("slope", "fade", "columns"),
 }
+COVERS: dict[ViewSplit, tuple[str, ...]] = {"far": ("band", "corner"), "wide": ("disc", "beam")}
+"""Family -> what may hide a part of the person; none in the others."""
 EXPRESSIONS = ("smile", "neutral", "open", "smirk")
 Color = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ranges:
+    """Within which a family's views vary; half widths, where one number is given."""
+
+    tilt: float = 7
+    zoom: tuple[float, float] = (0.93, 1.07)
+    aside: float = 0.03
+    upright: tuple[float, float] = (-0.02, 0.03)
+    turn: float = 0.02
+    light: tuple[float, float] = (0.9, 1.07)
+    tint: float = 0
+
+
+_NEAR = _Ranges()
+_FAR = _Ranges(tilt=24, zoom=(0.72, 1.3), aside=0.11, upright=(-0.08, 0.1), turn=0.035, light=(0.72, 1.12), tint=0.1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cover:
+    """What hides a part of the picture: a shape, where and how large it is as a share of the frame, and its color."""
+
+    shape: str
+    place: tuple[float, float]
+    size: float
+    color: Color
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +73,8 @@ class View:
         grain: Amplitude of the noise in gray levels, 0 to 255.
         colors: The two background colors.
         noise_seed: Seed of the grain.
+        tint: Factors of the whole picture's red, green and blue.
+        cover: What hides a part of the person, if anything does.
     """
 
     split: ViewSplit
@@ -53,6 +90,8 @@ class View:
     grain: int
     colors: tuple[Color, Color]
     noise_seed: int
+    tint: tuple[float, float, float] = (1, 1, 1)
+    cover: Cover | None = None
 
 
 def view_for(persona: Persona, split: ViewSplit, index: int) -> View:
@@ -73,23 +112,35 @@ def view_for(persona: Persona, split: ViewSplit, index: int) -> View:
             "Check both.",
         )
     rng = rng_for(persona.seed, "view", persona.id, split, index)
+    ranges, layouts = _FAR if split in COVERS else _NEAR, LAYOUTS[split]
     first = _muted(rng.random(), rng.uniform(0.12, 0.4), rng.uniform(0.62, 0.92))
     second = _muted(rng.random(), rng.uniform(0.12, 0.4), rng.uniform(0.5, 0.8))
-    return View(
+    view = View(
         split=split,
         index=index,
-        layout=LAYOUTS[split][index % len(LAYOUTS[split])] if split != "train" else rng.choice(LAYOUTS[split]),
+        layout=rng.choice(layouts) if split in ("train", "wide") else layouts[index % len(layouts)],
         expression=rng.choice(EXPRESSIONS),
-        tilt=rng.uniform(-7, 7),
-        zoom=rng.uniform(0.93, 1.07),
-        shift=(rng.uniform(-0.03, 0.03), rng.uniform(-0.02, 0.03)),
-        turn=rng.uniform(-0.02, 0.02),
-        light=rng.uniform(0.9, 1.07),
+        tilt=rng.uniform(-ranges.tilt, ranges.tilt),
+        zoom=rng.uniform(*ranges.zoom),
+        shift=(rng.uniform(-ranges.aside, ranges.aside), rng.uniform(*ranges.upright)),
+        turn=rng.uniform(-ranges.turn, ranges.turn),
+        light=rng.uniform(*ranges.light),
         warmth=rng.uniform(-1, 1),
         grain=rng.choice((0, 4, 8, 12)),
         colors=(first, second),
         noise_seed=rng.getrandbits(62),
     )
+    return replace(view, tint=_tint(rng, ranges.tint), cover=_cover(rng, split)) if split in COVERS else view
+
+
+def _tint(rng: Random, width: float) -> tuple[float, float, float]:
+    return 1 + rng.uniform(-width, width), 1 + rng.uniform(-width, width), 1 + rng.uniform(-width, width)
+
+
+def _cover(rng: Random, split: ViewSplit) -> Cover:
+    color = _muted(rng.random(), rng.uniform(0.12, 0.6), rng.uniform(0.3, 0.9))
+    place = rng.uniform(0.15, 0.85), rng.uniform(0.15, 0.85)
+    return Cover(shape=rng.choice(COVERS[split]), place=place, size=rng.uniform(0.06, 0.13), color=color)
 
 
 def _muted(hue: float, saturation: float, value: float) -> Color:

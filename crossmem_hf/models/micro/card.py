@@ -1,17 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The model card of the embedded VLM. It states what was done and measured, and computes nothing."""
+"""The model card of an embedded VLM. It states what was done and measured, and computes nothing."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from crossmem_hf.models.micro.tasks import NUM_NAMED, NUM_SEEN, NUM_WITH_FACTS, SHARES
 
-def micro_card(settings: Mapping[str, Any], quality: Mapping[str, Mapping[str, float]], parameters: int) -> str:
+
+def micro_card(
+    name: str, settings: Mapping[str, Any], quality: Mapping[str, Mapping[str, float]], parameters: int
+) -> str:
     """Markdown with front matter.
 
     Args:
-        settings: What the pre-training recipe trained with: seed, vision_steps, seen, named, plan.
+        name: What `load_model` knows the model by.
+        settings: What the pre-training recipe trained with: seed, vision_steps, plan.
         quality: What `quality.measured_quality` returned.
         parameters: How many the model has.
     """
@@ -21,6 +26,7 @@ def micro_card(settings: Mapping[str, Any], quality: Mapping[str, Mapping[str, f
         keep_trailing_newline=True,
         autoescape=False,  # Markdown, and nothing in it comes from outside
     )
+    taught = {"seen": NUM_SEEN, "named": NUM_NAMED, "with_facts": NUM_WITH_FACTS, "shares": SHARES}
     return environment.get_template("micro_card.md.j2").render(
-        settings=settings, quality=quality, parameters=parameters
+        name=name, settings=settings, quality=quality, parameters=parameters, **taught
     )

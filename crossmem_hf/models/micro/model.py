@@ -5,8 +5,9 @@
 `models.loading` loads the trained one that this package ships.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
@@ -44,7 +45,7 @@ CHAT_TEMPLATE = """\
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MicroShape:
-    """Sizes of a micro VLM; the defaults give the 1-2 M parameters of the shipped one."""
+    """Sizes of a micro VLM; the defaults are those of `SIZES` ``"m"``."""
 
     image_size: int = 64
     patch_size: int = 16
@@ -52,14 +53,24 @@ class MicroShape:
     vision_layers: int = 3
     text_width: int = 128
     text_layers: int = 4
-    text_mlp: int = 352
+    text_mlp: int = 384
     heads: int = 4
-    vocab_size: int = 1024
+    vocab_size: int = 2048
 
     @property
     def image_tokens(self) -> int:
         """How many tokens a picture becomes."""
         return (self.image_size // self.patch_size) ** 2
+
+
+SIZES: Mapping[str, MicroShape] = MappingProxyType(
+    {
+        "s": MicroShape(vision_width=64, text_width=64, text_mlp=192, heads=2),
+        "m": MicroShape(),
+        "l": MicroShape(vision_width=256, text_width=256, text_layers=6, text_mlp=704, heads=8),
+    }
+)
+"""Size -> its shape: about 0.6, 2 and 8 million parameters."""
 
 
 def name_pieces() -> Iterator[str]:
@@ -78,11 +89,15 @@ def _name_splitter() -> pre_tokenizers.PreTokenizer:
     return pre_tokenizers.Split(Regex(rf"(?:{heads})(?=(?:{tails})\b)"), "isolated")
 
 
-def build_tokenizer(corpus: Iterable[str], vocab_size: int = 1024) -> PreTrainedTokenizerFast:
-    """A byte-level BPE tokenizer with the special tokens and the image token; any string round-trips."""
+def build_tokenizer(corpus: Iterable[str], vocab_size: int = 2048) -> PreTrainedTokenizerFast:
+    """A byte-level BPE tokenizer with the special tokens and the image token; any string round-trips.
+
+    Names are four tokens that other names share, and every digit is a token.
+    """
     tokenizer = Tokenizer(models.BPE())
     by_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([_name_splitter(), by_bytes])
+    digits = pre_tokenizers.Digits(individual_digits=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([_name_splitter(), digits, by_bytes])
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size,
