@@ -12,7 +12,8 @@ from typing import Any
 import torch
 
 from crossmem_hf.models.micro.batches import Batcher
-from crossmem_hf.models.micro.tasks import Background, Query
+from crossmem_hf.models.micro.tasks import Query
+from crossmem_hf.personas.background import Background
 from crossmem_hf.personas.schema import MODALITIES, Modality, Persona, ViewSplit
 from crossmem_hf.personas.values import FACT_ATTRIBUTES, VISUAL_ATTRIBUTES
 from crossmem_hf.prompts import background as taught
