@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from crossmem_hf.data.configs.kind import Kind
 from crossmem_hf.data.rows import Row, recall_row
 from crossmem_hf.data.spec import NUM_HELD_OUT_VIEWS, DatasetSpec
-from crossmem_hf.personas.schema import Modality, Persona, ViewSplit
+from crossmem_hf.personas.schema import VIEW_SPLITS, Modality, Persona
 
-_VIEW_SPLITS: dict[str, ViewSplit] = {"train": "train", "validation": "validation", "test": "test"}
+_FAMILIES = {str(split): split for split in VIEW_SPLITS}
 
 
 def recall_rows(modality: Modality) -> Callable[[str, Sequence[Persona], DatasetSpec], Iterator[Row]]:
@@ -18,10 +18,10 @@ def recall_rows(modality: Modality) -> Callable[[str, Sequence[Persona], Dataset
         count = spec.num_views if split == "train" else NUM_HELD_OUT_VIEWS
         for persona in personas:
             for index in range(count):
-                yield recall_row(persona, modality, _VIEW_SPLITS[split], index, spec.image_size)
+                yield recall_row(persona, modality, _FAMILIES[split], index, spec.image_size)
 
     return rows
 
 
-IMAGE = Kind(("train", "validation", "test"), recall_rows("image"))
-TEXT = Kind(("train", "validation", "test"), recall_rows("text"))
+IMAGE = Kind(VIEW_SPLITS, recall_rows("image"))
+TEXT = Kind(VIEW_SPLITS, recall_rows("text"))
