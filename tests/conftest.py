@@ -80,12 +80,12 @@ def tiny_model(tmp_path_factory):
     import torch
 
     from crossmem_hf.models.micro.model import MicroShape, build_model, build_processor
-    from crossmem_hf.models.micro.pretraining import tokenizer_corpus
-    from crossmem_hf.personas.sampling import sample_personas
+    from crossmem_hf.models.micro.tasks import tokenizer_corpus
+    from crossmem_hf.personas.background import Background
 
     torch.manual_seed(0)
     shape = MicroShape(vision_width=16, vision_layers=1, text_width=16, text_layers=1, text_mlp=16, heads=2)
-    processor = build_processor(tokenizer_corpus(list(sample_personas(5, 0, "background"))), shape)
+    processor = build_processor(tokenizer_corpus(Background()), shape)
     folder = tmp_path_factory.mktemp("tiny")
     build_model(processor, shape).save_pretrained(folder)
     processor.save_pretrained(folder)
