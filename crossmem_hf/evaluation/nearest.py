@@ -15,7 +15,8 @@ from crossmem_hf.pictures.reading import as_seen
 
 _LARGEST_SIDE = 64
 _BLOCK = 512  # rows compared with as many others at a time
-_Likeness = Callable[[slice, slice], NDArray[np.floating[Any]]]
+_Likeness = Callable[[slice, slice], NDArray[np.float64]]
+"""Rows asked and training rows, as places -> how like each is to each; greater means more alike."""
 
 
 def nearest_answers(training_rows: Iterable[Mapping[str, Any]], rows: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -108,8 +109,9 @@ def _by_pixels(known: Sequence[Mapping[str, Any]], asked: Sequence[Mapping[str, 
 
     def likeness(of: slice, to: slice) -> NDArray[np.float64]:
         """Minus the squared distance, but for what all training rows have in common; exact, as all are integers."""
-        near = theirs[to].astype(float)
-        return 2 * ours[of].astype(float) @ near.T - (near**2).sum(axis=1)
+        near = theirs[to].astype(np.float64)
+        found: NDArray[np.float64] = 2 * ours[of].astype(np.float64) @ near.T - (near**2).sum(axis=1)
+        return found
 
     return likeness
 

@@ -86,7 +86,7 @@ def test_splits_of_recall_share_people_and_nothing_else(spec, config):
         assert not shown[0] & shown[1]
 
 
-def test_held_out_questions_share_no_wording_and_no_view_with_training_or_each_other(spec):
+def test_held_out_questions_share_no_wording_and_no_view_with_others(spec):
     made = {
         config: [row for split in SPLITS[config] for row in rows(config, split, spec)]
         for config in ("qa", "qa_test", "qa_far")

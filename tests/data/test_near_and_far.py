@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is near and what is far: who takes the answer of the most alike training row names the one, and not the other."""
+"""What is near and what is far: the answer of the most alike training row is right for the one, not for the other."""
 
 import pytest
 
@@ -23,6 +23,8 @@ def test_the_nearest_training_portrait(split, at_least, at_most):
     assert at_least < named("recall_image", split) <= at_most
 
 
-@pytest.mark.parametrize(("split", "at_least", "at_most"), [("validation", 0.95, 1.0), ("test", 0.95, 1.0), ("far", 0.0, 0.6)])
+@pytest.mark.parametrize(
+    ("split", "at_least", "at_most"), [("validation", 0.95, 1.0), ("test", 0.95, 1.0), ("far", 0.0, 0.6)]
+)
 def test_the_training_description_of_most_shared_words(split, at_least, at_most):
     assert at_least < named("recall_text", split) <= at_most

@@ -32,7 +32,8 @@ SAID = [said(words, name) for name, words in WORDS.items()]
 
 
 def test_the_nearest_picture_answers():
-    assert nearest_answers(SHOWN, [shown((0, 0, 200)), shown((200, 100, 0)), shown((0, 130, 120))]) == ["Cy", "Ada", "Bo"]
+    asked = [shown(color) for color in ((0, 0, 200), (200, 100, 0), (0, 130, 120))]
+    assert nearest_answers(SHOWN, asked) == ["Cy", "Ada", "Bo"]
 
 
 def test_pictures_of_many_sizes_are_brought_to_the_smallest():

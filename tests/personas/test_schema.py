@@ -32,4 +32,4 @@ def test_equal_fields_make_equal_personas():
 
 def test_the_names_of_splits_and_modalities_are_fixed():
     assert (MODALITIES, NEAR_SPLITS) == (("image", "text"), ("train", "validation", "test"))
-    assert VIEW_SPLITS == (*NEAR_SPLITS, "far")
+    assert (*NEAR_SPLITS, "far") == VIEW_SPLITS

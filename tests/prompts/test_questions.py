@@ -7,8 +7,8 @@ from itertools import combinations
 
 import pytest
 
-from crossmem_hf.personas.sampling import sample_personas
 from crossmem_hf.data.spec import NUM_HELD_OUT_VIEWS
+from crossmem_hf.personas.sampling import sample_personas
 from crossmem_hf.personas.schema import MODALITIES, NEAR_SPLITS, VIEW_SPLITS
 from crossmem_hf.personas.values import FACT_ATTRIBUTES, VISUAL_ATTRIBUTES
 from crossmem_hf.prompts import questions as prompts

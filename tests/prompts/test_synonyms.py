@@ -26,7 +26,7 @@ def test_there_is_one_for_every_value_and_every_fact():
 
 
 @pytest.mark.parametrize("attribute", SYNONYMS)
-def test_no_two_values_have_one_and_none_has_a_word_of_any_value(attribute):
+def test_no_two_values_share_one_and_none_has_a_plain_word(attribute):
     said = list(SYNONYMS[attribute].values())
     assert all(words(one) - words(other) - SMALL for one, other in permutations(said, 2))
     plain = set().union(*(words(value) for value in VISUAL_ATTRIBUTES[attribute]))

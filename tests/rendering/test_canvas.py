@@ -63,7 +63,9 @@ def test_light_and_warmth_color_the_person_only():
 
 
 @pytest.mark.parametrize("size", [64, 96, 256])
-@pytest.mark.parametrize("change", [{"shift": (0.2, -0.1)}, {"tilt": 30.0}, {"zoom": 0.6}, {"tilt": -20.0, "zoom": 1.3}])
+@pytest.mark.parametrize(
+    "change", [{"shift": (0.2, -0.1)}, {"tilt": 30.0}, {"zoom": 0.6}, {"tilt": -20.0, "zoom": 1.3}]
+)
 def test_a_picture_is_posed_and_lit_as_shapes_are(size, change):
     view = replace(STILL, light=0.8, warmth=1.0, **change)
     shapes, pasted = Canvas(size, view), Canvas(size, view)

@@ -24,7 +24,7 @@ PLAIN = {"hair_style": HAIR_CUTS, "clothing": GARMENTS, "eyewear": EYEWEAR, "che
 OWNERS = {"cut": "hair_style", "garment": "clothing"}
 NEAR = (TRAIT_PHRASES, PLAIN)
 WAYS = {
-    **dict.fromkeys(NEAR_SPLITS, [NEAR]),
+    **{split: [NEAR] for split in NEAR_SPLITS},
     "far": [(synonyms.TRAIT_PHRASES["far"], SYNONYMS)],
     "wide": [
         (templates, words)
@@ -79,7 +79,7 @@ def test_a_description_says_all_visual_attributes_and_nothing_else():
         assert re.sub(r"#(, #)* and #", "{traits}", rest) == frame, description.text
 
 
-def test_every_value_that_is_shown_is_written_as_it_is_in_near_descriptions():
+def test_every_value_shown_is_written_in_near_descriptions():
     for person, split, index in CASES:
         text = describe(person, split, index).text
         values = [value for value in person.visual_attributes.values() if value != "none"]

@@ -94,7 +94,7 @@ def test_far_views_are_test_pictures_taken_again(tmp_path):
     assert len(pictures) == 4
 
 
-def test_a_far_view_without_its_test_picture_names_the_split_that_lacks_it(tmp_path):
+def test_a_far_view_lacking_its_test_picture_is_named(tmp_path):
     (person,) = photographed(PERSONAS[:1], make_album(tmp_path))
     with pytest.raises(CrossmemError, match="no portrait of 't0-00000' in split 'test' with number 4"):
         recall_row(person, "image", "far", 4)

@@ -19,7 +19,9 @@ def test_table_holds_every_kind_of_every_file_once():
 
 
 def test_check_config_lists_those_that_exist():
-    with pytest.raises(CrossmemError, match=r"Unknown config 'recal'.*recall_image, recall_text, fact_image, fact_text"):
+    with pytest.raises(
+        CrossmemError, match=r"Unknown config 'recal'.*recall_image, recall_text, fact_image, fact_text"
+    ):
         check_config("recal")
 
 

@@ -16,7 +16,6 @@ from crossmem_hf.prompts.synonyms import FACT_SYNONYMS
 from crossmem_hf.prompts.variants import LINK_QUESTIONS, SUBJECTS
 from crossmem_hf.rendering.prose import describe
 
-
 CONFIGS = ("two_hop", "two_hop_test", "two_hop_far")
 HELD_OUT = [("two_hop_test", "test"), ("two_hop_far", "far")]
 
@@ -39,7 +38,9 @@ def test_a_bridge_is_what_recall_trains_on(made, spec):
     for modality in ("image", "text"):
         assert made["two_hop", f"bridge_{modality}"] == list(rows_of(f"recall_{modality}", "train", personas, spec))
     for config, family in HELD_OUT:
-        asked = [row for modality in ("image", "text") for row in rows_of(f"recall_{modality}", family, personas, spec)]
+        asked = [
+            row for modality in ("image", "text") for row in rows_of(f"recall_{modality}", family, personas, spec)
+        ]
         assert sorted(map(str, made[config, "bridge"])) == sorted(map(str, asked))
 
 

@@ -54,7 +54,7 @@ def test_a_template_met_in_training_and_in_the_test():
 
 
 def test_a_template_of_near_views_among_far_ones():
-    with pytest.raises(CrossmemError, match="'templates' failed: .*'test-single-0' in qa_far/forget and qa_test/retain"):
+    with pytest.raises(CrossmemError, match=r"'templates' failed: .*'test-single-0' in qa_far/forget and"):
         check_templates({"qa_far/forget": {"test-single-0"}, "qa_test/retain": {"test-single-0"}})
 
 
