@@ -32,7 +32,13 @@ from crossmem_hf.evaluation.rows import load_questions, questions_of, rows_of
 from crossmem_hf.evaluation.settings import BASELINES, ScoreSettings
 from crossmem_hf.evaluation.subsample import evenly_spaced
 from crossmem_hf.evaluation.summaries import DISCOVERABLE, Against
-from crossmem_hf.models.loading import adapter_place, check_adapter_within_reach, load_model, model_fingerprint
+from crossmem_hf.models.loading import (
+    adapter_place,
+    check_adapter_within_reach,
+    folder_fingerprint,
+    load_model,
+    model_fingerprint,
+)
 from crossmem_hf.personas.schema import MODALITIES
 from crossmem_hf.report.record import RECORD_FILE, Measurement, Record
 from crossmem_hf.report.tables import score_table
@@ -130,7 +136,7 @@ def _prepared(settings: ScoreSettings) -> _Prepared:
     questions = load_questions(settings)
     holdout = None if "priv_leak" not in settings.metrics else _holdout(settings, questions)
     data, theirs, metrics = rows_digest(questions.rows), settings.retain_only, settings.metrics
-    of_model = model_fingerprint(settings.model)
+    of_model = model_fingerprint(settings.model, adapter=settings.adapter)
     return _Prepared(
         questions=questions,
         holdout=holdout,
@@ -158,7 +164,7 @@ def _holdout(settings: ScoreSettings, questions: Questions) -> Questions:
 def _adapter_fingerprint(adapter: str) -> str:
     """Of a folder's files, or the commit of a Hub repository."""
     if Path(adapter).is_dir():
-        return model_fingerprint(adapter)
+        return folder_fingerprint(Path(adapter))
     from huggingface_hub import hf_hub_download
 
     repo_id, subfolder = adapter_place(adapter)

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Questions about background personas, as base models are asked them."""
+
+import pytest
+
+from crossmem_hf.models.micro.tasks import TASKS, Query, drawn_query
+from crossmem_hf.personas.schema import MODALITIES
+from crossmem_hf.seeding import rng_for
+
+PRESENTED = (*MODALITIES, None)
+FACTS = ("fact", "unknown_fact")
+"""The tasks that may ask about a name alone."""
+
+
+@pytest.fixture(scope="session")
+def drawn(background):
+    """Modality (None: a name alone) -> two thousand questions or more, of each task alike."""
+    rng, found = rng_for(0, "questions"), {}
+    for modality in PRESENTED:
+        tasks = FACTS if modality is None else tuple(TASKS)
+        found[modality] = [
+            drawn_query(background, rng, rng.choice(background.asked_about(task)), task, modality)
+            for task in tasks
+            for _ in range(2100 // len(tasks))
+        ]
+    return found
+
+
+@pytest.fixture(scope="session")
+def few(drawn):
+    """Modality -> two questions of each task; their prompts and answers differ in length."""
+    return {
+        modality: [query for place, query in enumerate(queries) if place % (len(queries) // 14) in (0, 1)][:28]
+        for modality, queries in drawn.items()
+    }
+
+
+def asked(persona, **parts):
+    """A question for the name, unless parts say otherwise."""
+    usual = {"modality": "image", "split": "train", "view": 0, "question": "Who?", "task": "name"}
+    return Query(**{"persona": persona, "answer": persona.full_name, **usual, **parts})
