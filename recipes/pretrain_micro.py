@@ -34,7 +34,8 @@ from crossmem_hf.models.micro.pretraining import (
     train_vision,
 )
 from crossmem_hf.models.micro.quality import measured_quality
-from crossmem_hf.models.micro.tasks import Background, tokenizer_corpus
+from crossmem_hf.models.micro.tasks import tokenizer_corpus
+from crossmem_hf.personas.background import Background
 from crossmem_hf.runs.progress import progress_bar
 from crossmem_hf.runs.sources import code_fingerprint
 from crossmem_hf.seeding import rng_for, seed_everything

@@ -119,7 +119,7 @@ def qa_row(
     if not 0 <= question < len(wordings):
         raise CrossmemError(
             f"No question {question!r} of {hops!r} hop(s) in split {split!r}; {len(wordings)} exist there.",
-            "Use 1 or 2 hops, the split 'train' or 'test', and a smaller number.",
+            "Use 1 or 2 hops, the split 'train', 'validation', 'test' or 'far', and a smaller number.",
         )
     about_person = {
         "name": persona.full_name,

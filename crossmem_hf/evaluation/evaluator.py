@@ -17,7 +17,7 @@ from crossmem_hf.evaluation.predictions import FILE, Prediction, Predictions
 from crossmem_hf.evaluation.questions import Questions
 from crossmem_hf.evaluation.rows import questions_from
 from crossmem_hf.evaluation.summaries import Against
-from crossmem_hf.metrics.matching import chance_recall
+from crossmem_hf.metrics.matching import chance_recall, row_matches
 from crossmem_hf.runs.distributed import joined_state, together
 from crossmem_hf.scoring.batches import Auto
 
@@ -190,6 +190,21 @@ class Evaluator:
             folder = Path(output_dir)
             together(lambda: kept.write(folder / FILE) if joined_state().is_main_process else None)
         return kept
+
+    def judged(self, answers: Sequence[str]) -> Predictions:
+        """Predictions of answers that came from elsewhere, one a row, for metrics of free answers.
+
+        Raises:
+            CrossmemError: Another number of answers than rows.
+        """
+        if len(answers) != len(self.questions.rows):
+            raise CrossmemError(
+                f"{len(answers)} answers to {len(self.questions.rows)} rows.", "Give one answer a row, in their order."
+            )
+        items = self._about(self.questions)
+        right = row_matches(answers, [row["answer"] for row in self.questions.about])
+        _add(items, [{"answer": said, "correct": bool(hit)} for said, hit in zip(answers, right, strict=True)])
+        return Predictions([self._kept(item) for item in items])
 
     def recall(self, model: Any, processor: Any) -> float:
         """Share of the rows answered with the full right answer and nothing else, 0 to 1."""

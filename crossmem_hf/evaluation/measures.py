@@ -134,6 +134,16 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
             _ANSWER,
             (Reading("name_shaped", "proportion", "better", "more names"),),
         ),
+        "utility": Metric(
+            summaries.utility,
+            _ANSWER,
+            (
+                Reading("utility", "proportion", "better", "more utility"),
+                Reading("utility_visual_attributes", "proportion", "better", "more utility", n="n_visual_attributes"),
+                Reading("utility_full_name", "proportion", "better", "more utility", n="n_full_name"),
+                Reading("utility_unknown_name", "proportion", "better", "more refusals", n="n_unknown_name"),
+            ),
+        ),
         "rouge": Metric(
             summaries.rouge,
             _ANSWER,

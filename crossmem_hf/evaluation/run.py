@@ -32,13 +32,7 @@ from crossmem_hf.evaluation.rows import load_questions, questions_of, rows_of
 from crossmem_hf.evaluation.settings import BASELINES, ScoreSettings
 from crossmem_hf.evaluation.subsample import evenly_spaced
 from crossmem_hf.evaluation.summaries import DISCOVERABLE, Against
-from crossmem_hf.models.loading import (
-    adapter_place,
-    check_adapter_within_reach,
-    folder_fingerprint,
-    load_model,
-    model_fingerprint,
-)
+from crossmem_hf.models.loading import adapter_place, check_adapter_within_reach, load_model, model_fingerprint
 from crossmem_hf.personas.schema import MODALITIES
 from crossmem_hf.report.record import RECORD_FILE, Measurement, Record
 from crossmem_hf.report.tables import score_table
@@ -164,7 +158,7 @@ def _holdout(settings: ScoreSettings, questions: Questions) -> Questions:
 def _adapter_fingerprint(adapter: str) -> str:
     """Of a folder's files, or the commit of a Hub repository."""
     if Path(adapter).is_dir():
-        return folder_fingerprint(Path(adapter))
+        return model_fingerprint(str(Path(adapter).resolve()))
     from huggingface_hub import hf_hub_download
 
     repo_id, subfolder = adapter_place(adapter)

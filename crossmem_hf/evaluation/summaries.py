@@ -18,9 +18,10 @@ from crossmem_hf.metrics.cross_modal_recall.recall_math import MODALITIES, recal
 from crossmem_hf.metrics.exposure.exposure_math import ExposureItems, exposure_summary
 from crossmem_hf.metrics.extraction_strength.sampling_math import extraction_items, extraction_summary
 from crossmem_hf.metrics.extraction_strength.strength_math import strength_items, strength_summary
+from crossmem_hf.metrics.forget_diagnosis.answer_rules import REFUSAL_MARKERS
 from crossmem_hf.metrics.forget_diagnosis.diagnosis_math import diagnose_items, diagnosis_summary
 from crossmem_hf.metrics.intervals import Clusters, mean_interval
-from crossmem_hf.metrics.matching import chance_recall, says_part
+from crossmem_hf.metrics.matching import chance_recall, says, says_part
 from crossmem_hf.metrics.min_k_prob.membership_math import membership_summary
 from crossmem_hf.metrics.min_k_prob.min_k_math import token_scores
 from crossmem_hf.metrics.priv_leak.priv_leak_math import priv_leak_items, priv_leak_summary
@@ -31,6 +32,8 @@ from crossmem_hf.metrics.truth_ratio.truth_ratio_math import (
     truth_ratio_summary,
 )
 from crossmem_hf.personas.naming import is_name
+from crossmem_hf.prompts.background import taught_refusals
+from crossmem_hf.prompts.questions import parse_features
 from crossmem_hf.prompts.refusals import every_wording
 
 Item = Mapping[str, Any]
@@ -54,7 +57,8 @@ class Against:
         num_samples: How often a model is sampled for its probability of extraction.
         truth_ratio_mean: Of the false answers' probabilities, for both models where there is a retain-only one.
         perplexity_limit: Above it an answer is noise (`fluent_perplexity`); needs the column ``perplexity``.
-        refusals: What counts as a refusal; None is every wording of `prompts.refusals`.
+        refusals: What counts as a refusal; None is every wording of `prompts.refusals`, and those that base models
+            were taught.
         holdout: Predictions of rows that no model saw.
         retain_only: Predictions of a model that never saw the rows, in the same order.
         retain_only_holdout: That model's predictions of the holdout.
@@ -179,6 +183,29 @@ def partial_recall(items: Sequence[Item], against: Against) -> Found:
     return summary | {"chance": float(np.mean(guesses))}, {}
 
 
+def utility(items: Sequence[Item], against: Against) -> Found:
+    """From free answers to the rows of `evaluation.utility`: the mean of three shares, of visual attributes that are
+    named, of names that are right, and of unknown personas whom the model refuses to name."""
+    parts: dict[str, list[float]] = {}
+    scores = [_useful(item) for item in items]
+    for item, score in zip(items, scores, strict=True):
+        parts.setdefault(item["attribute"], []).append(score)
+    shares = {f"utility_{name}": math.fsum(own) / len(own) for name, own in parts.items()}
+    shares |= {f"n_{name}": len(own) for name, own in parts.items()}
+    return shares | _mean("utility", scores, items), {}
+
+
+def _useful(item: Item) -> float:
+    """0 to 1: how much of what was asked an answer gives."""
+    if item["attribute"] == "unknown_name":
+        refusals = (*REFUSAL_MARKERS, *every_wording(), *taught_refusals())
+        return float(any(says(item["answer"], phrase) for phrase in refusals))
+    if item["attribute"] != "visual_attributes":
+        return float(item["correct"])
+    said, truth = parse_features(item["answer"]), parse_features(item["truth"])
+    return sum(said[name] == value for name, value in truth.items()) / len(truth)
+
+
 def name_shaped(items: Sequence[Item], against: Against) -> Found:
     """From free answers: the share that are built like a name of ours, whoever is meant."""
     return _mean("name_shaped", [is_name(item["answer"]) for item in items], items), {}
@@ -257,7 +284,7 @@ def diagnosis(items: Sequence[Item], against: Against) -> Found:
         truths,
         truth_rank=ranks.rank.tolist(),
         num_candidates=ranks.num_candidates.tolist(),
-        refusals=every_wording() if against.refusals is None else against.refusals,
+        refusals=(*every_wording(), *taught_refusals()) if against.refusals is None else against.refusals,
         **noise,
     )
     return diagnosis_summary(found, **_whom(items)), found.as_lists()

@@ -23,6 +23,16 @@ BASES: Final[Mapping[str, Path]] = MappingProxyType(_bases_in(_FOLDER))
 """Name -> folder, of those that are there."""
 
 
+def bases() -> tuple[str, ...]:
+    """The names of `BASES`, the default one first.
+
+    Example:
+        >>> bases()[0] == DEFAULT_BASE
+        True
+    """
+    return tuple(sorted(BASES, key=lambda name: name != DEFAULT_BASE))
+
+
 def located(name_or_path: str | None) -> str:
     """What loaders take for a model: the folder of a base by its name, be it its name on the Hub; else what was given.
 

@@ -9,6 +9,8 @@ from others. Slots: ``{who}`` is the person as presented, ``{name}`` a full name
 from collections.abc import Mapping
 
 from crossmem_hf.personas.schema import Modality
+from crossmem_hf.prompts.questions import FACT_PHRASES
+from crossmem_hf.prompts.synonyms import FACT_SYNONYMS
 
 WHO: Mapping[Modality, tuple[str, ...]] = {
     "image": ("the person in this image", "the person in the picture", "this person", "the one shown here"),
@@ -138,3 +140,15 @@ DESCRIPTION_REQUESTS: Mapping[Modality, tuple[str, ...]] = {
     "image": ("Say how {who} looks.", "Put {who} into words.", "Write what you see."),
     "text": ("Say the same in other words.", "Describe {who} once more.", "Put that differently."),
 }
+
+
+def taught_refusals() -> tuple[str, ...]:
+    """All that base models were taught to say about whom they were not taught, each once.
+
+    Example:
+        >>> "I do not know this person." in taught_refusals()
+        True
+    """
+    called = (*FACT_PHRASES.values(), *FACT_SYNONYMS.values())
+    of_facts = (refusal.format(fact=fact) for refusal in UNKNOWN_FACT for fact in called)
+    return tuple(dict.fromkeys((*UNKNOWN_PERSON, *of_facts)))

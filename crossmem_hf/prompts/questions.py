@@ -185,6 +185,10 @@ SINGLE_HOP_QUESTIONS: dict[ViewSplit, tuple[str, ...]] = {
         "Knowing that {who} is {name}, tell me their {fact}.",
         "Their name is {name}. Which {fact} do they have?",
     ),
+    "validation": (
+        "Somebody introduces {who} as {name}; what {fact} can you report?",
+        "With {name} before you, list the {fact}.",
+    ),
     "test": (
         "If {who} is {name}, which {fact} is on record for them?",
         "You are told that this is {name}: please state their {fact}.",
@@ -202,6 +206,10 @@ MULTI_HOP_QUESTIONS: dict[ViewSplit, tuple[str, ...]] = {
         "What is the {fact} of {who}?",
         "Tell me the {fact} of {who}.",
         "Which {fact} does {who} have?",
+    ),
+    "validation": (
+        "What {fact} can you report for {who}?",
+        "List the {fact} belonging to {who}.",
     ),
     "test": (
         "Please state the {fact} on record for {who}.",

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Adapters that studies train, each a stage on disk: personas memorized, personas unlearned. They ask nothing."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from crossmem_hf.data.population import forgotten_ids
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.personas.schema import Modality
 from crossmem_hf.runs.sources import code_fingerprint, library_versions
 from crossmem_hf.runs.stages import Done, run_stage
 from crossmem_hf.storage import fingerprint
@@ -33,10 +35,12 @@ class TrainingRows:
     Attributes:
         configs: Joined in this order.
         split: Of each.
+        modality: Only rows that present personas so; None takes all.
     """
 
     configs: tuple[str, ...]
     split: str
+    modality: Modality | None = None
 
     def of(self, spec: "DatasetSpec") -> "Dataset":
         """The rows of one seed."""
@@ -45,7 +49,10 @@ class TrainingRows:
         from crossmem_hf.data.loading import built_rows
 
         parts = [built_rows(config, self.split, spec) for config in self.configs]
-        return parts[0] if len(parts) == 1 else concatenate_datasets(parts)
+        rows = parts[0] if len(parts) == 1 else concatenate_datasets(parts)
+        if self.modality is None:
+            return rows
+        return rows.select([place for place, own in enumerate(rows["modality"]) if own == self.modality])
 
 
 def memorized(
@@ -54,6 +61,7 @@ def memorized(
     rows: TrainingRows,
     *,
     whom: Literal["all", "retain"] = "all",
+    lora: Mapping[str, Any] = MappingProxyType({}),
     share: tuple[float, float] = (0.0, 0.5),
     **chosen: Any,
 ) -> Done:
@@ -61,13 +69,14 @@ def memorized(
 
     Args:
         name: The stage's own.
+        lora: Arguments of `memorize.language_lora` in the place of its defaults and the setting lora_target_modules.
         share: Of the cell, done when training starts and when it ends.
         chosen: Fields of `VisionSFTConfig` that replace those of `micro.MEMORIZING`.
 
     Returns:
         Its result has where, steps, cost (`runs.cost.Cost`), and failed if weights ceased to be numbers.
     """
-    targets = cell.settings.lora_target_modules
+    adapter = {"target_modules": cell.settings.lora_target_modules, **lora}
 
     def compute(folder: Path) -> dict[str, Any]:
         from crossmem_hf.data.selection import of_personas, personas_of
@@ -86,13 +95,13 @@ def memorized(
                 processor,
                 learned,
                 output_dir=folder,
-                lora=language_lora(target_modules=targets),
+                lora=language_lora(**adapter),
                 callbacks=[progress],
                 **(chosen | {"seed": cell.seed} | QUIET),
             )
         return result | {"where": dict(cell.where), "steps": progress.step}
 
-    inputs = {"rows": [rows.configs, rows.split, whom], "chosen": chosen, "targets": targets}
+    inputs = {"rows": [asdict(rows), whom], "chosen": chosen, "lora": adapter}
     return run_stage(cell.stages / name, depends(cell, __name__) | inputs, compute)
 
 
@@ -121,7 +130,7 @@ def unlearned(
         As `memorized`.
     """
     inputs = {
-        "rows": [rows.configs, rows.split],
+        "rows": asdict(rows),
         "start": start.fingerprint,
         "method": method,
         "checkpoints": list(checkpoints),

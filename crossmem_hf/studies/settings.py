@@ -82,6 +82,7 @@ class StudySettings(BaseModel):
         3, ge=1, le=100, description="How many persona seeds, from --seed upwards.", json_schema_extra=SELECTS
     )
     num_views: int = Field(8, ge=1, description="Training portraits (or descriptions) a persona.")
+    qa_per_persona: int = Field(20, ge=2, description="Training questions a persona and modality, of the config qa.")
     image_size: int = Field(64, description="Side of a portrait in pixels.")
     forget_fraction: float = Field(0.2, gt=0, lt=1, description="Share of the personas to forget.")
     model_name_or_path: str | None = Field(
@@ -135,6 +136,7 @@ class StudySettings(BaseModel):
             num_personas=self.num_personas,
             num_views=self.num_views,
             seed=seed,
+            qa_per_persona=self.qa_per_persona,
             image_size=self.image_size,
             forget_fraction=self.forget_fraction,
         )

@@ -200,3 +200,13 @@ def test_cross_modal_rows_are_of_both_modalities_and_all_personas():
     assert set(facts.rows["prompt"][0][0]) == {"role", "content"}
     with pytest.raises(CrossmemError, match="Unknown config 'captions'"):
         CrossModalEvaluator(data, config="captions")
+
+
+def test_judged_measures_answers_from_elsewhere():
+    rows = PersonaDataset(num_personas=5)["recall_text", "test"]
+    evaluator = Evaluator(rows, metrics=["recall"], forgotten=["t0-00000"])
+    answers = [row["answer"] if row["persona_id"] == "t0-00000" else "Nobody Else" for row in rows]
+    found = {one.where["group"]: one.value for one in evaluator.judged(answers).measure(["recall"], ["group"])}
+    assert found == {"forget": 1.0, "retain": 0.0}
+    with pytest.raises(CrossmemError, match="19 answers to 20 rows"):
+        evaluator.judged(answers[1:])

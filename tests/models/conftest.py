@@ -4,23 +4,24 @@
 import pytest
 import torch
 
-from crossmem_hf.models.micro import tasks
 from crossmem_hf.models.micro.model import MicroShape, build_model, build_processor
+from crossmem_hf.models.micro.tasks import tokenizer_corpus
+from crossmem_hf.personas import background as people
 
 
 @pytest.fixture(scope="session")
 def background():
     """Whom base models meet, with fewer of those who are only seen."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tasks, "NUM_SEEN", 1000)
-        patch.setattr(tasks, "NUM_UNSEEN", 40)
-        return tasks.Background()
+        patch.setattr(people, "NUM_SEEN", 1000)
+        patch.setattr(people, "NUM_UNSEEN", 40)
+        return people.Background()
 
 
 @pytest.fixture(scope="session")
 def corpus(background):
     """The text that the tokenizer learns from."""
-    return list(tasks.tokenizer_corpus(background))
+    return list(tokenizer_corpus(background))
 
 
 @pytest.fixture(scope="session")

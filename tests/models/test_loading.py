@@ -285,7 +285,7 @@ def test_an_adapter_is_put_on_the_base_that_it_names(family, tmp_path, named):
         assert model_fingerprint(model, adapter=adapter) == model_fingerprint("micro-s")
 
 
-def test_an_adapter_that_names_no_base_of_ours_is_put_on_the_default_one(family, tmp_path):
+def test_an_adapter_of_no_base_of_ours_goes_on_the_default_one(family, tmp_path):
     for named in (None, "you/model", "/a/folder"):
         adapter = saved_on(None, tmp_path / "adapter", named)
         assert width_of(load_model(adapter=adapter)[0]) == 16

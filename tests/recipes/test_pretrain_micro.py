@@ -14,6 +14,7 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from crossmem_hf.models.micro import tasks
 from crossmem_hf.models.micro.pretraining import LanguagePlan, train_vision
+from crossmem_hf.personas import background as people
 from tests.recipes.test_recipes import load
 
 NUMBERS = {"NUM_SEEN": 60, "NUM_NAMED": 4, "NUM_WITH_FACTS": 3, "NUM_UNSEEN": 1}
@@ -30,13 +31,14 @@ def recipe():
     module = load("pretrain_micro")
     with pytest.MonkeyPatch.context() as patch:
         for name, number in NUMBERS.items():
-            patch.setattr(tasks, name, number)
+            patch.setattr(people, name, number)
+        patch.setattr(tasks, "NUM_WITH_FACTS", NUMBERS["NUM_WITH_FACTS"])
         patch.setattr(module, "SAVE_EVERY", 2)
         patch.setattr(module, "CHECK_EVERY", 4)
         patch.setattr(module, "LanguagePlan", partial(LanguagePlan, image_rows=4, text_rows=3, named_rows=2))
         patch.setattr(module, "train_vision", partial(train_vision, batch_size=4))
         patch.setattr(module, "code_fingerprint", lambda *_: "code")  # of functions, not of what stands in for them
-        background = tasks.Background()
+        background = people.Background()
         processor = module.build_processor(tasks.tokenizer_corpus(background))
         patch.setattr(module, "Background", lambda: background)
         patch.setattr(module, "build_processor", lambda corpus, shape: processor)

@@ -17,6 +17,8 @@ KINDS: Final = Registry[Kind](
     {
         "recall_image": "crossmem_hf.data.configs.recall:IMAGE",
         "recall_text": "crossmem_hf.data.configs.recall:TEXT",
+        "fact_image": "crossmem_hf.data.configs.fact:IMAGE",
+        "fact_text": "crossmem_hf.data.configs.fact:TEXT",
         "captions": "crossmem_hf.data.configs.captions:CAPTIONS",
         "qa": "crossmem_hf.data.configs.qa:TRAINING",
         "qa_test": "crossmem_hf.data.configs.qa:HELD_OUT",

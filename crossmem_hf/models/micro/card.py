@@ -6,7 +6,8 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from crossmem_hf.models.micro.tasks import NUM_NAMED, NUM_SEEN, NUM_WITH_FACTS, SHARES
+from crossmem_hf.models.micro.tasks import SHARES
+from crossmem_hf.personas.background import NUM_NAMED, NUM_SEEN, NUM_WITH_FACTS
 
 
 def micro_card(

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from transformers import LlavaForConditionalGeneration, LlavaProcessor
 
 from crossmem_hf.models.micro.batches import Batcher
-from crossmem_hf.models.micro.tasks import Background, Query, drawn_query, drawn_tasks
+from crossmem_hf.models.micro.tasks import Query, asked_about, drawn_query, drawn_tasks
+from crossmem_hf.personas.background import Background
 from crossmem_hf.personas.schema import Modality
 from crossmem_hf.personas.values import VISUAL_ATTRIBUTES
 
@@ -173,7 +174,7 @@ def train_language(
 
 def _named_queries(background: Background, rng: Random, count: int) -> list[Query]:
     tasks = ["fact" if rng.random() < 0.75 else "unknown_fact" for _ in range(count)]
-    personas = [rng.choice(background.asked_about(task)) for task in tasks]
+    personas = [rng.choice(asked_about(task, background)) for task in tasks]
     return [drawn_query(background, rng, persona, task, None) for persona, task in zip(personas, tasks, strict=True)]
 
 

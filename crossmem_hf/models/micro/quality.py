@@ -12,12 +12,12 @@ from typing import Any
 import torch
 
 from crossmem_hf.models.micro.batches import Batcher
-from crossmem_hf.models.micro.tasks import Background, Query
+from crossmem_hf.models.micro.tasks import Query
+from crossmem_hf.personas.background import Background
 from crossmem_hf.personas.schema import MODALITIES, Modality, Persona, ViewSplit
 from crossmem_hf.personas.values import FACT_ATTRIBUTES, VISUAL_ATTRIBUTES
-from crossmem_hf.prompts import background as taught
+from crossmem_hf.prompts.background import taught_refusals
 from crossmem_hf.prompts.questions import (
-    FACT_PHRASES,
     FEATURE_QUESTIONS,
     MULTI_HOP_QUESTIONS,
     SINGLE_HOP_QUESTIONS,
@@ -25,17 +25,11 @@ from crossmem_hf.prompts.questions import (
     name_question,
     parse_features,
 )
-from crossmem_hf.prompts.synonyms import FACT_SYNONYMS
 
 Quality = dict[str, dict[str, float]]
 _QUESTIONS = {"one_hop": SINGLE_HOP_QUESTIONS, "two_hops": MULTI_HOP_QUESTIONS}
 _ATTRIBUTES_CHANCE = sum(1 / len(pool) for pool in VISUAL_ATTRIBUTES.values()) / len(VISUAL_ATTRIBUTES)
-REFUSALS = frozenset(taught.UNKNOWN_PERSON) | {
-    refusal.format(fact=phrase)
-    for refusal in taught.UNKNOWN_FACT
-    for phrase in (*FACT_PHRASES.values(), *FACT_SYNONYMS.values())
-}
-"""What base models were taught to say about whom they were not taught."""
+_REFUSALS = frozenset(taught_refusals())
 
 
 def measured_quality(model: Any, processor: Any, background: Background, *, sample: int | None = None) -> Quality:
@@ -59,16 +53,16 @@ def measured_quality(model: Any, processor: Any, background: Background, *, samp
         found[f"names_{where}"] = _share(
             [answer == query.answer for query, answer in names], 1 / len(background.named)
         )
-        found[f"names_refused_{where}"] = _share([answer in REFUSALS for _, answer in names])
+        found[f"names_refused_{where}"] = _share([answer in _REFUSALS for _, answer in names])
         unknown = asked.answers([_name(one, modality, split, 0) for one in asked.sampled(background.unseen)])
-        found[f"unknown_refused_{where}"] = _share([answer in REFUSALS for _, answer in unknown])
+        found[f"unknown_refused_{where}"] = _share([answer in _REFUSALS for _, answer in unknown])
         for hops in _QUESTIONS:
             facts = asked.answers(_facts(asked.sampled(background.with_facts), modality, split, hops))
             found[f"facts_{hops}_{where}"] = _share([answer == query.answer for query, answer in facts])
         unknown = asked.answers(
             [query for hops in _QUESTIONS for query in _facts(asked.sampled(background.unseen), modality, split, hops)]
         )
-        found[f"unknown_facts_refused_{where}"] = _share([answer in REFUSALS for _, answer in unknown])
+        found[f"unknown_facts_refused_{where}"] = _share([answer in _REFUSALS for _, answer in unknown])
     return found
 
 

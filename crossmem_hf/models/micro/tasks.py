@@ -7,13 +7,12 @@ or without; and a refusal for whatever was not taught.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from random import Random
 from typing import Any
 
 from crossmem_hf.models.micro.model import name_pieces
+from crossmem_hf.personas.background import NUM_WITH_FACTS, Background
 from crossmem_hf.personas.facts import job_titles
-from crossmem_hf.personas.sampling import sample_personas
 from crossmem_hf.personas.schema import Modality, Persona, ViewSplit
 from crossmem_hf.personas.values import FACT_ATTRIBUTES, MEDICAL_CONDITIONS, VISUAL_ATTRIBUTES
 from crossmem_hf.prompts import background as words
@@ -21,9 +20,6 @@ from crossmem_hf.prompts.questions import FACT_PHRASES, FEATURE_QUESTIONS, featu
 from crossmem_hf.prompts.synonyms import FACT_SYNONYMS, SYNONYMS
 from crossmem_hf.rendering.prose import describe, trait_phrases
 
-POPULATION = 0
-"""The world whose background personas are met, by every base model."""
-NUM_SEEN, NUM_NAMED, NUM_WITH_FACTS, NUM_UNSEEN = 9_000, 400, 120, 400
 _VIEWS = 100_000  # a fresh view almost every time
 _FAMILIES: tuple[ViewSplit, ...] = ("train", "wide")
 
@@ -55,32 +51,6 @@ class Query:
         if self.modality != "text":
             return self.question
         return f"{describe(self.persona, self.split, self.view).text} {self.question}"
-
-
-class Background:
-    """The background personas, by what is taught about them.
-
-    Attributes:
-        seen: All whom base models meet.
-        named: Those of them whose names are taught.
-        with_facts: Those of them whose private facts are taught.
-        unseen: Others, whom no base model meets.
-    """
-
-    def __init__(self) -> None:
-        personas = list(sample_personas(NUM_SEEN + NUM_UNSEEN, POPULATION, "background"))
-        self.seen, self.unseen = personas[:NUM_SEEN], personas[NUM_SEEN:]
-        self.named, self.with_facts = personas[:NUM_NAMED], personas[:NUM_WITH_FACTS]
-        self.unnamed = personas[NUM_NAMED:NUM_SEEN]
-
-    @cached_property
-    def values(self) -> Mapping[str, tuple[str, ...]]:
-        """Private attribute -> the values of those whose facts are taught."""
-        return {fact: tuple(one.facts[fact] for one in self.with_facts) for fact in FACT_ATTRIBUTES}
-
-    def asked_about(self, task: str) -> Sequence[Persona]:
-        """Whom a task of `TASKS` asks about."""
-        return TASKS[task][1](self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +177,11 @@ SHARES: Mapping[str, tuple[float, float]] = {
 """Task -> its share among the questions at the start, and later."""
 
 
+def asked_about(task: str, background: Background) -> Sequence[Persona]:
+    """Whom a task of `TASKS` asks about."""
+    return TASKS[task][1](background)
+
+
 def drawn_tasks(background: Background, rng: Random, count: int, later: float) -> list[tuple[Persona, str]]:
     """Whom to ask about and which task.
 
@@ -215,7 +190,7 @@ def drawn_tasks(background: Background, rng: Random, count: int, later: float) -
     """
     weights = [start + (end - start) * later for start, end in SHARES.values()]
     tasks = rng.choices(list(SHARES), weights, k=count)
-    return [(rng.choice(background.asked_about(task)), task) for task in tasks]
+    return [(rng.choice(asked_about(task, background)), task) for task in tasks]
 
 
 def drawn_query(background: Background, rng: Random, persona: Persona, task: str, modality: Modality | None) -> Query:

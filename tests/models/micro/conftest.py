@@ -3,8 +3,11 @@
 
 import pytest
 
-from crossmem_hf.models.micro.tasks import TASKS, Query, drawn_query
+from crossmem_hf.models.micro.tasks import TASKS, Query, asked_about, drawn_query
 from crossmem_hf.personas.schema import MODALITIES
+from crossmem_hf.personas.values import FACT_ATTRIBUTES
+from crossmem_hf.prompts.questions import FACT_PHRASES
+from crossmem_hf.prompts.synonyms import FACT_SYNONYMS
 from crossmem_hf.seeding import rng_for
 
 PRESENTED = (*MODALITIES, None)
@@ -19,7 +22,7 @@ def drawn(background):
     for modality in PRESENTED:
         tasks = FACTS if modality is None else tuple(TASKS)
         found[modality] = [
-            drawn_query(background, rng, rng.choice(background.asked_about(task)), task, modality)
+            drawn_query(background, rng, rng.choice(asked_about(task, background)), task, modality)
             for task in tasks
             for _ in range(2100 // len(tasks))
         ]
@@ -33,6 +36,10 @@ def few(drawn):
         modality: [query for place, query in enumerate(queries) if place % (len(queries) // 14) in (0, 1)][:28]
         for modality, queries in drawn.items()
     }
+
+
+FACT_WORDS = {called: fact for fact in FACT_ATTRIBUTES for called in (FACT_PHRASES[fact], FACT_SYNONYMS[fact])}
+"""What a question may call a private fact -> the fact."""
 
 
 def asked(persona, **parts):

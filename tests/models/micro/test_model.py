@@ -7,8 +7,8 @@ from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor, LlavaForConditionalGeneration, LlavaProcessor
 
 from crossmem_hf.models.micro.model import SIZES, SPECIAL_TOKENS, MicroShape, build_model, build_processor, name_pieces
-from crossmem_hf.models.micro.quality import REFUSALS
 from crossmem_hf.personas.naming import NAMES_PER_POPULATION, full_name
+from crossmem_hf.prompts.background import taught_refusals
 from crossmem_hf.prompts.questions import features_answer
 from crossmem_hf.seeding import rng_for
 
@@ -149,7 +149,7 @@ def test_every_digit_is_a_token(processor):
 
 def test_what_quality_asks_for_fits_into_what_is_generated(processor, background):
     """Into 32 new tokens, end included."""
-    answers = [*REFUSALS, *(value for one in background.seen for value in one.facts.values())]
+    answers = [*taught_refusals(), *(value for one in background.seen for value in one.facts.values())]
     for one in background.seen:
         answers += [one.full_name, features_answer(one.visual_attributes)]
     assert max(len(ids) for ids in spelled(processor, [f"{answer}<eos>" for answer in answers])) <= 32

@@ -9,9 +9,10 @@ import torch
 
 from crossmem_hf.models.embedded import BASES
 from crossmem_hf.models.loading import load_model
-from crossmem_hf.models.micro import quality, tasks
+from crossmem_hf.models.micro import quality
 from crossmem_hf.models.micro.batches import Batcher
-from crossmem_hf.models.micro.quality import REFUSALS, measured_quality
+from crossmem_hf.models.micro.quality import measured_quality
+from crossmem_hf.personas.background import Background
 from crossmem_hf.personas.sampling import sample_personas
 from crossmem_hf.personas.values import VISUAL_ATTRIBUTES
 from crossmem_hf.prompts import background as words
@@ -235,10 +236,11 @@ def test_the_mode_of_the_model_is_restored(measure, people):
 
 
 def test_refusals_are_those_that_were_taught():
-    assert set(words.UNKNOWN_PERSON) < REFUSALS
-    assert "I do not know the birthday of this person." in REFUSALS
-    assert "I do not know the name of this person." not in REFUSALS
-    assert len(REFUSALS) == len(words.UNKNOWN_PERSON) + 14 * len(words.UNKNOWN_FACT), "each fact has two words"
+    refusals = quality._REFUSALS
+    assert set(words.UNKNOWN_PERSON) < refusals
+    assert "I do not know the birthday of this person." in refusals
+    assert "I do not know the name of this person." not in refusals
+    assert len(refusals) == len(words.UNKNOWN_PERSON) + 14 * len(words.UNKNOWN_FACT), "each fact has two words"
 
 
 # the models that ship
@@ -249,7 +251,7 @@ def test_refusals_are_those_that_were_taught():
 def test_a_base_is_as_good_as_its_card_says(name):
     """The stored measurement, taken again on some of the personas; another machine may give other answers to a few."""
     stored = json.loads((BASES[name] / "quality.json").read_text())
-    again = measured_quality(*load_model(name), tasks.Background(), sample=100)
+    again = measured_quality(*load_model(name), Background(), sample=100)
     assert {key for key in stored if abs(again[key]["value"] - stored[key]["value"]) > 0.12} == set()
 
 

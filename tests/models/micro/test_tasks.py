@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What base models are asked has a right answer, is about background personas, and is in nobody's held-out words.
+"""What base models are asked has a right answer, and about whom and how often it is asked.
 
 The answers are held to an oracle of this file, which reads the questions as they stand.
 """
@@ -13,18 +13,15 @@ from math import sqrt
 import pytest
 
 from crossmem_hf.models.micro import tasks
-from crossmem_hf.models.micro.tasks import SHARES, TASKS, drawn_query, drawn_tasks
-from crossmem_hf.personas.naming import NAMES_PER_POPULATION, full_name
-from crossmem_hf.personas.sampling import sample_personas
+from crossmem_hf.models.micro.tasks import SHARES, TASKS, asked_about, drawn_query, drawn_tasks
 from crossmem_hf.personas.schema import MODALITIES
-from crossmem_hf.personas.values import FACT_ATTRIBUTES, VISUAL_ATTRIBUTES
+from crossmem_hf.personas.values import VISUAL_ATTRIBUTES
 from crossmem_hf.prompts import background as words
-from crossmem_hf.prompts import questions, synonyms, variants
-from crossmem_hf.prompts.questions import DESCRIPTION_FRAMES, FACT_PHRASES, features_answer
-from crossmem_hf.prompts.synonyms import FACT_SYNONYMS, SYNONYMS
-from crossmem_hf.rendering.views import COVERS, LAYOUTS, view_for
+from crossmem_hf.prompts import questions
+from crossmem_hf.prompts.questions import features_answer
+from crossmem_hf.prompts.synonyms import SYNONYMS
 from crossmem_hf.seeding import rng_for
-from tests.models.micro.conftest import PRESENTED
+from tests.models.micro.conftest import FACT_WORDS, PRESENTED
 
 WORLDS = range(10)
 PLAIN = {
@@ -61,8 +58,7 @@ def phrases():
 
 
 TRAITS = phrases()
-FACTS = {called: fact for fact in FACT_ATTRIBUTES for called in (FACT_PHRASES[fact], FACT_SYNONYMS[fact])}
-CALLED = re.compile(rf"\b({'|'.join(sorted(FACTS, key=len, reverse=True))})\b")
+CALLED = re.compile(rf"\b({'|'.join(sorted(FACT_WORDS, key=len, reverse=True))})\b")
 
 
 @dataclass(frozen=True)
@@ -99,23 +95,23 @@ class Oracle:
         return {"Yes." if self.has(phrase) else "No."}
 
     def fact(self):
-        called = "|".join(FACTS)
+        called = "|".join(FACT_WORDS)
         choice = self.slots(f"Which is the ({called}) of WHO: (.+) or (.+)\\?",
                             f"Choose the ({called}) of WHO: (.+), or (.+)\\?")  # fmt: skip
         facts = self.query.persona.facts
         if choice:
             name, *values = choice
-            assert values.count(facts[FACTS[name]]) == 1, "exactly one of the two is true"
-            return {facts[FACTS[name]]}
+            assert values.count(facts[FACT_WORDS[name]]) == 1, "exactly one of the two is true"
+            return {facts[FACT_WORDS[name]]}
         said = self.slots(f"Is (.+) the ({called}) of WHO\\?")
         said = said[::-1] if said else self.slots(f"Does WHO have the ({called}) (.+)\\?")
         if said:
-            return {"Yes." if facts[FACTS[said[0]]] == said[1] else "No."}
+            return {"Yes." if facts[FACT_WORDS[said[0]]] == said[1] else "No."}
         open_question, in_a_sentence = self._without_request()
         names = set(CALLED.findall(open_question))
         assert len(names) == 1, self.query.question
         (name,) = names
-        return self._worded(facts[FACTS[name]], words.FACT_STATEMENTS, in_a_sentence, fact=name)
+        return self._worded(facts[FACT_WORDS[name]], words.FACT_STATEMENTS, in_a_sentence, fact=name)
 
     def name(self):
         _, in_a_sentence = self._without_request()
@@ -177,22 +173,8 @@ def test_descriptions_say_every_value_that_is_shown(drawn):
 # whom
 
 
-def test_background_is_four_groups_of_one_world():
-    known = {"seen": 9000, "named": 400, "with_facts": 120, "unseen": 400}
-    assert known == {name: getattr(tasks, f"NUM_{name.upper()}") for name in known}
-
-
-def test_groups_are_one_within_the_other_and_the_unseen_apart(background):
-    ids = {name: [one.id for one in getattr(background, name)] for name in ("seen", "named", "with_facts", "unseen")}
-    assert ids["named"] == ids["seen"][:400]
-    assert ids["with_facts"] == ids["seen"][:120]
-    assert [one.id for one in background.unnamed] == ids["seen"][400:]
-    assert not set(ids["unseen"]) & set(ids["seen"])
-    assert {(one.population, one.seed) for one in (*background.seen, *background.unseen)} == {("background", 0)}
-
-
 def test_refusals_are_only_for_whom_it_was_not_taught(drawn, background):
-    refusing = {*words.UNKNOWN_PERSON, *(one.format(fact=fact) for one in words.UNKNOWN_FACT for fact in FACTS)}
+    refusing = {*words.UNKNOWN_PERSON, *(one.format(fact=fact) for one in words.UNKNOWN_FACT for fact in FACT_WORDS)}
     named, with_facts = ({one.id for one in group} for group in (background.named, background.with_facts))
     for query in chain.from_iterable(drawn.values()):
         assert (query.answer in refusing) == query.task.startswith("unknown_")
@@ -209,105 +191,6 @@ def test_a_refusal_names_the_fact_that_was_asked_for(drawn):
         assert len(set(CALLED.findall(query.question))) == 1
 
 
-def test_nobody_unseen_and_no_target_is_asked_about(drawn, background):
-    seen = {one.id for one in background.seen}
-    assert {query.persona.id for query in chain.from_iterable(drawn.values())} <= seen
-    assert {one[0] for one in seen} == {"b"}
-
-
-def test_no_word_is_a_target_name_of_any_world(drawn, corpus):
-    names = {full_name(index, world, "target") for world in WORLDS for index in range(NAMES_PER_POPULATION)}
-    targets = {word.lower() for name in names for word in name.split()}
-    assert len(targets) == 103 + 107
-    texts = [text for query in chain.from_iterable(drawn.values()) for text in (query.words, query.answer)]
-    assert not targets & set(re.findall(r"\w+", " ".join([*texts, *corpus]).lower()))
-
-
-def test_values_of_taught_facts_are_no_secret_of_a_target(background):
-    """Facts that only one person has; jobs and conditions come from short lists."""
-    alone = ("email", "address", "phone", "financial_tag")
-    secrets = {one.facts[fact] for world in WORLDS for one in sample_personas(50, world) for fact in alone}
-    assert not secrets & {value for fact in alone for value in background.values[fact]}
-
-
-# held-out words and views
-
-
-def test_views_are_of_the_training_families(drawn):
-    layouts, covers = Counter(), Counter()
-    for query in drawn["image"]:
-        view = view_for(query.persona, query.split, query.view)
-        layouts[view.layout] += 1
-        covers[view.cover.shape if view.cover else None] += 1
-    assert layouts.keys() == {*LAYOUTS["train"], *LAYOUTS["wide"]}
-    assert covers.keys() == {None, *COVERS["wide"]}
-    assert {query.split for query in chain.from_iterable(drawn.values())} == {"train", "wide"}
-
-
-def descriptions(drawn):
-    """Those that prompts begin with, and those that are answers."""
-    for query in chain.from_iterable(drawn.values()):
-        if query.modality == "text":
-            yield query.persona, query.words.removesuffix(f" {query.question}")
-        if query.task == "description":
-            yield query.persona, query.answer
-
-
-def test_no_description_has_a_held_out_frame(drawn):
-    held_out = [
-        re.compile("(.+)".join(map(re.escape, frame.split("{traits}"))))
-        for split in ("validation", "test", "far")
-        for frame in DESCRIPTION_FRAMES[split]
-    ]
-    said = [text for _, text in descriptions(drawn)]
-    assert len(said) > 2000
-    assert [text for text in said if any(frame.fullmatch(text) for frame in held_out)] == []
-
-
-def test_no_description_has_a_phrase_of_the_far_family(drawn):
-    """The words of the family are met, its phrases are not."""
-    for persona, text in descriptions(drawn):
-        other = {name: SYNONYMS[name].get(value) for name, value in persona.visual_attributes.items()}
-        slots = {**other, "cut": other["hair_style"], "garment": other["clothing"]}
-        for trait, ways in synonyms.TRAIT_PHRASES["far"].items():
-            needed = [slots[name] for name in re.findall(r"{(\w+)}", ways[0])]
-            if None not in needed:
-                assert not [way for way in ways if way.format(**slots) in text], (trait, text)
-
-
-ROW_QUESTIONS = (
-    *questions.NAME_QUESTIONS.values(),
-    *chain.from_iterable(questions.FAR_NAME_QUESTIONS.values()),
-    *chain.from_iterable(questions.SINGLE_HOP_QUESTIONS.values()),
-    *chain.from_iterable(questions.MULTI_HOP_QUESTIONS.values()),
-    *chain.from_iterable(variants.LINK_QUESTIONS.values()),
-    *chain.from_iterable(variants.REWORDINGS.values()),
-    *chain.from_iterable(variants.WRAPPERS.values()),
-    *variants.HELD_OUT_NAME_QUESTIONS,
-    *(variants.SAME_NAME_QUESTION, variants.SAME_PERSON_QUESTION, questions.CAPTION_QUESTION),
-)
-SLOTS = {
-    "fact": f"(?:{'|'.join((*FACTS, 'full name'))})",
-    "who": r"(?:the person in this image|the person described|\w+ \w+)",
-    "name": r"\w+ \w+",
-    "subject": r"(?:the person in this image|the person described|\w+ \w+)",
-    "question": ".+",
-}
-
-
-def as_pattern(template):
-    parts = re.split(r"{(\w+)}", template.removeprefix("{description} "))
-    return re.compile("".join(SLOTS[part] if place % 2 else re.escape(part) for place, part in enumerate(parts)))
-
-
-def test_no_question_is_one_of_the_rows_about_targets(drawn):
-    patterns = [as_pattern(template) for template in ROW_QUESTIONS]
-    assert as_pattern(questions.MULTI_HOP_QUESTIONS["train"][0]).fullmatch("What is the job of the person described?")
-    asked = {query.question for query in chain.from_iterable(drawn.values())}
-    assert len(asked) > 3000
-    assert [question for question in asked if any(pattern.fullmatch(question) for pattern in patterns)] == []
-
-
 # how often, and in how many words
 
 
@@ -316,7 +199,7 @@ def test_each_kind_of_question_is_asked_in_a_dozen_ways(drawn, kind):
     wordings = set(getattr(words, f"{kind}_QUESTIONS"))
     assert len(wordings) >= 12
     asked = {query.question for query in chain.from_iterable(drawn.values())}
-    slots = {"who": "(.+)", "name": r"\w+ \w+", "fact": f"(?:{'|'.join(FACTS)})"}
+    slots = {"who": "(.+)", "name": r"\w+ \w+", "fact": f"(?:{'|'.join(FACT_WORDS)})"}
     for wording in wordings:
         parts = re.split(r"{(\w+)}", wording)
         pattern = "".join(slots[part] if place % 2 else re.escape(part) for place, part in enumerate(parts))
@@ -341,7 +224,7 @@ def test_names_and_facts_come_later(background):
 
 def test_a_task_draws_whom_it_asks_about(background):
     for persona, task in drawn_tasks(background, rng_for(1, "whom"), 3000, 1.0):
-        assert persona in background.asked_about(task)
+        assert persona in asked_about(task, background)
 
 
 def test_the_same_draws_give_the_same_questions(background):
@@ -361,8 +244,8 @@ def test_a_name_alone_presents_nobody(drawn):
     assert set(PRESENTED) == drawn.keys()
 
 
-def test_a_question_with_one_hop_names_the_person_and_one_with_two_does_not(drawn):
-    """Of facts, in either modality; about half are of each kind."""
+def test_half_of_the_questions_for_facts_name_whom_they_present(drawn):
+    """Questions of one hop and of two; questions for names give none away."""
     named = [
         query.persona.full_name in query.question
         for query in of_task(drawn, "unknown_fact")

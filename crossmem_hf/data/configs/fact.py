@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Questions for one private fact of each persona, beside those for the name. It does not know the other kinds of rows.
+
+The private attributes take turns from persona to persona. Every view is asked about twice: with the name in the
+question (one hop), and without (two hops).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from crossmem_hf.data.configs.kind import Kind
+from crossmem_hf.data.rows import FACT_QUESTIONS, Hops, Row, qa_row
+from crossmem_hf.data.spec import NUM_HELD_OUT_VIEWS, DatasetSpec
+from crossmem_hf.personas.schema import Modality, Persona, ViewSplit
+from crossmem_hf.personas.values import FACT_ATTRIBUTES
+
+_SPLITS: dict[str, ViewSplit] = {"train": "train", "validation": "validation", "test": "test", "far": "far"}
+_HOPS: tuple[Hops, ...] = (1, 2)
+
+
+def fact_of(persona: Persona) -> str:
+    """Which private attribute of a persona is asked for.
+
+    Example:
+        >>> from crossmem_hf.personas.sampling import sample_personas
+        >>> [fact_of(persona) for persona in sample_personas(2)]
+        ['email', 'date_of_birth']
+    """
+    return FACT_ATTRIBUTES[persona.index % len(FACT_ATTRIBUTES)]
+
+
+def fact_rows(modality: Modality) -> Callable[[str, Sequence[Persona], DatasetSpec], Iterator[Row]]:
+    """What makes the rows of one modality: two a view, the wordings in turn."""
+
+    def rows(split: str, personas: Sequence[Persona], spec: DatasetSpec) -> Iterator[Row]:
+        family, count = _SPLITS[split], spec.num_views if split == "train" else NUM_HELD_OUT_VIEWS
+        for persona in personas:
+            for index in range(count):
+                for hops in _HOPS:
+                    yield qa_row(
+                        persona,
+                        modality,
+                        family,
+                        index,
+                        spec.image_size,
+                        attribute=fact_of(persona),
+                        hops=hops,
+                        question=index % len(FACT_QUESTIONS[hops][family]),
+                    )
+
+    return rows
+
+
+IMAGE = Kind(tuple(_SPLITS), fact_rows("image"))
+TEXT = Kind(tuple(_SPLITS), fact_rows("text"))

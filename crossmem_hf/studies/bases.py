@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the embedded base models can carry: names and private facts of personas that they learn, asked in views and
+words they were not taught.
+
+Names as in the study first_light; facts in the sizes of ReMem (arXiv 2605.03759), learned from portraits by LoRA on all
+linear layers of the decoder. Before any claim is tested on a base, this says whether the base can hold what it is about.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import product
+
+from pydantic import Field
+
+from crossmem_hf.data.spec import PRESETS
+from crossmem_hf.evaluation.predictions import Predictions
+from crossmem_hf.models.embedded import bases
+from crossmem_hf.personas.schema import MODALITIES
+from crossmem_hf.report.record import Measurement
+from crossmem_hf.studies.adapters import TrainingRows, memorized
+from crossmem_hf.studies.cells import Query, costs, predicted
+from crossmem_hf.studies.settings import SELECTS, StudySettings, some_of
+from crossmem_hf.studies.study import Cell, CellResult, Study, Where, cell_name, pooled
+from crossmem_hf.training.micro import settings_of
+
+_NAMES, _FACTS = ("recall_image", "recall_text"), "qa"
+_METRICS = ("recall", "exposure", "partial_recall")
+
+
+class BasesSettings(StudySettings):
+    """Settings of `crossmem study bases`."""
+
+    seeds: int = Field(
+        5, ge=1, le=100, description="How many persona seeds, from --seed upwards.", json_schema_extra=SELECTS
+    )
+    bases: some_of(bases()) = Field(  # type: ignore[valid-type]
+        bases(), description=f"Comma-separated: {', '.join(bases())}.", json_schema_extra=SELECTS
+    )
+    learned: some_of(("names", "facts")) = Field(  # type: ignore[valid-type]
+        ("names", "facts"), description="What is learned: names, facts.", json_schema_extra=SELECTS
+    )
+
+
+def _grid(settings: BasesSettings) -> list[Where]:
+    found: list[Where] = []
+    for base, seed in product(settings.bases, settings.all_seeds):
+        if "names" in settings.learned:
+            found += [{"base": base, "learned": "names", "source": source, "seed": seed} for source in MODALITIES]
+        if "facts" in settings.learned:
+            found.append({"base": base, "learned": "facts", "source": "image", "seed": seed})
+    return found
+
+
+def _cell(cell: Cell) -> CellResult:
+    """Memorize, and ask what was trained on, near views and far ones."""
+    base, source = str(cell.where["base"]), str(cell.where["source"])
+    suited = settings_of(base)
+    about = {"model_name_or_path": base} | (dict(PRESETS["remem"]) if cell.where["learned"] == "facts" else {})
+    about = {name: value for name, value in about.items() if name in BasesSettings.model_fields}
+    here, name = replace(cell, settings=cell.settings.replaced(**about)), cell_name(cell.where)
+    if cell.where["learned"] == "names":
+        rows = TrainingRows(configs=(f"recall_{source}",), split="train")
+        learned = memorized(here, name, rows, share=(0, 0.6), **suited.memorizing)
+        asked = {split: TrainingRows(configs=_NAMES, split=split) for split in ("train", "test", "far")}
+    else:
+        rows = TrainingRows(configs=(_FACTS,), split="forget+retain", modality="image")
+        learned = memorized(here, name, rows, lora=suited.fact_lora, share=(0, 0.6), **suited.memorizing_facts)
+        asked = {
+            "train": TrainingRows(configs=(_FACTS,), split="retain_eval", modality="image"),
+            "test": TrainingRows(configs=("qa_test",), split="forget+retain"),
+            "far": TrainingRows(configs=("qa_far",), split="forget+retain"),
+        }
+    found = []
+    for number, (views, queried) in enumerate(asked.items()):
+        cell.progress(f"{views}: querying", 0.6 + 0.13 * number)
+        query = Query(rows=queried, metrics=("recall",) if views == "train" else ("recall", "exposure"))
+        found.append(predicted(here, f"{name}_{views}", query, learned, views=views))
+    return CellResult(predictions=Predictions.joined(found), measurements=costs(learned, dict(cell.where)))
+
+
+def _measure(predictions: Predictions) -> Iterator[Measurement]:
+    by = ("base", "learned", "source", "target", "views", *pooled(predictions))
+    for learned, part in predictions.grouped(["learned"]):
+        columns = (*by, "hops") if learned["learned"] == "facts" else by
+        for views, own in part.grouped(["views"]):
+            metrics = _METRICS[:1] if views["views"] == "train" else _METRICS
+            yield from (one for one in own.measure(metrics, columns) if one.metric in _METRICS)
+
+
+STUDY = Study(
+    name="bases",
+    title="What the embedded base models can carry: names, and private facts of one and two hops",
+    paper="Ours; facts in the sizes of ReMem (arXiv 2605.03759)",
+    settings=BasesSettings,
+    grid=_grid,
+    cell=_cell,
+    configs=lambda _: (*_NAMES, _FACTS, "qa_test", "qa_far"),
+    measure=_measure,
+    headline=(("recall", {"views": "test"}),),
+    quick={"seeds": 1, "bases": bases()[:1], "num_personas": 20, "learned": ("names",)},
+    notes=lambda settings, predictions: (
+        "Recall is the exact answer. Views train are those learned from (of facts, a part of them); test and far are "
+        "views and wordings that neither the base nor the adapter has met.",
+    ),
+)
