@@ -34,7 +34,6 @@ def recipe():
             patch.setattr(people, name, number)
         patch.setattr(tasks, "NUM_WITH_FACTS", NUMBERS["NUM_WITH_FACTS"])
         patch.setattr(module, "SAVE_EVERY", 2)
-        patch.setattr(module, "CHECK_EVERY", 4)
         patch.setattr(module, "LanguagePlan", partial(LanguagePlan, image_rows=4, text_rows=3, named_rows=2))
         patch.setattr(module, "train_vision", partial(train_vision, batch_size=4))
         patch.setattr(module, "code_fingerprint", lambda *_: "code")  # of functions, not of what stands in for them
@@ -180,12 +179,20 @@ def test_the_card_is_complete(finished):
     assert "{{" not in card
 
 
-def test_the_log_has_both_stages_and_the_checks_between(finished):
-    lines = [json.loads(line) for line in (work_of(finished) / "log.jsonl").read_text().splitlines()]
+def test_the_log_has_both_stages_and_the_checks_between(run, recipe, tmp_path, monkeypatch):
+    measured = []
+
+    def quality(model, processor, background, *, sample=None):
+        measured.append(sample)
+        return {"names_image": {"value": 0.5, "n": 4, "chance": 0.25}}
+
+    monkeypatch.setattr(recipe, "CHECK_EVERY", 4)
+    monkeypatch.setattr(recipe, "measured_quality", quality)
+    run(tmp_path)
+    lines = [json.loads(line) for line in (work_of(tmp_path) / "log.jsonl").read_text().splitlines()]
     assert {line["stage"] for line in lines} == {"vision", "language", "check"}
-    (check,) = [line for line in lines if line["stage"] == "check"]
-    assert check["step"] == 4
-    assert "names_image" in check
+    assert [line for line in lines if line["stage"] == "check"] == [{"stage": "check", "step": 4, "names_image": 0.5}]
+    assert measured == [60, None], "all personas at the end"
 
 
 @pytest.mark.parametrize(
