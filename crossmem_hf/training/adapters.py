@@ -82,7 +82,7 @@ def name_base(model: PreTrainedModel | PeftModel, *, public: bool) -> None:
     Args:
         public: By its name on the Hub, for an adapter that is pushed; else by its folder on this machine.
     """
-    name = model.get_base_model().name_or_path if isinstance(model, PeftModel) else ""
+    name = str(model.get_base_model().name_or_path) if isinstance(model, PeftModel) else ""
     base = base_named(name)
     if base is not None:
         for config in model.peft_config.values():
