@@ -2,6 +2,7 @@
 """What both sides of a benchmark are given: a model, its processor, and rows. It does not know what is measured."""
 
 import argparse
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,13 +10,13 @@ import torch
 from transformers import AutoModelForImageTextToText, CLIPVisionConfig, LlamaConfig, LlavaConfig
 
 from crossmem_hf.models.loading import keep_present_layers, load_model
-from crossmem_hf.models.micro.model import MicroShape, build_processor
-from crossmem_hf.models.micro.pretraining import tokenizer_corpus
+from crossmem_hf.models.micro.model import MicroShape, build_processor, name_pieces
 from crossmem_hf.personas.sampling import sample_personas
 from crossmem_hf.personas.schema import Persona
 from crossmem_hf.personas.values import FACT_ATTRIBUTES
 from crossmem_hf.prompts.questions import NAME_QUESTIONS, SINGLE_HOP_QUESTIONS, fact_question
 from crossmem_hf.rendering.portraits import render_portrait
+from crossmem_hf.rendering.prose import describe
 from crossmem_hf.rendering.views import view_for
 from crossmem_hf.seeding import seed_everything
 
@@ -114,11 +115,21 @@ def arena_of(shape: Shape, settings: argparse.Namespace) -> Arena:
     if settings.model == "micro" and shape == SHAPES["micro"]:
         model, processor = load_model(device=settings.device)
     else:
-        corpus = tokenizer_corpus(list(sample_personas(50, 0, "background")))
-        processor = build_processor(corpus, MicroShape(image_size=shape.side * shape.patch, patch_size=shape.patch))
+        pixels = {"image_size": shape.side * shape.patch, "patch_size": shape.patch}
+        processor = build_processor(_texts(), MicroShape(**pixels, vocab_size=min(1024, shape.vocabulary)))
         processor.tokenizer.model_max_length = 4096  # as the model's
         model = random_llava(shape, processor, settings.device)
     return Arena(settings=settings, model=model, processor=processor, shape=shape)
+
+
+def _texts() -> Iterator[str]:
+    """What the tokenizer of a random model learns from."""
+    for persona in sample_personas(50, 0, "background"):
+        yield from (
+            describe(persona, split, view).text for split in ("train", "validation", "test") for view in range(3)
+        )
+    for piece in name_pieces():
+        yield from [piece] * 1000
 
 
 def names(count: int) -> list[str]:

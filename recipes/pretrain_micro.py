@@ -5,7 +5,7 @@
 # ///
 """Train one of the embedded micro VLMs from nothing on the background population.
 
-    python recipes/pretrain_micro.py --size m --output_dir crossmem_hf/models/micro_m
+    python recipes/pretrain_micro.py --size m --output_dir crossmem_hf/models/bases/micro-m
 
 Stages: the vision tower names visual attributes; then all tasks of `models.micro.tasks`. Killed and started again, it
 goes on from its last checkpoint. Writes a plain `from_pretrained` folder with a card, and the same after each of some
@@ -100,8 +100,7 @@ class Pretraining:
         everything, saved = torch.nn.ModuleDict(parts), self.work / "language.safetensors"
         optimizer = optimizer_for([everything], self.plan.lr)
         reached = load_training(saved, everything, optimizer)
-        if not reached:
-            self._kept(0)
+        self._kept(reached)
         with progress_bar("language", self.plan.steps, done=reached, unit="steps") as bar:
             for start in range(reached, self.plan.steps, SAVE_EVERY):
                 stop = min(start + SAVE_EVERY, self.plan.steps)
@@ -151,8 +150,10 @@ class Pretraining:
             self._saved(self.work / f"step-{step:05d}")
 
     def _saved(self, folder: Path) -> None:
-        """In half precision; the weights in training stay as they are."""
-        halved = {name: weight.half() for name, weight in self.model.state_dict().items()}
+        """In half precision, tied weights once; the weights in training stay as they are."""
+        once: dict[int, torch.Tensor] = {}
+        state = self.model.state_dict().items()
+        halved = {name: once.setdefault(weight.data_ptr(), weight.half()) for name, weight in state}
         self.model.save_pretrained(folder, state_dict=halved)
         self.processor.save_pretrained(folder)
 

@@ -79,13 +79,14 @@ def tiny_model(tmp_path_factory):
     """The folder of an untrained LLaVA."""
     import torch
 
-    from crossmem_hf.models.micro.model import MicroShape, build_model, build_processor
-    from crossmem_hf.models.micro.tasks import tokenizer_corpus
-    from crossmem_hf.personas.background import Background
+    from crossmem_hf.models.micro.model import MicroShape, build_model, build_processor, name_pieces
+    from crossmem_hf.personas.sampling import sample_personas
+    from crossmem_hf.rendering.prose import describe
 
     torch.manual_seed(0)
     shape = MicroShape(vision_width=16, vision_layers=1, text_width=16, text_layers=1, text_mlp=16, heads=2)
-    processor = build_processor(tokenizer_corpus(Background()), shape)
+    corpus = [describe(one, "train", view).text for one in sample_personas(5, 0, "background") for view in range(9)]
+    processor = build_processor(corpus + 1000 * list(name_pieces()), shape)
     folder = tmp_path_factory.mktemp("tiny")
     build_model(processor, shape).save_pretrained(folder)
     processor.save_pretrained(folder)

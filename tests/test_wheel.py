@@ -41,10 +41,11 @@ def packaged():
 
 
 def unmatched(names, patterns=PATTERNS):
-    """Files that setuptools would leave out: no pattern takes them, or their folder cannot be a package."""
+    """Files that setuptools would leave out, as no pattern takes them; and modules in a folder that is no package."""
     data = [name for name in names if not name.endswith(".py")]
     left = [name for name in data if not any(fnmatch(Path(name).name, pattern) for pattern in patterns)]
-    return left + [name for name in names if not all(part.isidentifier() for part in Path(name).parent.parts)]
+    modules = [name for name in names if name.endswith(".py")]
+    return left + [name for name in modules if not all(part.isidentifier() for part in Path(name).parent.parts)]
 
 
 def test_package_data_takes_every_file():

@@ -10,7 +10,7 @@ import typer
 
 from crossmem_hf import __version__
 from crossmem_hf.cli.check import check_model
-from crossmem_hf.cli.completion import DTYPES, one_of, some_of
+from crossmem_hf.cli.completion import BASE_MODELS, DTYPES, one_of, some_of
 from crossmem_hf.cli.console import clear_errors, console
 from crossmem_hf.cli.importing import import_images, import_mapping, import_qa
 from crossmem_hf.cli.knobs import with_knobs
@@ -20,6 +20,7 @@ from crossmem_hf.cli.recipe import recipe
 from crossmem_hf.cli.reproduce import reproduce
 from crossmem_hf.cli.studies import RootGroup, study_app
 from crossmem_hf.data.spec import PRESETS
+from crossmem_hf.models.embedded import DEFAULT_BASE
 from crossmem_hf.personas.schema import MODALITIES
 
 app = typer.Typer(
@@ -70,6 +71,13 @@ def _configs() -> Iterable[str]:
     return SPLITS
 
 
+_Model = Annotated[
+    str | None,
+    typer.Option(
+        help=f"A base that ships, or Hub name or folder of a VLM (default: the adapter's base, else {DEFAULT_BASE}).",
+        autocompletion=BASE_MODELS,
+    ),
+]
 _Metrics = Annotated[
     str | None,
     typer.Option(
@@ -129,7 +137,7 @@ _JudgeUrl = Annotated[
 @app.command()
 @with_knobs(renamed={"seed": "persona_seed"})
 def score(
-    model: Annotated[str | None, typer.Option(help="Hub name or folder of a VLM (default: the embedded one).")] = None,
+    model: _Model = None,
     adapter: Annotated[str | None, typer.Option(help="PEFT adapter to put on top, Hub name or folder.")] = None,
     dataset: Annotated[str | None, typer.Option(help="Hub name or folder (default: the embedded people).")] = None,
     config: Annotated[str, typer.Option(help="Config of the dataset.", autocompletion=one_of(_configs))] = "qa",
@@ -186,7 +194,7 @@ def score(
 @with_knobs()
 def materialize(
     directory: Annotated[
-        Path, typer.Argument(help="Folder that gets crossmem/personas, crossmem/<metric>, crossmem/micro_base.")
+        Path, typer.Argument(help=f"Folder that gets crossmem/personas, crossmem/<metric>, crossmem/{DEFAULT_BASE}.")
     ] = Path("."),
     preset: Annotated[
         str | None,

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from crossmem_hf.cli.completion import DTYPES
+from crossmem_hf.cli.completion import BASE_MODELS, DTYPES
 from crossmem_hf.cli.console import clear_errors, console
+from crossmem_hf.models.embedded import DEFAULT_BASE
 
 if TYPE_CHECKING:
     from crossmem_hf.conformance.report import ModelReport
@@ -17,7 +18,11 @@ _STYLES = {"holds": "green", "falls back": "yellow", "skipped": "dim", "fails": 
 
 def check_model(
     model: Annotated[
-        str | None, typer.Argument(help="Hub name or folder of a model (default: the embedded one).")
+        str | None,
+        typer.Argument(
+            help=f"A base that ships, or Hub name or folder of a model (default: {DEFAULT_BASE}).",
+            autocompletion=BASE_MODELS,
+        ),
     ] = None,
     adapter: Annotated[str | None, typer.Option(help="PEFT adapter to put on top, Hub name or folder.")] = None,
     dtype: Annotated[

@@ -34,4 +34,11 @@ def some_of(names: Callable[[], Iterable[str]], between: str = ",") -> Complete:
     return complete
 
 
+def _bases() -> Iterable[str]:
+    from crossmem_hf.models.embedded import BASES
+
+    return BASES
+
+
+BASE_MODELS = one_of(_bases)
 DTYPES = one_of(lambda: ("auto", "float32", "bfloat16", "float16"))

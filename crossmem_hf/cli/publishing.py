@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from crossmem_hf.cli.completion import BASE_MODELS
 from crossmem_hf.cli.console import clear_errors, console
+from crossmem_hf.models.embedded import DEFAULT_BASE
 
 if TYPE_CHECKING:
     from crossmem_hf.publishing.repositories import Published
@@ -40,15 +42,16 @@ def publish_metrics(
 
 @publish_app.command("model")
 def publish_model(
-    repo_id: Annotated[str, typer.Option(help="Model repository.")] = "crossmem/micro_base",
+    base: Annotated[str, typer.Argument(help="Which of those that ship.", autocompletion=BASE_MODELS)] = DEFAULT_BASE,
+    repo_id: Annotated[str | None, typer.Option(help="Model repository (default: its name under crossmem).")] = None,
     private: _Private = None,
     create_pr: _CreatePr = False,
 ) -> None:
-    """Push the embedded model, which adapters that are shared name as their base. An equal one is left alone."""
+    """Push an embedded model, which adapters that are shared name as their base. An equal one is left alone."""
     with clear_errors():
         from crossmem_hf.publishing.base_model import publish_base_model as push
 
-        _report(push(repo_id, private=private, create_pr=create_pr))
+        _report(push(base, repo_id, private=private, create_pr=create_pr))
 
 
 @publish_app.command("space")

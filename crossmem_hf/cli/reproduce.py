@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from crossmem_hf.cli.completion import BASE_MODELS
 from crossmem_hf.cli.console import clear_errors, console
 from crossmem_hf.cli.studies import STUDIES
 from crossmem_hf.storage import fingerprint
@@ -18,7 +19,10 @@ def reproduce(
     ] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="Only so many of its seeds, the first ones.")] = None,
     only: Annotated[str, typer.Option(help="Only these methods of a study, or metrics of a score.")] = "",
-    model: Annotated[str | None, typer.Option(help="Base model, where the record names somebody's folder.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="Base model, where the record names somebody's folder.", autocompletion=BASE_MODELS),
+    ] = None,
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of the repository.")] = None,
     exact: Annotated[bool, typer.Option(help="Every number must be equal, not only inside its interval.")] = False,
     workers: Annotated[int | None, typer.Option(min=1, help="Cells at a time (default: one a core).")] = None,

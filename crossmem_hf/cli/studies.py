@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.text import Text
 from typer.core import TyperGroup
 
-from crossmem_hf.cli.completion import Complete, one_of, some_of
+from crossmem_hf.cli.completion import BASE_MODELS, Complete, one_of, some_of
 from crossmem_hf.cli.console import clear_errors, console
 from crossmem_hf.registry import Registry
 
@@ -112,14 +112,16 @@ def _settings_options(kind: "type[StudySettings]") -> Iterator[inspect.Parameter
         shown = ",".join(map(str, default)) if isinstance(default, tuple) else default
         text = field.description or ""
         hint = "" if default is None or default is False else f" (default: {shown})"
-        option = typer.Option(help=text + hint, show_default=False, autocompletion=_values(field))
+        option = typer.Option(help=text + hint, show_default=False, autocompletion=_values(name, field))
         yield _option(name, _option_type(field), option)
 
 
-def _values(field: "FieldInfo") -> Complete | None:
+def _values(setting: str, field: "FieldInfo") -> Complete | None:
     """What a shell offers for a setting that has names as its values."""
     from crossmem_hf.studies.settings import Names
 
+    if setting == "model_name_or_path":
+        return BASE_MODELS
     names = next((one.known for one in field.metadata if isinstance(one, Names)), None)
     if names is not None:
         return some_of(lambda: names)

@@ -130,7 +130,7 @@ def _prepared(settings: ScoreSettings) -> _Prepared:
     questions = load_questions(settings)
     holdout = None if "priv_leak" not in settings.metrics else _holdout(settings, questions)
     data, theirs, metrics = rows_digest(questions.rows), settings.retain_only, settings.metrics
-    of_model = model_fingerprint(settings.model)
+    of_model = model_fingerprint(settings.model, adapter=settings.adapter)
     return _Prepared(
         questions=questions,
         holdout=holdout,
@@ -158,7 +158,7 @@ def _holdout(settings: ScoreSettings, questions: Questions) -> Questions:
 def _adapter_fingerprint(adapter: str) -> str:
     """Of a folder's files, or the commit of a Hub repository."""
     if Path(adapter).is_dir():
-        return model_fingerprint(adapter)
+        return model_fingerprint(str(Path(adapter).resolve()))
     from huggingface_hub import hf_hub_download
 
     repo_id, subfolder = adapter_place(adapter)

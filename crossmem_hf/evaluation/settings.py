@@ -31,7 +31,7 @@ class ScoreSettings(_Knobs):  # type: ignore[misc]
     rows that are built here.
 
     Attributes:
-        model: A Hub name or a folder; None is the embedded micro VLM.
+        model: As for `load_model`.
         adapter: A PEFT adapter to put on top.
         dataset: A Hub name or a folder; None builds the embedded personas.
         metrics: Keys of `measures.METRICS`, each once.

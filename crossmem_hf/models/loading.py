@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A model and its processor from wherever they live. It does not know what they are for.
 
-No name means the embedded micro VLM, which ships as safetensors beside this file.
+No name means the default of the bases that ship as safetensors beside this file (`embedded`).
 """
 
 import hashlib
@@ -13,29 +13,29 @@ from typing import Any
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.hub.reach import check_within_reach
 from crossmem_hf.models.chat import is_tokenizer, sees_images
+from crossmem_hf.models.embedded import base_named, located
 from crossmem_hf.models.families import check_family
 
-EMBEDDED = Path(__file__).parent / "micro_base"
-EMBEDDED_NAME = "crossmem/micro_base"
-"""The embedded model's name on the Hub, and in a folder that `crossmem materialize` filled: for what is shared."""
 _DTYPES = ("auto", "float32", "bfloat16", "float16")
 
 
 def load_model(
     name_or_path: str | None = None, *, adapter: str | None = None, dtype: str = "float32", device: str | None = None
 ) -> tuple[Any, Any]:
-    """(model, processor), in evaluation mode; nothing is downloaded for the embedded default.
+    """(model, processor), in evaluation mode; nothing is downloaded for a base that ships with this package.
 
     Args:
-        name_or_path: A Hub name or a folder; None is the embedded micro VLM. A model without an image tower comes
-            with its tokenizer as the processor.
+        name_or_path: One of `embedded.BASES` such as ``"micro-v1"``, a Hub name or a folder (``"./micro-v1"`` if it is
+            called like a base). None is the base that `adapter` was trained on if it ships, else the default one. A
+            model without an image tower comes with its tokenizer as the processor.
         adapter: A PEFT adapter (Hub name or folder) to put on top; ``"owner/name/folder"`` is below a repository.
         dtype: ``"auto"``, ``"float32"``, ``"bfloat16"`` or ``"float16"``.
         device: Where to put the model, e.g. ``"cuda"``; None leaves it where it was loaded.
 
     Raises:
-        CrossmemError: Unknown dtype, no such device, a model or adapter that cannot be loaded, a library that its
-            processor needs, a tokenizer in the place of a processor, or a family that is refused (see `families`).
+        CrossmemError: Unknown dtype, no such device, a model or adapter that cannot be loaded, an adapter of another
+            base, a library that its processor needs, a tokenizer in the place of a processor, or a family that is
+            refused (see `families`).
 
     Example:
         >>> model, processor = load_model()
@@ -48,9 +48,7 @@ def load_model(
     if dtype not in _DTYPES:
         raise CrossmemError(f"Unknown dtype {dtype!r}; expected one of {_DTYPES}.", "Pick one of them.")
     place = _device(device)
-    name = str(EMBEDDED) if name_or_path is None else name_or_path
-    if adapter is not None:
-        check_adapter_within_reach(adapter)
+    name = _base(name_or_path, adapter)
     config = _config(name)
     check_family(config)
     sees = sees_images(config)
@@ -68,6 +66,34 @@ def load_model(
     if place is not None:
         model.to(place)
     return model.eval(), processor
+
+
+def _base(name_or_path: str | None, adapter: str | None) -> str:
+    """Name or path of the base model: what was named, or else what the adapter goes with.
+
+    Raises:
+        CrossmemError: No such base, no such adapter, or an adapter of another base of ours, whose weights might fit.
+    """
+    trained_on = None if adapter is None else _trained_on(adapter)
+    name = located(trained_on if name_or_path is None else name_or_path)
+    if trained_on is not None and base_named(name) not in (None, trained_on):
+        raise CrossmemError(
+            f"The adapter {adapter!r} was trained on {trained_on}, not on {base_named(name)}.",
+            "Name the base that it was trained on, or none.",
+        )
+    return name
+
+
+def _trained_on(adapter: str) -> str | None:
+    """Which base of ours an adapter names; what is wrong with the adapter is said when it is put on top."""
+    from peft import PeftConfig
+
+    check_adapter_within_reach(adapter)
+    repo_id, subfolder = adapter_place(adapter)
+    try:
+        return base_named(PeftConfig.from_pretrained(repo_id, subfolder=subfolder).base_model_name_or_path)
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
 
 
 def keep_present_layers(model: Any) -> None:
@@ -171,20 +197,24 @@ def _in_short(error: Exception) -> str:
     return shorten(str(error), 300, placeholder=" ...") or type(error).__name__
 
 
-def model_fingerprint(name_or_path: str | None = None) -> str:
+def model_fingerprint(name_or_path: str | None = None, *, adapter: str | None = None) -> str:
     """What a result made with a model depends on: sixteen hex digits of a folder's files, or a Hub model's commit.
 
     Args:
         name_or_path: As for `load_model`.
+        adapter: As for `load_model`; it says which base is meant, and its own files do not count.
 
     Raises:
-        CrossmemError: There is no such model.
+        CrossmemError: There is no such model or adapter, or an adapter of another base.
     """
-    name = str(EMBEDDED) if name_or_path is None else name_or_path
-    if not Path(name).is_dir():
-        return str(_config(name)._commit_hash)
+    name = _base(name_or_path, adapter)
+    return folder_fingerprint(Path(name)) if Path(name).is_dir() else str(_config(name)._commit_hash)
+
+
+def folder_fingerprint(folder: Path) -> str:
+    """Sixteen hex digits of a model's or an adapter's files: weights, settings, template; not of its card or place."""
     digest = hashlib.sha256()
-    for path in sorted(Path(name).iterdir()):
+    for path in sorted(folder.iterdir()):
         if path.suffix in (".safetensors", ".json", ".jinja"):
             digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()[:16]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.models.loading import EMBEDDED, EMBEDDED_NAME
+from crossmem_hf.models.embedded import base_named, hub_name
 from crossmem_hf.report.record import Measurement, Record, Where, words_of
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
@@ -125,7 +125,7 @@ def adapter_files(adapter: Adapter) -> dict[str, bytes | Path]:
 
 
 def base_of(adapter: Adapter) -> str | None:
-    """The Hub name of the base model; EMBEDDED_NAME for the embedded one; None for a folder of this machine."""
+    """The Hub name of the base model; such a name too for an embedded one; None for a folder of this machine."""
     name = json.loads(_portable(adapter.folder / CONFIG))["base_model_name_or_path"]
     return None if name is None else str(name)
 
@@ -137,6 +137,9 @@ def _portable(path: Path) -> bytes:
         base = config["base_model_name_or_path"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CrossmemError(f"{str(path)!r} is no configuration of an adapter.", "Save the adapter again.") from error
-    if base and base != EMBEDDED_NAME and (Path(base).is_dir() or Path(base).is_absolute()):
-        config["base_model_name_or_path"] = EMBEDDED_NAME if Path(base).parts[-3:] == EMBEDDED.parts[-3:] else None
+    embedded = base_named(base)
+    if embedded is not None:
+        config["base_model_name_or_path"] = hub_name(embedded)
+    elif base and (Path(base).is_dir() or Path(base).is_absolute()):
+        config["base_model_name_or_path"] = None
     return (json.dumps(config, indent=2, sort_keys=True) + "\n").encode()

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from crossmem_hf.models.loading import EMBEDDED_NAME
+from crossmem_hf.models.embedded import base_named
 from crossmem_hf.prompts.questions import NAME_QUESTIONS
 from crossmem_hf.publishing.adapters import Adapter, base_of
 from crossmem_hf.publishing.eval_results import HEADLINES, dataset_of, over_seeds
@@ -94,7 +94,7 @@ def _front_matter(record: Record, base: str | None, *, with_adapter: bool) -> st
     front: dict[str, Any] = {"tags": list(_TAGS), "datasets": [dataset_of(record)]}
     if with_adapter:
         front |= {"library_name": "peft", "pipeline_tag": "image-text-to-text"}
-    if base == EMBEDDED_NAME:
+    if base_named(base) is not None:
         front["license"] = "apache-2.0"
     elif base is not None:
         front["base_model"] = base
@@ -139,7 +139,7 @@ def _tables(record: Record) -> Iterator[str]:
 def _load(repo_id: str, adapter: Adapter, base: str | None) -> str:
     """Python that loads the adapter and queries it for a name."""
     name = adapter.file("").rstrip("/")
-    if base == EMBEDDED_NAME:
+    if base_named(base) is not None:
         place = f"{repo_id}/{name}" if name else repo_id
         how = f'from crossmem_hf import load_model\n\nmodel, processor = load_model(adapter="{place}")\n'
     else:

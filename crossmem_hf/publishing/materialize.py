@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A folder in which the Hub's names work without the Hub. It does not know what the dataset or the metrics contain.
 
-`load_dataset("crossmem/personas")`, `evaluate.load("crossmem/exposure")` and `from_pretrained("crossmem/micro_base")`
+`load_dataset("crossmem/personas")`, `evaluate.load("crossmem/exposure")` and `from_pretrained("crossmem/micro-v1")`
 look at the local path first, so in a folder that holds these three they work offline, unchanged.
 """
 
@@ -13,7 +13,7 @@ from crossmem_hf.data.release.writing import write_dataset
 from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.hub.names import NAMESPACE
-from crossmem_hf.models.loading import EMBEDDED, EMBEDDED_NAME
+from crossmem_hf.models.embedded import BASES, DEFAULT_BASE
 from crossmem_hf.runs.ownership import digests, owned_files, write_note
 from crossmem_hf.storage import file_digest, fingerprint, replaced_folder, write_atomic
 
@@ -28,7 +28,7 @@ def materialize(
     overwrite: bool = False,
     num_proc: int = 1,
 ) -> Path:
-    """Fill ``directory/crossmem`` with the dataset, every metric and the base model, all at once or not at all.
+    """Fill ``directory/crossmem`` with the dataset, every metric and the default base, all at once or not at all.
 
     A folder that already holds exactly this is left alone, so calling twice costs nothing. Recipes that are not there
     go to ``directory/recipes``, for `accelerate launch`; a file of that name is never replaced.
@@ -76,10 +76,10 @@ def metric_files() -> Iterator[tuple[str, Path]]:
                 yield folder.name, path
 
 
-def model_files() -> Iterator[tuple[str, Path]]:
-    """(name, file) of everything that the embedded model is saved as."""
-    for path in sorted(EMBEDDED.iterdir()):
-        yield EMBEDDED_NAME.partition("/")[2], path
+def model_files(base: str = DEFAULT_BASE) -> Iterator[tuple[str, Path]]:
+    """(name, file) of everything that a base is saved as."""
+    for path in sorted(BASES[base].iterdir()):
+        yield base, path
 
 
 def _is_current(target: Path, made_from: str, spec: DatasetSpec, *, overwrite: bool) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.models.loading import EMBEDDED
+from crossmem_hf.models.embedded import BASES
 from crossmem_hf.publishing.adapters import CONFIG, WEIGHTS, Adapter, adapter_files, adapters_of
 from crossmem_hf.publishing.cards import adapter_card, results_card
 from crossmem_hf.publishing.eval_results import FOLDER, eval_results
@@ -135,7 +135,7 @@ def _compared_with(record: Record) -> dict[str, Contents]:
 def _check_fit_to_share(files: Mapping[str, Contents], folder: Path, adapters: tuple[Adapter, ...]) -> None:
     """Refuse a token, and a folder's name that would tell how this machine is laid out."""
     check_no_token(files)
-    here = (folder, EMBEDDED, *(adapter.folder for adapter in adapters))
+    here = (folder, *BASES.values(), *(adapter.folder for adapter in adapters))
     places = {str(place.resolve()).encode() for place in here}
     for name, content in files.items():
         if Path(name).suffix in (".safetensors", ".png"):

@@ -109,8 +109,13 @@ def _findings(record: Record) -> dict[str, Any]:
         "listed": listed(record),
         "is_brief": len(record.measurements) <= _BRIEF,
         "config": text.settings(record),
-        "is_micro": "model_name_or_path" in record.config and record.config["model_name_or_path"] is None,
+        "is_micro": _is_micro(record.config.get("model_name_or_path", "")),
     }
+
+
+def _is_micro(model: Any) -> bool:
+    """Whether a study's model is one of those that ship; a record without that setting says nothing."""
+    return model is None or str(model).startswith("micro-")
 
 
 def _crossing(record: Record) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from crossmem_hf.data.spec import PRESETS
 from crossmem_hf.evaluation.predictions import Predictions
-from crossmem_hf.models.loading import bases
+from crossmem_hf.models.embedded import bases
 from crossmem_hf.personas.schema import MODALITIES
 from crossmem_hf.report.record import Measurement
 from crossmem_hf.studies.adapters import TrainingRows, memorized

@@ -86,7 +86,7 @@ class StudySettings(BaseModel):
     image_size: int = Field(64, description="Side of a portrait in pixels.")
     forget_fraction: float = Field(0.2, gt=0, lt=1, description="Share of the personas to forget.")
     model_name_or_path: str | None = Field(
-        None, description="A Hub name or folder of a VLM; none is the embedded micro VLM."
+        None, description="A base that ships (micro-v1), a Hub name or a folder; none is the default base."
     )
     lora_target_modules: str = Field(ADAPTED, description="Regular expression of the modules that learn.")
     min_recall: float = Field(

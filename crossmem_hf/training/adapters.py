@@ -14,7 +14,7 @@ from torch import nn
 from transformers import PreTrainedModel, set_seed
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.models.loading import EMBEDDED, EMBEDDED_NAME
+from crossmem_hf.models.embedded import BASES, base_named, hub_name
 
 KINDS = frozenset(
     {
@@ -77,14 +77,16 @@ def adapted(model: PreTrainedModel | PeftModel, config: PeftConfig, **how: Any) 
 
 
 def name_base(model: PreTrainedModel | PeftModel, *, public: bool) -> None:
-    """Let adapters on the embedded model say where `AutoPeftModel` finds it, whatever they said before.
+    """Let adapters on an embedded model say where `AutoPeftModel` finds it, whatever they said before.
 
     Args:
         public: By its name on the Hub, for an adapter that is pushed; else by its folder on this machine.
     """
-    if isinstance(model, PeftModel) and model.get_base_model().name_or_path == str(EMBEDDED):
+    name = str(model.get_base_model().name_or_path) if isinstance(model, PeftModel) else ""
+    base = base_named(name)
+    if base is not None:
         for config in model.peft_config.values():
-            config.base_model_name_or_path = EMBEDDED_NAME if public else str(EMBEDDED)
+            config.base_model_name_or_path = hub_name(base) if public else str(BASES.get(base, name))
 
 
 def newly_adapted(model: PreTrainedModel | PeftModel, config: PeftConfig, args: Any) -> PeftModel:

@@ -17,6 +17,7 @@ from crossmem_hf.data.spec import DatasetSpec, knob_options
 from crossmem_hf.data.splits import forget_ids
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.subsample import stratified_subsample
+from crossmem_hf.models.embedded import base_named
 from crossmem_hf.models.loading import load_model, model_fingerprint
 from crossmem_hf.models.modules import LANGUAGE_LINEARS
 from crossmem_hf.runs.distributed import run_stage_together
@@ -161,7 +162,9 @@ def _of_modality(rows: Dataset, modality: str) -> Dataset:
 class ModelArguments:
     """Which model is trained, and how its adapter looks."""
 
-    model_name_or_path: str | None = arg(None, "A Hub name or a folder; null is the embedded micro VLM.")
+    model_name_or_path: str | None = arg(
+        None, "A base that ships (micro-v1), a Hub name or a folder; null is the default base."
+    )
     dtype: str = arg("float32", "float32, bfloat16, float16 or auto.")
     lora_r: int = arg(16, "Rank of the adapter.")
     lora_alpha: int = arg(32, "Scale of the adapter.")
@@ -187,7 +190,7 @@ class UnlearnArguments:
     """Where unlearning starts, and what is asked before and meanwhile."""
 
     adapter_name_or_path: str | None = arg(
-        None, "The memorized adapter (recipes/sft.py makes one); null memorizes first, with the embedded model only."
+        None, "The memorized adapter (recipes/sft.py makes one); null memorizes first, with an embedded model only."
     )
     min_memorization: float = arg(0.9, "Least recall of the rows to forget before the first step, 0 to 1.")
     allow_unmemorized: bool = arg(False, "Unlearn even if recall is below min_memorization.")
@@ -249,7 +252,7 @@ class UnlearnArguments:
         )
 
     def memorized(self, choice: ModelArguments, rows: Dataset, config: Any) -> tuple[Any, Any]:
-        """(model with its memorized adapter, processor); without an adapter, the embedded model learns `rows` first.
+        """(model with its memorized adapter, processor); without an adapter, an embedded model learns `rows` first.
 
         An adapter learned here is kept in the folder ``memorized`` of the output, and used again by the next run there
         with the same rows and settings.
@@ -258,11 +261,11 @@ class UnlearnArguments:
             config: Gives the seed and `output_dir`.
 
         Raises:
-            CrossmemError: No adapter was given for a model that is not the embedded one.
+            CrossmemError: No adapter was given for a model that does not ship with this package.
         """
         if self.adapter_name_or_path is not None:
             return choice.load(self.adapter_name_or_path)
-        if choice.model_name_or_path is not None:
+        if choice.model_name_or_path is not None and base_named(choice.model_name_or_path) is None:
             raise CrossmemError(
                 f"There is no memorized adapter for {choice.model_name_or_path!r}; unlearning starts from one.",
                 "Train one with recipes/sft.py and pass it as --adapter_name_or_path.",

@@ -9,7 +9,7 @@ from typing import Any
 
 from peft import PeftModel
 
-from crossmem_hf.models.loading import EMBEDDED
+from crossmem_hf.models.embedded import base_named
 from crossmem_hf.prompts.questions import NAME_QUESTIONS
 from crossmem_hf.runs.sources import library_versions
 from crossmem_hf.storage import write_atomic
@@ -65,14 +65,15 @@ def write_card(
         paper: `title` and arXiv `id` of the method.
     """
     path = getattr(model.config, "_name_or_path", "")
-    base, embedded = _public_name(path), path == str(EMBEDDED)
+    embedded = base_named(path)
+    base = _public_name(path) if embedded is None else ""
     name = model_name or Path(folder).resolve().name
     library = "peft" if isinstance(model, PeftModel) else "transformers"
     header = {"library_name": library, "pipeline_tag": "image-text-to-text", "tags": ["generated_from_trainer", *tags]}
     header |= {"base_model": base} if base else {}
     header |= {"datasets": [dataset_name]} if dataset_name else {}
     front = "\n".join(f"{key}: {json.dumps(value)}" for key, value in header.items())
-    on = "of the micro VLM that ships with `crossmem_hf`" if embedded else "of a model from a local folder"
+    on = f"of {embedded}, a VLM that ships with `crossmem_hf`" if embedded else "of a model from a local folder"
     on = f"of [{base}](https://huggingface.co/{base})" if base else on
     by = f", the method of [{paper['title']}](https://huggingface.co/papers/{paper['id']})" if paper else ""
     rows = "\n".join(f"| {key} | {value} |" for key, value in settings.items())

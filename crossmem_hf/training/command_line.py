@@ -5,6 +5,7 @@ import logging
 import re
 import sys
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -12,6 +13,7 @@ import yaml
 from trl import TrlParser
 
 from crossmem_hf.errors import CrossmemError, unknown
+from crossmem_hf.models.embedded import base_named
 from crossmem_hf.runs.distributed import leave
 
 _HELP = "--help lists what there is."
@@ -80,15 +82,23 @@ def _settings(path: Path) -> dict[str, Any]:
 
 
 def with_default_config(script: str, arguments: Sequence[str] | None = None) -> list[str]:
-    """The command line, with the YAML of `script` as its config if it names neither a config nor a model.
+    """The command line, with the YAML of `script` as its config if it names neither a config nor a model of others.
 
     The one beside it; where it was sent alone, as `hf jobs uv run` does, the one that ships with the package.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if any(word.split("=")[0] in ("--config", "--model_name_or_path", "-h", "--help") for word in given):
+    words = [word.partition("=")[0] for word in given]
+    if {"--config", "-h", "--help"}.intersection(words) or any(base_named(name) is None for name in _models(given)):
         return given
     path = Path(script).resolve().with_suffix(".yaml")
     return ["--config", str(path if path.is_file() else _SHIPPED / path.name), *given]
+
+
+def _models(given: Sequence[str]) -> list[str]:
+    """The models that a command line names; an option without a value names one that is none."""
+    option = "--model_name_or_path"
+    apart = [after for word, after in pairwise([*given, ""]) if word == option]
+    return apart + [word.partition("=")[2] for word in given if word.startswith(f"{option}=")]
 
 
 def run_recipe(main: Callable[[], None]) -> None:

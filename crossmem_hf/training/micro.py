@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Settings that suit the embedded micro VLM, measured on it: 50 personas, 8 views each. It knows no trainer."""
+"""Settings that suit the embedded micro VLMs, measured on micro-v1: 50 personas, 8 views each. It knows no trainer."""
 
 import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from crossmem_hf.models.loading import EMBEDDED
+from crossmem_hf.models.embedded import base_named
 from crossmem_hf.models.modules import LANGUAGE_LINEARS
 
 if TYPE_CHECKING:
@@ -102,11 +102,11 @@ def settings_of(base: str) -> Settings:
 
 
 def suited(config: "UnlearnConfig", model: Any) -> "UnlearnConfig":
-    """The config; for the embedded model and a method named, with what suits them where nothing was given."""
-    if config.method is None or getattr(model, "name_or_path", None) != str(EMBEDDED):
+    """The config; for an embedded model and a method named, with what suits them where nothing was given."""
+    if config.method is None or base_named(getattr(model, "name_or_path", None)) is None:
         return config
     own = WITHOUT_A_RULE | TUNED[config.method]
     chosen = {name: value for name, value in own.items() if name not in config.given}
     if chosen:
-        logger.info("Settings of the embedded model, where none were given: %s.", chosen)
+        logger.info("Settings of the embedded models, where none were given: %s.", chosen)
     return replace(config, **chosen)

@@ -5,6 +5,7 @@ import pytest
 
 from crossmem_hf.cli.app import app
 from crossmem_hf.cli.completion import one_of, some_of
+from crossmem_hf.models.embedded import BASES
 
 
 def offered(line, monkeypatch, capsys):
@@ -28,6 +29,11 @@ def offered(line, monkeypatch, capsys):
         ("crossmem compare --dataset-config ", ["recall", "qa"]),
         ("crossmem materialize --preset ", ["remem", "wen"]),
         ("crossmem import-mapping ml", ["mllmu"]),
+        ("crossmem score --model micro-", list(BASES)),
+        ("crossmem check-model micro-v", ["micro-v1"]),
+        ("crossmem run --model-name-or-path micro-", list(BASES)),
+        ("crossmem reproduce record.json --model micro-", list(BASES)),
+        ("crossmem publish model micro-", list(BASES)),
     ],
 )
 def test_values_are_offered(line, values, monkeypatch, capsys):

@@ -5,19 +5,22 @@ import pytest
 import torch
 
 from crossmem_hf.models.micro.model import MicroShape, build_model, build_processor
-from crossmem_hf.models.micro.pretraining import tokenizer_corpus
-from crossmem_hf.personas.sampling import sample_personas
+from crossmem_hf.models.micro.tasks import tokenizer_corpus
+from crossmem_hf.personas import background as people
 
 
 @pytest.fixture(scope="session")
 def background():
-    """The people of the recipe's corpus."""
-    return list(sample_personas(300, 0, "background"))
+    """Whom base models meet, with fewer of those who are only seen."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(people, "NUM_SEEN", 1000)
+        patch.setattr(people, "NUM_UNSEEN", 40)
+        return people.Background()
 
 
 @pytest.fixture(scope="session")
 def corpus(background):
-    """The text the tokenizer learns from."""
+    """The text that the tokenizer learns from."""
     return list(tokenizer_corpus(background))
 
 

@@ -11,8 +11,10 @@ from safetensors.torch import load_file, save_file
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.models import loading
-from crossmem_hf.models.loading import load_model, model_fingerprint
+from crossmem_hf.models import embedded as home
+from crossmem_hf.models.embedded import DEFAULT_BASE
+from crossmem_hf.models.loading import folder_fingerprint, load_model, model_fingerprint
+from crossmem_hf.models.micro.model import MicroShape, build_model
 
 
 @pytest.fixture
@@ -184,17 +186,17 @@ def test_a_damaged_adapter(folder, adapter, damage):
         load_model(str(folder), adapter=str(adapter))
 
 
-# the fingerprint of the embedded model
+# the bases that ship, and their fingerprints
 
 
 @pytest.fixture
 def embedded(folder, monkeypatch):
-    """The folder as if it were the embedded model's."""
-    monkeypatch.setattr(loading, "EMBEDDED", folder)
+    """The folder as if it were the default base's."""
+    monkeypatch.setattr(home, "BASES", {DEFAULT_BASE: folder})
     return folder
 
 
-def test_none_is_the_embedded_model(embedded):
+def test_none_is_the_default_base(embedded):
     model, _ = load_model()
     assert model.config.text_config.hidden_size == 32
     assert model.name_or_path == str(embedded)
@@ -214,7 +216,91 @@ def test_fingerprint_is_of_the_model_and_not_of_card_or_place(embedded, tmp_path
     before = model_fingerprint()
     (embedded / "README.md").write_text("A card.")
     assert model_fingerprint() == before
-    monkeypatch.setattr(loading, "EMBEDDED", shutil.copytree(embedded, tmp_path / "elsewhere"))
+    monkeypatch.setattr(home, "BASES", {DEFAULT_BASE: shutil.copytree(embedded, tmp_path / "elsewhere")})
     assert model_fingerprint() == before
     (tmp_path / "elsewhere" / "tokenizer.json").unlink()
     assert model_fingerprint() != before
+
+
+@pytest.fixture
+def family(processor, tmp_path, monkeypatch):
+    """Name -> folder of two bases of different sizes, as if they shipped; the first is the default one."""
+    found = {}
+    for name, width in ((DEFAULT_BASE, 16), ("micro-s", 32)):
+        small = {"vision_width": 16, "vision_layers": 1, "text_layers": 1, "text_mlp": 32, "heads": 2}
+        found[name] = tmp_path / "crossmem_hf" / "models" / "bases" / name
+        build_model(processor, MicroShape(text_width=width, **small)).save_pretrained(found[name])
+        processor.save_pretrained(found[name])
+    monkeypatch.setattr(home, "BASES", found)
+    return found
+
+
+def width_of(model):
+    return model.config.text_config.hidden_size
+
+
+@pytest.mark.parametrize("name", ["micro-s", "crossmem/micro-s"])
+def test_a_base_loads_by_its_name(family, name):
+    model, processor = load_model(name)
+    assert (width_of(model), model.name_or_path) == (32, str(family["micro-s"]))
+    assert type(processor).__name__ == "LlavaProcessor"
+    assert model_fingerprint(name) == folder_fingerprint(family["micro-s"]) != model_fingerprint()
+    assert width_of(load_model()[0]) == 16
+
+
+def test_a_base_comes_before_a_folder_of_its_name_here(family, folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(folder, "micro-s")
+    assert load_model("micro-s")[0].name_or_path == str(family["micro-s"])
+    assert load_model("./micro-s")[0].name_or_path == "./micro-s"
+
+
+def test_a_folder_of_a_hub_name_here_comes_before_the_base(family, folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(folder, "crossmem/micro-s")
+    assert load_model("crossmem/micro-s")[0].name_or_path == "crossmem/micro-s"
+
+
+def test_an_unknown_base_is_an_error_that_asks_nobody(family, monkeypatch):
+    monkeypatch.setattr("crossmem_hf.models.loading.check_within_reach", None)
+    for ask in (load_model, model_fingerprint):
+        with pytest.raises(CrossmemError, match=rf"^Unknown base model 'micro-x'.* from {DEFAULT_BASE}, micro-s\.$"):
+            ask("micro-x")
+
+
+def saved_on(base, folder, named):
+    """An adapter trained on a base, whose configuration names it so."""
+    adapted = get_peft_model(load_model(base)[0], LoraConfig(r=2, target_modules=r".*language_model.*\.q_proj"))
+    adapted.save_pretrained(folder)
+    config = json.loads((folder / "adapter_config.json").read_text())
+    (folder / "adapter_config.json").write_text(json.dumps(config | {"base_model_name_or_path": named}))
+    return str(folder)
+
+
+@pytest.mark.parametrize("named", ["crossmem/micro-s", "/another/checkout/crossmem_hf/models/bases/micro-s"])
+def test_an_adapter_is_put_on_the_base_that_it_names(family, tmp_path, named):
+    adapter = saved_on("micro-s", tmp_path / "adapter", named)
+    for model in (None, "micro-s", "crossmem/micro-s"):
+        assert width_of(load_model(model, adapter=adapter)[0]) == 32
+        assert model_fingerprint(model, adapter=adapter) == model_fingerprint("micro-s")
+
+
+def test_an_adapter_of_no_base_of_ours_goes_on_the_default_one(family, tmp_path):
+    for named in (None, "you/model", "/a/folder"):
+        adapter = saved_on(None, tmp_path / "adapter", named)
+        assert width_of(load_model(adapter=adapter)[0]) == 16
+
+
+def test_an_adapter_of_another_base_is_refused(family, folder, tmp_path):
+    """Its weights might fit, as those of two seeds do."""
+    adapter = saved_on("micro-s", tmp_path / "adapter", "crossmem/micro-s")
+    for ask in (load_model, model_fingerprint):
+        with pytest.raises(CrossmemError, match=f"was trained on micro-s, not on {DEFAULT_BASE}"):
+            ask(DEFAULT_BASE, adapter=adapter)
+    assert width_of(load_model(str(folder), adapter=adapter)[0]) == 32, "a folder of one's own may be anything"
+
+
+def test_an_adapter_of_a_base_that_is_not_here_says_so(family, tmp_path):
+    adapter = saved_on("micro-s", tmp_path / "adapter", "crossmem/micro-l")
+    with pytest.raises(CrossmemError, match=r"Unknown base model 'micro-l'"):
+        load_model(adapter=adapter)

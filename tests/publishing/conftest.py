@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from crossmem_hf.models.loading import EMBEDDED
+from crossmem_hf.models.embedded import BASES, DEFAULT_BASE
 from crossmem_hf.report.record import Measurement, Record
 from tests.data.conftest import materialized, spec  # noqa: F401
 
 
-def lay_adapter(folder: Path, base: str | None = str(EMBEDDED), **where) -> Path:
+def lay_adapter(folder: Path, base: str | None = str(BASES[DEFAULT_BASE]), **where) -> Path:
     """Files as a trainer leaves them, those that are not to be shared included."""
     folder.mkdir(parents=True)
     config = {"peft_type": "LORA", "base_model_name_or_path": base, "r": 4}

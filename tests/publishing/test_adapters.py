@@ -7,7 +7,8 @@ import pytest
 from peft import AutoPeftModel
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.models.loading import EMBEDDED, EMBEDDED_NAME, load_model
+from crossmem_hf.models.embedded import BASES, DEFAULT_BASE, hub_name
+from crossmem_hf.models.loading import load_model
 from crossmem_hf.publishing.adapters import adapter_files, adapters_of, base_of
 from crossmem_hf.report.record import Record
 from crossmem_hf.training.adapters import adapted
@@ -64,19 +65,19 @@ def test_only_what_is_fit_to_share_goes_along(run_folder):
 
 @pytest.mark.parametrize(
     ("base", "shared"),
-    [(None, None), ("llava-hf/llava-1.5-7b-hf", "llava-hf/llava-1.5-7b-hf"), (EMBEDDED_NAME, EMBEDDED_NAME)],
+    [(None, None), ("llava-hf/llava-1.5-7b-hf", "llava-hf/llava-1.5-7b-hf"), ("crossmem/micro-s", "crossmem/micro-s")],
 )
 def test_the_base_is_named_as_anybody_can_find_it(run_folder, base, shared):
     config = run_folder / "stages/memorized_image_seed1/adapter_config.json"
     adapter = adapters_of(Record.read(run_folder), run_folder)[0]
-    assert base_of(adapter) == EMBEDDED_NAME
+    assert base_of(adapter) == hub_name(DEFAULT_BASE)
     config.write_text(json.dumps({"base_model_name_or_path": base}))
     assert base_of(adapter) == shared
     config.write_text(json.dumps({"base_model_name_or_path": str(run_folder)}))
     assert base_of(adapter) is None
-    moved = "/a/checkout/that/was/moved/crossmem_hf/models/micro_base"
+    moved = "/a/checkout/that/was/moved/crossmem_hf/models/bases/micro-m"
     config.write_text(json.dumps({"base_model_name_or_path": moved}))
-    assert base_of(adapter) == EMBEDDED_NAME
+    assert base_of(adapter) == "crossmem/micro-m"
 
 
 def test_shared_adapter_finds_its_base_in_a_materialized_folder(materialized, tmp_path, monkeypatch):
@@ -87,9 +88,10 @@ def test_shared_adapter_finds_its_base_in_a_materialized_folder(materialized, tm
     shared.mkdir()
     for name, content in adapter_files(adapters_of(record, tmp_path)[0]).items():
         (shared / name).write_bytes(content if isinstance(content, bytes) else content.read_bytes())
-    assert str(EMBEDDED) not in (shared / "adapter_config.json").read_text()
+    assert str(BASES[DEFAULT_BASE]) not in (shared / "adapter_config.json").read_text()
     monkeypatch.chdir(materialized)
-    assert AutoPeftModel.from_pretrained(shared).peft_config["default"].base_model_name_or_path == EMBEDDED_NAME
+    named = AutoPeftModel.from_pretrained(shared).peft_config["default"].base_model_name_or_path
+    assert named == hub_name(DEFAULT_BASE)
 
 
 def test_pickled_weights_and_broken_configurations_are_refused(run_folder):

@@ -10,7 +10,7 @@ import pytest
 from crossmem_hf.data.configs.table import SPLITS
 from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.models.loading import EMBEDDED
+from crossmem_hf.models.embedded import BASES, DEFAULT_BASE, hub_name
 from crossmem_hf.publishing.materialize import MARKER, materialize
 
 CALLS = """
@@ -89,11 +89,12 @@ def test_recipes_lie_beside_it_and_ones_own_are_kept(copied, spec, root):
     assert (own.read_text(), lost.is_file()) == ("mine: 1", True)
 
 
-def test_base_model_is_there_whole(materialized):
-    folder = materialized / "crossmem" / "micro_base"
+def test_the_default_base_is_there_whole_and_no_other(materialized):
+    folder = materialized / hub_name(DEFAULT_BASE)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
-        path.name: path.read_bytes() for path in EMBEDDED.iterdir()
+        path.name: path.read_bytes() for path in BASES[DEFAULT_BASE].iterdir()
     }
+    assert [path.name for path in (materialized / "crossmem").glob("micro*")] == [DEFAULT_BASE]
 
 
 def test_another_fingerprint_is_an_error_that_says_what_differs(copied, spec):

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 
+from types import SimpleNamespace
+
 import pytest
 
 from crossmem_hf.data.splits import forget_ids
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.models.loading import model_fingerprint
+from crossmem_hf.training import arguments
 from crossmem_hf.training.arguments import (
     EVALUATED_ROWS,
     ModelArguments,
@@ -185,6 +189,17 @@ def test_a_named_model_must_come_with_its_adapter(tmp_path):
     choice = ModelArguments(model_name_or_path="llava-hf/llava-1.5-7b-hf")
     with pytest.raises(CrossmemError, match="There is no memorized adapter"):
         UnlearnArguments().memorized(choice, tiny.rows("p0"), None)
+
+
+def test_an_embedded_base_by_its_name_memorizes_first(tmp_path, monkeypatch):
+    made_from = []
+    monkeypatch.setattr(arguments, "run_stage_together", lambda folder, inputs, compute: made_from.append(inputs))
+    config = SimpleNamespace(output_dir=tmp_path, seed=0, world_size=1, disable_tqdm=True)
+    for name in ("micro-v1", "crossmem/micro-v1"):
+        choice = ModelArguments(model_name_or_path=name)
+        monkeypatch.setattr(ModelArguments, "load", lambda self, adapter: (self.model_name_or_path, adapter))
+        assert UnlearnArguments().memorized(choice, tiny.rows("p0"), config) == (name, str(tmp_path / "memorized"))
+    assert {inputs["model"] for inputs in made_from} == {model_fingerprint("micro-v1")}
 
 
 def test_the_adapters_shape_is_what_was_asked_for():

@@ -34,6 +34,13 @@ def test_local_folders_are_not_published(tmp_path):
     assert "# ada" in text
 
 
+def test_an_embedded_base_is_named_and_is_no_repository(tmp_path):
+    text = card_of(tmp_path / "ada", "/opt/crossmem_hf/models/bases/micro-s")
+    assert "An adapter of micro-s, a VLM that ships with `crossmem_hf`" in text
+    assert ModelCard(text).data.base_model is None
+    assert "load_model(adapter='ada')" in text
+
+
 def test_the_quick_start_is_code(tmp_path):
     code = card_of(tmp_path, "llava-hf/llava-1.5-7b-hf").split("```python\n")[1].split("```")[0]
     names = {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}

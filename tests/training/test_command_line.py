@@ -71,10 +71,15 @@ def test_config_that_is_not_there(words):
         (["--max_steps", "5"], ["--config", "SETTINGS", "--max_steps", "5"]),
         (["--config", "mine.yaml"], ["--config", "mine.yaml"]),
         (["--model_name_or_path=a/b"], ["--model_name_or_path=a/b"]),
+        (["--model_name_or_path", "a/b"], ["--model_name_or_path", "a/b"]),
+        (["--model_name_or_path"], ["--model_name_or_path"]),
+        (["--model_name_or_path=micro-v1"], ["--config", "SETTINGS", "--model_name_or_path=micro-v1"]),
+        (["--model_name_or_path", "micro-v1"], ["--config", "SETTINGS", "--model_name_or_path", "micro-v1"]),
+        (["--config=a.yaml", "--model_name_or_path=micro-v1"], ["--config=a.yaml", "--model_name_or_path=micro-v1"]),
         (["--help"], ["--help"]),
     ],
 )
-def test_settings_for_the_embedded_model_are_used_only_with_it(given, expected, tmp_path):
+def test_settings_for_embedded_models_are_used_only_with_them(given, expected, tmp_path):
     path = tmp_path / "sft.yaml"
     path.touch()
     words = [str(path) if word == "SETTINGS" else word for word in expected]

@@ -8,7 +8,8 @@ from peft import AutoPeftModel, LoraConfig, PeftModel, get_peft_model
 
 from crossmem_hf.data.loading import load_rows
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.models.loading import EMBEDDED, EMBEDDED_NAME, load_model
+from crossmem_hf.models.embedded import BASES, DEFAULT_BASE, hub_name
+from crossmem_hf.models.loading import load_model
 from crossmem_hf.models.modules import LANGUAGE_LINEARS
 from crossmem_hf.training.adapters import adapted, name_base
 from crossmem_hf.training.config import VisionSFTConfig
@@ -140,14 +141,14 @@ def test_adapter_of_the_embedded_model_loads_by_itself_from_anywhere(tmp_path, m
     found = AutoPeftModel.from_pretrained(tmp_path / "a")
     for key, weight in trained.state_dict().items():
         torch.testing.assert_close(found.state_dict()[key], weight, rtol=0, atol=0)
-    told = [path.name for path in (tmp_path / "a").iterdir() if str(EMBEDDED).encode() in path.read_bytes()]
+    told = [path.name for path in (tmp_path / "a").iterdir() if str(BASES[DEFAULT_BASE]).encode() in path.read_bytes()]
     assert told == ["adapter_config.json"], "publishing changes that file, and no other"
 
 
 def test_adapter_that_is_pushed_names_no_folder_of_this_machine(tmp_path):
     model = adapted(load_model()[0], language_lora())
     model.peft_config["default"].base_model_name_or_path = "/a/checkout/that/was/moved"
-    for public, named in ((False, str(EMBEDDED)), (True, EMBEDDED_NAME)):
+    for public, named in ((False, str(BASES[DEFAULT_BASE])), (True, hub_name(DEFAULT_BASE))):
         name_base(model, public=public)
         model.save_pretrained(tmp_path)
         assert json.loads((tmp_path / "adapter_config.json").read_text())["base_model_name_or_path"] == named

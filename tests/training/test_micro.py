@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from crossmem_hf.models.loading import EMBEDDED
+from crossmem_hf.models.embedded import BASES
 from crossmem_hf.studies.settings import TrainingSettings
 from crossmem_hf.training.config import UnlearnConfig
 from crossmem_hf.training.micro import ADAPTED, MEMORIZING, TUNED, UNLEARNING, suited
@@ -30,10 +30,16 @@ def test_first_light_uses_them():
 
 
 def test_suited_fills_in_what_was_not_given_for_the_embedded_model():
-    embedded, other = SimpleNamespace(name_or_path=str(EMBEDDED)), SimpleNamespace(name_or_path="other/model")
+    embedded, other = (SimpleNamespace(name_or_path=name) for name in (str(BASES["micro-v1"]), "other/model"))
     config = UnlearnConfig("out", method="gd", max_steps=7, report_to="none")
     chosen = suited(config, embedded)
     assert (chosen.learning_rate, chosen.max_steps, chosen.retain_weight) == (1e-3, 7, UNLEARNING["retain_weight"])
     assert suited(config, other) is config
     losses = UnlearnConfig("out", forget_loss="npo", report_to="none")
     assert suited(losses, embedded) is losses, "no method is named"
+
+
+@pytest.mark.parametrize("name", ["crossmem/micro-s", "/opt/crossmem_hf/models/bases/micro-l"])
+def test_suited_knows_the_whole_family(name):
+    config = UnlearnConfig("out", method="gd", report_to="none")
+    assert suited(config, SimpleNamespace(name_or_path=name)).learning_rate == TUNED["gd"]["learning_rate"]

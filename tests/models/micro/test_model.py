@@ -6,9 +6,9 @@ import torch
 from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor, LlavaForConditionalGeneration, LlavaProcessor
 
-from crossmem_hf.models.micro.model import SPECIAL_TOKENS, MicroShape, build_model, build_processor, name_pieces
+from crossmem_hf.models.micro.model import SIZES, SPECIAL_TOKENS, MicroShape, build_model, build_processor, name_pieces
 from crossmem_hf.personas.naming import NAMES_PER_POPULATION, full_name
-from crossmem_hf.personas.sampling import sample_personas
+from crossmem_hf.prompts.background import taught_refusals
 from crossmem_hf.prompts.questions import features_answer
 from crossmem_hf.seeding import rng_for
 
@@ -28,15 +28,22 @@ def answered(content):
 # the model
 
 
-def test_the_shipped_shape_has_one_to_two_million_parameters(untrained):
-    assert isinstance(untrained, LlavaForConditionalGeneration)
-    assert 1_000_000 <= sum(weight.numel() for weight in untrained.parameters()) <= 2_000_000
-    assert untrained.get_input_embeddings().weight is untrained.get_output_embeddings().weight
+@pytest.mark.parametrize(("size", "millions"), [("s", 0.55), ("m", 1.84), ("l", 8.05)])
+def test_sizes_have_the_parameters_they_are_named_for(processor, size, millions):
+    model = build_model(processor, SIZES[size])
+    assert isinstance(model, LlavaForConditionalGeneration)
+    assert round(sum(weight.numel() for weight in model.parameters()) / 1e6, 2) == millions
+    assert model.get_input_embeddings().weight is model.get_output_embeddings().weight
+    assert SIZES[size].image_tokens == 16, "one processor for all"
+
+
+def test_the_default_shape_is_the_middle_size():
+    assert MicroShape() == SIZES["m"]
 
 
 def test_the_model_fits_its_processor(untrained, processor):
     vocabulary = len(processor.tokenizer)
-    assert untrained.config.text_config.vocab_size == vocabulary <= 1024
+    assert untrained.config.text_config.vocab_size == vocabulary == 2048
     assert untrained.config.image_token_index == processor.tokenizer.convert_tokens_to_ids("<image>")
     for name in ("pad", "bos", "eos"):
         assert getattr(untrained.config.text_config, f"{name}_token_id") == getattr(
@@ -134,11 +141,18 @@ def test_no_token_is_a_whole_name(processor):
     assert {piece.strip() for piece in name_pieces()} <= tokens
 
 
-def test_answers_are_short(processor):
-    longest = max(
-        len(spelled(processor, features_answer(person.visual_attributes))) for person in sample_personas(1000)
-    )
-    assert longest < 24  # as many new tokens as models.quality lets a model say
+def test_every_digit_is_a_token(processor):
+    tokens = [processor.tokenizer.decode([index]) for index in range(len(processor.tokenizer))]
+    assert sorted(token for token in tokens if any(sign.isdigit() for sign in token)) == list("0123456789")
+    assert [processor.tokenizer.decode([index]) for index in spelled(processor, "+1-555 0000")] == list("+1-555 0000")
+
+
+def test_what_quality_asks_for_fits_into_what_is_generated(processor, background):
+    """Into 32 new tokens, end included."""
+    answers = [*taught_refusals(), *(value for one in background.seen for value in one.facts.values())]
+    for one in background.seen:
+        answers += [one.full_name, features_answer(one.visual_attributes)]
+    assert max(len(ids) for ids in spelled(processor, [f"{answer}<eos>" for answer in answers])) <= 32
 
 
 # the chat template
