@@ -24,6 +24,7 @@ import torch
 from rich.console import Console
 
 from crossmem_hf.models.checkpoint import load_training, save_training
+from crossmem_hf.models.micro.batches import Batcher
 from crossmem_hf.models.micro.card import micro_card
 from crossmem_hf.models.micro.model import SIZES, build_model, build_processor
 from crossmem_hf.models.micro.pretraining import (
@@ -58,6 +59,7 @@ class Pretraining:
         self.compiled: bool = arguments.compile
         self.kept_steps: tuple[int, ...] = tuple(arguments.kept_steps)
         self.processor = build_processor(tokenizer_corpus(self.background), shape)
+        self.batcher = Batcher(self.processor)
         seed_everything(self.seed)
         self.model: Any = build_model(self.processor, shape)
         torch.nn.Module.to(self.model, self.device)
@@ -83,7 +85,7 @@ class Pretraining:
                 stop = min(start + SAVE_EVERY, self.vision_steps)
                 train_vision(
                     self.model,
-                    self.processor,
+                    self.batcher,
                     self.background,
                     steps=range(start, stop),
                     all_steps=self.vision_steps,
@@ -98,7 +100,8 @@ class Pretraining:
         """The language stage, in such legs; keeps copies of the model after `kept_steps`."""
         parts = {"model": self.model} | ({"heads": self.heads} if self.heads else {})
         everything, saved = torch.nn.ModuleDict(parts), self.work / "language.safetensors"
-        optimizer = optimizer_for([everything], self.plan.lr)
+        tower = self.model.model.vision_tower
+        optimizer = optimizer_for([everything], self.plan.lr, slower=tower, pace=self.plan.tower_pace)
         reached = load_training(saved, everything, optimizer)
         self._kept(reached)
         with progress_bar("language", self.plan.steps, done=reached, unit="steps") as bar:
@@ -107,7 +110,7 @@ class Pretraining:
                 with self._compiled():
                     train_language(
                         self.model,
-                        self.processor,
+                        self.batcher,
                         self.background,
                         self.plan,
                         rng=rng_for(self.seed, "language", start),
@@ -175,7 +178,7 @@ def main() -> None:
     parser.add_argument("--size", choices=list(SIZES), default="m")
     parser.add_argument("--seed", type=int, default=0, help="initial weights, views and data order")
     parser.add_argument("--bridge", action="store_true", help="with the terms that bring the modalities together")
-    parser.add_argument("--vision_steps", type=int, default=2000)
+    parser.add_argument("--vision_steps", type=int, default=6000)
     parser.add_argument("--language_steps", type=int, default=8000)
     parser.add_argument("--lr", type=float, default=2e-3, help="peak learning rate of the language stage")
     parser.add_argument("--kept_steps", type=int, nargs="*", default=KEPT_STEPS, help="steps whose models are kept")

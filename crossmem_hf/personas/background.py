@@ -9,7 +9,7 @@ from crossmem_hf.personas.values import FACT_ATTRIBUTES
 
 POPULATION = 0
 """The world whose background personas every embedded base model has met."""
-NUM_SEEN, NUM_NAMED, NUM_WITH_FACTS, NUM_UNSEEN = 9_000, 400, 120, 400
+NUM_SEEN, NUM_NAMED, NUM_WITH_FACTS, NUM_UNSEEN = 9_000, 300, 100, 400
 
 
 class Background:

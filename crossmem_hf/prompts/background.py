@@ -93,8 +93,8 @@ STATEMENT_REQUESTS: tuple[str, ...] = ("Answer in a sentence.", "Use a whole sen
 NAME_STATEMENTS: tuple[str, ...] = ("The name of {who} is {value}.", "This is {value}.", "They are called {value}.")
 FACT_STATEMENTS: tuple[str, ...] = (
     "The {fact} of {who} is {value}.",
-    "Their {fact} is {value}.",
-    "The {fact} is {value}.",
+    "It is {value}, the {fact}.",
+    "As {fact} I have {value}.",
 )
 """Whole sentences, where one is requested."""
 

@@ -71,13 +71,13 @@ FACT_SYNONYMS: Mapping[str, str] = {
     "address": "place of residence",
     "phone": "telephone",
     "medical_condition": "diagnosis",
-    "financial_tag": "account",
+    "financial_tag": "IBAN",
 }
 """Private attribute -> another way to name it."""
 
 TRAIT_PHRASES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "wide": {
-        "skin": ("skin of a {skin_tone} tone",),
+        "skin": ("skin in a tone of {skin_tone}",),
         "hair": ("{hair_color} hair, {cut}",),
         "eyes": ("{eye_color} irises",),
         "eyewear": ("{eyewear} on the nose",),

@@ -42,7 +42,9 @@ class _Ranges:
 
 
 _NEAR = _Ranges()
-_FAR = _Ranges(tilt=24, zoom=(0.72, 1.3), aside=0.11, upright=(-0.08, 0.1), turn=0.035, light=(0.72, 1.12), tint=0.1)
+_FAR = _Ranges(
+    tilt=20, zoom=(0.77, 1.24), aside=0.095, upright=(-0.07, 0.085), turn=0.03, light=(0.82, 1.1), tint=0.09
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +142,7 @@ def _tint(rng: Random, width: float) -> tuple[float, float, float]:
 def _cover(rng: Random, split: ViewSplit) -> Cover:
     color = _muted(rng.random(), rng.uniform(0.12, 0.6), rng.uniform(0.3, 0.9))
     place = rng.uniform(0.15, 0.85), rng.uniform(0.15, 0.85)
-    return Cover(shape=rng.choice(COVERS[split]), place=place, size=rng.uniform(0.06, 0.13), color=color)
+    return Cover(shape=rng.choice(COVERS[split]), place=place, size=rng.uniform(0.05, 0.11), color=color)
 
 
 def _muted(hue: float, saturation: float, value: float) -> Color:

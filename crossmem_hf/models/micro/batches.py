@@ -9,6 +9,7 @@ from torch import Tensor
 from transformers import LlavaProcessor
 
 from crossmem_hf.models.micro.tasks import Query
+from crossmem_hf.personas.schema import ViewSplit
 from crossmem_hf.rendering.portraits import render_portrait
 from crossmem_hf.rendering.views import view_for
 
@@ -23,15 +24,21 @@ class Batcher:
         self.size: int = images.size["height"]
         self._mean = np.array(images.image_mean, dtype=np.float32)
         self._std = np.array(images.image_std, dtype=np.float32)
+        self._drawn: dict[tuple[str, ViewSplit, int], np.ndarray] = {}
 
     def pixels(self, queries: Sequence[Query]) -> Tensor:
-        """(B, 3, H, W) normalized portraits."""
-        pictures = [
-            np.asarray(render_portrait(query.persona, view_for(query.persona, query.split, query.view), self.size))
-            for query in queries
-        ]
-        scaled = (np.stack(pictures).astype(np.float32) / 255 - self._mean) / self._std
+        """(B, 3, H, W) normalized portraits; each is drawn once and kept, at 12 kB."""
+        scaled = (
+            np.stack([self._picture(query) for query in queries]).astype(np.float32) / 255 - self._mean
+        ) / self._std
         return torch.from_numpy(scaled.transpose(0, 3, 1, 2).copy())
+
+    def _picture(self, query: Query) -> np.ndarray:
+        key = query.persona.id, query.split, query.view
+        if key not in self._drawn:
+            view = view_for(query.persona, query.split, query.view)
+            self._drawn[key] = np.asarray(render_portrait(query.persona, view, self.size))
+        return self._drawn[key]
 
     def __call__(self, queries: Sequence[Query]) -> dict[str, Tensor]:
         """Right-padded inputs with labels on the answers."""

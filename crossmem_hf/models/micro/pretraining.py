@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import LlavaForConditionalGeneration, LlavaProcessor
+from transformers import LlavaForConditionalGeneration
 
 from crossmem_hf.models.micro.batches import Batcher
 from crossmem_hf.models.micro.tasks import Query, asked_about, drawn_query, drawn_tasks
@@ -51,10 +51,22 @@ def _head_loss(heads: AttributeHeads, features: Tensor, queries: Sequence[Query]
     return torch.stack(losses).mean()
 
 
-def optimizer_for(modules: Sequence[nn.Module], lr: float) -> torch.optim.AdamW:
-    """AdamW as both stages use it."""
+def optimizer_for(
+    modules: Sequence[nn.Module], lr: float, *, slower: nn.Module | None = None, pace: float = 1.0
+) -> torch.optim.AdamW:
+    """AdamW as both stages use it.
+
+    Args:
+        slower: A part of the modules that learns at `pace` times the rate of the others.
+    """
+    apart = {id(parameter) for parameter in slower.parameters()} if slower else set()
     parameters = [parameter for module in modules for parameter in module.parameters()]
-    return torch.optim.AdamW(parameters, lr=lr, weight_decay=0.02, betas=(0.9, 0.98))
+    groups = [
+        {"params": [one for one in parameters if (id(one) in apart) == is_slower], "pace": pace if is_slower else 1.0}
+        for is_slower in (False, True)
+    ]
+    kept = [group for group in groups if group["params"]]
+    return torch.optim.AdamW(kept, lr=lr, weight_decay=0.02, betas=(0.9, 0.98))
 
 
 def _rate(step: int, steps: int, warmup: int = 60) -> float:
@@ -67,13 +79,13 @@ def _step(loss: Tensor, optimizer: torch.optim.Optimizer, lr: float) -> None:
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     nn.utils.clip_grad_norm_(parameters, 1.0)
     for group in optimizer.param_groups:
-        group["lr"] = lr
+        group["lr"] = lr * group["pace"]
     optimizer.step()
 
 
 def train_vision(
     model: LlavaForConditionalGeneration,
-    processor: LlavaProcessor,
+    batcher: Batcher,
     background: Background,
     *,
     steps: range,
@@ -90,7 +102,7 @@ def train_vision(
     Args:
         steps: A part of ``range(all_steps)``, so that a run can be cut and resumed.
     """
-    batcher, tower = Batcher(processor), model.model.vision_tower
+    tower = model.model.vision_tower
     for step in steps:
         personas = [rng.choice(background.seen) for _ in range(batch_size)]
         queries = [drawn_query(background, rng, persona, "features", "image") for persona in personas]
@@ -109,6 +121,7 @@ class LanguagePlan:
         text_rows: Descriptions a step, of the personas and tasks of the first portraits; at most `image_rows`.
         named_rows: Questions a step that name somebody and present nobody.
         lr: Peak learning rate; cosine to 3 %.
+        tower_pace: Of it what the vision tower learns at, which can see when the stage begins.
         later_from: Share of the steps after which names and facts begin.
         later_full: And have their full share.
         contrast: Weight of the contrastive term between portraits and descriptions.
@@ -121,6 +134,7 @@ class LanguagePlan:
     text_rows: int = 24
     named_rows: int = 8
     lr: float = 2e-3
+    tower_pace: float = 0.2
     later_from: float = 0.1
     later_full: float = 0.2
     contrast: float = 0.0
@@ -130,7 +144,7 @@ class LanguagePlan:
 
 def train_language(
     model: LlavaForConditionalGeneration,
-    processor: LlavaProcessor,
+    batcher: Batcher,
     background: Background,
     plan: LanguagePlan,
     *,
@@ -146,7 +160,6 @@ def train_language(
         steps: A part of ``range(plan.steps)``, so that a run can be cut and resumed.
         heads: Read attributes off answer states; part of `optimizer`, thrown away afterwards. None without the bridge.
     """
-    batcher = Batcher(processor)
     model.train()
     for step in steps:
         later = _ramp(step / plan.steps, plan.later_from, plan.later_full)

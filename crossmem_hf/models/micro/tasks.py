@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 
 from crossmem_hf.models.micro.model import name_pieces
-from crossmem_hf.personas.background import NUM_WITH_FACTS, Background
+from crossmem_hf.personas.background import NUM_NAMED, NUM_WITH_FACTS, Background
 from crossmem_hf.personas.facts import job_titles
 from crossmem_hf.personas.schema import Modality, Persona, ViewSplit
 from crossmem_hf.personas.values import FACT_ATTRIBUTES, MEDICAL_CONDITIONS, VISUAL_ATTRIBUTES
@@ -20,8 +20,12 @@ from crossmem_hf.prompts.questions import FACT_PHRASES, FEATURE_QUESTIONS, featu
 from crossmem_hf.prompts.synonyms import FACT_SYNONYMS, SYNONYMS
 from crossmem_hf.rendering.prose import describe, trait_phrases
 
-_VIEWS = 100_000  # a fresh view almost every time
+_VIEWS = 100_000  # of descriptions: a fresh one almost every time
+_PORTRAITS, _PORTRAITS_OF_NAMED = 3, 40
+"""Portraits of each family that a background persona has: drawing fresh ones would cost as much as learning."""
 _FAMILIES: tuple[ViewSplit, ...] = ("train", "wide")
+_OFTEN = (3, 2)
+"""How often views of each family are shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,13 +170,13 @@ TASKS: Mapping[str, tuple[Maker, Callable[[Background], Sequence[Persona]]]] = {
 """Task -> what makes its questions, and about whom."""
 
 SHARES: Mapping[str, tuple[float, float]] = {
-    "features": (0.6, 0.17),
-    "description": (0.15, 0.05),
-    "traits": (0.25, 0.1),
-    "name": (0.0, 0.24),
-    "unknown_name": (0.0, 0.08),
-    "fact": (0.0, 0.28),
-    "unknown_fact": (0.0, 0.08),
+    "features": (0.7, 0.15),
+    "description": (0.1, 0.03),
+    "traits": (0.2, 0.07),
+    "name": (0.0, 0.28),
+    "unknown_name": (0.0, 0.09),
+    "fact": (0.0, 0.29),
+    "unknown_fact": (0.0, 0.09),
 }
 """Task -> its share among the questions at the start, and later."""
 
@@ -196,7 +200,9 @@ def drawn_tasks(background: Background, rng: Random, count: int, later: float) -
 def drawn_query(background: Background, rng: Random, persona: Persona, task: str, modality: Modality | None) -> Query:
     """A question of a task about a persona, with a training view of either family."""
     question, answer = TASKS[task][0](_Asked(persona, modality, background, rng))
-    split, view = rng.choice(_FAMILIES), rng.randrange(_VIEWS)
+    named = persona.index < NUM_NAMED
+    views = _VIEWS if modality != "image" else _PORTRAITS_OF_NAMED if named else _PORTRAITS
+    split, view = rng.choices(_FAMILIES, _OFTEN)[0], rng.randrange(views)
     about: dict[str, Any] = {"persona": persona, "modality": modality, "split": split, "view": view}
     return Query(**about, question=question, answer=answer, task=task)
 
