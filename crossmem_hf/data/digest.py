@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from crossmem_hf.data.albums.album import album_fingerprint
-from crossmem_hf.data.configs.table import SPLITS, check_config
+from crossmem_hf.data.configs.table import SPLITS, check_config, check_split
 from crossmem_hf.data.contents import personas_of, rows_of
 from crossmem_hf.data.rows import Row
 from crossmem_hf.data.spec import DatasetSpec
@@ -46,21 +46,32 @@ def rows_digest(rows: "Iterable[Row] | datasets.Dataset") -> str:
 
 
 def spec_digest(spec: DatasetSpec, configs: Sequence[str]) -> str:
-    """The `rows_digest` of all splits of some configs of our own rows, in one; the rows are made, and not kept.
+    """The `rows_digest` of some of our own rows, in one; the rows are made, and not kept.
+
+    Args:
+        configs: Each stands for all its splits but ``far``, which is named by itself: ``"recall_image/far"``. So the
+            digest of near views is what it was before there were others.
 
     Raises:
-        CrossmemError: An unknown config, or rows that cannot be made.
+        CrossmemError: An unknown config or split, or rows that cannot be made.
 
     Example:
         >>> few = DatasetSpec(num_personas=5, num_views=1)
         >>> spec_digest(few, ["recall_text"]) == spec_digest(few, ["recall_image"])
         False
     """
-    for config in configs:
-        check_config(config)
     album = None if spec.portraits is None else album_fingerprint(spec.portraits)
-    parts = {config: [_split_digest(spec, config, split, album) for split in SPLITS[config]] for config in configs}
+    parts = {name: [_split_digest(spec, *place, album) for place in _places(name)] for name in configs}
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _places(name: str) -> list[tuple[str, str]]:
+    """(config, split) of all that a name stands for."""
+    config, _, split = name.partition("/")
+    check_config(config)
+    if split:
+        check_split(config, split)
+    return [(config, one) for one in ([split] if split else SPLITS[config]) if split or one != "far"]
 
 
 @lru_cache(maxsize=256)  # stages of one run ask again

@@ -45,7 +45,8 @@ class PersonaDataset:
         self.spec = DatasetSpec.preset(preset, num_personas=num_personas, seed=seed, **knobs)
 
     def __getitem__(self, key: str | tuple[str, str]) -> "datasets.Dataset":
-        """The rows of ``data[config, split]``; ``data[config]`` is all that the config has to train on.
+        """The rows of ``data[config, split]``; ``data[config]`` is all that the config has to train on, which never are
+        views to report; of configs that hold nothing else, such as ``qa_test`` and ``qa_far``, it is all their rows.
 
         Raises:
             CrossmemError: Another key, unknown config or split, or the datasets cache can be neither written nor read.

@@ -33,7 +33,7 @@ the 100 people of Wen et al. 2025 (arXiv 2506.05198), whose number of variants a
 """
 
 NUM_HELD_OUT_VIEWS = 4
-"""Views a person in each of the splits ``validation`` and ``test``."""
+"""Views a person in each of the splits ``validation``, ``test`` and ``far``."""
 
 
 def knob(default: Any, text: str, lowest: int = 0, highest: int | None = None) -> Any:

@@ -276,8 +276,8 @@ class CrossModalEvaluator(Evaluator):
     Args:
         data: The personas; says which candidates there are, and who is to be forgotten.
         metrics: Names in `measures.METRICS`.
-        split: "test", "validation" or "train" views of the same personas.
-        config: "recall" asks for names, "qa" for facts (with the split "test": new questions about them).
+        split: "test", "far", "validation" or "train" views of the same personas.
+        config: "recall" asks for names, "qa" for facts (with the splits "test" and "far": new questions about them).
         options: As for `Evaluator`.
 
     Raises:
@@ -303,8 +303,8 @@ def cross_modal_rows(data: "PersonaDataset", config: str, split: str) -> Any:
     """Rows that ask about all personas through pictures and through text, pictures first.
 
     Args:
-        config: "recall", whose splits are "train", "validation" and "test"; or "qa", which has no validation rows: a
-            model that learned them is asked the same ones.
+        config: "recall", whose splits are "train", "validation", "test" and "far"; or "qa", which has no validation
+            rows: a model that learned them is asked the same ones.
 
     Raises:
         CrossmemError: An unknown config or split.
@@ -314,7 +314,7 @@ def cross_modal_rows(data: "PersonaDataset", config: str, split: str) -> Any:
     if config == "recall":
         return concatenate_datasets([data[f"recall_{modality}", split] for modality in ("image", "text")])
     if config == "qa":
-        return data["qa_test" if split == "test" else "qa", "forget+retain"]
+        return data[f"qa_{split}" if split in ("test", "far") else "qa", "forget+retain"]
     raise CrossmemError(f"Unknown config {config!r}; expected 'recall' or 'qa'.", "Or pass rows to Evaluator.")
 
 

@@ -13,7 +13,7 @@ from crossmem_hf.data.release.shards import ShardWriter
 from crossmem_hf.data.rows import Row
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.importing.card import About, imported_card
-from crossmem_hf.personas.schema import VIEW_SPLITS
+from crossmem_hf.personas.schema import NEAR_SPLITS
 from crossmem_hf.runs.ownership import owned_files, write_note
 from crossmem_hf.storage import file_digest, fingerprint, replaced_folder, write_atomic
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MARKER = "imported.json"
 _LARGEST_SHARD_BYTES = 500_000_000
-_SPLITS = {split: place for place, split in enumerate((*VIEW_SPLITS, "forget", "retain"))}  # others come after these
+_SPLITS = {split: place for place, split in enumerate((*NEAR_SPLITS, "forget", "retain"))}  # others come after these
 
 Place = tuple[str, str]
 """A config and one of its splits."""

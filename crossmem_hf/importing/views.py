@@ -12,10 +12,10 @@ from crossmem_hf.errors import CrossmemError
 from crossmem_hf.importing.portraits import Portrait
 from crossmem_hf.importing.validation import ValidationErrors
 from crossmem_hf.metrics.matching import normalize_name, says
-from crossmem_hf.personas.schema import VIEW_SPLITS, ViewSplit
+from crossmem_hf.personas.schema import NEAR_SPLITS, ViewSplit
 from crossmem_hf.seeding import seed_for
 
-_FEWEST = len(VIEW_SPLITS)
+_FEWEST = len(NEAR_SPLITS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +143,12 @@ def _given(person: str, splits: Sequence[str]) -> list[View]:
         if len(splits) < _FEWEST:
             raise ValueError(
                 f"there {'is 1 picture' if len(splits) == 1 else f'are {len(splits)} pictures'}; expected at least "
-                f"{_FEWEST}, one each for {', '.join(VIEW_SPLITS)}"
+                f"{_FEWEST}, one each for {', '.join(NEAR_SPLITS)}"
             )
         return []
-    unknown = sorted(set(splits) - set(VIEW_SPLITS), reverse=True)
+    unknown = sorted(set(splits) - set(NEAR_SPLITS), reverse=True)
     if unknown:
-        raise ValueError(f"a picture has the split {unknown[0]!r}; expected one of {', '.join(VIEW_SPLITS)}")
+        raise ValueError(f"a picture has the split {unknown[0]!r}; expected one of {', '.join(NEAR_SPLITS)}")
     lacking = sorted({"train", "test"} - set(named))
     if lacking:
         raise ValueError(f"no picture has the split {lacking[0]!r}")
@@ -203,7 +203,7 @@ def _check_texts(texts: Sequence[str], name: str) -> None:
     if len(texts) < _FEWEST:
         raise ValueError(
             f"there are {len(texts)} different descriptions; expected at least {_FEWEST}, one each for "
-            f"{', '.join(VIEW_SPLITS)}, or none of anybody"
+            f"{', '.join(NEAR_SPLITS)}, or none of anybody"
         )
     words = {word for word in _written_words(name) if len(word) > 1 and not word.islower()}
     for text in texts:

@@ -10,7 +10,9 @@ Population = Literal["target", "background"]
 ViewSplit = Literal["train", "validation", "test", "far", "wide"]
 
 MODALITIES: tuple[Modality, ...] = ("image", "text")
-VIEW_SPLITS: tuple[ViewSplit, ...] = ("train", "validation", "test", "far")
+NEAR_SPLITS: tuple[ViewSplit, ...] = ("train", "validation", "test")
+"""Families of views that differ little from each other, drawn or imported."""
+VIEW_SPLITS: tuple[ViewSplit, ...] = (*NEAR_SPLITS, "far")
 """Families of views of target personas; ``wide`` is for background personas, whom base models learn from."""
 
 

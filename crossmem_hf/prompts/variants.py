@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from crossmem_hf.personas.schema import Modality, ViewSplit
 from crossmem_hf.prompts.questions import FACT_PHRASES
+from crossmem_hf.prompts.synonyms import FACT_SYNONYMS
 
 SUBJECTS: Mapping[Modality, str] = {"image": "the person in this image", "text": "the person described"}
 QUERIED: Mapping[str, str] = {"full_name": "full name", **FACT_PHRASES}
@@ -118,11 +119,16 @@ ANSWER_SENTENCES: tuple[str, ...] = (
 """The truth, or a falsehood, said in a sentence; one frame for all answers to one question."""
 
 
-def link_question(template: str, attribute: str, *, name: str | None, modality: Modality) -> str:
+def link_question(
+    template: str, attribute: str, *, name: str | None, modality: Modality, synonym: bool = False
+) -> str:
     """A question for an attribute of a person who is named, or else presented.
+
+    Args:
+        synonym: Whether to call a private fact by its other name, one of `synonyms.FACT_SYNONYMS`.
 
     Example:
         >>> link_question("What is the {fact} of {subject}?", "job", name=None, modality="text")
         'What is the job of the person described?'
     """
-    return template.format(fact=QUERIED[attribute], subject=name or SUBJECTS[modality])
+    return template.format(fact=(FACT_SYNONYMS if synonym else QUERIED)[attribute], subject=name or SUBJECTS[modality])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A supersampled drawing surface with one affine pose. It knows shapes and colors, not faces.
+"""A supersampled drawing surface with one affine pose. It knows shapes, colors and pictures, not faces.
 
 Everything becomes polygons with whole-number corners, drawn at a multiple of the final size and averaged down:
 anti-aliased, and the same bytes on every machine.
@@ -82,6 +82,23 @@ class Canvas:
         """Fill a rectangle given by two corners."""
         (left, top), (right, bottom) = corner, opposite
         self.polygon([(left, top), (right, top), (right, bottom), (left, bottom)], color, posed=posed)
+
+    def picture(self, picture: Image.Image) -> None:
+        """Lay an RGB picture over the whole frame, posed and lit as shapes are; what it leaves empty stays."""
+        self._draw_posed()
+        full = picture.resize((self.side, self.side), Image.Resampling.LANCZOS)
+        by_channel = zip(*(self._lit((level, level, level)) for level in range(256)), strict=True)
+        lit = full.point([level for channel in by_channel for level in channel])
+        cosine, sine = self._cos / self.view.zoom**2, self._sin / self.view.zoom**2
+        x, y = ((pivot + moved) * self.side for pivot, moved in zip(_PIVOT, self.view.shift, strict=True))
+        back = (
+            *(cosine, sine, _PIVOT[0] * self.side - cosine * x - sine * y),
+            *(-sine, cosine, _PIVOT[1] * self.side + sine * x - cosine * y),
+        )
+        # by the nearest pixel, in whole numbers: the same bytes on every machine, and smooth once averaged down
+        whole = Image.new("L", full.size, 255)
+        posed, mask = (one.transform(full.size, Image.Transform.AFFINE, back) for one in (lit, whole))
+        self._image.paste(posed, mask=mask)
 
     def finished(self) -> Image.Image:
         """The picture at its final size, tinted, with grain."""

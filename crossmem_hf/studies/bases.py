@@ -2,8 +2,8 @@
 """What the embedded base models can carry: names and private facts of personas that they learn, asked in views and
 words they were not taught.
 
-Names as in the study first_light; facts in the sizes of ReMem (arXiv 2605.03759), learned from portraits by LoRA on all
-linear layers of the decoder. Before any claim is tested on a base, this says whether the base can hold what it is about.
+Names as in the study first_light; facts in the sizes of ReMem (arXiv 2605.03759), learned from portraits by LoRA on
+all linear layers of the decoder. Before a claim is tested on a base, this says whether it can hold what it is about.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from crossmem_hf.studies.adapters import TrainingRows, memorized
 from crossmem_hf.studies.cells import Query, costs, predicted
 from crossmem_hf.studies.settings import SELECTS, StudySettings, some_of
 from crossmem_hf.studies.study import Cell, CellResult, Study, Where, cell_name, pooled
-from crossmem_hf.training.micro import settings_of
+from crossmem_hf.training.micro import FACT_LORA, settings_of
 
 _NAMES, _FACTS = ("recall_image", "recall_text"), "qa"
 _METRICS = ("recall", "exposure", "partial_recall")
@@ -64,7 +64,7 @@ def _cell(cell: Cell) -> CellResult:
         asked = {split: TrainingRows(configs=_NAMES, split=split) for split in ("train", "test", "far")}
     else:
         rows = TrainingRows(configs=(_FACTS,), split="forget+retain", modality="image")
-        learned = memorized(here, name, rows, lora=suited.fact_lora, share=(0, 0.6), **suited.memorizing_facts)
+        learned = memorized(here, name, rows, lora=FACT_LORA, share=(0, 0.6), **suited.memorizing_facts)
         asked = {
             "train": TrainingRows(configs=(_FACTS,), split="retain_eval", modality="image"),
             "test": TrainingRows(configs=("qa_test",), split="forget+retain"),
@@ -94,7 +94,7 @@ STUDY = Study(
     settings=BasesSettings,
     grid=_grid,
     cell=_cell,
-    configs=lambda _: (*_NAMES, _FACTS, "qa_test", "qa_far"),
+    configs=lambda _: (*_NAMES, *(f"{config}/far" for config in _NAMES), _FACTS, "qa_test", "qa_far"),
     measure=_measure,
     headline=(("recall", {"views": "test"}),),
     quick={"seeds": 1, "bases": bases()[:1], "num_personas": 20, "learned": ("names",)},

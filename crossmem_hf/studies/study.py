@@ -71,7 +71,8 @@ class Study:
         grid: The cells of some settings, in the order in which they are run.
         cell: Does one; a function at the top of a module, as it runs in another process. It may raise a
             `CrossmemError`: the others go on.
-        configs: Of our dataset, that cells take rows from; their contents are the record's data fingerprint.
+        configs: Of our dataset, that cells take rows from, as `data.digest.spec_digest` takes them; their contents are
+            the record's data fingerprint.
         measure: From the answers of all cells, in the grid's order, to numbers.
         claims: What the numbers are held against.
         headline: Which numbers are its main result: metric and criteria of `Record.find`, in the order in which they

@@ -2,10 +2,11 @@
 """Settings that suit the embedded micro VLMs, measured on micro-v1: 50 personas, 8 views each. It knows no trainer."""
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from crossmem_hf.models.embedded import base_named
+from crossmem_hf.models.modules import LANGUAGE_LINEARS
 
 if TYPE_CHECKING:
     from crossmem_hf.training.config import UnlearnConfig
@@ -40,6 +41,12 @@ UNLEARNING: dict[str, Any] = {
 MEMORIZING_BOTH: dict[str, Any] = MEMORIZING | {"max_steps": 160}
 """For `memorize.memorize` on rows of both modalities, twice as many."""
 
+MEMORIZING_FACTS: dict[str, Any] = MEMORIZING | {"learning_rate": 1e-3, "max_steps": 500}
+"""For `memorize.memorize` on the config qa in the sizes of the preset remem, with `FACT_LORA`."""
+
+FACT_LORA: dict[str, Any] = {"r": 64, "alpha": 128, "target_modules": LANGUAGE_LINEARS}
+"""What carries facts: all linear layers of the language model; its MLPs at rank 16 carry names."""
+
 CHOSEN_ON = frozenset({100, 101, 102})
 """Persona seeds whose people settings were chosen on; nothing is reported about them."""
 
@@ -63,6 +70,35 @@ WITHOUT_A_RULE: dict[str, Any] = {
     "max_steps": 40,
 }
 """In the place of `UNLEARNING` where no rule ends the training: about as many steps as the rule takes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What suits one of the embedded models.
+
+    Attributes:
+        memorizing: For `memorize.memorize` on names.
+        memorizing_facts: On private facts, with `FACT_LORA`.
+    """
+
+    memorizing: dict[str, Any]
+    memorizing_facts: dict[str, Any]
+
+
+RATES: dict[str, tuple[float, float]] = {}
+"""Embedded model -> learning rates for names and for facts, where they are not those of the default one."""
+
+
+def settings_of(base: str) -> Settings:
+    """The settings that suit an embedded model.
+
+    Args:
+        base: A name that `load_model` knows.
+    """
+    names, facts = RATES.get(base, (MEMORIZING["learning_rate"], MEMORIZING_FACTS["learning_rate"]))
+    return Settings(
+        memorizing=MEMORIZING | {"learning_rate": names}, memorizing_facts=MEMORIZING_FACTS | {"learning_rate": facts}
+    )
 
 
 def suited(config: "UnlearnConfig", model: Any) -> "UnlearnConfig":

@@ -11,9 +11,9 @@ from crossmem_hf.data.spec import NUM_HELD_OUT_VIEWS, DatasetSpec
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.values import FACT_ATTRIBUTES
 
-FORGET_CONFIGS = ("qa", "qa_test", "profiles", "robust", "perturbed", "preference")
+FORGET_CONFIGS = ("qa", "qa_test", "qa_far", "profiles", "robust", "perturbed", "preference")
 
-HELD_BY_PERSONAS = ("qa_test", "robust", "perturbed", "preference")
+HELD_BY_PERSONAS = ("qa_test", "qa_far", "robust", "perturbed", "preference")
 
 
 def ids(config, split, spec):
@@ -78,22 +78,39 @@ def test_splits_of_recall_share_people_and_nothing_else(spec, config):
     views = {split: rows(config, split, spec) for split in SPLITS[config]}
     personas = ids(config, "train", spec)
     assert Counter(row["persona_id"] for row in views["train"]) == dict.fromkeys(personas, spec.num_views)
-    assert Counter(row["persona_id"] for row in views["test"]) == dict.fromkeys(personas, NUM_HELD_OUT_VIEWS)
+    for split in set(views) - {"train"}:
+        assert Counter(row["persona_id"] for row in views[split]) == dict.fromkeys(personas, NUM_HELD_OUT_VIEWS)
     for one, other in combinations(views, 2):
         assert not {row["template"] for row in views[one]} & {row["template"] for row in views[other]}
         shown = [{str(row["images"] or row["prompt"]) for row in views[split]} for split in (one, other)]
         assert not shown[0] & shown[1]
 
 
-def test_held_out_questions_share_no_wording_and_no_view_with_training(spec):
-    trained = [row for split in SPLITS["qa"] for row in rows("qa", split, spec)]
-    held_out = [row for split in SPLITS["qa_test"] for row in rows("qa_test", split, spec)]
-    assert {row["template"].split("-")[0] for row in trained} == {"train"}
-    assert {row["template"].split("-")[0] for row in held_out} == {"test"}
-    pictures = [{picture["bytes"] for row in part for picture in row["images"]} for part in (trained, held_out)]
-    assert pictures[0]
-    assert pictures[1]
-    assert not pictures[0] & pictures[1]
+def test_held_out_questions_share_no_wording_and_no_view_with_others(spec):
+    made = {
+        config: [row for split in SPLITS[config] for row in rows(config, split, spec)]
+        for config in ("qa", "qa_test", "qa_far")
+    }
+    families = {config: {row["template"].split("-")[0] for row in part} for config, part in made.items()}
+    assert families == {"qa": {"train"}, "qa_test": {"test"}, "qa_far": {"far"}}
+    pictures = [{picture["bytes"] for row in part for picture in row["images"]} for part in made.values()]
+    queried = [{row["prompt"][0]["content"] for row in part} for part in made.values()]
+    for part in (pictures, queried):
+        assert all(part)
+        assert all(not one & other for one, other in combinations(part, 2))
+
+
+def test_far_questions_are_as_many_as_near_ones(spec):
+    for config in ("qa", "two_hop"):
+        for split in SPLITS[f"{config}_test"]:
+            near, far = (
+                Counter(
+                    (row["persona_id"], row["modality"], row["hops"], row["attribute"], row["view"])
+                    for row in rows(f"{config}_{family}", split, spec)
+                )
+                for family in ("test", "far")
+            )
+            assert near == far
 
 
 def test_questions_are_seventy_to_thirty_and_evenly_split_when_held_out():

@@ -92,6 +92,14 @@ def test_spec_digest_is_the_same_everywhere():
     assert spec_digest(FEW, ["recall_text", "candidates"]) == TEXTS
 
 
+def test_far_views_count_where_they_are_named():
+    near, far = spec_digest(FEW, ["recall_text"]), spec_digest(FEW, ["recall_text/far"])
+    assert len({near, far, spec_digest(FEW, ["recall_text", "recall_text/far"])}) == 3
+    assert spec_digest(FEW, ["recall_text/test"]) not in (near, far)
+    with pytest.raises(CrossmemError, match="Unknown split 'dev' of config 'recall_text'"):
+        spec_digest(FEW, ["recall_text/dev"])
+
+
 def test_spec_digest_does_not_depend_on_code(monkeypatch):
     before, key = spec_digest(FEW, ["recall_image"]), FEW.fingerprint()
     digest._split_digest.cache_clear()

@@ -74,7 +74,7 @@ def test_published_config_must_exist(materialized):
 
 
 def test_published_split_must_exist(materialized):
-    with pytest.raises(CrossmemError, match=r"\"dev\". Should be one of \['train', 'validation', 'test'\]"):
+    with pytest.raises(CrossmemError, match=r"\"dev\". Should be one of \['train', 'validation', 'test', 'far'\]"):
         load_rows(str(materialized / "crossmem" / "personas"), "recall_text", "dev")
 
 

@@ -24,6 +24,7 @@ def test_persona_dataset_has_the_rows_of_load_rows(data):
     knobs = data.spec.as_dict()
     assert data["recall_text"].to_list() == load_rows(None, "recall_text", "train", **knobs).to_list()
     assert data["recall_text", "test"].to_list() == load_rows(None, "recall_text", "test", **knobs).to_list()
+    assert set(data["recall_text"]["template"]).isdisjoint(data["recall_text", "far"]["template"])
     assert len(data["qa"]) == len(data["qa", "forget"]) + len(data["qa", "retain"])
     with pytest.raises(CrossmemError, match="Unknown config 'recal'"):
         data["recal"]

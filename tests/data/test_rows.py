@@ -9,6 +9,8 @@ from crossmem_hf.data.rows import caption_row, profile_row, qa_row, recall_row
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.schema import VIEW_SPLITS
 from crossmem_hf.personas.values import FACT_ATTRIBUTES
+from crossmem_hf.prompts.questions import FACT_PHRASES
+from crossmem_hf.prompts.synonyms import FACT_SYNONYMS
 from crossmem_hf.rendering.portraits import render_portrait
 from crossmem_hf.rendering.prose import describe
 from crossmem_hf.rendering.views import view_for
@@ -93,6 +95,15 @@ def test_a_text_row_shows_the_description_of_its_view(person):
         assert describe(person, "test", 1).text in row["prompt"][0]["content"]
 
 
+@pytest.mark.parametrize("hops", [1, 2])
+@pytest.mark.parametrize("fact", FACT_ATTRIBUTES)
+def test_a_far_question_calls_the_fact_by_its_other_name(person, fact, hops):
+    near, far = (qa_row(person, "image", split, 0, attribute=fact, hops=hops) for split in ("test", "far"))
+    assert FACT_PHRASES[fact] in near["prompt"][0]["content"]
+    assert FACT_SYNONYMS[fact] in far["prompt"][0]["content"]
+    assert (near["answer"], far["template"].split("-")[0]) == (far["answer"], "far")
+
+
 @pytest.mark.parametrize("fact", FACT_ATTRIBUTES)
 @pytest.mark.parametrize("modality", ["image", "text"])
 def test_single_hop_names_the_person_and_multi_hop_does_not(person, fact, modality):
@@ -118,7 +129,7 @@ def test_a_caption_holds_neither_name_nor_fact(person):
         ({"hops": 3}, "No question 0 of 3 hop"),
         ({"question": 99}, "No question 99 of 1 hop"),
         ({"question": -1}, "No question -1"),
-        ({"split": "validation"}, "in split 'validation'; 0 exist there"),
+        ({"split": "wide"}, "in split 'wide'; 0 exist there"),
     ],
 )
 def test_bad_questions_are_errors(person, change, says):

@@ -197,6 +197,9 @@ def test_cross_modal_rows_are_of_both_modalities_and_all_personas():
     assert repr(evaluator).startswith("CrossModalEvaluator(")
     facts = CrossModalEvaluator(data, metrics=["exposure"], config="qa")
     assert set(facts.rows["hops"]) == {1, 2}
+    for split in ("test", "far"):
+        rows = CrossModalEvaluator(data, metrics=["exposure"], config="qa", split=split).rows
+        assert {template.split("-")[0] for template in rows["template"]} == {split}
     assert set(facts.rows["prompt"][0][0]) == {"role", "content"}
     with pytest.raises(CrossmemError, match="Unknown config 'captions'"):
         CrossModalEvaluator(data, config="captions")

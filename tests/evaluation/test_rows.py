@@ -210,6 +210,7 @@ def test_a_split_without_rows(published):
 
 def test_holdout_rows_are_checked_alike():
     assert len(rows_of(ScoreSettings(**TEXT), "validation")) == 20
+    assert len(rows_of(ScoreSettings(**TEXT), "far")) == 20
     with pytest.raises(CrossmemError, match="Unknown split"):
         rows_of(ScoreSettings(**TEXT), "holdout")
 

@@ -7,7 +7,7 @@ from dataclasses import FrozenInstanceError
 import pytest
 
 from crossmem_hf.personas.sampling import sample_personas
-from crossmem_hf.personas.schema import MODALITIES, VIEW_SPLITS
+from crossmem_hf.personas.schema import MODALITIES, NEAR_SPLITS, VIEW_SPLITS
 
 
 def test_a_persona_does_not_change():
@@ -31,4 +31,5 @@ def test_equal_fields_make_equal_personas():
 
 
 def test_the_names_of_splits_and_modalities_are_fixed():
-    assert (MODALITIES, VIEW_SPLITS) == (("image", "text"), ("train", "validation", "test"))
+    assert (MODALITIES, NEAR_SPLITS) == (("image", "text"), ("train", "validation", "test"))
+    assert (*NEAR_SPLITS, "far") == VIEW_SPLITS

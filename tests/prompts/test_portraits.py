@@ -6,7 +6,7 @@ from string import Formatter
 
 import pytest
 
-from crossmem_hf.personas.schema import VIEW_SPLITS
+from crossmem_hf.personas.schema import NEAR_SPLITS
 from crossmem_hf.personas.values import VISUAL_ATTRIBUTES
 from crossmem_hf.prompts import portraits as words
 
@@ -21,8 +21,8 @@ FAMILIES = {
 @pytest.mark.parametrize("family", FAMILIES)
 def test_no_phrase_occurs_in_two_splits(family):
     phrases = FAMILIES[family]
-    assert set(phrases) == set(VIEW_SPLITS)
-    for one, other in combinations(VIEW_SPLITS, 2):
+    assert set(phrases) == set(NEAR_SPLITS)
+    for one, other in combinations(NEAR_SPLITS, 2):
         assert len(phrases[one]) > 1
         assert not set(phrases[one]) & set(phrases[other])
 

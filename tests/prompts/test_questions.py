@@ -7,8 +7,9 @@ from itertools import combinations
 
 import pytest
 
+from crossmem_hf.data.spec import NUM_HELD_OUT_VIEWS
 from crossmem_hf.personas.sampling import sample_personas
-from crossmem_hf.personas.schema import MODALITIES, VIEW_SPLITS
+from crossmem_hf.personas.schema import MODALITIES, NEAR_SPLITS, VIEW_SPLITS
 from crossmem_hf.personas.values import FACT_ATTRIBUTES, VISUAL_ATTRIBUTES
 from crossmem_hf.prompts import questions as prompts
 from crossmem_hf.prompts.questions import (
@@ -18,8 +19,10 @@ from crossmem_hf.prompts.questions import (
     SINGLE_HOP_QUESTIONS,
     fact_question,
     features_answer,
+    name_question,
     parse_features,
 )
+from crossmem_hf.prompts.synonyms import FACT_SYNONYMS
 from crossmem_hf.seeding import rng_for
 
 QUESTIONS = [(template, split, hops) for hops, table in ((1, SINGLE_HOP_QUESTIONS), (2, MULTI_HOP_QUESTIONS))
@@ -96,6 +99,10 @@ def test_a_question_names_the_person_with_one_hop_only(template, split, hops, mo
         queried = fact_question(template, modality, fact, name=persona.full_name, description="Someone with red hair.")
         assert (persona.full_name in queried) == (hops == 1), split
         assert FACT_PHRASES[fact] in queried
+        other = fact_question(
+            template, modality, fact, name=persona.full_name, description="Someone with red hair.", synonym=True
+        )
+        assert other == queried.replace(FACT_PHRASES[fact], FACT_SYNONYMS[fact])
         assert queried.startswith("Someone with red hair. ") == (modality == "text")
         assert "{" not in queried
         if hops == 2:
@@ -115,7 +122,17 @@ def test_every_fact_can_be_asked_for_in_different_words():
 
 def test_both_modalities_have_each_question():
     assert set(prompts.NAME_QUESTIONS) == set(prompts.FEATURE_QUESTIONS) == set(MODALITIES)
-    assert set(prompts.DESCRIPTION_FRAMES) == set(VIEW_SPLITS)
+    assert set(prompts.DESCRIPTION_FRAMES) == {*VIEW_SPLITS, "wide"}
+
+
+@pytest.mark.parametrize("modality", MODALITIES)
+def test_every_far_view_asks_for_the_name_in_words_of_its_own(modality):
+    near = {name_question(modality, split, view) for split in NEAR_SPLITS for view in range(NUM_HELD_OUT_VIEWS)}
+    far = [name_question(modality, "far", view) for view in range(NUM_HELD_OUT_VIEWS)]
+    assert near == {prompts.NAME_QUESTIONS[modality]}
+    assert len(set(far) - near) == NUM_HELD_OUT_VIEWS
+    assert all(text.startswith("{description} ") == (modality == "text") for text in far)
+    assert all(prompts._WHO[modality] in text or "an image of a person" in text for text in far)
 
 
 def test_an_unknown_fact_cannot_be_asked_for():

@@ -49,7 +49,7 @@ def test_both_calls_of_the_hub_work_offline_in_the_folder(materialized, tmp_path
     )
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout.splitlines()[-1])
-    assert answer["splits"] == {"train": 30, "validation": 60, "test": 60}
+    assert answer["splits"] == {"train": 30, "validation": 60, "test": 60, "far": 60}
     assert answer["default"] == "recall_image"
     assert answer["size"] == [48, 48]
     assert set(answer["configs"]) == set(SPLITS)

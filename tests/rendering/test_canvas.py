@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from crossmem_hf.personas.sampling import sample_personas
 from crossmem_hf.rendering.canvas import Canvas, shade
@@ -59,6 +60,34 @@ def test_light_and_warmth_color_the_person_only():
     picture = drawn(canvas)
     assert tuple(picture[5, 30]) == (52, 50, 48)
     assert tuple(picture[60, 30]) == (100, 100, 100)
+
+
+@pytest.mark.parametrize("size", [64, 96, 256])
+@pytest.mark.parametrize(
+    "change", [{"shift": (0.2, -0.1)}, {"tilt": 30.0}, {"zoom": 0.6}, {"tilt": -20.0, "zoom": 1.3}]
+)
+def test_a_picture_is_posed_and_lit_as_shapes_are(size, change):
+    view = replace(STILL, light=0.8, warmth=1.0, **change)
+    shapes, pasted = Canvas(size, view), Canvas(size, view)
+    picture = Image.new("RGB", (400, 400), (100, 100, 100))
+    picture.paste((250, 0, 200), (80, 120, 200, 320))
+    shapes.rectangle((0, 0), (1, 1), (100, 100, 100))
+    shapes.rectangle((0.2, 0.3), (0.5, 0.8), (250, 0, 200))
+    pasted.picture(picture)
+    differs = np.abs(drawn(shapes) - drawn(pasted)).max(-1)
+    assert (differs > 8).mean() < 0.06, "they differ along their edges alone"
+    assert np.median(differs) == 0
+
+
+def test_a_picture_covers_what_was_drawn_before_and_nothing_drawn_after():
+    canvas = Canvas(64, replace(STILL, zoom=0.5))
+    canvas.rectangle((0, 0), (1, 1), (1, 2, 3))
+    canvas.picture(Image.new("RGB", (64, 64), (200, 200, 200)))
+    canvas.ellipse((0.5, 0.55), (0.2, 0.2), (7, 8, 9))
+    picture = drawn(canvas)
+    assert tuple(picture[35, 32]) == (7, 8, 9)
+    assert tuple(picture[21, 18]) == (200, 200, 200)
+    assert tuple(picture[1, 1]) == (0, 0, 0), "outside of both the first color of the view"
 
 
 def test_light_stops_at_white():

@@ -16,7 +16,7 @@ from crossmem_hf.rendering import canvas, clothes, face, hair
 from crossmem_hf.rendering.background import draw_background
 from crossmem_hf.rendering.canvas import Canvas
 from crossmem_hf.rendering.portraits import render_portrait
-from crossmem_hf.rendering.views import view_for
+from crossmem_hf.rendering.views import COVERS, view_for
 
 PERSONAS = list(sample_personas(40))
 PLAIN = {"eyewear": "none", "facial_hair": "none", "headwear": "none", "earrings": "none", "cheeks": "none"}
@@ -34,6 +34,12 @@ GOLDEN = {
     (12, "test", 2, 96): "13b97dcbc07a531fd5be06f197913fac",  # frame
     (23, "train", 5, 256): "2bab1de6dbe2e049a55aec13c18c2f57",  # halves
     (39, "test", 2, 512): "4dd55ae9edbf9215aea7de949f373461",  # frame
+    (7, "far", 0, 64): "3a3ef13599c7665c1884ed78e872b065",  # checkers, corner
+    (12, "far", 1, 96): "d2408a26cf3c5420cbfaf2cb5d2f31f2",  # rings, band
+    (23, "far", 2, 64): "a402643a2d3b1e8b8aa51372862ac9cf",  # cross, band
+    (7, "wide", 0, 64): "9d93a28bc347c1d9a159f002a5d84c94",  # slope, beam
+    (3, "wide", 2, 64): "c6242a68c8e44c37558d4f6a85e16857",  # columns, beam
+    (1, "wide", 0, 96): "0cece312776c2316dd9f62610ee9dff7",  # fade, disc
 }
 
 # Fewest pixels, of 4,096 at 64 px, that move by more than 16 gray levels when one value becomes another.
@@ -82,7 +88,7 @@ def test_a_last_bit_of_cosine_moves_no_pixel(monkeypatch):
         return [
             render_portrait(persona, view_for(persona, split, persona.index), size).tobytes()
             for persona in PERSONAS[:20]
-            for split in ("train", "test")
+            for split in ("train", "test", "far")
             for size in (48, 64, 96)
         ]
 
@@ -160,6 +166,22 @@ def test_the_view_fills_what_the_person_does_not():
             shown = pixels(persona, view)
             assert np.array_equal(shown[:38, :4], behind[:38, :4])
             assert np.array_equal(shown[:38, -4:], behind[:38, -4:])
+
+
+@pytest.mark.parametrize("split", COVERS)
+def test_a_cover_hides_some_of_the_person_and_not_most(split):
+    for person in PERSONAS[:12]:
+        view = view_for(person, split, person.index)
+        hidden = moved(pixels(person, view), pixels(person, replace(view, cover=None)), by=0)
+        assert 20 < hidden < 0.4 * 64 * 64
+
+
+def test_a_tint_colors_the_whole_picture():
+    view = replace(view_for(PERSONAS[0], "test", 0), grain=0)
+    plain, tinted = pixels(PERSONAS[0], view), pixels(PERSONAS[0], replace(view, tint=(0.9, 1, 1.1)))
+    assert np.abs(tinted[..., 0] - 0.9 * plain[..., 0]).max() <= 0.5
+    assert np.array_equal(tinted[..., 1], plain[..., 1])
+    assert np.abs(tinted[..., 2] - np.minimum(1.1 * plain[..., 2], 255)).max() <= 0.5
 
 
 def test_only_visual_attributes_show():

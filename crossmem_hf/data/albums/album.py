@@ -3,6 +3,7 @@
 
 An album is ``metadata.jsonl``, a line a picture with ``file_name``, ``persona_id``, ``split``, ``view``, ``layout``
 and ``sha256``, beside ``portraits.json``, which says whose world it is. `datasets` reads it as an image folder, too.
+No album has views of the family ``far``: those are its ``test`` pictures, taken again as `rendering.views` says.
 """
 
 import hashlib
@@ -17,6 +18,8 @@ from typing import Any
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.schema import Persona, ViewSplit
 from crossmem_hf.pictures.reading import BadPictureError, as_seen, opened
+from crossmem_hf.rendering.retaken import retaken
+from crossmem_hf.rendering.views import View, view_for
 
 LISTING = "metadata.jsonl"
 ABOUT = "portraits.json"
@@ -81,7 +84,8 @@ def models_of_album(folder: str) -> list[str]:
 
 
 def layout_in_album(person: Photographed, split: ViewSplit, index: int) -> str:
-    """What view number `index` shows behind a person; layouts of different splits never meet.
+    """What view number `index` shows behind a person; layouts of different splits never meet, but that a far view has
+    the layout of the test picture that it is made from.
 
     Raises:
         CrossmemError: The album has no such view.
@@ -90,17 +94,18 @@ def layout_in_album(person: Photographed, split: ViewSplit, index: int) -> str:
 
 
 def png_in_album(person: Photographed, split: ViewSplit, index: int, size: int) -> bytes:
-    """View number `index` of a person as a PNG of `size` x `size` pixels.
+    """View number `index` of a person as a PNG of `size` x `size` pixels; a far one is a test picture taken again.
 
     Raises:
         CrossmemError: The album has no such view, or a smaller one; or its file is missing, changed or no picture.
     """
     entry = _entry(person, split, index)
-    return _png(Path(person.album) / entry["file_name"], entry["sha256"], size)
+    view = view_for(person, split, index) if split == "far" else None
+    return _png(Path(person.album) / entry["file_name"], entry["sha256"], size, view)
 
 
 @lru_cache(maxsize=256)  # rows come person by person, and many questions share a view
-def _png(path: Path, digest: str, size: int) -> bytes:
+def _png(path: Path, digest: str, size: int, view: View | None) -> bytes:
     from PIL import Image
 
     try:
@@ -115,7 +120,8 @@ def _png(path: Path, digest: str, size: int) -> bytes:
                     f"The portrait {str(path)!r} has {picture.size} pixels, fewer than image_size={size}.",
                     "Lower image_size: portraits are not enlarged.",
                 )
-            shown = as_seen(picture).resize((size, size), Image.Resampling.LANCZOS)
+            seen = as_seen(picture)
+            shown = seen.resize((size, size), Image.Resampling.LANCZOS) if view is None else retaken(seen, view, size)
     except BadPictureError as error:
         raise CrossmemError(
             f"The portrait {str(path)!r} cannot be read: {error.__cause__ or error.reason}.", _AGAIN
@@ -177,10 +183,11 @@ def _check_inside(folder: str, name: str) -> None:
 
 
 def _entry(person: Photographed, split: ViewSplit, index: int) -> Mapping[str, Any]:
-    entry = _album(person.album).entries.get((person.id, split, index))
+    held = "test" if split == "far" else split
+    entry = _album(person.album).entries.get((person.id, held, index))
     if entry is None:
         raise CrossmemError(
-            f"The album {person.album!r} has no portrait of {person.id!r} in split {split!r} with number {index!r}.",
+            f"The album {person.album!r} has no portrait of {person.id!r} in split {held!r} with number {index!r}.",
             "Make more portraits with crossmem portraits, or ask for fewer people or views.",
         )
     return entry

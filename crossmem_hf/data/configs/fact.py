@@ -7,13 +7,12 @@ question (one hop), and without (two hops).
 
 from collections.abc import Callable, Iterator, Sequence
 
-from crossmem_hf.data.configs.kind import Kind
+from crossmem_hf.data.configs.kind import Kind, views_of
 from crossmem_hf.data.rows import FACT_QUESTIONS, Hops, Row, qa_row
-from crossmem_hf.data.spec import NUM_HELD_OUT_VIEWS, DatasetSpec
-from crossmem_hf.personas.schema import Modality, Persona, ViewSplit
+from crossmem_hf.data.spec import DatasetSpec
+from crossmem_hf.personas.schema import VIEW_SPLITS, Modality, Persona
 from crossmem_hf.personas.values import FACT_ATTRIBUTES
 
-_SPLITS: dict[str, ViewSplit] = {"train": "train", "validation": "validation", "test": "test", "far": "far"}
 _HOPS: tuple[Hops, ...] = (1, 2)
 
 
@@ -32,9 +31,8 @@ def fact_rows(modality: Modality) -> Callable[[str, Sequence[Persona], DatasetSp
     """What makes the rows of one modality: two a view, the wordings in turn."""
 
     def rows(split: str, personas: Sequence[Persona], spec: DatasetSpec) -> Iterator[Row]:
-        family, count = _SPLITS[split], spec.num_views if split == "train" else NUM_HELD_OUT_VIEWS
         for persona in personas:
-            for index in range(count):
+            for family, index in views_of(split, spec):
                 for hops in _HOPS:
                     yield qa_row(
                         persona,
@@ -50,5 +48,5 @@ def fact_rows(modality: Modality) -> Callable[[str, Sequence[Persona], DatasetSp
     return rows
 
 
-IMAGE = Kind(tuple(_SPLITS), fact_rows("image"))
-TEXT = Kind(tuple(_SPLITS), fact_rows("text"))
+IMAGE = Kind(VIEW_SPLITS, fact_rows("image"))
+TEXT = Kind(VIEW_SPLITS, fact_rows("text"))

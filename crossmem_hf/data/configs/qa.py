@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Questions about private facts, to train on and held out. It does not know who is forgotten."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import floor
 
 from crossmem_hf.data.configs.kind import Kind
@@ -85,10 +85,14 @@ def training_questions(personas: Sequence[Persona], counts: Mapping[Hops, int], 
     yield from _questions(personas, "train", counts, spec.num_views, spec.image_size, first_view)
 
 
-def held_out_rows(split: str, personas: Sequence[Persona], spec: DatasetSpec) -> Iterator[Row]:
-    """Held-out questions about held-out views."""
-    counts = dict.fromkeys(FACT_QUESTIONS, QUESTIONS_PER_FACT_IN_TEST * len(FACT_ATTRIBUTES))
-    yield from _questions(personas, "test", counts, NUM_HELD_OUT_VIEWS, spec.image_size)
+def held_out_rows(family: ViewSplit) -> Callable[[str, Sequence[Persona], DatasetSpec], Iterator[Row]]:
+    """What makes held-out questions about held-out views, both of one family."""
+
+    def rows(split: str, personas: Sequence[Persona], spec: DatasetSpec) -> Iterator[Row]:
+        counts = dict.fromkeys(FACT_QUESTIONS, QUESTIONS_PER_FACT_IN_TEST * len(FACT_ATTRIBUTES))
+        yield from _questions(personas, family, counts, NUM_HELD_OUT_VIEWS, spec.image_size)
+
+    return rows
 
 
 def _questions(
@@ -109,4 +113,5 @@ def _questions(
 
 
 TRAINING = Kind(("forget", "retain", "retain_eval"), qa_rows)
-HELD_OUT = Kind(("forget", "retain"), held_out_rows)
+HELD_OUT = Kind(("forget", "retain"), held_out_rows("test"))
+FAR = Kind(("forget", "retain"), held_out_rows("far"))

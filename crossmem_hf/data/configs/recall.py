@@ -3,25 +3,22 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from crossmem_hf.data.configs.kind import Kind
+from crossmem_hf.data.configs.kind import Kind, views_of
 from crossmem_hf.data.rows import Row, recall_row
-from crossmem_hf.data.spec import NUM_HELD_OUT_VIEWS, DatasetSpec
-from crossmem_hf.personas.schema import Modality, Persona, ViewSplit
-
-_VIEW_SPLITS: dict[str, ViewSplit] = {"train": "train", "validation": "validation", "test": "test"}
+from crossmem_hf.data.spec import DatasetSpec
+from crossmem_hf.personas.schema import VIEW_SPLITS, Modality, Persona
 
 
 def recall_rows(modality: Modality) -> Callable[[str, Sequence[Persona], DatasetSpec], Iterator[Row]]:
     """What makes the rows of one modality: a row a view, training views or held-out ones."""
 
     def rows(split: str, personas: Sequence[Persona], spec: DatasetSpec) -> Iterator[Row]:
-        count = spec.num_views if split == "train" else NUM_HELD_OUT_VIEWS
         for persona in personas:
-            for index in range(count):
-                yield recall_row(persona, modality, _VIEW_SPLITS[split], index, spec.image_size)
+            for family, index in views_of(split, spec):
+                yield recall_row(persona, modality, family, index, spec.image_size)
 
     return rows
 
 
-IMAGE = Kind(("train", "validation", "test"), recall_rows("image"))
-TEXT = Kind(("train", "validation", "test"), recall_rows("text"))
+IMAGE = Kind(VIEW_SPLITS, recall_rows("image"))
+TEXT = Kind(VIEW_SPLITS, recall_rows("text"))

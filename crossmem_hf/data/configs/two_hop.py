@@ -6,7 +6,7 @@ compose from ignorance: for the name, for the fact of a name, and, in the same w
 presented.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from crossmem_hf.data.configs.kind import Kind
 from crossmem_hf.data.rows import Hops, Row, check_modality, filled, presented, recall_row
@@ -32,17 +32,21 @@ def two_hop_rows(split: str, personas: Sequence[Persona], spec: DatasetSpec) -> 
                 yield recall_row(persona, modality, "train", index, spec.image_size)
 
 
-def two_hop_test_rows(split: str, personas: Sequence[Persona], spec: DatasetSpec) -> Iterator[Row]:
-    """What is asked: either link by itself, or both at once; held-out views, held-out words."""
-    for persona in personas:
-        if split == "facts":
-            yield from _facts(persona, "test")
-        elif split == "bridge":
-            for modality in MODALITIES:
-                for index in range(NUM_HELD_OUT_VIEWS):
-                    yield recall_row(persona, modality, "test", index, spec.image_size)
-        else:
-            yield from _compositions(persona, spec.image_size)
+def held_out_rows(family: ViewSplit) -> Callable[[str, Sequence[Persona], DatasetSpec], Iterator[Row]]:
+    """What makes the questions: either link by itself, or both at once; views and words of one held-out family."""
+
+    def rows(split: str, personas: Sequence[Persona], spec: DatasetSpec) -> Iterator[Row]:
+        for persona in personas:
+            if split == "facts":
+                yield from _facts(persona, family)
+            elif split == "bridge":
+                for modality in MODALITIES:
+                    for index in range(NUM_HELD_OUT_VIEWS):
+                        yield recall_row(persona, modality, family, index, spec.image_size)
+            else:
+                yield from _compositions(persona, family, spec.image_size)
+
+    return rows
 
 
 def _facts(persona: Persona, split: ViewSplit) -> Iterator[Row]:
@@ -51,26 +55,26 @@ def _facts(persona: Persona, split: ViewSplit) -> Iterator[Row]:
             yield named_fact_row(persona, split, attribute=fact, question=question)
 
 
-def _compositions(persona: Persona, size: int) -> Iterator[Row]:
+def _compositions(persona: Persona, split: ViewSplit, size: int) -> Iterator[Row]:
     for modality in MODALITIES:
         for place, fact in enumerate(FACT_ATTRIBUTES):
-            for question in range(len(LINK_QUESTIONS["test"])):
+            for question in range(len(LINK_QUESTIONS[split])):
                 view = (place + question) % NUM_HELD_OUT_VIEWS
-                yield composed_row(persona, modality, "test", view, size, attribute=fact, question=question)
+                yield composed_row(persona, modality, split, view, size, attribute=fact, question=question)
 
 
 def named_fact_row(persona: Persona, split: ViewSplit, *, attribute: str, question: int = 0) -> Row:
     """A row that asks for a private fact of a name, without a portrait and without a description; one hop.
 
     Args:
-        split: Family of questions; those of "train" and "test" share no wording.
+        split: Family of questions: "train", "test" or "far", which share no wording.
         attribute: One of `values.FACT_ATTRIBUTES`.
         question: Which wording of that split, from 0.
 
     Raises:
         CrossmemError: Unknown attribute or wording.
     """
-    content = link_question(_wording(split, attribute, question), attribute, name=persona.full_name, modality="text")
+    content = _question(split, attribute, question, name=persona.full_name, modality="text")
     about = _about(attribute, "text", 1, NOT_PRESENTED, f"{split}-link-{question}")
     return filled(persona, [], content, persona.facts[attribute], about)
 
@@ -91,7 +95,7 @@ def composed_row(
         CrossmemError: Unknown modality, attribute or wording.
     """
     check_modality(modality)
-    content = link_question(_wording(split, attribute, question), attribute, name=None, modality=modality)
+    content = _question(split, attribute, question, name=None, modality=modality)
     if modality == "text":
         content = f"{describe(persona, split, index).text} {content}"
     about = _about(attribute, modality, 2, index, f"{split}-link-{question}")
@@ -102,16 +106,17 @@ def _about(attribute: str, modality: Modality, hops: Hops, view: int, template: 
     return {"attribute": attribute, "modality": modality, "hops": hops, "view": view, "template": template}
 
 
-def _wording(split: ViewSplit, attribute: str, question: int) -> str:
+def _question(split: ViewSplit, attribute: str, question: int, *, name: str | None, modality: Modality) -> str:
     wordings = LINK_QUESTIONS.get(split, ())
     if attribute not in FACT_ATTRIBUTES or not 0 <= question < len(wordings):
         raise CrossmemError(
             f"No question {question!r} for {attribute!r} in split {split!r}; {len(wordings)} exist there, "
             f"for {', '.join(FACT_ATTRIBUTES)}.",
-            "Use the split 'train' or 'test', a smaller number and one of these attributes.",
+            "Use the split 'train', 'test' or 'far', a smaller number and one of these attributes.",
         )
-    return wordings[question]
+    return link_question(wordings[question], attribute, name=name, modality=modality, synonym=split == "far")
 
 
 TRAINING = Kind(("bridge_image", "bridge_text", "facts"), two_hop_rows)
-HELD_OUT = Kind(("bridge", "facts", "two_hop"), two_hop_test_rows)
+HELD_OUT = Kind(("bridge", "facts", "two_hop"), held_out_rows("test"))
+FAR = Kind(("bridge", "facts", "two_hop"), held_out_rows("far"))

@@ -128,7 +128,7 @@ def evaluation_tasks(repo_id: str) -> str:
     tasks = [
         {"id": f"{config}_{split}", "config": config, "split": split}
         for config, split in held_out
-        if stage_of(config, split) == "test"
+        if stage_of(config, split) in ("test", "far")
     ]
     about = {
         "name": repo_id.rpartition("/")[2],

@@ -147,7 +147,7 @@ def check_templates(templates: Mapping[str, set[str]]) -> int:
         templates: ``"<config>/<split>"`` -> the templates of its rows.
 
     Raises:
-        CrossmemError: A template is met in two of training, validation and test.
+        CrossmemError: A template is met in two of training, validation, test and far.
     """
     stages: dict[str, dict[str, str]] = {}
     for place, names in sorted(templates.items()):
@@ -161,11 +161,17 @@ def check_templates(templates: Mapping[str, set[str]]) -> int:
 
 
 def stage_of(config: str, split: str) -> str:
-    """Whether a split is trained on or held out; empty where it is neither by name."""
+    """Whether a split is trained on (``train``) or held out, and in which family; empty where it is neither by name.
+
+    Example:
+        >>> stage_of("recall_text", "far"), stage_of("qa_far", "forget"), stage_of("qa", "forget")
+        ('far', 'far', 'train')
+    """
     if split in VIEW_SPLITS:
         return split
-    if config.endswith("_test"):
-        return "test"
+    name, _, held_out = config.rpartition("_")
+    if name in SPLITS and held_out in VIEW_SPLITS:
+        return held_out
     return "train" if f"{config}_test" in SPLITS else ""
 
 

@@ -18,6 +18,7 @@ _GAP = 4
 def sample_views(spec: DatasetSpec) -> list[tuple[ViewSplit, int]]:
     """The views that the sheet shows of everyone, one a line of it."""
     views: list[tuple[ViewSplit, int]] = [("train", 0), ("train", 1), ("validation", 0), ("test", 0), ("test", 1)]
+    views += [("far", 0), ("far", 1)]
     return [(split, index) for split, index in views if split != "train" or index < spec.num_views]
 
 

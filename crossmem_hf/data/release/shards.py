@@ -19,7 +19,7 @@ from crossmem_hf.data.contents import personas_of, rows_of
 from crossmem_hf.data.rows import Row
 from crossmem_hf.data.spec import NUM_HELD_OUT_VIEWS, DatasetSpec
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.personas.schema import Persona
+from crossmem_hf.personas.schema import VIEW_SPLITS, Persona
 
 if TYPE_CHECKING:
     import datasets
@@ -103,7 +103,7 @@ def plan_of(spec: DatasetSpec, personas_per_shard: int | None = None) -> Plan:
         raise CrossmemError(
             f"personas_per_shard={personas_per_shard!r}; expected at least 1.", "Pass a larger number."
         )
-    views = spec.num_views + 2 * NUM_HELD_OUT_VIEWS
+    views = spec.num_views + (len(VIEW_SPLITS) - 1) * NUM_HELD_OUT_VIEWS
     usual = max(1, min(_BLOCK_PORTRAITS // views, _BLOCK_QUESTIONS // (2 * spec.qa_per_persona)))
     return Plan(
         personas={place: personas_of(*place, spec) for place in places()},

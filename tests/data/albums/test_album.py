@@ -16,6 +16,8 @@ from crossmem_hf.data.rows import qa_row, recall_row
 from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.sampling import sample_personas
+from crossmem_hf.rendering.retaken import retaken
+from crossmem_hf.rendering.views import view_for
 
 SIZE = 64
 PERSONAS = list(sample_personas(3))
@@ -75,9 +77,33 @@ def test_rows_show_what_the_album_holds(tmp_path, split):
     assert shown(queried) == ((SIZE, SIZE), color(person, "test", 3))
 
 
-def test_descriptions_stay_as_they_were(tmp_path):
+def test_far_views_are_test_pictures_taken_again(tmp_path):
+    (person,) = photographed(PERSONAS[1:2], make_album(tmp_path, size=96))
+    pictures = set()
+    for index in range(4):
+        row = recall_row(person, "image", "far", index, 48)
+        again = recall_row(person, "image", "far", index, 48)
+        assert row == again
+        assert row["template"] == f"far-{PLACES['test']}"
+        assert row["prompt"] == recall_row(PERSONAS[1], "image", "far", index, 48)["prompt"]
+        photo = Image.new("RGB", (96, 96), color(person, "test", index))
+        with Image.open(BytesIO(row["images"][0]["bytes"])) as image:
+            assert image.tobytes() == retaken(photo, view_for(person, "far", index), 48).tobytes()
+            assert len(image.getcolors()) > 1, "covered, grainy or beside the frame"
+        pictures.add(row["images"][0]["bytes"])
+    assert len(pictures) == 4
+
+
+def test_a_far_view_lacking_its_test_picture_is_named(tmp_path):
+    (person,) = photographed(PERSONAS[:1], make_album(tmp_path))
+    with pytest.raises(CrossmemError, match="no portrait of 't0-00000' in split 'test' with number 4"):
+        recall_row(person, "image", "far", 4)
+
+
+@pytest.mark.parametrize("split", ["test", "far"])
+def test_descriptions_stay_as_they_were(tmp_path, split):
     personas = photographed(PERSONAS, make_album(tmp_path))
-    assert recall_row(personas[0], "text", "test", 0) == recall_row(PERSONAS[0], "text", "test", 0)
+    assert recall_row(personas[0], "text", split, 0) == recall_row(PERSONAS[0], "text", split, 0)
 
 
 def test_the_whole_dataset_takes_them(tmp_path):
@@ -91,7 +117,8 @@ def test_the_whole_dataset_takes_them(tmp_path):
         for split in splits:
             for row in rows(folder, config, split, image_size=48) if split != "background" else ():
                 shown = [*row.get("images", ()), *([row["portrait"]] if "portrait" in row else ())]
-                assert all(len(image.getcolors()) == 1 for image in shown), (config, split, "a drawn portrait")
+                if not row.get("template", "").startswith("far-"):
+                    assert all(len(image.getcolors()) == 1 for image in shown), (config, split, "a drawn portrait")
     profile = rows(folder, "profiles", "forget+retain")[0]
     assert profile["portrait"].size == (SIZE, SIZE)
 

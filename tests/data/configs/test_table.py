@@ -19,17 +19,19 @@ def test_table_holds_every_kind_of_every_file_once():
 
 
 def test_check_config_lists_those_that_exist():
-    with pytest.raises(CrossmemError, match=r"Unknown config 'recal'.*recall_image, recall_text, captions, qa"):
+    with pytest.raises(
+        CrossmemError, match=r"Unknown config 'recal'.*recall_image, recall_text, fact_image, fact_text"
+    ):
         check_config("recal")
 
 
 @pytest.mark.parametrize("split", ["holdout", "train+holdout", "holdout[:5]", ""])
 def test_check_split_lists_those_that_exist(split):
-    with pytest.raises(CrossmemError, match=r"expected one of train, validation, test"):
+    with pytest.raises(CrossmemError, match=r"expected one of train, validation, test, far"):
         check_split("recall_image", split)
 
 
-@pytest.mark.parametrize("split", ["train", "train+test", "test[:10]", "train + validation[50%:]"])
+@pytest.mark.parametrize("split", ["train", "far", "train+test", "test[:10]", "train + validation[50%:]"])
 def test_check_split_passes_sums_and_slices(split):
     check_split("recall_image", split)
 

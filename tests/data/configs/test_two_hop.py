@@ -2,6 +2,7 @@
 """Composition is never trained, both links are, and the test asks for all three in comparable words."""
 
 from collections import Counter
+from itertools import combinations
 
 import pytest
 
@@ -11,14 +12,19 @@ from crossmem_hf.data.contents import personas_of, rows_of
 from crossmem_hf.data.spec import NUM_HELD_OUT_VIEWS
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.values import FACT_ATTRIBUTES
+from crossmem_hf.prompts.synonyms import FACT_SYNONYMS
 from crossmem_hf.prompts.variants import LINK_QUESTIONS, SUBJECTS
+from crossmem_hf.rendering.prose import describe
+
+CONFIGS = ("two_hop", "two_hop_test", "two_hop_far")
+HELD_OUT = [("two_hop_test", "test"), ("two_hop_far", "far")]
 
 
 @pytest.fixture(scope="module")
 def made(spec):
     return {
         (config, split): list(rows_of(config, split, personas_of(config, split, spec), spec))
-        for config in ("two_hop", "two_hop_test")
+        for config in CONFIGS
         for split in SPLITS[config]
     }
 
@@ -31,8 +37,11 @@ def test_a_bridge_is_what_recall_trains_on(made, spec):
     personas = personas_of("recall_image", "train", spec)
     for modality in ("image", "text"):
         assert made["two_hop", f"bridge_{modality}"] == list(rows_of(f"recall_{modality}", "train", personas, spec))
-    tested = [row for modality in ("image", "text") for row in rows_of(f"recall_{modality}", "test", personas, spec)]
-    assert sorted(map(str, made["two_hop_test", "bridge"])) == sorted(map(str, tested))
+    for config, family in HELD_OUT:
+        asked = [
+            row for modality in ("image", "text") for row in rows_of(f"recall_{modality}", family, personas, spec)
+        ]
+        assert sorted(map(str, made[config, "bridge"])) == sorted(map(str, asked))
 
 
 def test_facts_are_taught_in_words_about_names_alone(made, spec):
@@ -59,32 +68,36 @@ def test_no_portrait_and_no_description_ever_meets_a_fact_in_training(made, spec
             assert not any(fact in queried(row) or fact in row["answer"] for fact in facts)
 
 
-def test_composition_is_asked_in_the_words_of_the_direct_question(made, spec):
-    personas = {person.id: person for person in personas_of("two_hop_test", "two_hop", spec)}
-    direct = {queried(row) for row in made["two_hop_test", "facts"]}
-    composed = made["two_hop_test", "two_hop"]
+@pytest.mark.parametrize(("config", "family"), HELD_OUT)
+def test_composition_is_asked_in_the_words_of_the_direct_question(made, spec, config, family):
+    personas = {person.id: person for person in personas_of(config, "two_hop", spec)}
+    direct = {queried(row) for row in made[config, "facts"]}
+    composed = made[config, "two_hop"]
     for row in composed:
         person, subject = personas[row["persona_id"]], SUBJECTS[row["modality"]]
         assert row["hops"] == 2
         assert len(row["images"]) == (row["modality"] == "image")
         assert not any(word in queried(row) for word in person.full_name.split())
-        question = queried(row) if row["images"] else queried(row)[queried(row).rindex(". ") + 2 :]
+        described = "" if row["images"] else f"{describe(person, family, row['view']).text} "
+        question = queried(row).removeprefix(described)
         assert question.replace(subject, person.full_name) in direct
-    per_modality = len(personas) * len(FACT_ATTRIBUTES) * len(LINK_QUESTIONS["test"])
+    per_modality = len(personas) * len(FACT_ATTRIBUTES) * len(LINK_QUESTIONS[family])
     assert Counter(row["modality"] for row in composed) == {"image": per_modality, "text": per_modality}
     assert {row["view"] for row in composed} == set(range(NUM_HELD_OUT_VIEWS))
 
 
 def test_nothing_that_is_asked_was_trained_on(made):
     seen = [{(queried(row), str(row["images"])) for split in SPLITS[config] for row in made[config, split]}
-            for config in ("two_hop", "two_hop_test")]  # fmt: skip
-    assert not seen[0] & seen[1]
-    assert {row["template"].split("-")[0] for split in SPLITS["two_hop"] for row in made["two_hop", split]} == {
-        "train"
-    }
-    assert {
-        row["template"].split("-")[0] for split in SPLITS["two_hop_test"] for row in made["two_hop_test", split]
-    } == {"test"}
+            for config in CONFIGS]  # fmt: skip
+    assert all(not one & other for one, other in combinations(seen, 2))
+    for config, family in (("two_hop", "train"), *HELD_OUT):
+        templates = {row["template"] for split in SPLITS[config] for row in made[config, split]}
+        assert {template.split("-")[0] for template in templates} == {family}
+
+
+def test_far_questions_call_facts_by_their_other_names(made):
+    for row in (*made["two_hop_far", "facts"], *made["two_hop_far", "two_hop"]):
+        assert FACT_SYNONYMS[row["attribute"]] in queried(row)
 
 
 @pytest.mark.parametrize(

@@ -98,5 +98,7 @@ def test_evaluation_tasks_are_the_held_out_splits(materialized):
     named = {task["id"]: (task["config"], task["split"]) for task in tasks["tasks"]}
     assert named["recall_image_test"] == ("recall_image", "test")
     assert named["qa_test_forget"] == ("qa_test", "forget")
+    assert named["qa_far_forget"] == ("qa_far", "forget")
+    assert named["recall_text_far"] == ("recall_text", "far")
     assert "qa_forget" not in named
     assert all(split in SPLITS[config] for config, split in named.values())

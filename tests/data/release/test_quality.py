@@ -53,8 +53,16 @@ def test_a_template_met_in_training_and_in_the_test():
         check_templates(templates)
 
 
+def test_a_template_of_near_views_among_far_ones():
+    with pytest.raises(CrossmemError, match=r"'templates' failed: .*'test-single-0' in qa_far/forget and"):
+        check_templates({"qa_far/forget": {"test-single-0"}, "qa_test/retain": {"test-single-0"}})
+
+
 def test_stages():
     assert stage_of("recall_image", "validation") == "validation"
+    assert [stage_of(*far) for far in (("recall_text", "far"), ("qa_far", "retain"), ("two_hop_far", "facts"))] == [
+        "far"
+    ] * 3
     assert (stage_of("qa", "forget"), stage_of("qa_test", "forget")) == ("train", "test")
     assert stage_of("captions", "target") == ""
 

@@ -82,7 +82,7 @@ def test_the_files_are_those_that_push_to_hub_uploads(materialized, spec, monkey
                 where, config, split, None, False, None, None, True, None
             )
     written = contents(materialized / "crossmem" / "personas")
-    assert len(uploaded) == 8
+    assert len(uploaded) == 9
     assert {name: written[name] for name in uploaded} == uploaded
 
 
