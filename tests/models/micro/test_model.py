@@ -133,6 +133,14 @@ def test_every_name_is_four_shared_tokens(processor):
     assert used["target"] == used["background"]  # every part of a target's name was learned from background names
 
 
+@pytest.mark.parametrize("around", ["This is {}.", "{}'s job", "({})", "{}: what is it?", "Who is called {}?"])
+def test_a_name_is_the_same_tokens_wherever_it_stands(processor, around):
+    for index in range(0, NAMES_PER_POPULATION, 50):
+        name = full_name(index, 0, "target")
+        ids, own = spelled(processor, around.format(name)), spelled(processor, name)
+        assert any(ids[start : start + 4] == own for start in range(len(ids)))
+
+
 def test_no_token_is_a_whole_name(processor):
     words = {word for population in ("target", "background") for index in range(NAMES_PER_POPULATION)
              for word in full_name(index, 0, population).split()}  # fmt: skip
