@@ -46,4 +46,4 @@ def test_the_cover_lies_over_the_picture_and_the_first_color_behind_it():
             assert (np.abs(shown - behind).max(-1) <= view.grain + 1).mean() > 0.05
 
 
-GOLDEN = "9aad88291d681114"
+GOLDEN = "7ffa7878abc5ae0e"

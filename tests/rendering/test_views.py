@@ -79,11 +79,11 @@ def test_near_views_keep_within_their_ranges():
 @pytest.mark.parametrize("split", ["far", "wide"])
 def test_far_and_wide_views_go_beyond_those_of_near_ones(split):
     views = [view_for(person, split, person.index) for person in PERSONAS]
-    assert 7 < max(abs(view.tilt) for view in views) <= 24
-    assert 0.72 <= min(view.zoom for view in views) < 0.93
-    assert 1.07 < max(view.zoom for view in views) <= 1.3
-    assert 0.72 <= min(view.light for view in views) < 0.9
-    assert 0.05 < max(abs(factor - 1) for view in views for factor in view.tint) <= 0.1
+    assert 7 < max(abs(view.tilt) for view in views) <= 20
+    assert 0.77 <= min(view.zoom for view in views) < 0.93
+    assert 1.07 < max(view.zoom for view in views) <= 1.24
+    assert 0.82 <= min(view.light for view in views) < 0.9
+    assert 0.05 < max(abs(factor - 1) for view in views for factor in view.tint) <= 0.09
     assert {view.cover.shape for view in views} == set(COVERS[split])
     assert all(0 <= channel <= 255 for view in views for channel in view.cover.color)
 
@@ -102,7 +102,7 @@ def test_golden_far_view():
 
 
 GOLDEN = ("frame", "open", 8, ((210, 203, 167), (121, 164, 115)), 3608486325151403763)
-GOLDEN_FAR = ("cross", "open", -0.36, [0.976, 1.012, 0.914], "corner", (134, 134, 91))
+GOLDEN_FAR = ("cross", "open", -0.3, [0.978, 1.011, 0.923], "corner", (134, 134, 91))
 
 
 @pytest.mark.parametrize(("split", "index"), [("holdout", 0), ("train", -1), ("Test", 0)])

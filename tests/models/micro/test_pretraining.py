@@ -34,7 +34,7 @@ def language(model, processor, background, plan, steps=range(2), heads=None, opt
     optimizer = optimizer or optimizer_for([model, heads] if heads else [model], 1e-3)
     train_language(
         model,
-        processor,
+        Batcher(processor),
         background,
         plan,
         rng=rng_for(0, "language", steps.start),
@@ -50,7 +50,7 @@ def vision(model, processor, background, steps=range(2), heads=None, optimizer=N
     heads = heads or AttributeHeads(model.config.vision_config.hidden_size)
     train_vision(
         model,
-        processor,
+        Batcher(processor),
         background,
         steps=steps,
         all_steps=4,
