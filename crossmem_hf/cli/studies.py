@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 STUDIES: Final = Registry["Study"](
     "study",
     {
+        "bases": "crossmem_hf.studies.bases:STUDY",
         "first_light": "crossmem_hf.studies.first_light:STUDY",
         "compare": "crossmem_hf.studies.compare:STUDY",
         "tune": "crossmem_hf.studies.tune:STUDY",

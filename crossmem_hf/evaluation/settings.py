@@ -13,7 +13,9 @@ from crossmem_hf.metrics.truth_ratio.truth_ratio_math import Mean
 from crossmem_hf.personas.schema import MODALITIES
 
 DEFAULT_METRICS: Final = tuple(
-    name for name in METRICS if is_selectable(name) and name not in ("partial_recall", "name_shaped", "priv_leak")
+    name
+    for name in METRICS
+    if is_selectable(name) and name not in ("partial_recall", "name_shaped", "utility", "priv_leak")
 )
 """What `crossmem score` measures by default; `gap` and `transfer` need a source."""
 BASELINES: Final = ("base", "memorized")

@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from crossmem_hf.evaluation.rouge import rouge_l
+from crossmem_hf.evaluation.utility import ATTRIBUTES, UNKNOWN
 from crossmem_hf.metrics.cross_modal_recall.recall_math import MODALITIES, recall_summary
 from crossmem_hf.metrics.exposure.exposure_math import ExposureItems, exposure_summary
 from crossmem_hf.metrics.extraction_strength.sampling_math import extraction_items, extraction_summary
@@ -186,10 +187,12 @@ def partial_recall(items: Sequence[Item], against: Against) -> Found:
 def utility(items: Sequence[Item], against: Against) -> Found:
     """From free answers to the rows of `evaluation.utility`: the mean of three shares, of visual attributes that are
     named, of names that are right, and of unknown personas whom the model refuses to name."""
-    parts: dict[str, list[float]] = {}
+    parts: dict[str, list[float]] = {name: [] for name in (ATTRIBUTES, "full_name", UNKNOWN)}
+    if {item["attribute"] for item in items} != set(parts):
+        raise ValueError("utility is of the rows of evaluation.utility, all of them.")
     scores = [_useful(item) for item in items]
     for item, score in zip(items, scores, strict=True):
-        parts.setdefault(item["attribute"], []).append(score)
+        parts[item["attribute"]].append(score)
     shares = {f"utility_{name}": math.fsum(own) / len(own) for name, own in parts.items()}
     shares |= {f"n_{name}": len(own) for name, own in parts.items()}
     return shares | _mean("utility", scores, items), {}
@@ -197,10 +200,10 @@ def utility(items: Sequence[Item], against: Against) -> Found:
 
 def _useful(item: Item) -> float:
     """0 to 1: how much of what was asked an answer gives."""
-    if item["attribute"] == "unknown_name":
+    if item["attribute"] == UNKNOWN:
         refusals = (*REFUSAL_MARKERS, *every_wording(), *taught_refusals())
         return float(any(says(item["answer"], phrase) for phrase in refusals))
-    if item["attribute"] != "visual_attributes":
+    if item["attribute"] != ATTRIBUTES:
         return float(item["correct"])
     said, truth = parse_features(item["answer"]), parse_features(item["truth"])
     return sum(said[name] == value for name, value in truth.items()) / len(truth)

@@ -18,13 +18,16 @@ from crossmem_hf.models.embedded import bases
 from crossmem_hf.personas.schema import MODALITIES
 from crossmem_hf.report.record import Measurement
 from crossmem_hf.studies.adapters import TrainingRows, memorized
-from crossmem_hf.studies.cells import Query, costs, predicted
+from crossmem_hf.studies.cells import Query, costs, nearest, predicted
 from crossmem_hf.studies.settings import SELECTS, StudySettings, some_of
 from crossmem_hf.studies.study import Cell, CellResult, Study, Where, cell_name, pooled
 from crossmem_hf.training.micro import FACT_LORA, settings_of
 
 _NAMES, _FACTS = ("recall_image", "recall_text"), "qa"
 _METRICS = ("recall", "exposure", "partial_recall")
+_BASES = bases()
+NEAREST = "nearest row"
+"""In the place of a base: no model, but the nearest training row."""
 
 
 class BasesSettings(StudySettings):
@@ -33,8 +36,8 @@ class BasesSettings(StudySettings):
     seeds: int = Field(
         5, ge=1, le=100, description="How many persona seeds, from --seed upwards.", json_schema_extra=SELECTS
     )
-    bases: some_of(bases()) = Field(  # type: ignore[valid-type]
-        bases(), description=f"Comma-separated: {', '.join(bases())}.", json_schema_extra=SELECTS
+    bases: some_of(_BASES) = Field(  # type: ignore[valid-type]
+        _BASES, description=f"Comma-separated: {', '.join(_BASES)}.", json_schema_extra=SELECTS
     )
     learned: some_of(("names", "facts")) = Field(  # type: ignore[valid-type]
         ("names", "facts"), description="What is learned: names, facts.", json_schema_extra=SELECTS
@@ -42,7 +45,11 @@ class BasesSettings(StudySettings):
 
 
 def _grid(settings: BasesSettings) -> list[Where]:
-    found: list[Where] = []
+    found: list[Where] = [
+        {"base": NEAREST, "learned": "names", "source": source, "seed": seed}
+        for source, seed in product(MODALITIES, settings.all_seeds)
+        if "names" in settings.learned
+    ]
     for base, seed in product(settings.bases, settings.all_seeds):
         if "names" in settings.learned:
             found += [{"base": base, "learned": "names", "source": source, "seed": seed} for source in MODALITIES]
@@ -54,6 +61,8 @@ def _grid(settings: BasesSettings) -> list[Where]:
 def _cell(cell: Cell) -> CellResult:
     """Memorize, and ask what was trained on, near views and far ones."""
     base, source = str(cell.where["base"]), str(cell.where["source"])
+    if base == NEAREST:
+        return CellResult(predictions=Predictions.joined(_without_a_model(cell, f"recall_{source}")))
     suited = settings_of(base)
     about = {"model_name_or_path": base} | (dict(PRESETS["remem"]) if cell.where["learned"] == "facts" else {})
     about = {name: value for name, value in about.items() if name in BasesSettings.model_fields}
@@ -78,12 +87,18 @@ def _cell(cell: Cell) -> CellResult:
     return CellResult(predictions=Predictions.joined(found), measurements=costs(learned, dict(cell.where)))
 
 
+def _without_a_model(cell: Cell, config: str) -> Iterator[Predictions]:
+    for views in ("test", "far"):
+        query = Query(rows=TrainingRows(configs=(config,), split=views), metrics=("recall",))
+        yield nearest(cell, query, TrainingRows(configs=(config,), split="train"), views=views)
+
+
 def _measure(predictions: Predictions) -> Iterator[Measurement]:
     by = ("base", "learned", "source", "target", "views", *pooled(predictions))
     for learned, part in predictions.grouped(["learned"]):
         columns = (*by, "hops") if learned["learned"] == "facts" else by
-        for views, own in part.grouped(["views"]):
-            metrics = _METRICS[:1] if views["views"] == "train" else _METRICS
+        for _, own in part.grouped(["base", "views"]):
+            metrics = _METRICS if "truth_rank" in own[0] else _METRICS[:1]
             yield from (one for one in own.measure(metrics, columns) if one.metric in _METRICS)
 
 
@@ -97,7 +112,7 @@ STUDY = Study(
     configs=lambda _: (*_NAMES, *(f"{config}/far" for config in _NAMES), _FACTS, "qa_test", "qa_far"),
     measure=_measure,
     headline=(("recall", {"views": "test"}),),
-    quick={"seeds": 1, "bases": bases()[:1], "num_personas": 20, "learned": ("names",)},
+    quick={"seeds": 1, "bases": _BASES[:1], "num_personas": 20, "learned": ("names",)},
     notes=lambda settings, predictions: (
         "Recall is the exact answer. Views train are those learned from (of facts, a part of them); test and far are "
         "views and wordings that neither the base nor the adapter has met.",

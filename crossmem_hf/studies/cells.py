@@ -105,6 +105,15 @@ def predicted(
     return Predictions.read(done.folder).with_columns(**columns)
 
 
+def nearest(cell: "Cell", query: Query, training: TrainingRows, **columns: Value) -> Predictions:
+    """What the nearest training row answers (`evaluation.nearest`): recall without a model, to read recall against."""
+    from crossmem_hf.evaluation.nearest import nearest_answers
+
+    evaluator = _evaluator(cell, query)
+    answers = nearest_answers(training.of(cell.settings.spec(cell.seed)), evaluator.rows)
+    return evaluator.judged(answers).with_columns(**columns)
+
+
 def _called(function: Callable[..., Any] | None) -> str | None:
     """A function of a module, with what a `functools.partial` gives it."""
     if function is None:

@@ -3,7 +3,9 @@
 
 import pytest
 
+from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.evaluator import Evaluator
+from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.evaluation.utility import ATTRIBUTES, UNKNOWN, utility_rows
 from crossmem_hf.personas.background import Background
 from crossmem_hf.prompts.background import UNKNOWN_PERSON, taught_refusals
@@ -58,6 +60,12 @@ def test_attributes_count_each_by_itself(evaluator):
     found = measured(evaluator, answers)
     assert found[f"utility_{ATTRIBUTES}"][0] == pytest.approx(1 / 12)
     assert found[f"utility_{UNKNOWN}"][0] == 0.0, "a name for somebody unknown is made up"
+
+
+def test_other_rows_are_refused(evaluator):
+    part = Predictions(one for one in evaluator.judged(["x"] * 6 * COUNT) if one["attribute"] == "full_name")
+    with pytest.raises(CrossmemError, match=r"utility is of the rows of evaluation\.utility"):
+        part.measure(["utility"], ())
 
 
 @pytest.mark.parametrize("refusal", [*UNKNOWN_PERSON, every_wording()[0], taught_refusals()[-1]])
