@@ -17,6 +17,7 @@ _MEASURED = (
     ("forget set: Exposure among taught", "exposure_taught", "forget"),
     ("retain set: recall", "recall", "retain"),
 )
+_UTILITY = Column(head="utility", metrics=("utility",), where={}, with_interval=True)
 _COSTS = (
     Column(head="steps", metrics=("matched_step",), where={}),
     Column(head="s", metrics=("wall_s",), where={}),
@@ -45,7 +46,7 @@ def method_table(record: Record) -> Table | None:
         for modality in MODALITIES
     ]
     outcomes = [_outcomes(f"{_OUTCOME}: {modality}", modality) for modality in MODALITIES]
-    return _table(record, "forgotten through", [*columns, *outcomes, *_COSTS])
+    return _table(record, "forgotten through", [*columns, _UTILITY, *outcomes, *_COSTS])
 
 
 def method_tables(record: Record) -> list[tuple[str, Table]]:
@@ -84,7 +85,7 @@ def brief_method_table(record: Record) -> Table | None:
 
 def is_tabulated(metric: str) -> bool:
     """Whether a metric has a column in `method_table`."""
-    return metric in {*(name for _, name, _ in _MEASURED), *OUTCOMES, *_COST_METRICS}
+    return metric in {*(name for _, name, _ in _MEASURED), *OUTCOMES, *_COST_METRICS, *_UTILITY.metrics}
 
 
 def method_legend(record: Record) -> Iterator[str]:
@@ -112,6 +113,11 @@ def method_legend(record: Record) -> Iterator[str]:
             "truth does not rank first) / refused / degenerate (`collapsed` in the record: empty, symbols, repetition "
             "or improbable text) / still known (the truth is answered, or ranks first). base: before learning; "
             "memorized: before unlearning; retain_only: learned the retain set only."
+        )
+    if record.find("utility"):
+        yield (
+            "Utility is what the base knows of others than the personas: visual attributes and names of background "
+            "personas, and refusals to name those whom it does not know, the mean of the three shares."
         )
     if record.find("matched_step"):
         yield (

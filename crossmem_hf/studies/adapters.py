@@ -55,6 +55,23 @@ class TrainingRows:
         return rows.select([place for place, own in enumerate(rows["modality"]) if own == self.modality])
 
 
+@dataclass(frozen=True, kw_only=True)
+class UtilityRows:
+    """The rows of `evaluation.utility`, which only an embedded base can be asked.
+
+    Attributes:
+        num_personas: Of each third.
+    """
+
+    num_personas: int = 20
+
+    def of(self, spec: "DatasetSpec") -> "Dataset":
+        """The same rows for every seed."""
+        from crossmem_hf.evaluation.utility import utility_rows
+
+        return utility_rows(self.num_personas, spec.image_size)
+
+
 def memorized(
     cell: "Cell",
     name: str,

@@ -15,7 +15,7 @@ from crossmem_hf.evaluation.predictions import FILE, Predictions
 from crossmem_hf.report.record import Measurement, Value
 from crossmem_hf.runs.stages import Done, run_stage
 from crossmem_hf.storage import fingerprint
-from crossmem_hf.studies.adapters import TrainingRows, depends, loaded
+from crossmem_hf.studies.adapters import TrainingRows, UtilityRows, depends, loaded
 
 if TYPE_CHECKING:
     from crossmem_hf.analysis.attacks.table import Attack
@@ -43,7 +43,7 @@ class Query:
         views: Only this many views (or sentence frames) a persona.
     """
 
-    rows: TrainingRows
+    rows: TrainingRows | UtilityRows
     metrics: tuple[str, ...]
     max_new_tokens: int | None = None
     batch_size: int | Literal["auto"] = "auto"

@@ -98,18 +98,18 @@ def _cell(cell: Cell) -> CellResult:
 
 
 def _measure(predictions: Predictions) -> Iterator[Measurement]:
-    """Numbers at each step; without a step, those at matched retained recall, and which steps these are."""
+    """Numbers at each step; without a step, those at matched retained recall."""
     matched = at_matched_recall(predictions)
     yield from matched_steps(matched)
     along = Predictions(one for one in predictions if one.get("step") is not None)
     every, seeds = Predictions.joined([matched, along]), pooled(predictions)
+    yield from every.where(group="utility").measure(("utility",), ("method", "forget_modality", "step", *seeds))
+    every = Predictions(one for one in every if one["group"] in _VIEWS)
     against = Against(perplexity_limit=fluent_perplexity(every.where(method="retain_only", group="forget")))
     for hops in ((), ("hops",)) if len({one["hops"] for one in every}) > 1 else ((),):
         by = ("method", "forget_modality", "step", "target", "group", *hops, *seeds)
-        found = [
-            *every.where(group="forget").measure(_FORGET, by, against=against),
-            *every.where(group="retain").measure(("recall",), by),
-        ]
+        found = every.where(group="forget").measure(_FORGET, by, against=against)
+        found += every.where(group="retain").measure(("recall",), by)
         yield from (one for one in found if one.metric in _KEPT)
 
 

@@ -10,9 +10,10 @@ from dataclasses import replace
 from typing import Any, Final
 
 from crossmem_hf.evaluation.predictions import Prediction, Predictions
+from crossmem_hf.models.embedded import DEFAULT_BASE, base_named
 from crossmem_hf.report.record import Measurement
 from crossmem_hf.runs.stages import Done
-from crossmem_hf.studies.adapters import TrainingRows, at_step, memorized, unlearned
+from crossmem_hf.studies.adapters import TrainingRows, UtilityRows, at_step, memorized, unlearned
 from crossmem_hf.studies.cells import Query, check_recalled, predicted
 from crossmem_hf.studies.study import Cell, cell_name
 from crossmem_hf.training.micro import MEMORIZING_BOTH
@@ -41,7 +42,8 @@ def baseline(cell: Cell, method: str, rows: TrainingRows, **chosen: Any) -> Done
 
 
 def queried(cell: Cell, name: str, adapter: Done | None, rows: TrainingRows, views: Views) -> Predictions:
-    """What a model answers about the personas to forget, ranked, and about those to retain.
+    """What a model answers about the personas to forget, ranked, about those to retain, and, where the base is an
+    embedded one, about others (the group ``utility``).
 
     Args:
         name: Of its stages.
@@ -50,7 +52,11 @@ def queried(cell: Cell, name: str, adapter: Done | None, rows: TrainingRows, vie
     cell.progress("querying", 0.6)
     forget = Query(rows=rows, metrics=FORGET_METRICS, perplexity=True, group="forget", views=views["forget"])
     retain = replace(forget, metrics=("recall",), perplexity=False, group="retain", views=views["retain"])
-    return Predictions.joined(predicted(cell, f"{name}_{query.group}", query, adapter) for query in (forget, retain))
+    found = [predicted(cell, f"{name}_{query.group}", query, adapter) for query in (forget, retain)]
+    if base_named(cell.settings.model_name_or_path or DEFAULT_BASE):
+        useful = Query(rows=UtilityRows(), metrics=("utility",))
+        found.append(predicted(cell, f"{name}_utility", useful, adapter, group="utility"))
+    return Predictions.joined(found)
 
 
 def followed(
@@ -95,7 +101,8 @@ def check_memorized(cell: Cell, asked: TrainingRows, rows: TrainingRows, views: 
     place = cell.at(method="memorized", seed=cell.seed)
     learned = baseline(cell, "memorized", rows, **chosen)
     assert learned is not None  # only the base is nothing
-    check_recalled(queried(place, cell_name(place.where), learned, asked, views), cell.settings)
+    known = queried(place, cell_name(place.where), learned, asked, views)
+    check_recalled(Predictions(one for one in known if one["group"] in views), cell.settings)
     return learned
 
 
