@@ -169,6 +169,35 @@ def test_measure_takes_for_noise_what_the_retain_only_model_never_says():
     assert len(list(STUDY.notes(CompareSettings(), Predictions([])))) == len(notes) - 1
 
 
+LOOKS = "pale short black brown none none none none sweater red round none"
+
+
+def test_measure_keeps_utility_apart_and_over_both_modalities():
+    answers = {"visual_attributes": False, "full_name": True, "unknown_name": True}
+    others = [
+        prediction(
+            "I do not know this person.",
+            group="utility",
+            attribute=name,
+            modality=modality,
+            correct=right,
+            truth=LOOKS,
+        )
+        for name, right in answers.items()
+        for modality in ("image", "text")
+    ]
+    found = measured(prediction("x"), *others)
+    assert (
+        found["utility", "npo", "None", "None", "None"].value,
+        found["utility", "npo", "None", "None", "None"].n,
+    ) == (
+        pytest.approx(2 / 3),
+        6,
+    )
+    assert found["recall", "npo", "forget", "image", "None"].n == 1
+    assert not [place for place in found if place[2] == "utility"]
+
+
 def test_notes_say_the_budget_and_where_methods_are_matched():
     said = " ".join(STUDY.notes(CompareSettings(evaluate_at="5,9"), Predictions([])))
     assert "runs 9 steps, whatever it does, and is queried after 5, 9" in said

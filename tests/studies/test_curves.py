@@ -1,10 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Matched retained recall, of planted answers whose curves are known."""
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 
 from crossmem_hf.evaluation.predictions import Predictions
-from crossmem_hf.studies.curves import at_matched_recall, matched_steps
+from crossmem_hf.studies import curves
+from crossmem_hf.studies.adapters import TrainingRows
+from crossmem_hf.studies.curves import EVERY_VIEW, at_matched_recall, matched_steps
+from crossmem_hf.studies.study import Cell
 
 
 def answers(method, retained, *, step=None, seed=0, said="Ada Moss"):
@@ -60,3 +66,30 @@ def test_baselines_stay_and_a_seed_without_a_memorized_model_is_left_out():
 def test_the_share_decides(share, taken):
     rows = [*answers("memorized", 10), *answers("npo", 10, step=15, said="15"), *answers("npo", 6, step=60, said="60")]
     assert said_of(at_matched_recall(Predictions(rows), share), method="npo") == [taken]
+
+
+@pytest.mark.parametrize(("base", "asked"), [(None, True), ("micro-v1", True), ("you/other", False)])
+def test_utility_is_asked_of_embedded_bases_alone(base, asked, monkeypatch):
+    names = []
+
+    def predicted(cell, name, query, adapter, **columns):
+        names.append((name, columns.get("group")))
+        return Predictions([])
+
+    monkeypatch.setattr(curves, "predicted", predicted)
+    rows = TrainingRows(configs=("recall_text",), split="test")
+    cell = SimpleNamespace(settings=SimpleNamespace(model_name_or_path=base), progress=lambda *_: None)
+    curves.queried(cell, "npo", None, rows, EVERY_VIEW)
+    assert names[:2] == [("npo_forget", None), ("npo_retain", None)]
+    assert names[2:] == [("npo_utility", "utility")] * asked
+
+
+def test_whether_personas_are_memorized_is_not_read_off_others(monkeypatch):
+    learned = [{"group": "retain", "modality": "text", "correct": True}]
+    useful = [{"group": "utility", "modality": "text", "correct": False}] * 9
+    monkeypatch.setattr(curves, "queried", lambda *_: Predictions([*learned, *useful]))
+    monkeypatch.setattr(curves, "memorized", lambda *_, **__: "adapter")
+    settings = SimpleNamespace(min_recall=0.9, allow_unmemorized=False)
+    cell = Cell(settings=settings, where={"seed": 0}, stages=Path("nowhere"), progress=lambda *_: None)
+    rows = TrainingRows(configs=("recall_text",), split="test")
+    assert curves.check_memorized(cell, rows, rows, EVERY_VIEW) == "adapter"
