@@ -29,6 +29,7 @@ STUDIES: Final = Registry["Study"](
         "first_light": "crossmem_hf.studies.first_light:STUDY",
         "compare": "crossmem_hf.studies.compare:STUDY",
         "tune": "crossmem_hf.studies.tune:STUDY",
+        "tune_bases": "crossmem_hf.studies.tune_bases:STUDY",
     },
 )
 """Name -> study; a new one is a file in `studies` and a line here."""

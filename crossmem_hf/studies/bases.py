@@ -7,21 +7,19 @@ all linear layers of the decoder. Before a claim is tested on a base, this says 
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import product
 
 from pydantic import Field
 
-from crossmem_hf.data.spec import PRESETS
 from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.models.embedded import bases
 from crossmem_hf.personas.schema import MODALITIES
 from crossmem_hf.report.record import Measurement
-from crossmem_hf.studies.adapters import TrainingRows, memorized
+from crossmem_hf.studies.adapters import TrainingRows
 from crossmem_hf.studies.cells import Query, costs, nearest, predicted
+from crossmem_hf.studies.learning import LEARNED, at_work, learned
 from crossmem_hf.studies.settings import SELECTS, StudySettings, some_of
 from crossmem_hf.studies.study import Cell, CellResult, Study, Where, cell_name, pooled
-from crossmem_hf.training.micro import FACT_LORA, settings_of
 
 _NAMES, _FACTS = ("recall_image", "recall_text"), "qa"
 _METRICS = ("recall", "exposure", "partial_recall")
@@ -39,8 +37,8 @@ class BasesSettings(StudySettings):
     bases: some_of(_BASES) = Field(  # type: ignore[valid-type]
         _BASES, description=f"Comma-separated: {', '.join(_BASES)}.", json_schema_extra=SELECTS
     )
-    learned: some_of(("names", "facts")) = Field(  # type: ignore[valid-type]
-        ("names", "facts"), description="What is learned: names, facts.", json_schema_extra=SELECTS
+    learned: some_of(LEARNED) = Field(  # type: ignore[valid-type]
+        LEARNED, description=f"What is learned: {', '.join(LEARNED)}.", json_schema_extra=SELECTS
     )
 
 
@@ -63,17 +61,11 @@ def _cell(cell: Cell) -> CellResult:
     base, source = str(cell.where["base"]), str(cell.where["source"])
     if base == NEAREST:
         return CellResult(predictions=Predictions.joined(_without_a_model(cell, f"recall_{source}")))
-    suited = settings_of(base)
-    about = {"model_name_or_path": base} | (dict(PRESETS["remem"]) if cell.where["learned"] == "facts" else {})
-    about = {name: value for name, value in about.items() if name in BasesSettings.model_fields}
-    here, name = replace(cell, settings=cell.settings.replaced(**about)), cell_name(cell.where)
+    here, name = at_work(cell), cell_name(cell.where)
+    adapter = learned(here)
     if cell.where["learned"] == "names":
-        rows = TrainingRows(configs=(f"recall_{source}",), split="train")
-        learned = memorized(here, name, rows, share=(0, 0.6), **suited.memorizing)
         asked = {split: TrainingRows(configs=_NAMES, split=split) for split in ("train", "test", "far")}
     else:
-        rows = TrainingRows(configs=(_FACTS,), split="forget+retain", modality="image")
-        learned = memorized(here, name, rows, lora=FACT_LORA, share=(0, 0.6), **suited.memorizing_facts)
         asked = {
             "train": TrainingRows(configs=(_FACTS,), split="retain_eval", modality="image"),
             "test": TrainingRows(configs=("qa_test",), split="forget+retain"),
@@ -83,8 +75,8 @@ def _cell(cell: Cell) -> CellResult:
     for number, (views, queried) in enumerate(asked.items()):
         cell.progress(f"{views}: querying", 0.6 + 0.13 * number)
         query = Query(rows=queried, metrics=("recall",) if views == "train" else ("recall", "exposure"))
-        found.append(predicted(here, f"{name}_{views}", query, learned, views=views))
-    return CellResult(predictions=Predictions.joined(found), measurements=costs(learned, dict(cell.where)))
+        found.append(predicted(here, f"{name}_{views}", query, adapter, views=views))
+    return CellResult(predictions=Predictions.joined(found), measurements=costs(adapter, dict(cell.where)))
 
 
 def _without_a_model(cell: Cell, config: str) -> Iterator[Predictions]:
@@ -95,8 +87,8 @@ def _without_a_model(cell: Cell, config: str) -> Iterator[Predictions]:
 
 def _measure(predictions: Predictions) -> Iterator[Measurement]:
     by = ("base", "learned", "source", "target", "views", *pooled(predictions))
-    for learned, part in predictions.grouped(["learned"]):
-        columns = (*by, "hops") if learned["learned"] == "facts" else by
+    for where, part in predictions.grouped(["learned"]):
+        columns = (*by, "hops") if where["learned"] == "facts" else by
         for _, own in part.grouped(["base", "views"]):
             metrics = _METRICS if "truth_rank" in own[0] else _METRICS[:1]
             yield from (one for one in own.measure(metrics, columns) if one.metric in _METRICS)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from crossmem_hf.evaluation.predictions import Predictions
-from crossmem_hf.studies import bases
+from crossmem_hf.studies import learning
 from crossmem_hf.studies.bases import NEAREST, STUDY, BasesSettings
 from crossmem_hf.studies.study import Cell
 
@@ -41,7 +41,7 @@ def test_facts_are_learned_in_the_sizes_of_remem(monkeypatch):
         asked.append((here.settings.spec(0), rows, how))
         raise InterruptedError
 
-    monkeypatch.setattr(bases, "memorized", memorized)
+    monkeypatch.setattr(learning, "memorized", memorized)
     with pytest.raises(InterruptedError):
         STUDY.cell(cell(BASE))
     ((spec, rows, how),) = asked

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An embedded base that learns names, or private facts in the sizes of ReMem. It asks nothing, and knows no study."""
+
+from dataclasses import replace
+from typing import Any, Final, Literal
+
+from crossmem_hf.data.spec import PRESETS
+from crossmem_hf.personas.schema import Modality
+from crossmem_hf.runs.stages import Done
+from crossmem_hf.studies.adapters import TrainingRows, memorized
+from crossmem_hf.studies.settings import StudySettings
+from crossmem_hf.studies.study import Cell, cell_name
+from crossmem_hf.training.micro import FACT_LORA, settings_of
+
+Learned = Literal["names", "facts"]
+LEARNED: Final[tuple[Learned, ...]] = ("names", "facts")
+
+
+def at_work(cell: Cell) -> Cell:
+    """The cell on its base (``base``), and, where facts are learned (``learned``), with ReMem's numbers of personas,
+    views and questions."""
+    sizes = dict(PRESETS["remem"]) if cell.where["learned"] == "facts" else {}
+    known = {name: value for name, value in sizes.items() if name in StudySettings.model_fields}
+    return replace(cell, settings=cell.settings.replaced(model_name_or_path=cell.where["base"], **known))
+
+
+def learned(cell: Cell, **chosen: Any) -> Done:
+    """An adapter that has learned what the cell says, from its ``source``.
+
+    Args:
+        cell: From `at_work`.
+        chosen: In the place of the settings that suit the base.
+    """
+    suited, source = settings_of(str(cell.where["base"])), cell.where["source"]
+    name, share = cell_name(cell.where), (0.0, 0.6)
+    if cell.where["learned"] == "names":
+        rows = TrainingRows(configs=(f"recall_{source}",), split="train")
+        return memorized(cell, name, rows, share=share, **(suited.memorizing | chosen))
+    modality: Modality = "image" if source == "image" else "text"
+    rows = TrainingRows(configs=("qa",), split="forget+retain", modality=modality)
+    return memorized(cell, name, rows, lora=FACT_LORA, share=share, **(suited.memorizing_facts | chosen))
