@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 STUDIES: Final = Registry["Study"](
     "study",
     {
-        "bases": "crossmem_hf.studies.bases:STUDY",
         "first_light": "crossmem_hf.studies.first_light:STUDY",
         "compare": "crossmem_hf.studies.compare:STUDY",
+        "bases": "crossmem_hf.studies.bases:STUDY",
         "tune": "crossmem_hf.studies.tune:STUDY",
         "tune_bases": "crossmem_hf.studies.tune_bases:STUDY",
     },

@@ -26,7 +26,7 @@ def trained(monkeypatch):
     return found
 
 
-def test_a_cell_works_on_its_base_and_facts_have_the_sizes_of_remem():
+def test_a_cell_works_on_its_base_in_its_sizes():
     names, facts = at_work(cell("names")).settings, at_work(cell("facts")).settings
     assert names.model_name_or_path == facts.model_name_or_path == "micro-v1"
     assert (names.num_personas, names.num_views) == (50, 8)

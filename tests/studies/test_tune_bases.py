@@ -7,7 +7,7 @@ from crossmem_hf.studies.tune_bases import STUDY, TRIALS, TuneBasesSettings, cho
 from crossmem_hf.training.micro import CHOSEN_ON
 
 
-def test_every_base_has_as_many_trials_of_each_kind_on_seeds_of_their_own():
+def test_every_base_has_as_many_trials_of_each_kind():
     grid = STUDY.grid(TuneBasesSettings(bases="micro-v1"))
     assert {where["seed"] for where in grid} == CHOSEN_ON
     assert len({len(rates) for rates in TRIALS.values()}) == 1
@@ -28,7 +28,7 @@ def record(*parts):
     return Record(study="tune_bases", config={}, versions={}, fingerprints={}, measurements=tuple(found))
 
 
-def test_the_rate_of_the_greatest_recall_is_chosen_and_of_equal_ones_the_lower():
+def test_the_rate_of_the_greatest_recall_is_chosen():
     parts = [answers("names", 0, 1), answers("names", 1, 3), answers("names", 2, 3), answers("facts", 3, 2)]
     assert chosen(record(*parts)) == {"micro-v1": (TRIALS["names"][1], TRIALS["facts"][3])}
 
