@@ -19,10 +19,10 @@ from crossmem_hf.metrics.cross_modal_recall.recall_math import MODALITIES, recal
 from crossmem_hf.metrics.exposure.exposure_math import ExposureItems, exposure_summary
 from crossmem_hf.metrics.extraction_strength.sampling_math import extraction_items, extraction_summary
 from crossmem_hf.metrics.extraction_strength.strength_math import strength_items, strength_summary
-from crossmem_hf.metrics.forget_diagnosis.answer_rules import REFUSAL_MARKERS
+from crossmem_hf.metrics.forget_diagnosis.answer_rules import refuses
 from crossmem_hf.metrics.forget_diagnosis.diagnosis_math import diagnose_items, diagnosis_summary
 from crossmem_hf.metrics.intervals import Clusters, mean_interval
-from crossmem_hf.metrics.matching import chance_recall, says, says_part
+from crossmem_hf.metrics.matching import chance_recall, says_part
 from crossmem_hf.metrics.min_k_prob.membership_math import membership_summary
 from crossmem_hf.metrics.min_k_prob.min_k_math import token_scores
 from crossmem_hf.metrics.priv_leak.priv_leak_math import priv_leak_items, priv_leak_summary
@@ -201,8 +201,7 @@ def utility(items: Sequence[Item], against: Against) -> Found:
 def _useful(item: Item) -> float:
     """0 to 1: how much of what was asked an answer gives."""
     if item["attribute"] == UNKNOWN:
-        refusals = (*REFUSAL_MARKERS, *every_wording(), *taught_refusals())
-        return float(any(says(item["answer"], phrase) for phrase in refusals))
+        return float(refuses(item["answer"], (*every_wording(), *taught_refusals())))
     if item["attribute"] != ATTRIBUTES:
         return float(item["correct"])
     said, truth = parse_features(item["answer"]), parse_features(item["truth"])

@@ -7,6 +7,7 @@ from others. Slots: ``{who}`` is the person as presented, ``{name}`` a full name
 """
 
 from collections.abc import Mapping
+from functools import cache
 
 from crossmem_hf.personas.schema import Modality
 from crossmem_hf.prompts.questions import FACT_PHRASES
@@ -142,6 +143,7 @@ DESCRIPTION_REQUESTS: Mapping[Modality, tuple[str, ...]] = {
 }
 
 
+@cache
 def taught_refusals() -> tuple[str, ...]:
     """All that base models were taught to say about whom they were not taught, each once.
 

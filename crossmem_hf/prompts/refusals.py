@@ -9,6 +9,7 @@ Slots: ``{who}`` is the person as asked about, ``{fact}`` what is asked for, ``{
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from crossmem_hf.personas.schema import MODALITIES, Modality
 from crossmem_hf.prompts.questions import FACT_PHRASES
@@ -207,6 +208,7 @@ def refusals(*, named: bool) -> tuple[Refusal, ...]:
     return tuple(Refusal(kind, template) for kind, templates in by_kind.items() for template in templates)
 
 
+@cache
 def every_wording() -> tuple[str, ...]:
     """All answers that these refusals can become, each once, to tell refusals among a model's answers.
 

@@ -7,6 +7,7 @@ Owns the rules, their order and their thresholds. Does not know of other answers
 import math
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 
 from .matching import Names, accepted_names, normalize_name, says, words_said
@@ -73,7 +74,7 @@ def diagnose(
     rules = {
         "said": any(_says(answer, name) for name in truths),
         "ranked_first": rank is not None and rank <= 1.0,
-        "refusal": any(says(answer, phrase) for phrase in (*REFUSAL_MARKERS, *refusals)),
+        "refusal": refuses(answer, tuple(refusals)),
         "empty": _only_signs(answer) if worded else not normalize_name(answer),
         "symbols": worded and symbol_share(answer) > MOSTLY,
         "repetition": repetition(answer) >= MOSTLY,
@@ -81,6 +82,17 @@ def diagnose(
         "other_answer": True,
     }
     return next(reason for reason in REASONS if rules[reason])
+
+
+@lru_cache(maxsize=8192)  # models that refuse, or are damaged, say the same thing about many people
+def refuses(answer: str, refusals: tuple[str, ...] = ()) -> bool:
+    """Whether an answer holds one of REFUSAL_MARKERS, or of further phrases.
+
+    Example:
+        >>> refuses("I'm sorry, no."), refuses("Ask her."), refuses("Ask her.", ("ask her",))
+        (True, False, True)
+    """
+    return any(says(answer, phrase) for phrase in (*REFUSAL_MARKERS, *refusals))
 
 
 def symbol_share(answer: str) -> float:
