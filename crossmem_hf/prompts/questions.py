@@ -79,6 +79,18 @@ DESCRIPTION_FRAMES: dict[ViewSplit, tuple[str, ...]] = {
         "Meet a person with {traits}.",
         "Drawn here: {traits}.",
         "Whoever has {traits} is looking at you.",
+        "Look at {traits}.",
+        "{traits} form this face.",
+        "The face: {traits}.",
+        "It is a person with {traits}.",
+        "Here we have {traits}.",
+        "This one shows {traits}.",
+        "{traits}, that is all.",
+        "Among the features are {traits}.",
+        "I notice {traits}.",
+        "Think of {traits}.",
+        "The pen drew {traits}.",
+        "Whom do you picture? Someone with {traits}.",
     ),
 }
 """Family of views -> sentence frames; no frame occurs in two families."""

@@ -61,7 +61,7 @@ def read_back(text, family):
     """The visual attributes that a description states, and what is left of it once they are taken out."""
     visual_attributes = {name: "none" for name, pool in VISUAL_ATTRIBUTES.items() if "none" in pool}
     for phrase in sorted((one for one in PHRASES[family] if one in text), key=len, reverse=True):
-        text, found = re.subn(rf"(?<![a-z]){phrase}(?=[.,]| and | is looking)", "#", text)
+        text, found = re.subn(rf"(?<![a-z]){phrase}(?=[.,]| and | is looking| form this)", "#", text)
         if found:
             assert found == 1, f"{phrase!r} twice"
             visual_attributes |= PHRASES[family][phrase]
