@@ -186,6 +186,9 @@ def main() -> None:
     parser.add_argument("--compile", action="store_true", help="compile the decoder, which takes a C++ compiler")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     arguments = parser.parse_args()
+    unkept = [step for step in arguments.kept_steps if step % SAVE_EVERY and step != arguments.language_steps]
+    if unkept:
+        parser.error(f"--kept_steps {unkept[0]}: models can be kept every {SAVE_EVERY} steps, and at the end")
     torch.set_num_threads(arguments.threads)
     pretraining = Pretraining(arguments)
     pretraining.see()

@@ -227,3 +227,11 @@ def test_other_settings_train_elsewhere(recipe, tmp_path):
         other = places(**{name: value})
         assert other[0] != work, name
         assert (other[1] == eyesight) == (name in ("lr", "language_steps", "bridge")), name
+
+
+def test_steps_that_are_never_saved_are_refused(recipe, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["recipe", "--output_dir", str(tmp_path / "model"), "--kept_steps", "0", "151"])
+    with pytest.raises(SystemExit):
+        recipe.main()
+    assert "--kept_steps 151: models can be kept every" in capsys.readouterr().err
+    assert not (tmp_path / "model").exists()
