@@ -9,7 +9,7 @@ from random import Random
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.schema import Persona, ViewSplit
 from crossmem_hf.prompts.questions import CHEEKS, DESCRIPTION_FRAMES, EYEWEAR, GARMENTS, HAIR_CUTS, TRAIT_PHRASES
-from crossmem_hf.prompts.synonyms import SYNONYMS
+from crossmem_hf.prompts.synonyms import FILLERS, SYNONYMS
 from crossmem_hf.prompts.synonyms import TRAIT_PHRASES as OTHER_PHRASES
 from crossmem_hf.seeding import rng_for
 
@@ -30,8 +30,8 @@ class Description:
 def describe(persona: Persona, split: ViewSplit, index: int) -> Description:
     """Description number `index` of a persona in a split; order and wording of the traits vary with it.
 
-    Those of ``far`` have synonyms for all values; those of ``wide``, which background personas are described by to
-    base models, have either word.
+    Those of ``far`` have synonyms for all values. Those of ``wide``, which background personas are described by to
+    base models, have either word, and words without meaning between them.
 
     Raises:
         CrossmemError: Unknown split or a negative index.
@@ -60,8 +60,23 @@ def _described(
     rng.shuffle(phrases)
     frames = DESCRIPTION_FRAMES[split]
     frame = index % len(frames)
-    text = frames[frame].format(traits=", ".join(phrases[:-1]) + " and " + phrases[-1])
+    if split == "wide":
+        phrases = [f"{strewn(rng, 1)} {phrase}" if rng.random() < 0.2 else phrase for phrase in phrases]
+    traits = ", ".join(phrases[:-1]) + " and " + phrases[-1]
+    text = frames[frame].format(traits=traits)
+    if split == "wide" and rng.random() < 0.4:
+        text = f"{strewn(rng, rng.randint(1, 6))} {traits} {strewn(rng, rng.randint(0, 4))}".strip() + "."
     return Description(text=text, template=f"{split}-{frame}")
+
+
+def strewn(rng: Random, count: int) -> str:
+    """So many words without meaning.
+
+    Example:
+        >>> len(strewn(Random(0), 3).split())
+        3
+    """
+    return " ".join(rng.choice(FILLERS) for _ in range(count))
 
 
 def _traits(

@@ -17,8 +17,8 @@ from crossmem_hf.personas.schema import Modality, Persona, ViewSplit
 from crossmem_hf.personas.values import FACT_ATTRIBUTES, MEDICAL_CONDITIONS, VISUAL_ATTRIBUTES
 from crossmem_hf.prompts import background as words
 from crossmem_hf.prompts.questions import FACT_PHRASES, FEATURE_QUESTIONS, features_answer
-from crossmem_hf.prompts.synonyms import FACT_SYNONYMS, SYNONYMS
-from crossmem_hf.rendering.prose import describe, trait_phrases
+from crossmem_hf.prompts.synonyms import FACT_SYNONYMS, FILLERS, SYNONYMS
+from crossmem_hf.rendering.prose import describe, strewn, trait_phrases
 
 _VIEWS = 100_000  # of descriptions: a fresh one almost every time
 _PORTRAITS, _PORTRAITS_OF_NAMED = 3, 40
@@ -200,6 +200,8 @@ def drawn_tasks(background: Background, rng: Random, count: int, later: float) -
 def drawn_query(background: Background, rng: Random, persona: Persona, task: str, modality: Modality | None) -> Query:
     """A question of a task about a persona, with a training view of either family."""
     question, answer = TASKS[task][0](_Asked(persona, modality, background, rng))
+    if rng.random() < 0.15:
+        question = f"{strewn(rng, rng.randint(1, 4))} {question}"
     named = persona.index < NUM_NAMED
     views = _VIEWS if modality != "image" else _PORTRAITS_OF_NAMED if named else _PORTRAITS
     split, view = rng.choices(_FAMILIES, _OFTEN)[0], rng.randrange(views)
@@ -213,6 +215,7 @@ def tokenizer_corpus(background: Background) -> Iterator[str]:
     for persona in background.unnamed[:300]:
         yield features_answer(persona.visual_attributes)
         yield from (describe(persona, split, index).text for split in _FAMILIES for index in range(4))
+    yield from (f" {word}" for word in FILLERS for _ in range(30))
     for persona in background.unnamed[:2000]:
         yield from persona.facts.values()
         for modality in ("image", "text", None):
