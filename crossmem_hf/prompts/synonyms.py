@@ -76,18 +76,18 @@ FACT_SYNONYMS: Mapping[str, str] = {
 """Private attribute -> another way to name it."""
 
 FILLERS: tuple[str, ...] = (
-    *("about", "above", "after", "again", "almost", "along", "also", "always", "another", "any", "anyway", "around"),
-    *("because", "before", "behind", "below", "beside", "better", "between", "bit", "both", "bring", "by", "certain"),
-    *("clear", "come", "common", "corner", "could", "day", "deep", "do", "down", "early", "easy", "either", "end"),
-    *("enough", "even", "ever", "every", "far", "few", "find", "first", "follow", "found", "from", "front", "further"),
-    *("get", "go", "good", "half", "help", "here", "high", "hold", "if", "indeed", "inside", "into", "just", "keep"),
+    *("about", "after", "again", "almost", "along", "also", "always", "another", "any", "anyway"),
+    *("because", "behind", "beside", "better", "between", "bit", "bring", "by", "certain"),
+    *("clear", "come", "common", "corner", "could", "day", "deep", "do", "early", "easy", "either", "end"),
+    *("enough", "even", "ever", "every", "far", "few", "find", "first", "follow", "found", "further"),
+    *("get", "go", "good", "half", "here", "hold", "if", "indeed", "inside", "just", "keep"),
     *("kind", "known", "large", "last", "late", "lead", "leave", "left", "less", "like", "line", "little", "look"),
     *("many", "matter", "maybe", "mean", "might", "more", "most", "much", "must", "near", "new", "next"),
-    *("now", "of", "off", "often", "old", "once", "open", "other", "ought", "outside", "over", "part"),
+    *("now", "off", "often", "old", "once", "other", "ought", "outside", "part"),
     *("perhaps", "place", "point", "put", "quite", "rather", "ready", "really", "rest", "right", "same", "second"),
     *("seem", "set", "several", "shall", "side", "since", "small", "some", "somehow", "soon", "sort", "still", "such"),
-    *("sure", "take", "than", "then", "there", "thing", "think", "though", "through", "thus", "today", "together"),
-    *("too", "toward", "true", "turn", "under", "until", "upon", "us", "use", "usual", "very", "want", "way", "well"),
+    *("sure", "take", "than", "then", "there", "thing", "think", "though", "thus", "today", "together"),
+    *("too", "toward", "true", "turn", "under", "until", "upon", "us", "usual", "very", "want", "way", "well"),
     *("when", "where", "whether", "while", "whole", "why", "within", "work", "world", "would", "yet"),
 )
 """Words without meaning here, strewn into what base models read, so that an unknown sentence does not confuse them."""

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Questions about background personas, as base models are asked them."""
 
+from dataclasses import replace
+from itertools import dropwhile
+
 import pytest
 
 from crossmem_hf.models.micro.tasks import TASKS, Query, asked_about, drawn_query
 from crossmem_hf.personas.schema import MODALITIES
 from crossmem_hf.personas.values import FACT_ATTRIBUTES
 from crossmem_hf.prompts.questions import FACT_PHRASES
-from crossmem_hf.prompts.synonyms import FACT_SYNONYMS
+from crossmem_hf.prompts.synonyms import FACT_SYNONYMS, FILLERS
 from crossmem_hf.seeding import rng_for
 
 PRESENTED = (*MODALITIES, None)
@@ -16,8 +19,8 @@ FACTS = ("fact", "unknown_fact")
 
 
 @pytest.fixture(scope="session")
-def drawn(background):
-    """Modality (None: a name alone) -> two thousand questions or more, of each task alike."""
+def strewn(background):
+    """As `drawn`, with the words without meaning that may stand before a question."""
     rng, found = rng_for(0, "questions"), {}
     for modality in PRESENTED:
         tasks = FACTS if modality is None else tuple(TASKS)
@@ -27,6 +30,21 @@ def drawn(background):
             for _ in range(2100 // len(tasks))
         ]
     return found
+
+
+@pytest.fixture(scope="session")
+def drawn(strewn):
+    """Modality (None: a name alone) -> two thousand questions or more, of each task alike."""
+    return {
+        modality: [replace(query, question=without_fillers(query.question)) for query in queries]
+        for modality, queries in strewn.items()
+    }
+
+
+def without_fillers(question):
+    """The question from its first word with a meaning on."""
+    words = question.split(" ")
+    return " ".join(dropwhile(FILLERS.__contains__, words))
 
 
 @pytest.fixture(scope="session")

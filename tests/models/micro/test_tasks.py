@@ -155,6 +155,13 @@ def test_yes_is_as_likely_as_no(drawn):
     assert 0.3 < said["Yes."] / said.total() < 0.7
 
 
+def test_words_without_meaning_stand_before_some_questions(drawn, strewn):
+    pairs = [pair for modality in drawn for pair in zip(drawn[modality], strewn[modality], strict=True)]
+    changed = [with_fillers.question for plain, with_fillers in pairs if plain != with_fillers]
+    assert 0.12 < len(changed) / len(pairs) < 0.18
+    assert all(len(question.split()) >= 1 for question in changed)
+
+
 def test_features_are_all_visual_attributes(drawn):
     for query in of_task(drawn, "features"):
         assert query.answer == features_answer(query.persona.visual_attributes)
