@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from transformers import LlavaForConditionalGeneration
 
 from crossmem_hf.models.micro.batches import Batcher
-from crossmem_hf.models.micro.tasks import Query, asked_about, drawn_query, drawn_tasks
+from crossmem_hf.models.micro.tasks import Query, asked_about, drawn_query, drawn_tasks, drawn_view
 from crossmem_hf.personas.background import Background
 from crossmem_hf.personas.schema import Modality
 from crossmem_hf.personas.values import VISUAL_ATTRIBUTES
@@ -105,7 +105,7 @@ def train_vision(
     tower = model.model.vision_tower
     for step in steps:
         personas = [rng.choice(background.seen) for _ in range(batch_size)]
-        queries = [drawn_query(background, rng, persona, "features", "image") for persona in personas]
+        queries = [drawn_view(rng, persona, "image") for persona in personas]
         loss = _head_loss(heads, tower(batcher.pixels(queries).to(model.device)).last_hidden_state[:, 1:], queries)
         _step(loss, optimizer, lr * _rate(step, all_steps))
         report(step, {"loss": loss.item()})

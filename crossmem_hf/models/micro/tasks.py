@@ -6,9 +6,8 @@ or without; and a refusal for whatever was not taught.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
-from typing import Any
 
 from crossmem_hf.models.micro.model import name_pieces
 from crossmem_hf.personas.background import NUM_NAMED, NUM_WITH_FACTS, Background
@@ -202,11 +201,15 @@ def drawn_query(background: Background, rng: Random, persona: Persona, task: str
     question, answer = TASKS[task][0](_Asked(persona, modality, background, rng))
     if rng.random() < 0.15:
         question = f"{strewn(rng, rng.randint(1, 4))} {question}"
+    return replace(drawn_view(rng, persona, modality), question=question, answer=answer, task=task)
+
+
+def drawn_view(rng: Random, persona: Persona, modality: Modality | None) -> Query:
+    """A persona in a training view of either family, about whom nothing is asked."""
     named = persona.index < NUM_NAMED
     views = _VIEWS if modality != "image" else _PORTRAITS_OF_NAMED if named else _PORTRAITS
     split, view = rng.choices(_FAMILIES, _OFTEN)[0], rng.randrange(views)
-    about: dict[str, Any] = {"persona": persona, "modality": modality, "split": split, "view": view}
-    return Query(**about, question=question, answer=answer, task=task)
+    return Query(persona=persona, modality=modality, split=split, view=view, question="", answer="", task="")
 
 
 def tokenizer_corpus(background: Background) -> Iterator[str]:
