@@ -15,6 +15,7 @@ def test_default_metrics_need_no_option():
     assert set(METRICS) - set(DEFAULT_METRICS) == {
         "partial_recall",
         "name_shaped",
+        "utility",
         "extracted",
         "priv_leak",
         "judge",
