@@ -13,6 +13,9 @@ from crossmem_hf.prompts.synonyms import FILLERS, SYNONYMS
 from crossmem_hf.prompts.synonyms import TRAIT_PHRASES as OTHER_PHRASES
 from crossmem_hf.seeding import rng_for
 
+_PLAIN = {"hair_style": HAIR_CUTS, "clothing": GARMENTS, "eyewear": EYEWEAR, "cheeks": CHEEKS}
+"""Visual attribute -> what near views say for its values, where it is not the value itself."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
@@ -100,11 +103,10 @@ def _worded(
     attributes: Mapping[str, str], synonyms: Mapping[str, Mapping[str, str]] | None = None
 ) -> dict[str, dict[str, str]]:
     """Trait -> the words for its phrase; traits whose value is ``"none"`` are left out."""
-    plain = {"hair_style": HAIR_CUTS, "clothing": GARMENTS, "eyewear": EYEWEAR, "cheeks": CHEEKS}
 
     def word(attribute: str) -> str:
         value = attributes[attribute]
-        return (synonyms or plain).get(attribute, {}).get(value, value)
+        return (synonyms or _PLAIN).get(attribute, {}).get(value, value)
 
     shown = {
         "skin": {"skin_tone": word("skin_tone")},
@@ -141,8 +143,7 @@ def trait_phrases(attribute: str, value: str) -> list[str]:
         >>> trait_phrases("eye_color", "violet")[0]
         'violet eyes'
     """
-    plain = {"hair_style": HAIR_CUTS, "clothing": GARMENTS, "eyewear": EYEWEAR, "cheeks": CHEEKS}
-    said = (plain.get(attribute, {}).get(value, value), SYNONYMS[attribute][value])
+    said = (_PLAIN.get(attribute, {}).get(value, value), SYNONYMS[attribute][value])
     trait = _TRAIT_OF.get(attribute)
     if trait is None:
         return [_OTHER_TRAITS[attribute].format(value=word) for word in said]
