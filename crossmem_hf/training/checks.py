@@ -17,8 +17,8 @@ from crossmem_hf.training.collate import EncodedRows
 if TYPE_CHECKING:
     from crossmem_hf.evaluation.evaluator import Evaluator
 
-REPORTED = "test"
-"""Begins the templates of rows that are kept for reporting."""
+REPORTED = ("test", "far")
+"""Begin the templates of rows that are kept for reporting."""
 NEEDED_COLUMNS = ("images", "prompt", "completion", "persona_id")
 
 
@@ -61,9 +61,9 @@ def check_lengths(rows: EncodedRows) -> None:
 
 
 def first_reported(rows: Dataset) -> int | None:
-    """The first row that is a test row, by its `template`."""
+    """The first row that is one of `REPORTED`, by its `template`."""
     templates = rows["template"] if "template" in (rows.column_names or ()) else ()
-    return next((row for row, one in enumerate(templates) if str(one).partition("-")[0] == REPORTED), None)
+    return next((row for row, one in enumerate(templates) if str(one).partition("-")[0] in REPORTED), None)
 
 
 def check_not_reported(sets: Mapping[str, Dataset] | Dataset | None) -> None:
@@ -73,7 +73,7 @@ def check_not_reported(sets: Mapping[str, Dataset] | Dataset | None) -> None:
         sets: Rows by name; one set is called "eval", as `transformers` does.
 
     Raises:
-        CrossmemError: A row is a test row; set and row are named.
+        CrossmemError: A row is a test row, near or far; set and row are named.
     """
     by_name = sets if isinstance(sets, Mapping) else {} if sets is None else {"eval": sets}
     for name, rows in by_name.items():

@@ -281,8 +281,9 @@ def test_the_best_checkpoint_is_not_chosen_by_the_rows_that_are_reported(tmp_pat
         return rows.add_column("template", [f"{family}-stripes"] * len(rows))
 
     best = {"metric_for_best_model": "eval_loss", "eval_strategy": "steps", "eval_steps": 1}
-    with pytest.raises(CrossmemError, match="Row 0 of the 'eval' rows is a test row"):
-        trainer_for(tmp_path, eval_dataset=shown("test"), **best)
+    for family in ("test", "far"):
+        with pytest.raises(CrossmemError, match="Row 0 of the 'eval' rows is a test row"):
+            trainer_for(tmp_path, eval_dataset=shown(family), **best)
     with pytest.raises(CrossmemError, match="Row 0 of the 'late' rows is a test row"):
         trainer_for(tmp_path, eval_dataset={"early": shown("validation"), "late": shown("test")}, **best)
     trainer_for(tmp_path, eval_dataset=shown("validation"), **best)
