@@ -8,7 +8,6 @@ from crossmem_hf.data.spec import PRESETS
 from crossmem_hf.personas.schema import Modality
 from crossmem_hf.runs.stages import Done
 from crossmem_hf.studies.adapters import TrainingRows, memorized
-from crossmem_hf.studies.settings import StudySettings
 from crossmem_hf.studies.study import Cell, cell_name
 from crossmem_hf.training.micro import FACT_LORA, settings_of
 
@@ -17,11 +16,9 @@ LEARNED: Final[tuple[Learned, ...]] = ("names", "facts")
 
 
 def at_work(cell: Cell) -> Cell:
-    """The cell on its base (``base``), and, where facts are learned (``learned``), with ReMem's numbers of personas,
-    views and questions."""
-    sizes = dict(PRESETS["remem"]) if cell.where["learned"] == "facts" else {}
-    known = {name: value for name, value in sizes.items() if name in StudySettings.model_fields}
-    return replace(cell, settings=cell.settings.replaced(model_name_or_path=cell.where["base"], **known))
+    """The cell on its base (``base``), and, where facts are learned (``learned``), in the sizes of ReMem."""
+    sizes = PRESETS["remem"] if cell.where["learned"] == "facts" else {}
+    return replace(cell, settings=cell.settings.replaced(model_name_or_path=cell.where["base"], **sizes))
 
 
 def learned(cell: Cell, **chosen: Any) -> Done:

@@ -83,6 +83,7 @@ class StudySettings(BaseModel):
     )
     num_views: int = Field(8, ge=1, description="Training portraits (or descriptions) a persona.")
     qa_per_persona: int = Field(20, ge=2, description="Training questions a persona and modality, of the config qa.")
+    single_hop_share: float = Field(0.7, ge=0, le=1, description="Share of them that name the persona.")
     image_size: int = Field(64, description="Side of a portrait in pixels.")
     forget_fraction: float = Field(0.2, gt=0, lt=1, description="Share of the personas to forget.")
     model_name_or_path: str | None = Field(
@@ -137,6 +138,7 @@ class StudySettings(BaseModel):
             num_views=self.num_views,
             seed=seed,
             qa_per_persona=self.qa_per_persona,
+            single_hop_share=self.single_hop_share,
             image_size=self.image_size,
             forget_fraction=self.forget_fraction,
         )
