@@ -47,7 +47,7 @@ def module_at(model: Any, layer: int, site: Site) -> nn.Module:
 
 @contextmanager
 def reading(modules: Mapping[Any, nn.Module]) -> Iterator[dict[Any, Tensor]]:
-    """A dictionary that holds, once the model ran inside, what each module put out last, (B, T, D), with its gradients.
+    """A dictionary that holds, once the model ran inside, what each module put out last, (B, T, D).
 
     Args:
         modules: Name -> module; names are the keys of the dictionary.

@@ -8,7 +8,7 @@ import torch
 
 from crossmem_hf.conformance.report import Finding
 from crossmem_hf.conformance.subject import Subject, conversation, inputs_of, turns_of, written
-from crossmem_hf.models.chat import tokenizer_of
+from crossmem_hf.models.chat import picture_tokens, tokenizer_of
 from crossmem_hf.models.turns import answer_tokens, prompt_text
 from crossmem_hf.scoring.generation import generate_answers
 
