@@ -65,7 +65,7 @@ def _subject_places(processor: Any, row: Row, subject: str, ids: Sequence[int]) 
     written, fed = _starts(run, tokens), _starts(run, ids)
     if len(written) != len(fed):
         raise CrossmemError(
-            f"The tokens of {subject!r} cannot be told in the prompt {text[:120]!r}: a picture stands between them, or "
+            f"The tokens of {subject!r} cannot be told in the prompt {text[:120]!r}: a picture stands between, or "
             "the processor writes other words than the chat template.",
             "Put pictures before the question, or name other words of it as the subject.",
         )
