@@ -18,13 +18,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from crossmem_hf.analysis.corruptions import Corrupted, Corruption, corrupted_rows
-from crossmem_hf.analysis.hooks import check_sites
+from crossmem_hf.analysis.hooks import SITES, check_sites
 from crossmem_hf.analysis.restoring import Place, Restoring, Runs, traced
+from crossmem_hf.analysis.token_groups import ALL, GROUPS
 from crossmem_hf.data.forms import Row
 from crossmem_hf.evaluation.predictions import Prediction, Predictions
 from crossmem_hf.evaluation.questions import row_keys
 from crossmem_hf.models.modules import text_layers
-from crossmem_hf.report.record import Measurement
+from crossmem_hf.report.record import Measurement, Value
 from crossmem_hf.runs.distributed import in_shards
 from crossmem_hf.scoring.batches import Auto, check_size
 from crossmem_hf.scoring.continuations import shares_cache
@@ -115,14 +116,19 @@ def trace(
 
 
 def trace_measurements(predictions: Predictions, by: Sequence[str] = ()) -> list[Measurement]:
-    """The total effect of each corruption, and the indirect effect of each place, with intervals over personas.
+    """The total effect of each corruption, and the indirect effect of each place, with intervals over personas; sites,
+    layers and groups in their order.
 
     Args:
         by: Columns to tell apart besides `PLACES`, such as ``target``.
     """
     whole = Predictions([one for one in predictions if "site" not in one])
     parts = Predictions([one for one in predictions if "site" in one])
-    return [*whole.measure(["total_effect"], (*by, "corruption")), *parts.measure(["indirect_effect"], (*by, *PLACES))]
+    effects = parts.measure(["indirect_effect"], (*by, *PLACES))
+    effects.sort(
+        key=lambda m: (SITES.index(m.where["site"]), m.where["layer"], (*GROUPS, ALL).index(m.where["tokens"]))
+    )
+    return [*whole.measure(["total_effect"], (*by, "corruption")), *effects]
 
 
 def _about(one: Corrupted, index: int) -> Prediction:

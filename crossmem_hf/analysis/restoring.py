@@ -98,7 +98,8 @@ class Runs:
             share: Whether what stands before all that the corruption changes may pass through the model once, and be
                 kept in a cache.
         """
-        fed, start, first = [], None, min(row.groups[row.changed])
+        fed: list[dict[str, Any]] = []
+        start, first = None, min(row.groups[row.changed])
         share = share and not reads_ahead(model.config) and first > max(row.groups["image"], default=0)
         with _running(model):
             for one in (row.clean, row.corrupted):
@@ -107,7 +108,8 @@ class Runs:
                 if share and start is None:
                     start = prefilled(model, _cut(inputs, first))
                 fed.append(_behind(model, inputs, row.answer, start, first if share else 0))
-        return cls(model, row, *fed, start, first if share else 0)
+        clean, corrupted = fed
+        return cls(model, row, clean, corrupted, start, first if share else 0)
 
     def with_noise(self, deviations: float, seed: int) -> "Runs":
         """The same, where corrupted runs get noise at the tokens that the corruption changes, each time the same."""

@@ -133,7 +133,7 @@ def _draw(ax: Axes, grid: Grid, top: float) -> Any:
     image = ax.imshow(numbers, cmap=colors, vmin=-top, vmax=top, aspect="auto", origin="lower")
     ax.set_xticks(range(len(grid.tokens)), grid.tokens, fontsize=8)
     step = 1 if len(grid.layers) <= MAX_NUMBERS else 4
-    ax.set_yticks(range(0, len(grid.layers), step), grid.layers[::step], fontsize=8)
+    ax.set_yticks(range(0, len(grid.layers), step), [str(layer) for layer in grid.layers[::step]], fontsize=8)
     ax.set_ylabel("layer", fontsize=8)
     ax.tick_params(length=0)
     for spine in ax.spines.values():
