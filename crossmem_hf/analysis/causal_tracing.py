@@ -25,7 +25,7 @@ from crossmem_hf.data.forms import Row
 from crossmem_hf.evaluation.predictions import Prediction, Predictions
 from crossmem_hf.evaluation.questions import row_keys
 from crossmem_hf.models.modules import text_layers
-from crossmem_hf.report.record import Measurement, Value
+from crossmem_hf.report.record import Measurement
 from crossmem_hf.runs.distributed import in_shards
 from crossmem_hf.scoring.batches import Auto, check_size
 from crossmem_hf.scoring.continuations import shares_cache
