@@ -174,7 +174,10 @@ def _renamed(
     tokens, places = spelled_places(processor, text, subject, question)
     kept = [token for place, token in enumerate(tokens) if place not in set(places)]
     others = [subjects[other] for other in _others(index, rows)]
-    known = replacements or [*others, *IRRELEVANT]
+    things = sorted(
+        IRRELEVANT, key=lambda thing: thing.split()[0] != subject.split()[0]
+    )  # "the river" for "the person"
+    known = replacements or [*others, *things]
     pool = [words for words in dict.fromkeys(known) if subject not in words and words not in subject]
 
     def fits(words: str, spelled: Sequence[int]) -> Row | None:

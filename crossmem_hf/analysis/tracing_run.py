@@ -160,7 +160,7 @@ def _finish(
     for figure in figures_of(record):
         if (name := figure.name.removeprefix(FOREST)) in EFFECTS:
             write_atomic(folder / f"{name}.svg", figure.encoded("svg"))
-    total = tuple(m for m in record.measurements if m.metric not in EFFECTS)
+    total = tuple(m.model_copy(update={"where": {}}) for m in record.measurements if m.metric not in EFFECTS)
     console.print(score_table(record.model_copy(update={"measurements": total})).terminal())
     for grid in grids_of(record, EFFECTS[0]):
         console.print(f"{grid.metric} of {grid.where['site']}, by layer and tokens", highlight=False)

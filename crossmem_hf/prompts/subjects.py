@@ -15,13 +15,13 @@ SUBJECT_PHRASES: Final = (
 """What stands for a person who is not named: in our own questions, and in those of ReMem ("What is the name of this
 person in the image?", arXiv 2605.03759)."""
 
-_THINGS: Final = ("Paris", "Rome", "cup", "sun", "car", "chair", "river", "bridge", "teapot", "lighthouse", "cactus")
+_THINGS: Final = ("cup", "sun", "car", "chair", "river", "bridge", "teapot", "lighthouse", "cactus", "violin")
 _FRAMES: Final = (
-    *("{thing}", "a {thing}", "the {thing}", "a red {thing}", "the old {thing}", "the {thing} in this room"),
+    *("a {thing}", "the {thing}", "this {thing}", "one {thing}", "the old {thing}", "the {thing} in this room"),
     *("the {thing} on the hill", "a small {thing} by the sea", "the {thing} that stands near the harbor"),
     *("some {thing} or other from a street in Paris", "the old {thing} that stood for years near the harbor bridge"),
 )
-IRRELEVANT: Final = tuple(frame.format(thing=thing) for frame in _FRAMES for thing in _THINGS)
+IRRELEVANT: Final = ("Paris", "Rome", "Sweden", *(frame.format(thing=it) for frame in _FRAMES for it in _THINGS))
 """Entities that no person is, of different lengths, so that one of them has as many tokens as a subject. ReMem puts
 "an irrelevant entity" in the place of "this person" and does not say which; Basu et al. 2024 have "Paris City" in the
 place of "this place". These are ours."""

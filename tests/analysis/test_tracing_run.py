@@ -59,7 +59,7 @@ def test_a_second_run_in_the_folder_traces_nothing_again(traced, settings, monke
 
 def test_a_folder_of_other_rows_is_refused(traced, settings):
     folder, *_ = traced
-    with pytest.raises(CrossmemError, match="holds|another run"):
+    with pytest.raises(CrossmemError, match=r"holds|another run"):
         run_trace(replace(settings, max_rows=3), folder)
 
 
