@@ -13,14 +13,14 @@ stands there pass through the model once and are shared through a key-value cach
 the vision tower included. Clean states take layers x sites x tokens x width numbers.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from crossmem_hf.analysis.corruptions import Corrupted, Corruption, corrupted_rows
 from crossmem_hf.analysis.hooks import SITES, check_sites
 from crossmem_hf.analysis.restoring import Place, Restoring, Runs, traced
-from crossmem_hf.analysis.token_groups import ALL, GROUPS
+from crossmem_hf.analysis.token_groups import ALL, GROUPS, question_of
 from crossmem_hf.data.forms import Row
 from crossmem_hf.evaluation.predictions import Prediction, Predictions
 from crossmem_hf.evaluation.questions import row_keys
@@ -34,6 +34,7 @@ from crossmem_hf.seeding import seed_for
 from crossmem_hf.storage import fingerprint
 
 _ABOUT = ("persona_id", "attribute", "modality", "hops", "view", "template")
+_UNIT = 4  # rows that are kept together once they are done
 PLACES: Final = ("corruption", "site", "layer", "tokens")
 """Columns of a prediction that say what was restored where; that of a row's total effect has the first alone."""
 
@@ -80,39 +81,55 @@ def trace(
         https://huggingface.co/papers/2406.04236; ReMem, https://huggingface.co/papers/2605.03759.
     """
     corruption, restoring = corruption or Corruption(), restoring or Restoring()
-    checked = check_rows(rows, model, processor)
-    check_sites(model, restoring.sites)
-    if batch_size != "auto":
-        check_size("batch_size", batch_size)
+    checked = _checked(model, processor, rows, restoring, batch_size)
     planned = corrupted_rows(model, processor, checked, corruption)
     keys = row_keys(checked, [{name: one[name] for name in one if name != "images"} for one in checked])
-    share = corruption.changes == "subject" and shares_cache(
-        model, processor, checked, [[list(one.answer)] for one in planned]
-    )
-    seeds = [seed_for(corruption.seed, "tracing", key) for key in keys]
     places = list(restoring.places(len(text_layers(model))))
+    traced_row = _tracer(model, processor, planned, keys, corruption, restoring, batch_size)
+    found = in_shards(
+        [{"number": number, "images": []} for number in range(len(planned))],
+        lambda part: [traced_row(row["number"], places) for row in part],
+        results_log=results_log,
+        fingerprint=fingerprint([made_from, repr(corruption), repr(restoring), batch_size, keys]),
+        label="tracing",
+        unit_rows=_UNIT,
+    )
+    return Predictions(
+        prediction
+        for key, one, numbers in zip(keys, planned, found, strict=True)
+        for prediction in _predictions({"row": key, **_about(one, corruption)}, one, numbers, restoring, places)
+    )
 
-    def traced_row(at: int) -> Any:
-        runs = Runs.of(model, processor, planned[at], share=share)
+
+def _checked(
+    model: Any, processor: Any, rows: Iterable[Row], restoring: Restoring, batch_size: int | Auto
+) -> list[Row]:
+    if batch_size != "auto":
+        check_size("batch_size", batch_size)
+    check_sites(model, restoring.sites)
+    return check_rows(rows, model, processor)
+
+
+def _tracer(
+    model: Any,
+    processor: Any,
+    planned: Sequence[Corrupted],
+    keys: Sequence[str],
+    corruption: Corruption,
+    restoring: Restoring,
+    batch_size: int | Auto,
+) -> Callable[[int, Sequence[Place]], dict[str, Any]]:
+    """What traces one row, by its number."""
+    clean, answers = [one.clean for one in planned], [[list(one.answer)] for one in planned]
+    share = corruption.changes == "subject" and shares_cache(model, processor, clean, answers)
+
+    def traced_row(number: int, places: Sequence[Place]) -> dict[str, Any]:
+        runs = Runs.of(model, processor, planned[number], share=share)
         if corruption.is_noise:
-            runs = runs.with_noise(corruption.noise, seeds[at])
+            runs = runs.with_noise(corruption.noise, seed_for(corruption.seed, "tracing", keys[number]))
         return traced(runs, restoring, places, batch_size)
 
-    numbered = [{"number": number, "images": []} for number in range(len(planned))]
-    of = fingerprint([made_from, repr(corruption), repr(restoring), batch_size, keys])
-    found = in_shards(
-        numbered,
-        lambda part: [traced_row(row["number"]) for row in part],
-        results_log=results_log,
-        fingerprint=of,
-        label="tracing",
-        unit_rows=4,
-    )
-    predictions: list[Prediction] = []
-    for index, (one, numbers) in enumerate(zip(planned, found, strict=True)):
-        about = {"row": keys[index], **_about(one, index), "corruption": corruption.kind}
-        predictions += _predictions(about, one, numbers, restoring, places)
-    return Predictions(predictions)
+    return traced_row
 
 
 def trace_measurements(predictions: Predictions, by: Sequence[str] = ()) -> list[Measurement]:
@@ -131,11 +148,10 @@ def trace_measurements(predictions: Predictions, by: Sequence[str] = ()) -> list
     return [*whole.measure(["total_effect"], (*by, "corruption")), *effects]
 
 
-def _about(one: Corrupted, index: int) -> Prediction:
+def _about(one: Corrupted, corruption: Corruption) -> Prediction:
     row = one.clean
-    question = row["prompt"][-1]["content"]
-    about = {name: row.get(name) for name in _ABOUT} | {"question": question, "truth": answer_of(row, index)}
-    return about | {"replaced_by": one.by}
+    about = {name: row.get(name) for name in _ABOUT} | {"question": question_of(row), "truth": answer_of(row, "")}
+    return about | {"replaced_by": one.by, "corruption": corruption.kind}
 
 
 def _predictions(

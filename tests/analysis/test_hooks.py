@@ -41,7 +41,7 @@ def test_attention_and_mlp_are_what_a_layer_adds():
 
 @pytest.mark.parametrize("name", ["llava_clip", "gemma3", "jamba"])
 @pytest.mark.parametrize("site", SITES)
-def test_what_is_put_back_as_it_was_changes_nothing_and_what_is_not_does(name, site):
+def test_what_is_put_back_as_it_was_changes_nothing(name, site):
     model = model_of(name)
     plain = logits(model)
     with reading({"it": module_at(model, 1, site)}) as seen:

@@ -46,7 +46,7 @@ def test_what_was_not_measured_is_left_blank():
     assert grid.table().rows[0] == ("0", "-0.25", "")
 
 
-def test_a_metric_by_layer_is_drawn_as_a_heat_map_and_others_as_forests():
+def test_a_metric_by_layer_is_drawn_as_a_heat_map():
     drawn = {figure.name: figure for figure in figures_of(traced())}
     assert set(drawn) == {"forest_indirect_effect", "forest_recall"}
     svg = drawn["forest_indirect_effect"].encoded("svg").decode()
