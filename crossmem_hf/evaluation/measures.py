@@ -267,8 +267,8 @@ def check_selected(metrics: Sequence[str]) -> tuple[str, ...]:
         if not is_selectable(name):
             raise CrossmemError(
                 f"{name} reads {', '.join(METRICS[name].needs)} of predictions, which asking alone does not give.",
-                f"Leave it out here, and measure {name} of what does: attacks and tracing of `analysis`; for judge, "
-                "'crossmem score --judge-model'.",
+                f"Leave it out here, and measure {name} of what does: attacks of `analysis.attacks`, or "
+                "`analysis.causal_tracing`; for judge, 'crossmem score --judge-model'.",
             )
     return names
 
