@@ -19,6 +19,7 @@ from crossmem_hf.cli.publishing import publish_app
 from crossmem_hf.cli.recipe import recipe
 from crossmem_hf.cli.reproduce import reproduce
 from crossmem_hf.cli.studies import RootGroup, study_app
+from crossmem_hf.cli.tracing import trace
 from crossmem_hf.data.spec import PRESETS
 from crossmem_hf.models.embedded import DEFAULT_BASE
 from crossmem_hf.personas.schema import MODALITIES
@@ -38,6 +39,7 @@ app.command()(import_mapping)
 app.command()(portraits)
 app.command()(check_model)
 app.command()(recipe)
+app.command()(trace)
 _SCORES = Path("crossmem_runs/score")
 
 

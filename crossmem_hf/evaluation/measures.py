@@ -4,6 +4,7 @@ which units and direction. It does not know where predictions come from."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
@@ -102,6 +103,15 @@ _ANSWER = ("answer", "correct")
 _FALSE = ("candidate_nll_nats", "candidate_num_tokens", "truth_index", "false_indices", "reference_index")
 _GAP = Reading("gap", "proportion", greater_means="larger gap", n="gap_n")
 _TRANSFER = Reading("transfer", "ratio", greater_means="more transfer", n="transfer_n")
+
+
+def _effect(name: str, restored: str) -> Metric:
+    """A metric of causal tracing: of which run the answer's log-probability is set against the corrupted run's."""
+    found, back = partial(summaries.effect, name=name, restored=restored), "more comes back"
+    readings = Reading(name, "proportion", "", back), Reading(f"{name}_logprob", "nats", "", back)
+    return Metric(found, (restored, "corrupted_logprob"), readings, splits=())
+
+
 METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
     {
         "recall": Metric(
@@ -218,6 +228,8 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
             ),
             splits=(),
         ),
+        "total_effect": _effect("total_effect", "clean_logprob"),
+        "indirect_effect": _effect("indirect_effect", "restored_logprob"),
         "judge": Metric(summaries.judge, (*_ANSWER, "judge_score"), (Reading("judge_score", "proportion", _MORE),)),
     }
 )
@@ -255,8 +267,8 @@ def check_selected(metrics: Sequence[str]) -> tuple[str, ...]:
         if not is_selectable(name):
             raise CrossmemError(
                 f"{name} reads {', '.join(METRICS[name].needs)} of predictions, which asking alone does not give.",
-                f"Leave it out here, and measure {name} of what does: attacks of `analysis.attacks`; for judge, "
-                "'crossmem score --judge-model'.",
+                f"Leave it out here, and measure {name} of what does: attacks of `analysis.attacks`, or "
+                "`analysis.causal_tracing`; for judge, 'crossmem score --judge-model'.",
             )
     return names
 

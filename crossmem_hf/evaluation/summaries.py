@@ -21,7 +21,7 @@ from crossmem_hf.metrics.extraction_strength.sampling_math import extraction_ite
 from crossmem_hf.metrics.extraction_strength.strength_math import strength_items, strength_summary
 from crossmem_hf.metrics.forget_diagnosis.answer_rules import refuses
 from crossmem_hf.metrics.forget_diagnosis.diagnosis_math import diagnose_items, diagnosis_summary
-from crossmem_hf.metrics.intervals import Clusters, mean_interval
+from crossmem_hf.metrics.intervals import Clusters, column_mean, interval_of
 from crossmem_hf.metrics.matching import chance_recall, says_part
 from crossmem_hf.metrics.min_k_prob.membership_math import membership_summary
 from crossmem_hf.metrics.min_k_prob.min_k_math import token_scores
@@ -84,12 +84,14 @@ def _whom(items: Sequence[Item]) -> dict[str, Any]:
 
 
 def _mean(name: str, values: Any, items: Sequence[Item], bounds: tuple[float, float] = (0.0, 1.0)) -> dict[str, float]:
-    """A mean of numbers within bounds with its interval."""
+    """A mean of numbers within bounds with its interval, if the numbers set one: without bounds, equal ones do not."""
     whom = _whom(items)
     column = np.asarray(values, dtype=np.float64)
     clusters = Clusters.of(whom["persona_id"], len(items), whom["persona_seed"])
-    low, high = mean_interval(column, clusters, bounds=bounds)
-    return {name: float(column.mean()), f"{name}_ci_low": low, f"{name}_ci_high": high, "n": len(items)}
+    sums, counts = clusters.table(column[:, None])
+    ends = interval_of(sums, counts, clusters.seed, column_mean, bounds=bounds, row_bounds=bounds)
+    known = {} if ends is None else {f"{name}_ci_low": ends[0], f"{name}_ci_high": ends[1]}
+    return {name: float(column.mean()), **known, "n": len(items)}
 
 
 def _per_token(item: Item) -> list[float]:
@@ -211,6 +213,16 @@ def _useful(item: Item) -> float:
 def name_shaped(items: Sequence[Item], against: Against) -> Found:
     """From free answers: the share that are built like a name of ours, whoever is meant."""
     return _mean("name_shaped", [is_name(item["answer"]) for item in items], items), {}
+
+
+def effect(items: Sequence[Item], against: Against, *, name: str, restored: str) -> Found:
+    """How much likelier the whole answer is than in the corrupted run, as a probability and in nats."""
+    back, lost = (np.asarray([item[column] for item in items]) for column in (restored, "corrupted_logprob"))
+    odd = np.flatnonzero(~np.isfinite(back - lost))
+    if len(odd):
+        raise ValueError(f"Row {odd[0]}: a log-probability of the answer is not finite.")
+    nats = _mean(f"{name}_logprob", back - lost, items, (-math.inf, math.inf))
+    return nats | _mean(name, np.exp(back) - np.exp(lost), items, (-1.0, 1.0)), {}
 
 
 def min_k(items: Sequence[Item], against: Against) -> Found:

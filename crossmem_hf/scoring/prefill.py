@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from crossmem_hf.data.forms import Row
+from crossmem_hf.models.chat import picture_tokens
 from crossmem_hf.models.turns import prompt_text
 from crossmem_hf.pictures.keys import pictures_key
 from crossmem_hf.pictures.reading import as_seen
@@ -160,8 +161,7 @@ def _common(sequences: Sequence[Any]) -> int:
 
 def _end_of_pictures(processor: Any, prompt: Sequence[int]) -> int:
     """How many first tokens hold all pictures; 0 where it cannot be told, so that nothing is shared."""
-    # Some processors name the placeholder in the text here, others the tokens that it becomes.
-    marks = {getattr(part, "image_token_id", None) for part in (processor, processor.tokenizer)}
+    marks = picture_tokens(processor)
     return max((place + 1 for place, token in enumerate(prompt) if token in marks), default=0)
 
 

@@ -17,6 +17,8 @@ def test_default_metrics_need_no_option():
         "name_shaped",
         "utility",
         "extracted",
+        "indirect_effect",
+        "total_effect",
         "priv_leak",
         "judge",
     }
