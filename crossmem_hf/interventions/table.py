@@ -39,6 +39,7 @@ DEFENSES: Final = Registry[Defend](
     "defense",
     {
         "ban_answers": "crossmem_hf.interventions.ban_answers:ban_answers",
+        "token_swap": "crossmem_hf.interventions.token_swap:token_swap",
     },
 )
 """Name -> what makes the defense."""
