@@ -155,6 +155,15 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
             (Reading("exact_match", "proportion", _MORE, chance="chance"),),
             splits=_EVERYTHING,
         ),
+        "verbatim": Metric(
+            summaries.verbatim,
+            _ANSWER,
+            (
+                Reading("verbatim_match", "proportion", _MORE),
+                Reading("matching_length", "characters", _MORE),
+                Reading("edit_distance", "proportion", _LESS),
+            ),
+        ),
         "min_k_prob": Metric(
             summaries.min_k,
             PASSES["answers"],

@@ -99,11 +99,11 @@ class Auxiliary:
 
     def _read_afresh(self, texts: list[list[int]]) -> None:
         ids_BT, mask_BT = _padded(texts, self.model.device)
-        self._cache = self._mask_BL = None
+        self._cache, self._mask_BL = None, mask_BT
         if self._keeps:
             from transformers.cache_utils import DynamicCache
 
-            self._cache, self._mask_BL = DynamicCache(), mask_BT
+            self._cache = DynamicCache()
         self._last_BV = self._pass(ids_BT, mask_BT, mask_BT)
 
     def _read_on(self, texts: list[list[int]], places: list[tuple[int, int]]) -> None:

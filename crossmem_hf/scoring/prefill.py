@@ -233,8 +233,8 @@ def extended(
         if name == "cross_attention_mask" and name in inputs:  # a tail looks at the pictures that the last token sees
             longer[name] = torch.cat([inputs[name], inputs[name][:, -1:].expand(-1, longest, -1, -1)], dim=1)
         elif name in inputs:
-            tail = added.get(name, torch.zeros_like(ids)).to(inputs[name])
-            longer[name] = torch.cat([inputs[name], tail], dim=1)
+            behind = added.get(name, torch.zeros_like(ids)).to(inputs[name])
+            longer[name] = torch.cat([inputs[name], behind], dim=1)
     return longer
 
 
