@@ -5,17 +5,22 @@ Between two calls a text mostly grows by one token, so keys and values are kept;
 themselves. Rows that are others than before, whatever the reason, are read afresh.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from inspect import signature
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.models.chat import special_tokens, tokenizer_of
 from crossmem_hf.models.families import reads_ahead
 from crossmem_hf.models.modes import in_eval_mode
+from crossmem_hf.models.padding import padding_id
+
+_OF_PICTURES: Final = re.compile("image|img|vision|video", re.IGNORECASE)
 
 
 class Auxiliary:
@@ -170,6 +175,33 @@ class WithoutAdapter:
         finally:
             for weight, trains in training.items():  # PEFT lets the adapter train afterwards
                 weight.requires_grad_(trains)
+
+
+def auxiliary_of(model: Any, auxiliary_model: Any) -> Any:
+    """The auxiliary of a model: the one that was passed, or the model without its adapter.
+
+    Raises:
+        CrossmemError: There is neither.
+    """
+    if auxiliary_model is None and not hasattr(model, "disable_adapter"):
+        raise CrossmemError(
+            f"A {type(model).__name__} without adapter has no base that could be its auxiliary model.",
+            "Pass auxiliary_model, such as a smaller model of the same family.",
+        )
+    return WithoutAdapter(model) if auxiliary_model is None else auxiliary_model
+
+
+def unread_tokens(processing_class: Any) -> set[int]:
+    """What an auxiliary is not shown of a main model's tokens: padding, and what stands for pictures."""
+    tokenizer = tokenizer_of(processing_class)
+    of_pictures = [token for token in special_tokens(processing_class) if _OF_PICTURES.search(token)]
+    return {padding_id(tokenizer), *tokenizer.convert_tokens_to_ids(of_pictures)}
+
+
+def beginning(tokenizer: Any) -> int:
+    """The token that begins a text, or the likeliest to do so."""
+    named = (tokenizer.bos_token_id, tokenizer.eos_token_id)
+    return next((token for token in named if token is not None), padding_id(tokenizer))
 
 
 def _padded(texts: Sequence[Sequence[int]], device: Any) -> tuple[Tensor, Tensor]:

@@ -2,7 +2,6 @@
 """TokenSwap: common function words are said as a small model says them, all else as the large one does. It does not
 know what was memorized."""
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,10 +10,9 @@ from torch import Tensor
 from transformers import LogitsProcessor
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.interventions.auxiliary import Auxiliary, WithoutAdapter
+from crossmem_hf.interventions.auxiliary import Auxiliary, auxiliary_of, beginning, unread_tokens
 from crossmem_hf.interventions.table import Defense
-from crossmem_hf.models.chat import special_tokens, tokenizer_of
-from crossmem_hf.models.padding import padding_id
+from crossmem_hf.models.chat import tokenizer_of
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -34,7 +32,6 @@ WORDS: Final = (
 frequent words of English; in lower case, each behind a space."""
 
 _REREAD: Final = 8  # last tokens of another tokenizer that one more letter may change
-_OF_PICTURES: Final = re.compile("image|img|vision|video", re.IGNORECASE)
 
 
 def swap_probabilities(
@@ -151,7 +148,7 @@ class TokenSwapLogitsProcessor(LogitsProcessor):
         self._encodes = None if same else other
         self.main_ids = _word_ids(self._tokenizer, words, "the tokenizer")
         self.auxiliary_ids = _word_ids(other, words, "the auxiliary tokenizer")
-        self._auxiliary = Auxiliary(auxiliary_model, empty=_beginning(other), reread=0 if same else _REREAD)
+        self._auxiliary = Auxiliary(auxiliary_model, empty=beginning(other), reread=0 if same else _REREAD)
         beyond = [
             word
             for word, token in zip(dict.fromkeys(words), self.auxiliary_ids, strict=True)
@@ -162,9 +159,7 @@ class TokenSwapLogitsProcessor(LogitsProcessor):
                 f"The auxiliary model has {self._auxiliary.vocabulary} tokens, and none for {beyond!r}.",
                 "Pass the tokenizer that belongs to it as auxiliary_tokenizer.",
             )
-        self._unread = {padding_id(self._tokenizer)}
-        of_pictures = [token for token in special_tokens(tokenizer) if _OF_PICTURES.search(token)]
-        self._unread |= set(self._tokenizer.convert_tokens_to_ids(of_pictures))
+        self._unread = unread_tokens(tokenizer)
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """(B, V) the scores with those of the words swapped."""
@@ -209,11 +204,7 @@ def token_swap(
     Reference:
         https://huggingface.co/papers/2502.05159
     """
-    if auxiliary_model is None and not hasattr(model, "disable_adapter"):
-        raise CrossmemError(
-            f"A {type(model).__name__} without adapter has no base that could be its auxiliary model.",
-            "Pass auxiliary_model, such as a smaller model of the same family.",
-        )
+    auxiliary = auxiliary_of(model, auxiliary_model)
     if words is None:
         words = single_token_words(processor)
         words = single_token_words(auxiliary_processor, words) if auxiliary_processor is not None else words
@@ -222,7 +213,6 @@ def token_swap(
                 f"None of the {len(WORDS)} function words is one token of the vocabulary.",
                 "Pass words that are, or take models with larger vocabularies.",
             )
-    auxiliary = WithoutAdapter(model) if auxiliary_model is None else auxiliary_model
     return Defense(logits_processor=TokenSwapLogitsProcessor(auxiliary, processor, auxiliary_processor, words))
 
 
@@ -267,9 +257,3 @@ def _check_ids(main_ids: Sequence[int], auxiliary_ids: Sequence[int], main: int,
             f"{len(main_ids)} main_ids and {len(auxiliary_ids)} auxiliary_ids; expected one of each a word.",
             "Pass both in the order of the words.",
         )
-
-
-def _beginning(tokenizer: Any) -> int:
-    """The token that begins a text, or the likeliest to do so."""
-    named = (tokenizer.bos_token_id, tokenizer.eos_token_id)
-    return next((token for token in named if token is not None), padding_id(tokenizer))
