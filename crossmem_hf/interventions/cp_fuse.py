@@ -107,7 +107,7 @@ class CPFuseLogitsProcessor(LogitsProcessor):
             )
         self._paths = self._continued(texts, scores.device)
         self._texts, self._said = texts, torch.stack([first, second])
-        return fuse_logprobs(first, second, *self._paths, self._exponents).to(scores)
+        return fuse_logprobs(first, second, self._paths[0], self._paths[1], self._exponents).to(scores)
 
     def _continued(self, texts: Sequence[tuple[int, ...]], device: Any) -> Tensor:
         """(2, B) log-probability of each answer so far under both models; 0 where a text is a new prompt."""
