@@ -110,7 +110,7 @@ class TokenSwapLogitsProcessor(LogitsProcessor):
     It works with greedy decoding, samples and beams, and in batches; a row's answer does not depend on its neighbors.
     The auxiliary's cache is kept while texts grow and dropped by itself when others come, so one object serves any
     number of calls. The auxiliary reads tokens alone: padding, also where that is the token that ends texts, and what
-    stands for pictures is left out, so that it may be a model of text. Prompts given as `inputs_embeds` it cannot read.
+    stands for pictures is left out, so that it may be a model of text. `inputs_embeds` it cannot read.
 
     Args:
         auxiliary_model: A causal model, or a vision-language model, which is shown the text alone.
