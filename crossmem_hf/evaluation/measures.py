@@ -10,8 +10,9 @@ from typing import Any, Final, Literal
 
 from crossmem_hf.errors import CrossmemError, unknown
 from crossmem_hf.evaluation import summaries
+from crossmem_hf.evaluation.readings import Reading, Sense
 from crossmem_hf.evaluation.summaries import Against, Found, Item
-from crossmem_hf.report.record import BASELINES, Measurement, Value
+from crossmem_hf.report.record import Measurement, Value
 
 Pass = Literal["generation", "candidates", "answers"]
 PASSES: Final[Mapping[Pass, tuple[str, ...]]] = MappingProxyType(
@@ -34,42 +35,6 @@ PASSES: Final[Mapping[Pass, tuple[str, ...]]] = MappingProxyType(
 )
 """Pass of a model over rows -> the columns that it gives: free answers, the likelihoods of candidates, and the right
 answer token by token."""
-
-Sense = Literal["more memorized", "less memorized", "better", ""]
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How a number of a summary becomes a measurement.
-
-    Attributes:
-        name: Of the number in the summary; nothing is measured where it is not there.
-        sense: Whether a greater value is better depends on whether the personas are to be forgotten or retained;
-            empty where neither is.
-        greater_means: What a greater value says; empty for `sense`.
-        chance: Name of its chance level in the summary.
-        n: Name of the number of rows behind it.
-        metric: Name of the measurement; empty for `name`.
-    """
-
-    name: str
-    unit: str
-    sense: Sense = ""
-    greater_means: str = ""
-    chance: str = ""
-    n: str = "n"
-    metric: str = ""
-
-    def greater_is_better(self, where: Mapping[str, Value]) -> bool | None:
-        """Of what is wanted of these personas: of those to retain to be remembered, of those to forget the contrary,
-        once a model is unlearned; None of others, and where neither is better."""
-        if self.sense in ("", "better"):
-            return True if self.sense else None
-        method = where.get("method")
-        unlearned = where.get("stage") == "unlearned" or (method is not None and method not in BASELINES)
-        if where.get("group") == "retain":
-            return self.sense == "more memorized"
-        return self.sense == "less memorized" if where.get("group") == "forget" and unlearned else None
 
 
 @dataclass(frozen=True)
@@ -164,6 +129,15 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
             _ANSWER,
             (Reading("exact_match", "proportion", _MORE, chance="chance"),),
             splits=_EVERYTHING,
+        ),
+        "verbatim": Metric(
+            summaries.verbatim,
+            _ANSWER,
+            (
+                Reading("verbatim_match", "proportion", _MORE),
+                Reading("matching_length", "characters", _MORE),
+                Reading("edit_distance", "proportion", _LESS),
+            ),
         ),
         "min_k_prob": Metric(
             summaries.min_k,

@@ -15,7 +15,7 @@ from crossmem_hf.personas.schema import MODALITIES
 DEFAULT_METRICS: Final = tuple(
     name
     for name in METRICS
-    if is_selectable(name) and name not in ("partial_recall", "name_shaped", "utility", "priv_leak")
+    if is_selectable(name) and name not in ("partial_recall", "name_shaped", "utility", "verbatim", "priv_leak")
 )
 """What `crossmem score` measures by default; `gap` and `transfer` need a source."""
 BASELINES: Final = ("base", "memorized")

@@ -15,6 +15,7 @@ import numpy as np
 
 from crossmem_hf.evaluation.rouge import rouge_l
 from crossmem_hf.evaluation.utility import ATTRIBUTES, UNKNOWN
+from crossmem_hf.evaluation.verbatim import edit_distance, matching_length
 from crossmem_hf.metrics.cross_modal_recall.recall_math import MODALITIES, recall_summary
 from crossmem_hf.metrics.exposure.exposure_math import ExposureItems, exposure_summary
 from crossmem_hf.metrics.extraction_strength.sampling_math import extraction_items, extraction_summary
@@ -281,6 +282,17 @@ def exact_match(items: Sequence[Item], against: Against) -> Found:
     """From free answers: `recall` under the name that question answering has for it, with a column."""
     found = [bool(item["correct"]) for item in items]
     return _chance(items) | _mean("exact_match", found, items), {"exact_match": found}
+
+
+def verbatim(items: Sequence[Item], against: Against) -> Found:
+    """From free answers, letter by letter."""
+    pairs = [(item["truth"], item["answer"]) for item in items]
+    lengths, longest = [matching_length(*pair) for pair in pairs], max(len(truth) for truth, _ in pairs)
+    whole = [length == len(truth) for length, (truth, _) in zip(lengths, pairs, strict=True)]
+    distances = [edit_distance(*pair) for pair in pairs]
+    found = _mean("verbatim_match", whole, items) | _mean("edit_distance", distances, items)
+    found |= _mean("matching_length", lengths, items, bounds=(0.0, float(longest)))
+    return found, {"verbatim_match": whole, "matching_length": lengths, "edit_distance": distances}
 
 
 def diagnosis(items: Sequence[Item], against: Against) -> Found:
