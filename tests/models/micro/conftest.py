@@ -14,7 +14,7 @@ from crossmem_hf.prompts.synonyms import FACT_SYNONYMS, FILLERS
 from crossmem_hf.seeding import rng_for
 
 PRESENTED = (*MODALITIES, None)
-FACTS = ("fact", "unknown_fact", "told_fact")
+FACTS = ("fact", "unknown_fact")
 """The tasks that may ask about a name alone."""
 
 
@@ -23,7 +23,7 @@ def strewn(background):
     """As `drawn`, with the words without meaning that may stand before a question."""
     rng, found = rng_for(0, "questions"), {}
     for modality in PRESENTED:
-        tasks = FACTS if modality is None else tuple(TASKS)
+        tasks = (*FACTS, "example") if modality is None else tuple(task for task in TASKS if task != "example")
         found[modality] = [
             drawn_query(background, rng, rng.choice(asked_about(task, background)), task, modality)
             for task in tasks

@@ -169,13 +169,16 @@ def test_names_alone_are_asked_about_as_late_as_names_and_facts(processor, tiny,
     assert [ramp.later(step) for step in (0, 2, 3, 4, 8)] == [0, 0, 0.5, 1, 1]
 
 
-def test_facts_are_told_in_the_last_stage_alone(processor, tiny, background, monkeypatch):
-    asked = []
-    monkeypatch.setattr(pretraining, "drawn_query", lambda *given: asked.append(given[3]) or tasks.drawn_query(*given))
-    for last in (False, True):
-        asked.clear()
-        language(tiny, processor, background, replace(PLAIN, last=last, image_rows=40, named_rows=30), range(2))
-        assert ("told_fact" in asked) == last
+def test_examples_are_asked_for_where_the_plan_says_so(processor, tiny, background, monkeypatch):
+    assert [replace(PLAIN, later_full=0.0).later(step) for step in (0, 1)] == [1, 1]
+    minimized = []
+    monkeypatch.setattr(pretraining, "_step", lambda loss, *_: minimized.append(loss.item()))
+    for rows in (0, 5):
+        ((_, parts),) = language(tiny, processor, background, replace(PLAIN, example_rows=rows), range(3, 4))
+        assert ("examples" in parts) == (rows > 0)
+        expected = parts["image"] + parts["text"] + parts["named"] * PLAIN.named_rows / PLAIN.image_rows
+        expected += parts.get("examples", 0) * rows / PLAIN.image_rows
+        assert minimized.pop() == pytest.approx(expected, abs=1e-5)
 
 
 # one training, in legs
