@@ -128,6 +128,7 @@ def memorized(
     *,
     whom: Literal["all", "retain"] = "all",
     lora: Mapping[str, Any] = MappingProxyType({}),
+    contrast: TrainingRows | None = None,
     checkpoints: Sequence[int] = (),
     share: tuple[float, float] = (0.0, 0.5),
     **chosen: Any,
@@ -137,6 +138,7 @@ def memorized(
     Args:
         name: The stage's own.
         lora: Arguments of `memorize.language_lora` in the place of its defaults and the setting lora_target_modules.
+        contrast: Rows that present the same personas in the other modality: see `contrast.Contrast`.
         checkpoints: Steps at which the adapter is kept too: see `at_step`.
         share: Of the cell, done when training starts and when it ends.
         chosen: Fields of `VisionSFTConfig` that replace those of `micro.MEMORIZING`.
@@ -150,6 +152,7 @@ def memorized(
         from crossmem_hf.data.selection import of_personas, personas_of
         from crossmem_hf.training.callbacks.progress import ReportProgress
         from crossmem_hf.training.callbacks.saving import SaveAtSteps
+        from crossmem_hf.training.contrast import Contrast
         from crossmem_hf.training.memorize import language_lora, memorize
 
         spec = cell.settings.spec(cell.seed)
@@ -166,12 +169,14 @@ def memorized(
                 output_dir=folder,
                 lora=language_lora(**adapter),
                 callbacks=[progress, SaveAtSteps(checkpoints)],
+                contrast=None if contrast is None else Contrast(rows=contrast.of(spec)),
                 save_only_model=True,
                 **(chosen | {"seed": cell.seed} | QUIET),
             )
         return result | {"where": dict(cell.where), "steps": progress.step}
 
     inputs = {"rows": [asdict(rows), whom], "chosen": chosen, "lora": adapter, "checkpoints": list(checkpoints)}
+    inputs |= {} if contrast is None else {"contrast": asdict(contrast)}
     return run_stage(cell.stages / name, depends(cell, __name__) | inputs, compute)
 
 
