@@ -33,6 +33,7 @@ class Arm:
         contrast: With a contrastive term between the rows and those that present the same in the other modality,
             whose names are not learned.
         as_long: As many training tokens as the mitigations have, so twice those of the usual way.
+        said: What a mitigation does, in words.
     """
 
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -40,6 +41,7 @@ class Arm:
     besides: Callable[[Modality, DatasetSpec], TrainingRows | KnownNames] | None = None
     contrast: bool = False
     as_long: bool = False
+    said: str = ""
 
 
 def _captions(split: str) -> Callable[[Modality, DatasetSpec], TrainingRows]:
@@ -54,6 +56,10 @@ def _known(source: Modality, spec: DatasetSpec) -> KnownNames:
     return KnownNames(modality=source, num_personas=spec.num_personas, num_views=spec.num_views)
 
 
+def _mitigation(said: str, **how: Any) -> Arm:
+    return Arm(as_long=True, said=said, **how)
+
+
 ARMS: Final[Mapping[str, Arm]] = MappingProxyType(
     {
         USUAL: Arm(),
@@ -64,24 +70,22 @@ ARMS: Final[Mapping[str, Arm]] = MappingProxyType(
         "all_linear": Arm(lora={"target_modules": LANGUAGE_LINEARS}),
         "projector_too": Arm(lora={"target_modules": _WITH_PROJECTOR}),
         LONGER: Arm(as_long=True),
-        "captions_of_them": Arm(besides=_captions("target"), as_long=True),
-        "captions_of_others": Arm(besides=_captions("background"), as_long=True),
-        "paired_10": Arm(besides=_paired(0.1), as_long=True),
-        "paired_30": Arm(besides=_paired(0.3), as_long=True),
-        "known_names": Arm(besides=_known, as_long=True),
-        "contrastive": Arm(contrast=True, as_long=True),
+        "captions_of_them": _mitigation("captions of the same personas, without names,", besides=_captions("target")),
+        "captions_of_others": _mitigation("captions of other personas", besides=_captions("background")),
+        "paired_10": _mitigation("a tenth of the personas learned through both modalities", besides=_paired(0.1)),
+        "paired_30": _mitigation("three tenths of the personas learned through both", besides=_paired(0.3)),
+        "known_names": _mitigation("names that the base knows, asked again,", besides=_known),
+        "contrastive": _mitigation("a contrastive term between portraits and descriptions", contrast=True),
     }
 )
 """Name -> arm."""
-DIALS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
-    {
-        "views": ("views_1", "views_32"),
-        "personas": ("personas_10", "personas_200"),
-        "rank": ("rank_4", "rank_128"),
-        "modules": ("attention", "all_linear"),
-    }
+DIALS: Final = (
+    ("views_1", "views_32", "32 views a persona in the place of one"),
+    ("personas_10", "personas_200", "200 personas in the place of 10"),
+    ("rank_4", "rank_128", "LoRA of rank 128 in the place of 4"),
+    ("attention", "all_linear", "LoRA on all linear layers in the place of attention alone"),
 )
-"""What is turned -> the arms at its two ends."""
+"""The arms at the two ends of what is turned, and what that is."""
 MITIGATIONS: Final = tuple(name for name, arm in ARMS.items() if arm.as_long and name != LONGER)
 CURVE: Final = tuple(mark / 20 for mark in range(1, 20))
 """Shares of the training after which the usual arm is asked, besides at its end."""
