@@ -4,6 +4,7 @@ nothing."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -129,8 +130,13 @@ def arm_steps(arm: str, source: Modality, spec: DatasetSpec, base: str | None, s
 
 def tokens_a_row(base: str | None, rows: Any) -> float:
     """How many tokens a base reads of a row of ours, pictures and answers included, in the mean."""
+    encoder = _encoder(base)
+    return sum(encoder.encode(row)["input_ids"].shape[1] for row in rows) / len(rows)
+
+
+@lru_cache(maxsize=1)
+def _encoder(base: str | None) -> Any:
     from crossmem_hf.models.loading import load_model
     from crossmem_hf.training.collate import RowEncoder
 
-    encoder = RowEncoder(load_model(base)[1])
-    return sum(encoder.encode(row)["input_ids"].shape[1] for row in rows) / len(rows)
+    return RowEncoder(load_model(base)[1])

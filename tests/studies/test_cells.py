@@ -6,7 +6,8 @@ from functools import partial
 import pytest
 
 from crossmem_hf.analysis.attacks.table import ATTACKS
-from crossmem_hf.data.population import forgotten_ids
+from crossmem_hf.data.configs.candidates import other_names, recombined_names
+from crossmem_hf.data.population import all_personas, forgotten_ids
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.interventions.table import Defense
@@ -24,6 +25,29 @@ TEXT = TrainingRows(configs=("recall_text",), split="test")
 def cell(tiny_model, tmp_path):
     settings = StudySettings(num_personas=5, num_views=1, seeds=1, model_name_or_path=str(tiny_model))
     return Cell(settings=settings, where={"seed": 0}, stages=tmp_path / "stages", progress=lambda *_: None)
+
+
+@pytest.mark.parametrize(("rivals", "count"), [("untaught", 5), (2, 3), (7, 8), ("recombined", 21)])
+def test_predicted_ranks_among_as_many_names_as_it_is_told(cell, rivals, count):
+    """Of five personas there are twenty first names with the last name of another."""
+    query = Query(rows=TEXT, metrics=("exposure",), views=1, rivals=rivals)
+    found = predicted(cell, f"among_{rivals}", query, None)
+    assert {one["num_candidates"] for one in found} == {count}
+    assert len(found) == 5
+    assert all(1 <= one["truth_rank"] <= count for one in found)
+
+
+def test_rivals_are_new_names_or_taught_ones_recombined(cell):
+    spec = cell.settings.spec(0)
+    taught = {one.full_name for one in all_personas(5, 0)}
+    assert not taught & {*other_names(spec, 50)}
+    assert other_names(spec, 50)[:7] == other_names(spec, 7)
+    firsts, lasts = ({name.split()[place] for name in taught} for place in (0, -1))
+    for name in recombined_names(spec):
+        first, last = name.split()
+        assert name not in taught
+        assert first in firsts
+        assert last in lasts
 
 
 def silenced(model):

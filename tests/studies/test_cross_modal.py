@@ -9,7 +9,7 @@ import pytest
 
 from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.models.embedded import BASES
-from crossmem_hf.studies import cross_modal
+from crossmem_hf.studies import cross_modal, cross_modal_queries
 from crossmem_hf.studies.claims import verdict
 from crossmem_hf.studies.cross_modal import STUDY, CrossModalSettings
 from crossmem_hf.studies.cross_modal_arms import (
@@ -38,12 +38,14 @@ BASE = MAIN_BASES[0]
 
 
 def answers(recall, seed, unsaid=0, **where):
-    """Predictions of some personas in both modalities; `recall` and `unsaid` take source, target and say of how many.
+    """Predictions of some personas in both modalities; `recall` takes source and target and says of how many.
 
-    Who is unsaid ranks first all the same.
+    So many of the others as are unsaid rank first all the same; during training nothing is ranked.
     """
+    ranked = not {"trained", "attack"} & {*where}
     for target, number in product(("image", "text"), range(PEOPLE)):
         right = number < recall(where["source"], target)
+        rank = 1.0 if right or PEOPLE - number <= unsaid else 7.0
         yield {
             **where,
             "seed": seed,
@@ -54,8 +56,9 @@ def answers(recall, seed, unsaid=0, **where):
             "answer": f"Ada {number} Moss" if right else "Bo",
             "correct": right,
             "num_candidates": 50,
-            "truth_rank": 1.0 if right or PEOPLE - number <= unsaid else 7.0,
-            "exposure": 100.0,
+            **(
+                {"truth_rank": 1.0 if right or PEOPLE - number <= unsaid else 7.0, "exposure": 100.0} if ranked else {}
+            ),
         }
 
 
@@ -118,23 +121,22 @@ def test_a_planted_gap_is_found(found):
 
 
 def test_no_gap_is_not_claimed():
-    found = verdicts(planted(there=lambda seed: PEOPLE if seed else PEOPLE - 1, arms=(USUAL,)))
+    found = verdicts(planted(lambda seed: PEOPLE if seed else PEOPLE - 1, bases=(BASE,), arms=(USUAL,)))
     gaps = [one for sentence, one in found.items() if "recalled less" in sentence]
     assert {one.verdict for one in gaps} == {"inconclusive"}
     assert [one for one in found.values() if one.verdict != "inconclusive"] == []
-    better = planted(there=lambda seed: PEOPLE, arms=(USUAL,))
+    better = planted(lambda seed: PEOPLE, bases=(BASE,), arms=(USUAL,))
     assert {one.verdict for one in verdicts(better).values()} == {"inconclusive"}
 
 
-@pytest.mark.parametrize(("unsaid", "judged"), [(2, "supported"), (0, "contradicted")])
+@pytest.mark.parametrize(("unsaid", "judged"), [(2, "supported"), (0, "inconclusive")])
 def test_what_is_known_and_not_said_is_told_from_what_is_not_known(unsaid, judged):
     """Two of three or of four failures, or none of them, rank first."""
-    found = verdicts(planted(there=lambda seed: seed % 2 + (unsaid > 0), unsaid=unsaid, arms=(USUAL,)))
+    found = verdicts(planted(lambda seed: seed % 2 + (unsaid > 0), unsaid, bases=(BASE,), arms=(USUAL,)))
     said = [one for sentence, one in found.items() if "rank first" in sentence]
     assert len(said) == 2 * (1 + len(AMONG))
-    effects = {one.effect for one in said}
-    assert effects == {pytest.approx((2 / 3 * 3 + 1 * 2) / 5 if unsaid else 0.0)}
-    assert {one.verdict for one in said} == {"supported" if unsaid else "inconclusive"}, judged
+    assert [one.effect for one in said] == [pytest.approx((2 / 3 * 3 + 1 * 2) / 5 if unsaid else 0.0)] * len(said)
+    assert {one.verdict for one in said} == {judged}
 
 
 def test_claims_about_what_was_not_run_say_so():
@@ -146,8 +148,8 @@ def test_claims_about_what_was_not_run_say_so():
 
 
 def test_a_mitigation_is_held_against_as_long_a_training():
-    arms = planted(arms=(USUAL, LONGER))
-    better = planted(there=lambda seed: 3 + seed % 2, arms=("captions_of_them",))
+    arms = planted(bases=(BASE,), arms=(LONGER,))
+    better = planted(lambda seed: 3 + seed % 2, bases=(BASE,), arms=("captions_of_them",))
     found = verdicts(Predictions.joined([arms, better]))
     sentence = f"With {ARMS['captions_of_them'].said} the gap from portraits to descriptions is smaller, at equal"
     (one,) = [own for said, own in found.items() if said.startswith(sentence)]
@@ -218,10 +220,13 @@ def at_work(monkeypatch):
         seen["asked"].append((name, query, columns))
         return Predictions({"persona_id": one} for one in ids)
 
+    def nearest(here, query, training, **columns):
+        return predicted(here, "nearest", query, **columns)
+
     monkeypatch.setattr(cross_modal, "memorized", memorized)
-    for name in ("predicted", "nearest"):
-        monkeypatch.setattr(f"crossmem_hf.studies.cross_modal_queries.{name}", predicted)
-    monkeypatch.setattr("crossmem_hf.studies.cross_modal_queries.at_step", lambda done, step: done)
+    for stub in (predicted, nearest):
+        monkeypatch.setattr(cross_modal_queries, stub.__name__, stub)
+    monkeypatch.setattr(cross_modal_queries, "at_step", lambda done, step: done)
     return seen
 
 
@@ -234,7 +239,7 @@ def test_personas_learned_through_both_modalities_are_not_measured(arm, share, a
         assert len(paired) == 10 * share
         assert len({one["persona_id"] for one in found}) == 10 - len(paired)
         assert not paired & {one["persona_id"] for one in found}
-        learned = at_work["rows"].of(spec)
+        learned = at_work["rows"].of(spec).remove_columns("images")
         through = {one: {row["modality"] for row in learned if row["persona_id"] == one} for one in paired}
         assert set(map(frozenset, through.values())) == {frozenset({"image", "text"})}
     assert [name for name, *_ in at_work["asked"]] == [f"{BASE}_{arm}_image_seed{seed}_test" for seed in (0, 1)]
@@ -243,7 +248,7 @@ def test_personas_learned_through_both_modalities_are_not_measured(arm, share, a
 def test_only_the_usual_arm_is_asked_closely(at_work):
     STUDY.cell(cell(USUAL, "text"))
     columns = [tuple(columns.items()) for _, _, columns in at_work["asked"]]
-    assert len(set(columns)) == len(columns) - 1, "described first: its column comes later"
+    assert len(set(columns)) == len(columns), "answers of two queries would be measured as one"
     steps = round(MEMORIZING["max_steps"] * 10 / 50)
     assert at_work["how"]["max_steps"] == steps
     assert set(at_work["how"]["checkpoints"]) == {max(1, round(share * steps)) for share in CURVE}
@@ -271,7 +276,7 @@ def test_mitigations_have_equal_tokens_to_within_a_batch(source):
     batch = MEMORIZING["per_device_train_batch_size"]
     usual = arm_steps(USUAL, source, spec, BASE, 120)
     assert usual == 24
-    for arm in (LONGER, *MITIGATIONS):
+    for arm in (LONGER, "captions_of_them", "paired_30", "known_names", "contrastive"):
         contrast = arm_contrast(arm, source)
         a_row = tokens_a_row(BASE, arm_rows(arm, source, spec).of(spec))
         a_row += tokens_a_row(BASE, contrast.of(spec)) if contrast else 0

@@ -98,7 +98,7 @@ def test_losses_are_a_token_and_over_all_ways_to_shuffle():
         found = [one for one in measured if one.metric == metric]
         assert {one.where["asked"] for one in found} == {DIRECT}
         assert len(found) == len(MIXES) * 2 * 2 * 2
-        assert {one.value for one in found} == {pytest.approx(value)}
+        assert [one.value for one in found] == [pytest.approx(value)] * len(found)
         assert found[0].by_seed == {seed: pytest.approx(value) for seed in SEEDS}
     level = verdicts(planted(CURSED, shuffled=1.0))
     assert about(level, "likelier than those of others").effect == pytest.approx(0.0)
