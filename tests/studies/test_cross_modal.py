@@ -56,9 +56,7 @@ def answers(recall, seed, unsaid=0, **where):
             "answer": f"Ada {number} Moss" if right else "Bo",
             "correct": right,
             "num_candidates": 50,
-            **(
-                {"truth_rank": 1.0 if right or PEOPLE - number <= unsaid else 7.0, "exposure": 100.0} if ranked else {}
-            ),
+            **({"truth_rank": rank, "exposure": 100.0} if ranked else {}),
         }
 
 
