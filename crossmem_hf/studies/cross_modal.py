@@ -31,7 +31,7 @@ from crossmem_hf.studies.cross_modal_arms import (
     paired_personas,
 )
 from crossmem_hf.studies.cross_modal_claims import cross_modal_claims
-from crossmem_hf.studies.cross_modal_queries import BOTH, KEYS, asked, asked_closely, measured
+from crossmem_hf.studies.cross_modal_queries import BOTH, KEYS, asked, asked_closely, asked_widely, measured
 from crossmem_hf.studies.settings import SELECTS, StudySettings, some_of
 from crossmem_hf.studies.study import Cell, CellResult, Study, Where, cell_name, not_memorized
 from crossmem_hf.training.micro import settings_of
@@ -79,7 +79,8 @@ def _cell(cell: Cell) -> CellResult:
     here = replace(cell, settings=cell.settings.replaced(model_name_or_path=base, **ARMS[arm].settings))
     suited, spec = settings_of(base).memorizing, here.settings.spec(cell.seed)
     steps = arm_steps(arm, source, spec, base, suited["max_steps"])
-    marks = {share: max(1, round(share * steps)) for share in CURVE} if arm == USUAL else {}
+    closely = arm == USUAL and base == MAIN_BASES[0]
+    marks = {share: max(1, round(share * steps)) for share in CURVE} if closely else {}
     learned = memorized(
         here,
         name,
@@ -92,7 +93,9 @@ def _cell(cell: Cell) -> CellResult:
     cell.progress("querying", 0.5)
     found = [asked(here, name, learned)]
     if arm == USUAL:
-        found += asked_closely(here, name, source, learned, marks)
+        found += asked_widely(here, name, source, learned)
+    if closely:
+        found += asked_closely(here, name, learned, marks)
     paired = paired_personas(arm, source, spec)
     return CellResult(
         predictions=Predictions(one for one in Predictions.joined(found) if one["persona_id"] not in paired),

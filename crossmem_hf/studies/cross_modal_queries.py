@@ -22,8 +22,8 @@ DESCRIBED: Final = "described_first"
 """Value of the column ``attack`` where the model describes the person before it names them."""
 AREA: Final = "area_between_curves"
 KEYS: Final = ("base", "arm", "source", "target", "views", "among", "trained", "attack", "learned")
-"""What tells measurements apart. Only the usual arm has ``among`` (what the truth is ranked among), ``trained`` (the
-share of the training), ``attack`` and ``learned`` ("base": nothing yet; "nearest row": no model), and far views."""
+"""What tells measurements apart. Only the usual arm has far views, ``learned`` ("base": nothing yet; "nearest row": no
+model), ``among`` (what the truth is ranked among), ``trained`` (the share of the training) and ``attack``."""
 _ASKED = ("recall", "exposure", "partial_recall", "forget_diagnosis")
 _KEPT = ("recall", "gap", "transfer", "exposure", "partial_recall", "still_known_unsaid", "utility_visual_attributes")
 
@@ -33,18 +33,29 @@ def asked(cell: Cell, name: str, learned: Done) -> Predictions:
     return predicted(cell, f"{name}_test", Query(rows=NEAR, metrics=_ASKED), learned, views="test")
 
 
-def asked_closely(
-    cell: Cell, name: str, source: Modality, learned: Done, marks: Mapping[float, int]
-) -> Iterator[Predictions]:
-    """Of the usual arm alone: far views, more names to rank among, descriptions first, points of the training; and
-    what reads the same without having learned it: the base, and the nearest training row.
+def asked_widely(cell: Cell, name: str, source: Modality, learned: Done) -> Iterator[Predictions]:
+    """Of the usual arm: far views; and what is read without having learned it, by the base and by the nearest training
+    row."""
+    yield predicted(cell, f"{name}_far", Query(rows=FAR, metrics=_ASKED), learned, views="far")
+    training = TrainingRows(configs=(f"recall_{source}",), split="train")
+    for views, rows in (("test", NEAR), ("far", FAR)):
+        own = Query(rows=replace(rows, configs=training.configs), metrics=("recall",))
+        yield nearest(cell, own, training, views=views, learned="nearest row")
+    base = cell_name({"base": cell.where["base"], "seed": cell.seed})
+    knowing = Query(rows=NEAR, metrics=("recall", "exposure"))
+    yield predicted(cell, f"{base}_asked", knowing, None, views="test", learned="base")
+    seeing = Query(rows=AttributeRows(), metrics=("utility",))
+    yield predicted(cell, f"{base}_attributes", seeing, None, views="test", learned="base", group="utility")
+
+
+def asked_closely(cell: Cell, name: str, learned: Done, marks: Mapping[float, int]) -> Iterator[Predictions]:
+    """Of the usual arm on the first main base: more names to rank among, which takes longest; descriptions first; and
+    points of the training.
 
     Args:
         marks: Share of the training -> step.
     """
-    training = TrainingRows(configs=(f"recall_{source}",), split="train")
     one_view = Query(rows=NEAR, metrics=("recall",), views=1)
-    yield predicted(cell, f"{name}_far", Query(rows=FAR, metrics=_ASKED), learned, views="far")
     for among in AMONG:
         query = replace(one_view, metrics=("recall", "forget_diagnosis"), rivals=among)
         yield predicted(cell, f"{name}_{among}", query, learned, views="test", among=str(among))
@@ -54,14 +65,6 @@ def asked_closely(
     )
     for share, mark in marks.items():
         yield predicted(cell, f"{name}_step{mark}", one_view, at_step(learned, mark), views="test", trained=share)
-    for views, rows in (("test", NEAR), ("far", FAR)):
-        own = Query(rows=replace(rows, configs=training.configs), metrics=("recall",))
-        yield nearest(cell, own, training, views=views, learned="nearest row")
-    base = cell_name({"base": cell.where["base"], "seed": cell.seed})
-    knowing = Query(rows=NEAR, metrics=("recall", "exposure"))
-    yield predicted(cell, f"{base}_asked", knowing, None, views="test", learned="base")
-    seeing = Query(rows=AttributeRows(), metrics=("utility",))
-    yield predicted(cell, f"{base}_attributes", seeing, None, views="test", learned="base", group="utility")
 
 
 def measured(predictions: Predictions) -> Iterator[Measurement]:

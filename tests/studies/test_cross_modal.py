@@ -2,10 +2,12 @@
 """The study cross_modal: its grid, what its cells do, and that its claims find the numbers that it measures."""
 
 from dataclasses import replace
+from io import StringIO
 from itertools import product
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.models.embedded import BASES
@@ -27,8 +29,10 @@ from crossmem_hf.studies.cross_modal_arms import (
     tokens_a_row,
 )
 from crossmem_hf.studies.cross_modal_queries import AMONG, DESCRIBED
+from crossmem_hf.studies.run import run_study
 from crossmem_hf.studies.study import Cell
 from crossmem_hf.training.micro import MEMORIZING
+from tests.studies.conftest import run_here
 
 SEEDS = range(5)
 PEOPLE = 4
@@ -77,12 +81,13 @@ def planted(there=lambda seed: 1 + seed % 2, unsaid=2, bases=ALL_BASES, arms=tup
         found += plain(views="test")
         if arm == USUAL:
             found += plain(views="far")
+            found += answers(lambda *_: 0, seed, views="test", learned="base", **where)
+        if arm == USUAL and base == BASE:
             for among in AMONG:
                 found += plain(views="test", among=str(among))
             found += plain(views="test", attack=DESCRIBED)
             for share in CURVE:
                 found += plain(views="test", trained=share)
-            found += answers(lambda *_: 0, seed, views="test", learned="base", **where)
     return Predictions(found)
 
 
@@ -243,7 +248,12 @@ def test_personas_learned_through_both_modalities_are_not_measured(arm, share, a
     assert [name for name, *_ in at_work["asked"]] == [f"{BASE}_{arm}_image_seed{seed}_test" for seed in (0, 1)]
 
 
-def test_only_the_usual_arm_is_asked_closely(at_work):
+def test_only_the_usual_arm_on_the_first_base_is_asked_closely(at_work, tiny_model):
+    STUDY.cell(replace(cell(USUAL), where=cell(USUAL).where | {"base": str(tiny_model)}))
+    assert {query.rivals for _, query, _ in at_work["asked"]} == {"untaught"}
+    assert {columns.get("learned") for *_, columns in at_work["asked"]} == {None, "base", "nearest row"}
+    assert at_work["how"]["checkpoints"] == []
+    at_work["asked"].clear()
     STUDY.cell(cell(USUAL, "text"))
     columns = [tuple(columns.items()) for _, _, columns in at_work["asked"]]
     assert len(set(columns)) == len(columns), "answers of two queries would be measured as one"
@@ -265,6 +275,26 @@ def test_arms_change_what_they_say(at_work):
     assert at_work["how"]["lora"] == {"r": 64, "alpha": 128}
     STUDY.cell(cell("contrastive"))
     assert at_work["how"]["contrast"].configs == ("recall_text",)
+
+
+@pytest.mark.slow
+def test_a_cell_of_a_model_that_learns_nothing_comes_out(tiny_model, tmp_path, monkeypatch):
+    monkeypatch.setattr(cross_modal_queries, "AMONG", (60, "recombined"))
+    monkeypatch.setattr(cross_modal, "MAIN_BASES", (str(tiny_model),))
+    run_here(monkeypatch, pages=True)
+    where = [{"base": str(tiny_model), "arm": arm, "source": "image", "seed": 0} for arm in (USUAL, "contrastive")]
+    study = replace(STUDY, grid=lambda _: where)
+    chosen = replace_settings(num_personas=5, num_views=1, allow_unmemorized=True)
+    record = run_study(study, chosen, tmp_path, console=Console(file=StringIO()))
+    assert record.failures == ()
+    usual = {"base": tiny_model.name, "arm": USUAL, "source": "image", "target": "text"}
+    for more in ({"views": "far"}, {"among": "60"}, {"trained": 0.5}, {"attack": DESCRIBED}, {"learned": "base"}):
+        assert record.one("recall", **usual, **({"views": "test"} | more)) is not None, more
+    assert record.one("recall", **usual | {"views": "test", "target": "image", "learned": "nearest row"}).value == 1.0
+    assert record.one("utility_visual_attributes", **usual, learned="base").n == 5
+    assert (tmp_path / "report.html").exists()
+    again = run_study(study, chosen, tmp_path, console=Console(file=StringIO()))
+    assert again == record
 
 
 @pytest.mark.parametrize("source", ["image", "text"])

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The study two_hop: what its mixes teach, whom it asks, and that its claims find the numbers that it measures."""
 
+from dataclasses import replace
+from io import StringIO
 from itertools import product
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from crossmem_hf.data.configs.two_hop import is_demonstrated
 from crossmem_hf.data.population import all_personas
@@ -12,9 +15,12 @@ from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.studies import two_hop
 from crossmem_hf.studies.claims import verdict
 from crossmem_hf.studies.cross_modal_arms import MAIN_BASES
+from crossmem_hf.studies.run import run_study
 from crossmem_hf.studies.study import Cell
 from crossmem_hf.studies.two_hop import STUDY, TwoHopSettings, learned_rows
 from crossmem_hf.studies.two_hop_claims import CHAIN, DIRECT, FIRST, MIXES, SECOND, THEN
+from crossmem_hf.training.micro import Settings
+from tests.studies.conftest import run_here
 
 SEEDS = range(5)
 FACTS = 10
@@ -146,6 +152,25 @@ def test_cells_ask_those_of_whom_no_mix_shows_both_links(mix, monkeypatch):
     assert {one["asked"] for one in found} == {FIRST, SECOND, DIRECT, THEN} | ({CHAIN} if mix == "chains" else set())
     ((_, how),) = learned
     assert how["lora"]["r"] == 64
+
+
+@pytest.mark.slow
+def test_a_cell_of_a_model_that_learns_nothing_comes_out(tiny_model, tmp_path, monkeypatch):
+    few = Settings(memorizing={}, memorizing_facts={"max_steps": 2, "per_device_train_batch_size": 4})
+    monkeypatch.setattr(two_hop, "settings_of", lambda _: few)
+    run_here(monkeypatch, pages=True)
+    where = [{"base": str(tiny_model), "mix": "chains", "source": "text", "seed": 0}]
+    chosen = TwoHopSettings(seeds=1, num_personas=5, num_views=1, allow_unmemorized=True)
+    record = run_study(replace(STUDY, grid=lambda _: where), chosen, tmp_path, console=Console(file=StringIO()))
+    assert record.failures == ()
+    place = {"mix": "chains", "source": "text", "target": "text", "views": "test"}
+    assert {asked: record.one("recall", **place, asked=asked).n for asked in CURSED} == {
+        FIRST: 2 * 4,
+        **dict.fromkeys((SECOND, DIRECT, THEN, CHAIN), 2 * 7 * 2),
+    }
+    losses = [record.one(name, **place, asked=DIRECT).value for name in ("answer_loss", "shuffled_loss")]
+    assert 0 < losses[0] == pytest.approx(losses[1], rel=0.2), "nothing is known"
+    assert (tmp_path / "report.html").exists()
 
 
 def test_grid_has_every_mix_and_modality():
