@@ -146,12 +146,14 @@ def _evaluator(cell: "Cell", query: Query) -> "Evaluator":
     def values(split: str) -> dict[str, list[str]]:
         return {row["attribute"]: list(row["values"]) for row in built_rows("candidates", split, spec)}
 
-    rows = _queried(query, spec)
+    rows, lists = _queried(query, spec), {}
+    if isinstance(query.rows, TrainingRows):  # what the base knew before has no candidates
+        untaught = values(UNTAUGHT) if query.rivals == "untaught" else {"full_name": _names(query.rivals, spec)}
+        lists = {"candidates": values("target"), "untaught": untaught}
     return Evaluator(
         rows,
         metrics=query.metrics,
-        candidates=values("target"),
-        untaught=values(UNTAUGHT) if query.rivals == "untaught" else {"full_name": _names(query.rivals, spec)},
+        **lists,
         forgotten=forgotten_ids(spec).intersection(personas_of(rows)),
         batch_size=query.batch_size,
         max_new_tokens=query.max_new_tokens,

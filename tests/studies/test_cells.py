@@ -13,7 +13,7 @@ from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.interventions.table import Defense
 from crossmem_hf.runs.stages import Done
 from crossmem_hf.studies import cells
-from crossmem_hf.studies.adapters import BrokenDownError, TrainingRows, loaded
+from crossmem_hf.studies.adapters import AttributeRows, BrokenDownError, TrainingRows, UtilityRows, loaded
 from crossmem_hf.studies.cells import Query, check_recalled, costs, predicted
 from crossmem_hf.studies.settings import StudySettings
 from crossmem_hf.studies.study import Cell
@@ -48,6 +48,15 @@ def test_rivals_are_new_names_or_taught_ones_recombined(cell):
         assert name not in taught
         assert first in firsts
         assert last in lasts
+
+
+@pytest.mark.parametrize(("rows", "count"), [(UtilityRows(num_personas=1), 6), (AttributeRows(), 10)])
+def test_predicted_asks_what_the_base_knew_before(cell, rows, count):
+    query = Query(rows=rows, metrics=("utility",), max_new_tokens=2)
+    found = predicted(cell, "before", query, None, group="utility")
+    assert len(found) == count
+    assert {one["group"] for one in found} == {"utility"}
+    assert found.measure(["utility"], ())[0].value == 0.0
 
 
 def silenced(model):

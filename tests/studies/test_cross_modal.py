@@ -128,8 +128,6 @@ def test_no_gap_is_not_claimed():
     gaps = [one for sentence, one in found.items() if "recalled less" in sentence]
     assert {one.verdict for one in gaps} == {"inconclusive"}
     assert [one for one in found.values() if one.verdict != "inconclusive"] == []
-    better = planted(lambda seed: PEOPLE, bases=(BASE,), arms=(USUAL,))
-    assert {one.verdict for one in verdicts(better).values()} == {"inconclusive"}
 
 
 @pytest.mark.parametrize(("unsaid", "judged"), [(2, "supported"), (0, "inconclusive")])
