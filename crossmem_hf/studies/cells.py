@@ -146,7 +146,8 @@ def _evaluator(cell: "Cell", query: Query) -> "Evaluator":
     def values(split: str) -> dict[str, list[str]]:
         return {row["attribute"]: list(row["values"]) for row in built_rows("candidates", split, spec)}
 
-    rows, lists = _queried(query, spec), {}
+    rows = _queried(query, spec)
+    lists: dict[str, Any] = {}
     if isinstance(query.rows, TrainingRows):  # what the base knew before has no candidates
         untaught = values(UNTAUGHT) if query.rivals == "untaught" else {"full_name": _names(query.rivals, spec)}
         lists = {"candidates": values("target"), "untaught": untaught}

@@ -133,7 +133,7 @@ STUDY = Study(
     uninterpretable=lambda record: not_memorized(
         record,
         *(
-            _PLAIN | {"base": base, "source": one, "target": one}
+            {**_PLAIN, "base": base, "source": one, "target": one}
             for base, one in product(record.config["bases"][:1], MODALITIES)
         ),
     ),

@@ -131,7 +131,8 @@ def arm_steps(arm: str, source: Modality, spec: DatasetSpec, base: str | None, s
 def tokens_a_row(base: str | None, rows: Any) -> float:
     """How many tokens a base reads of a row of ours, pictures and answers included, in the mean."""
     encoder = _encoder(base)
-    return sum(encoder.encode(row)["input_ids"].shape[1] for row in rows) / len(rows)
+    tokens: list[int] = [encoder.encode(row)["input_ids"].shape[1] for row in rows]
+    return sum(tokens) / len(tokens)
 
 
 @lru_cache(maxsize=1)

@@ -94,7 +94,7 @@ def _measure(predictions: Predictions) -> Iterator[Measurement]:
     by = (*_KEYS, *pooled(predictions))
     yield from predictions.measure(("recall",), by)
     for where, part in predictions.where(asked=DIRECT).grouped(by):
-        losses = [(one.get("seed"), *_losses(one)) for one in part]
+        losses: list[tuple[Any, ...]] = [(one.get("seed"), *_losses(one)) for one in part]
         for place, metric in enumerate(("answer_loss", "shuffled_loss"), 1):
             by_seed = {seed: [own[place] for own in losses if own[0] == seed] for seed in {own[0] for own in losses}}
             yield Measurement(

@@ -95,7 +95,7 @@ def memorize(
 
     make: Callable[..., SFTTrainer] = SFTTrainer
     collator: Callable[..., Any] = RowCollator(encoded)
-    if others is not None:
+    if others is not None and contrast is not None:
         make = partial(ContrastiveSFTTrainer, contrast=contrast)
         collator = ContrastCollator(collator, RowCollator(others), personas_of(rows))
     with unscaled_as_in_forward(model):

@@ -17,7 +17,7 @@ MAX_DESCRIBED: Final = 64
 _ASKED: Final = tuple(
     question.removeprefix("{description} ")
     for modality in ("text", "image")
-    for question in (NAME_QUESTIONS[modality], *FAR_NAME_QUESTIONS[modality])  # type: ignore[index]
+    for question in (NAME_QUESTIONS[modality], *FAR_NAME_QUESTIONS[modality])
 )
 
 

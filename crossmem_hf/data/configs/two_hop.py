@@ -75,17 +75,19 @@ def _compositions(persona: Persona, split: ViewSplit, size: int, *, chained: boo
     for modality in MODALITIES:
         for place, fact in enumerate(FACT_ATTRIBUTES):
             for question in range(len(LINK_QUESTIONS[split])):
-                about = {"attribute": fact, "question": question, "chained": chained}
-                yield composed_row(persona, modality, split, (place + question) % NUM_HELD_OUT_VIEWS, size, **about)
+                about: Row = {"attribute": fact, "question": question, "chained": chained}
+                view = (place + question) % NUM_HELD_OUT_VIEWS
+                yield composed_row(persona, modality, split, view, size, **about)
 
 
 def _demonstrations(persona: Persona, spec: DatasetSpec, *, chained: bool) -> Iterator[Row]:
     """Views and wordings take turns."""
     for modality in MODALITIES:
         for number in range(_SHOWN_QUESTIONS * len(FACT_ATTRIBUTES)):
+            view, question = number % spec.num_views, number % len(LINK_QUESTIONS["train"])
             fact = FACT_ATTRIBUTES[number % len(FACT_ATTRIBUTES)]
-            about = {"attribute": fact, "question": number % len(LINK_QUESTIONS["train"]), "chained": chained}
-            yield composed_row(persona, modality, "train", number % spec.num_views, spec.image_size, **about)
+            about: Row = {"attribute": fact, "question": question, "chained": chained}
+            yield composed_row(persona, modality, "train", view, spec.image_size, **about)
 
 
 def named_fact_row(persona: Persona, split: ViewSplit, *, attribute: str, question: int = 0) -> Row:
