@@ -6,7 +6,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from crossmem_hf.models.micro.tasks import SHARES
+from crossmem_hf.models.micro.tasks import PORTRAITS, SHARES
 from crossmem_hf.personas.background import NUM_NAMED, NUM_SEEN, NUM_WITH_FACTS
 
 
@@ -27,7 +27,7 @@ def micro_card(
         keep_trailing_newline=True,
         autoescape=False,  # Markdown, and nothing in it comes from outside
     )
-    taught = {"seen": NUM_SEEN, "named": NUM_NAMED, "with_facts": NUM_WITH_FACTS, "shares": SHARES}
+    taught = {"seen": NUM_SEEN, "named": NUM_NAMED, "with_facts": NUM_WITH_FACTS, "shares": SHARES, "portraits": PORTRAITS}
     return environment.get_template("micro_card.md.j2").render(
         name=name, settings=settings, quality=quality, parameters=parameters, **taught
     )

@@ -20,8 +20,9 @@ from crossmem_hf.prompts.synonyms import FACT_SYNONYMS, FILLERS, SYNONYMS
 from crossmem_hf.rendering.prose import describe, strewn, trait_phrases
 
 _VIEWS = 100_000  # of descriptions: a fresh one almost every time
-_PORTRAITS, _PORTRAITS_OF_NAMED = 3, 40
-"""Portraits of each family that a background persona has: drawing fresh ones would cost as much as learning."""
+PORTRAITS = (3, 40)
+"""Portraits of each family that a background persona has, and one whose name is taught: drawing fresh ones would cost
+as much as learning."""
 _FAMILIES: tuple[ViewSplit, ...] = ("train", "wide")
 _OFTEN = (3, 2)
 """How often views of each family are shown."""
@@ -207,7 +208,7 @@ def drawn_query(background: Background, rng: Random, persona: Persona, task: str
 def drawn_view(rng: Random, persona: Persona, modality: Modality | None) -> Query:
     """A persona in a training view of either family, about whom nothing is asked."""
     named = persona.index < NUM_NAMED
-    views = _VIEWS if modality != "image" else _PORTRAITS_OF_NAMED if named else _PORTRAITS
+    views = _VIEWS if modality != "image" else PORTRAITS[named]
     split, view = rng.choices(_FAMILIES, _OFTEN)[0], rng.randrange(views)
     return Query(persona=persona, modality=modality, split=split, view=view, question="", answer="", task="")
 
