@@ -30,26 +30,23 @@ def _transfer(find: Find, source: Modality, **where: Value) -> float:
     return there / here
 
 
+def _words(source: Modality) -> tuple[str, str]:
+    return MODALITY_NAMES[source], MODALITY_NAMES[other(source)]
+
+
 def cross_modal_claims() -> Iterator[Claim]:
     """The claims, those of one question together."""
     for source, base, views in product(MODALITIES, MAIN_BASES, ("test", "far")):
         yield _of_learning(source, base, views)
     for source, among in product(MODALITIES, (None, *map(str, AMONG))):
         yield _said_or_known(source, among)
-    for source in MODALITIES:
-        yield _never_caught_up(source)
+    yield from map(_never_caught_up, MODALITIES)
     for source, dial in product(MODALITIES, DIALS):
         yield _turned(source, *dial)
-    for source in MODALITIES:
-        yield from _of_bases(source)
+    for claims, source in product((_of_bases, _described_first), MODALITIES):
+        yield from claims(source)
     for source, arm in product(MODALITIES, MITIGATIONS):
         yield from _of_mitigation(source, arm)
-    for source in MODALITIES:
-        yield _described_first(source)
-
-
-def _words(source: Modality) -> tuple[str, str]:
-    return MODALITY_NAMES[source], MODALITY_NAMES[other(source)]
 
 
 def _of_learning(source: Modality, base: str, views: str) -> Claim:
@@ -66,8 +63,7 @@ def _said_or_known(source: Modality, among: str | None) -> Claim:
 
     def contrast(find: Find) -> float:
         where: dict[str, Value] = {} if among is None else {"among": among}
-        unsaid = _across(find, source, "still_known_unsaid", **where)[1]
-        return unsaid / (1 - _across(find, source, **where)[1])
+        return _across(find, source, "still_known_unsaid", **where)[1] / (1 - _across(find, source, **where)[1])
 
     rivals = {None: "as many untaught names as personas", "recombined": "taught first and last names, recombined"}
     return Claim(
@@ -88,11 +84,8 @@ def _never_caught_up(source: Modality) -> Claim:
         along = [_across(find, source, trained=share) for share in CURVE]
         return min((one - two for one, two in along if one >= usual / 2), default=None)
 
-    return Claim(
-        sentence=f"While names are learned from {here}, recall from {there} never catches up.",
-        paper=_WEN,
-        contrast=contrast,
-    )
+    sentence = f"While names are learned from {here}, recall from {there} never catches up."
+    return Claim(sentence=sentence, paper=_WEN, contrast=contrast)
 
 
 def _turned(source: Modality, low: str, high: str, said: str) -> Claim:
@@ -141,10 +134,15 @@ def _of_mitigation(source: Modality, arm: str) -> Iterator[Claim]:
     )
 
 
-def _described_first(source: Modality) -> Claim:
-    here, there = _words(source)
-    return Claim(
-        sentence=f"The gap from {here} to {there} is smaller where the model first describes whom it names.",
+def _described_first(source: Modality) -> Iterator[Claim]:
+    (here, there), said = _words(source), "where the model first describes whom it names."
+    yield Claim(
+        sentence=f"The gap from {here} to {there} is smaller {said}",
         paper=_OURS,
         contrast=lambda find: _gap(find, source) - _gap(find, source, attack=DESCRIBED),
+    )
+    yield Claim(
+        sentence=f"More names learned from {here} are recalled from {there} {said}",
+        paper=_OURS,
+        contrast=lambda find: _across(find, source, attack=DESCRIBED)[1] - _across(find, source)[1],
     )

@@ -289,7 +289,7 @@ def test_a_cell_of_a_model_that_learns_nothing_comes_out(tiny_model, tmp_path, m
     for more in ({"views": "far"}, {"among": "60"}, {"trained": 0.5}, {"attack": DESCRIBED}, {"learned": "base"}):
         assert record.one("recall", **usual, **({"views": "test"} | more)) is not None, more
     assert record.one("recall", **usual | {"views": "test", "target": "image", "learned": "nearest row"}).value == 1.0
-    assert record.one("utility_visual_attributes", **usual, learned="base").n == 5
+    assert record.one("utility_visual_attributes", **usual, views="test", learned="base").n == 5
     assert (tmp_path / "report.html").exists()
     again = run_study(study, chosen, tmp_path, console=Console(file=StringIO()))
     assert again == record

@@ -163,7 +163,7 @@ def test_a_cell_of_a_model_that_learns_nothing_comes_out(tiny_model, tmp_path, m
     chosen = TwoHopSettings(seeds=1, num_personas=5, num_views=1, allow_unmemorized=True)
     record = run_study(replace(STUDY, grid=lambda _: where), chosen, tmp_path, console=Console(file=StringIO()))
     assert record.failures == ()
-    place = {"mix": "chains", "source": "text", "target": "text", "views": "test"}
+    place = {"base": str(tiny_model), "mix": "chains", "source": "text", "target": "text", "views": "test"}
     assert {asked: record.one("recall", **place, asked=asked).n for asked in CURSED} == {
         FIRST: 2 * 4,
         **dict.fromkeys((SECOND, DIRECT, THEN, CHAIN), 2 * 7 * 2),
