@@ -3,6 +3,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 from crossmem_hf.analysis.attacks.described_first import described_first
@@ -41,7 +42,7 @@ def asked_widely(cell: Cell, name: str, source: Modality, learned: Done) -> Iter
     for views, rows in (("test", NEAR), ("far", FAR)):
         own = Query(rows=replace(rows, configs=training.configs), metrics=("recall",))
         yield nearest(cell, own, training, views=views, learned="nearest row")
-    base = cell_name({"base": cell.where["base"], "seed": cell.seed})
+    base = cell_name({"base": Path(str(cell.where["base"])).name, "seed": cell.seed})
     knowing = Query(rows=NEAR, metrics=("recall", "exposure"))
     yield predicted(cell, f"{base}_asked", knowing, None, views="test", learned="base")
     seeing = Query(rows=AttributeRows(), metrics=("utility",))

@@ -77,8 +77,7 @@ def memorize(
         raise CrossmemError(f"Both config and overrides {sorted(overrides)!r} were passed.", "Pass one of them.")
     config = config or VisionSFTConfig(output_dir=str(output_dir), **(MEMORIZING | overrides))
     check_settings(config, SFT)
-    encoded = _encoded(model, processor, rows, config)
-    others = None if contrast is None else _encoded(model, processor, contrast.beside(rows), config)
+    make, collator = _trained_by(model, processor, rows, config, contrast)
     if lora is not None or not isinstance(model, PeftModel):
         seed_everything(config.seed)
         model = adapted(model, lora or default_lora(model))
@@ -93,11 +92,6 @@ def memorize(
         settings = {"learning_rate": config.learning_rate, "steps": trainer.state.global_step}
         save_adapter(model, processor, folder, method="SFT", tags=["crossmem", "memorized"], settings=settings)
 
-    make: Callable[..., SFTTrainer] = SFTTrainer
-    collator: Callable[..., Any] = RowCollator(encoded)
-    if others is not None and contrast is not None:
-        make = partial(ContrastiveSFTTrainer, contrast=contrast)
-        collator = ContrastCollator(collator, RowCollator(others), personas_of(rows))
     with unscaled_as_in_forward(model):
         trainer = make(
             model=model,
@@ -113,6 +107,17 @@ def memorize(
     elif config.should_save:
         save(output_dir)
     return model
+
+
+def _trained_by(
+    model: Any, processor: Any, rows: Dataset, config: VisionSFTConfig, contrast: Contrast | None
+) -> tuple[Callable[..., SFTTrainer], Callable[..., Any]]:
+    """What makes the trainer, and its collator."""
+    collator = RowCollator(_encoded(model, processor, rows, config))
+    if contrast is None:
+        return SFTTrainer, collator
+    others = RowCollator(_encoded(model, processor, contrast.beside(rows), config))
+    return partial(ContrastiveSFTTrainer, contrast=contrast), ContrastCollator(collator, others, personas_of(rows))
 
 
 def _encoded(model: Any, processor: Any, rows: Dataset, config: VisionSFTConfig) -> EncodedRows:

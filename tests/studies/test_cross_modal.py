@@ -131,7 +131,7 @@ def test_no_gap_is_not_claimed():
 
 
 @pytest.mark.parametrize(("unsaid", "judged"), [(2, "supported"), (0, "inconclusive")])
-def test_what_is_known_and_not_said_is_told_from_what_is_not_known(unsaid, judged):
+def test_known_and_unsaid_is_told_from_unknown(unsaid, judged):
     """Two of three or of four failures, or none of them, rank first."""
     found = verdicts(planted(lambda seed: seed % 2 + (unsaid > 0), unsaid, bases=(BASE,), arms=(USUAL,)))
     said = [one for sentence, one in found.items() if "rank first" in sentence]
@@ -288,7 +288,7 @@ def test_a_cell_of_a_model_that_learns_nothing_comes_out(tiny_model, tmp_path, m
     usual = {"base": tiny_model.name, "arm": USUAL, "source": "image", "target": "text"}
     for more in ({"views": "far"}, {"among": "60"}, {"trained": 0.5}, {"attack": DESCRIBED}, {"learned": "base"}):
         assert record.one("recall", **usual, **({"views": "test"} | more)) is not None, more
-    assert record.one("recall", **usual | {"views": "test", "target": "image", "learned": "nearest row"}).value == 1.0
+    assert record.one("recall", **usual | {"views": "test", "target": "image", "learned": "nearest row"}).value > 0.5
     assert record.one("utility_visual_attributes", **usual, views="test", learned="base").n == 5
     assert (tmp_path / "report.html").exists()
     again = run_study(study, chosen, tmp_path, console=Console(file=StringIO()))
