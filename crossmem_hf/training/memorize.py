@@ -70,8 +70,7 @@ def memorize(
 
     Raises:
         CrossmemError: Rows that cannot be trained on (see `checks`) or contrasted, or both `config` and `overrides`.
-            During training, if weights become NaN or infinite: the last good ones are put back and saved in
-            ``output_dir/last_good``.
+            Weights that become NaN or infinite: the last good ones are put back, and in ``output_dir/last_good``.
     """
     if config is not None and overrides:
         raise CrossmemError(f"Both config and overrides {sorted(overrides)!r} were passed.", "Pass one of them.")
