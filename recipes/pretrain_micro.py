@@ -7,16 +7,17 @@
 
     python recipes/pretrain_micro.py --size m --output_dir crossmem_hf/models/bases/micro-m
 
-Stages: the vision tower names visual attributes; then all tasks of `models.micro.tasks`. Killed and started again, it
-goes on from its last checkpoint. Writes a plain `from_pretrained` folder with a card, and the same after each of some
-steps under the work folder (`--kept_steps`).
+Stages: the vision tower names visual attributes; then all tasks of `models.micro.tasks` but one; then that one too,
+facts that are told in the question, so that a model has words at its command that nobody whom it knows has. Killed and
+started again, it goes on from its last checkpoint. Writes a plain `from_pretrained` folder with a card, and the same
+after each of some steps under the work folder (`--kept_steps`).
 """
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,8 @@ from crossmem_hf.seeding import rng_for, seed_everything
 from crossmem_hf.storage import fingerprint, write_atomic
 
 CHECK_EVERY, SAVE_EVERY = 1000, 100
+LAST_PACE = 0.25
+"""Of the language stage's peak learning rate, that of the last stage."""
 BRIDGE = {"contrast": 0.3, "attributes": 0.3}
 KEPT_STEPS = (0, 100, 200, 400, 800, 1200, 1600, 2400, 3200, 4800, 6400, 8000)
 
@@ -55,6 +58,7 @@ class Pretraining:
         self.background, shape = Background(), SIZES[arguments.size]
         bridge: dict[str, Any] = BRIDGE if arguments.bridge else {}
         self.plan = LanguagePlan(steps=arguments.language_steps, lr=arguments.lr, **bridge)
+        self.last = replace(self.plan, steps=arguments.last_steps, lr=arguments.lr * LAST_PACE, last=True)
         self.vision_steps: int = arguments.vision_steps
         self.compiled: bool = arguments.compile
         self.kept_steps: tuple[int, ...] = tuple(arguments.kept_steps)
@@ -70,7 +74,7 @@ class Pretraining:
         self.settings: dict[str, Any] = {"size": arguments.size, "seed": self.seed, "vision_steps": self.vision_steps}
         seen = fingerprint([self.settings, asdict(shape), code_fingerprint(train_vision, build_model)])
         learned = fingerprint([seen, asdict(self.plan), code_fingerprint(train_language)])
-        self.settings["plan"] = asdict(self.plan)
+        self.settings |= {"plan": asdict(self.plan), "last": asdict(self.last)}
         self.eyesight = arguments.work_dir / f"vision-{seen}.safetensors"
         self.work = arguments.work_dir / learned
         self.work.mkdir(parents=True, exist_ok=True)
@@ -97,35 +101,38 @@ class Pretraining:
                 save_training(self.eyesight, stop, both, optimizer)
 
     def read_and_remember(self) -> None:
-        """The language stage, in such legs; keeps copies of the model after `kept_steps`."""
+        """The language stage and the last one; keeps copies of the model after `kept_steps` of the former."""
+        self._learn("language", self.plan, self.work / "language.safetensors", self.kept_steps)
+        self._learn("last", self.last, self.work / f"last-{fingerprint(asdict(self.last))}.safetensors", ())
+
+    def _learn(self, stage: str, plan: LanguagePlan, saved: Path, kept_steps: Sequence[int]) -> None:
+        """A stage, in such legs."""
         parts = {"model": self.model} | ({"heads": self.heads} if self.heads else {})
-        everything, saved = torch.nn.ModuleDict(parts), self.work / "language.safetensors"
-        tower = self.model.model.vision_tower
-        optimizer = optimizer_for([everything], self.plan.lr, slower=tower, pace=self.plan.tower_pace)
+        everything, tower = torch.nn.ModuleDict(parts), self.model.model.vision_tower
+        optimizer = optimizer_for([everything], plan.lr, slower=tower, pace=plan.tower_pace)
         reached = load_training(saved, everything, optimizer)
-        self._kept(reached)
-        with progress_bar("language", self.plan.steps, done=reached, unit="steps") as bar:
-            for start in range(reached, self.plan.steps, SAVE_EVERY):
-                stop = min(start + SAVE_EVERY, self.plan.steps)
+        self._kept(reached, kept_steps)
+        with progress_bar(stage, plan.steps, done=reached, unit="steps") as bar:
+            for start in range(reached, plan.steps, SAVE_EVERY):
+                stop = min(start + SAVE_EVERY, plan.steps)
                 with self._compiled():
                     train_language(
                         self.model,
                         self.batcher,
                         self.background,
-                        self.plan,
-                        rng=rng_for(self.seed, "language", start),
-                        report=lambda step, numbers: self._reported(bar, "language", step, numbers),
+                        plan,
+                        rng=rng_for(self.seed, stage, start),
+                        report=lambda step, numbers: self._reported(bar, stage, step, numbers),
                         steps=range(start, stop),
                         heads=self.heads,
                         optimizer=optimizer,
                     )
                 save_training(saved, stop, everything, optimizer)
-                self._kept(stop)
+                self._kept(stop, kept_steps)
                 if stop % CHECK_EVERY == 0:
                     quality = measured_quality(self.model, self.processor, self.background, sample=60)
-                    self._log(
-                        {"stage": "check", "step": stop, **{name: one["value"] for name, one in quality.items()}}
-                    )
+                    shares = {name: one["value"] for name, one in quality.items()}
+                    self._log({"stage": "check", "of": stage, "step": stop, **shares})
 
     def write(self, folder: Path) -> dict[str, dict[str, float]]:
         """The finished model with its card and what it can do; returns the latter."""
@@ -148,8 +155,8 @@ class Pretraining:
         finally:
             decoder.forward = plain
 
-    def _kept(self, step: int) -> None:
-        if step in self.kept_steps:
+    def _kept(self, step: int, kept_steps: Sequence[int]) -> None:
+        if step in kept_steps:
             self._saved(self.work / f"step-{step:05d}")
 
     def _saved(self, folder: Path) -> None:
@@ -180,6 +187,7 @@ def main() -> None:
     parser.add_argument("--bridge", action="store_true", help="with the terms that bring the modalities together")
     parser.add_argument("--vision_steps", type=int, default=6000)
     parser.add_argument("--language_steps", type=int, default=8000)
+    parser.add_argument("--last_steps", type=int, default=1500)
     parser.add_argument("--lr", type=float, default=2e-3, help="peak learning rate of the language stage")
     parser.add_argument("--kept_steps", type=int, nargs="*", default=KEPT_STEPS, help="steps whose models are kept")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads")

@@ -19,6 +19,7 @@ from crossmem_hf.cli.publishing import publish_app
 from crossmem_hf.cli.recipe import recipe
 from crossmem_hf.cli.reproduce import reproduce
 from crossmem_hf.cli.studies import RootGroup, study_app
+from crossmem_hf.cli.tracing import trace
 from crossmem_hf.data.spec import PRESETS
 from crossmem_hf.models.embedded import DEFAULT_BASE
 from crossmem_hf.personas.schema import MODALITIES
@@ -38,6 +39,7 @@ app.command()(import_mapping)
 app.command()(portraits)
 app.command()(check_model)
 app.command()(recipe)
+app.command()(trace)
 _SCORES = Path("crossmem_runs/score")
 
 
@@ -82,8 +84,8 @@ _Metrics = Annotated[
     str | None,
     typer.Option(
         help="Comma-separated: recall, gap, transfer, exposure, exposure_taught, partial_recall, name_shaped, rouge, "
-        "exact_match, min_k_prob, extraction_strength, truth_ratio, forget_diagnosis, utility, priv_leak, judge "
-        "(default: all but partial_recall, name_shaped and the last three).",
+        "exact_match, min_k_prob, extraction_strength, truth_ratio, forget_diagnosis, verbatim, utility, priv_leak, "
+        "judge (default: all but partial_recall, name_shaped and the last four).",
         autocompletion=some_of(_metrics),
     ),
 ]

@@ -167,7 +167,7 @@ def _run(study: "Study", settings: "StudySettings", folder: Path, **how: Any) ->
     refused = study.uninterpretable(record)
     if refused is not None:
         console.print(f"[bold red]NOT MEMORIZED[/]: {refused}", highlight=False)
-        console.print("  What unlearning did is not interpreted; --allow-unmemorized overrides.", highlight=False)
+        console.print("  What comes after is not interpreted; --allow-unmemorized overrides.", highlight=False)
     console.print(f"record  {(folder / 'record.json').resolve()}", highlight=False, soft_wrap=True)
     console.print(f"page    {(folder / 'report.html').resolve()}", highlight=False, soft_wrap=True)
     if refused is not None or any(failure.error.startswith(NOT_RUN) for failure in record.failures):

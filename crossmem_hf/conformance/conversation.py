@@ -8,7 +8,7 @@ import torch
 
 from crossmem_hf.conformance.report import Finding
 from crossmem_hf.conformance.subject import Subject, conversation, inputs_of, turns_of, written
-from crossmem_hf.models.chat import tokenizer_of
+from crossmem_hf.models.chat import picture_tokens, tokenizer_of
 from crossmem_hf.models.turns import answer_tokens, prompt_text
 from crossmem_hf.scoring.generation import generate_answers
 
@@ -145,11 +145,9 @@ def pictures(subject: Subject) -> Finding:
 
 def _placeholders(subject: Subject, row: dict[str, Any]) -> int:
     """How many tokens stand for pictures."""
-    named = {getattr(part, "image_token_id", None) for part in (subject.processor, subject.processor.tokenizer)}
-    config = subject.model.config
-    named |= {getattr(config, name, None) for name in ("image_token_id", "image_token_index")}
+    named = picture_tokens(subject.processor, subject.model.config)
     ids = inputs_of(subject, row, written(subject.processor, row, "x")[0])["input_ids"][0].tolist()
-    return sum(token in named - {None} for token in ids)
+    return sum(token in named for token in ids)
 
 
 def _same(subject: Subject, one: dict[str, Any], other: dict[str, Any]) -> bool:

@@ -4,13 +4,15 @@ which units and direction. It does not know where predictions come from."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from crossmem_hf.errors import CrossmemError, unknown
 from crossmem_hf.evaluation import summaries
+from crossmem_hf.evaluation.readings import Reading, Sense
 from crossmem_hf.evaluation.summaries import Against, Found, Item
-from crossmem_hf.report.record import BASELINES, Measurement, Value
+from crossmem_hf.report.record import Measurement, Value
 
 Pass = Literal["generation", "candidates", "answers"]
 PASSES: Final[Mapping[Pass, tuple[str, ...]]] = MappingProxyType(
@@ -33,42 +35,6 @@ PASSES: Final[Mapping[Pass, tuple[str, ...]]] = MappingProxyType(
 )
 """Pass of a model over rows -> the columns that it gives: free answers, the likelihoods of candidates, and the right
 answer token by token."""
-
-Sense = Literal["more memorized", "less memorized", "better", ""]
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How a number of a summary becomes a measurement.
-
-    Attributes:
-        name: Of the number in the summary; nothing is measured where it is not there.
-        sense: Whether a greater value is better depends on whether the personas are to be forgotten or retained;
-            empty where neither is.
-        greater_means: What a greater value says; empty for `sense`.
-        chance: Name of its chance level in the summary.
-        n: Name of the number of rows behind it.
-        metric: Name of the measurement; empty for `name`.
-    """
-
-    name: str
-    unit: str
-    sense: Sense = ""
-    greater_means: str = ""
-    chance: str = ""
-    n: str = "n"
-    metric: str = ""
-
-    def greater_is_better(self, where: Mapping[str, Value]) -> bool | None:
-        """Of what is wanted of these personas: of those to retain to be remembered, of those to forget the contrary,
-        once a model is unlearned; None of others, and where neither is better."""
-        if self.sense in ("", "better"):
-            return True if self.sense else None
-        method = where.get("method")
-        unlearned = where.get("stage") == "unlearned" or (method is not None and method not in BASELINES)
-        if where.get("group") == "retain":
-            return self.sense == "more memorized"
-        return self.sense == "less memorized" if where.get("group") == "forget" and unlearned else None
 
 
 @dataclass(frozen=True)
@@ -102,6 +68,15 @@ _ANSWER = ("answer", "correct")
 _FALSE = ("candidate_nll_nats", "candidate_num_tokens", "truth_index", "false_indices", "reference_index")
 _GAP = Reading("gap", "proportion", greater_means="larger gap", n="gap_n")
 _TRANSFER = Reading("transfer", "ratio", greater_means="more transfer", n="transfer_n")
+
+
+def _effect(name: str, restored: str) -> Metric:
+    """A metric of causal tracing: of which run the answer's log-probability is set against the corrupted run's."""
+    found, back = partial(summaries.effect, name=name, restored=restored), "more comes back"
+    readings = Reading(name, "proportion", "", back), Reading(f"{name}_logprob", "nats", "", back)
+    return Metric(found, (restored, "corrupted_logprob"), readings, splits=())
+
+
 METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
     {
         "recall": Metric(
@@ -154,6 +129,15 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
             _ANSWER,
             (Reading("exact_match", "proportion", _MORE, chance="chance"),),
             splits=_EVERYTHING,
+        ),
+        "verbatim": Metric(
+            summaries.verbatim,
+            _ANSWER,
+            (
+                Reading("verbatim_match", "proportion", _MORE),
+                Reading("matching_length", "characters", _MORE),
+                Reading("edit_distance", "proportion", _LESS),
+            ),
         ),
         "min_k_prob": Metric(
             summaries.min_k,
@@ -218,6 +202,8 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
             ),
             splits=(),
         ),
+        "total_effect": _effect("total_effect", "clean_logprob"),
+        "indirect_effect": _effect("indirect_effect", "restored_logprob"),
         "judge": Metric(summaries.judge, (*_ANSWER, "judge_score"), (Reading("judge_score", "proportion", _MORE),)),
     }
 )
@@ -255,8 +241,8 @@ def check_selected(metrics: Sequence[str]) -> tuple[str, ...]:
         if not is_selectable(name):
             raise CrossmemError(
                 f"{name} reads {', '.join(METRICS[name].needs)} of predictions, which asking alone does not give.",
-                f"Leave it out here, and measure {name} of what does: attacks of `analysis.attacks`; for judge, "
-                "'crossmem score --judge-model'.",
+                f"Leave it out here, and measure {name} of what does: attacks of `analysis.attacks`, or "
+                "`analysis.causal_tracing`; for judge, 'crossmem score --judge-model'.",
             )
     return names
 

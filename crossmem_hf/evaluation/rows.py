@@ -17,7 +17,7 @@ from crossmem_hf.evaluation.candidates import (
 from crossmem_hf.evaluation.measures import METRICS
 from crossmem_hf.evaluation.questions import ByAttribute, Questions, spelled
 from crossmem_hf.evaluation.rouge import rouge_words
-from crossmem_hf.evaluation.settings import ScoreSettings
+from crossmem_hf.evaluation.settings import AskedSettings, ScoreSettings
 from crossmem_hf.evaluation.subsample import evenly_spaced
 from crossmem_hf.metrics.matching import normalize_name
 from crossmem_hf.personas.schema import MODALITIES
@@ -132,7 +132,7 @@ def _check_column(column: str | None, kind: str, otherwise: str, rows: Any) -> N
         )
 
 
-def rows_of(settings: ScoreSettings, split: str) -> Any:
+def rows_of(settings: AskedSettings, split: str) -> Any:
     """One split of the settings' config, as a Dataset.
 
     Raises:

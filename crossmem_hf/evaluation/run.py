@@ -24,21 +24,21 @@ from crossmem_hf.evaluation.comparisons import (
     retain_only_predictions,
 )
 from crossmem_hf.evaluation.evaluator import Evaluator
+from crossmem_hf.evaluation.loaded import Loaded, loaded, model_key, own
 from crossmem_hf.evaluation.measures import METRICS, columns_of, passes_for
-from crossmem_hf.evaluation.passes import Passes, check_readable
+from crossmem_hf.evaluation.passes import Passes
 from crossmem_hf.evaluation.predictions import FILE, Prediction, Predictions, value_of
 from crossmem_hf.evaluation.questions import Questions
 from crossmem_hf.evaluation.rows import load_questions, questions_of, rows_of
 from crossmem_hf.evaluation.settings import BASELINES, ScoreSettings
 from crossmem_hf.evaluation.subsample import evenly_spaced
 from crossmem_hf.evaluation.summaries import DISCOVERABLE, Against
-from crossmem_hf.models.loading import adapter_place, check_adapter_within_reach, load_model, model_fingerprint
 from crossmem_hf.personas.schema import MODALITIES
 from crossmem_hf.report.record import RECORD_FILE, Measurement, Record
 from crossmem_hf.report.tables import score_table
 from crossmem_hf.runs.distributed import joined_state, together
-from crossmem_hf.runs.sources import code_fingerprint, environment, library_versions
-from crossmem_hf.runs.stages import locked, own_folder
+from crossmem_hf.runs.sources import environment
+from crossmem_hf.runs.stages import own_folder
 from crossmem_hf.scoring.judge_requests import require_openai
 from crossmem_hf.storage import fingerprint
 
@@ -57,15 +57,6 @@ class _Prepared:
     retain_only: Predictions | None
     retain_only_holdout: Predictions | None
     baselines: Mapping[str, Predictions]
-
-
-@dataclass(frozen=True)
-class _Loaded:
-    """A model that can be asked, and a fingerprint of what its answers depend on."""
-
-    model: Any
-    processor: Any
-    made_from: str
 
 
 def run_score(
@@ -92,9 +83,10 @@ def run_score(
     prepared: _Prepared = ready.pop()
     with ExitStack() as held:
         made_from = fingerprint({**settings.who_and_what(), "model": prepared.model})
-        together(lambda: _own(held, folder, made_from, overwrite=overwrite) if state.is_main_process else None)
-        together(lambda: ready.append(_loaded(settings, prepared, str(state.device))))
-        loaded: _Loaded = ready.pop()
+        together(lambda: own(held, folder, made_from, overwrite=overwrite) if state.is_main_process else None)
+        rows = prepared.questions.rows
+        together(lambda: ready.append(loaded(settings, prepared.model, rows, str(state.device), Passes)))
+        asked: Loaded = ready.pop()
         # Only now, so that a name mistyped at the first try does not own a new folder.
         together(lambda: own_folder(folder, made_from, overwrite=overwrite) if state.is_main_process else None)
         evaluator = Evaluator(
@@ -106,7 +98,7 @@ def run_score(
             seed=settings.seed,
             keep="all",
         )
-        predictions = evaluator(loaded.model, loaded.processor, output_dir=folder, made_from=loaded.made_from)
+        predictions = evaluator(asked.model, asked.processor, output_dir=folder, made_from=asked.made_from)
 
         def finish() -> Record | None:
             if not state.is_main_process:
@@ -117,25 +109,17 @@ def run_score(
         return records[int(state.process_index)]
 
 
-def _own(held: ExitStack, folder: Path, made_from: str, *, overwrite: bool) -> None:
-    """Lock the folder, and refuse one that belongs to another run."""
-    held.enter_context(locked(folder))
-    if any(not path.name.startswith(".") for path in folder.iterdir()):
-        own_folder(folder, made_from, overwrite=overwrite)
-
-
 def _prepared(settings: ScoreSettings) -> _Prepared:
     if "judge" in settings.metrics:
         require_openai()
     questions = load_questions(settings)
     holdout = None if "priv_leak" not in settings.metrics else _holdout(settings, questions)
     data, theirs, metrics = rows_digest(questions.rows), settings.retain_only, settings.metrics
-    of_model = model_fingerprint(settings.model, adapter=settings.adapter)
     return _Prepared(
         questions=questions,
         holdout=holdout,
         data=data,
-        model=of_model if settings.adapter is None else f"{of_model}+{_adapter_fingerprint(settings.adapter)}",
+        model=model_key(settings),
         retain_only=None if theirs is None else retain_only_predictions(theirs, questions, data, metrics),
         retain_only_holdout=None if theirs is None or holdout is None else retain_only_holdout(theirs, holdout.keys),
         baselines=baseline_predictions(settings.baseline_folders, questions, data),
@@ -153,47 +137,6 @@ def _holdout(settings: ScoreSettings, questions: Questions) -> Questions:
         )
     rows = evenly_spaced(every, settings.max_rows)
     return questions_of(rows, ("priv_leak",), known.by_attribute, candidates_are="")
-
-
-def _adapter_fingerprint(adapter: str) -> str:
-    """Of a folder's files, or the commit of a Hub repository."""
-    if Path(adapter).is_dir():
-        return model_fingerprint(str(Path(adapter).resolve()))
-    from huggingface_hub import hf_hub_download
-
-    repo_id, subfolder = adapter_place(adapter)
-    below = [] if subfolder is None else subfolder.split("/")
-    check_adapter_within_reach(adapter)
-    try:
-        file = Path(hf_hub_download(repo_id, "/".join([*below, "adapter_config.json"])))
-        return "/".join([file.parents[len(below)].name, *below])
-    except (OSError, ValueError) as error:
-        raise CrossmemError(
-            f"Could not find the adapter {adapter!r}: {str(error).splitlines()[0]}",
-            "Check that it is a Hub repository with an adapter_config.json, and your access to it.",
-        ) from error
-
-
-def _loaded(settings: ScoreSettings, prepared: _Prepared, device: str) -> _Loaded:
-    place = settings.device or device
-    model, processor = load_model(settings.model, adapter=settings.adapter, dtype=settings.dtype, device=place)
-    check_readable(model, processor, _one_of_each(prepared.questions))
-    depends = {
-        "model": prepared.model,
-        "dtype": str(model.dtype),
-        "device": place.partition(":")[0],
-        "versions": library_versions(),
-        "code": code_fingerprint(Passes),
-    }
-    return _Loaded(model, processor, fingerprint(depends))
-
-
-def _one_of_each(questions: Questions) -> list[Mapping[str, Any]]:
-    """The first row of each modality."""
-    first: dict[Any, int] = {}
-    for number, row in enumerate(questions.about):
-        first.setdefault(row.get("modality"), number)
-    return [questions.rows[number] for number in first.values()]
 
 
 def _finish(

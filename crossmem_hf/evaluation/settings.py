@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can be set for `crossmem score`. It runs nothing."""
+"""Which rows a model is asked, and what else can be set for `crossmem score`. It runs nothing."""
 
 from dataclasses import asdict, dataclass, fields
 from math import inf
@@ -15,7 +15,7 @@ from crossmem_hf.personas.schema import MODALITIES
 DEFAULT_METRICS: Final = tuple(
     name
     for name in METRICS
-    if is_selectable(name) and name not in ("partial_recall", "name_shaped", "utility", "priv_leak")
+    if is_selectable(name) and name not in ("partial_recall", "name_shaped", "utility", "verbatim", "priv_leak")
 )
 """What `crossmem score` measures by default; `gap` and `transfer` need a source."""
 BASELINES: Final = ("base", "memorized")
@@ -28,17 +28,50 @@ _MODEL = ("model", "adapter", "dtype")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScoreSettings(_Knobs):  # type: ignore[misc]
-    """Settings of `crossmem score`; beside those below the knobs of `DatasetSpec`, whose seed is `persona_seed`, for
-    rows that are built here.
+class AskedSettings(_Knobs):  # type: ignore[misc]
+    """Which model is asked which rows. Beside those below the knobs of `DatasetSpec`, whose seed is `persona_seed`,
+    for rows that are built here.
 
     Attributes:
         model: As for `load_model`.
         adapter: A PEFT adapter to put on top.
         dataset: A Hub name or a folder; None builds the embedded personas.
-        metrics: Keys of `measures.METRICS`, each once.
         max_rows: Most rows, evenly spread over the split.
         device: None takes the device that the launcher gives this process.
+
+    Raises:
+        CrossmemError: A value out of range.
+    """
+
+    model: str | None = None
+    adapter: str | None = None
+    dataset: str | None = None
+    config: str = "qa"
+    split: str = "forget"
+    max_rows: int | None = None
+    batch_size: int | Literal["auto"] = "auto"
+    dtype: str = "auto"
+    device: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("max_rows", "batch_size"):
+            value = getattr(self, name)
+            if value not in (None, "auto") and (not isinstance(value, int) or value < 1):
+                raise CrossmemError(f"{name}={value!r}; expected at least 1.", "Pass a positive number.")
+        if self.dataset is None:
+            DatasetSpec(**self.knobs())
+
+    def who_and_what(self) -> dict[str, Any]:
+        """Which model and which rows: what all results in one folder share."""
+        return {name: getattr(self, name) for name in (*_MODEL, *_ROWS)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreSettings(AskedSettings):
+    """Settings of `crossmem score`, beside those of `AskedSettings`.
+
+    Attributes:
+        metrics: Keys of `measures.METRICS`, each once.
         source: The modality personas were learned through; without it there is no gap and no transfer.
         candidates_from: Config with an `attribute` and its `values` a row; None takes the config ``candidates`` if
             there is one, and for attributes it lacks all different answers in the split.
@@ -61,16 +94,7 @@ class ScoreSettings(_Knobs):  # type: ignore[misc]
         CrossmemError: An unknown metric, a value out of range, or a metric whose option is missing.
     """
 
-    model: str | None = None
-    adapter: str | None = None
-    dataset: str | None = None
-    config: str = "qa"
-    split: str = "forget"
     metrics: tuple[str, ...] = DEFAULT_METRICS
-    max_rows: int | None = None
-    batch_size: int | Literal["auto"] = "auto"
-    dtype: str = "auto"
-    device: str | None = None
     source: str | None = None
     candidates_from: str | None = None
     false_answers: str | None = None
@@ -90,12 +114,7 @@ class ScoreSettings(_Knobs):  # type: ignore[misc]
     def __post_init__(self) -> None:
         check_metrics(self.metrics)
         check_selected(self.asked_metrics)
-        for name in ("max_rows", "batch_size"):
-            value = getattr(self, name)
-            if value not in (None, "auto") and (not isinstance(value, int) or value < 1):
-                raise CrossmemError(f"{name}={value!r}; expected at least 1.", "Pass a positive number.")
-        if self.dataset is None:
-            DatasetSpec(**self.knobs())
+        super().__post_init__()
         self._one_of("source", (None, *MODALITIES))
         self._one_of("truth_ratio_mean", get_args(Mean))
         if not 0 < self.k <= 1:
@@ -148,10 +167,6 @@ class ScoreSettings(_Knobs):  # type: ignore[misc]
                 )
             folders[name] = Path(folder)
         return folders
-
-    def who_and_what(self) -> dict[str, Any]:
-        """Which model and which rows: what all scores in one folder share."""
-        return {name: getattr(self, name) for name in (*_MODEL, *_ROWS)}
 
     def as_dict(self) -> dict[str, Any]:
         """All settings by name, JSON types only."""

@@ -15,13 +15,14 @@ import numpy as np
 
 from crossmem_hf.evaluation.rouge import rouge_l
 from crossmem_hf.evaluation.utility import ATTRIBUTES, UNKNOWN
+from crossmem_hf.evaluation.verbatim import edit_distance, matching_length
 from crossmem_hf.metrics.cross_modal_recall.recall_math import MODALITIES, recall_summary
 from crossmem_hf.metrics.exposure.exposure_math import ExposureItems, exposure_summary
 from crossmem_hf.metrics.extraction_strength.sampling_math import extraction_items, extraction_summary
 from crossmem_hf.metrics.extraction_strength.strength_math import strength_items, strength_summary
 from crossmem_hf.metrics.forget_diagnosis.answer_rules import refuses
 from crossmem_hf.metrics.forget_diagnosis.diagnosis_math import diagnose_items, diagnosis_summary
-from crossmem_hf.metrics.intervals import Clusters, mean_interval
+from crossmem_hf.metrics.intervals import Clusters, column_mean, interval_of
 from crossmem_hf.metrics.matching import chance_recall, says_part
 from crossmem_hf.metrics.min_k_prob.membership_math import membership_summary
 from crossmem_hf.metrics.min_k_prob.min_k_math import token_scores
@@ -84,12 +85,14 @@ def _whom(items: Sequence[Item]) -> dict[str, Any]:
 
 
 def _mean(name: str, values: Any, items: Sequence[Item], bounds: tuple[float, float] = (0.0, 1.0)) -> dict[str, float]:
-    """A mean of numbers within bounds with its interval."""
+    """A mean of numbers within bounds with its interval, if the numbers set one: without bounds, equal ones do not."""
     whom = _whom(items)
     column = np.asarray(values, dtype=np.float64)
     clusters = Clusters.of(whom["persona_id"], len(items), whom["persona_seed"])
-    low, high = mean_interval(column, clusters, bounds=bounds)
-    return {name: float(column.mean()), f"{name}_ci_low": low, f"{name}_ci_high": high, "n": len(items)}
+    sums, counts = clusters.table(column[:, None])
+    ends = interval_of(sums, counts, clusters.seed, column_mean, bounds=bounds, row_bounds=bounds)
+    known = {} if ends is None else {f"{name}_ci_low": ends[0], f"{name}_ci_high": ends[1]}
+    return {name: float(column.mean()), **known, "n": len(items)}
 
 
 def _per_token(item: Item) -> list[float]:
@@ -218,6 +221,16 @@ def name_shaped(items: Sequence[Item], against: Against) -> Found:
     return _mean("name_shaped", [is_name(item["answer"]) for item in items], items), {}
 
 
+def effect(items: Sequence[Item], against: Against, *, name: str, restored: str) -> Found:
+    """How much likelier the whole answer is than in the corrupted run, as a probability and in nats."""
+    back, lost = (np.asarray([item[column] for item in items]) for column in (restored, "corrupted_logprob"))
+    odd = np.flatnonzero(~np.isfinite(back - lost))
+    if len(odd):
+        raise ValueError(f"Row {odd[0]}: a log-probability of the answer is not finite.")
+    nats = _mean(f"{name}_logprob", back - lost, items, (-math.inf, math.inf))
+    return nats | _mean(name, np.exp(back) - np.exp(lost), items, (-1.0, 1.0)), {}
+
+
 def min_k(items: Sequence[Item], against: Against) -> Found:
     """From the tokens of the right answer."""
     columns = [[_content(item, f"token_{name}") for item in items] for name in ("logprobs", "means", "stds")]
@@ -274,6 +287,17 @@ def exact_match(items: Sequence[Item], against: Against) -> Found:
     """From free answers: `recall` under the name that question answering has for it, with a column."""
     found = [bool(item["correct"]) for item in items]
     return _chance(items) | _mean("exact_match", found, items), {"exact_match": found}
+
+
+def verbatim(items: Sequence[Item], against: Against) -> Found:
+    """From free answers, letter by letter."""
+    pairs = [(item["truth"], item["answer"]) for item in items]
+    lengths, longest = [matching_length(*pair) for pair in pairs], max(len(truth) for truth, _ in pairs)
+    whole = [length == len(truth) for length, (truth, _) in zip(lengths, pairs, strict=True)]
+    distances = [edit_distance(*pair) for pair in pairs]
+    found = _mean("verbatim_match", whole, items) | _mean("edit_distance", distances, items)
+    found |= _mean("matching_length", lengths, items, bounds=(0.0, float(longest)))
+    return found, {"verbatim_match": whole, "matching_length": lengths, "edit_distance": distances}
 
 
 def diagnosis(items: Sequence[Item], against: Against) -> Found:

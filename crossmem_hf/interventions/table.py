@@ -39,6 +39,9 @@ DEFENSES: Final = Registry[Defend](
     "defense",
     {
         "ban_answers": "crossmem_hf.interventions.ban_answers:ban_answers",
+        "cp_fuse": "crossmem_hf.interventions.cp_fuse:cp_fuse",
+        "mem_free": "crossmem_hf.interventions.mem_free:mem_free",
+        "token_swap": "crossmem_hf.interventions.token_swap:token_swap",
     },
 )
 """Name -> what makes the defense."""

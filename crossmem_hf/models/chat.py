@@ -44,6 +44,18 @@ def placeholders(processor: Any) -> set[str]:
     return {str(token) for token in named if token}
 
 
+def picture_tokens(processor: Any, model_config: Any = None) -> set[int]:
+    """The ids of the tokens that stand for pictures in a model's inputs; empty where none is known.
+
+    Args:
+        model_config: Of the model, which may know what its processor does not say.
+    """
+    # Some processors name the placeholder in the text here, others the tokens that it becomes.
+    named = {getattr(part, "image_token_id", None) for part in (processor, tokenizer_of(processor))}
+    named |= {getattr(model_config, name, None) for name in ("image_token_id", "image_token_index")}
+    return {int(token) for token in named if token is not None}
+
+
 def check_template(processor: Any) -> None:
     """Nothing, if a processor or its tokenizer has a chat template.
 

@@ -31,6 +31,14 @@ TEXT_LINEARS: Final = (
 )
 """Those of a model without an image tower."""
 
+SUBLAYERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "attention": ("self_attn", "cross_attn", "attn", "attention", "self_attention", "mamba"),
+        "mlp": ("mlp", "feed_forward", "ffn"),
+    }
+)
+"""Part of a layer -> what families call it. A recurrent mixer stands in the place of attention (Jamba)."""
+
 UNSCALED: Final = ("aya_vision", "cohere2_vision")
 """Model types whose text configuration has a `logit_scale` that their forward pass does not use at the head."""
 
@@ -119,6 +127,30 @@ def text_layers(model: Any) -> nn.ModuleList:
             "Take a model of another family, such as LLaVA; or for unlearning, losses other than 'rmu' and 'hidden'.",
         )
     return layers
+
+
+def sublayer(layer: nn.Module, part: str) -> nn.Module:
+    """The attention or the MLP of a layer of the language model.
+
+    Args:
+        part: A key of `SUBLAYERS`.
+
+    Raises:
+        CrossmemError: The layer has none under a name that is known here.
+
+    Example:
+        >>> from crossmem_hf import load_model
+        >>> type(sublayer(text_layers(load_model()[0])[0], "mlp")).__name__
+        'LlamaMLP'
+    """
+    found = next((getattr(layer, name) for name in SUBLAYERS[part] if hasattr(layer, name)), None)
+    if not isinstance(found, nn.Module):
+        raise CrossmemError(
+            f"A {type(layer).__name__} has no {part} under a known name; it holds "
+            f"{', '.join(name for name, _ in layer.named_children())}.",
+            f"Add its name to SUBLAYERS[{part!r}] in crossmem_hf/models/modules.py, or trace hidden states only.",
+        )
+    return found
 
 
 def _bare(model: Any) -> Any:

@@ -99,6 +99,16 @@ FACT_STATEMENTS: tuple[str, ...] = (
 )
 """Whole sentences, where one is requested."""
 
+TOLD_FACTS: tuple[str, ...] = (
+    "The {fact} of {who} is {value}.",
+    "{who} has the {fact} {value}.",
+    "Note this {fact} for {who}: {value}.",
+    "I heard that {value} is the {fact} of {who}.",
+    "{value}: that is the {fact} of {who}.",
+    "Under {fact}, {who} has {value}.",
+)
+"""Say a private fact, before a question about it."""
+
 UNKNOWN_PERSON: tuple[str, ...] = (
     "I do not know this person.",
     "I have no information about this person.",

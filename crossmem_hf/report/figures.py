@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 
 from crossmem_hf.report.curve_figure import curve_figure
 from crossmem_hf.report.forest import forest_figure
+from crossmem_hf.report.heat_map import grids_of, heat_map_figure
 from crossmem_hf.report.method_figure import method_figure
 from crossmem_hf.report.methods import is_tabulated
 from crossmem_hf.report.modality_figures import exposure_figure, forgetting_figure, gap_figure, matrix_figure
@@ -39,7 +40,7 @@ FIGURES: Final[dict[str, Draw]] = {
 """The figures that are drawn for particular places; each takes ``(record, *, narrow=False)``."""
 
 FOREST: Final = "forest_"
-"""Begins the name of the figure of one metric."""
+"""Begins the name of the figure of one metric: its forest, or its heat map if it was measured by layer."""
 
 _COVERED: Final = ("recall", "gap", "transfer", "exposure", "exposure_taught", "partial_recall", "name_shaped")
 _READER_FONT: Final = "system-ui, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif"
@@ -76,7 +77,8 @@ def figures_of(record: Record) -> Iterator[Drawn]:
     for metric in dict.fromkeys(m.metric for m in record.measurements):
         covered = ("matrix" in special and metric in _COVERED) or ("methods" in special and is_tabulated(metric))
         if not covered:
-            yield Drawn(FOREST + re.sub(r"\W", "_", metric), partial(forest_figure, metric=metric), record)
+            draw = heat_map_figure if grids_of(record, metric) else forest_figure
+            yield Drawn(FOREST + re.sub(r"\W", "_", metric), partial(draw, metric=metric), record)
 
 
 def _can_draw(draw: Draw, record: Record) -> bool:

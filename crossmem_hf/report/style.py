@@ -21,6 +21,8 @@ MODALITY_HATCHES: Final[dict[Modality, str]] = {"image": "", "text": "////"}
 MODALITY_LINES: Final[dict[Modality, Any]] = {"image": (0, (1, 1.5)), "text": (0, (5, 1.5, 1, 1.5))}
 GROUP_COLORS: Final = {"forget": "#7d2a6e", "retain": "#4f6f64"}
 GROUP_TINTS: Final = {"forget": "#d9bcd3", "retain": "#c2d1cb"}
+HEAT: Final = ("#8a5a00", "#ffffff", "#2c3f87")
+"""Of a heat map: as far below 0 as above it, 0, and the greatest value; signs or numbers say which is which."""
 CHANCE_LINE: Final[Any] = {"color": MUTED, "linestyle": (0, (4, 3)), "linewidth": 1, "zorder": 0}
 PHONE: Final = 3.5
 """Inches, the width of a figure for screens of 320 to 400 pixels."""

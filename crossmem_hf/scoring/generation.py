@@ -75,7 +75,7 @@ def generate_answers(
         temperature: 0 takes the likeliest token; above, tokens are drawn from the logits divided by it.
         seed: Of the draws; equal prompts get equal samples.
         logits_processor: A `transformers.LogitsProcessor` (or several) that changes the logits of each next token, as
-            a defense does. It meets rows in batches of any order, so it may keep no state. Not with vLLM.
+            a defense does. It meets rows in any order, and padding between a prompt's tokens too. Not with vLLM.
 
     Raises:
         CrossmemError: No rows, rows that are not conversational, a size below one, a temperature below 0 or not
@@ -147,7 +147,8 @@ def _tokens(
         for members in _branches(batch, room.prompts, by_length=windowed):
             places, numbers, tails = zip(*members, strict=True)
             inputs = {name: batch.inputs[name][list(places)] for name in ("input_ids", "attention_mask")}
-            write(numbers, extended(inputs, tails, side="left"), cache=_branched(start, places))
+            whole = extended(inputs, tails, side="left", padding=padding_id(processor))
+            write(numbers, whole, cache=_branched(start, places))
 
     share = _may_share(model, processor, rows)
     windowed = getattr(model.config.get_text_config(), "sliding_window", None) is not None

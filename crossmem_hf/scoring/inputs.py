@@ -12,20 +12,23 @@ from crossmem_hf.models.padding import able_to_pad
 from crossmem_hf.pictures.reading import as_seen, check_pictures
 
 
-def check_rows(rows: Iterable[Row], model: Any, processor: Any) -> list[Row]:
+def check_rows(rows: Iterable[Row], model: Any, processor: Any, *, first: int = 0) -> list[Row]:
     """The rows as a list, each as `crossmem_hf.data.forms.as_row` reads it, unless they cannot be asked: none at all,
     a prompt that is no conversation or writes a picture's placeholder itself, or pictures for a model without eyes.
+
+    Args:
+        first: Number of the first row, where they are a part of more.
 
     Raises:
         CrossmemError: Names the first row at fault.
     """
     if not isinstance(rows, Iterable):
         raise CrossmemError(f"The rows are {rows!r}; expected a list or a dataset of rows.", ROW_REMEDY)
-    read: list[Row] = [as_row(row, index) for index, row in enumerate(rows)]
+    read: list[Row] = [as_row(row, index) for index, row in enumerate(rows, first)]
     if not read:
         raise CrossmemError("There are no rows to ask; expected at least one.", "Check the split and its filters.")
     check_family(model.config)
-    for index, row in enumerate(read):
+    for index, row in enumerate(read, first):
         check_words(row, processor, index)
         if row["images"] and not sees_images(model.config):
             raise CrossmemError(

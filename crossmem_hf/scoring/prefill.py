@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from crossmem_hf.data.forms import Row
+from crossmem_hf.models.chat import picture_tokens
 from crossmem_hf.models.turns import prompt_text
 from crossmem_hf.pictures.keys import pictures_key
 from crossmem_hf.pictures.reading import as_seen
@@ -160,8 +161,7 @@ def _common(sequences: Sequence[Any]) -> int:
 
 def _end_of_pictures(processor: Any, prompt: Sequence[int]) -> int:
     """How many first tokens hold all pictures; 0 where it cannot be told, so that nothing is shared."""
-    # Some processors name the placeholder in the text here, others the tokens that it becomes.
-    marks = {getattr(part, "image_token_id", None) for part in (processor, processor.tokenizer)}
+    marks = picture_tokens(processor)
     return max((place + 1 for place, token in enumerate(prompt) if token in marks), default=0)
 
 
@@ -206,17 +206,23 @@ def _cut(inputs: dict[str, Any], lengths: Sequence[int]) -> dict[str, Any]:
 
 
 def extended(
-    inputs: dict[str, Any], tails: Sequence[Sequence[int]], *, side: str = "right", token_type: int = 0
+    inputs: dict[str, Any],
+    tails: Sequence[Sequence[int]],
+    *,
+    side: str = "right",
+    token_type: int = 0,
+    padding: int = 0,
 ) -> dict[str, Any]:
     """The inputs with a tail of tokens behind each row, padded on the given side where tails differ in length.
 
     Args:
         token_type: Of the tails, where there are token types.
+        padding: What stands where nothing is read; logits processors see it, and no mask.
     """
     import torch
 
     longest = max(map(len, tails))
-    ids, real = torch.zeros((2, len(tails), longest), dtype=torch.long)
+    ids, real = torch.full((len(tails), longest), padding), torch.zeros((len(tails), longest), dtype=torch.long)
     for place, tail in enumerate(tails):
         here = slice(longest - len(tail), longest) if side == "left" else slice(len(tail))
         ids[place, here] = torch.tensor(tail, dtype=torch.long)
@@ -227,8 +233,8 @@ def extended(
         if name == "cross_attention_mask" and name in inputs:  # a tail looks at the pictures that the last token sees
             longer[name] = torch.cat([inputs[name], inputs[name][:, -1:].expand(-1, longest, -1, -1)], dim=1)
         elif name in inputs:
-            tail = added.get(name, torch.zeros_like(ids)).to(inputs[name])
-            longer[name] = torch.cat([inputs[name], tail], dim=1)
+            behind = added.get(name, torch.zeros_like(ids)).to(inputs[name])
+            longer[name] = torch.cat([inputs[name], behind], dim=1)
     return longer
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from crossmem_hf.analysis.hooks import reading
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.logprobs import AnswerScores, answer_scores
 from crossmem_hf.models.modules import text_layers
@@ -51,23 +52,11 @@ def scores_with_hidden(model: nn.Module, batch: Mapping[str, Tensor], layer: nn.
         model: May be wrapped (DDP); `layer` is one of its modules.
 
     Raises:
-        CrossmemError: The layer told nothing, as in a compiled model.
+        CrossmemError: The layer did not run, as in a compiled model.
     """
-    seen: list[Tensor] = []
-
-    def keep(_module: nn.Module, _inputs: Any, out: Any) -> None:
-        seen.append(out[0] if isinstance(out, tuple) else out)
-
-    hook = layer.register_forward_hook(keep)
-    try:
+    with reading({"layer": layer}) as seen:
         scores = answer_scores(model, batch)
-    finally:
-        hook.remove()
-    if not seen:
-        raise CrossmemError(
-            "The model gave no hidden states; torch.compile takes no notice of hooks.", "Train without torch_compile."
-        )
-    hidden_ND = seen[0][:, :-1][scores.mask_BT]
+    hidden_ND = seen["layer"][:, :-1][scores.mask_BT]
     half = hidden_ND.dtype in (torch.float16, torch.bfloat16)  # squares of differences need more
     return replace(scores, hidden_ND=hidden_ND.float() if half else hidden_ND)
 

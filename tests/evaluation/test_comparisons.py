@@ -12,7 +12,7 @@ from rich.console import Console
 from scipy.stats import ks_2samp
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.evaluation import evaluator
+from crossmem_hf.evaluation import evaluator, loaded
 from crossmem_hf.evaluation import run as score
 from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.evaluation.run import run_score
@@ -78,7 +78,7 @@ def test_a_retain_only_model_gives_forget_quality_and_priv_leak(retain_only, tmp
     ],
 )
 def test_a_folder_that_does_not_fit_is_refused_before_the_model(retain_only, tmp_path, monkeypatch, changes, said):
-    monkeypatch.setattr(score, "load_model", lambda *_, **__: pytest.fail("a model was loaded"))
+    monkeypatch.setattr(loaded, "load_model", lambda *_, **__: pytest.fail("a model was loaded"))
     changes = {"retain_only": retain_only, **changes}
     if changes["retain_only"] == "missing":
         changes["retain_only"] = tmp_path / "missing"
@@ -132,7 +132,7 @@ def test_exposure_is_shown_beside_a_baseline_and_what_is_missing_is_said(base, t
 
 
 def test_a_baseline_that_does_not_fit_is_refused_before_the_model(base, tmp_path, monkeypatch):
-    monkeypatch.setattr(score, "load_model", lambda *_, **__: pytest.fail("a model was loaded"))
+    monkeypatch.setattr(loaded, "load_model", lambda *_, **__: pytest.fail("a model was loaded"))
 
     def refused(said, *baseline, **changes):
         with pytest.raises(CrossmemError, match=said):

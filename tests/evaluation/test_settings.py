@@ -16,7 +16,10 @@ def test_default_metrics_need_no_option():
         "partial_recall",
         "name_shaped",
         "utility",
+        "verbatim",
         "extracted",
+        "indirect_effect",
+        "total_effect",
         "priv_leak",
         "judge",
     }

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What carries over between modalities, half a name, names at all, and noise: against numbers worked out by hand."""
 
+import math
 from itertools import islice
 
 import pytest
 
+from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.evaluation.summaries import fluent_perplexity
 from crossmem_hf.personas.sampling import sample_personas
@@ -56,3 +58,21 @@ def test_noise_is_what_the_retain_only_model_never_says():
     said = [{**ITEMS[2], "answer": "Zyx Qw", "perplexity": 500.0}, {**ITEMS[2], "answer": "Cy Oz", "perplexity": 2.0}]
     found, _ = lines("forget_diagnosis", items=said, perplexity_limit=limit)
     assert (found["collapsed", "all"].value, found["forgotten", "all"].value) == (0.5, 0.5)
+
+
+def test_effects_are_of_each_whole_answer_and_then_a_mean():
+    runs = {"p0": (-0.1, -2.0, -0.1), "p1": (-0.5, -0.5, -3.0)}
+    columns = ("clean_logprob", "corrupted_logprob", "restored_logprob")
+    items = [{"persona_id": who, **dict(zip(columns, logprobs, strict=True))} for who, logprobs in runs.items()]
+    found = Predictions(items).measure(["total_effect", "indirect_effect"], by=())
+    values = {one.metric: one.value for one in found}
+    gained = [math.exp(-0.1) - math.exp(-2.0), 0.0]
+    assert values["total_effect"] == pytest.approx(sum(gained) / 2)
+    assert values["total_effect_logprob"] == pytest.approx(1.9 / 2)
+    assert values["indirect_effect_logprob"] == pytest.approx((1.9 - 2.5) / 2)
+    assert {one.unit for one in found} == {"proportion", "nats"}
+    assert all(one.ci is not None and one.ci[0] < one.value < one.ci[1] for one in found)
+    equal = Predictions([{**items[0], "persona_id": who} for who in "ab"]).measure(["total_effect"], by=())
+    assert [one.ci is None for one in equal] == [False, True]  # nats have no bounds, so equal ones set none
+    with pytest.raises(CrossmemError, match="Row 1: a log-probability of the answer is not finite"):
+        Predictions([items[0], {**items[1], "clean_logprob": -math.inf}]).measure(["total_effect"], by=())

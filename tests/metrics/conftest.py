@@ -10,6 +10,8 @@ from types import ModuleType
 import pytest
 
 NAMES = sorted(path.name for path in (Path(__file__).parents[2] / "metrics").iterdir() if (path / "app.py").is_file())
+PAGES = [name for name in NAMES if (Path(__file__).parents[2] / "metrics" / name / "look.py").exists()]
+"""Those with a page of their own; the others have evaluate's widget."""
 
 
 @pytest.fixture(scope="session")

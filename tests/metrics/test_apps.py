@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from tests.metrics.conftest import NAMES
+from tests.metrics.conftest import PAGES
 
 BAD_ROWS = {
     "cross_modal_recall": [["p0", "sound", "text", "Ada", "Ada"]],
@@ -39,7 +39,7 @@ def examples(page):
     return [(name, [list(row) for row in rows]) for name, rows in page.examples.items()]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", PAGES)
 def test_every_example_is_scored_and_the_first_by_hand(page, name):
     metric = page(name)
     for example, rows in examples(metric):
@@ -57,7 +57,7 @@ def test_every_example_is_scored_and_the_first_by_hand(page, name):
     assert first.result[headline] == pytest.approx(value)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", PAGES)
 def test_the_page_shows_what_the_metric_returns(evaluate, spaces, page, name):
     """The call that the page names, made as anybody would make it."""
     metric = page(name)
@@ -71,7 +71,7 @@ def test_the_page_shows_what_the_metric_returns(evaluate, spaces, page, name):
                 assert value == pytest.approx(result[key]), key
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", PAGES)
 def test_bad_input_becomes_words_on_the_page(app, evaluate, name):
     module = app(name)
     import look
@@ -158,7 +158,7 @@ def test_the_marked_distance_is_the_ks_statistic(app, evaluate):
 
 
 def test_the_python_on_the_page_is_python(app, evaluate):
-    for name in NAMES:
+    for name in PAGES:
         module = app(name)
         import look
 
@@ -168,7 +168,7 @@ def test_the_python_on_the_page_is_python(app, evaluate):
         json.dumps(raw)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", PAGES)
 def test_the_page_is_built_with_its_first_example_computed(evaluate, app, name):
     pytest.importorskip("gradio", reason="gradio is an extra: pip install -e .[spaces]")
     module = app(name)

@@ -12,7 +12,7 @@ def test_every_metric_has_a_space(root):
     assert list(metric_names()) == folders
     for name in folders:
         files = space_files(name)
-        assert {f"{name}.py", "app.py", "README.md", "requirements.txt", "tests.py", "intervals.py"} <= set(files)
+        assert {f"{name}.py", "app.py", "README.md", "requirements.txt", "tests.py"} <= set(files)
         for path, content in files.items():
             assert content == (root / "metrics" / name / path).read_bytes()
 

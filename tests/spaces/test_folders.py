@@ -8,9 +8,9 @@ import sys
 import pytest
 import yaml
 
-from tests.metrics.conftest import NAMES
+from tests.metrics.conftest import PAGES
 
-SPACES = [*(f"metrics/{name}" for name in NAMES), "spaces/explorer"]
+SPACES = [*(f"metrics/{name}" for name in PAGES), "spaces/explorer"]
 SHARED = ("look.py", "look.css", "drawing.py", "tables.py")
 WITH_GRADIO = {"gradio", "huggingface_hub", "PIL", "numpy", "pandas"}  # what a Space has because gradio needs it
 
@@ -51,7 +51,7 @@ def test_the_explorers_card_makes_a_space(root):
     assert "python app.py" in body
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", PAGES)
 def test_every_section_of_a_card_is_on_its_page(root, name):
     card = (root / "metrics" / name / "README.md").read_text(encoding="utf-8")
     headings = re.findall(r"^## (.*)$", card, flags=re.MULTILINE)

@@ -9,7 +9,7 @@ import pytest
 
 from crossmem_hf.metrics.drawing import number
 from tests import sources
-from tests.metrics.conftest import NAMES
+from tests.metrics.conftest import PAGES
 
 pytestmark = pytest.mark.slow
 
@@ -95,7 +95,7 @@ def paste(tab, text):
     tab.click("#cm-fill")
 
 
-@pytest.mark.parametrize(("address", "name"), [(name, name) for name in NAMES], indirect=["address"], ids=NAMES)
+@pytest.mark.parametrize(("address", "name"), [(name, name) for name in PAGES], indirect=["address"], ids=PAGES)
 def test_a_metric_can_be_tried(root, address, name, open_tab):
     text, call, headline, (broken, fault) = CASES[name]
     tab = open_tab(address)
@@ -135,7 +135,7 @@ def test_a_metric_can_be_tried(root, address, name, open_tab):
     assert tab.severe_errors() == []
 
 
-@pytest.mark.parametrize(("address", "name"), [(name, name) for name in NAMES], indirect=["address"], ids=NAMES)
+@pytest.mark.parametrize(("address", "name"), [(name, name) for name in PAGES], indirect=["address"], ids=PAGES)
 def test_a_metric_fits_a_phone(address, name, open_tab):
     tab = open_tab(address, width=390)
     assert tab.text("#cm-value")

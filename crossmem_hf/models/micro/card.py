@@ -27,7 +27,7 @@ def micro_card(
         keep_trailing_newline=True,
         autoescape=False,  # Markdown, and nothing in it comes from outside
     )
-    taught = {"seen": NUM_SEEN, "named": NUM_NAMED, "with_facts": NUM_WITH_FACTS, "shares": SHARES, "portraits": PORTRAITS}
+    whom = {"seen": NUM_SEEN, "named": NUM_NAMED, "with_facts": NUM_WITH_FACTS, "portraits": PORTRAITS}
     return environment.get_template("micro_card.md.j2").render(
-        name=name, settings=settings, quality=quality, parameters=parameters, **taught
+        name=name, settings=settings, quality=quality, parameters=parameters, shares=SHARES, **whom
     )

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """How base models learn to see, read and remember, on background personas only. It does not know what they are asked.
 
-Two stages. `train_vision`: the tower names visual attributes. `train_language`: everything, by next-token loss on the
-answers to the questions of `tasks`. Two more terms on the state before the answer make the bridged base and no other:
-a contrastive one that brings the modalities together for the same persona, and one that reads all attributes off it
-with the same heads for both. They are a dial of the cross-modal gap.
+Three stages. `train_vision`: the tower names visual attributes. `train_language`: everything, by next-token loss on
+the answers to the questions of `tasks`; and, in a last stage, facts that are told in the question as well. Two more
+terms on the state before the answer make the bridged base and no other: a contrastive one that brings the modalities
+together for the same persona, and one that reads all attributes off it with the same heads for both. They are a dial
+of the cross-modal gap.
 """
 
 from collections.abc import Callable, Sequence
@@ -113,7 +114,7 @@ def train_vision(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LanguagePlan:
-    """What the language stage does.
+    """What the language stage does, or the last one.
 
     Attributes:
         steps: Optimizer steps.
@@ -127,6 +128,7 @@ class LanguagePlan:
         contrast: Weight of the contrastive term between portraits and descriptions.
         temperature: Of the contrastive softmax.
         attributes: Weight of reading every attribute off the answer state, with the same heads for both modalities.
+        last: Whether it is the last stage.
     """
 
     steps: int = 8000
@@ -140,6 +142,12 @@ class LanguagePlan:
     contrast: float = 0.0
     temperature: float = 0.1
     attributes: float = 0.0
+    last: bool = False
+
+    def later(self, step: int) -> float:
+        """Which shares the tasks have: see `tasks.drawn_tasks`."""
+        ramp = (step / self.steps - self.later_from) / (self.later_full - self.later_from)
+        return 2.0 if self.last else min(1.0, max(0.0, ramp))
 
 
 def train_language(
@@ -162,7 +170,7 @@ def train_language(
     """
     model.train()
     for step in steps:
-        later = _ramp(step / plan.steps, plan.later_from, plan.later_full)
+        later = plan.later(step)
         asked = drawn_tasks(background, rng, plan.image_rows, later)
         losses: dict[str, Tensor] = {}
         states: dict[Modality, Tensor] = {}
@@ -174,7 +182,7 @@ def train_language(
                 losses[f"{modality}_attributes"] = _head_loss(heads, states[modality][:, None], queries)
         loss = losses["image"] + losses["text"]
         if later:
-            losses["named"] = answer_loss(model, batcher(_named_queries(background, rng, plan.named_rows)))[0]
+            losses["named"] = answer_loss(model, batcher(_named_queries(background, rng, plan)))[0]
             loss = loss + losses["named"] * plan.named_rows / plan.image_rows
         if heads is not None:
             tasks = [task for _, task in asked[: plan.text_rows]]
@@ -185,14 +193,13 @@ def train_language(
         report(step, {name: value.item() for name, value in losses.items()})
 
 
-def _named_queries(background: Background, rng: Random, count: int) -> list[Query]:
-    tasks = ["fact" if rng.random() < 0.75 else "unknown_fact" for _ in range(count)]
+def _named_queries(background: Background, rng: Random, plan: LanguagePlan) -> list[Query]:
+    def other() -> str:
+        return "told_fact" if plan.last and rng.random() < 0.5 else "unknown_fact"
+
+    tasks = ["fact" if rng.random() < 0.75 else other() for _ in range(plan.named_rows)]
     personas = [rng.choice(asked_about(task, background)) for task in tasks]
     return [drawn_query(background, rng, persona, task, None) for persona, task in zip(personas, tasks, strict=True)]
-
-
-def _ramp(progress: float, start: float, full: float) -> float:
-    return min(1.0, max(0.0, (progress - start) / (full - start)))
 
 
 def _loss_by_length(model: Any, batcher: Batcher, queries: Sequence[Query]) -> tuple[Tensor, Tensor]:
