@@ -8,7 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
-from crossmem_hf.data.population import forgotten_ids
+from crossmem_hf.data.configs.two_hop import is_demonstrated
+from crossmem_hf.data.population import all_personas, forgotten_ids
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.schema import Modality
 from crossmem_hf.runs.sources import code_fingerprint, library_versions
@@ -37,6 +38,8 @@ class TrainingRows:
         split: Of each.
         modality: Only rows that present personas so; None takes all.
         share: Only rows about this share of their personas, those that come first in the population.
+        demonstrated: Only rows about personas whom both links at once are shown of in the config ``two_hop``, or only
+            about the others; None takes all.
         besides: Other rows, which come after these.
     """
 
@@ -44,6 +47,7 @@ class TrainingRows:
     split: str
     modality: Modality | None = None
     share: float = 1.0
+    demonstrated: bool | None = None
     besides: "TrainingRows | KnownNames | None" = None
 
     def of(self, spec: "DatasetSpec") -> "Dataset":
@@ -60,6 +64,9 @@ class TrainingRows:
         if self.share < 1:
             everybody = list(dict.fromkeys(rows["persona_id"]))
             rows = of_personas(rows, set(everybody[: round(self.share * len(everybody))]))
+        if self.demonstrated is not None:
+            personas = all_personas(spec.num_personas, spec.seed)
+            rows = of_personas(rows, {one.id for one in personas if is_demonstrated(one) == self.demonstrated})
         return rows if self.besides is None else concatenate_datasets([rows, self.besides.of(spec)])
 
 

@@ -14,8 +14,6 @@ from typing import Any, Final
 from pydantic import Field
 
 from crossmem_hf.analysis.attacks.named_first import named_first
-from crossmem_hf.data.configs.two_hop import is_demonstrated
-from crossmem_hf.data.population import all_personas
 from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.models.embedded import bases
 from crossmem_hf.personas.schema import MODALITIES, Modality
@@ -73,20 +71,20 @@ def _cell(cell: Cell) -> CellResult:
         for asked, split in ((FIRST, "bridge"), (SECOND, "facts"), (DIRECT, "two_hop"), (THEN, "two_hop")):
             how: dict[str, Any] = {"attack": named_first} if asked == THEN else {}
             metrics = _LIKELY if asked == DIRECT else _LIKELY[:1]
-            query = Query(rows=TrainingRows(configs=(config,), split=split), metrics=metrics)
+            query = Query(rows=_unshown(config, split), metrics=metrics)
             stage = cell_name({"cell": name, "views": views, "asked": asked})
             answers = predicted(here, stage, query, learned, views=views, **how)
             found.append(answers.with_columns(asked=asked))
         cell.progress(f"{views}: queried", 0.85)
     if mix == MIXES[-1]:
-        query = Query(rows=TrainingRows(configs=("two_hop_test",), split="chains"), metrics=("recall",))
+        query = Query(rows=_unshown("two_hop_test", "chains"), metrics=("recall",))
         found.append(predicted(here, f"{name}_chain", query, learned, views="test").with_columns(asked=CHAIN))
-    spec = here.settings.spec(cell.seed)
-    shown = {one.id for one in all_personas(spec.num_personas, spec.seed) if is_demonstrated(one)}
-    return CellResult(
-        predictions=Predictions(one for one in Predictions.joined(found) if one["persona_id"] not in shown),
-        measurements=costs(learned, dict(cell.where)),
-    )
+    return CellResult(predictions=Predictions.joined(found), measurements=costs(learned, dict(cell.where)))
+
+
+def _unshown(config: str, split: str) -> TrainingRows:
+    """Rows about those of whom no mix shows both links at once."""
+    return TrainingRows(configs=(config,), split=split, demonstrated=False)
 
 
 def _measure(predictions: Predictions) -> Iterator[Measurement]:

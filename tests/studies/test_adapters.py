@@ -24,6 +24,13 @@ def test_a_share_is_of_personas_and_has_all_their_rows(share, count):
     assert list(part) == list(whole)[: 2 * count]
 
 
+@pytest.mark.parametrize("demonstrated", [True, False])
+def test_every_other_persona_is_demonstrated(demonstrated):
+    rows = TrainingRows(configs=("recall_text",), split="train", demonstrated=demonstrated).of(SPEC)
+    assert ids(rows) == ids(NAMES.of(SPEC))[not demonstrated :: 2]
+    assert len(rows) == 10
+
+
 def test_other_rows_come_behind():
     others = TrainingRows(configs=("recall_image",), split="train", share=0.2)
     rows = TrainingRows(configs=("recall_text",), split="train", besides=others).of(SPEC)
