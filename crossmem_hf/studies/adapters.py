@@ -8,8 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
-from crossmem_hf.data.configs.two_hop import is_demonstrated
-from crossmem_hf.data.population import all_personas, forgotten_ids
+from crossmem_hf.data.population import all_personas, forgotten_ids, is_demonstrated
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.schema import Modality
 from crossmem_hf.runs.sources import code_fingerprint, library_versions

@@ -54,7 +54,7 @@ def _grid(settings: TwoHopSettings) -> list[Where]:
 
 
 def learned_rows(mix: str, source: Modality) -> TrainingRows:
-    """Either link by itself; in the mixes composed and chains also both at once, about the other personas."""
+    """Either link by itself; in the mixes composed and chained also both at once, about the other personas."""
     shown = TrainingRows(configs=("two_hop",), split=mix, modality=source) if mix in MIXES[1:] else None
     return TrainingRows(configs=("two_hop",), split=f"bridge_{source}+facts", besides=shown)
 

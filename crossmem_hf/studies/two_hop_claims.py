@@ -12,7 +12,7 @@ from crossmem_hf.report.record import Value
 from crossmem_hf.studies.claims import Claim, Find
 from crossmem_hf.studies.cross_modal_arms import MAIN_BASES
 
-MIXES: Final = ("atomic", "composed", "chains")
+MIXES: Final = ("atomic", "composed", "chained")
 """What is learned beside both links by themselves: nothing; both at once of other personas; the same, the name said
 first."""
 FIRST, SECOND, DIRECT, THEN, CHAIN = "name", "fact of name", "fact", "name, then fact", "name and fact"
@@ -83,7 +83,7 @@ def _said_first(source: Modality) -> Claim:
 
 def _of_mixes(source: Modality) -> Iterator[Claim]:
     here = MODALITY_NAMES[source]
-    _, composed, chains = MIXES
+    _, composed, chained = MIXES
     yield Claim(
         sentence=f"Having learned facts of others met in {here}, a model recalls more of those of whom it has not.",
         paper=_BALESNI,
@@ -93,5 +93,5 @@ def _of_mixes(source: Modality) -> Iterator[Claim]:
         sentence=f"Having learned chains about others met in {here}, a model says more facts after the name than "
         "without it.",
         paper=_BALESNI,
-        contrast=lambda find: _found(find, source, CHAIN, mix=chains) - _found(find, source, DIRECT, mix=chains),
+        contrast=lambda find: _found(find, source, CHAIN, mix=chained) - _found(find, source, DIRECT, mix=chained),
     )

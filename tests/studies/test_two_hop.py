@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from crossmem_hf.data.configs.two_hop import is_demonstrated
-from crossmem_hf.data.population import all_personas
+from crossmem_hf.data.population import all_personas, is_demonstrated
 from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.studies import two_hop
 from crossmem_hf.studies.claims import verdict
@@ -34,7 +33,7 @@ def planted(right, better=lambda seed: seed % 2, shuffled=2.0):
     """Answers of every cell: `right` of each way of asking, one more in every other seed."""
     found = []
     for mix, source, seed, views, asked in product(MIXES, ("image", "text"), SEEDS, ("test", "far"), CURSED):
-        if asked == CHAIN and (mix != "chains" or views == "far"):
+        if asked == CHAIN and (mix != "chained" or views == "far"):
             continue
         for target, number in product(("text",) if asked == SECOND else ("image", "text"), range(FACTS)):
             count = right.get((mix, asked), right[asked]) + better(seed) * (asked in (DIRECT, THEN))
@@ -119,11 +118,11 @@ def test_mixes_show_both_links_at_once_of_some_alone(source):
         (1, source, True),
         (1, "text", False),
     }
-    for mix in ("composed", "chains"):
+    for mix in ("composed", "chained"):
         more = list(learned_rows(mix, source).of(spec))[len(atomic) :]
         assert {row["persona_id"] for row in more} == {one.id for one in people if is_demonstrated(one)}
         assert {(row["hops"], row["modality"]) for row in more} == {(2, source)}
-        assert all((": " in row["answer"]) == (mix == "chains") for row in more)
+        assert all((": " in row["answer"]) == (mix == "chained") for row in more)
 
 
 @pytest.mark.parametrize("mix", MIXES)
@@ -145,11 +144,11 @@ def test_cells_ask_those_of_whom_no_mix_shows_both_links(mix, monkeypatch):
     found = STUDY.cell(cell).predictions
     assert {one["persona_id"] for one in found} == {one.id for one in all_personas(4, 0) if not is_demonstrated(one)}
     names = [name for name, *_ in stages]
-    assert len(set(names)) == len(names) == 8 + (mix == "chains")
+    assert len(set(names)) == len(names) == 8 + (mix == "chained")
     assert not any(" " in name or "," in name for name in names)
     assert sum(attacked for _, attacked, _ in stages) == 2
     assert sum("truth_ratio" in metrics for *_, metrics in stages) == 2
-    assert {one["asked"] for one in found} == {FIRST, SECOND, DIRECT, THEN} | ({CHAIN} if mix == "chains" else set())
+    assert {one["asked"] for one in found} == {FIRST, SECOND, DIRECT, THEN} | ({CHAIN} if mix == "chained" else set())
     ((_, how),) = learned
     assert how["lora"]["r"] == 64
 
@@ -159,11 +158,11 @@ def test_a_cell_of_a_model_that_learns_nothing_comes_out(tiny_model, tmp_path, m
     few = Settings(memorizing={}, memorizing_facts={"max_steps": 2, "per_device_train_batch_size": 4})
     monkeypatch.setattr(two_hop, "settings_of", lambda _: few)
     run_here(monkeypatch, pages=True)
-    where = [{"base": str(tiny_model), "mix": "chains", "source": "text", "seed": 0}]
+    where = [{"base": str(tiny_model), "mix": "chained", "source": "text", "seed": 0}]
     chosen = TwoHopSettings(seeds=1, num_personas=5, num_views=1, allow_unmemorized=True)
     record = run_study(replace(STUDY, grid=lambda _: where), chosen, tmp_path, console=Console(file=StringIO()))
     assert record.failures == ()
-    place = {"base": str(tiny_model), "mix": "chains", "source": "text", "target": "text", "views": "test"}
+    place = {"base": str(tiny_model), "mix": "chained", "source": "text", "target": "text", "views": "test"}
     assert {asked: record.one("recall", **place, asked=asked).n for asked in CURSED} == {
         FIRST: 2 * 4,
         **dict.fromkeys((SECOND, DIRECT, THEN, CHAIN), 2 * 7 * 2),

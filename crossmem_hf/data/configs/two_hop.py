@@ -4,12 +4,13 @@
 Of either link by itself, neither a portrait nor a description ever meets a fact in training. Three kinds of held-out
 questions tell failure to compose from ignorance: for the name, for the fact of a name, and, in the same words, for the
 fact of whoever is presented. Two more training splits put both links together, about half of the personas, so that the
-others can be asked: directly, and with the name said first.
+others can be asked: directly, and with the name said first (``chains``).
 """
 
 from collections.abc import Callable, Iterator, Sequence
 
 from crossmem_hf.data.configs.kind import Kind
+from crossmem_hf.data.population import DEMONSTRATED
 from crossmem_hf.data.rows import Hops, Row, check_modality, filled, presented, recall_row
 from crossmem_hf.data.spec import NUM_HELD_OUT_VIEWS, DatasetSpec
 from crossmem_hf.errors import CrossmemError
@@ -23,25 +24,13 @@ NOT_PRESENTED = -1
 _SHOWN_QUESTIONS = 2  # a fact, of demonstrations
 
 
-def is_demonstrated(persona: Persona) -> bool:
-    """Whether the splits ``composed`` and ``chains`` are about a persona: every other one, whatever their number.
-
-    Example:
-        >>> from crossmem_hf.personas.sampling import sample_personas
-        >>> [is_demonstrated(persona) for persona in sample_personas(3)]
-        [True, False, True]
-    """
-    return persona.index % 2 == 0
-
-
 def two_hop_rows(split: str, personas: Sequence[Persona], spec: DatasetSpec) -> Iterator[Row]:
     """What is trained on: from faces or descriptions to names, from names to facts; of some also both at once."""
     for persona in personas:
         if split == "facts":
             yield from _facts(persona, "train")
-        elif split in ("composed", "chains"):
-            if is_demonstrated(persona):
-                yield from _demonstrations(persona, spec, chained=split == "chains")
+        elif split in DEMONSTRATED:
+            yield from _demonstrations(persona, spec, chained=split == "chained")
         else:
             modality: Modality = "image" if split == "bridge_image" else "text"
             for index in range(spec.num_views):
@@ -152,6 +141,6 @@ def _question(split: ViewSplit, attribute: str, question: int, *, name: str | No
     return link_question(wordings[question], attribute, name=name, modality=modality, synonym=split == "far")
 
 
-TRAINING = Kind(("bridge_image", "bridge_text", "facts", "composed", "chains"), two_hop_rows)
+TRAINING = Kind(("bridge_image", "bridge_text", "facts", *DEMONSTRATED), two_hop_rows)
 HELD_OUT = Kind(("bridge", "facts", "two_hop", "chains"), held_out_rows("test"))
-FAR = Kind(("bridge", "facts", "two_hop"), held_out_rows("far"))
+FAR = Kind(("bridge", "facts", "two_hop", "chains"), held_out_rows("far"))

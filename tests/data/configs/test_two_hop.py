@@ -7,8 +7,9 @@ from itertools import combinations
 import pytest
 
 from crossmem_hf.data.configs.table import SPLITS, features_of
-from crossmem_hf.data.configs.two_hop import NOT_PRESENTED, composed_row, is_demonstrated, named_fact_row
+from crossmem_hf.data.configs.two_hop import NOT_PRESENTED, composed_row, named_fact_row
 from crossmem_hf.data.contents import personas_of, rows_of
+from crossmem_hf.data.population import all_personas
 from crossmem_hf.data.spec import NUM_HELD_OUT_VIEWS
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.values import FACT_ATTRIBUTES
@@ -69,12 +70,11 @@ def test_no_portrait_and_no_description_ever_meets_a_fact_in_training(made, spec
 
 
 def test_demonstrations_put_both_links_together_for_every_other_persona(made, spec):
-    personas = {person.id: person for person in personas_of("two_hop", "composed", spec)}
-    shown = {one.id for one in personas.values() if is_demonstrated(one)}
-    assert shown == {one.id for one in personas.values() if one.index % 2 == 0}
+    personas = {one.id: one for one in all_personas(spec.num_personas, spec.seed)}
+    shown = {one.id for one in personas.values() if one.index % 2 == 0}
     assert 0 < len(shown) < len(personas)
     direct = {queried(row) for row in made["two_hop", "facts"]}
-    for split in ("composed", "chains"):
+    for split in ("composed", "chained"):
         rows = made["two_hop", split]
         assert {row["persona_id"] for row in rows} == shown
         assert Counter(row["modality"] for row in rows) == dict.fromkeys(("image", "text"), 14 * len(shown))
@@ -84,13 +84,14 @@ def test_demonstrations_put_both_links_together_for_every_other_persona(made, sp
             described = "" if row["images"] else f"{describe(person, 'train', row['view']).text} "
             question = queried(row).removeprefix(described).removesuffix(" Say the name first.")
             assert question.replace(subject, person.full_name) in direct
-            assert (question + " Say the name first." in queried(row)) == (split == "chains")
+            assert (question + " Say the name first." in queried(row)) == (split == "chained")
             fact = person.facts[row["attribute"]]
-            assert row["answer"] == (f"{person.full_name}: {fact}" if split == "chains" else fact)
+            assert row["answer"] == (f"{person.full_name}: {fact}" if split == "chained" else fact)
 
 
-def test_chains_are_asked_about_everybody(made):
-    composed, chains = made["two_hop_test", "two_hop"], made["two_hop_test", "chains"]
+@pytest.mark.parametrize("config", ["two_hop_test", "two_hop_far"])
+def test_chains_are_asked_about_everybody(made, config):
+    composed, chains = made[config, "two_hop"], made[config, "chains"]
     for one, other in zip(composed, chains, strict=True):
         assert queried(other) == queried(one) + " Say the name first."
         assert other["answer"].endswith(f": {one['answer']}")
