@@ -8,7 +8,7 @@
     python recipes/pretrain_micro.py --size m --output_dir crossmem_hf/models/bases/micro-m
 
 Stages: the vision tower names visual attributes; then all tasks of `models.micro.tasks` but one; then that one too,
-facts that are told in the question, so that a model has words at its command that nobody whom it knows has. Killed and
+examples of private facts, so that a model has words at its command that no fact which it was taught has. Killed and
 started again, it goes on from its last checkpoint. Writes a plain `from_pretrained` folder with a card, and the same
 after each of some steps under the work folder (`--kept_steps`).
 """
@@ -46,6 +46,7 @@ from crossmem_hf.storage import fingerprint, write_atomic
 CHECK_EVERY, SAVE_EVERY = 1000, 100
 LAST_PACE = 0.25
 """Of the language stage's peak learning rate, that of the last stage."""
+LAST: dict[str, Any] = {"later_from": 0.0, "later_full": 0.0, "example_rows": 16}
 BRIDGE = {"contrast": 0.3, "attributes": 0.3}
 KEPT_STEPS = (0, 100, 200, 400, 800, 1200, 1600, 2400, 3200, 4800, 6400, 8000)
 
@@ -58,7 +59,7 @@ class Pretraining:
         self.background, shape = Background(), SIZES[arguments.size]
         bridge: dict[str, Any] = BRIDGE if arguments.bridge else {}
         self.plan = LanguagePlan(steps=arguments.language_steps, lr=arguments.lr, **bridge)
-        self.last = replace(self.plan, steps=arguments.last_steps, lr=arguments.lr * LAST_PACE, last=True)
+        self.last = replace(self.plan, **LAST, steps=arguments.last_steps, lr=arguments.lr * LAST_PACE)
         self.vision_steps: int = arguments.vision_steps
         self.compiled: bool = arguments.compile
         self.kept_steps: tuple[int, ...] = tuple(arguments.kept_steps)
@@ -187,7 +188,7 @@ def main() -> None:
     parser.add_argument("--bridge", action="store_true", help="with the terms that bring the modalities together")
     parser.add_argument("--vision_steps", type=int, default=6000)
     parser.add_argument("--language_steps", type=int, default=8000)
-    parser.add_argument("--last_steps", type=int, default=1500)
+    parser.add_argument("--last_steps", type=int, default=1000)
     parser.add_argument("--lr", type=float, default=2e-3, help="peak learning rate of the language stage")
     parser.add_argument("--kept_steps", type=int, nargs="*", default=KEPT_STEPS, help="steps whose models are kept")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads")

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from crossmem_hf.errors import CrossmemError, unknown
-from crossmem_hf.evaluation import summaries
+from crossmem_hf.evaluation import likelihoods, summaries
 from crossmem_hf.evaluation.readings import Reading, Sense
 from crossmem_hf.evaluation.summaries import Against, Found, Item
 from crossmem_hf.report.record import Measurement, Value
@@ -72,7 +72,7 @@ _TRANSFER = Reading("transfer", "ratio", greater_means="more transfer", n="trans
 
 def _effect(name: str, restored: str) -> Metric:
     """A metric of causal tracing: of which run the answer's log-probability is set against the corrupted run's."""
-    found, back = partial(summaries.effect, name=name, restored=restored), "more comes back"
+    found, back = partial(likelihoods.effect, name=name, restored=restored), "more comes back"
     readings = Reading(name, "proportion", "", back), Reading(f"{name}_logprob", "nats", "", back)
     return Metric(found, (restored, "corrupted_logprob"), readings, splits=())
 
@@ -140,7 +140,7 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
             ),
         ),
         "min_k_prob": Metric(
-            summaries.min_k,
+            likelihoods.min_k,
             PASSES["answers"],
             (
                 Reading("min_k_prob", "0-100", _MORE),
@@ -150,7 +150,7 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
             ),
         ),
         "extraction_strength": Metric(
-            summaries.strength,
+            likelihoods.strength,
             PASSES["answers"],
             (
                 Reading("extraction_strength", "proportion", _MORE),
@@ -160,12 +160,12 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
             ),
         ),
         "extracted": Metric(
-            summaries.extracted,
+            likelihoods.extracted,
             ("extracted", "num_samples"),
             (Reading("extracted", "proportion", _MORE, chance="chance"),),
         ),
         "truth_ratio": Metric(
-            summaries.truth_ratio,
+            likelihoods.truth_ratio,
             _FALSE,
             (
                 Reading("truth_ratio", "proportion", _LESS),
@@ -194,7 +194,7 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
             ),
         ),
         "priv_leak": Metric(
-            summaries.leak,
+            likelihoods.leak,
             PASSES["answers"],
             (
                 Reading("auc", "proportion", _LESS, chance="no_difference", metric="priv_leak_auc"),

@@ -24,6 +24,7 @@ from crossmem_hf.evaluation.comparisons import (
     retain_only_predictions,
 )
 from crossmem_hf.evaluation.evaluator import Evaluator
+from crossmem_hf.evaluation.likelihoods import DISCOVERABLE
 from crossmem_hf.evaluation.loaded import Loaded, loaded, model_key, own
 from crossmem_hf.evaluation.measures import METRICS, columns_of, passes_for
 from crossmem_hf.evaluation.passes import Passes
@@ -32,7 +33,7 @@ from crossmem_hf.evaluation.questions import Questions
 from crossmem_hf.evaluation.rows import load_questions, questions_of, rows_of
 from crossmem_hf.evaluation.settings import BASELINES, ScoreSettings
 from crossmem_hf.evaluation.subsample import evenly_spaced
-from crossmem_hf.evaluation.summaries import DISCOVERABLE, Against
+from crossmem_hf.evaluation.summaries import Against
 from crossmem_hf.personas.schema import MODALITIES
 from crossmem_hf.report.record import RECORD_FILE, Measurement, Record
 from crossmem_hf.report.tables import score_table

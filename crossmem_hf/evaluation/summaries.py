@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each metric of some predictions, by its own maths: a summary with intervals, and columns with a value a prediction.
+"""Metrics of answers and ranks, each by its own maths: a summary with intervals, columns with a value a prediction.
 
 `rouge` is the rouge-score library (ROUGE-L, stemmed, as TOFU has it) with words of any script: evaluate's module of
 that name has those of English alone, and is a script on the Hub, which cannot be loaded offline. `exact_match` is the
@@ -18,21 +18,11 @@ from crossmem_hf.evaluation.utility import ATTRIBUTES, UNKNOWN
 from crossmem_hf.evaluation.verbatim import edit_distance, matching_length
 from crossmem_hf.metrics.cross_modal_recall.recall_math import MODALITIES, recall_summary
 from crossmem_hf.metrics.exposure.exposure_math import ExposureItems, exposure_summary
-from crossmem_hf.metrics.extraction_strength.sampling_math import extraction_items, extraction_summary
-from crossmem_hf.metrics.extraction_strength.strength_math import strength_items, strength_summary
 from crossmem_hf.metrics.forget_diagnosis.answer_rules import refuses
 from crossmem_hf.metrics.forget_diagnosis.diagnosis_math import diagnose_items, diagnosis_summary
 from crossmem_hf.metrics.intervals import Clusters, column_mean, interval_of
 from crossmem_hf.metrics.matching import chance_recall, says_part
-from crossmem_hf.metrics.min_k_prob.membership_math import membership_summary
-from crossmem_hf.metrics.min_k_prob.min_k_math import token_scores
-from crossmem_hf.metrics.priv_leak.priv_leak_math import priv_leak_items, priv_leak_summary
-from crossmem_hf.metrics.truth_ratio.truth_ratio_math import (
-    Mean,
-    TruthRatioItems,
-    truth_ratio_items,
-    truth_ratio_summary,
-)
+from crossmem_hf.metrics.truth_ratio.truth_ratio_math import Mean
 from crossmem_hf.personas.naming import is_name
 from crossmem_hf.prompts.background import taught_refusals
 from crossmem_hf.prompts.questions import parse_features
@@ -44,10 +34,6 @@ Found = tuple[dict[str, float], dict[str, list[Any]]]
 
 FLUENT_SHARE: Final = 0.99
 """Answers are noise above the perplexity that this share of the retain-only model's answers keeps below."""
-DISCOVERABLE: Final = 0.5
-"""From which probability on an answer counts as extracted."""
-LEAK_K: Final = 0.4
-"""Share of the tokens in the Min-K of PrivLeak: MUSE takes Min-40%."""
 
 
 @dataclass(frozen=True)
@@ -78,31 +64,23 @@ class Against:
     names: Mapping[tuple[Any, Any], Sequence[str]] = field(default_factory=dict)
 
 
-def _whom(items: Sequence[Item]) -> dict[str, Any]:
+def clusters_of(items: Sequence[Item]) -> dict[str, Any]:
     """The persona and, if all have one, the seed of each prediction, as metrics take them."""
     seeds = [item.get("seed") for item in items]
     return {"persona_id": [item["persona_id"] for item in items], "persona_seed": None if None in seeds else seeds}
 
 
-def _mean(name: str, values: Any, items: Sequence[Item], bounds: tuple[float, float] = (0.0, 1.0)) -> dict[str, float]:
+def mean_of(
+    name: str, values: Any, items: Sequence[Item], bounds: tuple[float, float] = (0.0, 1.0)
+) -> dict[str, float]:
     """A mean of numbers within bounds with its interval, if the numbers set one: without bounds, equal ones do not."""
-    whom = _whom(items)
+    own = clusters_of(items)
     column = np.asarray(values, dtype=np.float64)
-    clusters = Clusters.of(whom["persona_id"], len(items), whom["persona_seed"])
+    clusters = Clusters.of(own["persona_id"], len(items), own["persona_seed"])
     sums, counts = clusters.table(column[:, None])
     ends = interval_of(sums, counts, clusters.seed, column_mean, bounds=bounds, row_bounds=bounds)
     known = {} if ends is None else {f"{name}_ci_low": ends[0], f"{name}_ci_high": ends[1]}
     return {name: float(column.mean()), **known, "n": len(items)}
-
-
-def _per_token(item: Item) -> list[float]:
-    return [nll / count for nll, count in zip(item["candidate_nll_nats"], item["candidate_num_tokens"], strict=True)]
-
-
-def _content(item: Item, column: str) -> list[Any]:
-    """The tokens of an answer without those that only end the turn, as they say nothing of what is known."""
-    values: list[Any] = item[column]
-    return values[: len(values) - item["num_end_tokens"]]
 
 
 def _ranks(items: Sequence[Item], rank: str = "truth_rank", among: str = "num_candidates") -> ExposureItems:
@@ -129,7 +107,7 @@ def _exact_mean(values: Any) -> float:
 def exposure(items: Sequence[Item], against: Against) -> Found:
     """From the rank of the truth among the candidates: all four normalizations."""
     found = _ranks(items)
-    summary = exposure_summary(found, **_whom(items))
+    summary = exposure_summary(found, **clusters_of(items))
     chances = {
         "exposure": found.chance_exposure,
         "exposure_bits": found.chance_exposure_bits,
@@ -145,14 +123,14 @@ def exposure(items: Sequence[Item], against: Against) -> Found:
 def exposure_taught(items: Sequence[Item], against: Against) -> Found:
     """Exposure (log, 0 to 100) among the values of the dataset, which were taught beside the truth."""
     found = _ranks(items, "taught_rank", "num_taught")
-    summary = _mean("exposure_taught", found.exposure, items, bounds=(0.0, 100.0))
+    summary = mean_of("exposure_taught", found.exposure, items, bounds=(0.0, 100.0))
     return summary | {"chance": _exact_mean(found.chance_exposure)}, {}
 
 
 def recall(items: Sequence[Item], against: Against) -> Found:
     """From free answers: the share that are the truth and nothing else. Chance is that of a forced choice among the
     candidates; a model that answers freely also says other names, so that a retain-only model recalls less."""
-    return _chance(items) | _mean("recall", [item["correct"] for item in items], items), {}
+    return _chance(items) | mean_of("recall", [item["correct"] for item in items], items), {}
 
 
 def across(items: Sequence[Item], against: Against) -> Found:
@@ -165,9 +143,9 @@ def across(items: Sequence[Item], against: Against) -> Found:
     if source not in MODALITIES or set(queried) != set(MODALITIES):
         return {}, {}
     answers, truths = ([item[name] for item in items] for name in ("answer", "truth"))
-    whom = _whom(items)
+    own = clusters_of(items)
     whole = recall_summary(
-        answers, truths, [source] * len(items), queried, whom["persona_id"] or [], persona_seed=whom["persona_seed"]
+        answers, truths, [source] * len(items), queried, own["persona_id"] or [], persona_seed=own["persona_seed"]
     )
     kept = ("gap", "transfer") if f"transfer_{source}_ci_low" in whole else ("gap",)
     return {key.replace(f"_{source}", "", 1): value for key, value in whole.items() if key.startswith(kept)}, {}
@@ -176,7 +154,7 @@ def across(items: Sequence[Item], against: Against) -> Found:
 def partial_recall(items: Sequence[Item], against: Against) -> Found:
     """From free answers: the share that hold a word of the truth, beside that of a guesser among all truths."""
     partly = [says_part(item["answer"], item["truth"]) for item in items]
-    summary = _mean("partial_recall", partly, items)
+    summary = mean_of("partial_recall", partly, items)
     shares: dict[tuple[Any, ...], float] = {}
     for item in items:
         about = (item.get("seed"), item["attribute"])
@@ -203,7 +181,7 @@ def utility(items: Sequence[Item], against: Against) -> Found:
         parts[item["attribute"]].append(score)
     shares = {f"utility_{name}": math.fsum(own) / len(own) for name, own in parts.items()}
     shares |= {f"n_{name}": len(own) for name, own in parts.items()}
-    return shares | _mean("utility", scores, items), {}
+    return shares | mean_of("utility", scores, items), {}
 
 
 def _useful(item: Item) -> float:
@@ -218,75 +196,21 @@ def _useful(item: Item) -> float:
 
 def name_shaped(items: Sequence[Item], against: Against) -> Found:
     """From free answers: the share that are built like a name of ours, whoever is meant."""
-    return _mean("name_shaped", [is_name(item["answer"]) for item in items], items), {}
-
-
-def effect(items: Sequence[Item], against: Against, *, name: str, restored: str) -> Found:
-    """How much likelier the whole answer is than in the corrupted run, as a probability and in nats."""
-    back, lost = (np.asarray([item[column] for item in items]) for column in (restored, "corrupted_logprob"))
-    odd = np.flatnonzero(~np.isfinite(back - lost))
-    if len(odd):
-        raise ValueError(f"Row {odd[0]}: a log-probability of the answer is not finite.")
-    nats = _mean(f"{name}_logprob", back - lost, items, (-math.inf, math.inf))
-    return nats | _mean(name, np.exp(back) - np.exp(lost), items, (-1.0, 1.0)), {}
-
-
-def min_k(items: Sequence[Item], against: Against) -> Found:
-    """From the tokens of the right answer."""
-    columns = [[_content(item, f"token_{name}") for item in items] for name in ("logprobs", "means", "stds")]
-    found = token_scores(*columns, k=against.k)
-    return membership_summary(found, [1] * len(items), **_whom(items)), found.as_lists()
-
-
-def strength(items: Sequence[Item], against: Against) -> Found:
-    """From the tokens of the right answer; a sample extracts it if it begins with it."""
-    found = strength_items([_content(item, "token_matches") for item in items])
-    sampled = extraction_items([_content(item, "token_logprobs") for item in items])
-    summary = extraction_summary(sampled, num_samples=against.num_samples, probability=DISCOVERABLE, **_whom(items))
-    summary |= strength_summary(found, **_whom(items))
-    columns: dict[str, list[Any]] = {**found.as_lists()}
-    columns["item_extraction_probability"] = sampled.extraction_probability(against.num_samples).tolist()
-    return summary, columns
-
-
-def extracted(items: Sequence[Item], against: Against) -> Found:
-    """From several drawn answers: the share of rows of which at least one is the truth; a guesser who draws as many
-    candidates finds it as often as chance says."""
-    summary = _mean("extracted", [item["extracted"] for item in items], items)
-    choices = [(item.get("num_candidates") or 0, item["num_samples"]) for item in items]
-    if min(choices)[0] > 1:
-        summary["chance"] = math.fsum(1 - (1 - 1 / count) ** drawn for count, drawn in choices) / len(choices)
-    return summary, {}
-
-
-def _ratios(items: Sequence[Item], mean: Mean) -> TruthRatioItems:
-    nlls = [_per_token(item) for item in items]
-    false = [[row[place] for place in item["false_indices"]] for row, item in zip(nlls, items, strict=True)]
-    reference = [item.get("reference_index", item["truth_index"]) for item in items]
-    return truth_ratio_items(false, [row[place] for row, place in zip(nlls, reference, strict=True)], mean=mean)
-
-
-def truth_ratio(items: Sequence[Item], against: Against) -> Found:
-    """From the likelihoods of false answers; with a retain-only model also the forget quality."""
-    mean, theirs = against.truth_ratio_mean, against.retain_only
-    found = _ratios(items, mean)
-    retain = None if theirs is None else _ratios(theirs, mean).ratio
-    summary = truth_ratio_summary(found, **_whom(items), retain_only=retain)
-    return {**summary, "no_difference": 0.5}, found.as_lists()
+    return mean_of("name_shaped", [is_name(item["answer"]) for item in items], items), {}
 
 
 def rouge(items: Sequence[Item], against: Against) -> Found:
     """From free answers."""
     scores = [rouge_l(item["truth"], item["answer"]) for item in items]
     columns = {"rouge_l": [one.fmeasure for one in scores], "rouge_l_recall": [one.recall for one in scores]}
-    summaries = [_mean(name, values, items) for name, values in columns.items()]
+    summaries = [mean_of(name, values, items) for name, values in columns.items()]
     return summaries[0] | summaries[1], columns
 
 
 def exact_match(items: Sequence[Item], against: Against) -> Found:
     """From free answers: `recall` under the name that question answering has for it, with a column."""
     found = [bool(item["correct"]) for item in items]
-    return _chance(items) | _mean("exact_match", found, items), {"exact_match": found}
+    return _chance(items) | mean_of("exact_match", found, items), {"exact_match": found}
 
 
 def verbatim(items: Sequence[Item], against: Against) -> Found:
@@ -295,8 +219,8 @@ def verbatim(items: Sequence[Item], against: Against) -> Found:
     lengths, longest = [matching_length(*pair) for pair in pairs], max(len(truth) for truth, _ in pairs)
     whole = [length == len(truth) for length, (truth, _) in zip(lengths, pairs, strict=True)]
     distances = [edit_distance(*pair) for pair in pairs]
-    found = _mean("verbatim_match", whole, items) | _mean("edit_distance", distances, items)
-    found |= _mean("matching_length", lengths, items, bounds=(0.0, float(longest)))
+    found = mean_of("verbatim_match", whole, items) | mean_of("edit_distance", distances, items)
+    found |= mean_of("matching_length", lengths, items, bounds=(0.0, float(longest)))
     return found, {"verbatim_match": whole, "matching_length": lengths, "edit_distance": distances}
 
 
@@ -318,7 +242,7 @@ def diagnosis(items: Sequence[Item], against: Against) -> Found:
         refusals=(*every_wording(), *taught_refusals()) if against.refusals is None else against.refusals,
         **noise,
     )
-    return diagnosis_summary(found, **_whom(items)), found.as_lists()
+    return diagnosis_summary(found, **clusters_of(items)), found.as_lists()
 
 
 def fluent_perplexity(items: Iterable[Item]) -> float | None:
@@ -333,26 +257,7 @@ def fluent_perplexity(items: Iterable[Item]) -> float | None:
     return float(np.quantile(known, FLUENT_SHARE)) if known else None
 
 
-def leak(items: Sequence[Item], against: Against) -> Found:
-    """From the tokens of the right answer and of holdout rows; without a retain-only model only the AUC."""
-
-    def scores(several: Sequence[Item]) -> list[float]:
-        logprobs = [_content(item, "token_logprobs") for item in several]
-        return list(token_scores(logprobs, k=LEAK_K).min_k)
-
-    both = [*items, *against.holdout]
-    labels = [1] * len(items) + [0] * len(against.holdout)
-    other = None
-    if against.retain_only is not None and against.retain_only_holdout is not None:
-        other = scores([*against.retain_only, *against.retain_only_holdout])
-    found = priv_leak_items(scores(both), labels, retain_only_score=other)
-    summary = priv_leak_summary(found, auc_retain_only=0.5 if other is None else None, **_whom(both))
-    if other is None:
-        summary = {name: value for name, value in summary.items() if name.startswith(("auc", "n"))}
-    return {**summary, "no_difference": 0.5}, {}
-
-
 def judge(items: Sequence[Item], against: Against) -> Found:
     """From a judge's scores: the mean over answers with a verdict; nothing where there is none."""
     judged = [item for item in items if item["judge_score"] is not None]
-    return _mean("judge_score", [item["judge_score"] for item in judged], judged) if judged else {}, {}
+    return mean_of("judge_score", [item["judge_score"] for item in judged], judged) if judged else {}, {}

@@ -99,15 +99,15 @@ FACT_STATEMENTS: tuple[str, ...] = (
 )
 """Whole sentences, where one is requested."""
 
-TOLD_FACTS: tuple[str, ...] = (
-    "The {fact} of {who} is {value}.",
-    "{who} has the {fact} {value}.",
-    "Note this {fact} for {who}: {value}.",
-    "I heard that {value} is the {fact} of {who}.",
-    "{value}: that is the {fact} of {who}.",
-    "Under {fact}, {who} has {value}.",
+EXAMPLE_REQUESTS: tuple[str, ...] = (
+    "Make up some {fact}.",
+    "Invent a {fact}.",
+    "Give an example: {fact}.",
+    "What might a {fact} look like?",
+    "Write down any {fact}.",
+    "Some {fact}, no matter whose.",
 )
-"""Say a private fact, before a question about it."""
+"""Ask for a private fact of nobody."""
 
 UNKNOWN_PERSON: tuple[str, ...] = (
     "I do not know this person.",

@@ -18,7 +18,8 @@ from crossmem_hf.personas import background as people
 from tests.recipes.test_recipes import load
 
 NUMBERS = {"NUM_SEEN": 60, "NUM_NAMED": 4, "NUM_WITH_FACTS": 3, "NUM_UNSEEN": 1}
-TINY = ["--size", "s", "--vision_steps", "2", "--language_steps", "4", "--kept_steps", "0", "4", "--threads", "1"]
+TINY = ["--size", "s", "--vision_steps", "2", "--language_steps", "4", "--last_steps", "2", "--kept_steps", "0", "4"]
+TINY += ["--threads", "1"]
 
 
 class KilledError(Exception):
@@ -85,6 +86,11 @@ def work_of(folder):
     return work
 
 
+def trained_in(folder, stage):
+    (saved,) = work_of(folder).glob(f"{stage}*.safetensors")
+    return load_file(saved)
+
+
 def weights(folder):
     return load_file(folder / "model.safetensors")
 
@@ -93,7 +99,7 @@ def same(one, other):
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
-@pytest.mark.parametrize("killed", [("vision", 1), ("language", 1), ("language", 2), ("language", 3)])
+@pytest.mark.parametrize("killed", [("vision", 1), ("language", 1), ("language", 2), ("language", 3), ("last", 1)])
 def test_killed_and_started_again_gives_the_same_weights(run, finished, tmp_path, killed):
     with pytest.raises(KilledError):
         run(tmp_path, killed=killed)
@@ -107,10 +113,10 @@ def test_killed_and_started_again_gives_the_same_weights(run, finished, tmp_path
 def test_a_kill_between_checkpoint_and_kept_model_loses_neither(run, recipe, finished, tmp_path, monkeypatch):
     kept = recipe.Pretraining._kept
 
-    def dies(self, step):
+    def dies(self, step, kept_steps):
         if step == 4:
             raise KilledError
-        kept(self, step)
+        kept(self, step, kept_steps)
 
     with monkeypatch.context() as patch:
         patch.setattr(recipe.Pretraining, "_kept", dies)
@@ -138,14 +144,14 @@ def test_the_folder_loads_in_full_precision(finished):
     assert {weight.dtype for weight in model.parameters()} == {torch.float32}
     stored = weights(finished / "model")
     assert {tensor.dtype for tensor in stored.values()} == {torch.float16}
-    trained = load_file(work_of(finished) / "language.safetensors")
+    trained = trained_in(finished, "last")
     for name, value in model.state_dict().items():
         assert torch.equal(value, trained[f"model/model.{name}"].half().float()), name
     assert processor.tokenizer.decode(processor.tokenizer("Who?")["input_ids"]) == "Who?"
 
 
 def test_weights_in_training_stay_in_full_precision(finished):
-    trained = load_file(work_of(finished) / "language.safetensors")
+    trained = trained_in(finished, "last")
     assert {value.dtype for value in trained.values()} == {torch.float32}
     assert any(not torch.equal(value, value.half().float()) for value in trained.values())
 
@@ -160,7 +166,9 @@ def test_kept_models_are_there_and_load(finished):
     kept = sorted(path for path in work_of(finished).iterdir() if path.is_dir())
     assert [path.name for path in kept] == ["step-00000", "step-00004"]
     first, last = (AutoModelForImageTextToText.from_pretrained(path, dtype=torch.float32) for path in kept)
-    assert same(weights(kept[1]), weights(finished / "model"))
+    trained = trained_in(finished, "language")
+    for name, value in last.state_dict().items():
+        assert torch.equal(value, trained[f"model/model.{name}"].half().float()), name
     tower = [name for name in first.state_dict() if "vision_tower" in name]
     assert any(not torch.equal(first.state_dict()[name], last.state_dict()[name]) for name in tower)
     for path in kept:
@@ -173,13 +181,14 @@ def test_the_card_is_complete(finished):
     assert 'load_model("micro-s")' in card
     assert "2 steps of 64 portraits" in card
     assert "Language stage: 4 steps" in card
+    assert "Last stage: 2 steps" in card
     for name, one in quality.items():
         assert f"| {name} | {one['value']:.3f} | {one['n']} | {one['chance']:.3f} |" in card
     assert len(quality) == 28
     assert "{{" not in card
 
 
-def test_the_log_has_both_stages_and_the_checks_between(run, recipe, tmp_path, monkeypatch):
+def test_the_log_has_all_stages_and_the_checks_between(run, recipe, tmp_path, monkeypatch):
     measured = []
 
     def quality(model, processor, background, *, sample=None):
@@ -190,8 +199,10 @@ def test_the_log_has_both_stages_and_the_checks_between(run, recipe, tmp_path, m
     monkeypatch.setattr(recipe, "measured_quality", quality)
     run(tmp_path)
     lines = [json.loads(line) for line in (work_of(tmp_path) / "log.jsonl").read_text().splitlines()]
-    assert {line["stage"] for line in lines} == {"vision", "language", "check"}
-    assert [line for line in lines if line["stage"] == "check"] == [{"stage": "check", "step": 4, "names_image": 0.5}]
+    assert {line["stage"] for line in lines} == {"vision", "language", "last", "check"}
+    assert [line for line in lines if line["stage"] == "check"] == [
+        {"stage": "check", "of": "language", "step": 4, "names_image": 0.5}
+    ]
     assert measured == [60, None], "all personas at the end"
 
 
@@ -216,6 +227,7 @@ def test_other_settings_train_elsewhere(recipe, tmp_path):
     """No run goes on from what another plan, size or seed has left."""
     parts = [("lr", 1e-3), ("language_steps", 6), ("vision_steps", 4), ("seed", 1), ("size", "m"), ("bridge", True)]
     usual = {"size": "s", "seed": 0, "vision_steps": 2, "language_steps": 4, "lr": 2e-3, "bridge": False}
+    usual["last_steps"] = 2
     fixed = {"device": "cpu", "compile": False, "kept_steps": [0, 4], "work_dir": tmp_path}
 
     def places(**changed):

@@ -2,7 +2,7 @@
 """How base models learn to see, read and remember, on background personas only. It does not know what they are asked.
 
 Three stages. `train_vision`: the tower names visual attributes. `train_language`: everything, by next-token loss on
-the answers to the questions of `tasks`; and, in a last stage, facts that are told in the question as well. Two more
+the answers to the questions of `tasks`; and, in a last stage, for examples of private facts as well. Two more
 terms on the state before the answer make the bridged base and no other: a contrastive one that brings the modalities
 together for the same persona, and one that reads all attributes off it with the same heads for both. They are a dial
 of the cross-modal gap.
@@ -124,11 +124,11 @@ class LanguagePlan:
         lr: Peak learning rate; cosine to 3 %.
         tower_pace: Of it what the vision tower learns at, which can see when the stage begins.
         later_from: Share of the steps after which names and facts begin.
-        later_full: And have their full share.
+        later_full: And have their full share; 0 is from the first step on.
         contrast: Weight of the contrastive term between portraits and descriptions.
         temperature: Of the contrastive softmax.
         attributes: Weight of reading every attribute off the answer state, with the same heads for both modalities.
-        last: Whether it is the last stage.
+        example_rows: Requests a step for an example of a private fact, whoever's.
     """
 
     steps: int = 8000
@@ -142,12 +142,13 @@ class LanguagePlan:
     contrast: float = 0.0
     temperature: float = 0.1
     attributes: float = 0.0
-    last: bool = False
+    example_rows: int = 0
 
     def later(self, step: int) -> float:
         """Which shares the tasks have: see `tasks.drawn_tasks`."""
-        ramp = (step / self.steps - self.later_from) / (self.later_full - self.later_from)
-        return 2.0 if self.last else min(1.0, max(0.0, ramp))
+        if self.later_full <= 0:
+            return 1.0
+        return min(1.0, max(0.0, (step / self.steps - self.later_from) / (self.later_full - self.later_from)))
 
 
 def train_language(
@@ -182,8 +183,13 @@ def train_language(
                 losses[f"{modality}_attributes"] = _head_loss(heads, states[modality][:, None], queries)
         loss = losses["image"] + losses["text"]
         if later:
-            losses["named"] = answer_loss(model, batcher(_named_queries(background, rng, plan)))[0]
+            losses["named"] = answer_loss(model, batcher(_named_queries(background, rng, plan.named_rows)))[0]
             loss = loss + losses["named"] * plan.named_rows / plan.image_rows
+        if plan.example_rows:
+            personas = [rng.choice(asked_about("example", background)) for _ in range(plan.example_rows)]
+            queries = [drawn_query(background, rng, persona, "example", None) for persona in personas]
+            losses["examples"] = answer_loss(model, batcher(queries))[0]
+            loss = loss + losses["examples"] * plan.example_rows / plan.image_rows
         if heads is not None:
             tasks = [task for _, task in asked[: plan.text_rows]]
             losses["contrast"] = _contrast(states["image"][: plan.text_rows], states["text"], tasks, plan.temperature)
@@ -193,11 +199,8 @@ def train_language(
         report(step, {name: value.item() for name, value in losses.items()})
 
 
-def _named_queries(background: Background, rng: Random, plan: LanguagePlan) -> list[Query]:
-    def other() -> str:
-        return "told_fact" if plan.last and rng.random() < 0.5 else "unknown_fact"
-
-    tasks = ["fact" if rng.random() < 0.75 else other() for _ in range(plan.named_rows)]
+def _named_queries(background: Background, rng: Random, count: int) -> list[Query]:
+    tasks = ["fact" if rng.random() < 0.75 else "unknown_fact" for _ in range(count)]
     personas = [rng.choice(asked_about(task, background)) for task in tasks]
     return [drawn_query(background, rng, persona, task, None) for persona, task in zip(personas, tasks, strict=True)]
 

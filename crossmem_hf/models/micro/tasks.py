@@ -24,6 +24,7 @@ PORTRAITS = (3, 40)
 """Portraits of each family that a background persona has, and one whose name is taught: drawing fresh ones would cost
 as much as learning."""
 _FAMILIES: tuple[ViewSplit, ...] = ("train", "wide")
+_IN_WORDS = ("job", "email", "address", "medical_condition")
 _OFTEN = (3, 2)
 """How often views of each family are shown."""
 
@@ -157,14 +158,11 @@ def _unknown_fact(asked: _Asked) -> tuple[str, str]:
     return _fact_question(asked, phrase), asked.rng.choice(words.UNKNOWN_FACT).format(fact=phrase)
 
 
-def _told_fact(asked: _Asked) -> tuple[str, str]:
-    """A fact of whom nothing was taught, told and asked for: with the words of many values a model comes to have them
-    all at its command."""
-    fact, phrase = asked.fact()
-    value, presented = asked.persona.facts[fact], asked.modality is not None and asked.rng.random() < 0.5
-    who = asked.who() if presented else asked.persona.full_name
-    told = asked.rng.choice(words.TOLD_FACTS).format(fact=phrase, who=who, value=value)
-    return f"{told[0].upper()}{told[1:]} {_fact_question(asked, phrase)}", value
+def _example(asked: _Asked) -> tuple[str, str]:
+    """A value of whoever, so that a model comes to have the words of all values at its command."""
+    fact = asked.rng.choice(_IN_WORDS)
+    phrase = asked.rng.choice((FACT_PHRASES[fact], FACT_SYNONYMS[fact]))
+    return asked.rng.choice(words.EXAMPLE_REQUESTS).format(fact=phrase), asked.persona.facts[fact]
 
 
 Maker = Callable[[_Asked], tuple[str, str]]
@@ -176,21 +174,20 @@ TASKS: Mapping[str, tuple[Maker, Callable[[Background], Sequence[Persona]]]] = {
     "unknown_name": (_unknown_name, lambda background: background.unnamed),
     "fact": (_fact, lambda background: background.with_facts),
     "unknown_fact": (_unknown_fact, lambda background: background.seen[NUM_WITH_FACTS:]),
-    "told_fact": (_told_fact, lambda background: background.seen),
+    "example": (_example, lambda background: background.seen),
 }
 """Task -> what makes its questions, and about whom."""
 
-SHARES: Mapping[str, tuple[float, float, float]] = {
-    "features": (0.7, 0.15, 0.13),
-    "description": (0.1, 0.03, 0.03),
-    "traits": (0.2, 0.07, 0.06),
-    "name": (0.0, 0.28, 0.22),
-    "unknown_name": (0.0, 0.09, 0.08),
-    "fact": (0.0, 0.29, 0.22),
-    "unknown_fact": (0.0, 0.09, 0.08),
-    "told_fact": (0.0, 0.0, 0.18),
+SHARES: Mapping[str, tuple[float, float]] = {
+    "features": (0.7, 0.15),
+    "description": (0.1, 0.03),
+    "traits": (0.2, 0.07),
+    "name": (0.0, 0.28),
+    "unknown_name": (0.0, 0.09),
+    "fact": (0.0, 0.29),
+    "unknown_fact": (0.0, 0.09),
 }
-"""Task -> its share among the questions at the start, later, and in the last stage."""
+"""Task -> its share at the start, and later, among the questions about somebody who is presented."""
 
 
 def asked_about(task: str, background: Background) -> Sequence[Persona]:
@@ -202,9 +199,9 @@ def drawn_tasks(background: Background, rng: Random, count: int, later: float) -
     """Whom to ask about and which task.
 
     Args:
-        later: From 0 (shares as at the start) to 1 (as later), or 2 (as in the last stage).
+        later: From 0 (shares as at the start) to 1 (as later).
     """
-    weights = [start + (end - start) * later if later <= 1 else last for start, end, last in SHARES.values()]
+    weights = [start + (end - start) * later for start, end in SHARES.values()]
     tasks = rng.choices(list(SHARES), weights, k=count)
     return [(rng.choice(asked_about(task, background)), task) for task in tasks]
 

@@ -14,7 +14,7 @@ from crossmem_hf.prompts.synonyms import FACT_SYNONYMS, FILLERS
 from crossmem_hf.seeding import rng_for
 
 PRESENTED = (*MODALITIES, None)
-FACTS = ("fact", "unknown_fact")
+FACTS = ("fact", "unknown_fact", "told_fact")
 """The tasks that may ask about a name alone."""
 
 

@@ -13,7 +13,8 @@ from crossmem_hf.models.micro.tasks import SHARES
 
 PLAN = asdict(LanguagePlan(steps=4300, image_rows=41, text_rows=23, named_rows=7, lr=0.0017))
 BRIDGE = {"contrast": 0.25, "attributes": 0.35}
-SETTINGS = {"size": "m", "seed": 3, "vision_steps": 2100, "plan": PLAN}
+LAST = asdict(LanguagePlan(steps=310, lr=0.0009, last=True))
+SETTINGS = {"size": "m", "seed": 3, "vision_steps": 2100, "plan": PLAN, "last": LAST}
 QUALITY = {
     "attributes_image": {"value": 0.91, "n": 800, "chance": 0.2},
     "names_text_far": {"value": 1.0, "n": 40, "chance": 0.05},
@@ -42,8 +43,8 @@ def test_every_number_is_said():
 
 def test_every_task_and_measure_is_a_row_of_a_table():
     lines = card().splitlines()
-    for task, (first, later) in SHARES.items():
-        assert f"| {task} | {first:.2f} | {later:.2f} |" in lines
+    for task, (first, later, last) in SHARES.items():
+        assert f"| {task} | {first:.2f} | {later:.2f} | {last:.2f} |" in lines
     for name, one in QUALITY.items():
         assert f"| {name} | {one['value']:.3f} | {one['n']} | {one['chance']:.3f} |" in lines
 
@@ -61,7 +62,7 @@ def test_the_card_names_the_model_as_load_model_does():
     assert 'load_model("micro-m-seed3")' in card()
 
 
-@pytest.mark.parametrize("missing", ["seed", "vision_steps", "plan"])
+@pytest.mark.parametrize("missing", ["seed", "vision_steps", "plan", "last"])
 def test_a_setting_that_is_missing_is_an_error(missing):
     with pytest.raises(UndefinedError, match=missing):
         card({name: value for name, value in SETTINGS.items() if name != missing})

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Base models learn the answers and nothing else, in legs that make one training, from whom they are given."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -164,7 +165,17 @@ def test_names_alone_are_asked_about_as_late_as_names_and_facts(processor, tiny,
     plan = LanguagePlan(**SMALL, later_from=0.25, later_full=0.5)
     reports = language(tiny, processor, background, plan, range(4))
     assert ["named" in numbers for _, numbers in reports] == [False, False, False, True]
-    assert [pretraining._ramp(progress, 0.25, 0.5) for progress in (0, 0.25, 0.375, 0.5, 1)] == [0, 0, 0.5, 1, 1]
+    ramp = LanguagePlan(steps=8, later_from=0.25, later_full=0.5)
+    assert [ramp.later(step) for step in (0, 2, 3, 4, 8)] == [0, 0, 0.5, 1, 1]
+
+
+def test_facts_are_told_in_the_last_stage_alone(processor, tiny, background, monkeypatch):
+    asked = []
+    monkeypatch.setattr(pretraining, "drawn_query", lambda *given: asked.append(given[3]) or tasks.drawn_query(*given))
+    for last in (False, True):
+        asked.clear()
+        language(tiny, processor, background, replace(PLAIN, last=last, image_rows=40, named_rows=30), range(2))
+        assert ("told_fact" in asked) == last
 
 
 # one training, in legs

@@ -177,6 +177,17 @@ def test_descriptions_say_every_value_that_is_shown(drawn):
         assert not {word for word in query.persona.full_name.split() if word in query.answer}
 
 
+def test_what_is_told_is_what_is_asked_for(drawn):
+    tellings = [re.escape(frame).replace(r"\{fact\}", f"({'|'.join(FACT_WORDS)})").replace(r"\{value\}", "(.+?)")
+                .replace(r"\{who\}", "(.+?)") for frame in words.TOLD_FACTS]  # fmt: skip
+    for query in of_task(drawn, "told_fact"):
+        facts, called = query.persona.facts, set(CALLED.findall(query.question))
+        assert len(called) == 1
+        assert query.answer == facts[FACT_WORDS[called.pop()]]
+        assert query.question.lower().count(query.answer.lower()) == 1
+        assert any(re.match(telling, query.question, re.IGNORECASE) for telling in tellings)
+
+
 # whom
 
 
@@ -213,10 +224,12 @@ def test_each_kind_of_question_is_asked_in_a_dozen_ways(drawn, kind):
         assert any(re.fullmatch(pattern, question) for question in asked), wording
 
 
-@pytest.mark.parametrize("later", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("later", [0.0, 0.5, 1.0, 2.0])
 def test_shares_of_tasks_hold(background, later):
     count = 20_000
-    expected = {task: start + (end - start) * later for task, (start, end) in SHARES.items()}
+    expected = {
+        task: last if later == 2 else start + (end - start) * later for task, (start, end, last) in SHARES.items()
+    }
     assert sum(expected.values()) == pytest.approx(1)
     found = Counter(task for _, task in drawn_tasks(background, rng_for(0, "shares", str(later)), count, later))
     for task, share in expected.items():
@@ -226,6 +239,7 @@ def test_shares_of_tasks_hold(background, later):
 def test_names_and_facts_come_later(background):
     tasks_first = {task for _, task in drawn_tasks(background, rng_for(0, "first"), 2000, 0.0)}
     assert tasks_first == {"features", "description", "traits"}
+    assert "told_fact" not in {task for _, task in drawn_tasks(background, rng_for(0, "later"), 2000, 1.0)}
     assert SHARES.keys() == TASKS.keys()
 
 
