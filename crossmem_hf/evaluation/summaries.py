@@ -175,7 +175,7 @@ def utility(items: Sequence[Item], against: Against) -> Found:
         raise ValueError("utility is of the rows of evaluation.utility, all of them.")
     scores = [_useful(item) for item in items]
     if asked == {ATTRIBUTES}:
-        alone = _mean(f"utility_{ATTRIBUTES}", scores, items)
+        alone = mean_of(f"utility_{ATTRIBUTES}", scores, items)
         return alone | {f"n_{ATTRIBUTES}": len(items)}, {}
     for item, score in zip(items, scores, strict=True):
         parts[item["attribute"]].append(score)
