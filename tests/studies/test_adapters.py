@@ -38,6 +38,7 @@ def test_other_rows_come_behind():
     assert [len(row["images"]) for row in rows] == [0] * 20 + [1] * 4
 
 
+@pytest.mark.slow  # all background personas are drawn
 @pytest.mark.parametrize("modality", ["image", "text"])
 def test_known_names_are_asked_as_target_names_are(modality):
     rows = KnownNames(modality=modality, num_personas=3, num_views=2).of(SPEC)

@@ -295,6 +295,7 @@ def test_a_cell_of_a_model_that_learns_nothing_comes_out(tiny_model, tmp_path, m
     assert again == record
 
 
+@pytest.mark.slow  # thousands of rows are encoded
 @pytest.mark.parametrize("source", ["image", "text"])
 def test_mitigations_have_equal_tokens_to_within_a_batch(source):
     spec = replace(FEW.spec(3), num_personas=10)

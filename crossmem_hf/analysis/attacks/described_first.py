@@ -81,7 +81,7 @@ def sentence(said: str) -> str:
 
     Example:
         >>> sentence("pale short black brown none none none none sweater red round none")[:38]
-        'Here is somebody with a face that is r'
+        'Here is somebody with black hair cut s'
         >>> sentence("A man with a hat.")
         'A man with a hat.'
     """
