@@ -28,7 +28,9 @@ STUDIES: Final = Registry["Study"](
         "first_light": "crossmem_hf.studies.first_light:STUDY",
         "compare": "crossmem_hf.studies.compare:STUDY",
         "bases": "crossmem_hf.studies.bases:STUDY",
+        "cross_modal": "crossmem_hf.studies.cross_modal:STUDY",
         "tune": "crossmem_hf.studies.tune:STUDY",
+        "two_hop": "crossmem_hf.studies.two_hop:STUDY",
         "tune_bases": "crossmem_hf.studies.tune_bases:STUDY",
     },
 )
@@ -165,7 +167,7 @@ def _run(study: "Study", settings: "StudySettings", folder: Path, **how: Any) ->
     refused = study.uninterpretable(record)
     if refused is not None:
         console.print(f"[bold red]NOT MEMORIZED[/]: {refused}", highlight=False)
-        console.print("  What unlearning did is not interpreted; --allow-unmemorized overrides.", highlight=False)
+        console.print("  What comes after is not interpreted; --allow-unmemorized overrides.", highlight=False)
     console.print(f"record  {(folder / 'record.json').resolve()}", highlight=False, soft_wrap=True)
     console.print(f"page    {(folder / 'report.html').resolve()}", highlight=False, soft_wrap=True)
     if refused is not None or any(failure.error.startswith(NOT_RUN) for failure in record.failures):

@@ -3,12 +3,16 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import Final
 
 from crossmem_hf.data.albums.album import photographed
 from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.data.splits import forget_ids, forget_order
 from crossmem_hf.personas.sampling import sample_personas
 from crossmem_hf.personas.schema import Persona, Population
+
+DEMONSTRATED: Final = ("composed", "chained")
+"""Splits that show, about every other persona, how two links are put together."""
 
 
 @lru_cache(maxsize=2)  # every split of every config asks for one of the two populations
@@ -44,6 +48,16 @@ def forgotten_ids(spec: DatasetSpec, fraction: float | None = None) -> frozenset
     return forget_ids(ids, spec.forget_fraction if fraction is None else fraction, spec.seed)
 
 
+def is_demonstrated(persona: Persona) -> bool:
+    """Whether the splits `DEMONSTRATED` are about a persona, whatever their number.
+
+    Example:
+        >>> [is_demonstrated(persona) for persona in all_personas(3, 0)]
+        [True, False, True]
+    """
+    return persona.index % 2 == 0
+
+
 def in_split(split: str, spec: DatasetSpec) -> list[Persona]:
     """The personas whose rows a split of this name holds, in whatever config.
 
@@ -53,6 +67,8 @@ def in_split(split: str, spec: DatasetSpec) -> list[Persona]:
     if split == "background":
         return portrayed(spec, "background")
     personas = portrayed(spec)
+    if split in DEMONSTRATED:
+        return [persona for persona in personas if is_demonstrated(persona)]
     if split not in ("forget", "retain", "retain_eval"):
         return personas
     forgotten = forgotten_ids(spec)

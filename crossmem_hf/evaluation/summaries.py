@@ -167,11 +167,16 @@ def partial_recall(items: Sequence[Item], against: Against) -> Found:
 
 def utility(items: Sequence[Item], against: Against) -> Found:
     """From free answers to the rows of `evaluation.utility`: the mean of three shares, of visual attributes that are
-    named, of names that are right, and of unknown personas whom the model refuses to name."""
+    named, of names that are right, and of unknown personas whom the model refuses to name. Of its rows that ask for
+    visual attributes alone, that share."""
     parts: dict[str, list[float]] = {name: [] for name in (ATTRIBUTES, "full_name", UNKNOWN)}
-    if {item["attribute"] for item in items} != set(parts):
+    asked = {item["attribute"] for item in items}
+    if asked not in ({ATTRIBUTES}, set(parts)):
         raise ValueError("utility is of the rows of evaluation.utility, all of them.")
     scores = [_useful(item) for item in items]
+    if asked == {ATTRIBUTES}:
+        alone = mean_of(f"utility_{ATTRIBUTES}", scores, items)
+        return alone | {f"n_{ATTRIBUTES}": len(items)}, {}
     for item, score in zip(items, scores, strict=True):
         parts[item["attribute"]].append(score)
     shares = {f"utility_{name}": math.fsum(own) / len(own) for name, own in parts.items()}

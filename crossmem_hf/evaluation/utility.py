@@ -6,7 +6,7 @@ In the place of a general benchmark such as MMBench, which a model of this size 
 are those of rows about target personas; base models were taught others.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from crossmem_hf.data.rows import Row, filled, presented, recall_row, row_features
@@ -40,6 +40,21 @@ def utility_rows(num_personas: int = 40, image_size: int = 64) -> "datasets.Data
     from datasets import Dataset
 
     return Dataset.from_list(list(_rows(num_personas, image_size)), features=row_features())
+
+
+def attribute_rows(personas: Iterable[Persona], image_size: int = 64) -> "datasets.Dataset":
+    """Rows that ask what personas look like, in both modalities, in views and words of the split ``test``: whether a
+    model can see and read what it is asked about.
+
+    Example:
+        >>> from crossmem_hf.personas.sampling import sample_personas
+        >>> attribute_rows(sample_personas(2, seed=0))["modality"]
+        Column(['image', 'image', 'text', 'text'])
+    """
+    from datasets import Dataset
+
+    rows = [_attributes(one, modality, image_size) for modality in MODALITIES for one in personas]
+    return Dataset.from_list(rows, features=row_features())
 
 
 def _rows(count: int, size: int) -> Iterator[Row]:

@@ -39,6 +39,10 @@ LINK_QUESTIONS: dict[ViewSplit, tuple[str, ...]] = {
 """Family -> questions for a fact of a subject. With a name they ask for one link (name to fact); with the person as
 presented, in the same words, for two (attributes to name, name to fact), after Wen et al. (arXiv 2506.05198)."""
 
+CHAINED_QUESTION = "{question} Say the name first."
+CHAINED_ANSWER = "{name}: {value}"
+"""The same with the first link said in the answer, before the second (https://huggingface.co/papers/2411.16353)."""
+
 # several pictures
 
 SAME_NAME_QUESTION = "What is the name of the person in these images?"

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
-from crossmem_hf.data.population import forgotten_ids
+from crossmem_hf.data.population import all_personas, forgotten_ids, is_demonstrated
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.schema import Modality
 from crossmem_hf.runs.sources import code_fingerprint, library_versions
@@ -36,23 +36,66 @@ class TrainingRows:
         configs: Joined in this order.
         split: Of each.
         modality: Only rows that present personas so; None takes all.
+        share: Only rows about this share of their personas, those that come first in the population.
+        demonstrated: Only rows about personas whom both links at once are shown of in the config ``two_hop``, or only
+            about the others; None takes all.
+        besides: Other rows, which come after these.
     """
 
     configs: tuple[str, ...]
     split: str
     modality: Modality | None = None
+    share: float = 1.0
+    demonstrated: bool | None = None
+    besides: "TrainingRows | KnownNames | None" = None
 
     def of(self, spec: "DatasetSpec") -> "Dataset":
         """The rows of one seed."""
         from datasets import concatenate_datasets
 
         from crossmem_hf.data.loading import built_rows
+        from crossmem_hf.data.selection import of_personas
 
         parts = [built_rows(config, self.split, spec) for config in self.configs]
         rows = parts[0] if len(parts) == 1 else concatenate_datasets(parts)
-        if self.modality is None:
-            return rows
-        return rows.select([place for place, own in enumerate(rows["modality"]) if own == self.modality])
+        if self.modality is not None:
+            rows = rows.select([place for place, own in enumerate(rows["modality"]) if own == self.modality])
+        if self.share < 1:
+            everybody = list(dict.fromkeys(rows["persona_id"]))
+            rows = of_personas(rows, set(everybody[: round(self.share * len(everybody))]))
+        if self.demonstrated is not None:
+            personas = all_personas(spec.num_personas, spec.seed)
+            rows = of_personas(rows, {one.id for one in personas if is_demonstrated(one) == self.demonstrated})
+        return rows if self.besides is None else concatenate_datasets([rows, self.besides.of(spec)])
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownNames:
+    """Rows that ask, in training views, for names that the embedded bases know: what else they should not lose.
+
+    Attributes:
+        modality: How the personas are presented.
+        num_personas: How many.
+        num_views: Views of each.
+    """
+
+    modality: Modality
+    num_personas: int
+    num_views: int
+
+    def of(self, spec: "DatasetSpec") -> "Dataset":
+        """The same rows for every seed."""
+        from datasets import Dataset
+
+        from crossmem_hf.data.rows import recall_row, row_features
+        from crossmem_hf.personas.background import Background
+
+        rows = [
+            recall_row(persona, self.modality, "train", view, spec.image_size)
+            for persona in Background().named[: self.num_personas]
+            for view in range(self.num_views)
+        ]
+        return Dataset.from_list(rows, features=row_features())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +115,18 @@ class UtilityRows:
         return utility_rows(self.num_personas, spec.image_size)
 
 
+@dataclass(frozen=True)
+class AttributeRows:
+    """Rows that ask what the population's personas look like: the control that a model can see and read them."""
+
+    def of(self, spec: "DatasetSpec") -> "Dataset":
+        """The rows of one seed."""
+        from crossmem_hf.data.population import all_personas
+        from crossmem_hf.evaluation.utility import attribute_rows
+
+        return attribute_rows(all_personas(spec.num_personas, spec.seed), spec.image_size)
+
+
 def memorized(
     cell: "Cell",
     name: str,
@@ -79,6 +134,8 @@ def memorized(
     *,
     whom: Literal["all", "retain"] = "all",
     lora: Mapping[str, Any] = MappingProxyType({}),
+    contrast: TrainingRows | None = None,
+    checkpoints: Sequence[int] = (),
     share: tuple[float, float] = (0.0, 0.5),
     **chosen: Any,
 ) -> Done:
@@ -87,6 +144,8 @@ def memorized(
     Args:
         name: The stage's own.
         lora: Arguments of `memorize.language_lora` in the place of its defaults and the setting lora_target_modules.
+        contrast: Rows that present the same personas in the other modality: see `contrast.Contrast`.
+        checkpoints: Steps at which the adapter is kept too: see `at_step`.
         share: Of the cell, done when training starts and when it ends.
         chosen: Fields of `VisionSFTConfig` that replace those of `micro.MEMORIZING`.
 
@@ -98,6 +157,8 @@ def memorized(
     def compute(folder: Path) -> dict[str, Any]:
         from crossmem_hf.data.selection import of_personas, personas_of
         from crossmem_hf.training.callbacks.progress import ReportProgress
+        from crossmem_hf.training.callbacks.saving import SaveAtSteps
+        from crossmem_hf.training.contrast import Contrast
         from crossmem_hf.training.memorize import language_lora, memorize
 
         spec = cell.settings.spec(cell.seed)
@@ -113,12 +174,15 @@ def memorized(
                 learned,
                 output_dir=folder,
                 lora=language_lora(**adapter),
-                callbacks=[progress],
+                callbacks=[progress, SaveAtSteps(checkpoints)],
+                contrast=None if contrast is None else Contrast(rows=contrast.of(spec)),
+                save_only_model=True,
                 **(chosen | {"seed": cell.seed} | QUIET),
             )
         return result | {"where": dict(cell.where), "steps": progress.step}
 
-    inputs = {"rows": [asdict(rows), whom], "chosen": chosen, "lora": adapter}
+    inputs = {"rows": [asdict(rows), whom], "chosen": chosen, "lora": adapter, "checkpoints": list(checkpoints)}
+    inputs |= {} if contrast is None else {"contrast": asdict(contrast)}
     return run_stage(cell.stages / name, depends(cell, __name__) | inputs, compute)
 
 
@@ -140,7 +204,7 @@ def unlearned(
         start: The memorized adapter.
         rows: What is forgotten and retained.
         method: A name of `training.methods.METHODS`.
-        checkpoints: Steps at which the adapter is kept too: see `at_step`.
+        checkpoints: As for `memorized`.
         chosen: Fields of the method's config that replace those of `micro.UNLEARNING`, such as ``forget_modality``.
 
     Returns:

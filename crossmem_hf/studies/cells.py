@@ -8,14 +8,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from crossmem_hf.data.configs.candidates import UNTAUGHT
+from crossmem_hf.data.configs.candidates import UNTAUGHT, other_names, recombined_names
 from crossmem_hf.data.population import forgotten_ids
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.predictions import FILE, Predictions
 from crossmem_hf.report.record import Measurement, Value
 from crossmem_hf.runs.stages import Done, run_stage
 from crossmem_hf.storage import fingerprint
-from crossmem_hf.studies.adapters import TrainingRows, UtilityRows, depends, loaded
+from crossmem_hf.studies.adapters import AttributeRows, TrainingRows, UtilityRows, depends, loaded
 
 if TYPE_CHECKING:
     from crossmem_hf.analysis.attacks.table import Attack
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 Prepare = Callable[[Any], Any]
 """Takes the loaded model and gives the one to ask, e.g. a quantized copy. A function of a module."""
+
+Rivals = int | Literal["untaught", "recombined"]
+"""What a truth is ranked among: see `Query`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,15 +44,18 @@ class Query:
         perplexity: Of answers about personas to forget, under the base model, too.
         group: Only rows about the personas to "forget", or to "retain".
         views: Only this many views (or sentence frames) a persona.
+        rivals: What the truth is ranked among: values that nobody was taught, one fewer than personas, or so many
+            names of that kind; or all first names of the personas with the last names of others ("recombined").
     """
 
-    rows: TrainingRows | UtilityRows
+    rows: TrainingRows | UtilityRows | AttributeRows
     metrics: tuple[str, ...]
     max_new_tokens: int | None = None
     batch_size: int | Literal["auto"] = "auto"
     perplexity: bool = False
     group: Literal["forget", "retain"] | None = None
     views: int | None = None
+    rivals: Rivals = "untaught"
 
 
 def predicted(
@@ -141,15 +147,22 @@ def _evaluator(cell: "Cell", query: Query) -> "Evaluator":
         return {row["attribute"]: list(row["values"]) for row in built_rows("candidates", split, spec)}
 
     rows = _queried(query, spec)
+    lists: dict[str, Any] = {}
+    if isinstance(query.rows, TrainingRows):  # what the base knew before has no candidates
+        untaught = values(UNTAUGHT) if query.rivals == "untaught" else {"full_name": _names(query.rivals, spec)}
+        lists = {"candidates": values("target"), "untaught": untaught}
     return Evaluator(
         rows,
         metrics=query.metrics,
-        candidates=values("target"),
-        untaught=values(UNTAUGHT),
+        **lists,
         forgotten=forgotten_ids(spec).intersection(personas_of(rows)),
         batch_size=query.batch_size,
         max_new_tokens=query.max_new_tokens,
     )
+
+
+def _names(rivals: int | str, spec: "DatasetSpec") -> list[str]:
+    return recombined_names(spec) if isinstance(rivals, str) else other_names(spec, rivals)
 
 
 def _queried(query: Query, spec: "DatasetSpec") -> Any:

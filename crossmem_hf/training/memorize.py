@@ -3,7 +3,8 @@
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from datasets import Dataset
@@ -12,6 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixi
 from trl import SFTTrainer
 
 from crossmem_hf.data.forms import conversational
+from crossmem_hf.data.selection import personas_of
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.models.cross_attention import keep_rows_apart
 from crossmem_hf.models.modules import LANGUAGE_LINEARS, linears_of
@@ -22,6 +24,7 @@ from crossmem_hf.training.callbacks.frozen import NoGradientsIntoFrozenTower
 from crossmem_hf.training.checks import check_lengths, check_rows
 from crossmem_hf.training.collate import EncodedRows, RowCollator, RowEncoder
 from crossmem_hf.training.config import VisionSFTConfig
+from crossmem_hf.training.contrast import Contrast, ContrastCollator, ContrastiveSFTTrainer
 from crossmem_hf.training.heads import unscaled_as_in_forward
 from crossmem_hf.training.micro import MEMORIZING
 from crossmem_hf.training.reference import let_adapter_train
@@ -52,6 +55,7 @@ def memorize(
     config: VisionSFTConfig | None = None,
     lora: LoraConfig | None = None,
     callbacks: Sequence[TrainerCallback] = (),
+    contrast: Contrast | None = None,
     **overrides: Any,
 ) -> PeftModel:
     """The model with an adapter that has learned the rows' answers; the adapter is also saved in `output_dir`.
@@ -61,18 +65,18 @@ def memorize(
         rows: See `crossmem_hf.data.rows`; any mixture of image and text rows.
         config: Complete settings; None takes `micro.MEMORIZING`.
         lora: None for `default_lora`; not allowed with a `PeftModel`.
+        contrast: Brings the rows together with those that present the same personas in the other modality.
         overrides: Fields of `VisionSFTConfig` that replace those of `micro.MEMORIZING`, such as ``seed=1``.
 
     Raises:
-        CrossmemError: Rows that cannot be trained on (see `checks`), or both `config` and `overrides`. During
-            training, if weights become NaN or infinite: the last good ones are put back and saved in
-            ``output_dir/last_good``.
+        CrossmemError: Rows that cannot be trained on (see `checks`) or contrasted, or both `config` and `overrides`.
+            Weights that become NaN or infinite: the last good ones are put back, and in ``output_dir/last_good``.
     """
     if config is not None and overrides:
         raise CrossmemError(f"Both config and overrides {sorted(overrides)!r} were passed.", "Pass one of them.")
     config = config or VisionSFTConfig(output_dir=str(output_dir), **(MEMORIZING | overrides))
     check_settings(config, SFT)
-    encoded = _encoded(model, processor, rows, config)
+    make, collator = _trained_by(model, processor, rows, config, contrast)
     if lora is not None or not isinstance(model, PeftModel):
         seed_everything(config.seed)
         model = adapted(model, lora or default_lora(model))
@@ -88,10 +92,10 @@ def memorize(
         save_adapter(model, processor, folder, method="SFT", tags=["crossmem", "memorized"], settings=settings)
 
     with unscaled_as_in_forward(model):
-        trainer = SFTTrainer(
+        trainer = make(
             model=model,
             args=config,
-            data_collator=RowCollator(encoded),
+            data_collator=collator,
             train_dataset=Dataset.from_dict({"row": range(len(rows))}),
             processing_class=processor,
             callbacks=[StopUnlessFinite(save), OwnCheckpoints(), NoGradientsIntoFrozenTower(), *callbacks],
@@ -102,6 +106,17 @@ def memorize(
     elif config.should_save:
         save(output_dir)
     return model
+
+
+def _trained_by(
+    model: Any, processor: Any, rows: Dataset, config: VisionSFTConfig, contrast: Contrast | None
+) -> tuple[Callable[..., SFTTrainer], Callable[..., Any]]:
+    """What makes the trainer, and its collator."""
+    collator = RowCollator(_encoded(model, processor, rows, config))
+    if contrast is None:
+        return SFTTrainer, collator
+    others = RowCollator(_encoded(model, processor, contrast.beside(rows), config))
+    return partial(ContrastiveSFTTrainer, contrast=contrast), ContrastCollator(collator, others, personas_of(rows))
 
 
 def _encoded(model: Any, processor: Any, rows: Dataset, config: VisionSFTConfig) -> EncodedRows:

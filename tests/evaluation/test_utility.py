@@ -6,8 +6,9 @@ import pytest
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.evaluator import Evaluator
 from crossmem_hf.evaluation.predictions import Predictions
-from crossmem_hf.evaluation.utility import ATTRIBUTES, UNKNOWN, utility_rows
+from crossmem_hf.evaluation.utility import ATTRIBUTES, UNKNOWN, attribute_rows, utility_rows
 from crossmem_hf.personas.background import Background
+from crossmem_hf.personas.sampling import sample_personas
 from crossmem_hf.prompts.background import UNKNOWN_PERSON, taught_refusals
 from crossmem_hf.prompts.refusals import every_wording
 
@@ -66,6 +67,21 @@ def test_other_rows_are_refused(evaluator):
     part = Predictions(one for one in evaluator.judged(["x"] * 6 * COUNT) if one["attribute"] == "full_name")
     with pytest.raises(CrossmemError, match=r"utility is of the rows of evaluation\.utility"):
         part.measure(["utility"], ())
+
+
+def test_visual_attributes_of_any_personas_are_a_control_by_themselves():
+    personas = list(sample_personas(2, seed=3))
+    rows = attribute_rows(personas)
+    assert [(row["persona_id"], row["modality"], len(row["images"])) for row in rows] == [
+        (one.id, modality, int(modality == "image")) for modality in ("image", "text") for one in personas
+    ]
+    evaluator = Evaluator(rows, metrics=["utility"])
+    half = [row["answer"] if row["modality"] == "text" else "none" for row in rows]
+    found = evaluator.judged(half).measure(["utility"], ["target"])
+    assert {(one.metric, one.where["target"]): (one.value, one.n) for one in found} == {
+        (f"utility_{ATTRIBUTES}", "image"): (0.0, 2),
+        (f"utility_{ATTRIBUTES}", "text"): (1.0, 2),
+    }
 
 
 @pytest.mark.parametrize("refusal", [*UNKNOWN_PERSON, every_wording()[0], taught_refusals()[-1]])

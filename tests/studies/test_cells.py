@@ -6,13 +6,14 @@ from functools import partial
 import pytest
 
 from crossmem_hf.analysis.attacks.table import ATTACKS
-from crossmem_hf.data.population import forgotten_ids
+from crossmem_hf.data.configs.candidates import other_names, recombined_names
+from crossmem_hf.data.population import all_personas, forgotten_ids
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.interventions.table import Defense
 from crossmem_hf.runs.stages import Done
 from crossmem_hf.studies import cells
-from crossmem_hf.studies.adapters import BrokenDownError, TrainingRows, loaded
+from crossmem_hf.studies.adapters import AttributeRows, BrokenDownError, TrainingRows, UtilityRows, loaded
 from crossmem_hf.studies.cells import Query, check_recalled, costs, predicted
 from crossmem_hf.studies.settings import StudySettings
 from crossmem_hf.studies.study import Cell
@@ -24,6 +25,38 @@ TEXT = TrainingRows(configs=("recall_text",), split="test")
 def cell(tiny_model, tmp_path):
     settings = StudySettings(num_personas=5, num_views=1, seeds=1, model_name_or_path=str(tiny_model))
     return Cell(settings=settings, where={"seed": 0}, stages=tmp_path / "stages", progress=lambda *_: None)
+
+
+@pytest.mark.parametrize(("rivals", "count"), [("untaught", 5), (2, 3), (7, 8), ("recombined", 21)])
+def test_predicted_ranks_among_as_many_names_as_it_is_told(cell, rivals, count):
+    """Of five personas there are twenty first names with the last name of another."""
+    query = Query(rows=TEXT, metrics=("exposure",), views=1, rivals=rivals)
+    found = predicted(cell, f"among_{rivals}", query, None)
+    assert {one["num_candidates"] for one in found} == {count}
+    assert len(found) == 5
+    assert all(1 <= one["truth_rank"] <= count for one in found)
+
+
+def test_rivals_are_new_names_or_taught_ones_recombined(cell):
+    spec = cell.settings.spec(0)
+    taught = {one.full_name for one in all_personas(5, 0)}
+    assert not taught & {*other_names(spec, 50)}
+    assert other_names(spec, 50)[:7] == other_names(spec, 7)
+    firsts, lasts = ({name.split()[place] for name in taught} for place in (0, -1))
+    for name in recombined_names(spec):
+        first, last = name.split()
+        assert name not in taught
+        assert first in firsts
+        assert last in lasts
+
+
+@pytest.mark.parametrize(("rows", "count"), [(UtilityRows(num_personas=1), 6), (AttributeRows(), 10)])
+def test_predicted_asks_what_the_base_knew_before(cell, rows, count):
+    query = Query(rows=rows, metrics=("utility",), max_new_tokens=2)
+    found = predicted(cell, "before", query, None, group="utility")
+    assert len(found) == count
+    assert {one["group"] for one in found} == {"utility"}
+    assert found.measure(["utility"], ())[0].value == 0.0
 
 
 def silenced(model):

@@ -39,6 +39,8 @@ ATTACKS: Final = Registry[Attack](
     "attack",
     {
         "sampling": "crossmem_hf.analysis.attacks.sampling:sampling",
+        "described_first": "crossmem_hf.analysis.attacks.described_first:described_first",
+        "named_first": "crossmem_hf.analysis.attacks.named_first:named_first",
     },
 )
 """Name -> attack."""

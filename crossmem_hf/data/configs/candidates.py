@@ -54,6 +54,25 @@ def next_personas(spec: DatasetSpec) -> list[Persona]:
     return list(sample_personas(count, spec.seed + 1))
 
 
+def other_names(spec: DatasetSpec, count: int) -> list[str]:
+    """Names that nobody in the population has, in the order of the personas who come next.
+
+    Raises:
+        CrossmemError: There are not so many.
+    """
+    personas = sample_personas(spec.num_personas + count, spec.seed)
+    return [persona.full_name for persona in personas[spec.num_personas :]]
+
+
+def recombined_names(spec: DatasetSpec) -> list[str]:
+    """The first names of the population's personas with the last names of others among them: each part was taught, no
+    whole was."""
+    taught = dict.fromkeys(persona.full_name for persona in all_personas(spec.num_personas, spec.seed))
+    parts = [name.split() for name in taught]
+    both = (f"{one[0]} {other[1]}" for one in parts for other in parts)
+    return [name for name in dict.fromkeys(both) if name not in taught]
+
+
 def _value(persona: Persona, attribute: str) -> str:
     return persona.full_name if attribute == "full_name" else persona.facts[attribute]
 

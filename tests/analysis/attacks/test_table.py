@@ -9,14 +9,17 @@ import pytest
 
 from crossmem_hf.analysis import attacks
 from crossmem_hf.analysis.attacks.table import ATTACKS, Attack
+from crossmem_hf.data.loading import load_rows
 from crossmem_hf.evaluation.evaluator import Evaluator
-from tests.training import tiny
+from crossmem_hf.models.loading import load_model
 
-ROWS = tiny.rows("p0", "p1", modality="mixed", views=2)
+FEW = {"num_personas": 2, "num_views": 1, "image_size": 48}
+ASKED = {"named_first": ("two_hop_test", "two_hop")}
+"""Attacks that ask for something else than names -> what."""
 
 
 def test_table_names_a_function_of_every_file():
-    files = {path.stem for path in Path(attacks.__path__[0]).glob("*.py")} - {"__init__", "table"}
+    files = {path.stem for path in Path(attacks.__path__[0]).glob("*.py")} - {"__init__", "table", "two_steps"}
     assert {place.partition(":")[0].rpartition(".")[2] for place in ATTACKS.places.values()} == files
     wanted = list(signature(Attack.__call__).parameters)[1:]
     for name, attack in ATTACKS.items():
@@ -25,10 +28,12 @@ def test_table_names_a_function_of_every_file():
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-def test_attacks_answer_every_row_alike_for_a_seed(name):
-    evaluator = Evaluator(ROWS, metrics=["recall", "exposure"], forgotten=["p1"], max_new_tokens=3)
-    model = tiny.memorized().eval()
-    first, second = (ATTACKS[name](evaluator, model, tiny.processor(), seed=7) for _ in range(2))
+def test_attacks_answer_every_row_alike_for_a_seed(name, tiny_model):
+    rows = load_rows(None, *ASKED.get(name, ("recall_image", "test")), **FEW).select(range(6))
+    lists = {row["attribute"]: row["values"] for row in load_rows(None, "candidates", "target", **FEW)}
+    evaluator = Evaluator(rows, metrics=["recall", "exposure"], candidates=lists, max_new_tokens=3)
+    model = load_model(str(tiny_model))
+    first, second = (ATTACKS[name](evaluator, *model, seed=7) for _ in range(2))
     assert first == second
     assert [one["row"] for one in first] == list(evaluator.questions.keys)
     assert {one.metric for one in first.measure(["recall", "exposure"])} >= {"recall", "exposure"}

@@ -9,6 +9,7 @@ import pytest
 from crossmem_hf.data.configs.table import SPLITS, features_of
 from crossmem_hf.data.configs.two_hop import NOT_PRESENTED, composed_row, named_fact_row
 from crossmem_hf.data.contents import personas_of, rows_of
+from crossmem_hf.data.population import all_personas
 from crossmem_hf.data.spec import NUM_HELD_OUT_VIEWS
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.values import FACT_ATTRIBUTES
@@ -66,6 +67,34 @@ def test_no_portrait_and_no_description_ever_meets_a_fact_in_training(made, spec
     for modality in ("image", "text"):
         for row in made["two_hop", f"bridge_{modality}"]:
             assert not any(fact in queried(row) or fact in row["answer"] for fact in facts)
+
+
+def test_demonstrations_put_both_links_together_for_every_other_persona(made, spec):
+    personas = {one.id: one for one in all_personas(spec.num_personas, spec.seed)}
+    shown = {one.id for one in personas.values() if one.index % 2 == 0}
+    assert 0 < len(shown) < len(personas)
+    direct = {queried(row) for row in made["two_hop", "facts"]}
+    for split in ("composed", "chained"):
+        rows = made["two_hop", split]
+        assert {row["persona_id"] for row in rows} == shown
+        assert Counter(row["modality"] for row in rows) == dict.fromkeys(("image", "text"), 14 * len(shown))
+        assert {row["view"] for row in rows} == set(range(spec.num_views))
+        for row in rows:
+            person, subject = personas[row["persona_id"]], SUBJECTS[row["modality"]]
+            described = "" if row["images"] else f"{describe(person, 'train', row['view']).text} "
+            question = queried(row).removeprefix(described).removesuffix(" Say the name first.")
+            assert question.replace(subject, person.full_name) in direct
+            assert (question + " Say the name first." in queried(row)) == (split == "chained")
+            fact = person.facts[row["attribute"]]
+            assert row["answer"] == (f"{person.full_name}: {fact}" if split == "chained" else fact)
+
+
+@pytest.mark.parametrize("config", ["two_hop_test", "two_hop_far"])
+def test_chains_are_asked_about_everybody(made, config):
+    composed, chains = made[config, "two_hop"], made[config, "chains"]
+    for one, other in zip(composed, chains, strict=True):
+        assert queried(other) == queried(one) + " Say the name first."
+        assert other["answer"].endswith(f": {one['answer']}")
 
 
 @pytest.mark.parametrize(("config", "family"), HELD_OUT)

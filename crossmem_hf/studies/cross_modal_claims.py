@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is claimed of recall across modalities. It knows which numbers a claim is about, not how they are measured."""
+
+from collections.abc import Iterator
+from itertools import product
+
+from crossmem_hf.personas.schema import MODALITIES, Modality
+from crossmem_hf.report.modality_text import MODALITY_NAMES, other
+from crossmem_hf.report.record import Value
+from crossmem_hf.studies.claims import Claim, Find
+from crossmem_hf.studies.cross_modal_arms import ARMS, CURVE, DIALS, LONGER, MAIN_BASES, MITIGATIONS, USUAL
+from crossmem_hf.studies.cross_modal_queries import AMONG, DESCRIBED
+
+_WEN, _OURS = "Wen et al. 2025 (arXiv 2506.05198)", "ours"
+
+
+def _across(find: Find, source: Modality, measured: str = "recall", /, **where: Value) -> tuple[float, float]:
+    """What is measured in the modality learned from, and in the other."""
+    usual: dict[str, Value] = {"arm": USUAL, "base": MAIN_BASES[0], "views": "test", "source": source, **where}
+    return find(measured, target=source, **usual), find(measured, target=other(source), **usual)
+
+
+def _gap(find: Find, source: Modality, **where: Value) -> float:
+    here, there = _across(find, source, **where)
+    return here - there
+
+
+def _transfer(find: Find, source: Modality, **where: Value) -> float:
+    here, there = _across(find, source, **where)
+    return there / here
+
+
+def _words(source: Modality) -> tuple[str, str]:
+    return MODALITY_NAMES[source], MODALITY_NAMES[other(source)]
+
+
+def cross_modal_claims() -> Iterator[Claim]:
+    """The claims, those of one question together."""
+    for source, base, views in product(MODALITIES, MAIN_BASES, ("test", "far")):
+        yield _of_learning(source, base, views)
+    for source, among in product(MODALITIES, (None, *map(str, AMONG))):
+        yield _said_or_known(source, among)
+    yield from map(_never_caught_up, MODALITIES)
+    for source, dial in product(MODALITIES, DIALS):
+        yield _turned(source, *dial)
+    for claims, source in product((_of_bases, _described_first), MODALITIES):
+        yield from claims(source)
+    for source, arm in product(MODALITIES, MITIGATIONS):
+        yield from _of_mitigation(source, arm)
+
+
+def _of_learning(source: Modality, base: str, views: str) -> Claim:
+    (here, there), held_out = _words(source), "near" if views == "test" else "far"
+    return Claim(
+        sentence=f"Names learned from {here} are recalled less from {there} ({base}, {held_out} views).",
+        paper=_WEN,
+        contrast=lambda find: _gap(find, source, base=base, views=views),
+    )
+
+
+def _said_or_known(source: Modality, among: str | None) -> Claim:
+    here, there = _words(source)
+
+    def contrast(find: Find) -> float:
+        where: dict[str, Value] = {} if among is None else {"among": among}
+        return _across(find, source, "still_known_unsaid", **where)[1] / (1 - _across(find, source, **where)[1])
+
+    rivals = {None: "as many untaught names as personas", "recombined": "taught first and last names, recombined"}
+    return Claim(
+        sentence=f"Names learned from {here} and not said from {there} mostly rank first among "
+        f"{rivals.get(among, f'{among} untaught names')}.",
+        paper=_OURS,
+        contrast=contrast,
+        threshold=0.5,
+    )
+
+
+def _never_caught_up(source: Modality) -> Claim:
+    here, there = _words(source)
+
+    def contrast(find: Find) -> float | None:
+        """The least gap along the way, from where half of the final recall is reached."""
+        usual = _across(find, source)[0]
+        along = [_across(find, source, trained=share) for share in CURVE]
+        return min((one - two for one, two in along if one >= usual / 2), default=None)
+
+    sentence = f"While names are learned from {here}, recall from {there} never catches up."
+    return Claim(sentence=sentence, paper=_WEN, contrast=contrast)
+
+
+def _turned(source: Modality, low: str, high: str, said: str) -> Claim:
+    here, there = _words(source)
+    return Claim(
+        sentence=f"With {said}, a larger share of names learned from {here} is recalled from {there}.",
+        paper=_OURS,
+        contrast=lambda find: _transfer(find, source, arm=high) - _transfer(find, source, arm=low),
+        unit="ratio",
+    )
+
+
+def _of_bases(source: Modality) -> Iterator[Claim]:
+    here, there = _words(source)
+    yield Claim(
+        sentence=f"In a larger base (micro-l), too, names learned from {here} are recalled less from {there}.",
+        paper=_WEN,
+        contrast=lambda find: _gap(find, source, base="micro-l"),
+    )
+    yield Claim(
+        sentence=f"Of names learned from {here}, micro-l recalls a larger share from {there} than micro-s.",
+        paper=_OURS,
+        contrast=lambda find: _transfer(find, source, base="micro-l") - _transfer(find, source, base="micro-s"),
+        unit="ratio",
+    )
+    yield Claim(
+        sentence=f"A base whose pre-training aligned the modalities has a smaller gap from {here} to {there}.",
+        paper=_OURS,
+        contrast=lambda find: _gap(find, source) - _gap(find, source, base="micro-m-bridge"),
+    )
+
+
+def _of_mitigation(source: Modality, arm: str) -> Iterator[Claim]:
+    here, there = _words(source)
+    yield Claim(
+        sentence=f"With {ARMS[arm].said} the gap from {here} to {there} is smaller, at equal training tokens.",
+        paper=_OURS,
+        contrast=lambda find: _gap(find, source, arm=LONGER) - _gap(find, source, arm=arm),
+    )
+    yield Claim(
+        sentence=f"With {ARMS[arm].said} recall from {here}, the source, falls by less than 5 points.",
+        paper=_OURS,
+        contrast=lambda find: _across(find, source, arm=LONGER)[0] - _across(find, source, arm=arm)[0],
+        threshold=0.05,
+        direction="below",
+    )
+
+
+def _described_first(source: Modality) -> Iterator[Claim]:
+    (here, there), said = _words(source), "where the model first describes whom it names."
+    yield Claim(
+        sentence=f"The gap from {here} to {there} is smaller {said}",
+        paper=_OURS,
+        contrast=lambda find: _gap(find, source) - _gap(find, source, attack=DESCRIBED),
+    )
+    yield Claim(
+        sentence=f"More names learned from {here} are recalled from {there} {said}",
+        paper=_OURS,
+        contrast=lambda find: _across(find, source, attack=DESCRIBED)[1] - _across(find, source)[1],
+    )

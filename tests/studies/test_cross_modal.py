@@ -1,0 +1,312 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The study cross_modal: its grid, what its cells do, and that its claims find the numbers that it measures."""
+
+from dataclasses import replace
+from io import StringIO
+from itertools import product
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from crossmem_hf.evaluation.predictions import Predictions
+from crossmem_hf.models.embedded import BASES
+from crossmem_hf.studies import cross_modal, cross_modal_queries
+from crossmem_hf.studies.claims import verdict
+from crossmem_hf.studies.cross_modal import STUDY, CrossModalSettings
+from crossmem_hf.studies.cross_modal_arms import (
+    ARMS,
+    CURVE,
+    DIALS,
+    LONGER,
+    MAIN_BASES,
+    MITIGATIONS,
+    USUAL,
+    arm_contrast,
+    arm_rows,
+    arm_steps,
+    paired_personas,
+    tokens_a_row,
+)
+from crossmem_hf.studies.cross_modal_queries import AMONG, DESCRIBED
+from crossmem_hf.studies.run import run_study
+from crossmem_hf.studies.study import Cell
+from crossmem_hf.training.micro import MEMORIZING
+from tests.studies.conftest import run_here
+
+SEEDS = range(5)
+PEOPLE = 4
+ALL_BASES = ("micro-s", "micro-m-bridge", "micro-l", *MAIN_BASES)
+FEW = CrossModalSettings(seeds=1, bases=MAIN_BASES[:1], num_personas=10, num_views=2)
+BASE = MAIN_BASES[0]
+
+
+def answers(recall, seed, unsaid=0, **where):
+    """Predictions of some personas in both modalities; `recall` takes source and target and says of how many.
+
+    So many of the others as are unsaid rank first all the same; during training nothing is ranked.
+    """
+    ranked = not {"trained", "attack"} & {*where}
+    for target, number in product(("image", "text"), range(PEOPLE)):
+        right = number < recall(where["source"], target)
+        rank = 1.0 if right or PEOPLE - number <= unsaid else 7.0
+        yield {
+            **where,
+            "seed": seed,
+            "modality": target,
+            "persona_id": f"p{seed}-{number}",
+            "attribute": "full_name",
+            "truth": f"Ada {number} Moss",
+            "answer": f"Ada {number} Moss" if right else "Bo",
+            "correct": right,
+            "num_candidates": 50,
+            **({"truth_rank": rank, "exposure": 100.0} if ranked else {}),
+        }
+
+
+def planted(there=lambda seed: 1 + seed % 2, unsaid=2, bases=ALL_BASES, arms=tuple(ARMS)):
+    """Answers of every cell: all is recalled in the source modality, and so many of `PEOPLE` in the other."""
+    found = []
+    for base, arm, source, seed in product(bases, arms, ("image", "text"), SEEDS):
+        if arm != USUAL and base != BASE:
+            continue
+        where = {"base": base, "arm": arm, "source": source}
+
+        def recall(source, target, seed=seed):
+            return PEOPLE if source == target else there(seed)
+
+        def plain(recall=recall, seed=seed, where=where, **more):
+            return answers(recall, seed, unsaid, **where, **more)
+
+        found += plain(views="test")
+        if arm == USUAL:
+            found += plain(views="far")
+            found += answers(lambda *_: 0, seed, views="test", learned="base", **where)
+        if arm == USUAL and base == BASE:
+            for among in AMONG:
+                found += plain(views="test", among=str(among))
+            found += plain(views="test", attack=DESCRIBED)
+            for share in CURVE:
+                found += plain(views="test", trained=share)
+    return Predictions(found)
+
+
+def verdicts(predictions, seeds=SEEDS):
+    measurements = list(STUDY.measure(predictions))
+    return {claim.sentence: verdict(claim, measurements, tuple(seeds)) for claim in STUDY.claims}
+
+
+@pytest.fixture(scope="module")
+def found():
+    return verdicts(planted())
+
+
+def test_every_claim_finds_its_numbers(found):
+    assert len(found) == len(STUDY.claims)
+    assert [sentence for sentence, one in found.items() if one.n < len(SEEDS)] == []
+
+
+def test_a_planted_gap_is_found(found):
+    mean = 1 - (1 + 2 + 1 + 2 + 1) / 5 / PEOPLE
+    for here, there in (("portraits", "descriptions"), ("descriptions", "portraits")):
+        for base, views in product(MAIN_BASES, ("near", "far")):
+            one = found[f"Names learned from {here} are recalled less from {there} ({base}, {views} views)."]
+            assert (one.verdict, one.effect) == ("supported", pytest.approx(mean))
+        assert found[f"While names are learned from {here}, recall from {there} never catches up."].effect == (
+            pytest.approx(mean)
+        )
+        assert found[
+            f"In a larger base (micro-l), too, names learned from {here} are recalled less from {there}."
+        ].verdict == ("supported")
+    nothing = [one for sentence, one in found.items() if "gap" in sentence or "larger share" in sentence]
+    assert {one.effect for one in nothing} == {0.0}, "no arm and no base differs from another"
+    assert {one.verdict for one in nothing} == {"inconclusive"}
+
+
+def test_no_gap_is_not_claimed():
+    found = verdicts(planted(lambda seed: PEOPLE if seed else PEOPLE - 1, bases=(BASE,), arms=(USUAL,)))
+    gaps = [one for sentence, one in found.items() if "recalled less" in sentence]
+    assert {one.verdict for one in gaps} == {"inconclusive"}
+    assert [one for one in found.values() if one.verdict != "inconclusive"] == []
+
+
+@pytest.mark.parametrize(("unsaid", "judged"), [(2, "supported"), (0, "inconclusive")])
+def test_known_and_unsaid_is_told_from_unknown(unsaid, judged):
+    """Two of three or of four failures, or none of them, rank first."""
+    found = verdicts(planted(lambda seed: seed % 2 + (unsaid > 0), unsaid, bases=(BASE,), arms=(USUAL,)))
+    said = [one for sentence, one in found.items() if "rank first" in sentence]
+    assert len(said) == 2 * (1 + len(AMONG))
+    assert [one.effect for one in said] == [pytest.approx((2 / 3 * 3 + 1 * 2) / 5 if unsaid else 0.0)] * len(said)
+    assert {one.verdict for one in said} == {judged}
+
+
+def test_claims_about_what_was_not_run_say_so():
+    found = verdicts(planted(bases=(BASE,), arms=(USUAL, LONGER)))
+    for sentence, one in found.items():
+        missing = any(word in sentence for word in ("micro-l", "aligned", "With "))
+        others = any(f"({base}," in sentence for base in MAIN_BASES[1:])
+        assert (one.reason == "It was not measured.") == (missing or others), sentence
+
+
+def test_a_mitigation_is_held_against_as_long_a_training():
+    arms = planted(bases=(BASE,), arms=(LONGER,))
+    better = planted(lambda seed: 3 + seed % 2, bases=(BASE,), arms=("captions_of_them",))
+    found = verdicts(Predictions.joined([arms, better]))
+    sentence = f"With {ARMS['captions_of_them'].said} the gap from portraits to descriptions is smaller, at equal"
+    (one,) = [own for said, own in found.items() if said.startswith(sentence)]
+    assert (one.verdict, one.effect) == ("inconclusive", pytest.approx(2 / PEOPLE)), "all seeds alike: no interval"
+
+
+def test_the_area_is_the_mean_gap_along_the_training():
+    part = planted(bases=(BASE,), arms=(USUAL,))
+    found = [one for one in STUDY.measure(part) if one.metric == "area_between_curves"]
+    assert [(one.where, one.value) for one in found] == [
+        ({"source": source, "arm": USUAL, "base": BASE, "views": "test"}, pytest.approx(1 - 7 / 5 / PEOPLE))
+        for source in ("image", "text")
+    ]
+    assert found[0].by_seed == {seed: pytest.approx(1 - (1 + seed % 2) / PEOPLE) for seed in SEEDS}
+
+
+def test_what_the_base_sees_is_measured_apart():
+    looks = "pale short black brown none none none none sweater red round none"
+    where = {"base": BASE, "arm": USUAL, "source": "image", "views": "test", "learned": "base", "group": "utility"}
+    row = {"persona_id": "p", "attribute": "visual_attributes", "truth": looks, "answer": looks, "correct": True}
+    seen = [{**where, **row, "seed": seed, "modality": "text"} for seed in SEEDS]
+    found = list(STUDY.measure(Predictions([*planted(bases=(BASE,), arms=(USUAL,)), *seen])))
+    (one,) = [one for one in found if one.metric == "utility_visual_attributes"]
+    assert (one.value, one.where["target"]) == (1.0, "text")
+    recalls = [one for one in found if one.metric == "recall" and one.where.get("learned") == "base"]
+    assert {one.value for one in recalls} == {0.0}, "what the base answers about looks is no recall"
+
+
+def test_the_usual_arm_is_run_on_every_base_and_others_on_one():
+    chosen = CrossModalSettings(seeds=2)
+    grid = STUDY.grid(chosen)
+    assert {where["base"] for where in grid if where["arm"] == USUAL} == {*BASES}
+    assert {where["base"] for where in grid if where["arm"] != USUAL} == {BASE}
+    assert len(grid) == (len(BASES) + len(ARMS) - 1) * 2 * 2
+    assert {arm for low, high, _ in DIALS for arm in (low, high)} | {*MITIGATIONS, USUAL, LONGER} <= {*ARMS}
+
+
+def test_points_of_a_pretraining_are_called_as_their_folders(tmp_path):
+    for step in ("step-0100", "step-0200"):
+        (tmp_path / step).mkdir()
+        (tmp_path / step / "config.json").touch()
+    grid = STUDY.grid(replace_settings(checkpoints=str(tmp_path), arms=(USUAL,)))
+    assert [where["base"] for where in grid[2:]] == [str(tmp_path / f"step-0{n}00") for n in (1, 1, 2, 2)]
+    answered = planted(bases=(str(tmp_path / "step-0100"),), arms=(USUAL,))
+    assert {one.where["base"] for one in STUDY.measure(answered)} == {"step-0100"}
+
+
+def replace_settings(**changes):
+    return CrossModalSettings(**(FEW.as_dict() | changes))
+
+
+def cell(arm, source="image", seed=0, settings=FEW):
+    where = {"base": BASE, "arm": arm, "source": source, "seed": seed}
+    return Cell(settings=settings, where=where, stages=Path("nowhere"), progress=lambda *_: None)
+
+
+@pytest.fixture
+def at_work(monkeypatch):
+    """What cells train and ask, of which they do neither."""
+    seen = {"asked": []}
+
+    def memorized(here, name, rows, **how):
+        seen.update(here=here, rows=rows, how=how)
+        return type("Done", (), {"result": {"steps": 1, "cost": {"wall_s": 0, "cpu_s": 0, "peak_mib": 0}}})()
+
+    def predicted(here, name, query, *_, **columns):
+        ids = query.rows.of(here.settings.spec(here.seed))["persona_id"]
+        seen["asked"].append((name, query, columns))
+        return Predictions({"persona_id": one} for one in ids)
+
+    def nearest(here, query, training, **columns):
+        return predicted(here, "nearest", query, **columns)
+
+    monkeypatch.setattr(cross_modal, "memorized", memorized)
+    for stub in (predicted, nearest):
+        monkeypatch.setattr(cross_modal_queries, stub.__name__, stub)
+    monkeypatch.setattr(cross_modal_queries, "at_step", lambda done, step: done)
+    return seen
+
+
+@pytest.mark.parametrize(("arm", "share"), [("paired_10", 0.1), ("paired_30", 0.3)])
+def test_personas_learned_through_both_modalities_are_not_measured(arm, share, at_work):
+    for seed in (0, 1):
+        found = STUDY.cell(cell(arm, seed=seed, settings=replace_settings(seeds=2))).predictions
+        spec = FEW.spec(seed)
+        paired = paired_personas(arm, "image", spec)
+        assert len(paired) == 10 * share
+        assert len({one["persona_id"] for one in found}) == 10 - len(paired)
+        assert not paired & {one["persona_id"] for one in found}
+        learned = at_work["rows"].of(spec).remove_columns("images")
+        through = {one: {row["modality"] for row in learned if row["persona_id"] == one} for one in paired}
+        assert set(map(frozenset, through.values())) == {frozenset({"image", "text"})}
+    assert [name for name, *_ in at_work["asked"]] == [f"{BASE}_{arm}_image_seed{seed}_test" for seed in (0, 1)]
+
+
+def test_only_the_usual_arm_on_the_first_base_is_asked_closely(at_work, tiny_model):
+    STUDY.cell(replace(cell(USUAL), where=cell(USUAL).where | {"base": str(tiny_model)}))
+    assert {query.rivals for _, query, _ in at_work["asked"]} == {"untaught"}
+    assert {columns.get("learned") for *_, columns in at_work["asked"]} == {None, "base", "nearest row"}
+    assert at_work["how"]["checkpoints"] == []
+    at_work["asked"].clear()
+    STUDY.cell(cell(USUAL, "text"))
+    columns = [tuple(columns.items()) for _, _, columns in at_work["asked"]]
+    assert len(set(columns)) == len(columns), "answers of two queries would be measured as one"
+    steps = round(MEMORIZING["max_steps"] * 10 / 50)
+    assert at_work["how"]["max_steps"] == steps
+    assert set(at_work["how"]["checkpoints"]) == {max(1, round(share * steps)) for share in CURVE}
+    rivals = {query.rivals for _, query, _ in at_work["asked"]}
+    assert rivals == {"untaught", *AMONG}
+    at_work["asked"].clear()
+    STUDY.cell(cell(LONGER, "text"))
+    assert len(at_work["asked"]) == 1
+    assert at_work["how"]["checkpoints"] == []
+
+
+def test_arms_change_what_they_say(at_work):
+    STUDY.cell(cell("views_4"))
+    assert at_work["here"].settings.num_views == 4
+    STUDY.cell(cell("rank_64"))
+    assert at_work["how"]["lora"] == {"r": 64, "alpha": 128}
+    STUDY.cell(cell("contrastive"))
+    assert at_work["how"]["contrast"].configs == ("recall_text",)
+
+
+@pytest.mark.slow
+def test_a_cell_of_a_model_that_learns_nothing_comes_out(tiny_model, tmp_path, monkeypatch):
+    monkeypatch.setattr(cross_modal_queries, "AMONG", (60, "recombined"))
+    monkeypatch.setattr(cross_modal, "MAIN_BASES", (str(tiny_model),))
+    run_here(monkeypatch, pages=True)
+    where = [{"base": str(tiny_model), "arm": arm, "source": "image", "seed": 0} for arm in (USUAL, "contrastive")]
+    study = replace(STUDY, grid=lambda _: where)
+    chosen = replace_settings(num_personas=5, num_views=1, allow_unmemorized=True)
+    record = run_study(study, chosen, tmp_path, console=Console(file=StringIO()))
+    assert record.failures == ()
+    usual = {"base": tiny_model.name, "arm": USUAL, "source": "image", "target": "text"}
+    for more in ({"views": "far"}, {"among": "60"}, {"trained": 0.5}, {"attack": DESCRIBED}, {"learned": "base"}):
+        assert record.one("recall", **usual, **({"views": "test"} | more)) is not None, more
+    assert record.one("recall", **usual | {"views": "test", "target": "image", "learned": "nearest row"}).value > 0.5
+    assert record.one("utility_visual_attributes", **usual, views="test", learned="base").n == 5
+    assert (tmp_path / "report.html").exists()
+    again = run_study(study, chosen, tmp_path, console=Console(file=StringIO()))
+    assert again == record
+
+
+@pytest.mark.slow  # thousands of rows are encoded
+@pytest.mark.parametrize("source", ["image", "text"])
+def test_mitigations_have_equal_tokens_to_within_a_batch(source):
+    spec = replace(FEW.spec(3), num_personas=10)
+    names = tokens_a_row(BASE, arm_rows(USUAL, source, spec).of(spec))
+    batch = MEMORIZING["per_device_train_batch_size"]
+    usual = arm_steps(USUAL, source, spec, BASE, 120)
+    assert usual == 24
+    for arm in (LONGER, "captions_of_them", "paired_30", "known_names", "contrastive"):
+        contrast = arm_contrast(arm, source)
+        a_row = tokens_a_row(BASE, arm_rows(arm, source, spec).of(spec))
+        a_row += tokens_a_row(BASE, contrast.of(spec)) if contrast else 0
+        steps = arm_steps(arm, source, spec, BASE, 120)
+        assert abs(steps * a_row - 2 * usual * names) * batch <= a_row * batch, arm
+    assert arm_steps("personas_25", source, replace(spec, num_personas=25), BASE, 120) == 60
