@@ -3,10 +3,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from crossmem_hf.evaluation.predictions import Predictions
+from crossmem_hf.models.embedded import BASES
 from crossmem_hf.report.record import Measurement
 from crossmem_hf.runs.cost import measured
 from crossmem_hf.runs.sources import code_fingerprint, library_versions
@@ -25,7 +27,7 @@ class CellJob:
 
     Attributes:
         folder: Of the study's run.
-        depends: What all cells depend on: the model, code, versions, what models run on.
+        depends: What it depends on besides: the model, code, versions, what models run on.
     """
 
     study: str
@@ -129,15 +131,26 @@ def jobs_of(study: Study, settings: StudySettings, folder: Path) -> list[CellJob
 
     from crossmem_hf.models.loading import model_fingerprint
 
+    fingerprint_of = cache(model_fingerprint)
     depends = {
-        "model": model_fingerprint(settings.model_name_or_path),
         "code": code_fingerprint(study.cell),
         "versions": library_versions(),
         "device": "cuda" if torch.cuda.is_available() else "cpu",
     }
     return [
         CellJob(
-            study=study.name, cell=study.cell, settings=settings, where=dict(where), folder=folder, depends=depends
+            study=study.name,
+            cell=study.cell,
+            settings=settings,
+            where=dict(where),
+            folder=folder,
+            depends=depends | {"model": fingerprint_of(_model_of(where, settings))},
         )
         for where in study.grid(settings)
     ]
+
+
+def _model_of(where: Where, settings: StudySettings) -> str | None:
+    """The model of a cell: the ``base`` that it names, if that is one, else that of the settings."""
+    base = str(where.get("base") or "")
+    return base if base in BASES or (base and Path(base).is_dir()) else settings.model_name_or_path

@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 
 from crossmem_hf.evaluation.predictions import Predictions
+from crossmem_hf.models.embedded import BASES
+from crossmem_hf.models.loading import model_fingerprint
 from crossmem_hf.studies import learning
 from crossmem_hf.studies.bases import NEAREST, STUDY, BasesSettings
+from crossmem_hf.studies.jobs import jobs_of
 from crossmem_hf.studies.study import Cell
 
 BASE = {"base": "micro-v1", "learned": "facts", "source": "image", "seed": 0}
@@ -68,3 +71,10 @@ def test_facts_are_told_apart_by_hops_and_training_views_are_not_ranked():
     recall = {(m.where["views"], m.where["hops"]): m.value for m in found if m.metric == "recall"}
     assert recall == {("train", 1): 1.0, ("train", 2): 0.0, ("test", 1): 1.0, ("test", 2): 0.0}
     assert {m.where["views"] for m in found if m.metric == "exposure"} == {"test"}
+
+
+def test_a_cell_depends_on_its_own_base(tmp_path):
+    jobs = jobs_of(STUDY, BasesSettings(bases="micro-v1,micro-m", seeds=1), tmp_path)
+    found = {str(job.where["base"]): job.inputs["model"] for job in jobs}
+    assert found == {name: model_fingerprint(name if name in BASES else None) for name in found}
+    assert found["micro-m"] != found["micro-v1"]
