@@ -29,8 +29,8 @@ STUDIES: Final = Registry["Study"](
         "compare": "crossmem_hf.studies.compare:STUDY",
         "bases": "crossmem_hf.studies.bases:STUDY",
         "cross_modal": "crossmem_hf.studies.cross_modal:STUDY",
-        "tune": "crossmem_hf.studies.tune:STUDY",
         "two_hop": "crossmem_hf.studies.two_hop:STUDY",
+        "tune": "crossmem_hf.studies.tune:STUDY",
         "tune_bases": "crossmem_hf.studies.tune_bases:STUDY",
     },
 )
