@@ -121,7 +121,6 @@ class AttributeRows:
 
     def of(self, spec: "DatasetSpec") -> "Dataset":
         """The rows of one seed."""
-        from crossmem_hf.data.population import all_personas
         from crossmem_hf.evaluation.utility import attribute_rows
 
         return attribute_rows(all_personas(spec.num_personas, spec.seed), spec.image_size)

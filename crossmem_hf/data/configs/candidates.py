@@ -50,7 +50,7 @@ def next_personas(spec: DatasetSpec) -> list[Persona]:
     come."""
     count = max(spec.num_personas - 1, 1)
     if spec.num_personas + count <= capacity():
-        return list(sample_personas(spec.num_personas + count, spec.seed))[spec.num_personas :]
+        return _after(spec, count)
     return list(sample_personas(count, spec.seed + 1))
 
 
@@ -60,8 +60,11 @@ def other_names(spec: DatasetSpec, count: int) -> list[str]:
     Raises:
         CrossmemError: There are not so many.
     """
-    personas = sample_personas(spec.num_personas + count, spec.seed)
-    return [persona.full_name for persona in personas[spec.num_personas :]]
+    return [persona.full_name for persona in _after(spec, count)]
+
+
+def _after(spec: DatasetSpec, count: int) -> list[Persona]:
+    return list(sample_personas(spec.num_personas + count, spec.seed)[spec.num_personas :])
 
 
 def recombined_names(spec: DatasetSpec) -> list[str]:
