@@ -97,8 +97,9 @@ class Questions:
         return self.by_attribute[row.get("attribute")]
 
     def num_rivals(self, row: Mapping[str, Any]) -> int:
-        """How many answers the truth is ranked among, itself included."""
-        untaught = self.untaught.get(row.get("attribute"), ())
+        """How many answers the truth is ranked among, itself included; where nothing is ranked, how many a guesser
+        would choose from."""
+        untaught = self.untaught.get(row.get("attribute"), ()) if self.ranked else ()
         return len(untaught) + 1 if untaught else len(self.candidates_of(row))
 
     def compared(self, row: Mapping[str, Any]) -> Compared:

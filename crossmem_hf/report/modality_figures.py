@@ -106,7 +106,7 @@ def gap_figure(record: Record, *, narrow: bool = False) -> Figure | None:
     for row, (source, gap) in enumerate(gaps.items()):
         _gap_row(ax, record, row, source, gap, narrow)
     ax.axvline(0, color=INK, linewidth=1)
-    lowest = min(0.0, *(100 * ends(m)[0] for m in record.find("gap", stage="memorized", group=None)))
+    lowest = min(0.0, *(100 * ends(m)[0] for m in record.find("gap", stage="memorized", group=None, hops=None)))
     ax.set(xlim=(1.1 * lowest - 1, 101), ylim=(len(gaps) - 0.5, -0.72), yticks=[])
     ax.spines["left"].set_visible(False)
     legend = "" if narrow else " (line: all seeds, 95% interval; hollow: one persona seed each)"

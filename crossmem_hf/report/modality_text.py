@@ -131,7 +131,7 @@ def gap_claim(gap: Measurement) -> str:
 
 def seed_gaps(record: Record, source: Modality) -> list[float]:
     """The gap after learning in each seed."""
-    found = record.find("gap", stage="memorized", source=source, group=None)
+    found = record.find("gap", stage="memorized", source=source, group=None, hops=None)
     return [value for gap in found for value in (gap.by_seed.values() if gap.seed is None else (gap.value,))]
 
 

@@ -13,11 +13,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.schema import MODALITIES
 from crossmem_hf.report import modality_text, numbers, text
+from crossmem_hf.report.fact_tables import fact_tables
 from crossmem_hf.report.figures import FOREST, Drawn, figures_of, write_figures
 from crossmem_hf.report.listing import listed
 from crossmem_hf.report.methods import method_legend, method_tables
 from crossmem_hf.report.modality_figures import recall_color, recall_ink
-from crossmem_hf.report.record import CastMember, Example, Measurement, Record
+from crossmem_hf.report.record import NEAREST, CastMember, Example, Measurement, Record
 from crossmem_hf.report.tables import place_words, verdict_table
 from crossmem_hf.storage import write_atomic
 
@@ -98,10 +99,11 @@ def _findings(record: Record) -> dict[str, Any]:
     uris = {figure.name: _figure_uris(figure) for figure in drawn}
     return {
         "headline": text.headline(record),
-        "summary": text.summary(record) if len(record.verdicts) <= _MAX_TOLD else [],
+        "summary": text.summary(record, most_claims=_MAX_TOLD),
         "facts": text.facts(record),
         "verdicts": verdict_table(record),
         "methods": method_tables(record),
+        "fact_tables": list(fact_tables(record)),
         "legend": list(method_legend(record)),
         "figures": {name: uris.get(name) for name in ("gap", "exposure", "forgetting", "methods", "curves")},
         "forests": [(name.removeprefix(FOREST), found) for name, found in uris.items() if name.startswith(FOREST)],
@@ -140,6 +142,7 @@ def _crossing(record: Record) -> dict[str, Any]:
         "matrix": matrix,
         "chance": next((m.chance for m in cells if m.chance is not None), None),
         "base": _base(record, "recall"),
+        "nearest": [m for one in MODALITIES if (m := record.one("recall", stage=NEAREST, source=one, target=one))],
         "exposure_base": _base(record, "exposure"),
         "gaps": [
             {

@@ -16,6 +16,8 @@ SCHEMA_VERSION: Final = 2
 RECORD_FILE: Final = "record.json"
 BASELINES: Final = ("base", "memorized", "retain_only")
 """Methods that unlearn nothing: the model before learning, after learning, and one that learned the retained only."""
+NEAREST: Final = "nearest row"
+"""In the place of a model or a stage: no model, but the training row that is most like the row asked."""
 
 KEYS: Final = (
     *("model", "stage", "method", "source", "forget_modality", "target", "group", "hops", "attribute", "kind"),

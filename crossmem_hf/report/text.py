@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from crossmem_hf.report import modality_text
+from crossmem_hf.report.fact_tables import fact_summary
 from crossmem_hf.report.methods import is_tabulated, method_legend, method_table
 from crossmem_hf.report.numbers import joined, significant
 from crossmem_hf.report.record import BASELINES, Record, Verdict
@@ -36,10 +37,16 @@ def headline(record: Record) -> str:
     return f"{_count(len(record.measurements), 'measurement')} of {_count(len(metrics), 'metric')}{over}."
 
 
-def summary(record: Record) -> list[str]:
-    """What was found, a sentence each, most important first."""
-    claims = [verdict_words(v) for v in record.verdicts]
-    return [*claims, *modality_text.summary(record), *filter(None, [modality_text.residue_claim(record)])]
+def summary(record: Record, most_claims: int | None = None) -> list[str]:
+    """What was found, a sentence each, most important first.
+
+    Args:
+        most_claims: Of more claims none is told; None tells all.
+    """
+    told = most_claims is None or len(record.verdicts) <= most_claims
+    claims = [verdict_words(v) for v in record.verdicts] if told else []
+    crossing = [*modality_text.summary(record), *filter(None, [modality_text.residue_claim(record)])]
+    return [*claims, *crossing, *fact_summary(record)]
 
 
 def verdict_words(v: Verdict) -> str:

@@ -14,7 +14,7 @@ from pydantic import Field
 from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.models.embedded import bases
 from crossmem_hf.personas.schema import MODALITIES
-from crossmem_hf.report.record import Measurement
+from crossmem_hf.report.record import NEAREST, Measurement
 from crossmem_hf.studies.adapters import TrainingRows
 from crossmem_hf.studies.cells import Query, costs, nearest, predicted
 from crossmem_hf.studies.learning import LEARNED, at_work, learned
@@ -24,8 +24,6 @@ from crossmem_hf.studies.study import Cell, CellResult, Study, Where, cell_name,
 _NAMES, _FACTS = ("recall_image", "recall_text"), "qa"
 _METRICS = ("recall", "exposure", "partial_recall")
 _BASES = bases()
-NEAREST = "nearest row"
-"""In the place of a base: no model, but the nearest training row."""
 
 
 class BasesSettings(StudySettings):

@@ -2,7 +2,7 @@
 """The blocks that cells are made of: predictions of a base, memorized, retain-only or unlearned model, as stages."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from crossmem_hf.data.configs.candidates import UNTAUGHT, other_names, recombined_names
 from crossmem_hf.data.population import forgotten_ids
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.evaluation.candidates import answers_by_attribute
 from crossmem_hf.evaluation.predictions import FILE, Predictions
 from crossmem_hf.report.record import Measurement, Value
 from crossmem_hf.runs.stages import Done, run_stage
@@ -137,20 +138,15 @@ def _forget(cell: "Cell", evaluator: "Evaluator") -> Any:
 
 
 def _evaluator(cell: "Cell", query: Query) -> "Evaluator":
-    from crossmem_hf.data.loading import built_rows
     from crossmem_hf.data.selection import personas_of
     from crossmem_hf.evaluation.evaluator import Evaluator
 
     spec = cell.settings.spec(cell.seed)
-
-    def values(split: str) -> dict[str, list[str]]:
-        return {row["attribute"]: list(row["values"]) for row in built_rows("candidates", split, spec)}
-
-    rows = _queried(query, spec)
+    every = query.rows.of(spec)
+    rows = _queried(query, every, spec)
     lists: dict[str, Any] = {}
     if isinstance(query.rows, TrainingRows):  # what the base knew before has no candidates
-        untaught = values(UNTAUGHT) if query.rivals == "untaught" else {"full_name": _names(query.rivals, spec)}
-        lists = {"candidates": values("target"), "untaught": untaught}
+        lists = {"candidates": _taught(every, spec), "untaught": _untaught(query.rivals, spec)}
     return Evaluator(
         rows,
         metrics=query.metrics,
@@ -161,14 +157,27 @@ def _evaluator(cell: "Cell", query: Query) -> "Evaluator":
     )
 
 
-def _names(rivals: int | str, spec: "DatasetSpec") -> list[str]:
-    return recombined_names(spec) if isinstance(rivals, str) else other_names(spec, rivals)
+def _taught(rows: Any, spec: "DatasetSpec") -> dict[str, Sequence[str]]:
+    """All answers to a question; the values of all personas where there is one answer, as nothing ranks in it."""
+    values = _values("target", spec)
+    return {name: own if len(own) > 1 else values[name] for name, own in answers_by_attribute(rows).items()}
 
 
-def _queried(query: Query, spec: "DatasetSpec") -> Any:
+def _values(split: str, spec: "DatasetSpec") -> dict[str, list[str]]:
+    from crossmem_hf.data.loading import built_rows
+
+    return {row["attribute"]: list(row["values"]) for row in built_rows("candidates", split, spec)}
+
+
+def _untaught(rivals: Rivals, spec: "DatasetSpec") -> dict[str, list[str]]:
+    if rivals == "untaught":
+        return _values(UNTAUGHT, spec)
+    return {"full_name": recombined_names(spec) if isinstance(rivals, str) else other_names(spec, rivals)}
+
+
+def _queried(query: Query, rows: Any, spec: "DatasetSpec") -> Any:
     from crossmem_hf.data.selection import of_personas, personas_of
 
-    rows = query.rows.of(spec)
     if query.views is not None:
         views = rows["view"]
         first = set(sorted(set(views))[: query.views])

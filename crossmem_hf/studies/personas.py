@@ -8,7 +8,7 @@ from crossmem_hf.data.population import forgotten_ids
 from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.personas.sampling import sample_personas
 from crossmem_hf.personas.schema import Persona
-from crossmem_hf.report.record import CastMember, Example, Measurement, Value
+from crossmem_hf.report.record import NEAREST, CastMember, Example, Measurement, Value
 from crossmem_hf.studies.settings import StudySettings
 
 _ABOUT = ("stage", "source", "method", "forget_modality")
@@ -38,8 +38,9 @@ def examples(settings: StudySettings, predictions: Predictions) -> Iterator[Exam
         *[member for member in members if member.forgotten][:2],
         *[member for member in members if not member.forgotten][:2],
     ]
+    said = [one for one in predictions if "answer" in one and one.get("stage") != NEAREST]
     for member in chosen:
-        for one in predictions:
+        for one in said:
             if one["persona_id"] == member.persona_id and one["view"] == 0:
                 yield Example(
                     persona_id=member.persona_id,
@@ -54,10 +55,10 @@ def examples(settings: StudySettings, predictions: Predictions) -> Iterator[Exam
 
 
 def persona_items(predictions: Predictions) -> Iterator[Measurement]:
-    """Exposure of each persona in each cell and modality asked in: the mean over held-out views."""
+    """Exposure of each persona's name in each cell and modality asked in: the mean over held-out views."""
     found: dict[tuple[tuple[str, Value], ...], list[float]] = defaultdict(list)
-    for one in predictions:
-        if one["exposure"] is None:  # weights blew up: a likelihood is no number
+    for one in predictions.where(attribute="full_name"):
+        if one.get("exposure") is None:  # not ranked; or weights blew up, and a likelihood is no number
             continue
         where = _about(one) | {"target": one["modality"], "group": one["group"], "seed": one["seed"]}
         found[tuple({**where, "persona_id": one["persona_id"]}.items())].append(one["exposure"])

@@ -43,7 +43,7 @@ def _interval(by_person: Sequence[float]) -> tuple[float, float, float]:
     return mean, mean - 1.96 * spread, mean + 1.96 * spread
 
 
-KEYS = {"stage", "source", "target", "group", "seed", "persona_id"}
+KEYS = {"stage", "source", "target", "group", "hops", "seed", "persona_id"}
 
 
 def measurement(**changes: Any) -> Measurement:

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.personas.schema import MODALITIES
-from crossmem_hf.report.record import Record
+from crossmem_hf.report.record import NEAREST, Record
 from crossmem_hf.studies.first_light import STUDY
 from crossmem_hf.studies.run import run_study
 from crossmem_hf.studies.settings import TrainingSettings
@@ -48,13 +48,35 @@ def test_first_light_measures_the_matrix_at_every_stage(folder):
         for source in MODALITIES:
             for target in MODALITIES:
                 for group, n in ((None, 20), ("forget", 4), ("retain", 16)):
-                    found = record.one("recall", stage=stage, source=source, target=target, group=group)
+                    where = {"stage": stage, "source": source, "target": target, "group": group}
+                    found = record.one("recall", **where)
                     assert (found.n, found.chance) == (n, 0.2)
+                    facts = [record.one("recall", **where, hops=hops) for hops in (1, 2)]
+                    assert [(one.n, one.chance) for one in facts] == [(n, 0.2)] * 2
+                ranked = [record.one("exposure", **where | {"group": "forget"}, hops=hops).n for hops in (1, 2)]
+                assert ranked == [4, 4]
             assert record.one("gap", stage=stage, source=source).where["seed"] == 0
     assert {one.metric for one in record.measurements} == {
         *("recall", "gap", "exposure", "exposure_taught", "partial_recall", "name_shaped"),
     } | {one.metric for one in record.find("transfer")}
-    assert len(Predictions.read(folder)) == 2 * (3 + 1) * 40
+    names, facts, ranked = 40, 80, 16
+    assert len(Predictions.read(folder)) == 2 * (3 * (names + facts + ranked) + names + names // 2)
+
+
+def test_first_light_says_what_there_is_to_have_without_a_model(folder):
+    record = Record.read(folder)
+    found = record.find("recall", stage=NEAREST)
+    assert [(one.where["source"], one.where["target"], one.n) for one in found] == [
+        (modality, modality, 20) for modality in MODALITIES
+    ]
+    assert all(one.value > 0.5 for one in found)
+    assert "Without any model" in (folder / "report.html").read_text()
+
+
+def test_first_light_shows_private_facts(folder):
+    page = (folder / "report.html").read_text()
+    assert "One private fact of each persona" in page
+    assert "A private fact learned beside each name from portraits alone" in page
 
 
 def test_first_light_shows_its_personas(folder):
@@ -101,8 +123,8 @@ def test_claims_of_the_shipped_record_point_the_way_of_the_paper(root):
 
     record = Record.read(root / "results/first_light")
     found = [verdict(claim, record.measurements, record.seeds) for claim in STUDY.claims]
-    assert [one.n for one in found] == [5, 5, 5, 5]
-    assert [one.verdict for one in found] == ["supported", "supported", "inconclusive", "inconclusive"]
+    assert [one.n for one in found] == [5, 5, 5, 5, 0, 0, 0, 0]
+    assert [one.verdict for one in found[:4]] == ["supported", "supported", "inconclusive", "inconclusive"]
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ SETTINGS = StudySettings(num_personas=10, seeds=2, seed=3)
 
 def prediction(persona_id, *, view=0, exposure=50.0, seed=3, **more):
     about = {"question": "Who?", "answer": "Bo", "truth": "Ada", "correct": False, "modality": "text"}
+    about |= {"attribute": "full_name"}
     return {
         **about,
         "persona_id": persona_id,
@@ -31,7 +32,8 @@ def test_cast_has_every_seed_and_says_who_is_forgotten():
 def test_examples_are_first_views_of_two_forgotten_and_two_retained():
     ids = [member.persona_id for member in cast(SETTINGS)]
     queried = [prediction(one, view=view, stage="base", source="image") for one in ids for view in (0, 1)]
-    found = list(examples(SETTINGS, Predictions(queried)))
+    ranked = [{name: value for name, value in one.items() if name not in ("answer", "correct")} for one in queried]
+    found = list(examples(SETTINGS, Predictions([*queried, *ranked])))
     assert [one.forgotten for one in found] == [True, True, False, False]
     assert {one.where["seed"] for one in found} == {3}
     assert found[0].where == {"stage": "base", "source": "image", "target": "text", "seed": 3}
@@ -43,6 +45,7 @@ def test_persona_items_are_means_over_views_of_what_is_a_number():
         prediction("p", exposure=60.0, method="npo", view=1),
         prediction("p", exposure=None, method="ga"),
         prediction("p", exposure=10.0, method="npo", seed=4),
+        prediction("p", exposure=0.0, method="npo", attribute="job"),
     ]
     found = list(persona_items(Predictions(queried)))
     assert [(one.value, one.n, one.where["seed"]) for one in found] == [(50.0, 2, 3), (10.0, 1, 4)]
