@@ -14,9 +14,10 @@ after each of some steps under the work folder (`--kept_steps`).
 """
 
 import argparse
+import ctypes
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -178,6 +179,14 @@ class Pretraining:
             stream.write(json.dumps(numbers) + "\n")
 
 
+def _return_freed_memory() -> None:
+    """Where the C library is glibc: have it return large arrays when they are freed. Else the pictures that are kept
+    come to lie between those of the steps, and the process grows to 12 GB in 5,000 steps instead of 1."""
+    threshold, size = -3, 2**17
+    with suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).mallopt(threshold, size)
+
+
 def main() -> None:
     """Parse the arguments, train or resume, measure, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -198,6 +207,7 @@ def main() -> None:
     unkept = [step for step in arguments.kept_steps if step % SAVE_EVERY and step != arguments.language_steps]
     if unkept:
         parser.error(f"--kept_steps {unkept[0]}: models can be kept every {SAVE_EVERY} steps, and at the end")
+    _return_freed_memory()
     torch.set_num_threads(arguments.threads)
     pretraining = Pretraining(arguments)
     pretraining.see()

@@ -13,12 +13,12 @@ from crossmem_hf.studies.bases import NEAREST, STUDY, BasesSettings
 from crossmem_hf.studies.jobs import jobs_of
 from crossmem_hf.studies.study import Cell
 
-BASE = {"base": "micro-v1", "learned": "facts", "source": "image", "seed": 0}
+BASE = {"base": "micro-s", "learned": "facts", "source": "image", "seed": 0}
 
 
 def cell(where, **settings):
     return Cell(
-        settings=BasesSettings(bases="micro-v1", seeds=1, **settings),
+        settings=BasesSettings(bases="micro-s", seeds=1, **settings),
         where=where,
         stages=Path("nowhere"),
         progress=lambda *_: None,
@@ -26,8 +26,8 @@ def cell(where, **settings):
 
 
 def test_every_base_learns_names_from_either_modality_and_facts_from_portraits():
-    grid = STUDY.grid(BasesSettings(bases="micro-v1", seeds=2))
-    own = [(where["learned"], where["source"]) for where in grid if where["base"] == "micro-v1" and where["seed"] == 1]
+    grid = STUDY.grid(BasesSettings(bases="micro-s", seeds=2))
+    own = [(where["learned"], where["source"]) for where in grid if where["base"] == "micro-s" and where["seed"] == 1]
     assert sorted(own) == [("facts", "image"), ("names", "image"), ("names", "text")]
     assert sum(where["base"] == NEAREST for where in grid) == 4
 
@@ -74,7 +74,7 @@ def test_facts_are_told_apart_by_hops_and_training_views_are_not_ranked():
 
 
 def test_a_cell_depends_on_its_own_base(tmp_path):
-    jobs = jobs_of(STUDY, BasesSettings(bases="micro-v1,micro-m", seeds=1), tmp_path)
+    jobs = jobs_of(STUDY, BasesSettings(bases="micro-s,micro-m", seeds=1), tmp_path)
     found = {str(job.where["base"]): job.inputs["model"] for job in jobs}
     assert found == {name: model_fingerprint(name if name in BASES else None) for name in found}
-    assert found["micro-m"] != found["micro-v1"]
+    assert found["micro-m"] != found["micro-s"]

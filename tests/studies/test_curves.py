@@ -68,7 +68,7 @@ def test_the_share_decides(share, taken):
     assert said_of(at_matched_recall(Predictions(rows), share), method="npo") == [taken]
 
 
-@pytest.mark.parametrize(("base", "asked"), [(None, True), ("micro-v1", True), ("you/other", False)])
+@pytest.mark.parametrize(("base", "asked"), [(None, True), ("micro-s", True), ("you/other", False)])
 def test_utility_is_asked_of_embedded_bases_alone(base, asked, monkeypatch):
     names = []
 

@@ -8,7 +8,7 @@ from crossmem_hf.training.micro import CHOSEN_ON
 
 
 def test_every_base_has_as_many_trials_of_each_kind():
-    grid = STUDY.grid(TuneBasesSettings(bases="micro-v1"))
+    grid = STUDY.grid(TuneBasesSettings(bases="micro-s"))
     assert {where["seed"] for where in grid} == CHOSEN_ON
     assert len({len(rates) for rates in TRIALS.values()}) == 1
     sources = [(where["learned"], where["source"]) for where in grid if where["seed"] == 100 and where["trial"] == 0]
@@ -16,7 +16,7 @@ def test_every_base_has_as_many_trials_of_each_kind():
 
 
 def answers(what, trial, right, of=4):
-    about = {"base": "micro-v1", "learned": what, "trial": trial, "seed": 100, "attribute": "job", "truth": "vet"}
+    about = {"base": "micro-s", "learned": what, "trial": trial, "seed": 100, "attribute": "job", "truth": "vet"}
     return [
         {**about, "persona_id": f"p{number}", "modality": "image", "answer": "vet", "correct": number < right}
         for number in range(of)
@@ -30,7 +30,7 @@ def record(*parts):
 
 def test_the_rate_of_the_greatest_recall_is_chosen():
     parts = [answers("names", 0, 1), answers("names", 1, 3), answers("names", 2, 3), answers("facts", 3, 2)]
-    assert chosen(record(*parts)) == {"micro-v1": (TRIALS["names"][1], TRIALS["facts"][3])}
+    assert chosen(record(*parts)) == {"micro-s": (TRIALS["names"][1], TRIALS["facts"][3])}
 
 
 def test_a_base_of_which_one_kind_was_not_tried_has_no_choice():

@@ -195,11 +195,11 @@ def test_an_embedded_base_by_its_name_memorizes_first(tmp_path, monkeypatch):
     made_from = []
     monkeypatch.setattr(arguments, "run_stage_together", lambda folder, inputs, compute: made_from.append(inputs))
     config = SimpleNamespace(output_dir=tmp_path, seed=0, world_size=1, disable_tqdm=True)
-    for name in ("micro-v1", "crossmem/micro-v1"):
+    for name in ("micro-s", "crossmem/micro-s"):
         choice = ModelArguments(model_name_or_path=name)
         monkeypatch.setattr(ModelArguments, "load", lambda self, adapter: (self.model_name_or_path, adapter))
         assert UnlearnArguments().memorized(choice, tiny.rows("p0"), config) == (name, str(tmp_path / "memorized"))
-    assert {inputs["model"] for inputs in made_from} == {model_fingerprint("micro-v1")}
+    assert {inputs["model"] for inputs in made_from} == {model_fingerprint("micro-s")}
 
 
 def test_the_adapters_shape_is_what_was_asked_for():

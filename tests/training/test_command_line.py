@@ -73,9 +73,9 @@ def test_config_that_is_not_there(words):
         (["--model_name_or_path=a/b"], ["--model_name_or_path=a/b"]),
         (["--model_name_or_path", "a/b"], ["--model_name_or_path", "a/b"]),
         (["--model_name_or_path"], ["--model_name_or_path"]),
-        (["--model_name_or_path=micro-v1"], ["--config", "SETTINGS", "--model_name_or_path=micro-v1"]),
-        (["--model_name_or_path", "micro-v1"], ["--config", "SETTINGS", "--model_name_or_path", "micro-v1"]),
-        (["--config=a.yaml", "--model_name_or_path=micro-v1"], ["--config=a.yaml", "--model_name_or_path=micro-v1"]),
+        (["--model_name_or_path=micro-s"], ["--config", "SETTINGS", "--model_name_or_path=micro-s"]),
+        (["--model_name_or_path", "micro-s"], ["--config", "SETTINGS", "--model_name_or_path", "micro-s"]),
+        (["--config=a.yaml", "--model_name_or_path=micro-s"], ["--config=a.yaml", "--model_name_or_path=micro-s"]),
         (["--help"], ["--help"]),
     ],
 )

@@ -30,7 +30,7 @@ def test_first_light_uses_them():
 
 
 def test_suited_fills_in_what_was_not_given_for_the_embedded_model():
-    embedded, other = (SimpleNamespace(name_or_path=name) for name in (str(BASES["micro-v1"]), "other/model"))
+    embedded, other = (SimpleNamespace(name_or_path=name) for name in (str(BASES["micro-s"]), "other/model"))
     config = UnlearnConfig("out", method="gd", max_steps=7, report_to="none")
     chosen = suited(config, embedded)
     assert (chosen.learning_rate, chosen.max_steps, chosen.retain_weight) == (1e-3, 7, UNLEARNING["retain_weight"])
