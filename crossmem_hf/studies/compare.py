@@ -20,6 +20,7 @@ from crossmem_hf.studies.cells import costs
 from crossmem_hf.studies.compare_claims import unlearning_claims
 from crossmem_hf.studies.curves import (
     EVERY_VIEW,
+    UTILITY,
     Views,
     at_matched_recall,
     baseline,
@@ -37,7 +38,7 @@ _THROUGH = (*MODALITIES, "both")
 _METHODS = ("ga", "gd", "kl", "npo", "simnpo", "dpo", "idk", "rmu")
 _FORGET = ("recall", "partial_recall", "exposure", "exposure_taught", "forget_diagnosis")
 _KEPT = (*_FORGET[:4], "forgotten", "refused", "collapsed", "still_known")
-_VIEWS: Views = {"forget": None, "retain": 2}
+_VIEWS = Views(retain=2)
 
 
 class CompareSettings(StudySettings):
@@ -103,8 +104,8 @@ def _measure(predictions: Predictions) -> Iterator[Measurement]:
     yield from matched_steps(matched)
     along = Predictions(one for one in predictions if one.get("step") is not None)
     every, seeds = Predictions.joined([matched, along]), pooled(predictions)
-    yield from every.where(group="utility").measure(("utility",), ("method", "forget_modality", "step", *seeds))
-    every = Predictions(one for one in every if one["group"] in _VIEWS)
+    yield from every.where(group=UTILITY).measure(("utility",), ("method", "forget_modality", "step", *seeds))
+    every = Predictions(one for one in every if one["group"] != UTILITY)
     against = Against(perplexity_limit=fluent_perplexity(every.where(method="retain_only", group="forget")))
     for hops in ((), ("hops",)) if len({one["hops"] for one in every}) > 1 else ((),):
         by = ("method", "forget_modality", "step", "target", "group", *hops, *seeds)

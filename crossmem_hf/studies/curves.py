@@ -5,8 +5,8 @@ Where a rule stops a training, what is left of the forgotten is the rule's doing
 are kept at fixed steps, each is queried, and methods are compared along the steps, and at equal retained recall.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from crossmem_hf.evaluation.predictions import Prediction, Predictions
@@ -20,11 +20,26 @@ from crossmem_hf.training.micro import MEMORIZING_BOTH
 
 FORGET_METRICS: Final = ("recall", "partial_recall", "exposure", "exposure_taught")
 """What predictions about the personas to forget must serve; of those to retain only recall is read."""
-Views = Mapping[str, int | None]
-"""Group -> how many views a persona are queried; None is all."""
-EVERY_VIEW: Final[Views] = {"forget": None, "retain": None}
+UTILITY: Final = "utility"
+"""The group of predictions about others than the personas."""
 MATCHED_SHARE: Final = 0.9
 """Of the memorized model's recall of the retained: where methods are matched, each keeps at least this."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Views:
+    """In how many views the personas are queried; None is all.
+
+    Attributes:
+        whole: The perplexity of answers and what the model knows of others are asked for, too.
+    """
+
+    forget: int | None = None
+    retain: int | None = None
+    whole: bool = True
+
+
+EVERY_VIEW: Final = Views()
 
 
 def baseline(cell: Cell, method: str, rows: TrainingRows, **chosen: Any) -> Done | None:
@@ -43,19 +58,19 @@ def baseline(cell: Cell, method: str, rows: TrainingRows, **chosen: Any) -> Done
 
 def queried(cell: Cell, name: str, adapter: Done | None, rows: TrainingRows, views: Views) -> Predictions:
     """What a model answers about the personas to forget, ranked, about those to retain, and, where the base is an
-    embedded one, about others (the group ``utility``).
+    embedded one, about others (the group `UTILITY`).
 
     Args:
         name: Of its stages.
         rows: Of both modalities.
     """
     cell.progress("querying", 0.6)
-    forget = Query(rows=rows, metrics=FORGET_METRICS, perplexity=True, group="forget", views=views["forget"])
-    retain = replace(forget, metrics=("recall",), perplexity=False, group="retain", views=views["retain"])
+    forget = Query(rows=rows, metrics=FORGET_METRICS, perplexity=views.whole, group="forget", views=views.forget)
+    retain = replace(forget, metrics=("recall",), perplexity=False, group="retain", views=views.retain)
     found = [predicted(cell, f"{name}_{query.group}", query, adapter) for query in (forget, retain)]
-    if base_named(cell.settings.model_name_or_path or DEFAULT_BASE):
+    if views.whole and base_named(cell.settings.model_name_or_path or DEFAULT_BASE):
         useful = Query(rows=UtilityRows(), metrics=("utility",))
-        found.append(predicted(cell, f"{name}_utility", useful, adapter, group="utility"))
+        found.append(predicted(cell, f"{name}_utility", useful, adapter, group=UTILITY))
     return Predictions.joined(found)
 
 
@@ -102,7 +117,7 @@ def check_memorized(cell: Cell, asked: TrainingRows, rows: TrainingRows, views: 
     learned = baseline(cell, "memorized", rows, **chosen)
     assert learned is not None  # only the base is nothing
     known = queried(place, cell_name(place.where), learned, asked, views)
-    check_recalled(Predictions(one for one in known if one["group"] in views), cell.settings)
+    check_recalled(Predictions(one for one in known if one["group"] != UTILITY), cell.settings)
     return learned
 
 

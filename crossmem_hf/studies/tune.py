@@ -1,52 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
 """Settings of each unlearning method chosen on personas and views that are not reported, with one budget a method.
 
-Four trials a method, on persona seeds of their own, forgetting through both modalities, asked with validation views.
-The criterion was fixed before the trials were run. What is chosen stands in `training.micro.TUNED`.
+Twelve trials a method (`tune_trials`), on a persona seed of their own, forgetting through both modalities, asked with
+validation views. The criterion was fixed before the trials were run. What is chosen stands in `training.micro.TUNED`.
 """
 
 from collections.abc import Iterator, Mapping
 from itertools import product
-from types import MappingProxyType
-from typing import Any, Final
+from typing import Any
 
 from pydantic import Field
 
 from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.report.record import Measurement, Record
 from crossmem_hf.studies.adapters import TrainingRows
-from crossmem_hf.studies.curves import baseline, check_memorized, followed, queried
+from crossmem_hf.studies.curves import Views, baseline, check_memorized, followed, queried
 from crossmem_hf.studies.settings import SELECTS, StudySettings, some_of, steps_of
 from crossmem_hf.studies.study import Cell, CellResult, Study, Where, cell_name
+from crossmem_hf.studies.tune_trials import TRIALS
 from crossmem_hf.training.micro import CHOSEN_ON, TUNED, UNLEARNING
 
 _NAMES = ("recall_image", "recall_text")
 _TRAIN, _VALIDATION = (TrainingRows(configs=_NAMES, split=split) for split in ("train", "validation"))
-_VIEWS: dict[str, int | None] = {"forget": 2, "retain": 1}
-_RATES: tuple[Mapping[str, Any], ...] = (
-    {"learning_rate": 5e-4, "retain_weight": 20.0},
-    {"learning_rate": 1e-3, "retain_weight": 20.0},
-    {"learning_rate": 2e-3, "retain_weight": 20.0},
-    {"learning_rate": 1e-3, "retain_weight": 5.0},
-)
-TRIALS: Final[Mapping[str, tuple[Mapping[str, Any], ...]]] = MappingProxyType(
-    dict.fromkeys(TUNED, _RATES)
-    | {
-        "ga": tuple({"learning_rate": rate} for rate in (1e-4, 2e-4, 5e-4, 1e-3)),
-        "rmu": tuple(
-            {"rmu_layer": 1, "rmu_coefficient": size, "learning_rate": 1e-3, "retain_weight": weight}
-            for size, weight in product((50.0, 200.0), (5.0, 20.0))
-        ),
-    }
-)
-"""Method -> what is tried, in the place of `micro.UNLEARNING`; equally many for each."""
+_VIEWS = Views(forget=2, retain=1, whole=False)
 
 
 class TuneSettings(StudySettings):
-    """Settings of the search; the persona seeds are those that nothing is reported about."""
+    """Settings of the search; the persona seed is one that nothing is reported about."""
 
     seed: int = Field(min(CHOSEN_ON), ge=0, description="First persona seed.", json_schema_extra=SELECTS)
-    seeds: int = Field(len(CHOSEN_ON), ge=1, le=100, description="How many.", json_schema_extra=SELECTS)
+    seeds: int = Field(1, ge=1, le=100, description="How many.", json_schema_extra=SELECTS)
     choosing: bool = Field(True, description="Such numbers are not to be reported.", json_schema_extra=SELECTS)
     methods: some_of(tuple(TUNED)) = Field(  # type: ignore[valid-type]
         tuple(TUNED), description=f"Comma-separated: {', '.join(TUNED)}.", json_schema_extra=SELECTS
@@ -129,7 +112,8 @@ def chosen(record: Record) -> dict[str, dict[str, Any]]:
         method = str(one.where["method"])
         if method not in best or one.value > best[method].value:
             best[method] = one
-    return {method: dict(TRIALS[method][int(one.where["trial"] or 0)]) for method, one in best.items()}
+    tried = record.config["trials"]
+    return {method: dict(tried[method][int(one.where["trial"] or 0)]) for method, one in best.items()}
 
 
 STUDY = Study(

@@ -40,10 +40,13 @@ class TuneBasesSettings(StudySettings):
     bases: some_of(_BASES) = Field(  # type: ignore[valid-type]
         _BASES, description=f"Comma-separated: {', '.join(_BASES)}.", json_schema_extra=SELECTS
     )
+    learned: some_of(LEARNED) = Field(  # type: ignore[valid-type]
+        LEARNED, description=f"What is learned: {', '.join(LEARNED)}.", json_schema_extra=SELECTS
+    )
 
 
 def _grid(settings: TuneBasesSettings) -> list[Where]:
-    places = product(settings.bases, LEARNED, range(len(TRIALS["names"])), settings.all_seeds)
+    places = product(settings.bases, settings.learned, range(len(TRIALS["names"])), settings.all_seeds)
     return [
         {"base": base, "learned": what, "trial": trial, "source": source, "seed": seed}
         for base, what, trial, seed in places

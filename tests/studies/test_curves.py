@@ -9,7 +9,7 @@ import pytest
 from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.studies import curves
 from crossmem_hf.studies.adapters import TrainingRows
-from crossmem_hf.studies.curves import EVERY_VIEW, at_matched_recall, matched_steps
+from crossmem_hf.studies.curves import EVERY_VIEW, Views, at_matched_recall, matched_steps
 from crossmem_hf.studies.study import Cell
 
 
@@ -82,6 +82,8 @@ def test_utility_is_asked_of_embedded_bases_alone(base, asked, monkeypatch):
     curves.queried(cell, "npo", None, rows, EVERY_VIEW)
     assert names[:2] == [("npo_forget", None), ("npo_retain", None)]
     assert names[2:] == [("npo_utility", "utility")] * asked
+    curves.queried(cell, "npo", None, rows, Views(whole=False))
+    assert names[2 + asked :] == [("npo_forget", None), ("npo_retain", None)]
 
 
 def test_whether_personas_are_memorized_is_not_read_off_others(monkeypatch):
