@@ -39,7 +39,7 @@ def _learned(folder):
 @lru_cache(maxsize=1)
 def _taught():
     quiet = {"disable_tqdm": True, "report_to": "none", "save_strategy": "no", "logging_strategy": "no"}
-    steps = {"max_steps": 60, "per_device_train_batch_size": 8, "learning_rate": 2e-2}
+    steps = {"max_steps": 120, "per_device_train_batch_size": 8, "learning_rate": 2e-2, "lr_scheduler_type": "cosine"}
     with TemporaryDirectory() as folder:
         model = memorize(
             tiny.model(),

@@ -140,7 +140,7 @@ def test_the_adapter_that_trains_is_asked_not_the_reference(model, tmp_path):
 
 
 def test_the_best_is_kept_with_its_numbers(model, tmp_path):
-    trainer = toy.forgetting(tmp_path, model(), max_steps=8, learning_rate=3e-2)
+    trainer = toy.forgetting(tmp_path, model(), max_steps=12, learning_rate=1e-2)
     callback = evaluates(trainer, every_steps=1)
     weights = {}
 
