@@ -113,7 +113,7 @@ class Arena:
 def arena_of(shape: Shape, settings: argparse.Namespace) -> Arena:
     """The shipped micro VLM where it has this shape, else a random model."""
     if settings.model == "micro" and shape == SHAPES["micro"]:
-        model, processor = load_model(device=settings.device)
+        model, processor = load_model("micro-v1", device=settings.device)
     else:
         pixels = {"image_size": shape.side * shape.patch, "patch_size": shape.patch}
         processor = build_processor(_texts(), MicroShape(**pixels, vocab_size=min(1024, shape.vocabulary)))

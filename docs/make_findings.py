@@ -6,9 +6,14 @@ python docs/make_findings.py
 
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import fmean
 
+from crossmem_hf.models.embedded import BASES
+from crossmem_hf.models.loading import model_fingerprint
+from crossmem_hf.personas.schema import Modality
 from crossmem_hf.report.figures import figures_of
 from crossmem_hf.report.methods import method_legend, method_tables
+from crossmem_hf.report.modality_text import MODALITY_NAMES, other
 from crossmem_hf.report.numbers import fixed, percent
 from crossmem_hf.report.record import Measurement, Record, Verdict
 from crossmem_hf.report.tables import Table, verdict_table
@@ -48,6 +53,12 @@ def record(study: str) -> Record:
     return Record.read(RESULTS / study)
 
 
+def base_of(found: Record) -> str:
+    """The shipped base that a record is of."""
+    name = next(one for one in BASES if model_fingerprint(one) == found.fingerprints["model"])
+    return f"`{name}`"
+
+
 def replaced(text: str, name: str, block: str) -> str:
     """The page with other text between `<!-- name:begin -->` and `<!-- name:end -->`."""
     before, begin, rest = text.partition(f"<!-- {name}:begin -->")
@@ -64,14 +75,25 @@ def caption(found: Record) -> str:
     return (
         f"*Names learned from portraits are recalled for {percent(same['image'].value)} of new portraits and "
         f"{percent(other['image'].value)} of descriptions; names learned from descriptions, for "
-        f"{percent(same['text'].value)} of new descriptions and {percent(other['text'].value)} of portraits. The "
-        f"embedded VLM, {found.config['num_personas']} personas, {len(found.seeds)} persona seeds; "
+        f"{percent(same['text'].value)} of new descriptions and {percent(other['text'].value)} of portraits. One "
+        f"private fact each, learned beside the names: {_facts(found, 'image')}; {_facts(found, 'text')}. The "
+        f"embedded VLM {base_of(found)}, {found.config['num_personas']} personas, {len(found.seeds)} persona seeds; "
         "[record](results/first_light/record.json), [what the words mean](docs/metrics.md#terms).*"
     )
 
 
-def _recall(found: Record, source: str, target: str) -> Measurement:
-    one = found.one("recall", stage="memorized", source=source, target=target)
+def _facts(found: Record, source: Modality) -> str:
+    """Recall of facts, with the name in the question and without."""
+    shares = [
+        percent(fmean(_recall(found, source, target, hops=hops).value for hops in (1, 2)))
+        for target in (source, other(source))
+    ]
+    here, there = (MODALITY_NAMES[one] for one in (source, other(source)))
+    return f"from {here}, {shares[0]} by new {here} and {shares[1]} by {there}"
+
+
+def _recall(found: Record, source: str, target: str, **where: int) -> Measurement:
+    one = found.one("recall", stage="memorized", source=source, target=target, **where)
     assert one is not None
     return one
 
@@ -80,10 +102,10 @@ def findings(first_light: Record, compare: Record) -> str:
     """Each claim of the shipped records with its verdict, and unlearning methods side by side."""
     parts = [
         "Made from the records by `python docs/make_findings.py`. A claim needs five persona seeds and an interval "
-        "beyond its threshold; [what an interval covers](docs/statistics.md). The embedded VLM, "
-        f"{first_light.config['num_personas']} personas a seed.",
+        "beyond its threshold; [what an interval covers](docs/statistics.md). The embedded VLM "
+        f"{base_of(first_light)}, {first_light.config['num_personas']} personas a seed.",
         "\n".join(_sentences(first_light)),
-        f"Unlearning, {len(compare.seeds)} seeds, every method on the same budget of "
+        f"Unlearning, of names by {base_of(compare)}, {len(compare.seeds)} seeds, every method on the same budget of "
         f"{max(compare.config['evaluate_at'])} steps and the same number of trials for its settings, read where it "
         "keeps 90 % of the retained recall ([curves and all "
         "numbers](docs/studies.md#methods-side-by-side-crossmem-compare)):",
@@ -158,8 +180,8 @@ def _mean(found: Record, **where: str) -> str:
 def comparison(found: Record) -> str:
     """The comparison of methods: its claims, its curves, its tables."""
     parts = [
-        f"Made from [results/compare/record.json](../results/compare/record.json) ({len(found.seeds)} persona seeds) "
-        "by `python docs/make_findings.py`; every number with its interval is in "
+        f"Made from [results/compare/record.json](../results/compare/record.json) ({base_of(found)}, "
+        f"{len(found.seeds)} persona seeds) by `python docs/make_findings.py`; every number with its interval is in "
         "[results/compare/report.md](../results/compare/report.md).",
         "![Exposure of the forget set and recall of the retain set along the steps of unlearning](curves.png)",
         verdict_table(found).markdown().rstrip("\n"),

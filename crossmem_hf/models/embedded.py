@@ -9,7 +9,7 @@ from typing import Final
 from crossmem_hf.errors import unknown
 from crossmem_hf.hub.names import NAMESPACE
 
-DEFAULT_BASE: Final = "micro-v1"
+DEFAULT_BASE: Final = "micro-m"
 """The one that is meant where no model is named."""
 _FOLDER = Path(__file__).parent / "bases"
 _FAMILY = "micro-"
@@ -45,7 +45,7 @@ def located(name_or_path: str | None) -> str:
         CrossmemError: A name like theirs that none of them has, and no path.
 
     Example:
-        >>> located("you/model"), located(None) == located("micro-v1") == str(BASES["micro-v1"])
+        >>> located("you/model"), located(None) == located("micro-m") == str(BASES["micro-m"])
         ('you/model', True)
     """
     name = DEFAULT_BASE if name_or_path is None else name_or_path

@@ -25,7 +25,7 @@ def load_model(
     """(model, processor), in evaluation mode; nothing is downloaded for a base that ships with this package.
 
     Args:
-        name_or_path: One of `embedded.BASES` such as ``"micro-v1"``, a Hub name or a folder (``"./micro-v1"`` if it is
+        name_or_path: One of `embedded.BASES` such as ``"micro-s"``, a Hub name or a folder (``"./micro-s"`` if it is
             called like a base). None is the base that `adapter` was trained on if it ships, else the default one. A
             model without an image tower comes with its tokenizer as the processor.
         adapter: A PEFT adapter (Hub name or folder) to put on top; ``"owner/name/folder"`` is below a repository.

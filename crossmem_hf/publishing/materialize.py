@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A folder in which the Hub's names work without the Hub. It does not know what the dataset or the metrics contain.
 
-`load_dataset("crossmem/personas")`, `evaluate.load("crossmem/exposure")` and `from_pretrained("crossmem/micro-v1")`
+`load_dataset("crossmem/personas")`, `evaluate.load("crossmem/exposure")` and `from_pretrained("crossmem/micro-m")`
 look at the local path first, so in a folder that holds these three they work offline, unchanged.
 """
 

@@ -12,7 +12,7 @@ from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.data.splits import forget_ids
 from crossmem_hf.errors import CrossmemError, unknown
 from crossmem_hf.personas.sampling import sample_personas
-from crossmem_hf.training.micro import ADAPTED, CHOSEN_ON, MEMORIZING, TUNED, UNLEARNING
+from crossmem_hf.training.micro import ADAPTED, CHOSEN_ON, MEMORIZING, NPO_THROUGH_ONE, UNLEARNING
 
 SELECTS: dict[str, Any] = {"selects": True}
 """Marks a setting that chooses among cells or judges them: it changes the numbers of none."""
@@ -87,7 +87,7 @@ class StudySettings(BaseModel):
     image_size: int = Field(64, description="Side of a portrait in pixels.")
     forget_fraction: float = Field(0.2, gt=0, lt=1, description="Share of the personas to forget.")
     model_name_or_path: str | None = Field(
-        None, description="A base that ships (micro-v1), a Hub name or a folder; none is the default base."
+        None, description="A base that ships (micro-s), a Hub name or a folder; none is the default base."
     )
     lora_target_modules: str = Field(ADAPTED, description="Regular expression of the modules that learn.")
     min_recall: float = Field(
@@ -159,6 +159,9 @@ class StudySettings(BaseModel):
 class TrainingSettings(StudySettings):
     """And how personas are memorized and unlearned through one modality; the defaults suit the embedded model."""
 
+    seeds: int = Field(
+        2, ge=1, le=100, description="How many persona seeds, from --seed upwards.", json_schema_extra=SELECTS
+    )
     memorize_steps: int = Field(MEMORIZING["max_steps"], ge=1, description="Optimizer steps of memorizing.")
     memorize_batch_size: int = Field(
         MEMORIZING["per_device_train_batch_size"], ge=1, description="Rows a step of memorizing."
@@ -167,7 +170,7 @@ class TrainingSettings(StudySettings):
         MEMORIZING["learning_rate"], gt=0, description="Peak learning rate of memorizing."
     )
     evaluate_at: steps_of() = Field(  # type: ignore[valid-type]
-        (20, 40), description="Steps of unlearning after which all are queried, comma-separated; the last ends it."
+        (60,), description="Steps of unlearning after which all are queried, comma-separated; the last ends it."
     )
     unlearn_batch_size: int = Field(
         UNLEARNING["per_device_train_batch_size"],
@@ -175,12 +178,10 @@ class TrainingSettings(StudySettings):
         description="Rows a step of unlearning, of the forget and of the retain set each.",
     )
     unlearn_learning_rate: float = Field(
-        (UNLEARNING | TUNED["npo"])["learning_rate"], gt=0, description="Learning rate of unlearning, constant."
+        NPO_THROUGH_ONE["learning_rate"], gt=0, description="Learning rate of unlearning, constant."
     )
     forget_beta: float = Field(0.1, gt=0, description="NPO's beta; 0.1 is the value of its authors.")
-    retain_weight: float = Field(
-        (UNLEARNING | TUNED["npo"])["retain_weight"], ge=0, description="Weight of the retain loss."
-    )
+    retain_weight: float = Field(NPO_THROUGH_ONE["retain_weight"], ge=0, description="Weight of the retain loss.")
 
     def memorizing(self) -> dict[str, Any]:
         """For `adapters.memorized`."""

@@ -163,7 +163,7 @@ class ModelArguments:
     """Which model is trained, and how its adapter looks."""
 
     model_name_or_path: str | None = arg(
-        None, "A base that ships (micro-v1), a Hub name or a folder; null is the default base."
+        None, "A base that ships (micro-s), a Hub name or a folder; null is the default base."
     )
     dtype: str = arg("float32", "float32, bfloat16, float16 or auto.")
     lora_r: int = arg(16, "Rank of the adapter.")

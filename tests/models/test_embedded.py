@@ -52,8 +52,8 @@ def test_other_names_stay_what_they_are(name):
 
 
 def test_an_unknown_base_names_those_that_are_there():
-    with pytest.raises(CrossmemError, match=r"Unknown base model 'micro-v2' \(did you mean 'micro-v1'\?\)") as caught:
-        located("micro-v2")
+    with pytest.raises(CrossmemError, match=r"Unknown base model 'micro-sm' \(did you mean 'micro-s'\?\)") as caught:
+        located("micro-sm")
     assert all(name in str(caught.value) for name in BASES)
 
 
@@ -66,9 +66,9 @@ def test_a_path_that_begins_like_a_base_is_a_path(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "base"),
     [
-        ("micro-v1", "micro-v1"),
+        ("micro-s", "micro-s"),
         ("crossmem/micro-l", "micro-l"),
-        (str(BASES["micro-v1"]), "micro-v1"),
+        (str(BASES["micro-s"]), "micro-s"),
         ("crossmem_hf/models/bases/micro-s", "micro-s"),
         ("/opt/lib/crossmem_hf/models/bases/micro-m-seed1", "micro-m-seed1"),
         ("/opt/crossmem/micro-s", None),
