@@ -40,26 +40,27 @@ def fact_summary(record: Record) -> list[str]:
 
 
 def _sentence(record: Record, source: Modality) -> str:
-    after = [_said(record, source, "memorized", target) for target in (source, other(source))]
-    if not all(after):
+    learned = [_said(record, source, hops, "memorized") for hops in _HOPS]
+    if not all(learned):
         return ""
     found = (
-        f"A private fact learned beside each name from {MODALITY_NAMES[source]} alone is recalled for {after[0]}, and "
-        f"for {after[1]}."
+        f"A private fact learned beside each name from {MODALITY_NAMES[source]} alone is recalled for {learned[0]} "
+        f"if the question names the persona, and for {learned[1]} if it does not."
     )
-    left = [_said(record, source, "unlearned", target, "forget") for target in (source, other(source))]
-    return f"{found} Unlearned: for {joined(left)}." if all(left) else found
+    left = [_said(record, source, hops, "unlearned", "forget") for hops in _HOPS]
+    return f"{found} After unlearning, of the forget set: {left[0]}, and {left[1]}." if all(left) else found
 
 
-def _said(record: Record, source: Modality, stage: str, target: Modality, group: str | None = None) -> str:
-    """E.g. ``"90% of new portraits with the name in the question, 88% without"``; empty where it was not measured."""
-    place = {"stage": stage, "source": source, "target": target, "group": group}
-    found = [record.one("recall", **place, hops=hops) for hops in _HOPS]
-    named, unnamed = (None if one is None else amount(one) for one in found)
-    if named is None or unnamed is None:
-        return ""
-    new = "new " if source == target else ""
-    return f"{named} of {new}{MODALITY_NAMES[target]} with the name in the question and {unnamed} without"
+def _said(record: Record, source: Modality, hops: int, stage: str, group: str | None = None) -> str:
+    """E.g. ``"90% of new portraits and 45% of descriptions"``; empty where it was not measured."""
+    place = {"stage": stage, "source": source, "group": group, "hops": hops}
+    found = {target: record.one("recall", target=target, **place) for target in (source, other(source))}
+    words = [
+        f"{amount(m)} of {'new ' if target == source else ''}{MODALITY_NAMES[target]}"
+        for target, m in found.items()
+        if m is not None
+    ]
+    return joined(words) if len(words) == len(found) else ""
 
 
 def _facts(record: Record) -> list[Measurement]:

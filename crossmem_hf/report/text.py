@@ -18,15 +18,15 @@ _VERDICTS = ("supported", "contradicted", "inconclusive")
 
 
 def headline(record: Record) -> str:
-    """The one sentence that a reader should take away: on its claims, on what crosses between modalities, or on how
+    """The one sentence that a reader should take away: on what crosses between modalities, on its claims, or on how
     much was measured."""
+    crossing = modality_text.headline(record)
+    if crossing:
+        return crossing
     if record.verdicts:
         found = [v.verdict for v in record.verdicts]
         counts = [f"{found.count(name)} {name}" for name in _VERDICTS if name in found]
         return f"Of {_count(len(found), 'claim')}: {joined(counts)}."
-    crossing = modality_text.headline(record)
-    if crossing:
-        return crossing
     metrics = list(dict.fromkeys(m.metric for m in record.measurements))
     over = f" over {_count(len(record.seeds), 'persona seed')}" if record.seeds else ""
     named = dict.fromkeys(m.where["method"] for m in record.measurements if "method" in m.where)

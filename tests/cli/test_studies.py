@@ -60,7 +60,7 @@ def test_run_ends_with_its_main_numbers(invoke, comes_out, monkeypatch):
     lines = [line.split() for line in invoke("run").output.splitlines()]
     memorized = lines.index(["recall", "(0-1),", "stage", "memorized"])
     assert lines[memorized + 1] == ["source", "target", "value", "95", "%", "interval", "n", "chance"]
-    assert lines[memorized + 3][:3] == ["image", "text", "0.488"]
+    assert lines[memorized + 3][:3] == ["image", "text", "0.747"]
     assert lines[memorized + 3][-2:] == ["1000", "0.02"]
     assert ["exposure", "(0-100),", "stage", "unlearned,", "group", "forget"] in lines
 

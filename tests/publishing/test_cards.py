@@ -30,7 +30,7 @@ def test_the_card_of_a_run(record, run_folder):
     assert "base_model" not in front, "the embedded model is no repository"
     cell = record.one("recall", stage="memorized", source="image", target="text")
     interval = f"{cell.ci[0]:.3g} to {cell.ci[1]:.3g}"
-    assert f"| recall | memorized | image | text | all | {cell.value:.3g} | {interval} | 1000 | 0.02 |" in body
+    assert f"| recall | memorized | image | text | all | all | {cell.value:.3g} | {interval} | 1000 | 0.02 |" in body
     assert "| name_shaped |" not in body, "a card has no room for all of them"
     assert "crossmem reproduce you/first-light" in body
     assert 'adapter="you/first-light/adapters/memorized_image_seed1"' in body
@@ -74,18 +74,18 @@ def test_the_card_of_an_adapter_has_its_own_numbers(record, run_folder):
     learned, unlearned = adapters_of(record, run_folder)
     front, body = parts(adapter_card(record, "you/first-light", unlearned))
     assert front["library_name"] == "peft"
-    assert body.count("\n| recall | unlearned | image |") == 6
+    assert body.count("\n| recall | unlearned | image |") == 6 * 3, "names, and facts of one and two hops"
     assert "| recall | memorized |" not in body
     for stage in ("base", "memorized"):
         cell = record.one("exposure", stage=stage, source="image", target="text", group="forget").in_seed(1)
-        row = measurement_table([cell]).markdown().splitlines()[-1]
+        row = measurement_table([cell]).markdown().splitlines()[-1].replace("| forget |", "| forget | all |")
         assert body.count(f"\n{row}\n") == 1, (
             "Exposure is read against the model before learning and before unlearning"
         )
     assert "models named in the last rows" in body
     assert 'adapter="you/first-light/adapters/unlearned_image_seed1"' in body
     _, body = parts(adapter_card(record, "you/first-light", learned))
-    assert "| exposure | base | image | text | all | 1 |" in body
+    assert "| exposure | base | image | text | all | all | 1 |" in body
     assert "| exposure | unlearned |" not in body
 
 

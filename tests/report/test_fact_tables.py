@@ -49,10 +49,10 @@ def test_fact_tables_have_a_row_a_stage_and_source(make_record, facts):
 def test_fact_summary_says_what_is_recalled_and_what_is_left(make_record, facts):
     first, second = fact_summary(make_record(measurements=facts))
     assert first == (
-        "A private fact learned beside each name from portraits alone is recalled for 90% of new portraits with the "
-        "name in the question and 90% without, and for 45% of descriptions with the name in the question and 45% "
-        "without. Unlearned: for 10% of new portraits with the name in the question and 10% without and 5% of "
-        "descriptions with the name in the question and 5% without."
+        "A private fact learned beside each name from portraits alone is recalled for 90% of new portraits and 45% "
+        "of descriptions if the question names the persona, and for 90% of new portraits and 45% of descriptions if "
+        "it does not. After unlearning, of the forget set: 10% of new portraits and 5% of descriptions, and 10% of "
+        "new portraits and 5% of descriptions."
     )
     assert "from descriptions alone" in second
 

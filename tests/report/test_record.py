@@ -157,7 +157,7 @@ def test_read_says_that_a_file_is_missing(tmp_path):
 
 def test_shipped_records_are_read_and_written_alike(tmp_path):
     files = sorted(RESULTS.rglob("record*.json"))
-    assert [file.parent.name for file in files] == ["compare", "first_light", "first_light", "tune"]
+    assert [file.parent.name for file in files] == ["compare", "first_light", "tune"]
     for file in files:
         assert Record.read(file).write(tmp_path / "again.json").read_bytes() == file.read_bytes()
         assert json.loads(file.read_bytes())["schema_version"] == 2
@@ -166,7 +166,7 @@ def test_shipped_records_are_read_and_written_alike(tmp_path):
 def test_shipped_numbers_are_those_of_the_runs():
     first = Record.read(RESULTS / "first_light")
     crossed = first.one("recall", stage="memorized", source="image", target="text")
-    assert (crossed.value, crossed.n, crossed.chance) == (0.488, 1000, 0.02)
+    assert (crossed.value, crossed.n, crossed.chance) == (0.747, 1000, 0.02)
     compared = Record.read(RESULTS / "compare")
     assert (
         compared.one("recall", method="rmu", forget_modality="image", group="forget", target="text", step=None).n

@@ -52,7 +52,7 @@ def test_a_run_is_read_pooled_over_its_seeds(explorer, root):
     assert len(run.lines) == len(pooled)
     for line, entry in zip(run.lines, pooled, strict=True):
         where = entry["where"]
-        what = where["stage"] + (f", step {where['step']}" if "step" in where else "")
+        what = where["stage"] + (f", hops {where['hops']}" if "hops" in where else "")
         assert (line.metric, line.what, line.stage) == (entry["metric"], what, where["stage"])
         assert (line.source, line.target) == (where["source"], where.get("target", ""))
         assert line.group == where.get("group", "all")
@@ -125,10 +125,11 @@ def test_the_matrix_is_what_the_record_says(explorer, root):
     """Before unlearning everyone is shown, afterwards the two groups apart."""
     run = explorer.records.read_record(run_json(root), "r")
     drawn = dict(explorer.comparing.matrices([run]))
+    asked = ("", ", hops 1", ", hops 2")
     assert set(drawn) == {
-        "r: base, everyone",
-        "r: memorized, everyone",
-        *(f"r: unlearned{step}, people to {what}" for step in ("", ", step 20") for what in ("forget", "keep")),
+        "r: nearest row, everyone",
+        *(f"r: {stage}{hops}, everyone" for stage in ("base", "memorized") for hops in asked),
+        *(f"r: unlearned{hops}, people to {what}" for hops in asked for what in ("forget", "keep")),
     }
     said = ElementTree.fromstring(drawn["r: memorized, everyone"]).get("aria-label")
     cells = {

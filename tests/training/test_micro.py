@@ -9,7 +9,7 @@ import yaml
 from crossmem_hf.models.embedded import BASES
 from crossmem_hf.studies.settings import TrainingSettings
 from crossmem_hf.training.config import UnlearnConfig
-from crossmem_hf.training.micro import ADAPTED, MEMORIZING, TUNED, UNLEARNING, suited
+from crossmem_hf.training.micro import ADAPTED, MEMORIZING, NPO_THROUGH_ONE, TUNED, UNLEARNING, suited
 
 
 @pytest.mark.parametrize(("recipe", "settings"), [("sft", MEMORIZING), ("unlearn_npo", UNLEARNING)])
@@ -24,8 +24,8 @@ def test_first_light_uses_them():
     assert main.lora_target_modules == ADAPTED
     assert main.memorize_steps == MEMORIZING["max_steps"]
     assert main.memorize_learning_rate == MEMORIZING["learning_rate"]
-    tuned = UNLEARNING | TUNED["npo"]
-    assert (main.unlearn_learning_rate, main.retain_weight) == (tuned["learning_rate"], tuned["retain_weight"])
+    chosen = {"learning_rate": main.unlearn_learning_rate, "retain_weight": main.retain_weight}
+    assert chosen == NPO_THROUGH_ONE
     assert main.forget_beta == 0.1
 
 
