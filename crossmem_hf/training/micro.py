@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Settings that suit the embedded micro VLMs, measured on micro-m: 50 personas, 8 views each. It knows no trainer."""
+"""Settings that suit the embedded micro VLMs: 50 personas, 8 views each. It knows no trainer."""
 
 import logging
 from dataclasses import dataclass, replace
