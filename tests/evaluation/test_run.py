@@ -232,12 +232,13 @@ def test_killed_in_the_middle_it_does_only_the_rest(scored, tmp_path, root, monk
     victim = subprocess.Popen(
         [sys.executable, "-c", SLOWLY, str(tmp_path)], cwd=root, env=os.environ | {"PYTHONPATH": str(root)}
     )
-    while not any(tmp_path.glob("jobs/answers-*/0.jsonl")):  # of its two units, one is done
+    logs = "jobs/answers-*/0.jsonl"
+    while not any(log.read_bytes().endswith(b"\n") for log in tmp_path.glob(logs)):  # of its two units, one is done
         assert victim.poll() is None, "it ended before it was killed"
         time.sleep(0.02)
     victim.send_signal(signal.SIGKILL)
     victim.wait()
-    (log,) = tmp_path.glob("jobs/answers-*/0.jsonl")
+    (log,) = tmp_path.glob(logs)
     done = sum(len(json.loads(line)["results"]) for line in log.read_text().splitlines())
     queried = []
 

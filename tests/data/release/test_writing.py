@@ -36,6 +36,11 @@ def records(folder):
     return sorted((folder / blocks.BUILD).glob("*.jsonl"))
 
 
+def finished_a_block(folder):
+    """A file is there before its first line is."""
+    return any(path.read_bytes().endswith(b"\n") for path in records(folder))
+
+
 def rows_in(shards):
     return [row for shard in shards for row in parquet.read_table(shard).to_pylist()]
 
@@ -135,7 +140,7 @@ def killed(script, folder, num_proc, root):
     command = [sys.executable, str(script), str(folder), str(num_proc)]
     process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(root)})
     try:
-        while not records(folder):
+        while not finished_a_block(folder):
             assert process.poll() is None, "it ended before it could be killed"
             time.sleep(0.005)
         return Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
@@ -251,7 +256,7 @@ def test_two_thousand_people_survive_a_kill(tmp_path, root):
     process = subprocess.Popen(
         [sys.executable, str(script), str(folder), "2"], env={**os.environ, "PYTHONPATH": str(root)}
     )
-    while not records(folder):
+    while not finished_a_block(folder):
         assert process.poll() is None, "it ended before it could be killed"
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
