@@ -8,11 +8,13 @@ together for the same persona, and one that reads all attributes off it with the
 of the cross-modal gap.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from math import cos, pi
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +27,9 @@ from crossmem_hf.personas.schema import Modality
 from crossmem_hf.personas.values import VISUAL_ATTRIBUTES
 
 Report = Callable[[int, dict[str, float]], None]
+Batch = dict[str, Tensor]
+Grouped = list[tuple[list[int], Batch]]  # places among the queries, and the batch of these
+Drawn = TypeVar("Drawn")
 
 
 class AttributeHeads(nn.Module):
@@ -104,10 +109,14 @@ def train_vision(
         steps: A part of ``range(all_steps)``, so that a run can be cut and resumed.
     """
     tower = model.model.vision_tower
-    for step in steps:
+
+    def drawn(_: int) -> tuple[list[Query], Tensor]:
         personas = [rng.choice(background.seen) for _ in range(batch_size)]
         queries = [drawn_view(rng, persona, "image") for persona in personas]
-        loss = _head_loss(heads, tower(batcher.pixels(queries).to(model.device)).last_hidden_state[:, 1:], queries)
+        return queries, batcher.pixels(queries)
+
+    for step, (queries, pixels) in zip(steps, _one_ahead(drawn, steps), strict=True):
+        loss = _head_loss(heads, tower(pixels.to(model.device)).last_hidden_state[:, 1:], queries)
         _step(loss, optimizer, lr * _rate(step, all_steps))
         report(step, {"loss": loss.item()})
 
@@ -170,33 +179,67 @@ def train_language(
         heads: Read attributes off answer states; part of `optimizer`, thrown away afterwards. None without the bridge.
     """
     model.train()
-    for step in steps:
-        later = plan.later(step)
-        asked = drawn_tasks(background, rng, plan.image_rows, later)
+    coming = _one_ahead(partial(_drawn, batcher, background, plan, rng), steps)
+    for step, drawn in zip(steps, coming, strict=True):
         losses: dict[str, Tensor] = {}
         states: dict[Modality, Tensor] = {}
-        counts: dict[Modality, int] = {"image": plan.image_rows, "text": plan.text_rows}
-        for modality, count in counts.items():
-            queries = [drawn_query(background, rng, *one, modality) for one in asked[:count]]
-            losses[modality], states[modality] = _loss_by_length(model, batcher, queries)
+        for modality, (queries, grouped) in drawn.shown.items():
+            losses[modality], states[modality] = _loss_by_length(model, grouped)
             if heads is not None:
                 losses[f"{modality}_attributes"] = _head_loss(heads, states[modality][:, None], queries)
         loss = losses["image"] + losses["text"]
-        if later:
-            losses["named"] = answer_loss(model, batcher(_named_queries(background, rng, plan.named_rows)))[0]
-            loss = loss + losses["named"] * plan.named_rows / plan.image_rows
-        if plan.example_rows:
-            personas = [rng.choice(asked_about("example", background)) for _ in range(plan.example_rows)]
-            queries = [drawn_query(background, rng, persona, "example", None) for persona in personas]
-            losses["examples"] = answer_loss(model, batcher(queries))[0]
-            loss = loss + losses["examples"] * plan.example_rows / plan.image_rows
+        for name, (count, batch) in drawn.others.items():
+            losses[name] = answer_loss(model, batch)[0]
+            loss = loss + losses[name] * count / plan.image_rows
         if heads is not None:
-            tasks = [task for _, task in asked[: plan.text_rows]]
+            tasks = [query.task for query in drawn.shown["text"][0]]
             losses["contrast"] = _contrast(states["image"][: plan.text_rows], states["text"], tasks, plan.temperature)
             loss = loss + plan.contrast * losses["contrast"]
             loss = loss + plan.attributes * (losses["image_attributes"] + losses["text_attributes"])
         _step(loss, optimizer, plan.lr * _rate(step, plan.steps))
         report(step, {name: value.item() for name, value in losses.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """What a step learns from.
+
+    Attributes:
+        shown: Modality -> queries, and the same in batches of like length.
+        others: Loss -> how many queries that show nobody, and their batch.
+    """
+
+    shown: dict[Modality, tuple[list[Query], Grouped]]
+    others: dict[str, tuple[int, Batch]]
+
+
+def _drawn(batcher: Batcher, background: Background, plan: LanguagePlan, rng: Random, step: int) -> _Drawn:
+    later = plan.later(step)
+    asked = drawn_tasks(background, rng, plan.image_rows, later)
+    shown, others = {}, {}
+    counts: dict[Modality, int] = {"image": plan.image_rows, "text": plan.text_rows}
+    for modality, count in counts.items():
+        queries = [drawn_query(background, rng, *one, modality) for one in asked[:count]]
+        shown[modality] = queries, _grouped(batcher, queries)
+    if later:
+        others["named"] = plan.named_rows, batcher(_named_queries(background, rng, plan.named_rows))
+    if plan.example_rows:
+        personas = [rng.choice(asked_about("example", background)) for _ in range(plan.example_rows)]
+        queries = [drawn_query(background, rng, persona, "example", None) for persona in personas]
+        others["examples"] = plan.example_rows, batcher(queries)
+    return _Drawn(shown, others)
+
+
+def _one_ahead(make: Callable[[int], Drawn], steps: range) -> Iterator[Drawn]:
+    """What `make` makes of each step, in order; while one is learned from, the next is made by another thread."""
+    with ThreadPoolExecutor(1) as thread:
+        coming: Future[Drawn] | None = None
+        for step in steps:
+            ready, coming = coming, thread.submit(make, step)
+            if ready:
+                yield ready.result()
+        if coming:
+            yield coming.result()
 
 
 def _named_queries(background: Background, rng: Random, count: int) -> list[Query]:
@@ -205,14 +248,17 @@ def _named_queries(background: Background, rng: Random, count: int) -> list[Quer
     return [drawn_query(background, rng, persona, task, None) for persona, task in zip(personas, tasks, strict=True)]
 
 
-def _loss_by_length(model: Any, batcher: Batcher, queries: Sequence[Query]) -> tuple[Tensor, Tensor]:
-    """`answer_loss` of all queries, in three batches of like length."""
+def _grouped(batcher: Batcher, queries: Sequence[Query]) -> Grouped:
     groups = batcher.by_length(queries, 3)
-    batches = [batcher([queries[place] for place in group]) for group in groups]
-    found = [answer_loss(model, batch) for batch in batches]
-    counts = [int((batch["labels"][:, 1:] != -100).sum()) for batch in batches]
+    return [(group, batcher([queries[place] for place in group])) for group in groups]
+
+
+def _loss_by_length(model: Any, grouped: Grouped) -> tuple[Tensor, Tensor]:
+    """`answer_loss` of the queries of all groups, in the order of the queries."""
+    found = [answer_loss(model, batch) for _, batch in grouped]
+    counts = [int((batch["labels"][:, 1:] != -100).sum()) for _, batch in grouped]
     loss = torch.stack([one * count for (one, _), count in zip(found, counts, strict=True)]).sum() / sum(counts)
-    order = torch.tensor([place for group in groups for place in group]).argsort()
+    order = torch.tensor([place for places, _ in grouped for place in places]).argsort()
     return loss, torch.cat([state for _, state in found])[order]
 
 

@@ -99,7 +99,7 @@ def test_grouping_by_length_changes_neither_loss_nor_gradients(processor, tiny, 
     together.backward()
     gradients = {name: weight.grad.clone() for name, weight in tiny.named_parameters() if weight.grad is not None}
     tiny.zero_grad()
-    grouped, states = pretraining._loss_by_length(tiny, batcher, queries)
+    grouped, states = pretraining._loss_by_length(tiny, pretraining._grouped(batcher, queries))
     grouped.backward()
     assert torch.allclose(grouped, together, atol=1e-5)
     assert torch.allclose(states, in_order, atol=1e-5), "back in the order of the queries"
@@ -115,10 +115,28 @@ def test_groups_weigh_as_much_as_they_have_answer_tokens(processor, tiny, few, m
     groups = [[queries[place] for place in group] for group in batcher.by_length(queries, 3)]
     losses = [answer_loss(tiny, batcher(group))[0].item() for group in groups]
     counts = [int((batcher(group)["labels"] != -100).sum()) for group in groups]
-    grouped = pretraining._loss_by_length(tiny, batcher, queries)[0].item()
+    grouped = pretraining._loss_by_length(tiny, pretraining._grouped(batcher, queries))[0].item()
     weighted = sum(loss * count for loss, count in zip(losses, counts, strict=True)) / sum(counts)
     assert grouped == pytest.approx(weighted, abs=1e-5)
     assert abs(grouped - sum(losses) / 3) > 1e-4
+
+
+def test_what_is_made_ahead_comes_in_order_and_each_once():
+    made = []
+
+    def make(step):
+        made.append(step)
+        return step * 10
+
+    coming = pretraining._one_ahead(make, range(3, 7))
+    assert list(coming) == [30, 40, 50, 60]
+    assert made == [3, 4, 5, 6]
+    assert list(pretraining._one_ahead(make, range(3, 3))) == []
+
+
+def test_an_error_in_what_is_made_ahead_is_raised():
+    with pytest.raises(ZeroDivisionError):
+        list(pretraining._one_ahead(lambda step: 1 // step, range(2)))
 
 
 # what is trained on
