@@ -16,7 +16,7 @@ from crossmem_hf.report.methods import method_legend, method_tables
 from crossmem_hf.report.modality_text import MODALITY_NAMES, other
 from crossmem_hf.report.numbers import fixed, percent
 from crossmem_hf.report.record import Measurement, Record, Verdict
-from crossmem_hf.report.tables import Table, verdict_table
+from crossmem_hf.report.tables import NOTHING, Table, verdict_table
 from crossmem_hf.storage import write_atomic
 from crossmem_hf.training.methods import METHODS
 
@@ -110,9 +110,10 @@ def findings(first_light: Record, compare: Record) -> str:
         "keeps 90 % of the retained recall ([curves and all "
         "numbers](docs/studies.md#methods-side-by-side-crossmem-compare)):",
         method_findings(compare).markdown().rstrip("\n"),
-        "Exposure is in points of 100, of the forget set; memorized "
-        f"{_mean(compare, method='memorized')}, retain-only {_mean(compare, method='retain_only')}. Bold: the claim "
-        "that the difference is above 0 is supported; italics: it is contradicted; else it is open.",
+        "Exposure is in points of 100, of the forget set. Of the memorized and of the retain-only model: Exposure "
+        f"{_before(compare, 'exposure', group='forget')}, refused {_before(compare, 'refused', group='forget')}, "
+        f"utility {_before(compare, 'utility')} (attributes and names of others, refusals of strangers). Bold: the "
+        "claim that the difference is above 0 is supported; italics: it is contradicted; else it is open.",
     ]
     return "\n\n".join(parts)
 
@@ -143,15 +144,17 @@ def method_findings(found: Record) -> Table:
             next((one for sentence, one in verdicts.items() if words in sentence), None)
             for words in ("through one modality", "above the retain-only")
         )
-        recalls = found.find("recall", method=name, forget_modality="both", group="forget", step=None)
-        step = found.find("matched_step", method=name, forget_modality="both")
+        both = {"method": name, "forget_modality": "both"}
+        steps = fmean(one.value for one in found.find("matched_step", **both))
         rows.append(
             (
                 METHODS[name].name,
                 _effect(beside),
                 _effect(above),
-                percent(sum(one.value for one in recalls) / len(recalls)),
-                f"{sum(one.value for one in step) / len(step):.0f}",
+                _share(found, "recall", group="forget", **both),
+                _share(found, "refused", group="forget", **both),
+                _share(found, "utility", **both),
+                fixed(steps, 0),
             )
         )
     heads = (
@@ -159,9 +162,11 @@ def method_findings(found: Record) -> Table:
         "Exposure in the other modality less in its own",
         "Exposure above retain-only, through both",
         "full names still said, through both",
+        "refused, through both",
+        "utility, through both",
         "steps",
     )
-    return Table(heads, tuple(rows), right=frozenset({1, 2, 3, 4}))
+    return Table(heads, tuple(rows), right=frozenset(range(1, len(heads))))
 
 
 def _effect(one: Verdict | None) -> str:
@@ -172,9 +177,17 @@ def _effect(one: Verdict | None) -> str:
     return f"{mark}{fixed(one.effect, 0)}{ends}{mark}"
 
 
-def _mean(found: Record, **where: str) -> str:
-    several = found.find("exposure", group="forget", step=None, **where)
-    return fixed(sum(one.value for one in several) / len(several), 0)
+def _share(found: Record, metric: str, **where: str) -> str:
+    """The mean over seeds; of Exposure in points, of others in percent."""
+    values = [one.value for one in found.find(metric, step=None, **where)]
+    if not values:
+        return NOTHING
+    return fixed(fmean(values), 0) if metric == "exposure" else percent(fmean(values))
+
+
+def _before(found: Record, metric: str, **where: str) -> str:
+    """Of the memorized and of the retain-only model."""
+    return " and ".join(_share(found, metric, method=name, **where) for name in ("memorized", "retain_only"))
 
 
 def comparison(found: Record) -> str:
