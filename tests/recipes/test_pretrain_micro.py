@@ -6,6 +6,7 @@ import shutil
 import sys
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -221,6 +222,22 @@ def test_models_are_named_for_what_they_are(recipe, tmp_path, monkeypatch, more,
     (one,) = made
     assert one.name == name
     assert (one.heads is not None) == ("--bridge" in more) == (one.plan.contrast > 0)
+
+
+@pytest.mark.parametrize(("size", "steps"), [("m", 8000), ("l", 5000)])
+def test_each_size_has_its_number_of_steps(recipe, tmp_path, monkeypatch, size, steps):
+    made = []
+    monkeypatch.setattr(
+        recipe,
+        "Pretraining",
+        lambda arguments: (
+            made.append(arguments)
+            or SimpleNamespace(see=lambda: None, read_and_remember=lambda: None, write=lambda folder: {})
+        ),
+    )
+    monkeypatch.setattr(sys, "argv", ["recipe", "--output_dir", str(tmp_path), "--size", size])
+    recipe.main()
+    assert made[0].language_steps == steps
 
 
 def test_other_settings_train_elsewhere(recipe, tmp_path):
