@@ -9,8 +9,9 @@
 
 Stages: the vision tower names visual attributes; then all tasks of `models.micro.tasks` but one; then that one too,
 examples of private facts, so that a model has words at its command that no fact which it was taught has. Killed and
-started again, it goes on from its last checkpoint. Writes a plain `from_pretrained` folder with a card, and the same
-after each of some steps under the work folder (`--kept_steps`).
+started again, it goes on from its last checkpoint. Under ``accelerate launch`` processes share every step. Writes a
+plain `from_pretrained` folder with a card, and the same after each of some steps under the work folder
+(`--kept_steps`).
 """
 
 import argparse
@@ -39,6 +40,7 @@ from crossmem_hf.models.micro.pretraining import (
 from crossmem_hf.models.micro.quality import measured_quality
 from crossmem_hf.models.micro.tasks import tokenizer_corpus
 from crossmem_hf.personas.background import Background
+from crossmem_hf.runs.distributed import joined_state, leave
 from crossmem_hf.runs.progress import progress_bar
 from crossmem_hf.runs.sources import code_fingerprint
 from crossmem_hf.seeding import rng_for, seed_everything
@@ -59,6 +61,7 @@ class Pretraining:
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.seed, self.device = arguments.seed, torch.device(arguments.device)
+        self.is_main: bool = joined_state().is_main_process
         self.background, shape = Background(), SIZES[arguments.size]
         bridge: dict[str, Any] = BRIDGE if arguments.bridge else {}
         self.plan = LanguagePlan(steps=arguments.language_steps, lr=arguments.lr, **bridge)
@@ -88,7 +91,7 @@ class Pretraining:
         both = torch.nn.ModuleDict({"model": self.model, "eyes": self.eyes})
         optimizer = optimizer_for([self.model.model.vision_tower, self.eyes], 2e-3)
         reached = load_training(self.eyesight, both, optimizer)
-        with progress_bar("vision", self.vision_steps, done=reached, unit="steps") as bar:
+        with progress_bar("vision", self.vision_steps, done=reached, unit="steps", shown=self.is_main) as bar:
             for start in range(reached, self.vision_steps, SAVE_EVERY):
                 stop = min(start + SAVE_EVERY, self.vision_steps)
                 train_vision(
@@ -102,7 +105,8 @@ class Pretraining:
                     rng=rng_for(self.seed, "vision", start),
                     report=lambda step, numbers: self._reported(bar, "vision", step, numbers),
                 )
-                save_training(self.eyesight, stop, both, optimizer)
+                if self.is_main:
+                    save_training(self.eyesight, stop, both, optimizer)
 
     def read_and_remember(self) -> None:
         """The language stage and the last one; keeps copies of the model after `kept_steps` of the former."""
@@ -116,7 +120,7 @@ class Pretraining:
         optimizer = optimizer_for([everything], plan.lr, slower=tower, pace=plan.tower_pace)
         reached = load_training(saved, everything, optimizer)
         self._kept(reached, kept_steps)
-        with progress_bar(stage, plan.steps, done=reached, unit="steps") as bar:
+        with progress_bar(stage, plan.steps, done=reached, unit="steps", shown=self.is_main) as bar:
             for start in range(reached, plan.steps, SAVE_EVERY):
                 stop = min(start + SAVE_EVERY, plan.steps)
                 with self._compiled():
@@ -131,12 +135,17 @@ class Pretraining:
                         heads=self.heads,
                         optimizer=optimizer,
                     )
-                save_training(saved, stop, everything, optimizer)
-                self._kept(stop, kept_steps)
-                if stop % CHECK_EVERY == 0:
-                    quality = measured_quality(self.model, self.processor, self.background, sample=60)
-                    shares = {name: one["value"] for name, one in quality.items()}
-                    self._log({"stage": "check", "of": stage, "step": stop, **shares})
+                if self.is_main:
+                    save_training(saved, stop, everything, optimizer)
+                    self._looked_at(stage, stop, kept_steps)
+
+    def _looked_at(self, stage: str, step: int, kept_steps: Sequence[int]) -> None:
+        """Keep the model and measure it, where that is due."""
+        self._kept(step, kept_steps)
+        if step % CHECK_EVERY == 0:
+            quality = measured_quality(self.model, self.processor, self.background, sample=60)
+            shares = {name: one["value"] for name, one in quality.items()}
+            self._log({"stage": "check", "of": stage, "step": step, **shares})
 
     def write(self, folder: Path) -> dict[str, dict[str, float]]:
         """The finished model with its card and what it can do; returns the latter."""
@@ -160,7 +169,7 @@ class Pretraining:
             decoder.forward = plain
 
     def _kept(self, step: int, kept_steps: Sequence[int]) -> None:
-        if step in kept_steps:
+        if step in kept_steps and self.is_main:
             self._saved(self.work / f"step-{step:05d}")
 
     def _saved(self, folder: Path) -> None:
@@ -173,7 +182,7 @@ class Pretraining:
 
     def _reported(self, bar: Any, stage: str, step: int, numbers: dict[str, float]) -> None:
         bar.to(step + 1)
-        if step % 20 == 0:
+        if step % 20 == 0 and self.is_main:
             self._log({"stage": stage, "step": step, **numbers})
 
     def _log(self, numbers: dict[str, Any]) -> None:
@@ -202,7 +211,7 @@ def main() -> None:
     parser.add_argument("--last_steps", type=int, default=1000)
     parser.add_argument("--lr", type=float, default=2e-3, help="peak learning rate of the language stage")
     parser.add_argument("--kept_steps", type=int, nargs="*", default=KEPT_STEPS, help="steps whose models are kept")
-    parser.add_argument("--threads", type=int, default=2, help="CPU threads")
+    parser.add_argument("--threads", type=int, default=2, help="CPU threads, of all processes together")
     parser.add_argument("--compile", action="store_true", help="compile the decoder, which takes a C++ compiler")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     arguments = parser.parse_args()
@@ -211,12 +220,17 @@ def main() -> None:
     unkept = [step for step in arguments.kept_steps if step % SAVE_EVERY and step != arguments.language_steps]
     if unkept:
         parser.error(f"--kept_steps {unkept[0]}: models can be kept every {SAVE_EVERY} steps, and at the end")
+    num_processes = joined_state().num_processes
+    if arguments.bridge and num_processes > 1:
+        parser.error(f"--bridge compares all rows of a step: start one process, not {num_processes}")
     _return_freed_memory()
-    torch.set_num_threads(arguments.threads)
+    torch.set_num_threads(max(1, arguments.threads // num_processes))
     pretraining = Pretraining(arguments)
     pretraining.see()
     pretraining.read_and_remember()
-    Console().print(pretraining.write(arguments.output_dir))
+    if pretraining.is_main:
+        Console().print(pretraining.write(arguments.output_dir))
+    leave()
 
 
 if __name__ == "__main__":

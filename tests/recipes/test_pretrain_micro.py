@@ -227,17 +227,29 @@ def test_models_are_named_for_what_they_are(recipe, tmp_path, monkeypatch, more,
 @pytest.mark.parametrize(("size", "steps"), [("m", 8000), ("l", 5000)])
 def test_each_size_has_its_number_of_steps(recipe, tmp_path, monkeypatch, size, steps):
     made = []
-    monkeypatch.setattr(
-        recipe,
-        "Pretraining",
-        lambda arguments: (
-            made.append(arguments)
-            or SimpleNamespace(see=lambda: None, read_and_remember=lambda: None, write=lambda folder: {})
-        ),
-    )
+
+    class Noted(recipe.Pretraining):
+        def __init__(self, arguments):
+            made.append(arguments.language_steps)
+            self.is_main = False
+
+        def see(self):
+            pass
+
+        read_and_remember = see
+
+    monkeypatch.setattr(recipe, "Pretraining", Noted)
     monkeypatch.setattr(sys, "argv", ["recipe", "--output_dir", str(tmp_path), "--size", size])
     recipe.main()
-    assert made[0].language_steps == steps
+    assert made == [steps]
+
+
+def test_the_bridge_is_trained_in_one_process(recipe, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(recipe, "joined_state", lambda: SimpleNamespace(num_processes=2))
+    monkeypatch.setattr(sys, "argv", ["recipe", "--output_dir", str(tmp_path / "model"), "--bridge"])
+    with pytest.raises(SystemExit):
+        recipe.main()
+    assert "--bridge compares all rows of a step: start one process, not 2" in capsys.readouterr().err
 
 
 def test_other_settings_train_elsewhere(recipe, tmp_path):

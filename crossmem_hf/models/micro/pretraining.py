@@ -21,14 +21,13 @@ from torch import Tensor, nn
 from transformers import LlavaForConditionalGeneration
 
 from crossmem_hf.models.micro.batches import Batcher
+from crossmem_hf.models.micro.sharing import sum_gradients, sum_losses, taken
 from crossmem_hf.models.micro.tasks import Query, asked_about, drawn_query, drawn_tasks, drawn_view
 from crossmem_hf.personas.background import Background
 from crossmem_hf.personas.schema import Modality
 from crossmem_hf.personas.values import VISUAL_ATTRIBUTES
 
 Report = Callable[[int, dict[str, float]], None]
-Batch = dict[str, Tensor]
-Grouped = list[tuple[list[int], Batch]]  # places among the queries, and the batch of these
 Drawn = TypeVar("Drawn")
 
 
@@ -83,6 +82,7 @@ def _step(loss: Tensor, optimizer: torch.optim.Optimizer, lr: float) -> None:
     optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    sum_gradients(parameters)
     nn.utils.clip_grad_norm_(parameters, 1.0)
     for group in optimizer.param_groups:
         group["lr"] = lr * group["pace"]
@@ -113,12 +113,14 @@ def train_vision(
     def drawn(_: int) -> tuple[list[Query], Tensor]:
         personas = [rng.choice(background.seen) for _ in range(batch_size)]
         queries = [drawn_view(rng, persona, "image") for persona in personas]
-        return queries, batcher.pixels(queries)
+        own = [query for query, mine in zip(queries, taken([1] * batch_size), strict=True) if mine]
+        return own, batcher.pixels(own)
 
     for step, (queries, pixels) in zip(steps, _one_ahead(drawn, steps), strict=True):
         loss = _head_loss(heads, tower(pixels.to(model.device)).last_hidden_state[:, 1:], queries)
+        loss = loss * (len(queries) / batch_size)
         _step(loss, optimizer, lr * _rate(step, all_steps))
-        report(step, {"loss": loss.item()})
+        report(step, sum_losses({"loss": loss}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,23 +183,34 @@ def train_language(
     model.train()
     coming = _one_ahead(partial(_drawn, batcher, background, plan, rng), steps)
     for step, drawn in zip(steps, coming, strict=True):
-        losses: dict[str, Tensor] = {}
-        states: dict[Modality, Tensor] = {}
-        for modality, (queries, grouped) in drawn.shown.items():
-            losses[modality], states[modality] = _loss_by_length(model, grouped)
-            if heads is not None:
-                losses[f"{modality}_attributes"] = _head_loss(heads, states[modality][:, None], queries)
-        loss = losses["image"] + losses["text"]
-        for name, (count, batch) in drawn.others.items():
-            losses[name] = answer_loss(model, batch)[0]
-            loss = loss + losses[name] * count / plan.image_rows
+        losses, states = _losses(model, drawn.parts)
+        loss = torch.stack([losses[name] * weight for name, weight in drawn.weights.items()]).sum()
         if heads is not None:
-            tasks = [query.task for query in drawn.shown["text"][0]]
-            losses["contrast"] = _contrast(states["image"][: plan.text_rows], states["text"], tasks, plan.temperature)
+            pictures, descriptions = drawn.queries["image"], drawn.queries["text"]
+            losses["image_attributes"] = _head_loss(heads, states["image"][:, None], pictures)
+            losses["text_attributes"] = _head_loss(heads, states["text"][:, None], descriptions)
+            tasks, same = [query.task for query in descriptions], states["image"][: plan.text_rows]
+            losses["contrast"] = _contrast(same, states["text"], tasks, plan.temperature)
             loss = loss + plan.contrast * losses["contrast"]
             loss = loss + plan.attributes * (losses["image_attributes"] + losses["text_attributes"])
         _step(loss, optimizer, plan.lr * _rate(step, plan.steps))
-        report(step, {name: value.item() for name, value in losses.items()})
+        report(step, sum_losses(losses))
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Some of the queries of a loss, which are of like length.
+
+    Attributes:
+        loss: Its name.
+        share: Of the answer tokens of the loss, those of the part.
+        places: Of its queries among those of the loss.
+    """
+
+    loss: str
+    share: float
+    places: list[int]
+    batch: dict[str, Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,29 +218,59 @@ class _Drawn:
     """What a step learns from.
 
     Attributes:
-        shown: Modality -> queries, and the same in batches of like length.
-        others: Loss -> how many queries that show nobody, and their batch.
+        queries: Those that present somebody, by modality.
+        weights: Loss -> its weight.
     """
 
-    shown: dict[Modality, tuple[list[Query], Grouped]]
-    others: dict[str, tuple[int, Batch]]
+    parts: list[_Part]
+    queries: dict[Modality, list[Query]]
+    weights: dict[str, float]
 
 
 def _drawn(batcher: Batcher, background: Background, plan: LanguagePlan, rng: Random, step: int) -> _Drawn:
     later = plan.later(step)
     asked = drawn_tasks(background, rng, plan.image_rows, later)
-    shown, others = {}, {}
     counts: dict[Modality, int] = {"image": plan.image_rows, "text": plan.text_rows}
-    for modality, count in counts.items():
-        queries = [drawn_query(background, rng, *one, modality) for one in asked[:count]]
-        shown[modality] = queries, _grouped(batcher, queries)
+    shown = {
+        modality: [drawn_query(background, rng, *one, modality) for one in asked[:count]]
+        for modality, count in counts.items()
+    }
+    others: dict[str, list[Query]] = {}
     if later:
-        others["named"] = plan.named_rows, batcher(_named_queries(background, rng, plan.named_rows))
+        others["named"] = _named_queries(background, rng, plan.named_rows)
     if plan.example_rows:
         personas = [rng.choice(asked_about("example", background)) for _ in range(plan.example_rows)]
-        queries = [drawn_query(background, rng, persona, "example", None) for persona in personas]
-        others["examples"] = plan.example_rows, batcher(queries)
-    return _Drawn(shown, others)
+        others["examples"] = [drawn_query(background, rng, persona, "example", None) for persona in personas]
+    parts = [part for modality, queries in shown.items() for part in _parts(batcher, modality, queries, 3)]
+    parts += [part for loss, queries in others.items() for part in _parts(batcher, loss, queries, 1)]
+    weights = dict.fromkeys(shown, 1.0) | {loss: len(queries) / plan.image_rows for loss, queries in others.items()}
+    return _Drawn(parts, shown, weights)
+
+
+def _parts(batcher: Batcher, loss: str, queries: Sequence[Query], count: int) -> list[_Part]:
+    """The queries in so many batches of like length."""
+    groups = batcher.by_length(queries, count)
+    batches = [batcher([queries[place] for place in places]) for places in groups]
+    tokens = [int((batch["labels"][:, 1:] != -100).sum()) for batch in batches]
+    return [
+        _Part(loss, own / sum(tokens), places, batch)
+        for own, places, batch in zip(tokens, groups, batches, strict=True)
+    ]
+
+
+def _losses(model: Any, parts: Sequence[_Part]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Of what this process takes of the parts: each loss, the mean over its answer tokens, and the states before the
+    answers, in the order of its queries."""
+    own = taken([part.batch["input_ids"].numel() for part in parts])
+    losses = {part.loss: torch.zeros((), device=model.device) for part in parts}
+    states: dict[str, list[Tensor]] = {name: [] for name in losses}
+    for part in (part for part, mine in zip(parts, own, strict=True) if mine):
+        loss, before = answer_loss(model, part.batch)
+        losses[part.loss] = losses[part.loss] + loss * part.share
+        states[part.loss].append(before)
+    orders = {name: [place for part in parts if part.loss == name for place in part.places] for name in losses}
+    whole = {name: torch.cat(found) for name, found in states.items() if all(own)}
+    return losses, {name: found[torch.tensor(orders[name]).argsort()] for name, found in whole.items()}
 
 
 def _one_ahead(make: Callable[[int], Drawn], steps: range) -> Iterator[Drawn]:
@@ -246,20 +289,6 @@ def _named_queries(background: Background, rng: Random, count: int) -> list[Quer
     tasks = ["fact" if rng.random() < 0.75 else "unknown_fact" for _ in range(count)]
     personas = [rng.choice(asked_about(task, background)) for task in tasks]
     return [drawn_query(background, rng, persona, task, None) for persona, task in zip(personas, tasks, strict=True)]
-
-
-def _grouped(batcher: Batcher, queries: Sequence[Query]) -> Grouped:
-    groups = batcher.by_length(queries, 3)
-    return [(group, batcher([queries[place] for place in group])) for group in groups]
-
-
-def _loss_by_length(model: Any, grouped: Grouped) -> tuple[Tensor, Tensor]:
-    """`answer_loss` of the queries of all groups, in the order of the queries."""
-    found = [answer_loss(model, batch) for _, batch in grouped]
-    counts = [int((batch["labels"][:, 1:] != -100).sum()) for _, batch in grouped]
-    loss = torch.stack([one * count for (one, _), count in zip(found, counts, strict=True)]).sum() / sum(counts)
-    order = torch.tensor([place for places, _ in grouped for place in places]).argsort()
-    return loss, torch.cat([state for _, state in found])[order]
 
 
 def answer_loss(model: Any, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:

@@ -93,32 +93,50 @@ def test_the_loss_is_the_mean_over_answer_tokens(processor, tiny, few, modality)
 
 
 @pytest.mark.parametrize("modality", PRESENTED)
-def test_grouping_by_length_changes_neither_loss_nor_gradients(processor, tiny, few, modality):
+def test_parts_of_like_length_change_neither_loss_nor_gradients(processor, tiny, few, modality):
     queries, batcher = few[modality][::-1], Batcher(processor)
     together, in_order = answer_loss(tiny, batcher(queries))
     together.backward()
     gradients = {name: weight.grad.clone() for name, weight in tiny.named_parameters() if weight.grad is not None}
     tiny.zero_grad()
-    grouped, states = pretraining._loss_by_length(tiny, pretraining._grouped(batcher, queries))
-    grouped.backward()
-    assert torch.allclose(grouped, together, atol=1e-5)
-    assert torch.allclose(states, in_order, atol=1e-5), "back in the order of the queries"
+    losses, states = pretraining._losses(tiny, pretraining._parts(batcher, modality, queries, 3))
+    losses[modality].backward()
+    assert torch.allclose(losses[modality], together, atol=1e-5)
+    assert torch.allclose(states[modality], in_order, atol=1e-5), "back in the order of the queries"
     assert len(gradients) > 10
     for name, weight in tiny.named_parameters():
         if name in gradients:
             assert torch.allclose(weight.grad, gradients[name], atol=1e-5), name
 
 
-def test_groups_weigh_as_much_as_they_have_answer_tokens(processor, tiny, few, monkeypatch):
-    """A plain mean over the groups would be another number."""
+def test_parts_weigh_as_much_as_they_have_answer_tokens(processor, tiny, few):
+    """A plain mean over the parts would be another number."""
     queries, batcher = few["text"], Batcher(processor)
     groups = [[queries[place] for place in group] for group in batcher.by_length(queries, 3)]
     losses = [answer_loss(tiny, batcher(group))[0].item() for group in groups]
     counts = [int((batcher(group)["labels"] != -100).sum()) for group in groups]
-    grouped = pretraining._loss_by_length(tiny, pretraining._grouped(batcher, queries))[0].item()
+    found = pretraining._losses(tiny, pretraining._parts(batcher, "text", queries, 3))[0]["text"].item()
     weighted = sum(loss * count for loss, count in zip(losses, counts, strict=True)) / sum(counts)
-    assert grouped == pytest.approx(weighted, abs=1e-5)
-    assert abs(grouped - sum(losses) / 3) > 1e-4
+    assert found == pytest.approx(weighted, abs=1e-5)
+    assert abs(found - sum(losses) / 3) > 1e-4
+
+
+def test_parts_of_several_processes_add_up_to_the_losses(processor, tiny, few, monkeypatch):
+    batcher = Batcher(processor)
+    parts = [
+        *pretraining._parts(batcher, "image", few["image"], 3),
+        *pretraining._parts(batcher, "text", few["text"], 2),
+    ]
+    whole, states = pretraining._losses(tiny, parts)
+    assert states.keys() == {"image", "text"}
+    shares = []
+    for mine in ([True, False, False, True, False], [False, True, True, False, True]):
+        monkeypatch.setattr(pretraining, "taken", lambda costs, mine=mine: mine)
+        own, none = pretraining._losses(tiny, parts)
+        assert none == {}, "no process has all states"
+        shares.append(own)
+    for name, loss in whole.items():
+        assert sum(own[name].item() for own in shares) == pytest.approx(loss.item(), abs=1e-5)
 
 
 def test_what_is_made_ahead_comes_in_order_and_each_once():
