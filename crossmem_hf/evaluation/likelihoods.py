@@ -68,10 +68,10 @@ def strength(items: Sequence[Item], against: Against) -> Found:
 
 
 def extracted(items: Sequence[Item], against: Against) -> Found:
-    """From several drawn answers: the share of rows of which at least one is the truth; a guesser who draws as many
-    candidates finds it as often as chance says."""
+    """From several answers: the share of rows of which at least one is the truth; a guesser who draws as many
+    candidates, or options where there are some, finds it as often as chance says."""
     summary = mean_of("extracted", [item["extracted"] for item in items], items)
-    choices = [(item.get("num_candidates") or 0, item["num_samples"]) for item in items]
+    choices = [(item.get("num_options") or item.get("num_candidates") or 0, item["num_samples"]) for item in items]
     if min(choices)[0] > 1:
         summary["chance"] = math.fsum(1 - (1 - 1 / count) ** drawn for count, drawn in choices) / len(choices)
     return summary, {}

@@ -41,6 +41,12 @@ ATTACKS: Final = Registry[Attack](
         "sampling": "crossmem_hf.analysis.attacks.sampling:sampling",
         "described_first": "crossmem_hf.analysis.attacks.described_first:described_first",
         "named_first": "crossmem_hf.analysis.attacks.named_first:named_first",
+        "reworded": "crossmem_hf.analysis.attacks.reworded:reworded",
+        "pictures": "crossmem_hf.analysis.attacks.pictures:pictures",
+        "hinted": "crossmem_hf.analysis.attacks.hinted:hinted",
+        "typographic": "crossmem_hf.analysis.attacks.hinted:typographic",
+        "multiple_choice": "crossmem_hf.analysis.attacks.multiple_choice:multiple_choice",
+        "confirmed": "crossmem_hf.analysis.attacks.confirmed:confirmed",
     },
 )
 """Name -> attack."""
