@@ -70,8 +70,8 @@ class ExtractionItems:
             for which there is `log10_samples`.
 
         Example:
-            >>> ExtractionItems(logprob=np.log([0.5, 0.1, 1e-9, 1.0])).samples(0.75)
-            array([2.00000000e+00, 1.40000000e+01, 1.38629436e+09, 1.00000000e+00])
+            >>> ExtractionItems(logprob=np.log([0.5, 0.1, 1e-9, 1.0])).samples(0.75).tolist()
+            [2.0, 14.0, 1386294361.0, 1.0]
         """
         wanted = _wanted(probability)
         with np.errstate(divide="ignore", over="ignore"):
@@ -83,8 +83,8 @@ class ExtractionItems:
         """log10 of `samples`, finite wherever q is above 0.
 
         Example:
-            >>> ExtractionItems(logprob=np.array([-800.0, math.log(0.5)])).log10_samples(0.75).round(3)
-            array([347.578,   0.301])
+            >>> ExtractionItems(logprob=np.array([-800.0, math.log(0.5)])).log10_samples(0.75).round(1).tolist()
+            [347.6, 0.3]
         """
         needed = self.samples(probability)
         log_needed = math.log(_wanted(probability)) - self.logprob
