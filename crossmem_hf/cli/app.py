@@ -84,8 +84,8 @@ _Metrics = Annotated[
     str | None,
     typer.Option(
         help="Comma-separated: recall, gap, transfer, exposure, exposure_taught, partial_recall, name_shaped, rouge, "
-        "exact_match, min_k_prob, extraction_strength, truth_ratio, forget_diagnosis, verbatim, utility, priv_leak, "
-        "judge (default: all but partial_recall, name_shaped and the last four).",
+        "exact_match, min_k_prob, extraction_strength, extraction_probability, truth_ratio, forget_diagnosis, "
+        "verbatim, utility, priv_leak, judge (default: all but partial_recall, name_shaped and the last four).",
         autocompletion=some_of(_metrics),
     ),
 ]

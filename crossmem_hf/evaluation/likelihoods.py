@@ -9,7 +9,8 @@ from typing import Any, Final
 import numpy as np
 
 from crossmem_hf.evaluation.summaries import Against, Found, Item, clusters_of, mean_of
-from crossmem_hf.metrics.extraction_strength.sampling_math import extraction_items, extraction_summary
+from crossmem_hf.metrics.extraction_probability.extraction_math import discoverable_summary
+from crossmem_hf.metrics.extraction_probability.sampling_math import extraction_items
 from crossmem_hf.metrics.extraction_strength.strength_math import strength_items, strength_summary
 from crossmem_hf.metrics.min_k_prob.membership_math import membership_summary
 from crossmem_hf.metrics.min_k_prob.min_k_math import token_scores
@@ -55,16 +56,28 @@ def min_k(items: Sequence[Item], against: Against) -> Found:
 
 
 def strength(items: Sequence[Item], against: Against) -> Found:
-    """From the tokens of the right answer; a sample extracts it if it begins with it."""
+    """From the tokens of the right answer."""
     found = strength_items([_content(item, "token_matches") for item in items])
-    sampled = extraction_items([_content(item, "token_logprobs") for item in items])
-    summary = extraction_summary(
-        sampled, num_samples=against.num_samples, probability=DISCOVERABLE, **clusters_of(items)
-    )
-    summary |= strength_summary(found, **clusters_of(items))
-    columns: dict[str, list[Any]] = {**found.as_lists()}
-    columns["item_extraction_probability"] = sampled.extraction_probability(against.num_samples).tolist()
-    return summary, columns
+    return strength_summary(found, **clusters_of(items)), {**found.as_lists()}
+
+
+def extraction(items: Sequence[Item], against: Against) -> Found:
+    """From the tokens of the right answer; a sample extracts it if it begins with it. What is infinite is left out."""
+    n, p = against.num_samples, DISCOVERABLE
+    found = extraction_items([_content(item, "token_logprobs") for item in items])
+    whole = discoverable_summary(found, n=[n], p=[p], **clusters_of(items))
+    names = {
+        "extraction_probability": f"extraction_probability_n{n}",
+        "discoverable": f"discoverable_n{n}_p{p}",
+        "log10_samples": f"log10_samples_p{p}",
+    }
+    ends = [(name + end, key + end) for name, key in names.items() for end in ("", "_ci_low", "_ci_high")]
+    summary = {name: whole[key] for name, key in ends if key in whole and math.isfinite(whole[key])}
+    columns = {
+        "item_extraction_probability": found.extraction_probability(n).tolist(),
+        "item_log10_samples": found.log10_samples(p).tolist(),
+    }
+    return {**summary, "n": len(items)}, columns
 
 
 def extracted(items: Sequence[Item], against: Against) -> Found:

@@ -155,8 +155,15 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
             (
                 Reading("extraction_strength", "proportion", _MORE),
                 Reading("token_match", "proportion", _MORE),
+            ),
+        ),
+        "extraction_probability": Metric(
+            likelihoods.extraction,
+            ("token_logprobs", "num_end_tokens"),
+            (
                 Reading("extraction_probability", "proportion", _MORE),
                 Reading("discoverable", "proportion", _MORE),
+                Reading("log10_samples", "log10", _LESS),
             ),
         ),
         "extracted": Metric(

@@ -219,10 +219,11 @@ def _notes(settings: ScoreSettings, questions: Questions) -> Iterator[str]:
     yield "Candidates are scored with the end of the turn; Min-K, perplexity and extraction strength go without it."
     if "exposure" in settings.metrics:
         yield from _exposure_notes(settings)
-    if "extraction_strength" in settings.metrics:
+    if "extraction_probability" in settings.metrics:
         yield (
             f"extraction_probability: at least one of {settings.extraction_samples} samples at temperature 1 begins "
-            f"with the answer; discoverable: with a probability of {DISCOVERABLE} or more."
+            f"with the answer; discoverable: with a probability of {DISCOVERABLE} or more; log10_samples: of "
+            "the fewest samples with which half of the answers are."
         )
     if "generation" in passes_for(settings.metrics):
         drawn = f"drawn at temperature {settings.temperature} with seed {settings.seed}"

@@ -126,11 +126,25 @@ def test_a_retained_fact_that_is_remembered_scores_near_one():
 
 
 def test_extraction_in_samples_is_of_the_whole_answer_without_its_end():
-    found, columns = lines("extraction_strength", num_samples=3)
+    found, columns = lines("extraction_probability", num_samples=3)
     sums = [-0.3, -2.5, -6.0, -5.0, -1.6]
     assert columns["extraction_probability"] == pytest.approx([1 - (1 - math.exp(value)) ** 3 for value in sums])
     assert found["extraction_probability", "all"].value == pytest.approx(mean(columns["extraction_probability"]))
     assert found["discoverable", "all"].value == mean([chance >= 0.5 for chance in columns["extraction_probability"]])
+    needed = [max(1, math.ceil(math.log(0.5) / math.log(1 - math.exp(value)))) for value in sums]
+    assert columns["log10_samples"] == pytest.approx([math.log10(samples) for samples in needed])
+    assert found["log10_samples", "all"].value == pytest.approx(math.log10(sorted(needed)[2]))
+    assert found["log10_samples", "target=image"].value == pytest.approx(math.log10(needed[0]))
+    assert found["log10_samples", "all"].greater_means == "less memorized"
+
+
+def test_answers_that_are_never_sampled_need_no_number_of_samples():
+    never = [{**one, "token_logprobs": [-math.inf, -1.0, -50.0]} for one in ITEMS[2:]]
+    found, columns = lines("extraction_probability", items=[*ITEMS[:2], *never])
+    assert ("log10_samples", "all") not in found
+    assert found["log10_samples", "hops=2"].value == pytest.approx(math.log10(9))
+    assert found["extraction_probability", "hops=2"].n == 2
+    assert columns["log10_samples"][2:] == [math.inf] * 3
 
 
 def test_an_interval_resamples_people_not_rows():

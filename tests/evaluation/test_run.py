@@ -94,14 +94,17 @@ def test_truth_ratio_by_the_mean_that_was_asked_for(scored, tmp_path):
 def test_likelihoods_of_the_right_answer_are_those_of_the_engine(scored, embedded):
     _, record, _ = scored
     model, processor, questions = embedded
-    lowest, inverse = [], []
+    lowest, inverse, extracted = [], [], []
     for row in list(questions.rows):
         (tokens,) = score_answers(model, processor, [row], batch_size=1)
         own = np.sort(tokens.logprobs[: len(tokens.logprobs) - tokens.num_end])
         lowest.append(100 * math.exp(own[: max(1, int(0.2 * len(own)))].mean()))
         inverse.append(100 * math.exp(own.mean()))
+        extracted.append(1 - (1 - math.exp(own.sum())) ** 100)
     assert record.one("min_k_prob").value == pytest.approx(np.mean(lowest), rel=1e-4)
     assert record.one("inverse_perplexity").value == pytest.approx(np.mean(inverse), rel=1e-4)
+    assert record.one("extraction_probability").value == pytest.approx(np.mean(extracted), rel=1e-3)
+    assert record.one("discoverable").value == np.mean(np.asarray(extracted) >= 0.5)
 
 
 def test_measurements_follow_from_the_predictions_on_disk(scored):

@@ -95,7 +95,7 @@ def test_a_number_of_samples_that_is_none(samples):
         extraction_items([[-1.0]]).extraction_probability(samples)
 
 
-@pytest.mark.parametrize("probability", [0.0, 1.1, math.nan])
+@pytest.mark.parametrize("probability", [0.0, 1.0, 1.1, math.nan])
 def test_a_probability_that_is_none(probability):
     with pytest.raises(ValueError, match="probability="):
         extraction_summary(extraction_items([[-1.0]]), num_samples=1, probability=probability)

@@ -1,0 +1,1 @@
+../extraction_strength/sampling_math.py
