@@ -14,6 +14,7 @@ from pathlib import Path
 from statistics import fmean
 from types import MappingProxyType
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from crossmem_hf.errors import CrossmemError, unknown
 from crossmem_hf.interventions.documents import BaseStates, Document, DocumentIndex, Embed
@@ -22,6 +23,8 @@ from crossmem_hf.runs.results_log import append_line
 
 LONGEST_PERMISSION: Final = 64
 _PERMISSION: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_:@-]|\.(?!\.))*")
+_IN_USE: Final[WeakKeyDictionary[Any, threading.Lock]] = WeakKeyDictionary()
+"""Model -> the lock that whoever runs it holds: adapters are hooked onto the model, for whichever thread runs it."""
 
 
 def check_permission(name: Any) -> str:
@@ -147,7 +150,7 @@ class AccessControlledAdapters:
         self._queries = DocumentIndex(embedder)
         self._documents = {name: DocumentIndex(embedder) for name in self._required}
         self._log, self._clock = None if log is None else Path(log), clock
-        self._in_use = threading.Lock()
+        self._in_use = _IN_USE.setdefault(model, threading.Lock())
 
     def add_documents(self, adapter: str, documents: Sequence[Document]) -> None:
         """Let an adapter be found by documents, such as those that it was trained on; only embeddings are kept.
@@ -171,10 +174,10 @@ class AccessControlledAdapters:
             CrossmemError: Other than one collection of plain names a query, a query that cannot be embedded, a batch
                 is being answered, or the log cannot be written.
         """
-        if isinstance(permissions, str) or len(permissions) != len(queries):
+        if not isinstance(permissions, list | tuple) or len(permissions) != len(queries):
             raise CrossmemError(
-                f"{len(queries)} queries and {len(permissions)} collections of permissions; expected one each.",
-                "Pass a list with a list of names for every query.",
+                f"The permissions are not those of {len(queries)} queries; expected a list with one collection each.",
+                "Pass a list of lists of names; an empty one is a user without permissions.",
             )
         held = [_permissions(own, f"of query {number}") for number, own in enumerate(permissions)]
         with self._alone():

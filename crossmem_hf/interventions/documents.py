@@ -120,7 +120,8 @@ class DocumentIndex:
                 f"Got {[type(one).__name__ for one in documents]!r}; expected documents, at least one.",
                 "Pass a list of Document(text, images).",
             )
-        found_ND = torch.as_tensor(self._embed(documents)).detach().double().cpu().numpy()
+        found = self._embed(documents)
+        found_ND = np.asarray(found.detach().double().cpu() if torch.is_tensor(found) else found, dtype=np.float64)
         if found_ND.ndim != 2 or len(found_ND) != len(documents):
             raise CrossmemError(
                 f"The embeddings of {len(documents)} documents have the shape {found_ND.shape}; expected "
