@@ -144,6 +144,8 @@ class AccessControlledAdapters:
                 f"No permission is needed for {public or 'no adapter'!r}; expected at least one an adapter.",
                 "Name one that everybody has.",
             )
+        if processor is None and embed is None:
+            raise CrossmemError("There is neither a processor nor embed.", "Pass one: documents must be embedded.")
         check_mixable(model, list(self._required))
         self._model, self._k, self._temperature, self._threshold = model, k, temperature, threshold
         embedder = BaseStates(model, processor) if embed is None else embed

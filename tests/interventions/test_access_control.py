@@ -285,6 +285,11 @@ def test_adapters_for_everybody_or_nobody_are_refused(llama, required, named):
         access_to(llama[0], required=required, angles={})
 
 
+def test_documents_need_somebody_to_embed_them(llama):
+    with pytest.raises(CrossmemError, match="neither a processor nor embed"):
+        access_to(llama[0], embed=None)
+
+
 @pytest.mark.parametrize(
     "settings",
     [{"k": 0}, {"k": 1.5}, {"k": True}, {"temperature": 0}, {"temperature": math.nan}, {"threshold": 1.1}],
