@@ -1,18 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Models of two families with several random adapters, and what these would give as a part of the weights."""
+"""Models of two families with several random adapters, what these would give as a part of the weights, and access to
+them by documents that are angles."""
 
+import math
 from copy import deepcopy
 
 import torch
 from peft import LoraConfig, get_peft_model
 from peft.tuners.lora import LoraLayer
 
+from crossmem_hf.interventions.access_control import AccessControlledAdapters
+from crossmem_hf.interventions.documents import Document
 from crossmem_hf.models.modules import linears_of
 from crossmem_hf.scoring.inputs import encode
 from tests.training import tiny
 
 NAMES = ("board", "sales", "staff")
 FAMILIES = ("llava", "llama")
+REQUIRED = {"sales": ["sell"], "staff": ["work"], "board": ["work", "direct"]}
+ANGLES = {"board": (80, 60, 10), "sales": (20, 40), "staff": (0, 30, 90)}  # degrees from the query "0"
 QUESTIONS = ("Who is this?", "Who is this? Someone red, seen 0 times.", "Someone blue, seen 1 times. Who is this?")
 
 
@@ -75,3 +81,19 @@ def merged(model, weights):
                 for name, weight in weights.items():
                     module.get_base_layer().weight += weight * module.get_delta_weight(name)
     return copy.unload().eval()
+
+
+def by_angle(documents):
+    """A document's text is its direction in degrees."""
+    return [[math.cos(math.radians(float(one.text))), math.sin(math.radians(float(one.text)))] for one in documents]
+
+
+def at(*degrees):
+    return [Document(str(angle)) for angle in degrees]
+
+
+def access_to(model, processor=None, required=REQUIRED, angles=ANGLES, **settings):
+    access = AccessControlledAdapters(model, processor, required, **{"embed": by_angle} | settings)
+    for name, several in angles.items():
+        access.add_documents(name, at(*several))
+    return access
