@@ -7,6 +7,7 @@ themselves. Rows that are others than before, whatever the reason, are read afre
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from inspect import signature
 from typing import Any, Final
 
@@ -168,13 +169,20 @@ class WithoutAdapter:
 
     def __call__(self, **inputs: Any) -> Any:
         """The forward pass of the base."""
-        training = {weight: weight.requires_grad for weight in self._model.parameters()}
-        try:
-            with self._model.disable_adapter():
-                return self._model(**inputs)
-        finally:
-            for weight, trains in training.items():  # PEFT lets the adapter train afterwards
-                weight.requires_grad_(trains)
+        with adapters_off(self._model):
+            return self._model(**inputs)
+
+
+@contextmanager
+def adapters_off(model: Any) -> Iterator[None]:
+    """A PEFT model is its base inside; afterwards it is as it was, also in what trains."""
+    training = {weight: weight.requires_grad for weight in model.parameters()}
+    try:
+        with model.disable_adapter():
+            yield
+    finally:
+        for weight, trains in training.items():  # PEFT lets the adapter train afterwards
+            weight.requires_grad_(trains)
 
 
 def auxiliary_of(model: Any, auxiliary_model: Any) -> Any:

@@ -13,7 +13,12 @@ from tests.training import tiny
 
 
 def test_table_names_a_function_of_every_file():
-    files = {path.stem for path in Path(interventions.__path__[0]).glob("*.py")} - {"__init__", "table", "auxiliary"}
+    files = {path.stem for path in Path(interventions.__path__[0]).glob("*.py")}
+    files -= {"__init__", "table", "auxiliary"} | {
+        "access_control",
+        "documents",
+        "mixed_adapters",
+    }  # no rows to forget
     assert {place.partition(":")[0].rpartition(".")[2] for place in DEFENSES.places.values()} == files
 
 
