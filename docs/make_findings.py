@@ -4,11 +4,12 @@
 python docs/make_findings.py
 """
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import fmean
 
-from crossmem_hf.models.embedded import BASES
+from crossmem_hf.models.embedded import BASES, bases
 from crossmem_hf.models.loading import model_fingerprint
 from crossmem_hf.personas.schema import Modality
 from crossmem_hf.report.figures import figures_of
@@ -22,9 +23,19 @@ from crossmem_hf.training.methods import METHODS
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "results"
-README, STUDIES = ROOT / "README.md", ROOT / "docs" / "studies.md"
+README, STUDIES, MODELS = ROOT / "README.md", ROOT / "docs" / "studies.md", ROOT / "docs" / "models.md"
 FIGURES = {"matrix": "first_light", "curves": "compare"}
 """Figure in docs/ -> the study whose record it is drawn from."""
+KNOWN = {
+    "attributes": "visual attributes named",
+    "names": "known names said",
+    "names_refused": "known names refused",
+    "unknown_refused": "strangers' names refused",
+    "facts_one_hop": "known facts, the name in the question",
+    "facts_two_hops": "known facts, without the name",
+    "unknown_facts_refused": "strangers' facts refused",
+}
+"""Measure of a base's quality.json -> what it is the share of."""
 
 
 def main() -> None:
@@ -45,6 +56,7 @@ def pages() -> dict[Path, dict[str, str]]:
     return {
         README: {"matrix": caption(first_light), "findings": findings(first_light, compare)},
         STUDIES: {"compare": comparison(compare)},
+        MODELS: {"bases": base_table()},
     }
 
 
@@ -188,6 +200,24 @@ def _share(found: Record, metric: str, **where: str) -> str:
 def _before(found: Record, metric: str, **where: str) -> str:
     """Of the memorized and of the retain-only model."""
     return " and ".join(_share(found, metric, method=name, **where) for name in ("memorized", "retain_only"))
+
+
+def base_table() -> str:
+    """What each base that was taught facts can do, on views and wordings that it has not met."""
+    every = {name: json.loads((BASES[name] / "quality.json").read_text(encoding="utf-8")) for name in bases()}
+    qualities = {name: quality for name, quality in every.items() if "facts_one_hop_image" in quality}
+    rows = [
+        (f"{words}, {held_out}", *(_both(quality, measure, ending) for quality in qualities.values()))
+        for held_out, ending in (("near", ""), ("far", "_far"))
+        for measure, words in KNOWN.items()
+    ]
+    heads = ("percent of portraits / of descriptions", *(f"`{name}`" for name in qualities))
+    return Table(heads, tuple(rows), right=frozenset(range(1, len(heads)))).markdown().rstrip("\n")
+
+
+def _both(quality: dict[str, dict[str, float]], measure: str, ending: str) -> str:
+    values = [quality[f"{measure}_{modality}{ending}"]["value"] for modality in ("image", "text")]
+    return " / ".join(fixed(100 * value, 0) for value in values)
 
 
 def comparison(found: Record) -> str:
