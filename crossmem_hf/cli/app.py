@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from crossmem_hf import __version__
+from crossmem_hf.cli.attacking import attack
 from crossmem_hf.cli.check import check_model
 from crossmem_hf.cli.completion import BASE_MODELS, DTYPES, one_of, some_of
 from crossmem_hf.cli.console import clear_errors, console
@@ -40,6 +41,7 @@ app.command()(portraits)
 app.command()(check_model)
 app.command()(recipe)
 app.command()(trace)
+app.command()(attack)
 _SCORES = Path("crossmem_runs/score")
 
 

@@ -90,6 +90,12 @@ def extracted(items: Sequence[Item], against: Against) -> Found:
     return summary, {}
 
 
+def residual(items: Sequence[Item], against: Against) -> Found:
+    """What an attack gets out beyond what it gets out of the retain-only model, row by row: from -1 to 1."""
+    more = [float(item["extracted"]) - float(item["extracted_retain_only"]) for item in items]
+    return mean_of("residual", more, items, (-1.0, 1.0)), {}
+
+
 def _ratios(items: Sequence[Item], mean: Mean) -> TruthRatioItems:
     nlls = [_per_token(item) for item in items]
     false = [[row[place] for place in item["false_indices"]] for row, item in zip(nlls, items, strict=True)]

@@ -171,6 +171,11 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
             ("extracted", "num_samples"),
             (Reading("extracted", "proportion", _MORE, chance="chance"),),
         ),
+        "residual": Metric(
+            likelihoods.residual,
+            ("extracted", "extracted_retain_only"),
+            (Reading("residual", "proportion", _MORE),),
+        ),
         "truth_ratio": Metric(
             likelihoods.truth_ratio,
             _FALSE,
