@@ -53,17 +53,7 @@ def label_scores(
         random_score 0.333 [0.00311, 0.992], n=3, chance 0.333]
     """
     said, taught, truth = (np.asarray(one) for one in (predicted, noisy, true))
-    if not len(said) == len(taught) == len(truth):
-        raise CrossmemError(
-            f"{len(said)} predicted, {len(taught)} noisy and {len(truth)} true labels; expected one of each a row.",
-            "Pass all three of the same rows.",
-        )
-    rows = taught != truth
-    if not rows.any():
-        raise CrossmemError(
-            f"None of the {len(rows)} rows has a label that is not its true one, so there is nothing to memorize.",
-            "Pass labels of noisy_labels, with a share above 0.",
-        )
+    rows = _noisy_rows(said, taught, truth)
     clusters = Clusters.of(persona_id, len(rows), persona_seed).among(rows)
     memorized, recovered = said[rows] == taught[rows], said[rows] == truth[rows]
     guessed = (None, None, None) if num_classes is None else (1 / num_classes, 1 / num_classes, 1 - 2 / num_classes)
@@ -82,3 +72,19 @@ def label_scores(
             SCORES, (memorized, recovered, ~(memorized | recovered)), guessed, _MEANS, strict=True
         )
     ]
+
+
+def _noisy_rows(said: Any, taught: Any, truth: Any) -> Any:
+    """(rows,) whether the label is noisy."""
+    if not len(said) == len(taught) == len(truth):
+        raise CrossmemError(
+            f"{len(said)} predicted, {len(taught)} noisy and {len(truth)} true labels; expected one of each a row.",
+            "Pass all three of the same rows.",
+        )
+    rows = taught != truth
+    if not rows.any():
+        raise CrossmemError(
+            f"None of the {len(rows)} rows has a label that is not its true one, so there is nothing to memorize.",
+            "Pass labels of noisy_labels, with a share above 0.",
+        )
+    return rows

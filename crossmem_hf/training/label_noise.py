@@ -107,7 +107,7 @@ class LabelNoiseConfig(TrainingArguments):
 
     def __post_init__(self) -> None:
         settle_device(self)
-        super().__post_init__()
+        super().__post_init__()  # type: ignore[no-untyped-call]  # transformers does not say that it returns nothing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,9 +238,12 @@ def learn_noisy_labels(
     if data.rows:
         found += label_scores(said, data.noisy, data.true, num_classes=len(data.classes), where=about)
     if data.rows and gradients:
-        few = [test.select(range(min(len(test), GRADIENT_ROWS))), train.select(data.rows)]
-        batches = [DataLoader(rows, config.eval_batch_size, collate_fn=collator) for rows in few]
-        found += gradient_ratios(*(norm_input_gradients(trainer.model, _losses(model), own) for own in batches), about)
+        few = test.select(range(min(len(test), GRADIENT_ROWS)))
+        learning, memorizing = (
+            norm_input_gradients(model, _losses(model), DataLoader(rows, config.eval_batch_size, collate_fn=collator))
+            for rows in (few, train.select(data.rows))
+        )
+        found += gradient_ratios(learning, memorizing, about)
     return found
 
 
@@ -260,9 +263,10 @@ def label_noise_record(arguments: LabelNoiseArguments, config: TrainingArguments
         found += learn_noisy_labels(model, tokenizer, data, own, layers, gradients=arguments.gradients, where=where)
     names = ("seed", "learning_rate", "num_train_epochs", "max_steps", "per_device_train_batch_size", "weight_decay")
     training = {name: getattr(config, name) for name in (*names, "warmup_steps")}
+    schedule = getattr(config.lr_scheduler_type, "value", config.lr_scheduler_type)
     record = Record(
         study="layer_norm",
-        config={**asdict(arguments), **training, "lr_scheduler_type": str(config.lr_scheduler_type.value)},
+        config={**asdict(arguments), **training, "lr_scheduler_type": schedule},
         versions=environment(),
         seeds=(arguments.persona_seed,),
         fingerprints={"data": fingerprint([*data.texts, *data.noisy, *data.test_texts, *data.test_labels])},

@@ -84,7 +84,7 @@ def test_gradients_of_layers_and_of_a_frozen_model():
     assert all(np.allclose(late[own], every[own], rtol=1e-4) for own in late)
 
 
-def test_norms_beside_the_loss_have_none_and_those_not_run_are_left_out():
+def test_norms_beside_the_loss_have_none_and_unused_ones_are_missing():
     model = nn.ModuleDict({"used": nn.LayerNorm(3), "beside": nn.LayerNorm(3), "unused": nn.LayerNorm(3)})
 
     def losses(states):
