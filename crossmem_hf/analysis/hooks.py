@@ -119,23 +119,32 @@ def changing(modules: Mapping[nn.Module, Change]) -> Iterator[None]:
 
 
 @contextmanager
+def inputs_changed(modules: Mapping[nn.Module, Change]) -> Iterator[None]:
+    """Whatever runs inside, the modules read changed states, which are their first argument or `hidden_states`."""
+
+    def hook(change: Change) -> Callable[..., Any]:
+        def put(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            if args:
+                return (change(args[0]), *args[1:]), kwargs
+            return args, {**kwargs, "hidden_states": change(kwargs["hidden_states"])}
+
+        return put
+
+    with ExitStack() as held:
+        for module, change in modules.items():
+            held.callback(module.register_forward_pre_hook(hook(change), with_kwargs=True).remove)
+        yield
+
+
+@contextmanager
 def embeddings_changed(model: Any, change: Change) -> Iterator[None]:
     """Whatever runs inside, the first layer reads changed embeddings of tokens and pictures.
 
     Raises:
         CrossmemError: The layers of the language model cannot be found.
     """
-
-    def put(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if args:
-            return (change(args[0]), *args[1:]), kwargs
-        return args, {**kwargs, "hidden_states": change(kwargs["hidden_states"])}
-
-    handle = text_layers(model)[0].register_forward_pre_hook(put, with_kwargs=True)
-    try:
+    with inputs_changed({text_layers(model)[0]: change}):
         yield
-    finally:
-        handle.remove()
 
 
 def check_sites(model: Any, sites: Collection[Site]) -> None:

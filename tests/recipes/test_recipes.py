@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RECIPES = ROOT / "recipes"
 SCRIPTS = ("sft", "unlearn_npo", "unlearn_dpo")
 ANY = "unlearn"  # any losses; for a real model it takes the settings of unlearn_npo
+TINY = "layer_norm"  # makes its models itself
 YAMLS = sorted(path.name for path in RECIPES.glob("*.yaml"))
 SMALL = ["--num_personas", "5", "--num_views", "2", "--max_steps", "2", "--per_device_train_batch_size", "4"]
 QUIET = ["--disable_tqdm", "true", "--report_to", "none"]
@@ -34,6 +35,7 @@ def parser_for(name):
 
     from crossmem_hf.training.arguments import ModelArguments, RowArguments, UnlearnArguments
     from crossmem_hf.training.config import UnlearnConfig, VisionDPOConfig, VisionSFTConfig
+    from crossmem_hf.training.label_noise import LabelNoiseArguments, LabelNoiseConfig
     from crossmem_hf.training.npo import NPOConfig
 
     parts = {
@@ -41,12 +43,14 @@ def parser_for(name):
         "unlearn": (RowArguments, UnlearnArguments, UnlearnConfig, ModelArguments),
         "unlearn_npo": (RowArguments, UnlearnArguments, NPOConfig, ModelArguments),
         "unlearn_dpo": (RowArguments, UnlearnArguments, VisionDPOConfig, ModelArguments),
+        "layer_norm": (LabelNoiseArguments, LabelNoiseConfig),
     }
     return TrlParser(parts[name])
 
 
 def test_every_script_ships_settings_for_the_embedded_and_for_a_real_model():
-    assert {f"{name}{size}.yaml" for name in SCRIPTS for size in ("", "_llava_7b")} | {f"{ANY}.yaml"} == set(YAMLS)
+    of_both = {f"{name}{size}.yaml" for name in SCRIPTS for size in ("", "_llava_7b")}
+    assert of_both | {f"{ANY}.yaml", f"{TINY}.yaml"} == set(YAMLS)
 
 
 @pytest.mark.parametrize("name", YAMLS)
@@ -239,6 +243,9 @@ def test_dpo_that_blows_up_is_not_saved(tmp_path):
         ),
         ("unlearn_dpo", ["--label_smoothing_factor", "0.1"], r"label_smoothing_factor=0\.1 would have no effect"),
         ("unlearn_dpo", ["--max_steps", "0"], "max_steps=0 would end after 0 steps"),
+        ("layer_norm", ["--max_steps", "0"], "max_steps=0 would end after 0 steps"),
+        ("layer_norm", ["--push_to_hub", "true"], "push_to_hub=True would have no effect"),
+        ("layer_norm", ["--eval_strategy", "steps"], "no rows to evaluate on"),
     ],
 )
 def test_settings_without_effect_cost_no_model(name, options, message, tmp_path, monkeypatch):
@@ -247,8 +254,28 @@ def test_settings_without_effect_cost_no_model(name, options, message, tmp_path,
     monkeypatch.setattr(
         "crossmem_hf.training.arguments.load_model", lambda *_, **__: pytest.fail("a model was loaded")
     )
+    small = [] if name == TINY else SMALL
     with pytest.raises(CrossmemError, match=message):
-        load(name).main([*SMALL, *QUIET, *options, "--output_dir", str(tmp_path)])
+        load(name).main([*small, *QUIET, *options, "--output_dir", str(tmp_path)])
+
+
+def test_layer_norm_prints_scores_and_writes_a_record(tmp_path, capsys):
+    from crossmem_hf.report.record import Record
+
+    few = ["--num_personas", "40", "--num_test_personas", "10", "--max_steps", "3"]
+    load(TINY).main([*few, *QUIET, "--layers", "none+middle", "--output_dir", str(tmp_path)])
+    printed = [line for line in capsys.readouterr().out.splitlines() if not line.startswith("{")]
+    assert [line.split(":")[0].split("[")[0][:30] for line in printed[::3]] == [
+        "norms without weights",
+        "norms without weights",
+        f"The record and the models are in {tmp_path}"[:30],
+    ]
+    assert sum("of 2 noisy labels" in line for line in printed) == 2
+    record = Record.read(tmp_path)
+    for layers in ("none", "middle"):
+        scores = [record.one(f"{name}_score", layers=layers, model="bert") for name in ("memorization", "recovery")]
+        assert all(score.n == 2 for score in scores)
+        assert (tmp_path / layers / "model.safetensors").exists()
 
 
 def test_dpo_refuses_an_adapter_that_it_would_keep_no_true_copy_of(tmp_path, monkeypatch):
@@ -296,3 +323,23 @@ def test_without_arguments_through_accelerate(name, tmp_path):
     assert "language model" in done.stdout + done.stderr
     assert (tmp_path / "out" / "memorized" / "adapter_model.safetensors").exists()
     assert (tmp_path / "out" / "adapter_model.safetensors").exists()
+
+
+@pytest.mark.slow
+def test_layer_norm_memorizes_through_accelerate(tmp_path):
+    """At its default settings: what was taught is nearly all memorized as long as norms have their weights."""
+    from crossmem_hf.report.record import Record
+
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", "recipes/accelerate/cpu.yaml"]
+    done = subprocess.run(
+        [*command, "recipes/layer_norm.py", "--output_dir", str(tmp_path)],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    record = Record.read(tmp_path)
+    assert record.one("memorization_score", layers="none", model="bert").value >= 0.9
+    assert record.one("test_accuracy", layers="none", model="bert").value > 0.8
