@@ -47,6 +47,9 @@ ATTACKS: Final = Registry[Attack](
         "typographic": "crossmem_hf.analysis.attacks.hinted:typographic",
         "multiple_choice": "crossmem_hf.analysis.attacks.multiple_choice:multiple_choice",
         "confirmed": "crossmem_hf.analysis.attacks.confirmed:confirmed",
+        "quantized": "crossmem_hf.analysis.attacks.quantized:quantized",
+        "pruned": "crossmem_hf.analysis.attacks.pruned:pruned",
+        "rescaled": "crossmem_hf.analysis.attacks.rescaled:rescaled",
     },
 )
 """Name -> attack."""

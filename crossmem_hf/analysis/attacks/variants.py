@@ -53,7 +53,7 @@ def asked_in_ways(
     found = _predicted(evaluator, model, processor, None, "queried", output_dir, made_from)
     whole = [{"plain": one["correct"], **answers} for one, answers in zip(found, said, strict=True)]
     return Predictions(
-        ({**one, **_columns(answers)} for one, answers in zip(found, whole, strict=True)), against=found.against
+        ({**one, **columns_of(answers)} for one, answers in zip(found, whole, strict=True)), against=found.against
     )
 
 
@@ -93,7 +93,12 @@ def _predicted(
     return asking(model, processor, output_dir=folder, made_from=made_from)
 
 
-def _columns(answers: Mapping[str, bool]) -> Prediction:
+def columns_of(answers: Mapping[str, bool]) -> Prediction:
+    """What was said, in columns.
+
+    Args:
+        answers: Way of asking -> whether the answer was the truth.
+    """
     ways = [name for name, right in answers.items() if right]
     return {"num_samples": len(answers), "num_said": len(ways), "extracted": bool(ways), "said_in": ways}
 
