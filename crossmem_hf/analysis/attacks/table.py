@@ -49,6 +49,7 @@ ATTACKS: Final = Registry[Attack](
         "confirmed": "crossmem_hf.analysis.attacks.confirmed:confirmed",
         "quantized": "crossmem_hf.analysis.attacks.quantized:quantized",
         "pruned": "crossmem_hf.analysis.attacks.pruned:pruned",
+        "relearning": "crossmem_hf.training.relearning:relearning",  # it trains, which is above this folder
         "rescaled": "crossmem_hf.analysis.attacks.rescaled:rescaled",
     },
 )
