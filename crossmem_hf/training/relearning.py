@@ -79,7 +79,7 @@ def relearning(
     found = predicted(evaluator, "queried")
     said: list[dict[str, bool]] = [{"plain": one["correct"]} for one in found]
     for steps in num_steps:
-        how = {"max_steps": steps, "learning_rate": learning_rate, "seed": seed}
+        how: dict[str, Any] = {"max_steps": steps, "learning_rate": learning_rate, "seed": seed}
         with relearned(model, processor, evaluator.rows.select(own), **how):
             answers = predicted(asking, f"{steps}-{share}-{learning_rate}")
         for place, one in zip(others, answers, strict=True):
@@ -106,7 +106,7 @@ def relearned(model: Any, processor: Any, rows: Any, **how: Any) -> Iterator[Non
     wrapped = None
     try:
         with TemporaryDirectory() as folder:
-            settings = quiet | {"per_device_train_batch_size": 16} | how
+            settings: dict[str, Any] = quiet | {"per_device_train_batch_size": 16} | how
             wrapped = memorize(model, processor, rows, output_dir=folder, **settings)
         wrapped.eval()
         yield
