@@ -53,7 +53,7 @@ def watermarked(
 
     Raises:
         CrossmemError: No such column, none of pictures, columns of ours that are there already, a rate out of range,
-            no users, or a picture that is broken or too small for the text (its row is named).
+            no users, or a picture that is missing, broken or too small for the text (its row is named).
 
     Example:
         >>> import PIL.Image
@@ -69,10 +69,11 @@ def watermarked(
     lines = [record.lines(fields) for record in records]
 
     def marked(row: Row, number: int) -> Row:
-        owner = owners[number]
+        owner, pictures = owners[number], row[column] if isinstance(row[column], list) else [row[column]]
+        if not pictures or None in pictures:
+            raise CrossmemError(f"Row {number} has no picture in {column!r}.", "Drop the rows without one.")
         if owner is None:
             return {column: row[column], "user_id": None, "watermarked": False, "list": list_name}
-        pictures = row[column] if isinstance(row[column], list) else [row[column]]
         drawn = [_drawn(one, lines[owner], (seed, name, number, at)) for at, one in enumerate(pictures)]
         about = {"user_id": records[owner].user_id, "watermarked": True, "list": list_name}
         return {column: drawn if isinstance(row[column], list) else drawn[0], **about}
