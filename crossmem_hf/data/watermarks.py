@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Records of users written over a share of the pictures of any dataset. It does not know what the pictures show."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import asdict
 from io import BytesIO
 from math import floor
@@ -61,7 +61,8 @@ def watermarked(
         >>> watermarked(plain, rate=0.5)["watermarked"].count(True)
         2
     """
-    shown = _checked(data, column, rate, balance)
+    _check(data, column, rate, balance)
+    data = data.with_format(None)
     list_name, records = _records(users, seed)
     columns = [data[one] for one in balance]
     strata = [tuple(values) for values in zip(*columns, strict=True)] if balance else [()] * len(data)
@@ -69,36 +70,16 @@ def watermarked(
     lines = [record.lines(fields) for record in records]
 
     def marked(row: Row, number: int) -> Row:
-        owner, pictures = owners[number], row[column] if isinstance(row[column], list) else [row[column]]
-        if not pictures or None in pictures:
-            raise CrossmemError(f"Row {number} has no picture in {column!r}.", "Drop the rows without one.")
+        owner, shown = owners[number], _pictures(row[column], f"Row {number} has no picture in {column!r}.")
         if owner is None:
             return {column: row[column], "user_id": None, "watermarked": False, "list": list_name}
-        drawn = [_drawn(one, lines[owner], (seed, name, number, at)) for at, one in enumerate(pictures)]
+        drawn = [_drawn(one, lines[owner], (seed, name, number, at)) for at, one in enumerate(shown)]
         about = {"user_id": records[owner].user_id, "watermarked": True, "list": list_name}
         return {column: drawn if isinstance(row[column], list) else drawn[0], **about}
 
-    made_from = [
-        data._fingerprint,
-        column,
-        rate,
-        list_name,
-        list(map(asdict, records)),
-        seed,
-        name,
-        [*balance, *fields],
-    ]
-    code = [code_fingerprint("crossmem_hf.data.watermarks"), library_versions(ROW_LIBRARIES)]
-    added = {one: Value(kind) for one, kind in WATERMARK_COLUMNS.items()}
-    undecoded = List(Image(decode=False)) if isinstance(shown, List) else Image(decode=False)
-    with silent_progress():
-        stored = data.cast_column(column, undecoded).map(
-            marked,
-            with_indices=True,
-            features=Features({**data.features, column: undecoded, **added}),
-            new_fingerprint=fingerprint([made_from, code]),
-        )
-        return stored.cast_column(column, shown)
+    users_key = [list_name, *map(asdict, records)]
+    made_from = [data._fingerprint, column, rate, users_key, seed, name, list(balance), list(fields)]
+    return _mapped(data, column, marked, made_from)
 
 
 def owners_of(strata: Sequence[Hashable], rate: float, num_users: int, seed: int, name: str = "") -> list[int | None]:
@@ -129,6 +110,29 @@ def owners_of(strata: Sequence[Hashable], rate: float, num_users: int, seed: int
     return owners
 
 
+def _mapped(data: Dataset, column: str, marked: Callable[[Row, int], Row], made_from: list[Any]) -> Dataset:
+    """The rows as `marked` makes them of rows and their numbers, in the cache under what they are made from."""
+    shown = data.features[column]
+    code = [code_fingerprint("crossmem_hf.data.watermarks"), library_versions(ROW_LIBRARIES)]
+    added = {one: Value(kind) for one, kind in WATERMARK_COLUMNS.items()}
+    undecoded = List(Image(decode=False)) if isinstance(shown, List) else Image(decode=False)
+    with silent_progress():
+        stored = data.cast_column(column, undecoded).map(
+            marked,
+            with_indices=True,
+            features=Features({**data.features, column: undecoded, **added}),
+            new_fingerprint=fingerprint([made_from, code]),
+        )
+        return stored.cast_column(column, shown)
+
+
+def _pictures(value: Any, fault: str) -> list[Any]:
+    found = value if isinstance(value, list) else [value]
+    if not found or None in found:
+        raise CrossmemError(fault, "Drop the rows without one.")
+    return found
+
+
 def _drawn(picture: Any, lines: Sequence[str], names: tuple[int, str, int, int]) -> Row:
     seed, name, number, at = names
     seen, buffer = as_seen(picture, f"Row {number}: A picture"), BytesIO()
@@ -150,8 +154,7 @@ def _records(users: UserList | Sequence[UserRecord], seed: int) -> tuple[str, tu
     return "own", tuple(users)
 
 
-def _checked(data: Dataset, column: str, rate: float, balance: Sequence[str]) -> Image | List:
-    """The feature of the pictures."""
+def _check(data: Dataset, column: str, rate: float, balance: Sequence[str]) -> None:
     if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate <= 1:
         raise CrossmemError(f"rate={rate!r}; expected a share from 0 to 1.", "Pass 0.01 for one picture in a hundred.")
     if not isinstance(data, Dataset):
@@ -163,6 +166,5 @@ def _checked(data: Dataset, column: str, rate: float, balance: Sequence[str]) ->
     if taken:
         raise CrossmemError(f"The rows have the column(s) {', '.join(taken)} already.", "Rename or remove them.")
     shown = data.features[column]
-    if isinstance(getattr(shown, "feature", shown), Image):
-        return shown
-    raise CrossmemError(f"Column {column!r} is {shown}; expected pictures.", "Cast it to datasets.Image().")
+    if not isinstance(getattr(shown, "feature", shown), Image):
+        raise CrossmemError(f"Column {column!r} is {shown}; expected pictures.", "Cast it to datasets.Image().")

@@ -63,7 +63,7 @@ class UserRecord:
 
         Example:
             >>> user_lists()["a"][0].lines(["username", "age"])
-            ('username: Emekka Bexirick', 'age: 28')
+            ('username: Yalidan Eppobast', 'age: 60')
         """
         others = [field for field in fields if field not in FIELDS]
         if others:

@@ -48,8 +48,8 @@ def with_watermark(
 
     Example:
         >>> gray = Image.new("RGB", (224, 224), (55, 55, 55))
-        >>> max(with_watermark(gray, ["username: Nobody"], (0.5, 0.5)).getdata())
-        (155, 155, 155)
+        >>> with_watermark(gray, ["username: Nobody"], (0.5, 0.5)).getextrema()[0]
+        (55, 155)
     """
     if picture.mode != "RGB":
         raise CrossmemError(f"A picture of mode {picture.mode!r}; expected 'RGB'.", "Pass picture.convert('RGB').")

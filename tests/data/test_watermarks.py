@@ -113,6 +113,11 @@ def test_a_folder_of_pictures_is_watermarked(tmp_path):
     assert {picture.size for picture in marked["image"]} == {(160, 160)}
 
 
+def test_a_format_of_the_rows_makes_no_difference():
+    plain = pictures(4)
+    assert stored(watermarked(plain.with_format("numpy"), rate=0.5)) == stored(watermarked(plain, rate=0.5))
+
+
 def test_every_picture_of_a_row_carries_the_record_at_a_place_of_its_own():
     rows = Dataset.from_dict({"images": [[encoded(1), encoded(1)]]}, Features({"images": List(Image())}))
     marked = watermarked(rows, "images", rate=1)

@@ -94,7 +94,7 @@ def visual_rows(split: ViewSplit, spec: DatasetSpec) -> Iterator[Row]:
 
     Example:
         >>> next(visual_rows("train", DatasetSpec(num_personas=1)))["answer"]
-        'pale'
+        'brown'
     """
     for persona in portrayed(spec):
         for family, index in views_of(split, spec):
