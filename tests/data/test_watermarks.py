@@ -118,7 +118,7 @@ def test_a_format_of_the_rows_makes_no_difference():
     assert stored(watermarked(plain.with_format("numpy"), rate=0.5)) == stored(watermarked(plain, rate=0.5))
 
 
-def test_every_picture_of_a_row_carries_the_record_at_a_place_of_its_own():
+def test_each_picture_of_a_row_has_its_own_place():
     rows = Dataset.from_dict({"images": [[encoded(1), encoded(1)]]}, Features({"images": List(Image())}))
     marked = watermarked(rows, "images", rate=1)
     assert marked.features["images"] == List(Image())
