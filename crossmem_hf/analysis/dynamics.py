@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When each sequence was memorized and forgotten, read from one exact match a sequence and evaluation. It does not know
-how these were measured, or of what model.
+"""When each sequence was memorized and forgotten, read from one exact match a sequence and evaluation. It does not
+know how these were measured, or of what model.
 
 Shapes: ``E`` evaluations in order of their steps, ``N`` sequences. What happens between two evaluations and is undone
 before the second is not seen, so all counts of events depend on how often was evaluated.
@@ -65,7 +65,7 @@ class Dynamics:
         """A row for each sequence and evaluation: sequence, what is in `columns`, step, exact_match, in_batch."""
         evaluations, number = self.exact_match_EN.shape
         in_batch = self.in_batch_EN.ravel()
-        table = {"sequence": np.tile(self.sequences_N, evaluations)}
+        table: dict[str, Any] = {"sequence": np.tile(self.sequences_N, evaluations)}
         table |= {name: pa.array(list(values) * evaluations) for name, values in self.columns.items()}
         table |= {"step": np.repeat(self.steps_E, number), "exact_match": self.exact_match_EN.ravel()}
         return pa.table(table | {"in_batch": pa.array(in_batch == 1.0, mask=np.isnan(in_batch))})
@@ -145,7 +145,7 @@ def histogram(first_N: FloatArray, dynamics: Dynamics) -> dict[int, int]:
 
 def forgetting_events(dynamics: Dynamics) -> NDArray[np.int64]:
     """(N,) how often each sequence went from memorized to not memorized, from one evaluation to the next."""
-    return dynamics.newly_forgotten_EN.sum(axis=0)
+    return dynamics.newly_forgotten_EN.sum(axis=0, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,10 +216,11 @@ def recency_overlap(dynamics: Dynamics) -> RecencyOverlap:
 def burstiness(dynamics: Dynamics) -> float:
     """How much more than by chance sequences are memorized for the first time together, 0 and more.
 
-    With c the number that an evaluation finds memorized for the first time, it is the mean of (c - c of the evaluation
-    before)^2 over twice the mean of c. It is about 1 for sequences that are memorized independently, also if their rate
-    rises or falls slowly over many evaluations, as in any training; above 1 for bursts. The measure is ours. Evaluations
-    that follow the one before after other than the first two's number of steps are left out.
+    With c the number that an evaluation finds memorized for the first time, it is the mean squared difference of c
+    between neighboring evaluations, over twice the mean of c. It is about 1 for sequences that are memorized
+    independently, also if their rate rises or falls slowly over many evaluations, as in any training; above 1 for
+    bursts. The measure is ours, and has no interval. Evaluations that follow the one before at another distance than
+    the second follows the first are left out.
 
     Raises:
         CrossmemError: Fewer than three evaluations at equal distances, or nothing was memorized.
@@ -230,8 +231,8 @@ def burstiness(dynamics: Dynamics) -> float:
     counts = counts[distances == distances[:1].sum()]
     if len(counts) < 2 or not counts.any():
         raise CrossmemError(
-            f"{len(counts) + 1} evaluations at equal distances found {int(counts.sum())} sequences memorized; expected "
-            "at least three evaluations and one sequence.",
+            f"{len(counts) + 1} evaluations at equal distances found {int(counts.sum())} sequences memorized; "
+            "expected at least three evaluations and one sequence.",
             "Train longer or evaluate more often.",
         )
     return float((np.diff(counts) ** 2).mean() / (2.0 * counts.mean()))

@@ -31,7 +31,7 @@ HELD_OUT: Final = 5
 
 Split = Literal["train", "test"]
 Rule = Callable[[int, Random, Random], str]
-"""From a length, the row's random numbers and the dataset's, which begin alike for every row, to a row's characters."""
+"""From a length, a row's random numbers and the dataset's, which begin alike for all rows, to a row's characters."""
 
 
 def _digit(draw: Random) -> int:
@@ -119,8 +119,8 @@ def pattern_rows(
 ) -> Dataset:
     """Different sequences of one kind, with the columns prompt, answer and kind.
 
-    The first rows of a larger dataset are those of a smaller one. A sequence belongs to one split by what it is, so the
-    splits of any sizes and seeds are disjoint, and hold the same rule.
+    The first rows of a larger dataset are those of a smaller one. A sequence belongs to one split by what it is, so
+    the splits of any sizes and seeds are disjoint, and hold the same rule.
 
     ==================  ============================================================================================
     kind                rule
@@ -138,8 +138,8 @@ def pattern_rows(
 
     Answers of the kinds in `DETERMINED` follow from their prompts; others can be right on held-out rows by luck only.
     The paper's text leaves open where the letters of jumps stand, in which order letters are mapped and whether each
-    row has its own seed: the above is our reading. It measures characters 51 to 80 of a row, which for monotone are the
-    same for many rows; here the answer is the end.
+    row has its own seed: the above is our reading. It measures characters 51 to 80 of a row, which for monotone are
+    the same for many rows; here the answer is the end.
 
     Args:
         num_rows: At least 1.

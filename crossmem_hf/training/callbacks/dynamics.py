@@ -35,11 +35,11 @@ class MemorizationDynamicsCallback(TrainerCallback):
     """Follows each sequence of a training: memorized or not, when first, when forgotten, when again.
 
     When training begins, every `every_steps`, and after the last step it asks of each sequence whether the model says
-    all tokens that have a label, each given the right ones before (exact match: what greedy decoding would say from the
-    same prompt, ties and rounding aside). It logs ``dynamics/memorized`` and the shares ``dynamics/newly_memorized``
-    and ``dynamics/forgotten`` since the evaluation before, all 0 to 1, through whatever ``report_to`` names, and writes
-    all it knows as a Parquet file with the columns of `analysis.dynamics.Dynamics.as_table`, whole after each
-    evaluation.
+    all tokens that have a label, each given the right ones before (exact match: what greedy decoding would say from
+    the same prompt, ties and rounding aside). It logs ``dynamics/memorized`` and the shares
+    ``dynamics/newly_memorized`` and ``dynamics/forgotten`` since the evaluation before, all 0 to 1, through whatever
+    ``report_to`` names, and writes all it knows as a Parquet file with the columns of
+    `analysis.dynamics.Dynamics.as_table`, whole after each evaluation.
 
     It costs one forward pass over at most `max_sequences` rows an evaluation, in batches of
     ``per_device_eval_batch_size`` that processes share, and nothing else but a hash of each batch's tokens: S steps
@@ -94,7 +94,7 @@ class MemorizationDynamicsCallback(TrainerCallback):
             if wrong and not (what == "max_sequences" and value is None):
                 raise CrossmemError(f"{what}={value!r}; expected at least 1.", "Pass a positive whole number.")
         self.trainer: Any = trainer
-        self.rows = trainer.train_dataset if rows is None else rows
+        self.rows: Any = trainer.train_dataset if rows is None else rows
         if not hasattr(self.rows, "__len__") or not len(self.rows):
             raise CrossmemError("The rows have no length, or it is 0.", "Pass rows that can be counted.")
         self.every_steps, self.name = every_steps, name
@@ -239,7 +239,7 @@ class MemorizationDynamicsCallback(TrainerCallback):
         return int(self.trainer.args.per_device_eval_batch_size)
 
     def _batches(self) -> Iterator[tuple[list[int], Any]]:
-        """Places of rows and the batch of them; this process's, which are the same whatever the number of processes."""
+        """Places of rows and the batch of them, this process's share; the batches depend on no number of processes."""
         state = joined_state()
         starts = range(0, len(self.places), self._batch_size)
         for start in list(starts)[state.process_index :: state.num_processes]:

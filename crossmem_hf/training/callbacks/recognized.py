@@ -26,9 +26,9 @@ def token_keys(batch: Mapping[str, Any]) -> list[str]:
 class RecognizedRows:
     """Watches what goes through a model in training mode, and says which of some rows were there.
 
-    A row's tokens are all that it is recognized by: of rows with the same tokens, such as two portraits of one persona,
-    it is not known which was there. As long as no row at all was recognized, nothing is known: batches may be packed or
-    cut, and the rows never whole.
+    A row's tokens are all that it is recognized by: of rows with the same tokens, such as two portraits of one
+    persona, it is not known which was there. As long as no row at all was recognized, nothing is known: batches may be
+    packed or cut, and the rows never whole.
 
     Args:
         keys: `token_keys` of the rows.
@@ -41,12 +41,13 @@ class RecognizedRows:
         self._known = set(counts)
         self._place = {key: place for place, key in enumerate(keys) if counts[key] == 1}
         self._ambiguous = [place for place, key in enumerate(keys) if counts[key] > 1]
-        self._num_rows, self._handle = len(keys), None
+        self._num_rows = len(keys)
+        self._handle: Any = None
         self._seen, self._recognized = set(seen), recognized
 
     def watch(self, model: torch.nn.Module) -> None:
         """Look at each batch that this model gets from now on."""
-        self._handle: Any = model.register_forward_pre_hook(self._look, with_kwargs=True)
+        self._handle = model.register_forward_pre_hook(self._look, with_kwargs=True)
 
     def leave(self) -> None:
         """Look no longer."""

@@ -24,6 +24,7 @@ from crossmem_hf.analysis.dynamics import (
 from crossmem_hf.data.patterns import pattern_rows
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.models.pattern_decoder import encoded_patterns, pattern_decoder, pattern_tokenizer
+from crossmem_hf.scoring.answers import score_answers
 from crossmem_hf.training.callbacks.dynamics import MemorizationDynamicsCallback
 from crossmem_hf.training.config import VisionSFTConfig
 from tests.training import knowing as toy
@@ -132,7 +133,9 @@ def test_what_was_trained_on_is_recognized(tmp_path):
     np.testing.assert_array_equal(all_rows.dynamics().in_batch_EN[[0, 1, -1]], [unknown * 4, [1] * 4, [1, 1, 0, 0]])
     np.testing.assert_array_equal(some.dynamics().in_batch_EN[-1], [1, 0, 0])
     np.testing.assert_array_equal(twice.dynamics().in_batch_EN[-1], [math.nan, 1, 0, 0, math.nan])
-    assert {path.name for path in tmp_path.glob("*.parquet")} == {f"dynamics_{n}.parquet" for n in ("all", "some", "twice")}
+    assert {path.name for path in tmp_path.glob("*.parquet")} == {
+        f"dynamics_{n}.parquet" for n in ("all", "some", "twice")
+    }
 
 
 def test_sequences_that_are_never_trained_on_are_not_accused(tmp_path):
@@ -142,7 +145,7 @@ def test_sequences_that_are_never_trained_on_are_not_accused(tmp_path):
     assert np.isnan(callback.dynamics().in_batch_EN).all()
 
 
-class Killed(Exception):
+class KilledError(Exception):
     pass
 
 
@@ -152,7 +155,7 @@ class DieAfter(TrainerCallback):
 
     def on_step_begin(self, args, state, control, **kwargs):
         if state.global_step == self.step:
-            raise Killed
+            raise KilledError
 
 
 @pytest.mark.parametrize(("saved", "died"), [(3, 5), (4, 4), (3, 6)])
@@ -164,7 +167,7 @@ def test_killed_and_resumed_it_leaves_the_file_of_a_whole_run(saved, died, tmp_p
     trainer = scripted(tmp_path / "killed", **saving)
     follows(trainer, columns=["kind"])
     trainer.add_callback(DieAfter(died))
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         trainer.train()
     trainer = scripted(tmp_path / "killed", **saving)
     follows(trainer, columns=["kind"])
@@ -237,6 +240,22 @@ def test_what_is_trained_on_most_is_memorized_first(tmp_path):
     assert all(first[other] > first[2] for other in (0, 1, 3))
 
 
+def test_a_rule_is_memorized_before_noise_and_holds_on_held_out_rows(tmp_path):
+    """The control, random digits, is neither early nor right on rows that were not trained on."""
+    trainer = learning(tmp_path, patterns(("monotone", 8), ("random_digits", 8)), max_steps=60)
+    held_out = [
+        pattern_rows(kind, 2, split="test", lengths=(24, 26), answer_chars=8) for kind in ("monotone", "random_digits")
+    ]
+    answers = encoded_patterns(trainer.train_dataset.select_columns(["prompt", "answer", "kind"]), learn="answer")
+    learned = follows(trainer, answers, every_steps=10, columns=["kind"])
+    other = encoded_patterns(concatenate_datasets(held_out), learn="answer")
+    tested = follows(trainer, other, every_steps=60, columns=["kind"], name="test")
+    trainer.train()
+    assert [group.name for group in groups_in_order(learned.dynamics(), "kind")] == ["monotone", "random_digits"]
+    shares = {group.name: group.last for group in groups_in_order(tested.dynamics(), "kind")}
+    assert shares == {"monotone": 1.0, "random_digits": 0.0}
+
+
 def test_following_changes_nothing(tmp_path):
     seen = []
     for followed in (False, True):
@@ -248,7 +267,7 @@ def test_following_changes_nothing(tmp_path):
     assert all(torch.equal(seen[0][name], seen[1][name]) for name in seen[0])
 
 
-def test_personas_in_pictures_and_words_are_followed_too(tmp_path):
+def test_personas_in_pictures_are_followed_too(tmp_path):
     """By a trainer of trl, whose collator makes tokens of rows; a model that knows all is right of all."""
     config = VisionSFTConfig(**tiny.settings(tmp_path, max_steps=2, learning_rate=0.0))
     trainer = SFTTrainer(
@@ -268,6 +287,8 @@ def test_the_unlearning_trainer_is_followed(tmp_path):
     trainer.train()
     found = callback.dynamics()
     assert found.exact_match_EN[0].all()
+    tokens = score_answers(trainer.model.eval(), tiny.processor(), toy.EVERYBODY)
+    assert found.exact_match_EN[-1].tolist() == [bool(one.matches.all()) for one in tokens]
     forgotten = np.isin(found.columns["persona_id"], ["p0", "p1"])
     assert not found.exact_match_EN[-1, forgotten].any()
     assert (found.in_batch_EN[1] == 1.0).all()
@@ -284,12 +305,12 @@ def test_checkpoints_hold_little(tmp_path):
 
 def test_it_says_what_it_will_cost(tmp_path, caplog):
     trainer = scripted(tmp_path, max_steps=1)
-    STEPS_OF_ONE = follows(trainer, every_steps=7)
+    callback = follows(trainer, every_steps=7)
     trainer.model.trainer = SimpleNamespace(state=SimpleNamespace(global_step=0))
     with caplog.at_level(logging.INFO, logger="crossmem_hf"):
         trainer.train()
     assert "4 of 4 sequences in 1 batches, every 7 steps" in caplog.text
-    assert STEPS_OF_ONE.dynamics().steps_E.tolist() == [0, 1]
+    assert callback.dynamics().steps_E.tolist() == [0, 1]
 
 
 MISTAKES = {
