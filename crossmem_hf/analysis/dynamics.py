@@ -145,7 +145,8 @@ def histogram(first_N: FloatArray, dynamics: Dynamics) -> dict[int, int]:
 
 def forgetting_events(dynamics: Dynamics) -> NDArray[np.int64]:
     """(N,) how often each sequence went from memorized to not memorized, from one evaluation to the next."""
-    return dynamics.newly_forgotten_EN.sum(axis=0, dtype=np.int64)
+    events_N: NDArray[np.int64] = dynamics.newly_forgotten_EN.sum(axis=0)
+    return events_N
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

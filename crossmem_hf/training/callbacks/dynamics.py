@@ -94,9 +94,7 @@ class MemorizationDynamicsCallback(TrainerCallback):
             if wrong and not (what == "max_sequences" and value is None):
                 raise CrossmemError(f"{what}={value!r}; expected at least 1.", "Pass a positive whole number.")
         self.trainer: Any = trainer
-        self.rows: Any = trainer.train_dataset if rows is None else rows
-        if not hasattr(self.rows, "__len__") or not len(self.rows):
-            raise CrossmemError("The rows have no length, or it is 0.", "Pass rows that can be counted.")
+        self.rows = _counted(trainer.train_dataset if rows is None else rows)
         self.every_steps, self.name = every_steps, name
         self.places = _sample(len(self.rows), max_sequences, seed)
         self.columns = self._columns(columns)
@@ -275,6 +273,12 @@ class MemorizationDynamicsCallback(TrainerCallback):
         others = [one for one in self.trainer.callback_handler.callbacks if isinstance(one, type(self))]
         if [one.name for one in others].count(self.name) > 1:
             raise CrossmemError(f"Two of these callbacks have the name {self.name!r}.", "Give each another name=.")
+
+
+def _counted(rows: Any) -> Any:
+    if not hasattr(rows, "__len__") or not len(rows):
+        raise CrossmemError("The rows have no length, or it is 0.", "Pass rows that can be counted.")
+    return rows
 
 
 def _sample(num_rows: int, max_sequences: int | None, seed: int) -> list[int]:
