@@ -103,7 +103,22 @@ PATTERNS: Final[Mapping[str, Rule]] = MappingProxyType(
         "random_digits": _digits,
     }
 )
-"""Kind -> its rule."""
+"""Kind -> its rule.
+
+==================  ============================================================================================
+kind                rule
+==================  ============================================================================================
+monotone            each digit is the one before plus one, modulo 10
+jumps               as monotone, but 15 % of the steps go to another digit instead
+jumps_with_letters  as jumps, and each digit that was jumped to is followed by the next letter of the alphabet
+in_context_map      the letters a to j in turn from any of them, each followed by its three digits, which are the
+                    same in all rows of a seed
+repeats             10 % of the digits are the one five before, the others are random
+seed_lookup         30 random digits, the row's seed; then each is the digit of the seed whose place is the sum of
+                    the last eight, modulo 30
+random_digits       the control: no rule, so that answers can only be learned by heart
+==================  ============================================================================================
+"""
 DETERMINED: Final = frozenset({"monotone", "in_context_map", "seed_lookup"})
 """The kinds whose answers follow from their prompts, so that a model that knows the rule is right on held-out rows."""
 
@@ -119,22 +134,8 @@ def pattern_rows(
 ) -> Dataset:
     """Different sequences of one kind, with the columns prompt, answer and kind.
 
-    The first rows of a larger dataset are those of a smaller one. A sequence belongs to one split by what it is, so
-    the splits of any sizes and seeds are disjoint, and hold the same rule.
-
-    ==================  ============================================================================================
-    kind                rule
-    ==================  ============================================================================================
-    monotone            each digit is the one before plus one, modulo 10
-    jumps               as monotone, but 15 % of the steps go to another digit instead
-    jumps_with_letters  as jumps, and each digit that was jumped to is followed by the next letter of the alphabet
-    in_context_map      the letters a to j in turn from any of them, each followed by its three digits, which are the
-                        same in all rows of a seed
-    repeats             10 % of the digits are the one five before, the others are random
-    seed_lookup         30 random digits, the row's seed; then each is the digit of the seed whose place is the sum of
-                        the last eight, modulo 30
-    random_digits       the control: no rule, so that answers can only be learned by heart
-    ==================  ============================================================================================
+    `PATTERNS` says which rules there are. The first rows of a larger dataset are those of a smaller one. A sequence
+    belongs to one split by what it is, so the splits of any sizes and seeds are disjoint, and hold the same rule.
 
     Answers of the kinds in `DETERMINED` follow from their prompts; others can be right on held-out rows by luck only.
     The paper's text leaves open where the letters of jumps stand, in which order letters are mapped and whether each
@@ -159,6 +160,17 @@ def pattern_rows(
         {'prompt': '...', 'answer': '...', 'kind': 'monotone'}
     """
     _check(kind, num_rows, split, lengths, answer_chars)
+    texts = _different(kind, num_rows, seed, split, lengths)
+    return Dataset.from_dict(
+        {
+            "prompt": [text[:-answer_chars] for text in texts],
+            "answer": [text[-answer_chars:] for text in texts],
+            "kind": [kind] * len(texts),
+        }
+    )
+
+
+def _different(kind: str, num_rows: int, seed: int, split: str, lengths: tuple[int, int]) -> list[str]:
     draw, tries = rng_for(seed, "pattern", kind, split), 0
     rows: dict[str, None] = {}
     while len(rows) < num_rows:
@@ -173,14 +185,7 @@ def pattern_rows(
                 f"expected {num_rows}.",
                 "Ask for fewer, or for a wider range of lengths.",
             )
-    texts = list(rows)
-    return Dataset.from_dict(
-        {
-            "prompt": [text[:-answer_chars] for text in texts],
-            "answer": [text[-answer_chars:] for text in texts],
-            "kind": [kind] * len(texts),
-        }
-    )
+    return list(rows)
 
 
 def _check(kind: str, num_rows: int, split: str, lengths: tuple[int, int], answer_chars: int) -> None:
