@@ -183,7 +183,8 @@ def recency_overlap(dynamics: Dynamics) -> RecencyOverlap:
         CrossmemError: No sequence was newly memorized of which it is known whether it was in a batch.
 
     Reference:
-        Panwar et al., Transformers Seek Patterns; the comparison with chance is ours.
+        Panwar et al., Transformers Seek Patterns, https://openreview.net/forum?id=98NrkXPRZ9;
+        the comparison with chance is ours.
     """
     known = ~np.isnan(dynamics.in_batch_EN)
     at_risk = known.copy()
@@ -312,7 +313,7 @@ def minimal_size(
         CrossmemError: No sizes, one twice, not one exact match a size, or a number out of range.
 
     Reference:
-        Panwar et al., Transformers Seek Patterns.
+        Panwar et al., Transformers Seek Patterns, https://openreview.net/forum?id=98NrkXPRZ9.
 
     Example:
         >>> minimal_size([4e6, 0.5e6, 1e6], [1.0, 0.41, 0.96])

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sequences of digits and letters that follow a rule, from none to a strict one. It does not know personas, or models.
 
-The rules are those of Panwar et al., Transformers Seek Patterns, in our reading where the paper leaves one open. A row
-is a prompt and the answer that goes on with it, one character a token.
+The rules are those of Panwar et al., Transformers Seek Patterns (https://openreview.net/forum?id=98NrkXPRZ9), section
+3.1. A row is a prompt and the answer that goes on with it, one character a token.
 """
 
 import string
@@ -16,7 +16,8 @@ from datasets import Dataset
 from crossmem_hf.errors import CrossmemError, unknown
 from crossmem_hf.seeding import rng_for, seed_for
 
-ALPHABET: Final = string.digits + string.ascii_lowercase
+SEPARATOR: Final = "|"
+ALPHABET: Final = string.digits + string.ascii_uppercase + ":" + SEPARATOR
 """All characters that occur."""
 LENGTHS: Final = (100, 300)
 """Characters of a row, shortest and longest."""
@@ -24,10 +25,11 @@ ANSWER_CHARS: Final = 30
 JUMPS: Final = 0.15
 REPEATS: Final = 0.1
 BACK: Final = 5
+EVERY: Final = 7
 SEED_CHARS: Final = 30
 LOOKED_AT: Final = 8
 HELD_OUT: Final = 5
-"""One in so many of all sequences that a rule allows is in the split "test"."""
+"""One in so many sequences that a rule allows is in the split "test"; of the monotone, those that begin with 7."""
 
 Split = Literal["train", "test"]
 Rule = Callable[[int, Random, Random], str]
@@ -48,7 +50,7 @@ def _monotone(length: int, draw: Random, shared: Random) -> str:
 
 
 def _jumping(length: int, draw: Random, lettered: bool) -> str:
-    digit, letter = _digit(draw), 0
+    digit, letter = _digit(draw), int(draw.random() * 26)
     text = str(digit)
     while len(text) < length:
         if draw.random() >= JUMPS:
@@ -58,7 +60,7 @@ def _jumping(length: int, draw: Random, lettered: bool) -> str:
         digit = (digit + 2 + int(draw.random() * 9)) % 10  # any but the next one
         text += str(digit)
         if lettered:
-            text += string.ascii_lowercase[letter % 26]
+            text += string.ascii_uppercase[letter % 26]
             letter += 1
     return text[:length]
 
@@ -79,6 +81,11 @@ def _repeats(length: int, draw: Random, shared: Random) -> str:
     return text
 
 
+def _every_seventh(length: int, draw: Random, shared: Random) -> str:
+    text, repeats, first = _digits(length, draw, shared), draw.random() < REPEATS, int(draw.random() * EVERY)
+    return "".join(text[first] if repeats and n % EVERY == first else one for n, one in enumerate(text))
+
+
 def _seed_lookup(length: int, draw: Random, shared: Random) -> str:
     text = _digits(SEED_CHARS, draw, shared)
     while len(text) < length:
@@ -87,9 +94,14 @@ def _seed_lookup(length: int, draw: Random, shared: Random) -> str:
 
 
 def _in_context_map(length: int, draw: Random, shared: Random) -> str:
-    values = {letter: _digits(3, shared, shared) for letter in string.ascii_lowercase[:10]}
-    letters, first = list(values), _digit(draw)
-    return "".join(letters[n % 10] + values[letters[n % 10]] for n in range(first, first + length // 4 + 1))[:length]
+    values = {letter: _digits(3, shared, shared) for letter in string.ascii_uppercase[:10]}
+    three = sorted(values, key=lambda _: draw.random())[:3]
+    asked = [three[int(draw.random() * 3)] for _ in range((length - _MAP_CHARS) // 4)]
+    shown = [f"{letter}:{values[letter]}" for letter in three]
+    return SEPARATOR.join([*shown, "".join(asked), "".join(values[letter] for letter in asked)])
+
+
+_MAP_CHARS = 19  # three letters with their digits, and separators
 
 
 PATTERNS: Final[Mapping[str, Rule]] = MappingProxyType(
@@ -99,6 +111,7 @@ PATTERNS: Final[Mapping[str, Rule]] = MappingProxyType(
         "jumps_with_letters": _jumps_with_letters,
         "in_context_map": _in_context_map,
         "repeats": _repeats,
+        "every_seventh": _every_seventh,
         "seed_lookup": _seed_lookup,
         "random_digits": _digits,
     }
@@ -110,10 +123,12 @@ kind                rule
 ==================  ============================================================================================
 monotone            each digit is the one before plus one, modulo 10
 jumps               as monotone, but 15 % of the steps go to another digit instead
-jumps_with_letters  as jumps, and each digit that was jumped to is followed by the next letter of the alphabet
-in_context_map      the letters a to j in turn from any of them, each followed by its three digits, which are the
-                    same in all rows of a seed
+jumps_with_letters  as jumps, and each digit that was jumped to is followed by a letter, the first a random one, then
+                    always the next of the alphabet
+in_context_map      three of ten letters, each with its three digits; letters of these in random order; the digits of
+                    all of them. The ten have the same digits in all rows of a seed: A:123|B:456|C:789|BBA|456456123
 repeats             10 % of the digits are the one five before, the others are random
+every_seventh       random, but in 10 % of the rows one of the first seven digits comes back every seventh place
 seed_lookup         30 random digits, the row's seed; then each is the digit of the seed whose place is the sum of
                     the last eight, modulo 30
 random_digits       the control: no rule, so that answers can only be learned by heart
@@ -135,25 +150,26 @@ def pattern_rows(
     """Different sequences of one kind, with the columns prompt, answer and kind.
 
     `PATTERNS` says which rules there are. The first rows of a larger dataset are those of a smaller one. A sequence
-    belongs to one split by what it is, so the splits of any sizes and seeds are disjoint, and hold the same rule.
+    belongs to one split by what it is, so the splits of any sizes and seeds are disjoint, and hold the same rule: of
+    the monotone those that begin with 7 are held out, as in the paper, which has ten; here their lengths differ too.
 
     Answers of the kinds in `DETERMINED` follow from their prompts; others can be right on held-out rows by luck only.
-    The paper's text leaves open where the letters of jumps stand, in which order letters are mapped and whether each
-    row has its own seed: the above is our reading. It measures characters 51 to 80 of a row, which for monotone are
-    the same for many rows; here the answer is the end.
+    Ours differ from the paper's in their lengths, which are evenly distributed, and in that the answer is the end of a
+    row, where the paper asks for characters 51 to 80.
 
     Args:
         num_rows: At least 1.
-        split: "train", or "test" for held-out sequences of the same rule, a fifth of all that there are.
-        lengths: Characters of prompt and answer together, shortest and longest, drawn evenly.
+        split: "train", or "test" for held-out sequences of the same rule: a fifth of all that there are, of the
+            monotone a tenth.
+        lengths: Characters of prompt and answer together, shortest and longest. Of in_context_map up to three fewer.
         answer_chars: Of these, how many at the end are the answer.
 
     Raises:
         CrossmemError: An unknown kind or split, lengths that do not fit, or more rows than there are different ones:
-            the monotone and the mapped have at most ten a length.
+            for each length there are ten that are monotone.
 
     Reference:
-        Panwar et al., Transformers Seek Patterns.
+        https://openreview.net/forum?id=98NrkXPRZ9
 
     Example:
         >>> pattern_rows("monotone", 1, lengths=(12, 12), answer_chars=4)[0]
@@ -176,7 +192,8 @@ def _different(kind: str, num_rows: int, seed: int, split: str, lengths: tuple[i
     while len(rows) < num_rows:
         length = lengths[0] + int(draw.random() * (lengths[1] - lengths[0] + 1))
         text = PATTERNS[kind](length, draw, rng_for(seed, "pattern", kind))
-        if (seed_for(0, "pattern split", text) % HELD_OUT == 0) == (split == "test"):
+        held_out = text[0] == "7" if kind == "monotone" else seed_for(0, "pattern split", text) % HELD_OUT == 0
+        if held_out == (split == "test"):
             rows[text] = None
         tries += 1
         if tries > 1000 + 100 * num_rows:
@@ -194,6 +211,8 @@ def _check(kind: str, num_rows: int, split: str, lengths: tuple[int, int], answe
     if split not in get_args(Split):
         raise unknown("split", [split], get_args(Split))
     shortest = answer_chars + (SEED_CHARS + LOOKED_AT if kind == "seed_lookup" else 1)
+    if kind == "in_context_map":
+        shortest = _MAP_CHARS + 4 * -(-answer_chars // 3)  # the answer is digits only
     if num_rows < 1 or answer_chars < 1 or not shortest <= lengths[0] <= lengths[1]:
         raise CrossmemError(
             f"num_rows={num_rows!r}, lengths={lengths!r}, answer_chars={answer_chars!r}; expected at least 1 row, and "

@@ -22,12 +22,12 @@ MAX_CHARS: Final = 512
 
 
 def pattern_tokenizer() -> PreTrainedTokenizerFast:
-    """A token for each digit and lower-case letter, and one that pads.
+    """A token for each character of `patterns.ALPHABET`, and one that pads.
 
     Example:
         >>> tokenizer = pattern_tokenizer()
-        >>> tokenizer.decode(tokenizer("12c")["input_ids"])
-        '12c'
+        >>> tokenizer.decode(tokenizer("12C")["input_ids"])
+        '12C'
     """
     vocabulary = {token: number for number, token in enumerate(["<pad>", *ALPHABET])}
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
@@ -46,7 +46,8 @@ def pattern_decoder(size: Size = "s") -> LlamaForCausalLM:
     weights.
 
     Sizes are among those of Panwar et al., Transformers Seek Patterns, whose models are GPT-2's: with Llama's gated
-    feed-forward layer of 8/3 the width they have as many parameters a layer.
+    feed-forward layer of 8/3 the width they have as many parameters a layer. (A width of 234 is 235 there: rotary
+    positions need an even one.)
 
     Args:
         size: "s", "m" or "l"; see `SHAPES`.
@@ -82,7 +83,7 @@ def encoded_patterns(rows: Dataset, *, learn: Literal["all", "answer"] = "all") 
     """The rows with input_ids, attention_mask and labels; `transformers.DataCollatorForSeq2Seq` pads them.
 
     Args:
-        rows: With the columns prompt and answer, of digits and lower-case letters; others are kept.
+        rows: With the columns prompt and answer, of characters of the alphabet; other columns are kept.
         learn: Labels on "all" tokens, as the paper trains, or on the "answer", as it measures.
 
     Example:

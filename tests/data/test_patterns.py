@@ -7,6 +7,7 @@ from itertools import pairwise
 import pytest
 
 from crossmem_hf.data.patterns import (
+    ALPHABET,
     BACK,
     DETERMINED,
     JUMPS,
@@ -53,8 +54,9 @@ def test_rows_have_a_prompt_an_answer_and_a_kind():
         assert rows.column_names == ["prompt", "answer", "kind"]
         assert set(rows["kind"]) == {kind}
         assert {len(answer) for answer in rows["answer"]} == {30}
+        assert set("".join([*rows["prompt"], *rows["answer"]])) <= set(ALPHABET)
         lengths = [len(prompt) + 30 for prompt in rows["prompt"]]
-        assert 100 <= min(lengths) < max(lengths) <= 300
+        assert 100 - 3 * (kind == "in_context_map") <= min(lengths) < max(lengths) <= 300
 
 
 def test_monotone_digits_go_on_by_one():
@@ -70,7 +72,7 @@ def test_jumps_are_as_frequent_as_said(kind):
 def test_letters_follow_jumps_in_the_order_of_the_alphabet():
     for text in texts("jumps_with_letters"):
         letters = "".join(one for one in text if one.isalpha())
-        assert letters == (string.ascii_lowercase * 12)[: len(letters)]
+        assert letters in string.ascii_uppercase * 12
         places = [place for place, one in enumerate(text) if one.isalpha()]
         jumps = [text[place - 2 : place] for place in places]
         assert not any(pair.isdigit() and (int(pair[0]) + 1) % 10 == int(pair[1]) for pair in jumps)
@@ -79,16 +81,23 @@ def test_letters_follow_jumps_in_the_order_of_the_alphabet():
         assert len(unlettered) <= len(letters) + 1, "only the last jump may lack its letter"
 
 
+def test_the_first_letter_is_any():
+    firsts = {next((one for one in text if one.isalpha()), "") for text in texts("jumps_with_letters", 200)}
+    assert len(firsts) > 20
+
+
 def test_one_map_holds_in_all_rows_of_a_seed():
     maps = []
     for seed in (0, 1):
         found = {}
         for text in texts("in_context_map", seed=seed):
-            groups = [text[place : place + 4] for place in range(0, len(text) - 3, 4)]
-            order = "".join(group[0] for group in groups)
-            assert order in "abcdefghij" * 9
-            for group in groups:
-                assert found.setdefault(group[0], group[1:]) == group[1:]
+            *shown, asked, digits = text.split("|")
+            own = dict(one.split(":") for one in shown)
+            assert len(own) == 3
+            assert set(asked) <= set(own)
+            assert digits == "".join(own[letter] for letter in asked)
+            assert len(digits) >= 30, "the answer is all digits"
+            assert all(found.setdefault(letter, value) == value for letter, value in own.items())
         assert len(found) == 10
         maps.append(found)
     assert maps[0] != maps[1]
@@ -105,6 +114,19 @@ def test_digits_are_repeated_as_often_as_said():
     assert found == pytest.approx(REPEATS + (1 - REPEATS) / 10, abs=0.01)
 
 
+def test_one_row_in_ten_comes_back_every_seventh_place():
+    kept = [any(len(set(text[place::7])) == 1 for place in range(7)) for text in texts("every_seventh", 1000)]
+    assert share(kept) == pytest.approx(REPEATS, abs=0.03)
+
+
+def test_the_paper_s_examples_follow_our_readings():
+    seed, rest = "13820", "821"
+    for place in range(3):
+        text = seed + rest[:place]
+        assert seed[sum(map(int, text[-2:])) % 5] == rest[place]
+    assert follows_on("90126K78902L") == [True, True, True, False, True, True, True, True, False]
+
+
 def test_random_digits_follow_no_rule():
     rows = texts("random_digits", 300)
     for rule in (follows_on, looked_up, again):
@@ -113,7 +135,9 @@ def test_random_digits_follow_no_rule():
 
 @pytest.mark.parametrize("kind", PATTERNS)
 def test_splits_are_disjoint_and_follow_from_the_seed(kind):
-    train, test = set(texts(kind, 100)), set(texts(kind, 100, split="test", seed=0))
+    train, test = set(texts(kind, 100)), set(texts(kind, 100, split="test"))
+    if kind == "monotone":
+        assert {text[0] for text in test} == {"7"} != {text[0] for text in train}
     assert len(train) == len(test) == 100
     assert not train & test
     assert not train & set(texts(kind, 100, split="test", seed=3))
@@ -121,19 +145,23 @@ def test_splits_are_disjoint_and_follow_from_the_seed(kind):
     assert texts(kind, 5, seed=1) != texts(kind, 5)
 
 
-def test_determined_kinds_have_one_answer_to_a_prompt():
-    """The oracle goes on with held-out prompts; of the control it is right by luck only."""
-    for text in texts("monotone", split="test"):
-        assert text[-1] == str((int(text[-2]) + 1) % 10)
-    assert set(PATTERNS) - DETERMINED == {"jumps", "jumps_with_letters", "repeats", "random_digits"}
+def test_determined_kinds_are_those_whose_rules_were_checked_above():
+    assert set(PATTERNS) - DETERMINED == {
+        "jumps",
+        "jumps_with_letters",
+        "repeats",
+        "every_seventh",
+        "random_digits",
+    }
 
 
 GOLDEN = {
-    "monotone": "1e22d1c7403d7063",
-    "jumps": "1f7d758052fab41e",
-    "jumps_with_letters": "6e6abc0469b2d16e",
-    "in_context_map": "86470a0b1d7d644f",
+    "monotone": "3def8b153dfc09b5",
+    "jumps": "ac070f092dd91487",
+    "jumps_with_letters": "8578cd473683713c",
+    "in_context_map": "18bde2a765e10345",
     "repeats": "d9a9dc855ed606e9",
+    "every_seventh": "d705dbf33716af5a",
     "seed_lookup": "e95ca5825f5439a6",
     "random_digits": "9f655e8942c225ba",
 }
@@ -151,6 +179,7 @@ MISTAKES = {
     "no answer": (("monotone", 1), {"answer_chars": 0}, "answer_chars=0"),
     "shorter than the answer": (("monotone", 1), {"lengths": (30, 40)}, "at least 31 characters"),
     "shorter than the seed": (("seed_lookup", 1), {"lengths": (67, 80)}, "at least 68 characters"),
+    "shorter than the map": (("in_context_map", 1), {"lengths": (58, 80)}, "at least 59 characters"),
     "the wrong way round": (("monotone", 1), {"lengths": (80, 60)}, r"lengths=\(80, 60\)"),
     "more than there are": (("monotone", 11), {"lengths": (60, 60)}, "held . different ones .* expected 11"),
 }

@@ -8,7 +8,7 @@ from crossmem_hf.data.patterns import ALPHABET
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.models.pattern_decoder import SHAPES, encoded_patterns, pattern_decoder, pattern_tokenizer
 
-ROWS = Dataset.from_dict({"prompt": ["12a", "7"], "answer": ["3b", "89"], "kind": ["x", "y"]})
+ROWS = Dataset.from_dict({"prompt": ["12A", "7"], "answer": ["3B", "89"], "kind": ["x", "y"]})
 
 
 def test_every_character_is_one_token_and_comes_back():

@@ -71,7 +71,8 @@ class MemorizationDynamicsCallback(TrainerCallback):
             without a labeled token, or a checkpoint of other sequences; when the file cannot be written.
 
     Reference:
-        Panwar et al., Transformers Seek Patterns, who complete by greedy decoding.
+        Panwar et al., Transformers Seek Patterns, https://openreview.net/forum?id=98NrkXPRZ9,
+        who complete by greedy decoding.
 
     Example:
         ``trainer.add_callback(MemorizationDynamicsCallback(trainer, every_steps=100, columns=["kind"]))``

@@ -61,7 +61,7 @@ def test_a_rule_is_memorized_before_noise_and_held_out_too(tmp_path):
 
     rows = both(32, "train")
     settings = {"per_device_train_batch_size": 16, "learning_rate": 3e-3}
-    trainer = learning(tmp_path, encoded_patterns(rows), max_steps=20, **settings)
+    trainer = learning(tmp_path, encoded_patterns(rows), max_steps=40, **settings)
     answers, others = (encoded_patterns(some, learn="answer") for some in (rows, both(8, "test")))
     learned = follows(trainer, answers, every_steps=10, columns=["kind"])
     tested = follows(trainer, others, every_steps=10, columns=["kind"], name="test")
