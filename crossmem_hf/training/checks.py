@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow.compute
 from datasets import Dataset, Value
+from torch.distributed.tensor import DTensor
 
 from crossmem_hf.data.selection import personas_of
 from crossmem_hf.errors import CrossmemError
@@ -103,6 +104,21 @@ def check_same_forgotten(evaluator: "Evaluator", forget: Dataset, retain: Datase
             "personas to forget are not those of the forget set.",
             "Give the dataset that fraction (PersonaDataset(forget_fraction=...)), or the evaluator forgotten=, the "
             "ids of the personas to forget.",
+        )
+
+
+def check_whole(trainer: Any) -> None:
+    """Accept a trainer each of whose processes has the whole model, and can ask it alone.
+
+    Raises:
+        CrossmemError: The model's weights are in shards.
+    """
+    plugin = getattr(trainer.accelerator.state, "deepspeed_plugin", None)
+    in_shards = trainer.is_fsdp_enabled or (plugin is not None and plugin.zero_stage == 3)
+    if in_shards or any(isinstance(weight, DTensor) for weight in trainer.model.parameters()):
+        raise CrossmemError(
+            "The model's weights are in shards (FSDP or DeepSpeed ZeRO-3), so no process can ask it alone.",
+            "Train with DDP or ZeRO-1 or -2, or measure checkpoints afterwards with crossmem score.",
         )
 
 

@@ -6,10 +6,12 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from crossmem_hf.analysis.dynamics import read_dynamics
 from crossmem_hf.training.resuming import incompleteness
 from tests.training import knowing as toy
 from tests.training import tiny, two_processes
@@ -88,6 +90,16 @@ def test_two_processes_see_what_one_sees(spread):
         for one, two in zip(alone, together, strict=True):
             assert two == pytest.approx(one, rel=1e-5)
     assert json.loads((spread / "evaluated" / "best" / "best.json").read_text())["step"] in (3, 6)
+
+
+def test_two_processes_follow_the_same_sequences(spread):
+    """Nine rows in batches of two: the last batches are uneven. What the other process trained on is known too."""
+    two_processes.followed(spread / "alone_followed", batch=2)
+    alone, both = (read_dynamics(spread / name / "dynamics.parquet") for name in ("alone_followed", "followed"))
+    assert alone.steps_E.tolist() == both.steps_E.tolist() == list(range(9))
+    assert both.exact_match_EN[0, :8].all()
+    assert (alone.exact_match_EN == both.exact_match_EN).mean() >= 0.9
+    np.testing.assert_array_equal(alone.in_batch_EN, both.in_batch_EN)
 
 
 def test_two_processes_killed_go_on_as_if_nothing_had_been(root, tmp_path):

@@ -11,11 +11,13 @@ import sys
 from pathlib import Path
 
 import torch
+from datasets import concatenate_datasets
 from safetensors.torch import save_file
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.evaluator import Evaluator
 from crossmem_hf.runs.distributed import leave
+from crossmem_hf.training.callbacks.dynamics import MemorizationDynamicsCallback
 from crossmem_hf.training.callbacks.memorization import MemorizationCallback
 from tests.training import knowing as toy
 from tests.training import tiny
@@ -63,6 +65,19 @@ def evaluated(folder: Path, *, batch: int) -> list[dict[str, float]]:
     return callback.history
 
 
+def followed(folder: Path, *, batch: int, every: int = 1, resume: str | None = None) -> bytes:
+    """The file of which rows were memorized, after each of eight steps or some."""
+    model = toy.knowing(str(folder.parent))
+    saving = {"save_strategy": "steps", "save_steps": 3, "per_device_eval_batch_size": 2}
+    settings = {"max_steps": 8, "per_device_train_batch_size": batch, "learning_rate": 3e-2}
+    trainer = toy.forgetting(folder, model, **settings | saving)
+    rows = concatenate_datasets([toy.EVERYBODY, tiny.rows("p3", modality="text", views=2).select([1])])
+    callback = MemorizationDynamicsCallback(trainer, rows, every_steps=every, columns=["persona_id"])
+    trainer.add_callback(callback)
+    trainer.train(resume_from_checkpoint=resume)
+    return callback.path.read_bytes()
+
+
 def main(folder: Path, *names: str) -> None:
     for losses in names:
         trainer = trained(folder / losses, losses, batch=4)
@@ -79,6 +94,10 @@ def main(folder: Path, *names: str) -> None:
     assert resumed.state.log_history[-1]["step"] == 4
     assert all(torch.equal(first[name], second[name]) for name in first), "a resumed run is the uninterrupted one"
     (folder / f"evaluated_{rank}.json").write_text(json.dumps(evaluated(folder / "evaluated", batch=4)))
+    followed(folder / "followed", batch=1)
+    whole_file = followed(folder / "carried", batch=1, every=2)
+    again = followed(folder / "carried", batch=1, every=2, resume=str(folder / "carried" / "checkpoint-3"))
+    assert whole_file == again, "a resumed run leaves the file of the uninterrupted one"
     try:
         trained(folder / "nan", "ga-nll", batch=4, poison=True)
     except CrossmemError as error:

@@ -8,18 +8,18 @@ together for the same persona, and one that reads all attributes off it with the
 of the cross-modal gap.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import cos, pi
 from random import Random
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers import LlavaForConditionalGeneration
 
+from crossmem_hf.models.micro.ahead import one_ahead
 from crossmem_hf.models.micro.batches import Batcher
 from crossmem_hf.models.micro.sharing import sum_gradients, sum_losses, taken
 from crossmem_hf.models.micro.tasks import Query, asked_about, drawn_query, drawn_tasks, drawn_view
@@ -28,7 +28,6 @@ from crossmem_hf.personas.schema import Modality
 from crossmem_hf.personas.values import VISUAL_ATTRIBUTES
 
 Report = Callable[[int, dict[str, float]], None]
-Drawn = TypeVar("Drawn")
 
 
 class AttributeHeads(nn.Module):
@@ -116,7 +115,7 @@ def train_vision(
         own = [query for query, mine in zip(queries, taken([1] * batch_size), strict=True) if mine]
         return own, batcher.pixels(own)
 
-    for step, (queries, pixels) in zip(steps, _one_ahead(drawn, steps), strict=True):
+    for step, (queries, pixels) in zip(steps, one_ahead(drawn, steps), strict=True):
         loss = _head_loss(heads, tower(pixels.to(model.device)).last_hidden_state[:, 1:], queries)
         loss = loss * (len(queries) / batch_size)
         _step(loss, optimizer, lr * _rate(step, all_steps))
@@ -181,7 +180,7 @@ def train_language(
         heads: Read attributes off answer states; part of `optimizer`, thrown away afterwards. None without the bridge.
     """
     model.train()
-    coming = _one_ahead(partial(_drawn, batcher, background, plan, rng), steps)
+    coming = one_ahead(partial(_drawn, batcher, background, plan, rng), steps)
     for step, drawn in zip(steps, coming, strict=True):
         losses, states = _losses(model, drawn.parts)
         loss = torch.stack([losses[name] * weight for name, weight in drawn.weights.items()]).sum()
@@ -271,18 +270,6 @@ def _losses(model: Any, parts: Sequence[_Part]) -> tuple[dict[str, Tensor], dict
     orders = {name: [place for part in parts if part.loss == name for place in part.places] for name in losses}
     whole = {name: torch.cat(found) for name, found in states.items() if all(own)}
     return losses, {name: found[torch.tensor(orders[name]).argsort()] for name, found in whole.items()}
-
-
-def _one_ahead(make: Callable[[int], Drawn], steps: range) -> Iterator[Drawn]:
-    """What `make` makes of each step, in order; while one is learned from, the next is made by another thread."""
-    with ThreadPoolExecutor(1) as thread:
-        coming: Future[Drawn] | None = None
-        for step in steps:
-            ready, coming = coming, thread.submit(make, step)
-            if ready:
-                yield ready.result()
-        if coming:
-            yield coming.result()
 
 
 def _named_queries(background: Background, rng: Random, count: int) -> list[Query]:

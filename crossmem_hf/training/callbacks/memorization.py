@@ -6,7 +6,6 @@ import logging
 import math
 from typing import TYPE_CHECKING, Any, Literal
 
-from torch.distributed.tensor import DTensor
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from crossmem_hf.errors import CrossmemError
@@ -14,7 +13,7 @@ from crossmem_hf.models.modes import in_eval_mode, random_state_kept
 from crossmem_hf.training.callbacks.best import BestCheckpoint
 from crossmem_hf.training.callbacks.finite import are_finite
 from crossmem_hf.training.callbacks.state import remember, remembered
-from crossmem_hf.training.checks import check_not_reported, first_reported
+from crossmem_hf.training.checks import check_not_reported, check_whole, first_reported
 
 if TYPE_CHECKING:
     from crossmem_hf.evaluation.evaluator import Evaluator
@@ -127,7 +126,7 @@ class MemorizationCallback(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> TrainerControl:
         """Take up what a run that is gone on with has measured, and evaluate once before the first step."""
-        self._check_whole()
+        check_whole(self.trainer)
         kept = remembered(state, self)
         self.history, self.stopped_at = kept.get("history", []), kept.get("stopped_at")
         # A run that was killed may have kept a later one than its checkpoint knows of.
@@ -201,12 +200,3 @@ class MemorizationCallback(TrainerCallback):
             self.trainer.save_model(folder, _internal_call=True)  # which pushes nothing to the Hub
 
         place.keep(save, self.best, writes=args.should_save)
-
-    def _check_whole(self) -> None:
-        plugin = getattr(self.trainer.accelerator.state, "deepspeed_plugin", None)
-        in_shards = self.trainer.is_fsdp_enabled or (plugin is not None and plugin.zero_stage == 3)
-        if in_shards or any(isinstance(weight, DTensor) for weight in self.trainer.model.parameters()):
-            raise CrossmemError(
-                "The model's weights are in shards (FSDP or DeepSpeed ZeRO-3), so no process can ask it alone.",
-                "Train with DDP or ZeRO-1 or -2, or measure checkpoints afterwards with crossmem score.",
-            )

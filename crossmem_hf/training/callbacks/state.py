@@ -24,5 +24,6 @@ def remembered(state: TrainerState, callback: TrainerCallback) -> dict[str, Any]
 
 
 def _key(callback: TrainerCallback) -> str:
-    """Not the bare name of the class, which `transformers` would make a callback of."""
-    return f"crossmem.{type(callback).__name__}"
+    """Not the bare name of the class, which `transformers` would make a callback of; and its own name, if any."""
+    own = getattr(callback, "name", "")
+    return f"crossmem.{type(callback).__name__}" + (f".{own}" if own else "")

@@ -139,24 +139,6 @@ def test_parts_of_several_processes_add_up_to_the_losses(processor, tiny, few, m
         assert sum(own[name].item() for own in shares) == pytest.approx(loss.item(), abs=1e-5)
 
 
-def test_what_is_made_ahead_comes_in_order_and_each_once():
-    made = []
-
-    def make(step):
-        made.append(step)
-        return step * 10
-
-    coming = pretraining._one_ahead(make, range(3, 7))
-    assert list(coming) == [30, 40, 50, 60]
-    assert made == [3, 4, 5, 6]
-    assert list(pretraining._one_ahead(make, range(3, 3))) == []
-
-
-def test_an_error_in_what_is_made_ahead_is_raised():
-    with pytest.raises(ZeroDivisionError):
-        list(pretraining._one_ahead(lambda step: 1 // step, range(2)))
-
-
 # what is trained on
 
 
