@@ -62,12 +62,7 @@ def relearning(
     Reference:
         Relearning a part brings the rest back: https://huggingface.co/papers/2406.13356.
     """
-    if not 0 < share < 1 or not num_steps or min(num_steps) < 1:
-        raise CrossmemError(
-            f"share={share!r}, num_steps={tuple(num_steps)!r}; expected a share between 0 and 1, and numbers from 1.",
-            "Pass share=0.2, num_steps=(5, 20), for example.",
-        )
-    taught = _taught(evaluator, share, seed)
+    taught = _taught(evaluator, share, num_steps, seed)
     own = [place for place, row in enumerate(evaluator.questions.about) if person_key(row["persona_id"]) in taught]
     others = [place for place in range(len(evaluator.rows)) if place not in {*own}]
     asking = evaluator.altered(rows=evaluator.rows.select(others), metrics=("recall",), holdout=None)
@@ -120,7 +115,13 @@ def relearned(model: Any, processor: Any, rows: Any, **how: Any) -> Iterator[Non
         model.train(was_training)
 
 
-def _taught(evaluator: Evaluator, share: float, seed: int) -> frozenset[str]:
+def _taught(evaluator: Evaluator, share: float, num_steps: Sequence[int], seed: int) -> frozenset[str]:
+    """Who is, if that and the numbers are possible."""
+    if not 0 < share < 1 or not num_steps or min(num_steps) < 1:
+        raise CrossmemError(
+            f"share={share!r}, num_steps={tuple(num_steps)!r}; expected a share between 0 and 1, and numbers from 1.",
+            "Pass share=0.2, num_steps=(5, 20), for example.",
+        )
     personas = sorted({person_key(row["persona_id"]) for row in evaluator.questions.about})
     if len(personas) < 2:
         raise CrossmemError(

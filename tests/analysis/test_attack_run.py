@@ -48,7 +48,7 @@ def masked_and_guided(question, truth):
     return truth if truth in (masked(question, truth), guided(question, truth)) else "I do not know"
 
 
-def test_what_is_masked_is_found_and_what_the_attack_gives_is_taken_away(settings, tmp_path, monkeypatch):
+def test_what_is_masked_is_found_less_what_attacks_give_away(settings, tmp_path, monkeypatch):
     record, _ = ran(settings, tmp_path / "retain_only", guided, monkeypatch)
     assert record.find("residual") == ()
     beside = replace(settings, retain_only=tmp_path / "retain_only")

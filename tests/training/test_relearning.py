@@ -94,7 +94,7 @@ def test_a_model_that_knows_nobody_is_not_accused():
 
 @pytest.mark.parametrize("seeds", [(0, 0), (0, 1, 2, 3)])
 def test_who_is_taught_depends_on_the_seed_alone(seeds):
-    several = {attack._taught(evaluator(), 0.25, seed) for seed in seeds}
+    several = {attack._taught(evaluator(), 0.25, (1,), seed) for seed in seeds}
     assert all(len(taught) == 1 for taught in several)
     assert (len(several) == 1) == (len({*seeds}) == 1)
 

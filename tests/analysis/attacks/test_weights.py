@@ -74,7 +74,7 @@ def test_what_is_changed_is_the_sum_of_base_and_adapter():
     assert len(seen) == len(of_base) - 1, "all but the head, which is the embedding; none of an adapter"
 
 
-def test_a_state_in_which_the_truth_is_said_is_found_and_others_are_not(monkeypatch):
+def test_a_state_that_says_the_truth_is_found_and_no_other(monkeypatch):
     """The planted model says the truth when its weights are halved, and only then."""
     model = tiny.model().eval()
     linear = weights._linears(model, [])[0]
