@@ -63,8 +63,9 @@ def relearning(
         Relearning a part brings the rest back: https://huggingface.co/papers/2406.13356.
     """
     taught = _taught(evaluator, share, num_steps, seed)
-    own = [place for place, row in enumerate(evaluator.questions.about) if person_key(row["persona_id"]) in taught]
-    others = [place for place in range(len(evaluator.rows)) if place not in {*own}]
+    is_taught = [person_key(row["persona_id"]) in taught for row in evaluator.questions.about]
+    own, others = ([place for place, one in enumerate(is_taught) if one == wanted] for wanted in (True, False))
+    learned = evaluator.rows.select(own)
     asking = evaluator.altered(rows=evaluator.rows.select(others), metrics=("recall",), holdout=None)
 
     def predicted(asker: Evaluator, name: str) -> Predictions:
@@ -74,16 +75,12 @@ def relearning(
     found = predicted(evaluator, "queried")
     said: list[dict[str, bool]] = [{"plain": one["correct"]} for one in found]
     for steps in num_steps:
-        how: dict[str, Any] = {"max_steps": steps, "learning_rate": learning_rate, "seed": seed}
-        with relearned(model, processor, evaluator.rows.select(own), **how):
+        with relearned(model, processor, learned, max_steps=steps, learning_rate=learning_rate, seed=seed):
             answers = predicted(asking, f"{steps}-{share}-{learning_rate}")
         for place, one in zip(others, answers, strict=True):
             said[place][f"{steps} steps"] = one["correct"]
-    whole = enumerate(zip(found, said, strict=True))
-    return Predictions(
-        ({**one, **columns_of(answers), "taught": place in {*own}} for place, (one, answers) in whole),
-        against=found.against,
-    )
+    columns = ({**columns_of(answers), "taught": one} for answers, one in zip(said, is_taught, strict=True))
+    return Predictions(({**one, **more} for one, more in zip(found, columns, strict=True)), against=found.against)
 
 
 @contextmanager
