@@ -21,13 +21,24 @@ from crossmem_hf.analysis.logistic import LogisticRegression
 from crossmem_hf.analysis.representations import Array, check_finite, over_prompts
 from crossmem_hf.data.forms import Row
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.metrics.intervals import UNIT, Clusters, FloatArray, mean_interval
+from crossmem_hf.metrics.intervals import (
+    CONFIDENCE,
+    UNIT,
+    Clusters,
+    FloatArray,
+    mean_interval,
+    spread_intervals,
+    tail_of,
+)
 from crossmem_hf.models.modules import text_layers
 from crossmem_hf.report.record import Measurement
 from crossmem_hf.scoring.batches import Auto, check_size
 from crossmem_hf.seeding import seed_for
 
 _DIFFERENCE = (-1.0, 1.0)
+_MARGIN = 2.0
+"""Factor of the variance between persons. What two persons have in common counts twice, since each is held out from a
+probe that was fitted to the other: up to twice the variance of persons who have nothing to do with one another."""
 
 
 def layer_states(
@@ -245,9 +256,19 @@ def _measurements(
             metric=metric,
             where={"layer": layer},
             value=float(values_N.mean()),
-            ci=mean_interval(values_N, clusters, bounds=_DIFFERENCE if differs else UNIT),
+            ci=_interval(values_N, clusters, _DIFFERENCE if differs else UNIT),
             n=len(values_N),
             chance=None if differs else chance,
             unit="proportion",
             greater_means="more of the label can be read",
         )
+
+
+def _interval(values_N: FloatArray, clusters: Clusters, bounds: tuple[float, float]) -> tuple[float, float]:
+    """That of a mean over rows, or with the variance between persons times `_MARGIN` if that is wider."""
+    sums, counts = clusters.table(values_N[:, None])
+    left_K = ((sums.sum() - sums) / (counts.sum() - counts))[:, 0]
+    value, tail = values_N.mean(keepdims=True), tail_of(CONFIDENCE)
+    wide = spread_intervals(value, left_K[None], len(left_K), bounds, tail, _MARGIN)[0].tolist()
+    ends = (*mean_interval(values_N, clusters, bounds=bounds), *wide)
+    return min(ends), max(ends)

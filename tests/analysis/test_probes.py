@@ -100,6 +100,16 @@ def test_labels_may_vary_within_a_person():
     assert planted.chance == 0.6
 
 
+def test_intervals_hold_chance_in_random_worlds():
+    """19 of 20 or more; without `_MARGIN` about 17 of 20."""
+    persons = np.arange(20).repeat(3)
+    held = 0
+    for seed in range(50):
+        states = noise(4, seed, 20)[persons] + 0.3 * noise(4, seed + 1000, 60)
+        held += contains(of(probe(states[:, None], persons % 2, persons, num_repeats=1), "probe_accuracy")[0], 0.5)
+    assert held >= 45
+
+
 def test_seed_fixes_the_folds():
     states = identity()[:, None] + 0.5 * noise(60, 4)[:, None]
     once, again, other = (probe(states, LABELS, PERSONS, seed=seed, num_repeats=1) for seed in (0, 0, 1))
