@@ -63,7 +63,8 @@ class LogisticRegression:
     def predict(self, states_ND: NDArray[Any]) -> NDArray[np.intp]:
         """(N,) the likeliest label of each state."""
         standardized = (np.asarray(states_ND, dtype=np.float64) - self.mean_D) / self.scale_D
-        return _logits(standardized, self.weights, self.bias).argmax(axis=1)
+        likeliest: NDArray[np.intp] = _logits(standardized, self.weights, self.bias).argmax(axis=1)
+        return likeliest
 
 
 def _logits(states_ND: FloatArray, weights: FloatArray, bias: FloatArray) -> FloatArray:

@@ -120,8 +120,8 @@ def probe(
         seed: Of folds and random labels.
 
     Returns:
-        Of every layer, from 0, shares of the rows with 95 % intervals over persons (of this model and these persons'
-        population; the folds share probes, which the interval does not see):
+        Of every layer, from 0, shares of the rows with 95 % intervals over persons, of this one model; the variance
+        between persons counts twice, as they are no strangers to each other's probes:
 
         - ``probe_accuracy``, 0 to 1; its chance is the share of the most frequent label;
         - ``probe_random``: the same with random labels, drawn for each repeat: the labels of whole persons change

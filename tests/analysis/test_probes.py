@@ -101,7 +101,7 @@ def test_labels_may_vary_within_a_person():
 
 
 def test_intervals_hold_chance_in_random_worlds():
-    """19 of 20 or more; without `_MARGIN` about 17 of 20."""
+    """At 95 %, with some room for luck."""
     persons = np.arange(20).repeat(3)
     held = 0
     for seed in range(50):
