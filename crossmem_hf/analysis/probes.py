@@ -10,7 +10,7 @@ random labels show what the same procedure gives where there is nothing to read.
 Shapes: ``N`` rows, ``L`` layers, ``D`` width.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,8 @@ from crossmem_hf.report.record import Measurement
 from crossmem_hf.scoring.batches import Auto, check_size
 from crossmem_hf.seeding import seed_for
 
+Split = tuple[NDArray[np.intp], NDArray[np.intp]]
+"""(N,) labels, and (N,) the fold that holds each row out."""
 _DIFFERENCE = (-1.0, 1.0)
 _MARGIN = 2.0
 """Factor of the variance between persons. What two persons have in common counts twice, since each is held out from a
@@ -105,84 +107,79 @@ def probe(
 ) -> list[Measurement]:
     """How well each layer's states tell the labels of held-out people, with all that it must be compared to.
 
-    The persons are dealt into folds, those with the same labels evenly; each fold is held out once, and all of it
-    again for every repeat. So every row is predicted `num_repeats` times, by probes that saw no row of its person.
-
     Args:
-        states_NLD: As `layer_states`, or states of any other origin.
         labels: Of each row, at least two different ones, each of at least two persons.
-        persons: Of each row, whom it is about. A number of its own for each row makes the split by picture of
-            Ju et al., which leaks.
-        untuned_NLD: States of the same rows in the model before training.
-        num_folds: 5 holds out 20 %, as Ju et al. Best a number that divides how many persons have each label: where
-            folds are uneven, states without the label fall somewhat below chance.
+        persons: Of each row, whom it is about; a number a row makes the leaking split by picture of Ju et al.
+        untuned_NLD: States of the same rows in the model before training, of any width.
+        num_folds: Into which persons are dealt, those with the same labels evenly; each is held out once a repeat. 5
+            holds out 20 %, as Ju et al. Best a divisor of the number of persons of each label.
         strength: ``C`` of the logistic regression; 1 is scikit-learn's default.
         seed: Of folds and random labels.
 
     Returns:
-        Of every layer, from 0, shares of the rows with 95 % intervals over persons, of this one model; the variance
-        between persons counts twice, as they are no strangers to each other's probes:
-
-        - ``probe_accuracy``, 0 to 1; its chance is the share of the most frequent label;
-        - ``probe_random``: the same with random labels, drawn for each repeat: the labels of whole persons change
-          hands where each person has one label, else those of rows. About chance, below it where folds are uneven;
-        - ``probe_selectivity``, −1 to 1: accuracy minus that;
-        - with `untuned_NLD` also ``probe_untuned`` and ``probe_gain``, −1 to 1: accuracy minus that of the untuned
-          states, row by row. What labels have in common beyond training (names, fonts) is in both; only the gain
-          speaks of training.
+        Of every layer, shares of rows with 95 % intervals over persons: ``probe_accuracy``, its chance the
+        share of the most frequent label; ``probe_random``, the same with labels in other hands (whole persons' where
+        each has one, else rows'), about chance, or below where folds are uneven; ``probe_selectivity``, −1 to 1,
+        accuracy minus that; with `untuned_NLD` also ``probe_untuned`` and ``probe_gain``, −1 to 1, accuracy minus
+        that, row by row: it alone speaks of training.
 
     Raises:
         CrossmemError: Shapes or numbers that do not fit, states that are not finite, or too few labels or persons.
 
     Reference:
-        Ju et al., https://huggingface.co/papers/2503.01208; selectivity after Hewitt and Liang,
-        https://huggingface.co/papers/1909.03368, whose random labels are of word types where ours are of persons.
+        Ju et al., https://huggingface.co/papers/2503.01208; Hewitt and Liang, https://huggingface.co/papers/1909.03368,
+        whose random labels are of word types where ours are of persons.
 
     Example:
-        >>> rng = np.random.default_rng(0)
         >>> persons = [number // 4 for number in range(80)]
         >>> labels = ["seen" if person % 2 else "unseen" for person in persons]
-        >>> states = rng.standard_normal((80, 2, 3))
+        >>> states = np.random.default_rng(0).standard_normal((80, 2, 3))
         >>> states[:, 1, 0] += [4.0 if label == "seen" else -4.0 for label in labels]
         >>> [found.value for found in probe(states, labels, persons) if found.metric == "probe_accuracy"][1]
         1.0
     """
-    for name, number, least in (("num_folds", num_folds, 2), ("num_repeats", num_repeats, 1)):
-        check_size(name, number)
-        if number < least:
-            raise CrossmemError(f"{name}={number}; expected at least {least}.", "Pass 5, as by default.")
-    clusters, codes = _checked(states_NLD, labels, persons, num_folds)
-    if untuned_NLD is not None and untuned_NLD.shape[:2] != states_NLD.shape[:2]:
+    _check_states(states_NLD, states_NLD if untuned_NLD is None else untuned_NLD, len(labels))
+    clusters, codes = _checked(labels, persons, num_folds, num_repeats)
+    rngs = [np.random.default_rng(seed_for(seed, "probe", repeat)) for repeat in range(num_repeats)]
+    true = [_dealt(codes, clusters.persona, num_folds, rng) for rng in rngs]
+    random = [_dealt(_random_labels(codes, clusters.persona, rng), clusters.persona, num_folds, rng) for rng in rngs]
+    chance = float(np.bincount(codes).max() / len(codes))
+    found = []
+    for layer in range(states_NLD.shape[1]):
+        right = {"accuracy": _right(states_NLD[:, layer], true, strength)}
+        right["random"] = _right(states_NLD[:, layer], random, strength)
+        right["selectivity"] = right["accuracy"] - right["random"]
+        if untuned_NLD is not None:
+            right["untuned"] = _right(untuned_NLD[:, layer], true, strength)
+            right["gain"] = right["accuracy"] - right["untuned"]
+        found += _measurements(layer, right, clusters, chance)
+    return found
+
+
+def _check_states(states_NLD: NDArray[Any], untuned_NLD: NDArray[Any], num_rows: int) -> None:
+    if states_NLD.ndim != 3 or len(states_NLD) != num_rows:
+        raise CrossmemError(
+            f"States of the shape {states_NLD.shape} came with {num_rows} labels; expected (rows, layers, width) "
+            "and a label a row.",
+            "Pass what layer_states gives, and labels in the order of its rows.",
+        )
+    if untuned_NLD.ndim != 3 or untuned_NLD.shape[:2] != states_NLD.shape[:2]:
         raise CrossmemError(
             f"untuned_NLD has the shape {untuned_NLD.shape}, the tuned states {states_NLD.shape}.",
             "Take states of the same rows and layers from both models.",
         )
-    rngs = [np.random.default_rng(seed_for(seed, "probe", repeat)) for repeat in range(num_repeats)]
-    true = [(codes, _folds(codes, clusters.persona, num_folds, rng)) for rng in rngs]
-    drawn = [_random_labels(codes, clusters.persona, rng) for rng in rngs]
-    random = [(some, _folds(some, clusters.persona, num_folds, rng)) for some, rng in zip(drawn, rngs, strict=True)]
-    chance = float(np.bincount(codes).max() / len(codes))
-    found = []
-    for layer in range(states_NLD.shape[1]):
-        right_N = _right(states_NLD[:, layer], true, strength)
-        random_N = _right(states_NLD[:, layer], random, strength)
-        untuned_N = None if untuned_NLD is None else _right(untuned_NLD[:, layer], true, strength)
-        found += list(_measurements(layer, right_N, random_N, untuned_N, clusters, chance))
-    return found
+    if not (np.isfinite(states_NLD).all() and np.isfinite(untuned_NLD).all()):
+        raise CrossmemError("A state is not finite.", "Load the model in bfloat16 or float32.")
 
 
 def _checked(
-    states_NLD: NDArray[Any], labels: Sequence[Any], persons: Sequence[Any], num_folds: int
+    labels: Sequence[Any], persons: Sequence[Any], num_folds: int, num_repeats: int
 ) -> tuple[Clusters, NDArray[np.intp]]:
     """The persons of the rows, and their labels as numbers from 0."""
-    if states_NLD.ndim != 3 or len(labels) != len(states_NLD):
-        raise CrossmemError(
-            f"States of the shape {states_NLD.shape} came with {len(labels)} labels; expected (rows, layers, width) "
-            "and a label a row.",
-            "Pass what layer_states gives, and labels in the order of its rows.",
-        )
-    if not np.isfinite(states_NLD).all():
-        raise CrossmemError("A state is not finite.", "Load the model in bfloat16 or float32.")
+    for name, number, least in (("num_folds", num_folds, 2), ("num_repeats", num_repeats, 1)):
+        check_size(name, number)
+        if number < least:
+            raise CrossmemError(f"{name}={number}; expected at least {least}.", "Pass 5, as by default.")
     if any(label is None for label in labels):
         raise CrossmemError(f"Row {list(labels).index(None)} has no label.", "Leave out rows without one.")
     try:
@@ -201,17 +198,15 @@ def _checked(
     return clusters, codes
 
 
-def _folds(
-    labels_N: NDArray[np.intp], persons_N: NDArray[np.intp], num_folds: int, rng: np.random.Generator
-) -> NDArray[np.intp]:
-    """(N,) the fold that holds each row out: all rows of a person in one, persons of the same labels dealt evenly."""
+def _dealt(labels_N: NDArray[np.intp], persons_N: NDArray[np.intp], num_folds: int, rng: np.random.Generator) -> Split:
+    """The labels, and folds that hold all rows of a person, with persons of the same labels dealt evenly."""
     kinds: dict[tuple[int, ...], list[int]] = {}
     for person in range(int(persons_N.max()) + 1):
         kinds.setdefault(tuple(np.unique(labels_N[persons_N == person]).tolist()), []).append(person)
     dealt = np.concatenate([rng.permutation(kinds[kind]) for kind in sorted(kinds)])
     fold = np.empty(len(dealt), dtype=np.intp)
     fold[dealt] = np.arange(len(dealt)) % num_folds
-    return fold[persons_N]
+    return labels_N, fold[persons_N]
 
 
 def _random_labels(
@@ -225,9 +220,7 @@ def _random_labels(
     return rng.permutation(labels_N)
 
 
-def _right(
-    states_ND: NDArray[Any], repeats: Sequence[tuple[NDArray[np.intp], NDArray[np.intp]]], strength: float
-) -> FloatArray:
+def _right(states_ND: NDArray[Any], repeats: Sequence[Split], strength: float) -> FloatArray:
     """(N,) in which share of the repeats each row's label was told by probes that did not see its person."""
     right_N = np.zeros(len(states_ND))
     for labels_N, folds_N in repeats:
@@ -240,20 +233,12 @@ def _right(
 
 
 def _measurements(
-    layer: int,
-    right_N: FloatArray,
-    random_N: FloatArray,
-    untuned_N: FloatArray | None,
-    clusters: Clusters,
-    chance: float,
+    layer: int, right: Mapping[str, FloatArray], clusters: Clusters, chance: float
 ) -> Iterator[Measurement]:
-    values = {"probe_accuracy": right_N, "probe_random": random_N, "probe_selectivity": right_N - random_N}
-    if untuned_N is not None:
-        values |= {"probe_untuned": untuned_N, "probe_gain": right_N - untuned_N}
-    for metric, values_N in values.items():
-        differs = metric in ("probe_selectivity", "probe_gain")
+    for name, values_N in right.items():
+        differs = name in ("selectivity", "gain")
         yield Measurement(
-            metric=metric,
+            metric=f"probe_{name}",
             where={"layer": layer},
             value=float(values_N.mean()),
             ci=_interval(values_N, clusters, _DIFFERENCE if differs else UNIT),

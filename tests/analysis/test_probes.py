@@ -154,6 +154,7 @@ def test_faults_are_named():
         ({"num_repeats": 0}, "num_repeats=0"),
         ({"untuned_NLD": states[:5]}, "untuned_NLD has the shape"),
         ({"states_NLD": states * np.nan}, "not finite"),
+        ({"untuned_NLD": states * np.inf}, "not finite"),
     ):
         with pytest.raises(CrossmemError, match=message):
             probe(**{"states_NLD": states, "labels": LABELS, "persons": PERSONS, **change})
