@@ -149,7 +149,8 @@ def gradient_similarity(
     if not trained:
         raise CrossmemError("No parameter requires a gradient.", "Load the adapter with is_trainable=True.")
     order = _order(len(rows), seed)
-    cosines, used = [], set()
+    cosines: list[float] = []
+    used: set[int] = set()
     with in_eval_mode(model):
         for batch in range(num_batches):
             numbers = [[next(order) for _ in range(batch_size)] for _ in range(accumulation)]

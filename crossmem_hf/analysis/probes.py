@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crossmem_hf.analysis.hooks import check_sites, module_at, reading
+from crossmem_hf.analysis.hooks import module_at, reading
 from crossmem_hf.analysis.logistic import LogisticRegression
 from crossmem_hf.analysis.representations import Array, check_finite, over_prompts
 from crossmem_hf.data.forms import Row
@@ -71,7 +71,6 @@ def layer_states(
         raise CrossmemError(
             f"position={position!r}; expected a whole number below 0.", "Count from the end of the prompt: -1 is last."
         )
-    check_sites(model, ("hidden",))
     modules = {layer: module_at(model, layer, "hidden") for layer in range(len(text_layers(model)))}
 
     def look(inputs: dict[str, Any], numbers: tuple[int, ...]) -> Array:
@@ -144,7 +143,7 @@ def probe(
     true = [_dealt(codes, clusters.persona, num_folds, rng) for rng in rngs]
     random = [_dealt(_random_labels(codes, clusters.persona, rng), clusters.persona, num_folds, rng) for rng in rngs]
     chance = float(np.bincount(codes).max() / len(codes))
-    found = []
+    found: list[Measurement] = []
     for layer in range(states_NLD.shape[1]):
         right = {"accuracy": _right(states_NLD[:, layer], true, strength)}
         right["random"] = _right(states_NLD[:, layer], random, strength)
