@@ -46,11 +46,12 @@ def module_at(model: Any, layer: int, site: Site) -> nn.Module:
 
 
 @contextmanager
-def reading(modules: Mapping[Any, nn.Module]) -> Iterator[dict[Any, Tensor]]:
+def reading(modules: Mapping[Any, nn.Module], part: Change | None = None) -> Iterator[dict[Any, Tensor]]:
     """A dictionary that holds, once the model ran inside, what each module put out last, (B, T, D).
 
     Args:
         modules: Name -> module; names are the keys of the dictionary.
+        part: What of the states is kept, so that the rest needs no memory; None keeps them all.
 
     Raises:
         CrossmemError: At the end, if a module did not run, as in a compiled model, and nothing else went wrong.
@@ -67,7 +68,7 @@ def reading(modules: Mapping[Any, nn.Module]) -> Iterator[dict[Any, Tensor]]:
 
     def keep(name: Any) -> Change:
         def see(states: Tensor) -> Tensor:
-            seen[name] = states
+            seen[name] = states if part is None else part(states)
             return states
 
         return see

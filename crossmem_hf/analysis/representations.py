@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The geometry of a model's hidden states over rows, without keeping the states. It does not know the formulas."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from crossmem_hf.data.forms import Row
 from crossmem_hf.errors import CrossmemError
@@ -23,6 +24,8 @@ from crossmem_hf.scoring.prefill import PromptBatch
 
 ROWS_AT_A_TIME: Final = 512
 """How many rows are sorted by length together; their pictures are held meanwhile."""
+Array = NDArray[Any]
+Look = Callable[[dict[str, Any], tuple[int, ...]], Array]
 
 
 class StateMoments:
@@ -89,15 +92,34 @@ def last_token_states(
         CrossmemError: No rows, rows that cannot be asked, a layer that there is not, a model that gives no hidden
             states, or a state that holds infinite numbers or NaN; the row is named.
     """
+    yield from over_prompts(
+        model, processor, rows, lambda inputs, numbers: _states(model, inputs, layer, numbers), batch_size=batch_size
+    )
+
+
+def over_prompts(
+    model: Any, processor: Any, rows: Iterable[Row], look: Look, *, batch_size: int | Auto = "auto"
+) -> Iterator[tuple[tuple[int, ...], Array]]:
+    """What `look` makes of the prompts of rows, batch by batch, without gradients; rows are read as they are needed.
+
+    Args:
+        look: From left-padded inputs and the numbers of their rows to an array with an entry a row.
+
+    Yields:
+        (numbers, array): which rows, counted from 0, and what was made of them.
+
+    Raises:
+        CrossmemError: No rows, or rows that cannot be asked.
+    """
     waiting, first = iter(rows), 0
     while part := list(islice(waiting, ROWS_AT_A_TIME)):
         checked = check_rows(part, model, processor, first=first)
 
-        def states(batch: PromptBatch, _: Room) -> tuple[tuple[int, ...], FloatArray]:
+        def looked(batch: PromptBatch, _: Room) -> tuple[tuple[int, ...], Array]:
             numbers = tuple(group.rows[0] + first for group in batch.groups)  # noqa: B023  # used before `first` moves
-            return numbers, _states(model, batch.inputs, layer, numbers)
+            return numbers, look(batch.inputs, numbers)
 
-        yield from in_batches(model, processor, checked, states, share=False, batch_size=batch_size)
+        yield from in_batches(model, processor, checked, looked, share=False, batch_size=batch_size)
         first += len(part)
     if not first:
         check_rows([], model, processor)
@@ -165,11 +187,19 @@ def _states(model: Any, inputs: dict[str, Any], layer: int, numbers: Sequence[in
             f"Choose one of them, or count back from -1 to {-len(hidden)}.",
         )
     states: FloatArray = hidden[layer][:, -1].double().cpu().numpy()
-    for number, state in zip(numbers, states, strict=True):
+    check_finite(states, numbers, f"layer {layer}")
+    return states
+
+
+def check_finite(states_BD: Array, numbers: Sequence[int], place: str) -> None:
+    """Nothing, if the states of these rows are finite.
+
+    Raises:
+        CrossmemError: One is not; its row and the place are named.
+    """
+    for number, state in zip(numbers, states_BD, strict=True):
         if not np.isfinite(state).all():
             raise CrossmemError(
-                f"Row {number}: the state of layer {layer} holds {state[~np.isfinite(state)][0]}; expected finite "
-                "numbers.",
+                f"Row {number}: the state of {place} holds {state[~np.isfinite(state)][0]}; expected finite numbers.",
                 "Load the model in bfloat16 or float32.",
             )
-    return states

@@ -30,6 +30,15 @@ def test_hidden_states_are_those_that_the_model_reports():
         torch.testing.assert_close(seen[layer], reported[layer + 1])
 
 
+def test_a_part_of_the_states_may_be_kept():
+    model = model_of("llava_clip")
+    place = {"it": module_at(model, 0, "hidden")}
+    with reading(place) as whole, reading(place, lambda states: states[:, -1]) as last:
+        changed_nothing = logits(model)
+    torch.testing.assert_close(last["it"], whole["it"][:, -1])
+    torch.testing.assert_close(changed_nothing, logits(model))
+
+
 def test_attention_and_mlp_are_what_a_layer_adds():
     model = model_of("llava_clip")
     places = {(1, site): module_at(model, 1, site) for site in SITES} | {"before": module_at(model, 0, "hidden")}
