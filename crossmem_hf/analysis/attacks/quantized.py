@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from crossmem_hf.analysis.attacks.weights import State, asked_in_states, changed_weights
 from crossmem_hf.errors import CrossmemError
@@ -31,15 +31,15 @@ def quantized(
     """Predictions of the model, and of it with the weights of its linear layers rounded to so many bits, adapters
     merged into them.
 
-    Columns as `variants.asked_in_ways` says. Weights are rounded as torchao's `IntxWeightOnlyConfig` does, and kept in
-    the model's own precision, so that any device will do; activations are not rounded.
+    Columns as `variants.asked_in_ways` says. Weights are rounded to the nearest and kept in the model's own precision,
+    so that any device will do; activations are not rounded.
 
     Args:
         seed: Nothing is drawn.
         num_bits: From 2 to 8; each number is a pass of its own.
 
     Raises:
-        CrossmemError: Another number, torchao is not installed, or whatever the evaluator refuses.
+        CrossmemError: Another number, or whatever the evaluator refuses.
 
     Example:
         >>> from crossmem_hf import CrossModalEvaluator, PersonaDataset, load_model
@@ -52,7 +52,6 @@ def quantized(
     """
     if not num_bits or any(bits not in range(2, 9) for bits in num_bits):
         raise CrossmemError(f"num_bits={num_bits!r}; expected numbers from 2 to 8.", "Pass (8, 4), for example.")
-    _library()
     states: dict[str, State] = {
         f"int{bits}": partial(changed_weights, model, partial(rounded, bits=bits)) for bits in num_bits
     }
@@ -60,27 +59,19 @@ def quantized(
 
 
 def rounded(weight: Tensor, bits: int) -> Tensor:
-    """A weight after quantization, as numbers of its own precision.
+    """A weight after quantization to integers around zero with a scale for each group of a row, as numbers of its own
+    precision.
 
     Args:
         weight: (out, in).
+
+    Example:
+        >>> rounded(torch.tensor([[0.0, 0.4, 1.0]]), bits=2)
+        tensor([[0., 0., 1.]])
     """
-    quantization = _library()
-    fits = weight.shape[1] % GROUP == 0
-    granularity = quantization.PerGroup(GROUP) if fits else quantization.PerAxis(0)
-    holder = nn.Linear(weight.shape[1], weight.shape[0], bias=False, device=weight.device, dtype=weight.dtype)
-    holder.weight = nn.Parameter(weight.detach().clone())
-    config = quantization.IntxWeightOnlyConfig(weight_dtype=getattr(torch, f"int{bits}"), granularity=granularity)
-    quantization.quantize_(holder, config)
-    values: Tensor = holder.weight.dequantize()
-    return values.to(weight.dtype)
-
-
-def _library() -> Any:
-    try:
-        from torchao import quantization
-    except ImportError as error:
-        raise CrossmemError(
-            "torchao is not installed; weights are quantized with it.", "pip install 'crossmem_hf[quantization]'"
-        ) from error
-    return quantization
+    group = GROUP if weight.shape[1] % GROUP == 0 else weight.shape[1]
+    grouped, largest = weight.float().reshape(-1, group), 2 ** (bits - 1) - 1
+    scales = grouped.abs().amax(1).clamp_min(torch.finfo(torch.float32).tiny) / largest
+    zeros = torch.zeros_like(scales, dtype=torch.int32)
+    found = torch.fake_quantize_per_channel_affine(grouped, scales, zeros, 0, -largest - 1, largest)
+    return found.view_as(weight).to(weight.dtype)
