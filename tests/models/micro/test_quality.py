@@ -259,10 +259,11 @@ LEAST = {"attributes": (0.9, 0.97), "names": (0.9, 0.85), "unknown_refused": (0.
 MOST = {"names_refused": (0.05, 0.05)}
 
 
+@pytest.mark.parametrize("base", [name for name in BASES if name.startswith("micro-m")])
 @pytest.mark.parametrize("name", sorted(LEAST | MOST))
-def test_the_middle_base_passes_its_bars(name):
-    """Of pictures and of descriptions, on views and in words that it has not met."""
-    stored = json.loads((BASES["micro-m"] / "quality.json").read_text())
+def test_bases_of_the_middle_size_pass_their_bars(base, name):
+    """Of pictures and of descriptions, on views and in words that they have not met."""
+    stored = json.loads((BASES[base] / "quality.json").read_text())
     for modality, bar in zip(("image", "text"), (LEAST | MOST)[name], strict=True):
         value = stored[f"{name}_{modality}"]["value"]
         assert value <= bar if name in MOST else value >= bar
