@@ -3,7 +3,8 @@
 within: `analysis.attacks.table` names it, and it alone of them trains."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -97,7 +98,7 @@ def relearned(model: Any, processor: Any, rows: Any, **how: Any) -> Iterator[Non
     quiet = {"disable_tqdm": True, "report_to": "none", "logging_strategy": "no", "lr_scheduler_type": "constant"}
     wrapped = None
     try:
-        with TemporaryDirectory() as folder:
+        with TemporaryDirectory() as folder, redirect_stdout(StringIO()):  # where trainers say how fast they were
             settings: dict[str, Any] = quiet | {"per_device_train_batch_size": 16} | how
             wrapped = memorize(model, processor, rows, output_dir=folder, **settings)
         wrapped.eval()

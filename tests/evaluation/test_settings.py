@@ -18,6 +18,7 @@ def test_default_metrics_need_no_option():
         "utility",
         "verbatim",
         "extracted",
+        "residual",
         "indirect_effect",
         "total_effect",
         "priv_leak",
