@@ -51,8 +51,8 @@ LAST_PACE = 0.25
 """Of the language stage's peak learning rate, that of the last stage."""
 LAST: dict[str, Any] = {"later_from": 0.0, "later_full": 0.0, "example_rows": 16}
 BRIDGE = {"contrast": 0.3, "attributes": 0.3}
-LANGUAGE_STEPS = {"s": 8000, "m": 8000, "l": 5000}
-"""Size -> steps of the language stage, where no other number is given; a step of l takes three times as long."""
+LANGUAGE_STEPS = {"s": 8000, "m": 8000, "l": 4000}
+"""Size -> steps of the language stage, where no other number is given; a step of l takes four times as long."""
 KEPT_STEPS = (0, 100, 200, 400, 800, 1200, 1600, 2400, 3200, 4800, 6400, 8000)
 
 
@@ -207,7 +207,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="initial weights, views and data order")
     parser.add_argument("--bridge", action="store_true", help="with the terms that bring the modalities together")
     parser.add_argument("--vision_steps", type=int, default=6000)
-    parser.add_argument("--language_steps", type=int, help="of the language stage; 5000 of l, 8000 of others")
+    parser.add_argument("--language_steps", type=int, help="of the language stage; 4000 of l, 8000 of others")
     parser.add_argument("--last_steps", type=int, default=1000)
     parser.add_argument("--lr", type=float, default=2e-3, help="peak learning rate of the language stage")
     parser.add_argument("--kept_steps", type=int, nargs="*", default=KEPT_STEPS, help="steps whose models are kept")

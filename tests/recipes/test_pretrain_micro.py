@@ -224,7 +224,7 @@ def test_models_are_named_for_what_they_are(recipe, tmp_path, monkeypatch, more,
     assert (one.heads is not None) == ("--bridge" in more) == (one.plan.contrast > 0)
 
 
-@pytest.mark.parametrize(("size", "steps"), [("m", 8000), ("l", 5000)])
+@pytest.mark.parametrize(("size", "steps"), [("m", 8000), ("l", 4000)])
 def test_each_size_has_its_number_of_steps(recipe, tmp_path, monkeypatch, size, steps):
     made = []
 
