@@ -15,6 +15,9 @@ from rich.console import Console
 
 from crossmem_hf.analysis.attacks.table import ATTACKS
 from crossmem_hf.data.digest import rows_digest
+from crossmem_hf.data.population import forgotten_ids
+from crossmem_hf.data.spec import DatasetSpec
+from crossmem_hf.data.splits import person_key
 from crossmem_hf.errors import CrossmemError, unknown
 from crossmem_hf.evaluation.evaluator import LOGS, Evaluator
 from crossmem_hf.evaluation.loaded import Loaded, loaded, model_key, own
@@ -31,7 +34,7 @@ from crossmem_hf.storage import fingerprint
 
 PLAIN: Final = "none"
 """Value of the column ``attack`` where rows are asked as they are."""
-_BY: Final = ("attack", "target")
+_BY: Final = ("attack", "group", "target")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,9 +85,9 @@ def run_attack(
         console: Gets the table.
 
     Returns:
-        The record: of each attack and modality ``extracted``, the share of rows whose truth came out, and, with a
-        retain-only model, ``residual``, what is left of it when what the same attack gets out of that model is taken
-        away, row by row. None in all processes but the main one.
+        The record: of each attack, group (forget or retain, of embedded personas) and modality ``extracted``, the
+        share of rows whose truth came out, and, with a retain-only model, ``residual``, what is left of it when what
+        the same attack gets out of that model is taken away, row by row. None in all processes but the main one.
 
     Raises:
         CrossmemError: Anything about settings, rows, model or folder, before the first pass; or an attack that was
@@ -132,7 +135,9 @@ def _attacked(
     settings: AttackSettings, questions: Questions, asked: Loaded, logs: Path
 ) -> tuple[Predictions, list[str]]:
     """The predictions of the plain questions and of all attacks, and what did not apply."""
-    evaluator = Evaluator(questions, metrics=("recall",), batch_size=settings.batch_size)
+    evaluator = Evaluator(
+        questions, metrics=("recall",), batch_size=settings.batch_size, forgotten=_forgotten(settings, questions)
+    )
     model = (asked.model, asked.processor)
     plain = evaluator(*model, output_dir=logs / PLAIN, made_from=asked.made_from)
     parts, notes = [_named(plain, PLAIN)], []
@@ -147,6 +152,14 @@ def _attacked(
         else:
             parts.append(_named(found, name))
     return Predictions.joined(parts), notes
+
+
+def _forgotten(settings: AttackSettings, questions: Questions) -> frozenset[str] | None:
+    """Of embedded personas those who are to be forgotten; of another dataset it is not known who is."""
+    if settings.dataset is not None:
+        return None
+    asked = {person_key(row["persona_id"]) for row in questions.about}
+    return forgotten_ids(DatasetSpec(**settings.knobs())) & asked
 
 
 def _named(found: Predictions, attack: str) -> Predictions:

@@ -57,7 +57,8 @@ def test_what_is_masked_is_found_less_what_attacks_give_away(settings, tmp_path,
     assert value["extracted", PLAIN] == value["residual", PLAIN] == 0.0
     assert (value["extracted", "multiple_choice"], value["residual", "multiple_choice"]) == (1.0, 1.0)
     assert (value["extracted", "hinted"], value["residual", "hinted"]) == (1.0, 0.0)
-    assert record.one("extracted", attack="multiple_choice", target="image").chance == 0.25
+    assert {m.chance for m in record.find("extracted", attack="multiple_choice")} == {0.25}
+    assert {m.where["group"] for m in record.measurements} == {"forget", "retain"}
     assert "residual" in said
     assert Record.read(tmp_path / "unlearned") == record
     found = Predictions.read(tmp_path / "unlearned")
