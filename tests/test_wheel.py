@@ -204,5 +204,5 @@ def test_installed_recipe_runs_through_the_launcher(installed):
     small = ("--num_personas", "5", "--num_views", "2", "--max_steps", "2", "--per_device_train_batch_size", "2")
     quiet = ("--disable_tqdm", "true", "--report_to", "none", "--output_dir", "sft")
     said = installed("crossmem", "recipe", "sft", "--accelerate", "cpu", "--", *small, *quiet)
-    assert said.startswith("accelerate launch --config_file ")
+    assert said.startswith("accelerate launch --quiet --config_file ")
     assert (installed.work / "sft" / "adapter_model.safetensors").is_file()
