@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
 
-from crossmem_hf.analysis.attacks.variants import columns_of
+from crossmem_hf.analysis.attacks.variants import columns_of, passes
 from crossmem_hf.data.splits import person_key
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.evaluator import Evaluator
@@ -69,10 +69,7 @@ def relearning(
     learned = evaluator.rows.select(own)
     asking = evaluator.altered(rows=evaluator.rows.select(others), metrics=("recall",), holdout=None)
 
-    def predicted(asker: Evaluator, name: str) -> Predictions:
-        folder = None if output_dir is None else Path(output_dir) / name
-        return asker(model, processor, output_dir=folder, made_from=made_from)
-
+    predicted = passes(model, processor, output_dir, made_from)
     found = predicted(evaluator, "queried")
     said: list[dict[str, bool]] = [{"plain": one["correct"]} for one in found]
     for steps in num_steps:

@@ -5,8 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from crossmem_hf.analysis.attacks.variants import asked_besides, with_content
-from crossmem_hf.errors import CrossmemError
+from crossmem_hf.analysis.attacks.variants import asked_besides, other_candidates, with_content
 from crossmem_hf.evaluation.evaluator import Evaluator
 from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.metrics.matching import normalize_name
@@ -45,15 +44,10 @@ def confirmed(
         >>> found.measure(["extracted"], by=())[0].chance
         0.25
     """
-    false = []
-    for place, row in enumerate(evaluator.questions.about):
-        others = sorted({*evaluator.questions.candidates_of(row)} - {row["answer"]})
-        if not others:
-            raise CrossmemError(
-                f"There is no candidate for {row.get('attribute')!r} but {row['answer']!r}.",
-                "Give the evaluator candidates.",
-            )
-        false.append(rng_for(seed, "falsehood", place).choice(others))
+    false = [
+        rng_for(seed, "falsehood", place).choice(other_candidates(evaluator, row))
+        for place, row in enumerate(evaluator.questions.about)
+    ]
     rows = [dict(row) for row in evaluator.rows]
     values = [[row["answer"] for row in rows], false]
     asked = [

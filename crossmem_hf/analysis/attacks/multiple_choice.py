@@ -7,7 +7,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
-from crossmem_hf.analysis.attacks.variants import asked_besides, with_content
+from crossmem_hf.analysis.attacks.variants import asked_besides, other_candidates, with_content
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.evaluator import Evaluator
 from crossmem_hf.evaluation.predictions import Predictions
@@ -73,12 +73,7 @@ def multiple_choice(
 
 
 def _options(evaluator: Evaluator, row: Mapping[str, Any], count: int, rng: Random) -> list[str]:
-    others = sorted({*evaluator.questions.candidates_of(row)} - {row["answer"]})
-    if not others:
-        raise CrossmemError(
-            f"There is no candidate for {row.get('attribute')!r} but {row['answer']!r}.",
-            "Give the evaluator candidates.",
-        )
+    others = other_candidates(evaluator, row)
     options = [row["answer"], *rng.sample(others, min(count - 1, len(others)))]
     rng.shuffle(options)
     return options

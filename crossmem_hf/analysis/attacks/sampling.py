@@ -4,6 +4,7 @@
 from pathlib import Path
 from typing import Any, Final
 
+from crossmem_hf.analysis.attacks.variants import passes
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.evaluator import Evaluator
 from crossmem_hf.evaluation.predictions import Predictions
@@ -49,10 +50,7 @@ def sampling(
         raise CrossmemError(f"num_samples={num_samples!r}; expected at least 1.", "Draw an answer or more.")
     drawing = evaluator.altered(metrics=("recall",), holdout=None, temperature=1.0)
 
-    def predicted(asker: Evaluator, name: str) -> Predictions:
-        folder = None if output_dir is None else Path(output_dir) / name
-        return asker(model, processor, output_dir=folder, made_from=made_from)
-
+    predicted = passes(model, processor, output_dir, made_from)
     found = predicted(evaluator, "queried")
     said = [0] * len(found)
     for sample in range(num_samples):

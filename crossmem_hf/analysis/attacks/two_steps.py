@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from crossmem_hf.analysis.attacks.variants import passes
 from crossmem_hf.data.rows import Row
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.evaluator import Evaluator
@@ -35,10 +36,7 @@ def asked_in_two_steps(
     """
     rows, about = evaluator.rows, evaluator.questions.about
 
-    def predicted(asker: Evaluator, name: str) -> Predictions:
-        folder = None if output_dir is None else Path(output_dir) / name
-        return asker(model, processor, output_dir=folder, made_from=made_from)
-
+    predicted = passes(model, processor, output_dir, made_from)
     prompts = [_turn(first(dict(row))) for row in about]
     shown = rows.remove_columns(["prompt"]).add_column("prompt", prompts, feature=rows.features["prompt"])
     asking = evaluator.altered(rows=shown, metrics=("recall",), holdout=None, max_new_tokens=max_new_tokens)

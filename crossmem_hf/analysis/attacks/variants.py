@@ -89,8 +89,34 @@ def _predicted(
     if rows is not None:
         others = type(evaluator.rows).from_list(list(rows), features=evaluator.rows.features)
         asking = evaluator.altered(rows=others, metrics=("recall",), holdout=None)
-    folder = None if output_dir is None else Path(output_dir) / name
-    return asking(model, processor, output_dir=folder, made_from=made_from)
+    return passes(model, processor, output_dir, made_from)(asking, name)
+
+
+def passes(
+    model: Any, processor: Any, output_dir: Path | str | None, made_from: str | None
+) -> Callable[[Evaluator, str], Predictions]:
+    """What asks a model through an evaluator, and keeps each pass in a folder of its name."""
+
+    def predicted(asker: Evaluator, name: str) -> Predictions:
+        folder = None if output_dir is None else Path(output_dir) / name
+        return asker(model, processor, output_dir=folder, made_from=made_from)
+
+    return predicted
+
+
+def other_candidates(evaluator: Evaluator, row: Mapping[str, Any]) -> list[str]:
+    """The candidates of a row's attribute but the truth, in order.
+
+    Raises:
+        CrossmemError: There is none.
+    """
+    others = sorted({*evaluator.questions.candidates_of(row)} - {row["answer"]})
+    if not others:
+        raise CrossmemError(
+            f"There is no candidate for {row.get('attribute')!r} but {row['answer']!r}.",
+            "Give the evaluator candidates.",
+        )
+    return others
 
 
 def columns_of(answers: Mapping[str, bool]) -> Prediction:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from crossmem_hf.analysis.attacks.variants import columns_of
+from crossmem_hf.analysis.attacks.variants import columns_of, passes
 from crossmem_hf.evaluation.evaluator import Evaluator
 from crossmem_hf.evaluation.predictions import Predictions
 
@@ -35,11 +35,7 @@ def asked_in_states(
         states: Name -> state; each costs a pass of free answers.
         output_dir: As for `Evaluator`, with `made_from`.
     """
-
-    def predicted(asker: Evaluator, name: str) -> Predictions:
-        folder = None if output_dir is None else Path(output_dir) / name
-        return asker(model, processor, output_dir=folder, made_from=made_from)
-
+    predicted = passes(model, processor, output_dir, made_from)
     found, asking = predicted(evaluator, "queried"), evaluator.altered(metrics=("recall",), holdout=None)
     said: list[dict[str, bool]] = [{"plain": one["correct"]} for one in found]
     for name, state in states.items():
