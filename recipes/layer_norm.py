@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     choice, config = parsed(__file__, (LabelNoiseArguments, LabelNoiseConfig), arguments)
     check_settings(config, REFUSED)
-    check_processes(config)
+    check_processes(config.world_size)
     check_steps(config, choice.num_personas)
     record = label_noise_record(choice, config)
     if config.should_save:

@@ -9,9 +9,8 @@
 
 Stages: the vision tower names visual attributes; then all tasks of `models.micro.tasks` but one; then that one too,
 examples of private facts, so that a model has words at its command that no fact which it was taught has. Killed and
-started again, it goes on from its last checkpoint. Under ``accelerate launch`` processes share every step. Writes a
-plain `from_pretrained` folder with a card, and the same after each of some steps under the work folder
-(`--kept_steps`).
+started again, it goes on from its last checkpoint. Under ``torchrun`` processes share every step. Writes a plain
+`from_pretrained` folder with a card, and the same after each of some steps under the work folder (`--kept_steps`).
 """
 
 import argparse
@@ -40,11 +39,12 @@ from crossmem_hf.models.micro.pretraining import (
 from crossmem_hf.models.micro.quality import measured_quality
 from crossmem_hf.models.micro.tasks import tokenizer_corpus
 from crossmem_hf.personas.background import Background
-from crossmem_hf.runs.distributed import joined_state, leave
+from crossmem_hf.runs.distributed import joined_state
 from crossmem_hf.runs.progress import progress_bar
 from crossmem_hf.runs.sources import code_fingerprint
 from crossmem_hf.seeding import rng_for, seed_everything
 from crossmem_hf.storage import fingerprint, write_atomic
+from crossmem_hf.training.processes import check_processes
 
 CHECK_EVERY, SAVE_EVERY = 1000, 100
 LAST_PACE = 0.25
@@ -223,6 +223,7 @@ def main() -> None:
     if unkept:
         parser.error(f"--kept_steps {unkept[0]}: models can be kept every {SAVE_EVERY} steps, and at the end")
     num_processes = joined_state().num_processes
+    check_processes(num_processes)
     if arguments.bridge and num_processes > 1:
         parser.error(f"--bridge compares all rows of a step: start one process, not {num_processes}")
     _return_freed_memory()
@@ -232,8 +233,9 @@ def main() -> None:
     pretraining.read_and_remember()
     if pretraining.is_main:
         Console().print(pretraining.write(arguments.output_dir))
-    leave()
 
 
 if __name__ == "__main__":
-    main()
+    from crossmem_hf.training.command_line import run_recipe
+
+    run_recipe(main)

@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     data, config, model_choice = parsed(__file__, (RowArguments, VisionSFTConfig, ModelArguments), arguments)
     check_settings(config, SFT)
-    check_processes(config)
+    check_processes(config.world_size)
     check_push(config)
     rows = data.rows()
     model, processor = model_choice.load()

@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> None:
     kinds = (RowArguments, UnlearnArguments, VisionDPOConfig, ModelArguments)
     data, start, config, choice = parsed(__file__, kinds, arguments)
     check_settings(config, PREFERRING)
-    check_processes(config)
+    check_processes(config.world_size)
     check_push(config)
     point, rows = resume_point(config), data.rows()
     pairs = rows if "chosen" in rows.column_names else None

@@ -6,7 +6,6 @@ Every process of a launch calls `run_attack` with the same settings; they share 
 """
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Final
@@ -19,17 +18,16 @@ from crossmem_hf.data.population import forgotten_ids
 from crossmem_hf.data.spec import DatasetSpec
 from crossmem_hf.data.splits import person_key
 from crossmem_hf.errors import CrossmemError, unknown
+from crossmem_hf.evaluation.asking import asked_together
 from crossmem_hf.evaluation.evaluator import LOGS, Evaluator
-from crossmem_hf.evaluation.loaded import Loaded, loaded, model_key, own
+from crossmem_hf.evaluation.loaded import Loaded, model_key
 from crossmem_hf.evaluation.predictions import FILE, Predictions
 from crossmem_hf.evaluation.questions import Questions
 from crossmem_hf.evaluation.rows import load_questions
 from crossmem_hf.evaluation.settings import AskedSettings, ScoreSettings
 from crossmem_hf.report.record import RECORD_FILE, Record
 from crossmem_hf.report.tables import measurement_table
-from crossmem_hf.runs.distributed import joined_state, together
 from crossmem_hf.runs.sources import environment
-from crossmem_hf.runs.stages import own_folder
 from crossmem_hf.storage import fingerprint
 
 PLAIN: Final = "none"
@@ -93,34 +91,37 @@ def run_attack(
         CrossmemError: Anything about settings, rows, model or folder, before the first pass; or an attack that was
             asked for by name does not apply to the rows.
     """
-    state = joined_state()
-    ready: list[Any] = []
-    together(lambda: ready.append(_prepared(settings)))
-    questions, data, key = ready.pop()
-    with ExitStack() as held:
-        made_from = fingerprint({**settings.who_and_what(), "model": key, "what": "attack"})
-        together(lambda: own(held, folder, made_from, overwrite=overwrite) if state.is_main_process else None)
-        together(lambda: ready.append(loaded(settings, key, questions.rows, str(state.device), run_attack)))
-        asked: Loaded = ready.pop()
-        together(lambda: own_folder(folder, made_from, overwrite=overwrite) if state.is_main_process else None)
-        found, notes = _attacked(settings, questions, asked, folder / LOGS / fingerprint([asked.made_from, data]))
-
-        def finish() -> Record | None:
-            if not state.is_main_process:
-                return None
-            fingerprints = {"data": data, "model": key}
-            return _finish(settings, fingerprints, found, notes, folder, console or Console())
-
-        records = together(finish)
-        return records[int(state.process_index)]
+    return asked_together(
+        settings,
+        folder,
+        what="attack",
+        overwrite=overwrite,
+        prepare=lambda: _prepared(settings),
+        code=run_attack,
+        ask=lambda prepared, asked: _attacked(settings, prepared, asked, folder / LOGS),
+        finish=lambda prepared, found: _finish(settings, prepared, found, folder, console or Console()),
+    )
 
 
-def _prepared(settings: AttackSettings) -> tuple[Questions, str, str]:
+@dataclass(frozen=True)
+class _Prepared:
+    """What is known before a model is loaded, as `asking.Prepared`."""
+
+    questions: Questions
+    data: str
+    model: str
+
+    @property
+    def rows(self) -> Any:
+        return self.questions.rows
+
+
+def _prepared(settings: AttackSettings) -> _Prepared:
     shared = {one.name: getattr(settings, one.name) for one in fields(AskedSettings)}
     questions = load_questions(ScoreSettings(metrics=("recall",), **shared))
     if settings.retain_only is not None:
         _check_same(Predictions.read(settings.retain_only), questions, settings.retain_only)
-    return questions, rows_digest(questions.rows), model_key(settings)
+    return _Prepared(questions, rows_digest(questions.rows), model_key(settings))
 
 
 def _check_same(theirs: Predictions, questions: Questions, place: Path) -> None:
@@ -132,9 +133,10 @@ def _check_same(theirs: Predictions, questions: Questions, place: Path) -> None:
 
 
 def _attacked(
-    settings: AttackSettings, questions: Questions, asked: Loaded, logs: Path
+    settings: AttackSettings, prepared: _Prepared, asked: Loaded, logs: Path
 ) -> tuple[Predictions, list[str]]:
     """The predictions of the plain questions and of all attacks, and what did not apply."""
+    questions, logs = prepared.questions, logs / fingerprint([asked.made_from, prepared.data])
     evaluator = Evaluator(
         questions, metrics=("recall",), batch_size=settings.batch_size, forgotten=_forgotten(settings, questions)
     )
@@ -170,24 +172,24 @@ def _named(found: Predictions, attack: str) -> Predictions:
 
 def _finish(
     settings: AttackSettings,
-    fingerprints: dict[str, str],
-    found: Predictions,
-    notes: list[str],
+    prepared: _Prepared,
+    found_and_notes: tuple[Predictions, list[str]],
     folder: Path,
     console: Console,
 ) -> Record:
     """Measure, write and show."""
+    found, notes = found_and_notes
     measurements = found.measure(("extracted",), _BY)
     if settings.retain_only is not None:
         beside = beside_retain_only(found, Predictions.read(settings.retain_only))
         measurements += beside.measure(("residual",), _BY)
-    notes += list(_notes(settings))
+    notes = [*notes, *_notes(settings)]
     record = Record(
         study="attack",
         config=settings.as_dict(),
         versions=environment(),
         seeds=(settings.persona_seed,) if settings.dataset is None else (),
-        fingerprints=fingerprints,
+        fingerprints={"data": prepared.data, "model": prepared.model},
         measurements=tuple(measurements),
         notes=tuple(notes),
     )

@@ -7,7 +7,6 @@ Every process of a launch calls `run_trace` with the same settings; they share t
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Final
@@ -20,8 +19,9 @@ from crossmem_hf.analysis.hooks import SITES, Site
 from crossmem_hf.analysis.restoring import Restoring
 from crossmem_hf.analysis.token_groups import GROUPS
 from crossmem_hf.data.digest import rows_digest
+from crossmem_hf.evaluation.asking import asked_together
 from crossmem_hf.evaluation.evaluator import LOGS
-from crossmem_hf.evaluation.loaded import Loaded, loaded, model_key, own
+from crossmem_hf.evaluation.loaded import Loaded, model_key
 from crossmem_hf.evaluation.predictions import FILE, Predictions
 from crossmem_hf.evaluation.rows import rows_of
 from crossmem_hf.evaluation.settings import AskedSettings
@@ -30,9 +30,7 @@ from crossmem_hf.report.figures import FOREST, figures_of
 from crossmem_hf.report.heat_map import grids_of
 from crossmem_hf.report.record import RECORD_FILE, Record
 from crossmem_hf.report.tables import score_table
-from crossmem_hf.runs.distributed import joined_state, together
 from crossmem_hf.runs.sources import environment
-from crossmem_hf.runs.stages import own_folder
 from crossmem_hf.storage import fingerprint, write_atomic
 
 ARRAYS: Final = "heat_maps.json"
@@ -103,44 +101,48 @@ def run_trace(
     Raises:
         CrossmemError: Anything about settings, rows, model or folder, before the first pass.
     """
-    state = joined_state()
-    ready: list[Any] = []
-    together(lambda: ready.append(_prepared(settings)))
-    rows, data, key = ready.pop()
-    with ExitStack() as held:
-        made_from = fingerprint({**settings.who_and_what(), "model": key, "what": "trace"})
-        together(lambda: own(held, folder, made_from, overwrite=overwrite) if state.is_main_process else None)
-        together(lambda: ready.append(loaded(settings, key, rows, str(state.device), trace)))
-        asked: Loaded = ready.pop()
-        together(lambda: own_folder(folder, made_from, overwrite=overwrite) if state.is_main_process else None)
-        corruption, restoring = settings.parts()
-        found = trace(
-            asked.model,
-            asked.processor,
-            rows,
-            corruption,
-            restoring,
-            batch_size=settings.batch_size,
-            results_log=folder / LOGS / f"trace-{fingerprint([asked.made_from, data, settings.as_dict()])}",
-            made_from=asked.made_from,
-        )
-
-        def finish() -> Record | None:
-            if not state.is_main_process:
-                return None
-            return _finish(settings, {"data": data, "model": key}, found, folder, console or Console())
-
-        records = together(finish)
-        return records[int(state.process_index)]
+    return asked_together(
+        settings,
+        folder,
+        what="trace",
+        overwrite=overwrite,
+        prepare=lambda: _prepared(settings),
+        code=trace,
+        ask=lambda prepared, asked: _traced(settings, prepared, asked, folder / LOGS),
+        finish=lambda prepared, found: _finish(settings, prepared, found, folder, console or Console()),
+    )
 
 
-def _prepared(settings: TraceSettings) -> tuple[Any, str, str]:
+@dataclass(frozen=True)
+class _Prepared:
+    """What is known before a model is loaded, as `asking.Prepared`."""
+
+    rows: Any
+    data: str
+    model: str
+
+
+def _prepared(settings: TraceSettings) -> _Prepared:
     rows = evenly_spaced(rows_of(settings, settings.split), settings.max_rows)
-    return rows, rows_digest(rows), model_key(settings)
+    return _Prepared(rows, rows_digest(rows), model_key(settings))
+
+
+def _traced(settings: TraceSettings, prepared: _Prepared, asked: Loaded, logs: Path) -> Predictions:
+    corruption, restoring = settings.parts()
+    return trace(
+        asked.model,
+        asked.processor,
+        prepared.rows,
+        corruption,
+        restoring,
+        batch_size=settings.batch_size,
+        results_log=logs / f"trace-{fingerprint([asked.made_from, prepared.data, settings.as_dict()])}",
+        made_from=asked.made_from,
+    )
 
 
 def _finish(
-    settings: TraceSettings, fingerprints: dict[str, str], found: Predictions, folder: Path, console: Console
+    settings: TraceSettings, prepared: _Prepared, found: Predictions, folder: Path, console: Console
 ) -> Record:
     """Measure, write, draw and show."""
     notes = list(_notes(settings, found))
@@ -149,7 +151,7 @@ def _finish(
         config=settings.as_dict(),
         versions=environment(),
         seeds=(settings.persona_seed,) if settings.dataset is None else (),
-        fingerprints=fingerprints,
+        fingerprints={"data": prepared.data, "model": prepared.model},
         measurements=tuple(trace_measurements(found)),
         notes=tuple(notes),
     )

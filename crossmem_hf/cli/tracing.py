@@ -7,19 +7,24 @@ from typing import Annotated, Any
 
 import typer
 
-from crossmem_hf.cli.completion import BASE_MODELS, DTYPES, one_of, some_of
-from crossmem_hf.cli.console import clear_errors, console
+from crossmem_hf.cli.asked import (
+    Adapter,
+    Config,
+    Dataset,
+    Device,
+    Dtype,
+    MaxRows,
+    Model,
+    Overwrite,
+    Split,
+    run_and_leave,
+    settings_given,
+)
+from crossmem_hf.cli.completion import one_of, some_of
+from crossmem_hf.cli.console import clear_errors
 from crossmem_hf.cli.knobs import with_knobs
-from crossmem_hf.models.embedded import DEFAULT_BASE
 
 _RUNS = Path("crossmem_runs/trace")
-_NO_SETTINGS = ("replacement", "site", "output_dir", "overwrite", "knobs")  # what `TraceSettings` takes otherwise
-
-
-def _configs() -> Iterable[str]:
-    from crossmem_hf.data.configs.table import SPLITS
-
-    return SPLITS
 
 
 def _kinds() -> Iterable[str]:
@@ -40,13 +45,6 @@ def _groups() -> Iterable[str]:
     return (*GROUPS, ALL)
 
 
-_Model = Annotated[
-    str | None,
-    typer.Option(
-        help=f"A base that ships, or Hub name or folder of a VLM (default: the adapter's base, else {DEFAULT_BASE}).",
-        autocompletion=BASE_MODELS,
-    ),
-]
 _Corruption = Annotated[
     str,
     typer.Option(
@@ -77,13 +75,11 @@ _Tokens = Annotated[
 
 @with_knobs(renamed={"seed": "persona_seed"})
 def trace(
-    model: _Model = None,
-    adapter: Annotated[str | None, typer.Option(help="PEFT adapter to put on top, Hub name or folder.")] = None,
-    dataset: Annotated[str | None, typer.Option(help="Hub name or folder (default: the embedded people).")] = None,
-    config: Annotated[
-        str, typer.Option(help="Config of the dataset.", autocompletion=one_of(_configs))
-    ] = "recall_image",
-    split: Annotated[str, typer.Option(help="Split of the config; 'forget+retain' joins two.")] = "test",
+    model: Model = None,
+    adapter: Adapter = None,
+    dataset: Dataset = None,
+    config: Config = "recall_image",
+    split: Split = "test",
     corruption: _Corruption = "subject",
     subject: _Subject = None,
     replacement: _Replacement = None,
@@ -97,32 +93,23 @@ def trace(
         Path,
         typer.Option(help="Gets record.json, predictions.jsonl, heat_maps.json, heat maps, what is resumed from."),
     ] = _RUNS,
-    max_rows: Annotated[int | None, typer.Option(help="Most rows, evenly spread over the split.")] = None,
+    max_rows: MaxRows = None,
     batch_size: Annotated[str, typer.Option(help="Places restored at a time, or auto.")] = "auto",
-    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.", autocompletion=DTYPES)] = "auto",
-    device: Annotated[str | None, typer.Option(help="E.g. cuda:1 (default: the process's own).")] = None,
+    dtype: Dtype = "auto",
+    device: Device = None,
     seed: Annotated[int, typer.Option(help="Of the noise.")] = 0,
-    overwrite: Annotated[bool, typer.Option(help="Replace what a run on other rows or models left there.")] = False,
+    overwrite: Overwrite = False,
     **knobs: Any,
 ) -> None:
     """Where does an answer come from? Corrupt the prompt, restore states layer by layer, draw what comes back.
 
     Resumes if killed. Shares the work under torchrun --nproc_per_node N -m crossmem_hf trace ...
     """
-    given = {name: value for name, value in locals().items() if name not in _NO_SETTINGS}
+    given = settings_given(locals(), knobs)
     with clear_errors():
         from crossmem_hf.analysis.tracing_run import TraceSettings, run_trace
         from crossmem_hf.evaluation.settings import metric_names
-        from crossmem_hf.runs.distributed import leave
 
-        given |= {"batch_size": int(batch_size) if batch_size.isdigit() else batch_size}
-        given |= {
-            "sites": metric_names(site),
-            "tokens": metric_names(tokens),
-            "replacements": tuple(replacement or ()),
-        }
-        given |= {name: value for name, value in knobs.items() if value is not None}
-        record = run_trace(TraceSettings(**given), output_dir, overwrite=overwrite)
-        if record is not None:
-            console.print(f"record  {(output_dir / 'record.json').resolve()}", highlight=False, soft_wrap=True)
-        leave()
+        given["sites"], given["tokens"] = metric_names(given.pop("site")), metric_names(tokens)
+        given["replacements"] = tuple(given.pop("replacement") or ())
+        run_and_leave(run_trace, TraceSettings(**given), output_dir, overwrite=overwrite)

@@ -7,7 +7,6 @@ Every process of a launch calls `run_score` with the same settings; they share t
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from rich.console import Console
 
 from crossmem_hf.data.digest import rows_digest
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.evaluation.asking import asked_together
 from crossmem_hf.evaluation.candidates import answers_by_attribute
 from crossmem_hf.evaluation.comparisons import (
     HOLDOUT,
@@ -25,7 +25,7 @@ from crossmem_hf.evaluation.comparisons import (
 )
 from crossmem_hf.evaluation.evaluator import Evaluator
 from crossmem_hf.evaluation.likelihoods import DISCOVERABLE
-from crossmem_hf.evaluation.loaded import Loaded, loaded, model_key, own
+from crossmem_hf.evaluation.loaded import Loaded, model_key
 from crossmem_hf.evaluation.measures import METRICS, columns_of, passes_for
 from crossmem_hf.evaluation.passes import Passes
 from crossmem_hf.evaluation.predictions import FILE, Prediction, Predictions, value_of
@@ -37,11 +37,8 @@ from crossmem_hf.evaluation.summaries import Against
 from crossmem_hf.personas.schema import MODALITIES
 from crossmem_hf.report.record import RECORD_FILE, Measurement, Record
 from crossmem_hf.report.tables import score_table
-from crossmem_hf.runs.distributed import joined_state, together
 from crossmem_hf.runs.sources import environment
-from crossmem_hf.runs.stages import own_folder
 from crossmem_hf.scoring.judge_requests import require_openai
-from crossmem_hf.storage import fingerprint
 
 JUDGE_TOKEN = "CROSSMEM_JUDGE_TOKEN"
 """Environment variable with the token of the judge's server, if it wants one."""
@@ -49,7 +46,7 @@ JUDGE_TOKEN = "CROSSMEM_JUDGE_TOKEN"
 
 @dataclass(frozen=True)
 class _Prepared:
-    """What is known before a model is loaded."""
+    """What is known before a model is loaded, as `asking.Prepared`."""
 
     questions: Questions
     holdout: Questions | None
@@ -58,6 +55,10 @@ class _Prepared:
     retain_only: Predictions | None
     retain_only_holdout: Predictions | None
     baselines: Mapping[str, Predictions]
+
+    @property
+    def rows(self) -> Any:
+        return self.questions.rows
 
 
 def run_score(
@@ -78,36 +79,28 @@ def run_score(
         CrossmemError: Anything about settings, rows, model or folder, before the first pass; or what a pass or a
             metric refuses, with finished passes kept.
     """
-    state = joined_state()
-    ready: list[Any] = []
-    together(lambda: ready.append(_prepared(settings)))
-    prepared: _Prepared = ready.pop()
-    with ExitStack() as held:
-        made_from = fingerprint({**settings.who_and_what(), "model": prepared.model})
-        together(lambda: own(held, folder, made_from, overwrite=overwrite) if state.is_main_process else None)
-        rows = prepared.questions.rows
-        together(lambda: ready.append(loaded(settings, prepared.model, rows, str(state.device), Passes)))
-        asked: Loaded = ready.pop()
-        # Only now, so that a name mistyped at the first try does not own a new folder.
-        together(lambda: own_folder(folder, made_from, overwrite=overwrite) if state.is_main_process else None)
-        evaluator = Evaluator(
-            prepared.questions,
-            metrics=settings.asked_metrics,
-            holdout=prepared.holdout,
-            batch_size=settings.batch_size,
-            temperature=settings.temperature,
-            seed=settings.seed,
-            keep="all",
-        )
-        predictions = evaluator(asked.model, asked.processor, output_dir=folder, made_from=asked.made_from)
+    return asked_together(
+        settings,
+        folder,
+        overwrite=overwrite,
+        prepare=lambda: _prepared(settings),
+        code=Passes,
+        ask=lambda prepared, asked: _asked(settings, prepared, asked, folder),
+        finish=lambda prepared, found: _finish(settings, prepared, found, folder, console or Console()),
+    )
 
-        def finish() -> Record | None:
-            if not state.is_main_process:
-                return None
-            return _finish(settings, prepared, predictions, folder, console or Console())
 
-        records = together(finish)  # no process leaves, and takes its connections along, before the last
-        return records[int(state.process_index)]
+def _asked(settings: ScoreSettings, prepared: _Prepared, asked: Loaded, folder: Path) -> Predictions:
+    evaluator = Evaluator(
+        prepared.questions,
+        metrics=settings.asked_metrics,
+        holdout=prepared.holdout,
+        batch_size=settings.batch_size,
+        temperature=settings.temperature,
+        seed=settings.seed,
+        keep="all",
+    )
+    return evaluator(asked.model, asked.processor, output_dir=folder, made_from=asked.made_from)
 
 
 def _prepared(settings: ScoreSettings) -> _Prepared:

@@ -80,7 +80,7 @@ def _parsed(script: str, config_class: Any, arguments: Sequence[str] | None) -> 
     kinds = (RowArguments, UnlearnArguments, config_class or UnlearnConfig, ModelArguments)
     data, start, config, choice = parsed(script, kinds, arguments)
     check_settings(config, UNLEARNING)
-    check_processes(config)
+    check_processes(config.world_size)
     check_push(config)
     config.resume_from_checkpoint = resume_point(config)
     return data, start, config, choice

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from crossmem_hf.analysis import tracing_run
 from crossmem_hf.analysis.tracing_run import ARRAYS, TraceSettings, run_trace
 from crossmem_hf.errors import CrossmemError
+from crossmem_hf.evaluation import asking
 from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.report.record import Record
 
@@ -88,6 +88,6 @@ def test_only_the_main_process_writes(settings, tmp_path, monkeypatch):
     class Other:
         is_main_process, process_index, device = False, 0, "cpu"
 
-    monkeypatch.setattr(tracing_run, "joined_state", Other)
+    monkeypatch.setattr(asking, "joined_state", Other)
     assert run_trace(settings, tmp_path) is None
     assert {path.name for path in tmp_path.iterdir()} == {"jobs"}

@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
+from crossmem_hf.errors import CrossmemError
 from crossmem_hf.models.micro import tasks
 from crossmem_hf.models.micro.pretraining import LanguagePlan, train_vision
 from crossmem_hf.personas import background as people
@@ -224,13 +225,13 @@ def test_models_are_named_for_what_they_are(recipe, tmp_path, monkeypatch, more,
     assert (one.heads is not None) == ("--bridge" in more) == (one.plan.contrast > 0)
 
 
-@pytest.mark.parametrize(("size", "steps"), [("m", 8000), ("l", 4000)])
+@pytest.mark.parametrize(("size", "steps"), [("m", (6000, 8000)), ("l", (3000, 4000))])
 def test_each_size_has_its_number_of_steps(recipe, tmp_path, monkeypatch, size, steps):
     made = []
 
     class Noted(recipe.Pretraining):
         def __init__(self, arguments):
-            made.append(arguments.language_steps)
+            made.append((arguments.vision_steps, arguments.language_steps))
             self.is_main = False
 
         def see(self):
@@ -250,6 +251,17 @@ def test_the_bridge_is_trained_in_one_process(recipe, tmp_path, monkeypatch, cap
     with pytest.raises(SystemExit):
         recipe.main()
     assert "--bridge compares all rows of a step: start one process, not 2" in capsys.readouterr().err
+
+
+def test_a_launcher_that_starts_one_process_of_several_is_refused(recipe, tmp_path, monkeypatch):
+    """What ``accelerate launch --cpu --num_processes 2`` leaves."""
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "no")
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    monkeypatch.setattr(sys, "argv", ["recipe", "--output_dir", str(tmp_path / "model")])
+    with pytest.raises(CrossmemError, match="was asked for several processes and started one"):
+        recipe.main()
+    assert not (tmp_path / "model").exists()
 
 
 def test_other_settings_train_elsewhere(recipe, tmp_path):

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
-from types import SimpleNamespace
 
 import pytest
 from accelerate.commands.launch import launch_command, launch_command_parser
@@ -23,12 +22,12 @@ ACCELERATE = {"ACCELERATE_MIXED_PRECISION": "no"}
     ],
 )
 def test_as_many_as_were_asked_for(world_size, environment):
-    check_processes(SimpleNamespace(world_size=world_size), environment)
+    check_processes(world_size, environment)
 
 
 def test_processes_that_do_not_know_of_each_other():
     with pytest.raises(CrossmemError, match="2 processes were started, and each believes it is alone"):
-        check_processes(SimpleNamespace(world_size=1), {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"})
+        check_processes(1, {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"})
 
 
 @pytest.mark.parametrize(
@@ -53,7 +52,7 @@ def test_what_accelerate_launch_leaves_on_a_machine_without_gpus(
     launch_command(launch_command_parser().parse_args([*options, str(script)]))
     left = json.loads(capfd.readouterr().out.split("ENV ")[1])
     if not requested:
-        check_processes(SimpleNamespace(world_size=1), left)
+        check_processes(1, left)
         return
     with pytest.raises(CrossmemError, match="asked for several processes and started one"):
-        check_processes(SimpleNamespace(world_size=1), left)
+        check_processes(1, left)
