@@ -51,9 +51,12 @@ LAST_PACE = 0.25
 """Of the language stage's peak learning rate, that of the last stage."""
 LAST: dict[str, Any] = {"later_from": 0.0, "later_full": 0.0, "example_rows": 16}
 BRIDGE = {"contrast": 0.3, "attributes": 0.3}
-VISION_STEPS = {"s": 6000, "m": 6000, "l": 3000}
-LANGUAGE_STEPS = {"s": 8000, "m": 8000, "l": 4000}
-"""Size -> steps of a stage, where no other number is given; a step of l takes four times as long."""
+STEPS = {
+    "s": {"vision": 6000, "language": 8000, "last": 1000},
+    "m": {"vision": 6000, "language": 8000, "last": 1000},
+    "l": {"vision": 3000, "language": 4000, "last": 500},
+}
+"""Steps of each stage, where no other number is given; one of l takes four times as long as one of m."""
 KEPT_STEPS = (0, 100, 200, 400, 800, 1200, 1600, 2400, 3200, 4800, 6400, 8000)
 
 
@@ -207,18 +210,18 @@ def main() -> None:
     parser.add_argument("--size", choices=list(SIZES), default="m")
     parser.add_argument("--seed", type=int, default=0, help="initial weights, views and data order")
     parser.add_argument("--bridge", action="store_true", help="with the terms that bring the modalities together")
-    parser.add_argument("--vision_steps", type=int, help="of the vision stage; 3000 of l, 6000 of others")
-    parser.add_argument("--language_steps", type=int, help="of the language stage; 4000 of l, 8000 of others")
-    parser.add_argument("--last_steps", type=int, default=1000)
+    parser.add_argument("--vision_steps", type=int, help="of the vision stage; 6000, of l 3000")
+    parser.add_argument("--language_steps", type=int, help="of the language stage; 8000, of l 4000")
+    parser.add_argument("--last_steps", type=int, help="of the last stage; 1000, of l 500")
     parser.add_argument("--lr", type=float, default=2e-3, help="peak learning rate of the language stage")
     parser.add_argument("--kept_steps", type=int, nargs="*", default=KEPT_STEPS, help="steps whose models are kept")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads, of all processes together")
     parser.add_argument("--compile", action="store_true", help="compile the decoder, which takes a C++ compiler")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     arguments = parser.parse_args()
-    for stage, steps in (("vision_steps", VISION_STEPS), ("language_steps", LANGUAGE_STEPS)):
-        if getattr(arguments, stage) is None:
-            setattr(arguments, stage, steps[arguments.size])
+    for stage, steps in STEPS[arguments.size].items():
+        if getattr(arguments, f"{stage}_steps") is None:
+            setattr(arguments, f"{stage}_steps", steps)
     unkept = [step for step in arguments.kept_steps if step % SAVE_EVERY and step != arguments.language_steps]
     if unkept:
         parser.error(f"--kept_steps {unkept[0]}: models can be kept every {SAVE_EVERY} steps, and at the end")

@@ -225,13 +225,13 @@ def test_models_are_named_for_what_they_are(recipe, tmp_path, monkeypatch, more,
     assert (one.heads is not None) == ("--bridge" in more) == (one.plan.contrast > 0)
 
 
-@pytest.mark.parametrize(("size", "steps"), [("m", (6000, 8000)), ("l", (3000, 4000))])
+@pytest.mark.parametrize(("size", "steps"), [("m", (6000, 8000, 1000)), ("l", (3000, 4000, 500))])
 def test_each_size_has_its_number_of_steps(recipe, tmp_path, monkeypatch, size, steps):
     made = []
 
     class Noted(recipe.Pretraining):
         def __init__(self, arguments):
-            made.append((arguments.vision_steps, arguments.language_steps))
+            made.append((arguments.vision_steps, arguments.language_steps, arguments.last_steps))
             self.is_main = False
 
         def see(self):
