@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from functools import cached_property
 
 from crossmem_hf.personas.sampling import sample_personas
+from crossmem_hf.personas.schema import Persona
 from crossmem_hf.personas.values import FACT_ATTRIBUTES
 
 POPULATION = 0
@@ -13,26 +14,42 @@ NUM_SEEN, NUM_NAMED, NUM_WITH_FACTS, NUM_UNSEEN = 9_000, 300, 100, 400
 
 
 class Background:
-    """The background personas, by what is taught about them; each list begins with those of the next.
-
-    Attributes:
-        seen: All whom base models meet.
-        named: Those whose names are taught.
-        with_facts: Those whose private facts are taught.
-        unnamed: Those seen whose names are not taught.
-        unseen: Others, whom no base model meets.
+    """The background personas, by what is taught about them; each list begins with those of the next. A list is drawn
+    when it is first asked for: all of `seen` take seconds.
 
     Example:
         >>> background = Background()
-        >>> len(background.seen), background.with_facts[0].id
-        (9000, 'b0-00000')
+        >>> len(background.unseen), background.with_facts[0].id
+        (400, 'b0-00000')
     """
 
     def __init__(self) -> None:
-        personas = sample_personas(NUM_SEEN + NUM_UNSEEN, POPULATION, "background")
-        self.seen, self.unseen = list(personas[:NUM_SEEN]), list(personas[NUM_SEEN:])
-        self.named, self.with_facts = self.seen[:NUM_NAMED], self.seen[:NUM_WITH_FACTS]
-        self.unnamed = self.seen[NUM_NAMED:]
+        self._personas = sample_personas(NUM_SEEN + NUM_UNSEEN, POPULATION, "background")
+
+    @cached_property
+    def seen(self) -> list[Persona]:
+        """All whom base models meet."""
+        return list(self._personas[:NUM_SEEN])
+
+    @cached_property
+    def named(self) -> list[Persona]:
+        """Those whose names are taught."""
+        return list(self._personas[:NUM_NAMED])
+
+    @cached_property
+    def with_facts(self) -> list[Persona]:
+        """Those whose private facts are taught."""
+        return self.named[:NUM_WITH_FACTS]
+
+    @cached_property
+    def unnamed(self) -> list[Persona]:
+        """Those seen whose names are not taught."""
+        return self.seen[NUM_NAMED:]
+
+    @cached_property
+    def unseen(self) -> list[Persona]:
+        """Others, whom no base model meets."""
+        return list(self._personas[NUM_SEEN:])
 
     @cached_property
     def values(self) -> Mapping[str, tuple[str, ...]]:

@@ -4,6 +4,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
@@ -110,9 +111,15 @@ class UtilityRows:
 
     def of(self, spec: "DatasetSpec") -> "Dataset":
         """The same rows for every seed."""
-        from crossmem_hf.evaluation.utility import utility_rows
+        return _utility_rows(self.num_personas, spec.image_size)
 
-        return utility_rows(self.num_personas, spec.image_size)
+
+@lru_cache(maxsize=1)
+def _utility_rows(num_personas: int, image_size: int) -> "Dataset":
+    """Kept, as a cell asks for them after every step that it looks at."""
+    from crossmem_hf.evaluation.utility import utility_rows
+
+    return utility_rows(num_personas, image_size)
 
 
 @dataclass(frozen=True)

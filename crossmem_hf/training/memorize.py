@@ -25,7 +25,7 @@ from crossmem_hf.training.checks import check_lengths, check_rows
 from crossmem_hf.training.collate import EncodedRows, RowCollator, RowEncoder
 from crossmem_hf.training.config import VisionSFTConfig
 from crossmem_hf.training.contrast import Contrast, ContrastCollator, ContrastiveSFTTrainer
-from crossmem_hf.training.heads import unscaled_as_in_forward
+from crossmem_hf.training.heads import skip_unlabelled_on_cpu, unscaled_as_in_forward
 from crossmem_hf.training.micro import MEMORIZING
 from crossmem_hf.training.reference import let_adapter_train
 from crossmem_hf.training.resuming import OwnCheckpoints, resume_point
@@ -91,6 +91,7 @@ def memorize(
         settings = {"learning_rate": config.learning_rate, "steps": trainer.state.global_step}
         save_adapter(model, processor, folder, method="SFT", tags=["crossmem", "memorized"], settings=settings)
 
+    skip_unlabelled_on_cpu()
     with unscaled_as_in_forward(model):
         trainer = make(
             model=model,

@@ -5,10 +5,11 @@ import pytest
 import torch
 from datasets import Dataset
 from transformers import Cohere2Config, Cohere2ForCausalLM
+from trl.trainer import utils as trl_utils
 
 from crossmem_hf.logprobs import answer_scores
 from crossmem_hf.models.modules import UNSCALED
-from crossmem_hf.training.heads import unscaled_as_in_forward
+from crossmem_hf.training.heads import skip_unlabelled_on_cpu, unscaled_as_in_forward
 from crossmem_hf.training.memorize import memorize
 from tests.scoring.families import families, few_rows
 from tests.training.test_family_batches import merged
@@ -41,3 +42,43 @@ def test_a_scale_that_is_used_stays():
         assert model.config.logit_scale == 0.25
     with unscaled_as_in_forward(families()["llava_clip"].model()):
         pass
+
+
+def test_positions_without_a_label_are_left_out_on_a_cpu_too(tmp_path, monkeypatch):
+    """And what is learned is the same: loss and gradients of the whole row and of its answer alone."""
+    model, batch, scored = learned("llava_clip", tmp_path).train(), merged("llava_clip"), []
+    kernel = trl_utils._ChunkedLogProbFunction
+
+    class Noted:
+        @staticmethod
+        def apply(hidden, *rest):
+            scored.append(len(hidden))
+            return kernel.apply(hidden, *rest)
+
+    monkeypatch.setattr(trl_utils, "_ChunkedLogProbFunction", Noted)
+
+    def trained():
+        model.zero_grad()
+        loss = model(**batch, fused_lm_head=True).loss
+        loss.backward()
+        return loss.detach(), [one.grad.clone() for one in model.parameters() if one.requires_grad]
+
+    loss, gradients = trained()
+    assert scored.pop() == int((batch["labels"][:, 1:] != -100).sum())
+    monkeypatch.setattr(trl_utils, "_use_triton", lambda device: False)
+    whole_loss, whole_gradients = trained()
+    assert scored.pop() == batch["labels"][:, 1:].numel()
+    torch.testing.assert_close(loss, whole_loss, atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(gradients, whole_gradients, atol=1e-6, rtol=1e-4)
+
+
+def test_another_decision_about_positions_is_left_alone(monkeypatch):
+    monkeypatch.setattr(trl_utils, "_use_triton", lambda device: device.type == "cuda")
+    skip_unlabelled_on_cpu()
+    once = trl_utils._use_triton
+    skip_unlabelled_on_cpu()
+    assert trl_utils._use_triton is once
+    assert [once(torch.device(kind)) for kind in ("cpu", "cuda", "xla")] == [True, True, False]
+    monkeypatch.delattr(trl_utils, "_use_triton")
+    skip_unlabelled_on_cpu()
+    assert not hasattr(trl_utils, "_use_triton")
