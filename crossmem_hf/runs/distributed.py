@@ -51,7 +51,7 @@ def in_shards(
         work: Gets a unit's rows and returns one result a row, JSON types only; NaN and infinities survive.
         results_log: Folder of this work alone, seen by all; None keeps nothing.
         fingerprint: Of everything the results depend on.
-        unit_rows: Rows a unit, more only where more show the same picture. None: a 16th of the rows, 8 to 64.
+        unit_rows: Rows a unit, more only where more show the same picture. None: a 16th of the rows, 32 to 64.
         label: What is going on, for the progress bar.
         progress: Show a bar, if this is the main process on a terminal.
 
@@ -64,7 +64,7 @@ def in_shards(
         >>> in_shards(rows, lengths, results_log=None, fingerprint="1", label="counting")
         [3, 2]
     """
-    units = work_units(rows, min(64, max(8, -(-len(rows) // 16))) if unit_rows is None else unit_rows)
+    units = work_units(rows, min(64, max(32, -(-len(rows) // 16))) if unit_rows is None else unit_rows)
     state, log = joined_state(), ResultsLog(results_log, log_fingerprint(fingerprint, units))
     known: Results = {}
     for part in together(lambda: log.read(state.process_index, state.num_processes)):

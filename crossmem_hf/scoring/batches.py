@@ -19,7 +19,7 @@ TOKENS_PER_PASS = {"cpu": 4096}
 TOKENS_PER_PASS_ON_DEVICES = 16384
 MAX_PROMPTS = 64
 MAX_LOGITS = 2**29  # numbers: 1 GiB in bfloat16
-_FIRST_BATCH = 4  # before anything is known about the length of the prompts
+_FIRST_BATCH = 4  # where nothing is known about the length of the prompts
 
 
 def check_size(name: str, value: Any) -> None:
@@ -118,6 +118,10 @@ def in_batches(
     vocabulary = model.config.get_text_config().vocab_size
     room = Room(model.device, batch_size, tokens_per_pass, vocabulary=vocabulary)
     queue = PromptQueue(processor, rows, share=share, device=model.device, held_back=held_back)
+    if batch_size == "auto" and len(queue) > room.prompts:
+        first = queue.take(1)
+        room.saw(first.inputs["input_ids"].shape[1])
+        queue.give_back(first)
     while queue:
         with evaluating(model), rows_apart(model):
             batch = queue.take(room.prompts)

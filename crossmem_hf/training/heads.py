@@ -3,8 +3,8 @@
 no loss.
 
 `trl` multiplies logits by the text model's `logit_scale`. The forward pass of some vision-language models leaves that
-out, so what is trained would be another distribution than what answers and is scored. And it scores all of a row but on
-GPUs, where an answer is a few tokens after a picture's many.
+out, so what is trained would be another distribution than what answers and is scored. And on CPUs it scores whole
+rows, where an answer is a few tokens after a picture's many.
 """
 
 from collections.abc import Iterator
@@ -36,9 +36,9 @@ def unscaled_as_in_forward(model: Any) -> Iterator[None]:
 
 
 def skip_unlabelled_on_cpu() -> None:
-    """Have `trl`'s fused head leave out, on a CPU as on a GPU, the positions that nothing is to be predicted at; it
-    keeps them elsewhere, lest accelerators compile anew for every shape. A release that decides otherwise is left as it
-    is. To be called again does nothing."""
+    """Have `trl`'s fused head leave out, on a CPU as on a GPU, the positions where nothing is to be predicted; it
+    keeps them elsewhere, lest accelerators compile anew for every shape. A release that decides otherwise is left as
+    it is. To be called again does nothing."""
     decides = getattr(trl_head, "_use_triton", None)
     if decides is None or getattr(decides, "on_cpu_too", False):
         return

@@ -72,11 +72,10 @@ def test_no_batch_has_more_tokens_than_fit(name, tokens_per_pass, share):
 
 
 def test_batches_are_filled():
-    """The first batch is small, because nothing is known yet; those that follow use the budget."""
     rows = [text_row(1)] * 23
     (_, length), *_ = run(rows[:1])[1]
     _, shapes = run(rows, share=False, tokens_per_pass=10 * length + 3)
-    assert [prompts for prompts, _ in shapes] == [4, 10, 9]
+    assert [prompts for prompts, _ in shapes] == [10, 10, 3]
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 100])
