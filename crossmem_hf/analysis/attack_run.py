@@ -142,7 +142,7 @@ def _attacked(
     )
     model = (asked.model, asked.processor)
     plain = evaluator(*model, output_dir=logs / PLAIN, made_from=asked.made_from)
-    parts, notes = [_named(plain, PLAIN)], []
+    parts, notes = [named_as(plain, PLAIN)], []
     for name in settings.attacks or tuple(ATTACKS):
         try:
             logged, seed = logs / f"{name}-{settings.seed}", settings.seed
@@ -152,7 +152,7 @@ def _attacked(
                 raise
             notes.append(f"Not run: {name}. {error.args[0]}")
         else:
-            parts.append(_named(found, name))
+            parts.append(named_as(found, name))
     return Predictions.joined(parts), notes
 
 
@@ -164,8 +164,13 @@ def _forgotten(settings: AttackSettings, questions: Questions) -> frozenset[str]
     return forgotten_ids(DatasetSpec(**settings.knobs())) & asked
 
 
-def _named(found: Predictions, attack: str) -> Predictions:
-    """With the columns that the metric `extracted` reads, where an attack asks once and has none."""
+def named_as(found: Predictions, attack: str) -> Predictions:
+    """With the column ``attack``, and those that the metric `extracted` reads where an attack asks once and has none.
+
+    Example:
+        >>> named_as(Predictions([{"correct": True}]), PLAIN)[0]["extracted"]
+        True
+    """
     columns = ({"attack": attack, "extracted": one["correct"], "num_samples": 1} for one in found)
     return Predictions({**more, **one} for one, more in zip(found, columns, strict=True))
 

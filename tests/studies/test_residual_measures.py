@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Numbers of planted answers: what any attack gets out counts, less what it gets out of the retain-only model."""
+
+from crossmem_hf.evaluation.predictions import Predictions
+from crossmem_hf.studies.residual_claims import ANY, RANK
+from crossmem_hf.studies.residual_measures import residual_measurements
+from tests.studies.test_compare import prediction
+
+
+def attacked(method, attack, said, *, row="r0", seed=0, modality="image"):
+    forgotten = {"forget_modality": "both"} if method in ("npo", "ga") else {}
+    columns = {"row": f"{row}-{seed}", "attack": attack, "extracted": said, "num_samples": 2, "seed": seed}
+    return prediction("x", method, persona=row, modality=modality, **columns, **forgotten)
+
+
+def found(*predictions):
+    return {
+        (one.metric, *(one.where.get(key) for key in ("method", "attack", "target"))): one
+        for one in residual_measurements(Predictions(predictions))
+    }
+
+
+def test_a_residual_is_what_the_retain_only_model_does_not_give():
+    said = [
+        attacked(method, attack, extracted, row=row)
+        for method, attack, extracted, row in (
+            ("npo", "none", False, "r0"),
+            ("npo", "none", False, "r1"),
+            ("npo", "hinted", True, "r0"),
+            ("npo", "hinted", False, "r1"),
+            ("npo", "rescaled", False, "r0"),
+            ("npo", "rescaled", True, "r1"),
+            ("retain_only", "none", False, "r0"),
+            ("retain_only", "none", False, "r1"),
+            ("retain_only", "hinted", True, "r0"),
+            ("retain_only", "hinted", False, "r1"),
+            ("retain_only", "rescaled", False, "r0"),
+            ("retain_only", "rescaled", False, "r1"),
+        )
+    ]
+    numbers = found(*said)
+    residuals = {key[2]: one.value for key, one in numbers.items() if key[:2] == ("residual", "npo") and not key[3]}
+    assert residuals == {"none": 0.0, "hinted": 0.0, "rescaled": 0.5, ANY: 0.5}
+    assert numbers["extracted", "npo", ANY, "image"].value == 1.0
+    assert numbers["extracted", "retain_only", ANY, "image"].value == 0.5
+    assert {one.value for key, one in numbers.items() if key[:2] == ("residual", "retain_only")} == {0.0}
+
+
+def test_methods_are_placed_seed_by_seed():
+    said = []
+    for seed in (0, 1):
+        for attack in ("none", "hinted"):
+            said += [
+                attacked("npo", attack, seed == 0, seed=seed),
+                attacked("ga", attack, attack == "hinted" and seed == 0, seed=seed),
+                attacked("retain_only", attack, False, seed=seed),
+            ]
+            said += [attacked("npo", attack, False, row="r1", seed=seed)]
+            said += [attacked("ga", attack, seed == 0, row="r1", seed=seed)]
+            said += [attacked("retain_only", attack, False, row="r1", seed=seed)]
+    numbers = found(*said)
+    assert numbers[RANK, "npo", None, None].by_seed == {0: 1.0, 1: 1.5}, "equal ones share their places"
+    assert numbers[RANK, "ga", None, None].by_seed == {0: 2.0, 1: 1.5}
+    assert numbers[RANK, "npo", None, None].value == 1.25
+
+
+def test_a_single_seed_has_no_places_and_models_without_attacks_are_measured_apart():
+    kept = prediction("Ada Moss", "npo", group="retain", forget_modality="both", matched_step=2)
+    said = [attacked(method, "none", False) for method in ("npo", "retain_only")]
+    numbers = found(*said, kept)
+    assert not [key for key in numbers if key[0] == RANK]
+    assert numbers["recall", "npo", None, "image"].value == 1.0
+    assert numbers["matched_step", "npo", None, None].value == 2
