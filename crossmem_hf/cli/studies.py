@@ -2,7 +2,7 @@
 """`crossmem study`, `run` and `compare`: one command a study, its options from the study's settings."""
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args, get_origin
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
     from crossmem_hf.report.record import Record
+    from crossmem_hf.studies.plan import ComputedCell
     from crossmem_hf.studies.settings import StudySettings
     from crossmem_hf.studies.study import Study
 
@@ -36,6 +37,8 @@ STUDIES: Final = Registry["Study"](
     },
 )
 """Name -> study; a new one is a file in `studies` and a line here."""
+
+_FLOPS: Final = 0.4 * 312e12
 
 SHORT: Final[Mapping[str, str]] = {"run": "first_light", "compare": "compare"}
 """Commands of their own -> study."""
@@ -195,8 +198,9 @@ def _print_findings(study: "Study", record: "Record") -> None:
 
 def _plan(study: "Study", settings: "StudySettings", folder: Path) -> None:
     from crossmem_hf.report.tables import Table
-    from crossmem_hf.studies.plan import planned
+    from crossmem_hf.studies.plan import computed, planned
 
+    worked_out = computed(study, settings)
     cells = planned(study, settings, folder)
     rows = tuple(
         (
@@ -215,3 +219,30 @@ def _plan(study: "Study", settings: "StudySettings", folder: Path) -> None:
     unknown = len(missing) - len(known)
     more = f", and {unknown} cells of unknown cost" if unknown else ""
     console.print(f"{len(missing)} of {len(cells)} cells to do: {sum(known):.0f} CPU seconds{more}; in {folder}")
+    if worked_out:
+        _print_computed(worked_out)
+
+
+def _print_computed(cells: "Sequence[ComputedCell]") -> None:
+    from crossmem_hf.report.tables import Table
+
+    rows = tuple(
+        (
+            one.name,
+            f"{one.num_rows}",
+            f"{one.steps}",
+            f"{one.steps * one.cost.tokens / 1e6:.2f}",
+            f"{one.steps * one.cost.flops / 1e15:.3g}",
+            f"{one.cost.memory_bytes / 2**30:.1f}",
+        )
+        for one in cells
+    )
+    heads = ("cell", "rows", "steps", "million tokens", "PFLOP", "GiB")
+    console.print(Table(heads, rows, right=frozenset(range(1, len(heads)))).terminal())
+    first, whole = cells[0].cost, sum(one.steps * one.cost.flops for one in cells)
+    console.print(
+        f"Computed from the configuration, not measured, of training alone: {first.parameters / 1e9:.2f} billion "
+        f"parameters, {first.trained / 1e6:.2f} million trained, {whole / 1e15:.3g} PFLOP in all, which are "
+        f"{whole / _FLOPS / 3600:.2g} hours at {_FLOPS / 1e12:.0f} TFLOP/s (40 % of an A100 in bfloat16).",
+        highlight=False,
+    )

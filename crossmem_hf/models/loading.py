@@ -68,6 +68,50 @@ def load_model(
     return model.eval(), processor
 
 
+def load_processor(name_or_path: str | None = None) -> Any:
+    """The processor alone, or the tokenizer of a model without an image tower; no weights are read.
+
+    Args:
+        name_or_path: As for `load_model`.
+
+    Raises:
+        CrossmemError: It cannot be loaded.
+    """
+    from transformers import AutoProcessor, AutoTokenizer
+
+    name = located(name_or_path)
+    sees = sees_images(_config(name))
+    try:
+        return (AutoProcessor if sees else AutoTokenizer).from_pretrained(name)
+    except (ImportError, OSError, ValueError) as error:
+        raise _not_loaded(name, error) from error
+
+
+def model_without_weights(name_or_path: str | None = None, *, dtype: str = "float32") -> Any:
+    """The model of a configuration on the device "meta": its shapes, and nothing in them.
+
+    Args:
+        name_or_path: As for `load_model`; only its configuration is read.
+        dtype: As for `load_model`; ``"auto"`` takes the configuration's.
+
+    Raises:
+        CrossmemError: There is none.
+
+    Example:
+        >>> sum(parameter.numel() for parameter in model_without_weights("micro-s").parameters()) > 500_000
+        True
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
+
+    config = _config(located(name_or_path))
+    own = config.dtype or torch.float32
+    with torch.device("meta"):
+        maker = AutoModelForImageTextToText if sees_images(config) else AutoModelForCausalLM
+        model: Any = maker.from_config(config, dtype=own if dtype == "auto" else getattr(torch, dtype))
+    return model
+
+
 def _base(name_or_path: str | None, adapter: str | None) -> str:
     """Name or path of the base model: what was named, or else what the adapter goes with.
 

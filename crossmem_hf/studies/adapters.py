@@ -301,7 +301,8 @@ def loaded(cell: "Cell", adapter: Done | None) -> tuple[Any, Any]:
     if adapter and adapter.result["failed"]:
         raise BrokenDownError(f"{adapter.folder.name}: {adapter.result['failed']}", "It is a result; see log.txt.")
     path = str(adapter.folder) if adapter else None
-    return load_model(cell.settings.model_name_or_path, adapter=path, device=device())
+    settings = cell.settings
+    return load_model(settings.model_name_or_path, adapter=path, dtype=settings.dtype, device=device())
 
 
 def device() -> str | None:

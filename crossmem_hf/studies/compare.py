@@ -135,7 +135,7 @@ STUDY = Study(
     cell=_cell,
     configs=lambda settings: tuple(dict.fromkeys(settings.rows("train").configs + settings.rows("test").configs)),
     measure=_measure,
-    claims=unlearning_claims(_METHODS),
+    claims=lambda settings: unlearning_claims(settings.methods),
     quick={"methods": ("gd", "npo"), "forget_modality": ("both",), "seeds": 1, "num_personas": 20},
     config=lambda settings: {
         "unlearning": {

@@ -11,10 +11,7 @@ from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
-from pydantic import Field
-
 from crossmem_hf.evaluation.predictions import Predictions
-from crossmem_hf.models.embedded import bases
 from crossmem_hf.personas.schema import MODALITIES, Modality
 from crossmem_hf.report.record import Measurement
 from crossmem_hf.studies.adapters import memorized
@@ -32,39 +29,18 @@ from crossmem_hf.studies.cross_modal_arms import (
 )
 from crossmem_hf.studies.cross_modal_claims import cross_modal_claims
 from crossmem_hf.studies.cross_modal_queries import BOTH, KEYS, asked, asked_closely, asked_widely, measured
-from crossmem_hf.studies.settings import SELECTS, StudySettings, some_of
-from crossmem_hf.studies.study import Cell, CellResult, Study, Where, cell_name, not_memorized
-from crossmem_hf.training.micro import settings_of
+from crossmem_hf.studies.cross_modal_settings import CrossModalSettings
+from crossmem_hf.studies.study import Cell, CellResult, Study, Training, Where, cell_name, not_memorized
 
-_BASES = bases()
 _PLAIN: Where = {"arm": USUAL, "views": "test"} | dict.fromkeys(KEYS[5:])
 """Where the answers of the usual arm are, asked in the plain way."""
 
 
-class CrossModalSettings(StudySettings):
-    """Settings of `crossmem study cross_modal`."""
-
-    seeds: int = Field(
-        5, ge=1, le=100, description="How many persona seeds, from --seed upwards.", json_schema_extra=SELECTS
-    )
-    bases: some_of(_BASES) = Field(  # type: ignore[valid-type]
-        _BASES, description=f"Comma-separated: {', '.join(_BASES)}.", json_schema_extra=SELECTS
-    )
-    arms: some_of(tuple(ARMS)) = Field(  # type: ignore[valid-type]
-        tuple(ARMS), description=f"Ways to learn, comma-separated: {', '.join(ARMS)}.", json_schema_extra=SELECTS
-    )
-    checkpoints: str | None = Field(
-        None,
-        description="Folder with points of a base's pre-training (step-*), which learn in the usual way, too.",
-        json_schema_extra=SELECTS,
-    )
-
-
 def _grid(settings: CrossModalSettings) -> list[Where]:
-    """The usual arm on every base; the others on the first of the main bases, or of those that were chosen."""
-    first = next((base for base in MAIN_BASES if base in settings.bases), settings.bases[0])
+    """The usual arm on every base; the others on the first main one."""
+    first = next(base for base in settings.all_bases if Path(base).name == settings.main_bases[0])
     kept = sorted(Path(settings.checkpoints).glob("step-*/config.json")) if settings.checkpoints else []
-    places = [(base, arm) for arm, base in product(settings.arms, settings.bases) if arm == USUAL or base == first]
+    places = [(base, arm) for arm, base in product(settings.arms, settings.all_bases) if arm == USUAL or base == first]
     places += [(str(file.parent), USUAL) for file in kept]
     return [
         {"base": base, "arm": arm, "source": source, "seed": seed}
@@ -74,18 +50,17 @@ def _grid(settings: CrossModalSettings) -> list[Where]:
 
 def _cell(cell: Cell) -> CellResult:
     """Memorize in the arm's way through the source modality, and ask through both."""
-    base, arm, name = str(cell.where["base"]), str(cell.where["arm"]), _name(cell.where)
-    source: Modality = "image" if cell.where["source"] == "image" else "text"
+    base, arm, name, source = str(cell.where["base"]), str(cell.where["arm"]), _name(cell.where), _source(cell.where)
     here = replace(cell, settings=cell.settings.replaced(model_name_or_path=base, **ARMS[arm].settings))
-    suited, spec = settings_of(base).memorizing, here.settings.spec(cell.seed)
+    suited, spec = cell.settings.memorizing(base), here.settings.spec(cell.seed)
     steps = arm_steps(arm, source, spec, base, suited["max_steps"])
-    closely = arm == USUAL and base == MAIN_BASES[0]
+    closely = arm == USUAL and Path(base).name == cell.settings.main_bases[0]
     marks = {share: max(1, round(share * steps)) for share in CURVE} if closely else {}
     learned = memorized(
         here,
         name,
         arm_rows(arm, source, spec),
-        lora=ARMS[arm].lora,
+        lora=cell.settings.lora(arm),
         contrast=arm_contrast(arm, source),
         checkpoints=sorted(set(marks.values())),
         **(suited | {"max_steps": steps}),
@@ -101,6 +76,23 @@ def _cell(cell: Cell) -> CellResult:
         predictions=Predictions(one for one in Predictions.joined(found) if one["persona_id"] not in paired),
         measurements=costs(learned, {**cell.where, "base": Path(base).name}),
     )
+
+
+def _training(settings: CrossModalSettings, where: Where) -> Training:
+    base, arm, source = str(where["base"]), str(where["arm"]), _source(where)
+    spec = settings.replaced(**ARMS[arm].settings).spec(int(where["seed"] or 0))
+    suited = settings.memorizing(base)
+    return Training(
+        rows=arm_rows(arm, source, spec).of(spec),
+        steps=arm_steps(arm, source, spec, base, suited["max_steps"]),
+        batch_size=suited["per_device_train_batch_size"],
+        batches=suited.get("gradient_accumulation_steps", 1),
+        lora={"target_modules": settings.lora_target_modules, **settings.lora(arm)},
+    )
+
+
+def _source(where: Where) -> Modality:
+    return "image" if where["source"] == "image" else "text"
 
 
 def _name(where: Where) -> str:
@@ -121,8 +113,10 @@ STUDY = Study(
     cell=_cell,
     configs=lambda _: (*BOTH, *(f"{config}/far" for config in BOTH), "captions"),
     measure=_measure,
-    claims=tuple(cross_modal_claims()),
+    claims=lambda settings: cross_modal_claims(settings.main_bases),
     headline=(("recall", _PLAIN),),
+    training=_training,
+    config=lambda settings: {"main_bases": list(settings.main_bases)},
     quick={"seeds": 1, "bases": MAIN_BASES[:1], "arms": (USUAL, LONGER, "captions_of_them"), "num_personas": 20},
     notes=lambda settings, _: (
         "Every arm takes as many steps a persona, at the settings of the base; longer, and the mitigations that are "
@@ -134,7 +128,7 @@ STUDY = Study(
         record,
         *(
             {**_PLAIN, "base": base, "source": one, "target": one}
-            for base, one in product(record.config["bases"][:1], MODALITIES)
+            for base, one in product(record.config["main_bases"][:1], MODALITIES)
         ),
     ),
 )

@@ -137,7 +137,7 @@ def tokens_a_row(base: str | None, rows: Any) -> float:
 
 @lru_cache(maxsize=1)
 def _encoder(base: str | None) -> Any:
-    from crossmem_hf.models.loading import load_model
+    from crossmem_hf.models.loading import load_processor
     from crossmem_hf.training.collate import RowEncoder
 
-    return RowEncoder(load_model(base)[1])
+    return RowEncoder(load_processor(base))

@@ -1,22 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is claimed of recall across modalities. It knows which numbers a claim is about, not how they are measured."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from itertools import product
 
 from crossmem_hf.personas.schema import MODALITIES, Modality
 from crossmem_hf.report.modality_text import MODALITY_NAMES, other
 from crossmem_hf.report.record import Value
 from crossmem_hf.studies.claims import Claim, Find
-from crossmem_hf.studies.cross_modal_arms import ARMS, CURVE, DIALS, LONGER, MAIN_BASES, MITIGATIONS, USUAL
+from crossmem_hf.studies.cross_modal_arms import ARMS, CURVE, DIALS, LONGER, MITIGATIONS, USUAL
 from crossmem_hf.studies.cross_modal_queries import AMONG, DESCRIBED
 
 _WEN, _OURS = "Wen et al. 2025 (arXiv 2506.05198)", "ours"
 
 
 def _across(find: Find, source: Modality, measured: str = "recall", /, **where: Value) -> tuple[float, float]:
-    """What is measured in the modality learned from, and in the other."""
-    usual: dict[str, Value] = {"arm": USUAL, "base": MAIN_BASES[0], "views": "test", "source": source, **where}
+    """What is measured in the modality learned from, and in the other; on the first base, unless another is named."""
+    usual: dict[str, Value] = {"arm": USUAL, "views": "test", "source": source, **where}
     return find(measured, target=source, **usual), find(measured, target=other(source), **usual)
 
 
@@ -34,9 +36,23 @@ def _words(source: Modality) -> tuple[str, str]:
     return MODALITY_NAMES[source], MODALITY_NAMES[other(source)]
 
 
-def cross_modal_claims() -> Iterator[Claim]:
-    """The claims, those of one question together."""
-    for source, base, views in product(MODALITIES, MAIN_BASES, ("test", "far")):
+def cross_modal_claims(bases: Sequence[str]) -> Iterator[Claim]:
+    """The claims, those of one question together.
+
+    Args:
+        bases: The main ones; most claims are about the first.
+    """
+    for claim in _claims(bases):
+        yield replace(claim, contrast=partial(_on_a_base, claim.contrast, bases[0]))
+
+
+def _on_a_base(contrast: Callable[[Find], float | None], first: str, find: Find) -> float | None:
+    """What is looked up is of the first base where no base is named."""
+    return contrast(lambda metric, **where: find(metric, **({"base": first} | where)))
+
+
+def _claims(bases: Sequence[str]) -> Iterator[Claim]:
+    for source, base, views in product(MODALITIES, bases, ("test", "far")):
         yield _of_learning(source, base, views)
     for source, among in product(MODALITIES, (None, *map(str, AMONG))):
         yield _said_or_known(source, among)

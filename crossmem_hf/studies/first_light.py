@@ -103,7 +103,7 @@ STUDY = Study(
     cell=_cell,
     configs=lambda _: (*_NAMES, *_FACTS),
     measure=_measure,
-    claims=(*recall_claims("Names", None), *recall_claims("Private facts", 1, 2)),
+    claims=lambda _: (*recall_claims("Names", None), *recall_claims("Private facts", 1, 2)),
     headline=(
         ("recall", {**_PLAIN, "stage": "memorized"}),
         ("recall", {"stage": "unlearned", "group": "forget", "step": None, "hops": None}),

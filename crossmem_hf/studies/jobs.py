@@ -144,13 +144,13 @@ def jobs_of(study: Study, settings: StudySettings, folder: Path) -> list[CellJob
             settings=settings,
             where=dict(where),
             folder=folder,
-            depends=depends | {"model": fingerprint_of(_model_of(where, settings))},
+            depends=depends | {"model": fingerprint_of(model_of(where, settings))},
         )
         for where in study.grid(settings)
     ]
 
 
-def _model_of(where: Where, settings: StudySettings) -> str | None:
+def model_of(where: Where, settings: StudySettings) -> str | None:
     """The model of a cell: the ``base`` that it names, if that is one, else that of the settings."""
     base = str(where.get("base") or "")
     return base if base in BASES or (base and Path(base).is_dir()) else settings.model_name_or_path

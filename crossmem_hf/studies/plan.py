@@ -6,12 +6,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
+from typing import TYPE_CHECKING
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.report.record import RECORD_FILE, Record
-from crossmem_hf.studies.jobs import CELLS, CellJob, jobs_of
+from crossmem_hf.models.embedded import base_named
+from crossmem_hf.models.loading import load_processor, model_without_weights
+from crossmem_hf.report.record import RECORD_FILE, Record, Value
+from crossmem_hf.studies.jobs import CELLS, CellJob, jobs_of, model_of
 from crossmem_hf.studies.settings import StudySettings
-from crossmem_hf.studies.study import Study, Where
+from crossmem_hf.studies.study import Study, Where, cell_name
+
+if TYPE_CHECKING:
+    from crossmem_hf.training.step_cost import StepCost
 
 SHIPPED = Path(__file__).resolve().parents[2] / "results"
 """Records of this repository; an installed package has none."""
@@ -35,6 +41,22 @@ class PlannedCell:
     known_from: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComputedCell:
+    """The training of a cell with a model that does not ship, worked out from its configuration.
+
+    Attributes:
+        num_rows: Of the training set.
+        steps: Of the optimizer.
+        cost: Of each.
+    """
+
+    name: str
+    num_rows: int
+    steps: int
+    cost: "StepCost"
+
+
 @dataclass(frozen=True, slots=True)
 class _Cost:
     where: Where
@@ -48,6 +70,42 @@ def planned(study: Study, settings: StudySettings, folder: Path) -> tuple[Planne
     jobs = jobs_of(study, settings, folder)
     ours, theirs = list(_done_before(settings, folder)), _shipped(study, settings)
     return tuple(_expected(job, ours, theirs) for job in jobs)
+
+
+def computed(study: Study, settings: StudySettings) -> tuple[ComputedCell, ...]:
+    """What each cell would train, without weights; nothing of a base that ships, or where the study does not say.
+
+    Raises:
+        CrossmemError: The model has no configuration here or on the Hub, or its processor cannot be loaded.
+    """
+    grid = [where for where in study.grid(settings) if _is_foreign(model_of(where, settings))]
+    if study.training is None or not grid:
+        return ()
+    known: dict[str, tuple[int, int, "StepCost"]] = {}
+    for where in grid:
+        alike = cell_name(_without_seed(where))
+        if alike not in known:
+            known[alike] = _computed(study, settings, where)
+    cells = ((cell_name(where), *known[cell_name(_without_seed(where))]) for where in grid)
+    return tuple(ComputedCell(name=name, num_rows=count, steps=steps, cost=cost) for name, count, steps, cost in cells)
+
+
+def _is_foreign(model: str | None) -> bool:
+    return model is not None and base_named(model) is None
+
+
+def _computed(study: Study, settings: StudySettings, where: Where) -> tuple[int, int, "StepCost"]:
+    from crossmem_hf.training.collate import RowEncoder
+    from crossmem_hf.training.memorize import language_lora
+    from crossmem_hf.training.step_cost import step_cost
+
+    assert study.training is not None
+    training, name = study.training(settings, where), model_of(where, settings)
+    encoder = RowEncoder(load_processor(name))
+    batch = [encoder.encode(row) for row in training.rows.select(range(min(training.batch_size, len(training.rows))))]
+    model = model_without_weights(name, dtype=settings.dtype)
+    cost = step_cost(model, language_lora(**training.lora), batch, batches=training.batches)
+    return len(training.rows), training.steps, cost
 
 
 def _done_before(settings: StudySettings, folder: Path) -> Iterator[_Cost]:
@@ -77,7 +135,7 @@ def _expected(job: CellJob, ours: Sequence[_Cost], theirs: Sequence[_Cost]) -> P
     return PlannedCell(name=job.name, done=done, cpu_s=None, peak_mib=None, known_from="")
 
 
-def _without_seed(where: Where) -> dict[str, object]:
+def _without_seed(where: Where) -> dict[str, Value]:
     return {name: value for name, value in where.items() if name != "seed"}
 
 

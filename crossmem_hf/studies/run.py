@@ -121,7 +121,7 @@ def _made(
             "model": model_fingerprint(settings.model_name_or_path),
         },
         measurements=tuple(measurements),
-        verdicts=tuple(verdict(claim, measurements, settings.all_seeds) for claim in study.claims),
+        verdicts=tuple(verdict(claim, measurements, settings.all_seeds) for claim in study.claims(settings)),
         cast=tuple(cast(settings)) if study.personas else (),
         examples=tuple(examples(settings, ended)) if study.personas else (),
         items=tuple(persona_items(ended)) if study.personas else (),

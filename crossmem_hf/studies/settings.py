@@ -4,7 +4,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
@@ -89,6 +89,7 @@ class StudySettings(BaseModel):
     model_name_or_path: str | None = Field(
         None, description="A base that ships (micro-s), a Hub name or a folder; none is the default base."
     )
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field("float32", description="Of the model's weights.")
     lora_target_modules: str = Field(ADAPTED, description="Regular expression of the modules that learn.")
     min_recall: float = Field(
         0.9, ge=0, le=1, description="Least recall before unlearning is interpreted.", json_schema_extra=SELECTS

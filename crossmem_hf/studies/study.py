@@ -60,6 +60,25 @@ class CellResult:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Training:
+    """What a cell trains, as far as its cost depends on it.
+
+    Attributes:
+        rows: A Dataset.
+        steps: Of the optimizer.
+        batch_size: Rows at a time.
+        batches: Of a step.
+        lora: Arguments of `memorize.language_lora`.
+    """
+
+    rows: Any
+    steps: int
+    batch_size: int
+    batches: int = 1
+    lora: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Study:
     """A question, put as data.
 
@@ -74,10 +93,11 @@ class Study:
         configs: Of our dataset, that cells take rows from, as `data.digest.spec_digest` takes them; their contents are
             the record's data fingerprint.
         measure: From the answers of all cells, in the grid's order, to numbers.
-        claims: What the numbers are held against.
+        claims: From settings to what the numbers are held against.
         headline: Which numbers are its main result: metric and criteria of `Record.find`, in the order in which they
             are printed when it has run. A study of methods has its table of methods.
         quick: Settings of a small grid.
+        training: What a cell would train, for a dry run with a model of which no costs are known; None says nothing.
         config: What follows from the settings and readers want to see, for the record.
         notes: From settings and answers, a sentence each.
         personas: Whether the record shows its personas, some of their answers, and a value a persona.
@@ -92,9 +112,10 @@ class Study:
     cell: Callable[[Cell], CellResult]
     configs: Callable[[Any], Sequence[str]]
     measure: Callable[[Predictions], Iterable[Measurement]]
-    claims: tuple[Claim, ...] = ()
+    claims: Callable[[Any], Iterable[Claim]] = lambda _: ()
     headline: tuple[tuple[str, Where], ...] = ()
     quick: Mapping[str, Any] = field(default_factory=dict)
+    training: Callable[[Any, Where], Training] | None = None
     config: Callable[[Any], dict[str, Any]] = lambda _: {}
     notes: Callable[[Any, Predictions], Iterable[str]] = lambda _, __: ()
     personas: bool = False

@@ -93,7 +93,7 @@ def planted(there=lambda seed: 1 + seed % 2, unsaid=2, bases=ALL_BASES, arms=tup
 
 def verdicts(predictions, seeds=SEEDS):
     measurements = list(STUDY.measure(predictions))
-    return {claim.sentence: verdict(claim, measurements, tuple(seeds)) for claim in STUDY.claims}
+    return {claim.sentence: verdict(claim, measurements, tuple(seeds)) for claim in STUDY.claims(CrossModalSettings())}
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +102,7 @@ def found():
 
 
 def test_every_claim_finds_its_numbers(found):
-    assert len(found) == len(STUDY.claims)
+    assert len(found) == len([*STUDY.claims(CrossModalSettings())])
     assert [sentence for sentence, one in found.items() if one.n < len(SEEDS)] == []
 
 
@@ -186,6 +186,30 @@ def test_the_usual_arm_is_run_on_every_base_and_others_on_one():
     assert {where["base"] for where in grid if where["arm"] != USUAL} == {BASE}
     assert len(grid) == (len(BASES) + len(ARMS) - 1) * 2 * 2
     assert {arm for low, high, _ in DIALS for arm in (low, high)} | {*MITIGATIONS, USUAL, LONGER} <= {*ARMS}
+
+
+def test_a_model_of_ones_own_takes_the_place_of_the_bases(tmp_path):
+    chosen = CrossModalSettings(
+        model_name_or_path="owner/vlm-7b", seeds=1, memorize_steps=30, memorize_learning_rate=1e-4, lora_rank=8
+    )
+    grid = STUDY.grid(chosen)
+    assert {where["base"] for where in grid} == {"owner/vlm-7b"}
+    assert {where["arm"] for where in grid} == {*ARMS}
+    assert (chosen.memorizing("owner/vlm-7b")["max_steps"], chosen.memorizing("x")["learning_rate"]) == (30, 1e-4)
+    assert chosen.lora(USUAL) == {"r": 8, "alpha": 16}
+    assert chosen.lora("rank_64")["r"] == 64
+    assert STUDY.config(chosen)["main_bases"] == ["vlm-7b"]
+    measurements = [*STUDY.measure(planted(bases=("owner/vlm-7b",), arms=(USUAL,)))]
+    found = [verdict(claim, measurements, tuple(SEEDS)) for claim in STUDY.claims(chosen)]
+    assert {one.verdict for one in found if "(vlm-7b, near views)" in one.sentence} == {"supported"}
+    assert not [one for one in found if "micro-m-seed1" in one.sentence]
+
+
+def test_settings_that_suit_a_base_stand_where_none_were_given():
+    chosen = CrossModalSettings()
+    assert chosen.memorizing(BASE) == MEMORIZING
+    assert chosen.lora(USUAL) == {}
+    assert chosen.main_bases == MAIN_BASES
 
 
 def test_points_of_a_pretraining_are_called_as_their_folders(tmp_path):

@@ -122,7 +122,7 @@ def test_claims_of_the_shipped_record_point_the_way_of_the_paper(root):
     from crossmem_hf.studies.claims import verdict
 
     record = Record.read(root / "results/first_light")
-    found = [verdict(claim, record.measurements, record.seeds) for claim in STUDY.claims]
+    found = [verdict(claim, record.measurements, record.seeds) for claim in STUDY.claims(None)]
     assert [one.n for one in found] == [5] * 8
     assert [one.verdict for one in found] == 2 * ["supported", "supported", "inconclusive", "inconclusive"]
 

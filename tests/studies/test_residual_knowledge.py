@@ -50,7 +50,9 @@ def test_every_model_is_under_every_attack_in_both_modalities(record):
         assert record.one("recall", **place, group="retain", target="image").n == 2 * 4
     base = {one.where["attack"] for one in record.find("residual", method="base")}
     assert base == {PLAIN, "hinted", ANY}, "it has no adapter to rescale"
-    assert record.one("matched_step", method="npo", forget_modality="both").value == 2, "nothing was known, so nothing was lost"
+    assert record.one("matched_step", method="npo", forget_modality="both").value == 2, (
+        "nothing was known, so nothing was lost"
+    )
 
 
 def test_the_retain_only_model_has_nothing_left_by_definition(record):

@@ -67,7 +67,7 @@ STUDY = Study(
     cell=cell,
     configs=lambda _: ("candidates",),
     measure=measured_by(("recall",), ("method",), keep=("recall",)),
-    claims=(
+    claims=lambda _: (
         Claim(
             sentence="Known is known better than forgotten.",
             paper="planted",
