@@ -81,7 +81,7 @@ def computed(study: Study, settings: StudySettings) -> tuple[ComputedCell, ...]:
     grid = [where for where in study.grid(settings) if _is_foreign(model_of(where, settings))]
     if study.training is None or not grid:
         return ()
-    known: dict[str, tuple[int, int, "StepCost"]] = {}
+    known: dict[str, tuple[int, int, StepCost]] = {}
     for where in grid:
         alike = cell_name(_without_seed(where))
         if alike not in known:

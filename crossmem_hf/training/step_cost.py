@@ -76,8 +76,8 @@ def step_cost(model: Any, lora: LoraConfig, batch: Sequence[Batch], *, batches: 
 
 
 def _run(model: Any, *, rows: int, length: int, answers: int) -> tuple[int, int]:
-    """Operations of the language model, and what it keeps, but for its weights, and for the weights of attention, which
-    fused kernels do not keep."""
+    """Operations of the language model, and what it keeps: not its weights, nor those of attention, which fused
+    kernels work out again."""
     inner = model.get_base_model()
     decoder, head = inner.get_decoder(), inner.get_output_embeddings()
     embedded = torch.empty(rows, length, head.weight.shape[1], dtype=head.weight.dtype, device="meta")

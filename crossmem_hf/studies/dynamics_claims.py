@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is claimed of how sequences are memorized. It knows which numbers a claim is about, not how they are measured.
+
+Steps are compared as ratios, on a scale of doublings.
+"""
+
+from collections.abc import Iterator, Sequence
+from math import log2
+from statistics import fmean
+from typing import Final
+
+from crossmem_hf.data.patterns import PATTERNS
+from crossmem_hf.models.pattern_decoder import SHAPES
+from crossmem_hf.studies.claims import Claim, Find
+
+KINDS: Final = tuple(PATTERNS)
+SIZES: Final = tuple(SHAPES)
+WEAK: Final = ("repeats", "every_seventh", "seed_lookup", "random_digits")
+"""Kinds whose rule is of little help, or is none."""
+_PAPER = "Panwar et al. (https://openreview.net/forum?id=98NrkXPRZ9)"
+
+
+def dynamics_claims(sizes: Sequence[str]) -> Iterator[Claim]:
+    """The claims for each size, and those across sizes."""
+    for size in sizes:
+        for early, late in (
+            ("monotone", "jumps_with_letters"),
+            ("jumps_with_letters", "jumps"),
+            ("jumps", "random_digits"),
+        ):
+            yield _before(size, early, late)
+        yield _forgotten(size)
+        yield _bursts(size)
+        yield _not_recent(size)
+        yield _carries_over(size)
+        yield _by_heart(size)
+    if len(sizes) > 1:
+        yield _larger_later(sizes[0], sizes[-1])
+
+
+def _doublings(find: Find, size: str, kind: str) -> float:
+    return log2(max(1.0, find("memorized_by", size=size, split="train", kind_of_pattern=kind)))
+
+
+def _words(kind: str) -> str:
+    return kind.replace("_", " ")
+
+
+def _before(size: str, early: str, late: str) -> Claim:
+    return Claim(
+        sentence=f"Half of the sequences of the kind {_words(early)} are memorized before half of {_words(late)} "
+        f"({size}).",
+        paper=_PAPER,
+        contrast=lambda find: _doublings(find, size, late) - _doublings(find, size, early),
+        unit="doublings of steps",
+    )
+
+
+def _forgotten(size: str) -> Claim:
+    return Claim(
+        sentence=f"Random digits that were memorized are forgotten again, once or more in the mean ({size}).",
+        paper=_PAPER,
+        contrast=lambda find: find("forgettings", size=size, split="train", kind_of_pattern="random_digits"),
+        threshold=1.0,
+        unit="events",
+    )
+
+
+def _bursts(size: str) -> Claim:
+    return Claim(
+        sentence=f"Sequences are memorized in bursts, more than independent ones would be ({size}).",
+        paper=_PAPER,
+        contrast=lambda find: find("burstiness", size=size),
+        threshold=1.0,
+        unit="ratio",
+    )
+
+
+def _not_recent(size: str) -> Claim:
+    return Claim(
+        sentence=f"What is newly memorized is hardly more often what was just trained on than chance has it ({size}).",
+        paper=_PAPER,
+        contrast=lambda find: find("recency_excess", size=size),
+        threshold=0.1,
+        direction="below",
+    )
+
+
+def _carries_over(size: str) -> Claim:
+    return Claim(
+        sentence=f"Half and more of held-out sequences that count up are right in the end ({size}).",
+        paper=_PAPER,
+        contrast=lambda find: find("memorized", size=size, split="test", kind_of_pattern="monotone"),
+        threshold=0.5,
+    )
+
+
+def _by_heart(size: str) -> Claim:
+    return Claim(
+        sentence=f"Of sequences that look up their seed more are right where they were trained on ({size}).",
+        paper=_PAPER,
+        contrast=lambda find: (
+            find("memorized", size=size, split="train", kind_of_pattern="seed_lookup")
+            - find("memorized", size=size, split="test", kind_of_pattern="seed_lookup")
+        ),
+        threshold=0.5,
+    )
+
+
+def _larger_later(small: str, large: str) -> Claim:
+    return Claim(
+        sentence=f"A larger decoder ({large}) memorizes sequences of weak patterns later than a smaller ({small}).",
+        paper=_PAPER,
+        contrast=lambda find: fmean(_doublings(find, large, kind) - _doublings(find, small, kind) for kind in WEAK),
+        unit="doublings of steps",
+    )

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the study memorization_dynamics measures of single sequences and of whole trainings. It trains nothing."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from statistics import fmean, median
+from typing import Any
+
+from crossmem_hf.analysis.dynamics import (
+    Dynamics,
+    burstiness,
+    first_memorized,
+    forgetting_events,
+    recency_overlap,
+)
+from crossmem_hf.errors import CrossmemError
+from crossmem_hf.evaluation.predictions import Prediction, Predictions
+from crossmem_hf.report.record import Measurement, Value
+from crossmem_hf.studies.claims import t_interval
+from crossmem_hf.studies.study import pooled
+
+
+def of_sequences(dynamics: Dynamics, split: str) -> Iterator[Prediction]:
+    """A prediction a sequence: when it was first memorized (at the last step where it never was), how often it was
+    forgotten, whether it is memorized in the end."""
+    first, forgotten, last = first_memorized(dynamics), forgetting_events(dynamics), int(dynamics.steps_E[-1])
+    for place, kind in enumerate(dynamics.columns["kind"]):
+        yield {
+            "split": split,
+            "kind_of_pattern": kind,
+            "sequence": int(dynamics.sequences_N[place]),
+            "first_memorized": last if math.isinf(first[place]) else int(first[place]),
+            "ever_memorized": not math.isinf(first[place]),
+            "forgettings": int(forgotten[place]),
+            "memorized": bool(dynamics.exact_match_EN[-1, place]),
+        }
+
+
+def of_training(dynamics: Dynamics, where: dict[str, Value]) -> Iterator[Measurement]:
+    """Burstiness and recency of a training, as far as it memorized enough to tell."""
+    size = int(dynamics.newly_memorized_EN.sum())
+    try:
+        yield Measurement(
+            metric="burstiness",
+            where=where,
+            value=burstiness(dynamics),
+            n=size,
+            unit="ratio",
+            greater_means="more in bursts",
+        )
+        found = recency_overlap(dynamics)
+    except CrossmemError:
+        return
+    if found.chance < 1:
+        yield Measurement(
+            metric="recency_excess",
+            where=where,
+            value=found.excess,
+            ci=found.ci,
+            n=found.n,
+            unit="proportion",
+            greater_means="more of what was just trained on",
+        )
+
+
+_OF_SEQUENCES: dict[str, tuple[Callable[[Sequence[Any]], float], str, str, str]] = {
+    "memorized_by": (median, "first_memorized", "steps", "memorized later"),
+    "memorized": (fmean, "memorized", "proportion", "more memorized"),
+    "forgettings": (fmean, "forgettings", "events", "forgotten more often"),
+}
+
+
+def sequences_measured(predictions: Predictions) -> Iterator[Measurement]:
+    """Of each size, split and kind of pattern: the step by which half of the sequences had been memorized, the share
+    that is memorized in the end, and how often one that ever was is forgotten. Intervals are over seeds."""
+    by = ("size", "split", "kind_of_pattern", *pooled(predictions))
+    for where, part in predictions.grouped(by):
+        for metric, (average, column, unit, means) in _OF_SEQUENCES.items():
+            rows = [one for one in part if metric != "forgettings" or one["ever_memorized"]]
+            if not rows:
+                continue
+            by_seed: dict[int, float] = {}
+            for own, seeded in Predictions(rows).grouped(["seed"]):
+                by_seed[int(own["seed"] or 0)] = float(average([one[column] for one in seeded]))
+            values = list(by_seed.values())
+            yield Measurement(
+                metric=metric,
+                where=where,
+                value=fmean(values),
+                ci=t_interval(values) if len(set(values)) > 1 else None,
+                n=len(rows),
+                unit=unit,
+                greater_means=means,
+                by_seed={} if "seed" in where else by_seed,
+            )
