@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, get_peft_model
+from torch import nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -50,7 +51,7 @@ def step_cost(model: Any, lora: LoraConfig, batch: Sequence[Batch], *, batches: 
     """What a step takes of a model on the device "meta", which gets the adapter.
 
     The language model is run, forward and backward, on tensors without contents. Of the tower, which stays as it is
-    and keeps nothing, two operations a parameter and patch are counted; the projector counts as a part of it.
+    and keeps nothing, two operations a weight and patch are counted; the projector counts as a part of it.
 
     Args:
         model: As `models.loading.model_without_weights` makes it.
@@ -104,8 +105,13 @@ def _seen(model: Any, batch: Sequence[Batch]) -> int:
     parts = modules_of(model)
     if parts.vision_tower is None:
         return 0
-    modules = {id(part): part for part in (parts.vision_tower, parts.projector) if part is not None}
-    weights = {id(one): one.numel() for part in modules.values() for one in part.parameters()}
+    seeing = [part for part in (parts.vision_tower, parts.projector) if part is not None]
+    weights = {
+        id(module.weight): module.weight.numel()
+        for part in seeing
+        for module in part.modules()
+        if isinstance(module, nn.Linear | nn.Conv2d | nn.Conv3d)
+    }
     vision = model.config.vision_config
     patch = 3 * int(vision.patch_size) ** 2 * int(getattr(vision, "temporal_patch_size", 1))
     patches = sum(one["pixel_values"].numel() // patch for one in batch if "pixel_values" in one)

@@ -33,7 +33,7 @@ def test_a_dry_run_says_what_a_model_takes_without_its_weights(root, tiny_model,
         if file.suffix != ".safetensors":
             (folder / file.name).write_bytes(file.read_bytes())
     words = ["study", "cross_modal", "--config", str(root / f"recipes/studies/cross_modal_{name}.yaml"), "--dry-run"]
-    words += ["--model-name-or-path", str(folder), "--num-personas", "10", "--image-size", "32", "--seeds", "1"]
+    words += ["--model-name-or-path", str(folder), "--num-personas", "10", "--image-size", "48", "--seeds", "1"]
     done = CliRunner().invoke(app, [*words, "--output-dir", str(tmp_path / "out")])
     assert done.exit_code == 0, done.output
     said = " ".join(done.output.split())
