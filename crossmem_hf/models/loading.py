@@ -107,9 +107,8 @@ def model_without_weights(name_or_path: str | None = None, *, dtype: str = "floa
     config = _config(located(name_or_path))
     own = config.dtype or torch.float32
     with torch.device("meta"):
-        maker = AutoModelForImageTextToText if sees_images(config) else AutoModelForCausalLM
-        model: Any = maker.from_config(config, dtype=own if dtype == "auto" else getattr(torch, dtype))
-    return model
+        maker: Any = AutoModelForImageTextToText if sees_images(config) else AutoModelForCausalLM
+        return maker.from_config(config, dtype=own if dtype == "auto" else getattr(torch, dtype))
 
 
 def _base(name_or_path: str | None, adapter: str | None) -> str:
