@@ -91,7 +91,6 @@ def memorize(
         settings = {"learning_rate": config.learning_rate, "steps": trainer.state.global_step}
         save_adapter(model, processor, folder, method="SFT", tags=["crossmem", "memorized"], settings=settings)
 
-    skip_unlabelled_on_cpu()
     with unscaled_as_in_forward(model):
         trainer = make(
             model=model,
@@ -113,6 +112,7 @@ def _trained_by(
     model: Any, processor: Any, rows: Dataset, config: VisionSFTConfig, contrast: Contrast | None
 ) -> tuple[Callable[..., SFTTrainer], Callable[..., Any]]:
     """What makes the trainer, and its collator."""
+    skip_unlabelled_on_cpu()
     collator = RowCollator(_encoded(model, processor, rows, config))
     if contrast is None:
         return SFTTrainer, collator
