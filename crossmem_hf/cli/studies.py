@@ -39,10 +39,10 @@ STUDIES: Final = Registry["Study"](
 )
 """Name -> study; a new one is a file in `studies` and a line here."""
 
-_FLOPS: Final = 0.4 * 312e12
-
 SHORT: Final[Mapping[str, str]] = {"run": "first_light", "compare": "compare"}
 """Commands of their own -> study."""
+
+_FLOPS: Final = 0.4 * 312e12  # a second
 
 
 class StudyGroup(TyperGroup):

@@ -99,7 +99,7 @@ def _computed(study: Study, settings: StudySettings, where: Where) -> tuple[int,
     from crossmem_hf.training.memorize import language_lora
     from crossmem_hf.training.step_cost import step_cost
 
-    assert study.training is not None
+    assert study.training is not None, "asked only of studies that say what they train"
     training, name = study.training(settings, where), model_of(where, settings)
     encoder = RowEncoder(load_processor(name))
     batch = [encoder.encode(row) for row in training.rows.select(range(min(training.batch_size, len(training.rows))))]

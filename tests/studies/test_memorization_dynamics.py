@@ -22,7 +22,7 @@ def record(tmp_path_factory):
         return run_study(STUDY, chosen, tmp_path_factory.mktemp("dynamics"), console=Console(file=StringIO()))
 
 
-def test_sequences_of_all_kinds_are_as_many_and_held_out_ones_are_others():
+def test_all_kinds_are_there_and_held_out_sequences_are_others():
     settings = DynamicsSettings()
     trained, held_out = (sequences(settings, 0, split) for split in ("train", "test"))
     assert [trained["kind"].count(kind) for kind in KINDS] == [settings.num_sequences] * len(KINDS)

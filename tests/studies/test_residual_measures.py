@@ -64,7 +64,7 @@ def test_methods_are_placed_seed_by_seed():
     assert numbers[RANK, "npo", None, None].value == 1.25
 
 
-def test_a_single_seed_has_no_places_and_models_without_attacks_are_measured_apart():
+def test_a_single_seed_has_no_places():
     kept = prediction("Ada Moss", "npo", group="retain", forget_modality="both", matched_step=2)
     said = [attacked(method, "none", False) for method in ("npo", "retain_only")]
     numbers = found(*said, kept)
