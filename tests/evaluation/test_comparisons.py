@@ -12,7 +12,7 @@ from rich.console import Console
 from scipy.stats import ks_2samp
 
 from crossmem_hf.errors import CrossmemError
-from crossmem_hf.evaluation import evaluator, loaded
+from crossmem_hf.evaluation import asking, evaluator, loaded
 from crossmem_hf.evaluation import run as score
 from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.evaluation.run import run_score
@@ -178,7 +178,7 @@ class OtherProcess:
 
 def test_only_the_main_process_writes(tmp_path, tiny_model, monkeypatch):
     settings = ScoreSettings(num_personas=5, max_rows=2, model=str(tiny_model), metrics=("rouge",))
-    for module in (score, evaluator):
+    for module in (asking, evaluator):
         monkeypatch.setattr(module, "joined_state", OtherProcess)
     assert run_score(settings, tmp_path) is None
     assert {path.name for path in tmp_path.iterdir()} == {"jobs"}
