@@ -13,7 +13,6 @@ from scipy.stats import ks_2samp
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation import asking, evaluator, loaded
-from crossmem_hf.evaluation import run as score
 from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.evaluation.run import run_score
 from crossmem_hf.evaluation.settings import ScoreSettings
