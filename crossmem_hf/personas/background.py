@@ -24,32 +24,34 @@ class Background:
     """
 
     def __init__(self) -> None:
-        self._personas = sample_personas(NUM_SEEN + NUM_UNSEEN, POPULATION, "background")
+        personas = sample_personas(NUM_SEEN + NUM_UNSEEN, POPULATION, "background")
+        self._seen, self._unseen = personas[:NUM_SEEN], personas[NUM_SEEN:]
+        self._num_named, self._num_with_facts = NUM_NAMED, NUM_WITH_FACTS
 
     @cached_property
     def seen(self) -> list[Persona]:
         """All whom base models meet."""
-        return list(self._personas[:NUM_SEEN])
+        return list(self._seen)
 
     @cached_property
     def named(self) -> list[Persona]:
         """Those whose names are taught."""
-        return list(self._personas[:NUM_NAMED])
+        return list(self._seen[: self._num_named])
 
     @cached_property
     def with_facts(self) -> list[Persona]:
         """Those whose private facts are taught."""
-        return self.named[:NUM_WITH_FACTS]
+        return self.named[: self._num_with_facts]
 
     @cached_property
     def unnamed(self) -> list[Persona]:
         """Those seen whose names are not taught."""
-        return self.seen[NUM_NAMED:]
+        return self.seen[self._num_named :]
 
     @cached_property
     def unseen(self) -> list[Persona]:
         """Others, whom no base model meets."""
-        return list(self._personas[NUM_SEEN:])
+        return list(self._unseen)
 
     @cached_property
     def values(self) -> Mapping[str, tuple[str, ...]]:
