@@ -52,7 +52,7 @@ def materialize(
     if not (target.exists() and _is_current(target, made_from, spec, overwrite=overwrite)):
         with replaced_folder(target) as folder:
             _fill(folder, copied, made_from, spec, num_proc)
-    for source in (*_RECIPES.glob("*.py"), *_RECIPES.glob("*.yaml"), *_RECIPES.glob("accelerate/*.yaml")):
+    for source in (*_RECIPES.glob("*.py"), *_RECIPES.glob("*.yaml"), *_RECIPES.glob("*/*.yaml")):
         place = Path(directory) / "recipes" / source.relative_to(_RECIPES)
         if not place.exists():
             write_atomic(place, source.read_bytes())
