@@ -275,7 +275,7 @@ def test_passes_keep_their_budget(tokens_per_pass):
     for (prompts, length), (_, heads, _) in seen:
         start = heads == 1 < length
         assert prompts * length <= most or (prompts == 1 if start else length <= longest)
-    assert len(seen) == 6 or tokens_per_pass != "auto"
+    assert len(seen) == 4 or tokens_per_pass != "auto"
 
 
 # candidates of all kinds
