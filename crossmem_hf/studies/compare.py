@@ -6,7 +6,6 @@ unlearned through, the curve on a fixed budget, and the baselines. No number her
 """
 
 from collections.abc import Iterator
-from itertools import product
 from typing import Literal
 
 from pydantic import Field
@@ -29,9 +28,10 @@ from crossmem_hf.studies.curves import (
     followed,
     matched_steps,
     queried,
+    unlearning_grid,
 )
 from crossmem_hf.studies.settings import SELECTS, StudySettings, some_of, steps_of
-from crossmem_hf.studies.study import Cell, CellResult, Study, Where, cell_name, not_memorized, pooled
+from crossmem_hf.studies.study import Cell, CellResult, Study, cell_name, not_memorized, pooled
 from crossmem_hf.training.micro import MEMORIZING_BOTH, TUNED, UNLEARNING
 
 _THROUGH = (*MODALITIES, "both")
@@ -71,13 +71,6 @@ class CompareSettings(StudySettings):
         if self.dataset_config == "recall":
             return TrainingRows(configs=("recall_image", "recall_text"), split=split)
         return TrainingRows(configs=("qa_test" if split == "test" else "qa",), split="forget+retain")
-
-
-def _grid(settings: CompareSettings) -> list[Where]:
-    found: list[Where] = [{"method": name, "seed": seed} for name, seed in product(BASELINES, settings.all_seeds)]
-    for method, modality, seed in product(settings.methods, settings.forget_modality, settings.all_seeds):
-        found.append({"method": method, "forget_modality": modality, "seed": seed})
-    return found
 
 
 def _cell(cell: Cell) -> CellResult:
@@ -131,7 +124,7 @@ STUDY = Study(
     title="Unlearning methods side by side along their steps, through either modality and through both",
     paper="After Table 2 of ReMem (arXiv 2605.03759), on our own personas",
     settings=CompareSettings,
-    grid=_grid,
+    grid=unlearning_grid,
     cell=_cell,
     configs=lambda settings: tuple(dict.fromkeys(settings.rows("train").configs + settings.rows("test").configs)),
     measure=_measure,

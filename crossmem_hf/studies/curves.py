@@ -7,15 +7,16 @@ are kept at fixed steps, each is queried, and methods are compared along the ste
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any, Final
 
 from crossmem_hf.evaluation.predictions import Prediction, Predictions
 from crossmem_hf.models.embedded import DEFAULT_BASE, base_named
-from crossmem_hf.report.record import Measurement
+from crossmem_hf.report.record import BASELINES, Measurement
 from crossmem_hf.runs.stages import Done
 from crossmem_hf.studies.adapters import TrainingRows, UtilityRows, at_step, memorized, unlearned
 from crossmem_hf.studies.cells import Query, check_recalled, predicted
-from crossmem_hf.studies.study import Cell, cell_name
+from crossmem_hf.studies.study import Cell, Where, cell_name
 from crossmem_hf.training.micro import MEMORIZING_BOTH
 
 FORGET_METRICS: Final = ("recall", "partial_recall", "exposure", "exposure_taught")
@@ -40,6 +41,14 @@ class Views:
 
 
 EVERY_VIEW: Final = Views()
+
+
+def unlearning_grid(settings: Any) -> list[Where]:
+    """The baselines of each seed, and each of the settings' methods through each of their modalities."""
+    found: list[Where] = [{"method": name, "seed": seed} for name, seed in product(BASELINES, settings.all_seeds)]
+    for method, modality, seed in product(settings.methods, settings.forget_modality, settings.all_seeds):
+        found.append({"method": method, "forget_modality": modality, "seed": seed})
+    return found
 
 
 def baseline(cell: Cell, method: str, rows: TrainingRows, **chosen: Any) -> Done | None:

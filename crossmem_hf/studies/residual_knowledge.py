@@ -7,7 +7,6 @@ for having been run longer. What it costs, in utility and in recall of the retai
 """
 
 from collections.abc import Iterator
-from itertools import product
 
 from pydantic import Field
 
@@ -27,11 +26,12 @@ from crossmem_hf.studies.curves import (
     curve_notes,
     followed,
     queried,
+    unlearning_grid,
 )
 from crossmem_hf.studies.residual_claims import ANY, residual_claims
 from crossmem_hf.studies.residual_measures import residual_measurements
 from crossmem_hf.studies.settings import SELECTS, StudySettings, some_of, steps_of
-from crossmem_hf.studies.study import Cell, CellResult, Study, Where, cell_name, not_memorized
+from crossmem_hf.studies.study import Cell, CellResult, Study, cell_name, not_memorized
 from crossmem_hf.training.micro import TUNED, UNLEARNING
 
 _THROUGH = (*MODALITIES, "both")
@@ -60,13 +60,6 @@ class ResidualSettings(StudySettings):
     evaluate_at: steps_of() = Field(  # type: ignore[valid-type]
         (15, 30, 60), description="Steps of unlearning to choose from, comma-separated; the last ends it."
     )
-
-
-def _grid(settings: ResidualSettings) -> list[Where]:
-    found: list[Where] = [{"method": name, "seed": seed} for name, seed in product(BASELINES, settings.all_seeds)]
-    for method, modality, seed in product(settings.methods, settings.forget_modality, settings.all_seeds):
-        found.append({"method": method, "forget_modality": modality, "seed": seed})
-    return found
 
 
 def _cell(cell: Cell) -> CellResult:
@@ -109,7 +102,7 @@ STUDY = Study(
     title="Is it gone, or only not said? Unlearned models under attack, against the retain-only model",
     paper="Ours; attacks after Open-MMUnlearning and others, on our own personas",
     settings=ResidualSettings,
-    grid=_grid,
+    grid=unlearning_grid,
     cell=_cell,
     configs=lambda _: _TRAIN.configs,
     measure=residual_measurements,
