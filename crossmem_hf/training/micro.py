@@ -51,19 +51,19 @@ CHOSEN_ON = frozenset({100, 101, 102})
 """Persona seeds whose people settings were chosen on; nothing is reported about them."""
 
 TUNED: dict[str, dict[str, Any]] = {
-    "ga": {"learning_rate": 2e-4},
-    "gd": {"learning_rate": 1e-3},
-    "kl": {"learning_rate": 1e-3},
+    "ga": {"learning_rate": 1.5e-4},
+    "gd": {"learning_rate": 2e-3},
+    "kl": {"learning_rate": 5e-4},
     "npo": {"learning_rate": 5e-4, "retain_weight": 1.0},
-    "simnpo": {"learning_rate": 1e-3, "retain_weight": 5.0},
-    "idk": {"learning_rate": 2e-3},
-    "dpo": {"learning_rate": 2e-3},
-    "wga": {},
-    "undial": {"learning_rate": 1e-3},
-    "rmu": {"learning_rate": 1e-3, "rmu_layer": 1, "rmu_coefficient": 200.0, "retain_weight": 5.0},
+    "simnpo": {"learning_rate": 2e-3, "retain_weight": 1.0},
+    "idk": {"learning_rate": 4e-3, "retain_weight": 1.0},
+    "dpo": {"learning_rate": 4e-3},
+    "wga": {"learning_rate": 1e-3, "retain_weight": 5.0},
+    "undial": {"learning_rate": 1e-3, "forget_beta": 10.0},
+    "rmu": {"learning_rate": 2e-3, "rmu_layer": 1, "rmu_coefficient": 100.0},
 }
-"""What each of `methods.METHODS` has in the place of `UNLEARNING`: of npo the best of twelve trials of the study
-``tune``, in results/tune/record.json; of the others what a smaller search chose on the default base of before."""
+"""What each of `methods.METHODS` has in the place of `UNLEARNING`: the best of twelve trials of the study ``tune``, in
+results/tune/record.json."""
 
 NPO_THROUGH_ONE: dict[str, Any] = {"learning_rate": 2e-3, "retain_weight": 20.0}
 """Of NPO where names and facts are unlearned through the one modality that they were learned from: the best of three

@@ -33,7 +33,8 @@ def test_suited_fills_in_what_was_not_given_for_the_embedded_model():
     embedded, other = (SimpleNamespace(name_or_path=name) for name in (str(BASES["micro-s"]), "other/model"))
     config = UnlearnConfig("out", method="gd", max_steps=7, report_to="none")
     chosen = suited(config, embedded)
-    assert (chosen.learning_rate, chosen.max_steps, chosen.retain_weight) == (1e-3, 7, UNLEARNING["retain_weight"])
+    assert (chosen.learning_rate, chosen.max_steps) == (TUNED["gd"]["learning_rate"], 7)
+    assert chosen.retain_weight == UNLEARNING["retain_weight"]
     assert suited(config, other) is config
     losses = UnlearnConfig("out", forget_loss="npo", report_to="none")
     assert suited(losses, embedded) is losses, "no method is named"
