@@ -39,7 +39,7 @@ class Shape:
 
 SHAPES = {
     "large": Shape(side=24, patch=14, vision=(512, 8, 8), text=(768, 10, 8), mlp=2048, vocabulary=1024),
-    "micro": Shape(side=4, patch=16, vision=(128, 3, 4), text=(128, 4, 4), mlp=352, vocabulary=1024),
+    "micro": Shape(side=4, patch=16, vision=(128, 3, 4), text=(128, 4, 4), mlp=384, vocabulary=2048),
     # LLaVA-1.5-7B: CLIP-L/336, and Vicuna with its 64 added tokens.
     "llava7b": Shape(
         side=24,
@@ -113,7 +113,7 @@ class Arena:
 def arena_of(shape: Shape, settings: argparse.Namespace) -> Arena:
     """The shipped micro VLM where it has this shape, else a random model."""
     if settings.model == "micro" and shape == SHAPES["micro"]:
-        model, processor = load_model("micro-v1", device=settings.device)
+        model, processor = load_model(device=settings.device)
     else:
         pixels = {"image_size": shape.side * shape.patch, "patch_size": shape.patch}
         processor = build_processor(_texts(), MicroShape(**pixels, vocab_size=min(1024, shape.vocabulary)))

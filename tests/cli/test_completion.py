@@ -30,7 +30,7 @@ def offered(line, monkeypatch, capsys):
         ("crossmem materialize --preset ", ["remem", "wen"]),
         ("crossmem import-mapping ml", ["mllmu"]),
         ("crossmem score --model micro-", list(BASES)),
-        ("crossmem check-model micro-v", ["micro-v1"]),
+        ("crossmem check-model micro-l", ["micro-l"]),
         ("crossmem run --model-name-or-path micro-", list(BASES)),
         ("crossmem reproduce record.json --model micro-", list(BASES)),
         ("crossmem publish model micro-", list(BASES)),

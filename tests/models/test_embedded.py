@@ -9,12 +9,12 @@ from crossmem_hf.errors import CrossmemError
 from crossmem_hf.models import embedded
 from crossmem_hf.models.embedded import BASES, DEFAULT_BASE, base_named, hub_name, located
 
-FAMILY = {"micro-v1", "micro-s", "micro-m", "micro-l", "micro-m-seed1", "micro-m-bridge"}
+FAMILY = {"micro-s", "micro-m", "micro-l", "micro-m-seed1", "micro-m-bridge"}
 
 
 def test_bases_are_whole_folders_of_the_family(root):
     assert DEFAULT_BASE in BASES
-    assert set(BASES) <= FAMILY
+    assert set(BASES) == FAMILY
     for name, folder in BASES.items():
         assert folder == root / "crossmem_hf" / "models" / "bases" / name
         assert {path.name for path in folder.iterdir()} == {
