@@ -17,7 +17,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export OMP_WAIT_POLICY := PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test gpu check format space clean
+.PHONY: help install run study test gpu check format space clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -39,6 +39,9 @@ $(STAMP): pyproject.toml constraints.txt | $(BIN)/python
 
 run: $(STAMP) ## The main job: memorize, unlearn, measure; prints where the page is
 	$(BIN)/crossmem run $(ARGS)
+
+study: $(STAMP) ## What crosses from one modality to the other, in small; ARGS="--seeds 5" runs all of it
+	$(BIN)/crossmem study cross_modal $(or $(ARGS),--quick)
 
 test: export HF_HUB_OFFLINE := 1
 test: $(STAMP) ## The fast tests, offline

@@ -227,7 +227,7 @@ def comparison(found: Record) -> str:
         f"{len(found.seeds)} persona seeds) by `python docs/make_findings.py`; every number with its interval is in "
         "[results/compare/report.md](../results/compare/report.md).",
         "![Exposure of the forget set and recall of the retain set along the steps of unlearning](curves.png)",
-        verdict_table(found).markdown().rstrip("\n"),
+        verdict_table(found.verdicts).markdown().rstrip("\n"),
         *(f"**{title}**\n\n{table.markdown().rstrip()}" for title, table in method_tables(found)),
         *method_legend(found),
         *found.notes,

@@ -122,7 +122,7 @@ def _about(record: Record) -> str:
 def _tables(record: Record) -> Iterator[str]:
     """What a card has room for, in Markdown."""
     if record.verdicts:
-        yield verdict_table(record).markdown()
+        yield verdict_table(record.verdicts).markdown()
     methods = method_table(record)
     if methods is not None:
         yield methods.markdown()

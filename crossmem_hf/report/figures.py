@@ -16,6 +16,7 @@ from typing import Any, Final, Literal
 import matplotlib
 from matplotlib.figure import Figure
 
+from crossmem_hf.report.claim_figure import claim_figure
 from crossmem_hf.report.curve_figure import curve_figure
 from crossmem_hf.report.forest import forest_figure
 from crossmem_hf.report.heat_map import grids_of, heat_map_figure
@@ -24,6 +25,7 @@ from crossmem_hf.report.methods import is_tabulated
 from crossmem_hf.report.modality_figures import exposure_figure, forgetting_figure, gap_figure, matrix_figure
 from crossmem_hf.report.record import Record
 from crossmem_hf.report.style import STYLE
+from crossmem_hf.report.text import questions
 from crossmem_hf.storage import write_atomic
 
 Draw = Callable[..., Figure | None]
@@ -38,6 +40,9 @@ FIGURES: Final[dict[str, Draw]] = {
     "curves": curve_figure,
 }
 """The figures that are drawn for particular places; each takes ``(record, *, narrow=False)``."""
+
+CLAIMS: Final = "claims_"
+"""Begins the name of the figure of the claims of one question; then comes its number."""
 
 FOREST: Final = "forest_"
 """Begins the name of the figure of one metric: its forest, or its heat map if it was measured by layer."""
@@ -71,9 +76,14 @@ class Drawn:
 
 
 def figures_of(record: Record) -> Iterator[Drawn]:
-    """Every figure that has something to show: those of FIGURES, and one for each metric that none of these shows."""
+    """Every figure that has something to show: those of FIGURES, one for each question that claims are about, and one
+    for each metric that none of these shows."""
     special = [name for name, draw in FIGURES.items() if _can_draw(draw, record)]
     yield from (Drawn(name, FIGURES[name], record) for name in special)
+    for number, question in enumerate(questions(record), start=1):
+        draw = partial(claim_figure, question=question)
+        if question and _can_draw(draw, record):
+            yield Drawn(f"{CLAIMS}{number}", draw, record)
     for metric in dict.fromkeys(m.metric for m in record.measurements):
         covered = ("matrix" in special and metric in _COVERED) or ("methods" in special and is_tabulated(metric))
         if not covered:
@@ -97,7 +107,7 @@ def write_figures(record: Record, folder: str | os.PathLike[str]) -> tuple[Path,
     written = tuple(
         write_atomic(target / f"{figure.name}.{kind}", figure.encoded(kind)) for figure in drawn for kind in _FILES
     )
-    for name in (*FIGURES, f"{FOREST}*"):
+    for name in (*FIGURES, f"{CLAIMS}*", f"{FOREST}*"):
         for kind in _FILES:
             for old in set(target.glob(f"{name}.{kind}")) - set(written):
                 old.unlink()

@@ -3,7 +3,6 @@
 give. It knows no study."""
 
 from collections.abc import Mapping, Sequence
-from textwrap import wrap
 from typing import Final
 
 from matplotlib.axes import Axes
@@ -12,7 +11,7 @@ from matplotlib.figure import Figure
 from crossmem_hf.personas.schema import MODALITIES
 from crossmem_hf.report.modality_text import ends
 from crossmem_hf.report.record import Measurement, Record, Value, words_of
-from crossmem_hf.report.style import INK, MODALITY_COLORS, MODALITY_MARKERS, MUTED, PHONE, RULE, new_figure
+from crossmem_hf.report.style import INK, MODALITY_COLORS, MODALITY_MARKERS, MUTED, PHONE, RULE, fitted, new_figure
 from crossmem_hf.report.tables import over_seeds, without_seed
 
 MAX_ROWS: Final = 60
@@ -30,7 +29,7 @@ def forest_figure(record: Record, metric: str, *, narrow: bool = False) -> Figur
     if not rows:
         return None
     width, letters = (PHONE + 1, 26) if narrow else (8.4, 48)
-    names = [_fitted(name, letters) for name in _names(rows)]
+    names = [fitted(name, letters) for name in _names(rows)]
     lines = 1 + max(name.count("\n") for name in names)
     figure, (ax,) = new_figure(width, 1.1 + (0.12 + 0.12 * lines) * len(rows))
     for number, row in enumerate(rows):
@@ -44,7 +43,7 @@ def forest_figure(record: Record, metric: str, *, narrow: bool = False) -> Figur
     ax.set_axisbelow(True)
     one = rows[0]
     title = f"{metric} ({one.unit}{f'; greater: {one.greater_means}' if one.greater_means else ''})"
-    figure.suptitle(_fitted(title, 2 * letters - 10), fontsize=10.5, fontweight="bold")
+    figure.suptitle(fitted(title, 2 * letters - 10), fontsize=10.5, fontweight="bold")
     guessing = ", tick: guessing" if any(m.chance is not None for m in rows) else ""
     ax.set_xlabel(f"line: 95 % interval, hollow: one persona seed{guessing}", fontsize=8.5)
     return figure
@@ -66,8 +65,3 @@ def _names(rows: Sequence[Measurement]) -> list[str]:
     places = [without_seed(row.where) for row in rows]
     shared = {name for name in places[0] if len(places) > 1 and len({str(p.get(name)) for p in places}) == 1}
     return [words_of({k: v for k, v in place.items() if k not in shared}) or "all" for place in places]
-
-
-def _fitted(text: str, letters: int) -> str:
-    """At most three lines of so many letters."""
-    return "\n".join(wrap(text, letters, max_lines=3, placeholder="..."))

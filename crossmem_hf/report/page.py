@@ -14,7 +14,7 @@ from crossmem_hf.errors import CrossmemError
 from crossmem_hf.personas.schema import MODALITIES
 from crossmem_hf.report import modality_text, numbers, text
 from crossmem_hf.report.fact_tables import fact_tables
-from crossmem_hf.report.figures import FOREST, Drawn, figures_of, write_figures
+from crossmem_hf.report.figures import CLAIMS, FOREST, Drawn, figures_of, write_figures
 from crossmem_hf.report.listing import listed
 from crossmem_hf.report.methods import method_legend, method_tables
 from crossmem_hf.report.modality_figures import recall_color, recall_ink
@@ -101,7 +101,15 @@ def _findings(record: Record) -> dict[str, Any]:
         "headline": text.headline(record),
         "summary": text.summary(record, most_claims=_MAX_TOLD),
         "facts": text.facts(record),
-        "verdicts": verdict_table(record),
+        "claims": [
+            {
+                "question": question,
+                "differs": list(dict.fromkeys(one.differs for one in claims if one.differs)),
+                "figure": uris.get(f"{CLAIMS}{number}"),
+                "table": verdict_table(claims),
+            }
+            for number, (question, claims) in enumerate(text.questions(record).items(), start=1)
+        ],
         "methods": method_tables(record),
         "fact_tables": list(fact_tables(record)),
         "legend": list(method_legend(record)),

@@ -162,6 +162,8 @@ class Verdict(Frozen):
         threshold: What the effect is held against.
         verdict: ``"supported"`` if the whole interval is beyond the threshold, ``"contradicted"`` if on the other
             side, else ``"inconclusive"``, which fewer than five seeds always are.
+        question: What it helps to answer; claims of one question are shown together.
+        differs: In what this differs from the paper.
     """
 
     sentence: str
@@ -173,6 +175,8 @@ class Verdict(Frozen):
     unit: str
     verdict: Literal["supported", "contradicted", "inconclusive"]
     reason: str = ""
+    question: str = ""
+    differs: str = ""
 
 
 class CastMember(Frozen):

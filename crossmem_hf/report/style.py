@@ -2,6 +2,8 @@
 """How every figure looks: colors, and the markers, lines and hatches that tell things apart without them. It draws
 nothing."""
 
+from collections.abc import Sequence
+from textwrap import wrap
 from typing import Any, Final
 
 from matplotlib.axes import Axes
@@ -51,11 +53,22 @@ STYLE: Final[Any] = {
 
 
 def new_figure(
-    width: float, height: float, rows: int = 1, columns: int = 1, *, sharey: bool = False
+    width: float,
+    height: float,
+    rows: int = 1,
+    columns: int = 1,
+    *,
+    sharey: bool = False,
+    height_ratios: Sequence[float] | None = None,
 ) -> tuple[Figure, list[Axes]]:
     """An empty figure, inches wide and high, and its axes row by row."""
     layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1, wspace=0.03, hspace=0.03)
     figure = Figure(figsize=(width, height), layout=layout, facecolor="white")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(rows, columns, squeeze=False, sharey=sharey)
+    axes = figure.subplots(rows, columns, squeeze=False, sharey=sharey, height_ratios=height_ratios)
     return figure, list(axes.flat)
+
+
+def fitted(text: str, letters: int) -> str:
+    """At most three lines of so many letters."""
+    return "\n".join(wrap(text, letters, max_lines=3, placeholder="..."))

@@ -10,7 +10,17 @@ from html import escape
 from statistics import fmean
 
 from crossmem_hf.report.numbers import significant, whole
-from crossmem_hf.report.record import SEEDS_NOTE, Failure, Measurement, Record, Value, Where, ordered, words_of
+from crossmem_hf.report.record import (
+    SEEDS_NOTE,
+    Failure,
+    Measurement,
+    Record,
+    Value,
+    Verdict,
+    Where,
+    ordered,
+    words_of,
+)
 from crossmem_hf.report.terminal import Fitted
 
 NOTHING = "–"
@@ -164,10 +174,10 @@ def headline_tables(record: Record, wanted: Iterable[tuple[str, Where]]) -> Iter
         yield ", ".join(filter(None, (unit, words_of(fixed)))), Table((*keys, *heads), rows, right=right)
 
 
-def verdict_table(record: Record) -> Table:
+def verdict_table(verdicts: Iterable[Verdict]) -> Table:
     """A row a claim: what was found about it."""
     rows = []
-    for v in record.verdicts:
+    for v in verdicts:
         effect = NOTHING if v.effect is None else significant(v.effect)
         ends = NOTHING if v.ci is None else f"{significant(v.ci[0])} to {significant(v.ci[1])}"
         rows.append(

@@ -61,6 +61,14 @@ def verdict_words(v: Verdict) -> str:
     return f"{v.verdict.capitalize()}: {sentence} ({v.paper}). The effect {found} over {_count(v.n, 'seed')}.{reason}"
 
 
+def questions(record: Record) -> dict[str, list[Verdict]]:
+    """Question -> the claims that help to answer it, in the order in which they were made."""
+    found: dict[str, list[Verdict]] = {}
+    for one in record.verdicts:
+        found.setdefault(one.question, []).append(one)
+    return found
+
+
 def facts(record: Record) -> list[tuple[str, str]]:
     """How many personas, which seeds, made from what: (name, value)."""
     first = [member for member in record.cast if record.seeds and member.seed == record.seeds[0]]
@@ -96,7 +104,13 @@ def _parts(record: Record) -> Iterator[str]:
     yield from _listed(summary(record))
     if record.verdicts:
         yield "## Claims"
-        yield verdict_table(record).markdown()
+    for number, (question, claims) in enumerate(questions(record).items(), start=1):
+        if question:
+            yield f"### {question}"
+            if any(one.effect is not None for one in claims):
+                yield f"![The effect of each claim](figures/claims_{number}.png)"
+            yield from dict.fromkeys(one.differs for one in claims if one.differs)
+        yield verdict_table(claims).markdown()
     methods = method_table(record)
     if methods is not None:
         yield "## Methods"

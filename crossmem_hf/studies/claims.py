@@ -30,6 +30,8 @@ class Claim:
         threshold: What the effect is held against.
         unit: Of effect and threshold.
         direction: ``"above"`` if a greater effect supports the claim, ``"below"`` if a lower one does.
+        question: What it helps to answer; claims of one question are shown together.
+        differs: In what this differs from the paper.
 
     Raises:
         CrossmemError: Another direction, or a threshold that is not finite.
@@ -49,6 +51,8 @@ class Claim:
     threshold: float = 0.0
     unit: str = "proportion"
     direction: Literal["above", "below"] = "above"
+    question: str = ""
+    differs: str = ""
 
     def __post_init__(self) -> None:
         if self.direction not in ("above", "below") or not math.isfinite(self.threshold):
@@ -87,6 +91,8 @@ def verdict(claim: Claim, measurements: Sequence[Measurement], seeds: Sequence[i
         unit=claim.unit,
         verdict=found,
         reason=reason,
+        question=claim.question,
+        differs=claim.differs,
     )
 
 

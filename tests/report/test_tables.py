@@ -89,7 +89,7 @@ def test_verdict_table_says_what_was_found():
         sentence="It crosses", paper="arXiv 1", effect=None, ci=None, n=1, threshold=0.1, unit="bits",
         verdict="inconclusive", reason="No seed.",
     )  # fmt: skip
-    table = verdict_table(record(verdicts=(claim,)))
+    table = verdict_table([claim])
     assert table.rows == (("It crosses", "arXiv 1", "inconclusive", "–", "–", "0.1", "bits", "1", "No seed."),)
 
 
