@@ -6,7 +6,7 @@ What is dropped is listed here and in the cards; everything else counts. It does
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import groupby
 from typing import Any, Literal, get_args
@@ -318,7 +318,8 @@ def chance_recall(num_candidates: int | Sequence[int], num_rows: int) -> float:
     Raises:
         ValueError: A number below 1, or not one a row; the row is named.
     """
-    per_row = [num_candidates] * num_rows if isinstance(num_candidates, int | np.integer) else list(num_candidates)
+    one = isinstance(num_candidates, str) or not isinstance(num_candidates, Iterable)
+    per_row: list[Any] = [num_candidates] * num_rows if one else list(num_candidates)
     if len(per_row) != num_rows:
         raise ValueError(
             f"{len(per_row)} num_candidates for {num_rows} rows; expected one a row. Pass a single number."

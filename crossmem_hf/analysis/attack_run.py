@@ -120,16 +120,26 @@ def _prepared(settings: AttackSettings) -> _Prepared:
     shared = {one.name: getattr(settings, one.name) for one in fields(AskedSettings)}
     questions = load_questions(ScoreSettings(metrics=("recall",), **shared))
     if settings.retain_only is not None:
-        _check_same(Predictions.read(settings.retain_only), questions, settings.retain_only)
+        _check_same(Predictions.read(settings.retain_only), questions, settings, settings.retain_only)
     return _Prepared(questions, rows_digest(questions.rows), model_key(settings))
 
 
-def _check_same(theirs: Predictions, questions: Questions, place: Path) -> None:
-    if {one["row"] for one in theirs} != {*questions.keys}:
-        raise CrossmemError(
-            f"The predictions in {str(place)!r} are of other rows.",
-            "Run the same command, with the same rows, on the retain-only model.",
-        )
+def _check_same(theirs: Predictions, questions: Questions, settings: AttackSettings, place: Path) -> None:
+    """The same command on the same rows: an attack that is missing would have no residual, unseen."""
+    attacks = {one.get("attack") for one in theirs}
+    missing = [name for name in settings.attacks if name not in attacks]
+    if PLAIN not in attacks:
+        wrong = "of another command than crossmem attack"
+    elif {one["row"] for one in theirs} != {*questions.keys}:
+        wrong = "of other rows"
+    elif missing:
+        wrong = f"not of {', '.join(missing)}"
+    else:
+        return
+    raise CrossmemError(
+        f"The predictions in {str(place)!r} are {wrong}.",
+        "Run the same command, with the same rows and attacks, on the retain-only model.",
+    )
 
 
 def _attacked(
@@ -188,6 +198,8 @@ def _finish(
     if settings.retain_only is not None:
         beside = beside_retain_only(found, Predictions.read(settings.retain_only))
         measurements += beside.measure(("residual",), _BY)
+        alone = sorted({one["attack"] for one in found} - {one["attack"] for one in beside})
+        notes += [f"No residual of {name}: the retain-only model was not under it." for name in alone]
     notes = [*notes, *_notes(settings)]
     record = Record(
         study="attack",

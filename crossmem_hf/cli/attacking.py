@@ -71,7 +71,10 @@ def attack(
     given = settings_given(locals(), knobs)
     with clear_errors():
         from crossmem_hf.analysis.attack_run import AttackSettings, run_attack
+        from crossmem_hf.errors import CrossmemError
         from crossmem_hf.evaluation.settings import metric_names
 
         given["attacks"] = () if attacks == _ALL else metric_names(attacks)
+        if not metric_names(attacks):
+            raise CrossmemError("--attacks names none.", "Name some, with commas between them, or say all.")
         run_and_leave(run_attack, AttackSettings(**given), output_dir, overwrite=overwrite)

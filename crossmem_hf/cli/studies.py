@@ -218,8 +218,9 @@ def _plan(study: "Study", settings: "StudySettings", folder: Path) -> None:
     missing = [cell for cell in cells if not cell.done]
     known = [cell.cpu_s for cell in missing if cell.cpu_s is not None]
     unknown = len(missing) - len(known)
-    more = f", and {unknown} cells of unknown cost" if unknown else ""
-    console.print(f"{len(missing)} of {len(cells)} cells to do: {sum(known):.0f} CPU seconds{more}; in {folder}")
+    costs = [f"{sum(known):.0f} CPU seconds"] * bool(known or not unknown)
+    costs += [f"{unknown} cells of unknown cost (none like them was run here, or ships)"] * bool(unknown)
+    console.print(f"{len(missing)} of {len(cells)} cells to do: {', and '.join(costs)}; in {folder}")
     if worked_out:
         _print_computed(worked_out)
 

@@ -185,7 +185,7 @@ def _check_whole(name: str, value: object, smallest: int, largest: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or not smallest <= value <= largest:
         raise CrossmemError(
             f"{name}={value!r}; expected a whole number from {smallest} to {largest}.",
-            f"Pass a {name} in that range.",
+            "Pass one in that range.",
         )
 
 

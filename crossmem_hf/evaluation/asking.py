@@ -6,6 +6,7 @@ Every process of a launch calls `asked_together` with the same settings; they sh
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -70,13 +71,15 @@ def asked_together(
     together(lambda: ready.append(prepare()))
     prepared: P = ready.pop()
     with ExitStack() as held:
-        depends = {**settings.who_and_what(), "model": prepared.model} | ({} if what is None else {"what": what})
-        made_from = fingerprint(depends)
-        together(lambda: own(held, folder, made_from, overwrite=overwrite) if state.is_main_process else None)
+        done = {} if what is None else {"what": what}
+        made_from = fingerprint({**settings.who_and_what(), "model": prepared.model} | done)
+        told = {**settings.who_and_what(), "weights": prepared.model} | done
+        owned = partial(own_folder, folder, made_from, overwrite=overwrite, settings=told)
+        together(lambda: own(held, folder, owned) if state.is_main_process else None)
         together(lambda: ready.append(loaded(settings, prepared.model, prepared.rows, str(state.device), code)))
         model: Loaded = ready.pop()
         # Only now, so that a name mistyped at the first try does not own a new folder.
-        together(lambda: own_folder(folder, made_from, overwrite=overwrite) if state.is_main_process else None)
+        together(lambda: owned() if state.is_main_process else None)
         found = ask(prepared, model)
         # No process leaves, and takes its connections along, before the last.
         records = together(lambda: finish(prepared, found) if state.is_main_process else None)

@@ -13,7 +13,7 @@ from crossmem_hf.evaluation.passes import check_readable
 from crossmem_hf.evaluation.settings import AskedSettings
 from crossmem_hf.models.loading import adapter_place, check_adapter_within_reach, load_model, model_fingerprint
 from crossmem_hf.runs.sources import code_fingerprint, library_versions
-from crossmem_hf.runs.stages import locked, own_folder
+from crossmem_hf.runs.stages import locked
 from crossmem_hf.storage import fingerprint
 
 
@@ -65,15 +65,18 @@ def loaded(settings: AskedSettings, key: str, rows: Any, device: str, code: Call
     return Loaded(model, processor, fingerprint(depends))
 
 
-def own(held: ExitStack, folder: Path, made_from: str, *, overwrite: bool) -> None:
+def own(held: ExitStack, folder: Path, owned: Callable[[], None]) -> None:
     """Lock the folder, and refuse one that belongs to another run.
+
+    Args:
+        owned: Calls `stages.own_folder`.
 
     Raises:
         CrossmemError: It does, or another process holds it.
     """
     held.enter_context(locked(folder))
     if any(not path.name.startswith(".") for path in folder.iterdir()):
-        own_folder(folder, made_from, overwrite=overwrite)
+        owned()
 
 
 def _adapter_fingerprint(adapter: str) -> str:

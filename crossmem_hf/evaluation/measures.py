@@ -231,7 +231,7 @@ def check_metrics(metrics: Sequence[str]) -> tuple[str, ...]:
     names = (metrics,) if isinstance(metrics, str) else tuple(metrics)
     others = [name for name in names if name not in METRICS]
     if others:
-        raise unknown("metric", others, METRICS)
+        raise unknown("metric", others, [name for name in METRICS if is_selectable(name) or name == "judge"])
     if not names:
         raise CrossmemError("There is no metric; expected at least one.", f"Choose from {', '.join(METRICS)}.")
     return names

@@ -57,7 +57,10 @@ class AskedSettings(_Knobs):  # type: ignore[misc]
         for name in ("max_rows", "batch_size"):
             value = getattr(self, name)
             if value not in (None, "auto") and (not isinstance(value, int) or value < 1):
-                raise CrossmemError(f"{name}={value!r}; expected at least 1.", "Pass a positive number.")
+                auto = " or auto" if name == "batch_size" else ""
+                raise CrossmemError(
+                    f"{name}={value!r}; expected a whole number of at least 1{auto}.", f"Pass a positive number{auto}."
+                )
         if self.dataset is None:
             DatasetSpec(**self.knobs())
 

@@ -123,12 +123,10 @@ def _mapping(name: str, text: str) -> TableMapping:
 
 def _block(name: str, given: Mapping[str, Any]) -> Block:
     known = ("config", "explode", *_COLUMNS, FALSE_ANSWERS)
-    unknown = sorted(str(key) for key in given if key not in known)
-    if unknown:
-        raise CrossmemError(
-            f"Mapping {name!r} has the key {unknown[0]!r}; known are source, questions, {', '.join(known)}.",
-            "Correct it.",
-        )
+    others = sorted(str(key) for key in given if key not in known)
+    if others:
+        found = unknown("key", others, ("source", "questions", *known))
+        raise CrossmemError(f"Mapping {name!r}: {found.fault}", found.remedy)
     columns = {key: _column(name, key, given[key]) for key in (*_COLUMNS, FALSE_ANSWERS) if given.get(key) is not None}
     needed = (*_NEEDED, *(() if "name" in columns else ("hops",)))
     for key in needed:
@@ -162,7 +160,8 @@ def _column(mapping: str, key: str, given: Any) -> Column:
     known = {field.name for field in fields(Column)}
     if not isinstance(given, Mapping) or not set(given) <= known or len({"column", "value"} & set(given)) != 1:
         raise CrossmemError(
-            f"{key!r} of mapping {mapping!r} is {given!r}; expected a column, or some of {', '.join(sorted(known))}.",
+            f"{key!r} of mapping {mapping!r} is {given!r}; expected a column, or a mapping of either column or value "
+            f"and some of {', '.join(sorted(known - {'column', 'value'}))}.",
             "Write for instance 'question: Question' or 'hops: {value: 1}'.",
         )
     values = given.get("values")

@@ -4,7 +4,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,6 +14,7 @@ from crossmem_hf.personas.schema import Modality
 from crossmem_hf.runs.sources import code_fingerprint, library_versions
 from crossmem_hf.runs.stages import Done, run_stage
 from crossmem_hf.storage import fingerprint
+from crossmem_hf.studies.background_rows import KnownNames, Replay
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -48,7 +48,7 @@ class TrainingRows:
     modality: Modality | None = None
     share: float = 1.0
     demonstrated: bool | None = None
-    besides: "TrainingRows | KnownNames | None" = None
+    besides: "TrainingRows | KnownNames | Replay | None" = None
 
     def of(self, spec: "DatasetSpec") -> "Dataset":
         """The rows of one seed."""
@@ -68,58 +68,6 @@ class TrainingRows:
             personas = all_personas(spec.num_personas, spec.seed)
             rows = of_personas(rows, {one.id for one in personas if is_demonstrated(one) == self.demonstrated})
         return rows if self.besides is None else concatenate_datasets([rows, self.besides.of(spec)])
-
-
-@dataclass(frozen=True, kw_only=True)
-class KnownNames:
-    """Rows that ask, in training views, for names that the embedded bases know: what else they should not lose.
-
-    Attributes:
-        modality: How the personas are presented.
-        num_personas: How many.
-        num_views: Views of each.
-    """
-
-    modality: Modality
-    num_personas: int
-    num_views: int
-
-    def of(self, spec: "DatasetSpec") -> "Dataset":
-        """The same rows for every seed."""
-        from datasets import Dataset
-
-        from crossmem_hf.data.rows import recall_row, row_features
-        from crossmem_hf.personas.background import Background
-
-        rows = [
-            recall_row(persona, self.modality, "train", view, spec.image_size)
-            for persona in Background().named[: self.num_personas]
-            for view in range(self.num_views)
-        ]
-        return Dataset.from_list(rows, features=row_features())
-
-
-@dataclass(frozen=True, kw_only=True)
-class UtilityRows:
-    """The rows of `evaluation.utility`, which only an embedded base can be asked.
-
-    Attributes:
-        num_personas: Of each third.
-    """
-
-    num_personas: int = 20
-
-    def of(self, spec: "DatasetSpec") -> "Dataset":
-        """The same rows for every seed."""
-        return _utility_rows(self.num_personas, spec.image_size)
-
-
-@lru_cache(maxsize=1)
-def _utility_rows(num_personas: int, image_size: int) -> "Dataset":
-    """Kept, as a cell asks for them after every step that it looks at."""
-    from crossmem_hf.evaluation.utility import utility_rows
-
-    return utility_rows(num_personas, image_size)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from crossmem_hf.evaluation.predictions import FILE, Predictions
 from crossmem_hf.report.record import Measurement, Value
 from crossmem_hf.runs.stages import Done, run_stage
 from crossmem_hf.storage import fingerprint
-from crossmem_hf.studies.adapters import AttributeRows, TrainingRows, UtilityRows, depends, loaded
+from crossmem_hf.studies.adapters import AttributeRows, TrainingRows, depends, loaded
+from crossmem_hf.studies.background_rows import UtilityRows
 
 if TYPE_CHECKING:
     from crossmem_hf.analysis.attacks.table import Attack

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.evaluation.summaries import FLUENT_SHARE, Against, fluent_perplexity
+from crossmem_hf.models.embedded import DEFAULT_BASE, base_named
 from crossmem_hf.personas.schema import MODALITIES
 from crossmem_hf.report.record import BASELINES, Measurement
 from crossmem_hf.studies.adapters import TrainingRows
@@ -32,7 +33,7 @@ from crossmem_hf.studies.curves import (
 )
 from crossmem_hf.studies.settings import SELECTS, StudySettings, some_of, steps_of
 from crossmem_hf.studies.study import Cell, CellResult, Study, cell_name, not_memorized, pooled
-from crossmem_hf.training.micro import MEMORIZING_BOTH, TUNED, UNLEARNING
+from crossmem_hf.training.micro import MEMORIZING_REPLAYED, TUNED, UNLEARNING
 
 _THROUGH = (*MODALITIES, "both")
 _METHODS = ("ga", "gd", "kl", "npo", "simnpo", "dpo", "idk", "rmu")
@@ -59,7 +60,7 @@ class CompareSettings(StudySettings):
         "recall", description="recall (names) or qa (private facts, one and two hops)."
     )
     memorize_steps: int = Field(
-        MEMORIZING_BOTH["max_steps"], ge=1, description="Optimizer steps of memorizing, both modalities together."
+        MEMORIZING_REPLAYED["max_steps"], ge=1, description="Optimizer steps of memorizing, both modalities together."
     )
     evaluate_at: steps_of() = Field(  # type: ignore[valid-type]
         (15, 30, 60),
@@ -109,6 +110,11 @@ def _measure(predictions: Predictions) -> Iterator[Measurement]:
 
 def _notes(settings: CompareSettings, predictions: Predictions) -> Iterator[str]:
     yield "Personas are memorized through both modalities by one adapter, from which every method starts."
+    if base_named(settings.model_name_or_path or DEFAULT_BASE):
+        yield (
+            "Meanwhile the embedded base is asked again for names that it knows and for strangers, whom it refuses; "
+            "utility asks about others, and unlearning retains none of them."
+        )
     yield "Every method retains the same rows of both modalities; only the forgotten rows differ."
     yield from curve_notes(settings.evaluate_at)
     limit = fluent_perplexity(predictions.where(method="retain_only", group="forget"))
@@ -134,7 +140,7 @@ STUDY = Study(
         "unlearning": {
             name: UNLEARNING | TUNED[name] | {"max_steps": max(settings.evaluate_at)} for name in settings.methods
         },
-        "memorizing": MEMORIZING_BOTH | {"max_steps": settings.memorize_steps},
+        "memorizing": MEMORIZING_REPLAYED | {"max_steps": settings.memorize_steps},
     },
     notes=_notes,
     uninterpretable=lambda record: not_memorized(

@@ -13,7 +13,8 @@ from crossmem_hf.models.embedded import BASES, DEFAULT_BASE
 from crossmem_hf.models.modules import LANGUAGE_LINEARS
 from crossmem_hf.personas.schema import Modality
 from crossmem_hf.report.modality_text import other
-from crossmem_hf.studies.adapters import KnownNames, TrainingRows
+from crossmem_hf.studies.adapters import TrainingRows
+from crossmem_hf.studies.background_rows import KnownNames
 
 USUAL: Final = "usual"
 LONGER: Final = "longer"

@@ -14,10 +14,11 @@ from crossmem_hf.evaluation.predictions import Prediction, Predictions
 from crossmem_hf.models.embedded import DEFAULT_BASE, base_named
 from crossmem_hf.report.record import BASELINES, Measurement
 from crossmem_hf.runs.stages import Done
-from crossmem_hf.studies.adapters import TrainingRows, UtilityRows, at_step, memorized, unlearned
+from crossmem_hf.studies.adapters import TrainingRows, at_step, memorized, unlearned
+from crossmem_hf.studies.background_rows import Replay, UtilityRows
 from crossmem_hf.studies.cells import Query, check_recalled, predicted
 from crossmem_hf.studies.study import Cell, Where, cell_name
-from crossmem_hf.training.micro import MEMORIZING_BOTH
+from crossmem_hf.training.micro import MEMORIZING_REPLAYED
 
 FORGET_METRICS: Final = ("recall", "partial_recall", "exposure", "exposure_taught")
 """What predictions about the personas to forget must serve; of those to retain only recall is read."""
@@ -52,17 +53,24 @@ def unlearning_grid(settings: Any) -> list[Where]:
 
 
 def baseline(cell: Cell, method: str, rows: TrainingRows, **chosen: Any) -> Done | None:
-    """The memorized or the retain-only model of a seed; None for the base, which has learned nobody.
+    """The memorized or the retain-only model of a seed; None for the base, which has learned nobody. What an embedded
+    base knew before is asked again meanwhile (`adapters.Replay`).
 
     Args:
         rows: What is learned, through both modalities.
-        chosen: In the place of `micro.MEMORIZING_BOTH`.
+        chosen: In the place of `micro.MEMORIZING_REPLAYED`.
     """
     if method == "base":
         return None
     place = cell.at(method=method, seed=cell.seed)
     whom: Any = "retain" if method == "retain_only" else "all"
-    return memorized(place, cell_name(place.where), rows, whom=whom, share=(0, 0.6), **(MEMORIZING_BOTH | chosen))
+    if _is_embedded(cell):
+        rows = replace(rows, besides=Replay())
+    return memorized(place, cell_name(place.where), rows, whom=whom, share=(0, 0.6), **(MEMORIZING_REPLAYED | chosen))
+
+
+def _is_embedded(cell: Cell) -> bool:
+    return base_named(cell.settings.model_name_or_path or DEFAULT_BASE) is not None
 
 
 def queried(cell: Cell, name: str, adapter: Done | None, rows: TrainingRows, views: Views) -> Predictions:
@@ -77,7 +85,7 @@ def queried(cell: Cell, name: str, adapter: Done | None, rows: TrainingRows, vie
     forget = Query(rows=rows, metrics=FORGET_METRICS, perplexity=views.whole, group="forget", views=views.forget)
     retain = replace(forget, metrics=("recall",), perplexity=False, group="retain", views=views.retain)
     found = [predicted(cell, f"{name}_{query.group}", query, adapter) for query in (forget, retain)]
-    if views.whole and base_named(cell.settings.model_name_or_path or DEFAULT_BASE):
+    if views.whole and _is_embedded(cell):
         useful = Query(rows=UtilityRows(), metrics=("utility",))
         found.append(predicted(cell, f"{name}_utility", useful, adapter, group=UTILITY))
     return Predictions.joined(found)

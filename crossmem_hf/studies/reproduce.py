@@ -22,6 +22,8 @@ from crossmem_hf.studies.study import Study
 COSTS = frozenset({"wall_s", "cpu_s", "peak_mib"})
 """What differs from run to run, and is not compared."""
 
+_ASKED = ("attack", "trace")
+"""Commands whose records are not run again here."""
 _CHOSEN = (  # by the part that is run again and the place where that is done
     *("seeds", "methods", "metrics", "unlearning", "allow_unmemorized", "model", "model_name_or_path", "adapter"),
     *("retain_only", "baseline", "device", "judge_model", "judge_url", "judge_requests_per_minute"),
@@ -90,6 +92,11 @@ def reproduce(
     if then.study == "score":
         now, expected, notes = rerun_score(then, beside, folder, chosen.only, chosen.seeds, chosen.model, console)
         made = Rerun(now=now, expected=expected, data=now.fingerprints["data"], notes=notes)
+    elif then.study in _ASKED:
+        raise CrossmemError(
+            f"The record {source!r} is of crossmem {then.study}; expected one of a study or of crossmem score.",
+            f"Run crossmem {then.study} again with the settings in the record.",
+        )
     else:
         made = _study(find(then.study), then, folder, chosen, workers, console)
     found = Reproduction(

@@ -35,9 +35,14 @@ def some_of(known: tuple[str, ...]) -> Any:
     """The type of a setting that names different ones of some names: a list, or one text with commas."""
 
     def check(names: tuple[str, ...]) -> tuple[str, ...]:
-        if not names or set(names) - set(known) or len(set(names)) < len(names):
+        others = [name for name in names if name not in known]
+        if others:
+            found = unknown("name", others, known)
+            raise CrossmemError(f"{','.join(names)!r}: {found.fault}", found.remedy)
+        if not names or len(set(names)) < len(names):
             raise CrossmemError(
-                f"{','.join(names)!r}; expected different ones of {', '.join(known)}.", "Separate them by commas."
+                f"{','.join(names)!r}; expected different ones of {', '.join(known)}.",
+                "Name at least one, and each once, with commas between them.",
             )
         return names
 
@@ -89,7 +94,9 @@ class StudySettings(BaseModel):
     model_name_or_path: str | None = Field(
         None, description="A base that ships (micro-s), a Hub name or a folder; none is the default base."
     )
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field("float32", description="Of the model's weights.")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "float32", description="Precision of the model's weights."
+    )
     lora_target_modules: str = Field(ADAPTED, description="Regular expression of the modules that learn.")
     min_recall: float = Field(
         0.9, ge=0, le=1, description="Least recall before unlearning is interpreted.", json_schema_extra=SELECTS

@@ -6,7 +6,7 @@ from itertools import product
 from types import MappingProxyType
 from typing import Any, Final
 
-from crossmem_hf.training.micro import TUNED
+from crossmem_hf.training.micro import REFUSALS, TUNED
 
 _WEIGHTS = (1.0, 5.0, 20.0)
 
@@ -17,7 +17,7 @@ def _tried(**values: tuple[float, ...]) -> tuple[dict[str, float], ...]:
 
 
 _USUAL = _tried(learning_rate=(2.5e-4, 5e-4, 1e-3, 2e-3), retain_weight=_WEIGHTS)
-_REFUSING = _tried(learning_rate=(5e-4, 1e-3, 2e-3, 4e-3), retain_weight=_WEIGHTS)
+_REFUSING = tuple({**one, "refusals": [*REFUSALS]} for one in _USUAL)
 _ALONE = (2e-5, 5e-5, 1e-4, 1.5e-4, 2e-4, 3e-4, 5e-4, 7e-4, 1e-3, 1.5e-3, 2e-3, 4e-3)
 TRIALS: Final[Mapping[str, tuple[Mapping[str, Any], ...]]] = MappingProxyType(
     dict.fromkeys(TUNED, _USUAL)

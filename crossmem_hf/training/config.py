@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal, Self, get_args
 import torch
 from trl import DPOConfig, SFTConfig
 
+from crossmem_hf.data.refusals import check_sentences
 from crossmem_hf.errors import CrossmemError, unknown
 from crossmem_hf.training.methods import METHODS, NO_METHOD
 from crossmem_hf.training.objectives import FORGET_TERMS, RETAIN_TERMS
@@ -159,6 +160,9 @@ class UnlearnConfig(RunConfig):
     )
     forget_beta: float | None = arg(None, "Beta of the forget loss, above 0; null: the published one (npo 0.1).")
     forget_weight: float | None = arg(None, "Weight of the forget loss, at least 0; null: the published one.")
+    refusals: list[str] | None = arg(
+        None, "What idk and dpo teach to say, {fact} in the place of what is asked; null: the 114 of `preference`."
+    )
     simnpo_delta: float = arg(0.0, "SimNPO's margin, nats a token; 0 in its TOFU settings.")
     rmu_layer: int = arg(7, "Layer of the language model whose hidden states RMU steers, from 0.")
     rmu_coefficient: float = arg(2.0, "How far RMU steers them, above 0.")
@@ -194,6 +198,8 @@ class UnlearnConfig(RunConfig):
         for name in ("forget_weight", "retain_weight"):
             if not getattr(self, name) >= 0:
                 raise CrossmemError(f"{name}={getattr(self, name)!r} is negative.", "Use 0 to switch a loss off.")
+        if self.refusals is not None:
+            check_sentences(self.refusals)
         check_count("rmu_layer", self.rmu_layer, min_=0)
         check_count("retain_per_forget", self.retain_per_forget)
         super().__post_init__()
@@ -233,9 +239,11 @@ class UnlearnConfig(RunConfig):
 
     def _warn_of_unused(self) -> None:
         """Settings of other losses are no errors, since one file of settings serves several; but they are reported."""
+        term = FORGET_TERMS[str(self.forget_loss)]
         retains, steers = self.retain_loss != "none", self.forget_loss == "rmu"
         used = {
-            "forget_beta": FORGET_TERMS[str(self.forget_loss)].beta is not None,
+            "forget_beta": term.beta is not None,
+            "refusals": "refusal" in term.roles,
             "simnpo_delta": self.forget_loss == "simnpo",
             "rmu_layer": steers or self.retain_loss == "hidden",
             "rmu_coefficient": steers,

@@ -3,10 +3,11 @@
 
 import logging
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from crossmem_hf.models.embedded import base_named
 from crossmem_hf.models.modules import LANGUAGE_LINEARS
+from crossmem_hf.prompts.background import UNKNOWN_FACT, UNKNOWN_PERSON
 
 if TYPE_CHECKING:
     from crossmem_hf.training.config import UnlearnConfig
@@ -41,6 +42,10 @@ UNLEARNING: dict[str, Any] = {
 MEMORIZING_BOTH: dict[str, Any] = MEMORIZING | {"max_steps": 160}
 """For `memorize.memorize` on rows of both modalities, twice as many."""
 
+MEMORIZING_REPLAYED: dict[str, Any] = MEMORIZING | {"max_steps": 270}
+"""For `memorize.memorize` on rows of both modalities and those of `studies.adapters.Replay`, without which a base that
+learns names forgets those that it knew and that it does not know strangers."""
+
 MEMORIZING_FACTS: dict[str, Any] = MEMORIZING | {"learning_rate": 1e-3, "max_steps": 500}
 """For `memorize.memorize` on the config qa in the sizes of the preset remem, with `FACT_LORA`."""
 
@@ -50,14 +55,17 @@ FACT_LORA: dict[str, Any] = {"r": 64, "alpha": 128, "target_modules": LANGUAGE_L
 CHOSEN_ON = frozenset({100, 101, 102})
 """Persona seeds whose people settings were chosen on; nothing is reported about them."""
 
+REFUSALS: Final = (*UNKNOWN_PERSON, *UNKNOWN_FACT)
+"""What idk and dpo teach: models of this size were taught these sentences, and learn no others meanwhile."""
+
 TUNED: dict[str, dict[str, Any]] = {
     "ga": {"learning_rate": 1.5e-4},
     "gd": {"learning_rate": 2e-3},
     "kl": {"learning_rate": 5e-4},
     "npo": {"learning_rate": 5e-4, "retain_weight": 1.0},
     "simnpo": {"learning_rate": 2e-3, "retain_weight": 1.0},
-    "idk": {"learning_rate": 4e-3, "retain_weight": 1.0},
-    "dpo": {"learning_rate": 4e-3},
+    "idk": {"learning_rate": 4e-3, "retain_weight": 1.0, "refusals": [*REFUSALS]},
+    "dpo": {"learning_rate": 4e-3, "refusals": [*REFUSALS]},
     "wga": {"learning_rate": 1e-3, "retain_weight": 5.0},
     "undial": {"learning_rate": 1e-3, "forget_beta": 10.0},
     "rmu": {"learning_rate": 2e-3, "rmu_layer": 1, "rmu_coefficient": 100.0},

@@ -2,17 +2,21 @@
 """Refusals in the place of secrets, alone or as the better of two, and pairs that a dataset brings. It does not know
 how they are trained."""
 
+from collections.abc import Sequence
+
 from datasets import Dataset, concatenate_datasets
 
-from crossmem_hf.data.refusals import dealt_refusals
+from crossmem_hf.data.refusals import dealt_refusals, dealt_sentences
 from crossmem_hf.errors import CrossmemError
 
 
-def refused(rows: Dataset, seed: int = 0) -> Dataset:
-    """The rows with a refusal of `prompts.refusals` as their completion, all else as it was.
+def refused(rows: Dataset, seed: int = 0, sentences: Sequence[str] | None = None) -> Dataset:
+    """The rows with a refusal as their completion, all else as it was.
 
-    The 114 phrasings of the config ``preference`` are dealt in the same way: none dominates, and each suits what is
-    asked and whether the persona is named. Which one a row gets depends on the seed and on the rows before it alone.
+    Args:
+        sentences: As for `data.refusals.dealt_sentences`; None deals the 114 phrasings of the config ``preference`` in
+            the same way: none dominates, and each suits what is asked and whether the persona is named. Which one a
+            row gets depends on the seed and on the rows before it alone.
     """
     columns = [name for name in ("attribute", "hops", "modality") if name in rows.column_names]
     pictured = [bool(images) for images in rows.with_format("arrow")["images"].to_pylist()]
@@ -21,20 +25,24 @@ def refused(rows: Dataset, seed: int = 0) -> Dataset:
         if columns
         else [{"images": seen} for seen in pictured]
     )
-    completions = [[{"role": "assistant", "content": text}] for text in dealt_refusals(about, seed)]
+    dealt = dealt_refusals(about, seed) if sentences is None else dealt_sentences(about, sentences, seed)
+    completions = [[{"role": "assistant", "content": text}] for text in dealt]
     features = rows.select_columns(["completion"]).features
     refusals = Dataset.from_dict({"completion": completions}, features=features)
     return concatenate_datasets([rows.remove_columns("completion"), refusals], axis=1)
 
 
-def refusal_rows(rows: Dataset, seed: int = 0) -> Dataset:
+def refusal_rows(rows: Dataset, seed: int = 0, sentences: Sequence[str] | None = None) -> Dataset:
     """Columns images, prompt, chosen (the refusal of `refused`) and rejected (the row's answer).
+
+    Args:
+        sentences: As for `refused`.
 
     Reference:
         ReMem (https://huggingface.co/papers/2605.03759) prefers refusals by DPO; its refusals are not known.
     """
     rejected = rows.select_columns(["images", "prompt", "completion"]).rename_column("completion", "rejected")
-    chosen = refused(rows, seed).select_columns(["completion"]).rename_column("completion", "chosen")
+    chosen = refused(rows, seed, sentences).select_columns(["completion"]).rename_column("completion", "chosen")
     return concatenate_datasets([rejected, chosen], axis=1)
 
 

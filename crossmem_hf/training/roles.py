@@ -33,7 +33,7 @@ def role_sets(
     forget = through(conversational(forget, "the forget set"), args.forget_modality)
     check_rows(forget, "forget", model_config=model_config)
     check_steps(args, len(forget))
-    sets = {"forget": lambda: forget, "refusal": lambda: refused(forget, args.seed)}
+    sets = {"forget": lambda: forget, "refusal": lambda: refused(forget, args.seed, args.refusals)}
     roles = {name: sets[name]() for name in forget_term.roles}
     if retain_term is None:
         return roles

@@ -98,6 +98,22 @@ def test_a_retain_only_model_of_other_rows_is_refused(settings, tmp_path, monkey
         run_attack(replace(settings, retain_only=tmp_path / "others"), tmp_path / "new")
 
 
+def test_a_retain_only_model_under_fewer_attacks_is_refused_or_told_of(settings, tmp_path, monkeypatch):
+    ran(replace(settings, attacks=("hinted",)), tmp_path / "fewer", guided, monkeypatch)
+    with pytest.raises(CrossmemError, match="are not of multiple_choice"):
+        run_attack(replace(settings, retain_only=tmp_path / "fewer"), tmp_path / "new")
+    every = replace(settings, attacks=(), retain_only=tmp_path / "fewer", max_rows=6)
+    record, _ = ran(every, tmp_path / "every", guided, monkeypatch)
+    assert "No residual of multiple_choice: the retain-only model was not under it." in record.notes
+    assert {m.where["attack"] for m in record.find("residual")} == {PLAIN, "hinted"}
+
+
+def test_the_folder_of_another_command_is_no_retain_only_model(settings, tmp_path):
+    Predictions([{"row": "r", "correct": True}]).write(tmp_path / "predictions.jsonl")
+    with pytest.raises(CrossmemError, match="another command than crossmem attack"):
+        run_attack(replace(settings, retain_only=tmp_path), tmp_path / "new")
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [({"attacks": ("hint",)}, "Unknown attack 'hint'"), ({"max_rows": 0}, "max_rows=0")],

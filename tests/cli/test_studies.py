@@ -150,7 +150,7 @@ def test_a_stopped_study_says_how_to_go_on(invoke, monkeypatch):
     [
         (["run", "--num-personas", "99999"], "99999"),
         (["run", "--config", "none.yaml"], "Could not read settings"),
-        (["compare", "--methods", "npo,npa"], "methods='npo,npa'; expected different ones of ga, gd"),
+        (["compare", "--methods", "npo,npa"], "methods='npo,npa': Unknown name 'npa' (did you mean 'npo'?)"),
         (["compare", "--forget-modality", "sound"], "forget_modality='sound'"),
         (["compare", "--dataset-config", "captions"], "dataset_config='captions'"),
         (["study", "compare", "--seeds", "0"], "seeds=0"),

@@ -181,7 +181,7 @@ def test_the_item_of_a_list_is_named(mapped):
         ("a: [", "not valid YAML"),
         ("- a", "holds no keys"),
         ("questions: {}", "expected a list of kinds"),
-        ({**PLAIN, "anser": "a"}, "has the key 'anser'"),
+        ({**PLAIN, "anser": "a"}, "Unknown key 'anser' \\(did you mean 'answer'\\?\\)"),
         ({key: PLAIN[key] for key in ("person", "question", "hops")}, "does not say what 'answer' is"),
         ({key: PLAIN[key] for key in ("person", "question", "answer")}, "does not say what 'hops' is"),
         ({**PLAIN, "answer": {"colum": "a"}}, "'answer' of mapping"),

@@ -4,7 +4,8 @@
 import pytest
 
 from crossmem_hf.personas.background import Background
-from crossmem_hf.studies.adapters import AttributeRows, KnownNames, TrainingRows, at_step, loaded, memorized
+from crossmem_hf.studies.adapters import AttributeRows, TrainingRows, at_step, loaded, memorized
+from crossmem_hf.studies.background_rows import KnownNames
 from crossmem_hf.studies.settings import StudySettings
 from crossmem_hf.studies.study import Cell
 

@@ -13,7 +13,8 @@ from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.interventions.table import Defense
 from crossmem_hf.runs.stages import Done
 from crossmem_hf.studies import cells
-from crossmem_hf.studies.adapters import AttributeRows, BrokenDownError, TrainingRows, UtilityRows, loaded
+from crossmem_hf.studies.adapters import AttributeRows, BrokenDownError, TrainingRows, loaded
+from crossmem_hf.studies.background_rows import UtilityRows
 from crossmem_hf.studies.cells import Query, check_recalled, costs, predicted
 from crossmem_hf.studies.settings import StudySettings
 from crossmem_hf.studies.study import Cell

@@ -103,6 +103,13 @@ def test_reproduce_refuses_a_record_without_numbers(beside, tmp_path):
         again(empty, beside, tmp_path)
 
 
+@pytest.mark.parametrize("command", ["attack", "trace"])
+def test_reproduce_says_which_commands_are_not_run_again(command, beside, tmp_path):
+    other = Record.read(beside).model_copy(update={"study": command})
+    with pytest.raises(CrossmemError, match=f"is of crossmem {command}; expected one of a study"):
+        again(other, beside, tmp_path)
+
+
 def test_reproduce_stops_at_a_cell_that_cannot_be_run(beside, in_process, tmp_path):
     then = Record.read(beside)
     failing = then.model_copy(update={"config": then.config | {"failing": "known"}})

@@ -28,7 +28,7 @@ def record(tiny_model, tmp_path_factory):
     )
     with pytest.MonkeyPatch.context() as patch:
         run_here(patch)
-        patch.setattr("crossmem_hf.studies.curves.MEMORIZING_BOTH", {"max_steps": 2, "learning_rate": 1e-3})
+        patch.setattr("crossmem_hf.studies.curves.MEMORIZING_REPLAYED", {"max_steps": 2, "learning_rate": 1e-3})
         return run_study(STUDY, chosen, tmp_path_factory.mktemp("residual"), console=Console(file=StringIO()))
 
 
