@@ -48,8 +48,8 @@ def recall_summary(
         cells `gap_<source>` = same-modality - other-modality recall (-1 to 1, 0 = nothing lost) and
         `transfer_<source>` = other / same (0 = nothing carries over, 1 = all). Each with `_ci_low`, `_ci_high` and
         `_n` (the rows behind it), and `chance`. Never NaN: a number that is undefined (transfer where nothing is
-        recalled in the source modality) is left out, and so is the interval of a transfer where a sample like this
-        one would often recall nothing in the source modality.
+        recalled in the source modality) is left out, and so is an interval where too few personas set it, or, of a
+        transfer, where a sample like this one would often recall nothing in the source modality.
 
     Raises:
         ValueError: No rows, lengths that differ, an unknown modality or a malformed row; the row is named.

@@ -3,9 +3,7 @@
 
 import pytest
 
-from crossmem_hf.personas.background import Background
 from crossmem_hf.studies.adapters import AttributeRows, TrainingRows, at_step, loaded, memorized
-from crossmem_hf.studies.background_rows import KnownNames
 from crossmem_hf.studies.settings import StudySettings
 from crossmem_hf.studies.study import Cell
 
@@ -37,21 +35,6 @@ def test_other_rows_come_behind():
     rows = TrainingRows(configs=("recall_text",), split="train", besides=others).of(SPEC)
     assert rows["persona_id"] == [*NAMES.of(SPEC)["persona_id"], *others.of(SPEC)["persona_id"]]
     assert [len(row["images"]) for row in rows] == [0] * 20 + [1] * 4
-
-
-@pytest.mark.slow  # all background personas are drawn
-@pytest.mark.parametrize("modality", ["image", "text"])
-def test_known_names_are_asked_as_target_names_are(modality):
-    rows = KnownNames(modality=modality, num_personas=3, num_views=2).of(SPEC)
-    known = Background().named[:3]
-    assert [(row["persona_id"], row["answer"]) for row in rows] == [(p.id, p.full_name) for p in known for _ in "12"]
-    assert {(row["modality"], len(row["images"])) for row in rows} == {(modality, int(modality == "image"))}
-    target = TrainingRows(configs=(f"recall_{modality}",), split="train")
-    both = TrainingRows(
-        configs=target.configs, split="train", besides=KnownNames(modality=modality, num_personas=3, num_views=2)
-    ).of(SPEC)
-    assert both["template"][:20] == target.of(SPEC)["template"]
-    assert len(both) == 26
 
 
 def test_attributes_are_of_the_personas_of_the_seed():

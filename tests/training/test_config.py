@@ -11,8 +11,8 @@ from crossmem_hf.training.npo import NPOConfig
 
 RUN = ["stop_threshold", "stop_every_steps", "reference_cache"]
 OWN = [
-    *("method", "forget_loss", "forget_modality", "forget_beta", "forget_weight", "simnpo_delta", "rmu_layer"),
-    *("rmu_coefficient", "retain_loss", "retain_weight", "retain_per_forget"),
+    *("method", "forget_loss", "forget_modality", "forget_beta", "forget_weight", "refusals", "simnpo_delta"),
+    *("rmu_layer", "rmu_coefficient", "retain_loss", "retain_weight", "retain_per_forget"),
 ]
 CONFIGS = [VisionSFTConfig, VisionDPOConfig, UnlearnConfig, NPOConfig]
 on_cpu = pytest.mark.skipif(torch.accelerator.is_available(), reason="says what happens without a GPU")
@@ -50,7 +50,7 @@ def test_own_fields_are_few_listed_and_explained(config_class, base, names):
     upstream = {field.name for field in fields(base)}
     own = [field for field in fields(config_class) if field.name not in upstream]
     assert [field.name for field in own] == names
-    assert len(own) <= 12
+    assert len(own) <= 13
     assert all(len(field.metadata["help"]) > 20 for field in own)
 
 
@@ -127,6 +127,7 @@ def test_a_yaml_choice_that_does_not_exist(tmp_path):
     ({"forget_loss": "npo"}, {"simnpo_delta": 1.0}, True), ({"forget_loss": "simnpo"}, {"simnpo_delta": 1.0}, False),
     ({"forget_loss": "npo"}, {"rmu_layer": 1}, True), ({"retain_loss": "hidden"}, {"rmu_layer": 1}, False),
     ({"retain_loss": "none"}, {"retain_weight": 2.0}, True), ({"retain_loss": "kl"}, {"retain_weight": 2.0}, False),
+    ({"forget_loss": "npo"}, {"refusals": ["No."]}, True), ({"forget_loss": "dpo"}, {"refusals": ["No."]}, False),
     ({"forget_loss": "ga"}, {}, False),
 ])  # fmt: skip
 def test_settings_of_other_losses_are_told(losses, setting, reported, tmp_path, caplog):
@@ -134,6 +135,11 @@ def test_settings_of_other_losses_are_told(losses, setting, reported, tmp_path, 
     said = [record.getMessage() for record in caplog.records if "has no effect" in record.getMessage()]
     assert len(said) == reported
     assert all(text.startswith(f"{name}={value!r} has") for text in said for name, value in setting.items())
+
+
+def test_refusals_that_do_not_suit_every_row_are_refused_at_once():
+    with pytest.raises(CrossmemError, match="at least one of them without"):
+        UnlearnConfig("out", method="idk", refusals=["I do not know the {fact}."])
 
 
 def test_repr_is_what_was_chosen(tmp_path):

@@ -7,7 +7,10 @@ from datasets import Dataset, concatenate_datasets
 from crossmem_hf.data.personas import PersonaDataset
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.prompts.refusals import every_wording, refusals
+from crossmem_hf.training.config import UnlearnConfig
+from crossmem_hf.training.objectives import FORGET_TERMS
 from crossmem_hf.training.preferences import answered, refusal_rows, refused
+from crossmem_hf.training.roles import role_sets
 from tests.training import tiny
 
 
@@ -65,6 +68,17 @@ def test_a_refusal_takes_the_place_of_the_secret_and_of_nothing_else():
         assert other["completion"][0]["content"] in every_wording()
         assert all(other[key] == row[key] for key in row if key not in ("completion", "images"))
         assert [image.tobytes() for image in other["images"]] == [image.tobytes() for image in row["images"]]
+
+
+def test_own_sentences_take_the_place_of_the_114():
+    rows, own = tiny.rows(*tiny.PERSONAS, views=2), ["No.", "Never met.", "I do not know the {fact}."]
+    told = [completion[0]["content"] for completion in refused(rows, 1, own)["completion"]]
+    assert told[:3] == ["Never met.", "No.", "Never met."]
+    assert refusal_rows(rows, 1, own)["chosen"][:] == refused(rows, 1, own)["completion"][:]
+    config = UnlearnConfig("out", method="idk", refusals=own, seed=1, report_to="none")
+    term = FORGET_TERMS["idk"]
+    (learned,) = role_sets(rows, None, config, term, None, tiny.model().config).values()
+    assert learned["completion"][:] == refused(rows, 1, own)["completion"][:]
 
 
 def test_the_refusal_learned_is_the_refusal_preferred():
