@@ -59,16 +59,16 @@ REFUSALS: Final = (*UNKNOWN_PERSON, *UNKNOWN_FACT)
 """What idk and dpo teach: models of this size were taught these sentences, and learn no others meanwhile."""
 
 TUNED: dict[str, dict[str, Any]] = {
-    "ga": {"learning_rate": 1.5e-4},
+    "ga": {"learning_rate": 2e-4},
     "gd": {"learning_rate": 2e-3},
-    "kl": {"learning_rate": 5e-4},
-    "npo": {"learning_rate": 5e-4, "retain_weight": 1.0},
-    "simnpo": {"learning_rate": 2e-3, "retain_weight": 1.0},
-    "idk": {"learning_rate": 4e-3, "retain_weight": 1.0, "refusals": [*REFUSALS]},
-    "dpo": {"learning_rate": 4e-3, "refusals": [*REFUSALS]},
-    "wga": {"learning_rate": 1e-3, "retain_weight": 5.0},
-    "undial": {"learning_rate": 1e-3, "forget_beta": 10.0},
-    "rmu": {"learning_rate": 2e-3, "rmu_layer": 1, "rmu_coefficient": 100.0},
+    "kl": {"learning_rate": 2e-3},
+    "npo": {"learning_rate": 1e-3},
+    "simnpo": {"learning_rate": 2e-3, "retain_weight": 5.0},
+    "idk": {"learning_rate": 2.5e-4, "retain_weight": 1.0, "refusals": [*REFUSALS]},
+    "dpo": {"learning_rate": 2e-3, "retain_weight": 1.0, "refusals": [*REFUSALS]},
+    "wga": {"learning_rate": 2e-3},
+    "undial": {"forget_beta": 10.0, "learning_rate": 2e-3},
+    "rmu": {"learning_rate": 2e-3, "rmu_coefficient": 100.0, "rmu_layer": 1},
 }
 """What each of `methods.METHODS` has in the place of `UNLEARNING`: the best of twelve trials of the study ``tune``, in
 results/tune/record.json."""
