@@ -318,8 +318,11 @@ def chance_recall(num_candidates: int | Sequence[int], num_rows: int) -> float:
     Raises:
         ValueError: A number below 1, or not one a row; the row is named.
     """
-    one = isinstance(num_candidates, str) or not isinstance(num_candidates, Iterable)
-    per_row: list[Any] = [num_candidates] * num_rows if one else list(num_candidates)
+    per_row: list[Any] = (
+        list(num_candidates)
+        if isinstance(num_candidates, Iterable) and not isinstance(num_candidates, str)
+        else [num_candidates] * num_rows
+    )
     if len(per_row) != num_rows:
         raise ValueError(
             f"{len(per_row)} num_candidates for {num_rows} rows; expected one a row. Pass a single number."

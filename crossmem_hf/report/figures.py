@@ -87,8 +87,8 @@ def figures_of(record: Record) -> Iterator[Drawn]:
     for metric in dict.fromkeys(m.metric for m in record.measurements):
         covered = ("matrix" in special and metric in _COVERED) or ("methods" in special and is_tabulated(metric))
         if not covered:
-            draw = heat_map_figure if grids_of(record, metric) else forest_figure
-            yield Drawn(FOREST + re.sub(r"\W", "_", metric), partial(draw, metric=metric), record)
+            drawer = heat_map_figure if grids_of(record, metric) else forest_figure
+            yield Drawn(FOREST + re.sub(r"\W", "_", metric), partial(drawer, metric=metric), record)
 
 
 def _can_draw(draw: Draw, record: Record) -> bool:

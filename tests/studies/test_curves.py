@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Matched retained recall, of planted answers whose curves are known."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,6 +10,7 @@ import pytest
 from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.studies import curves
 from crossmem_hf.studies.adapters import TrainingRows
+from crossmem_hf.studies.background_rows import Replay
 from crossmem_hf.studies.curves import EVERY_VIEW, Views, at_matched_recall, matched_steps
 from crossmem_hf.studies.study import Cell
 
@@ -91,7 +93,18 @@ def test_whether_personas_are_memorized_is_not_read_off_others(monkeypatch):
     useful = [{"group": "utility", "modality": "text", "correct": False}] * 9
     monkeypatch.setattr(curves, "queried", lambda *_: Predictions([*learned, *useful]))
     monkeypatch.setattr(curves, "memorized", lambda *_, **__: "adapter")
-    settings = SimpleNamespace(min_recall=0.9, allow_unmemorized=False)
+    settings = SimpleNamespace(min_recall=0.9, allow_unmemorized=False, model_name_or_path="elsewhere")
     cell = Cell(settings=settings, where={"seed": 0}, stages=Path("nowhere"), progress=lambda *_: None)
     rows = TrainingRows(configs=("recall_text",), split="test")
     assert curves.check_memorized(cell, rows, rows, EVERY_VIEW) == "adapter"
+
+
+@pytest.mark.parametrize(("model", "besides"), [(None, Replay()), ("micro-s", Replay()), ("elsewhere", None)])
+def test_what_a_base_that_ships_knows_is_asked_again_while_it_learns(model, besides, monkeypatch):
+    monkeypatch.setattr(curves, "memorized", lambda cell, name, rows, **how: (rows, how["whom"]))
+    settings = SimpleNamespace(model_name_or_path=model)
+    cell = Cell(settings=settings, where={"seed": 0}, stages=Path("nowhere"), progress=lambda *_: None)
+    rows = TrainingRows(configs=("recall_text",), split="train")
+    for method, whom in (("memorized", "all"), ("retain_only", "retain")):
+        assert curves.baseline(cell, method, rows) == (replace(rows, besides=besides), whom)
+    assert curves.baseline(cell, "base", rows) is None
