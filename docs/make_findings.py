@@ -125,7 +125,9 @@ def findings(first_light: Record, compare: Record) -> str:
         "Exposure is in points of 100, of the forget set. Of the memorized and of the retain-only model: Exposure "
         f"{_before(compare, 'exposure', group='forget')}, refused {_before(compare, 'refused', group='forget')}, "
         f"utility {_before(compare, 'utility')} (attributes and names of others, refusals of strangers). Bold: the "
-        "claim that the difference is above 0 is supported; italics: it is contradicted; else it is open.",
+        "claim that the difference is above 0 is supported; italics: it is contradicted; else it is open. A method "
+        "whose model refuses although the true name still ranks first, as IDK's does, has masked it, which is "
+        "counted as known.",
     ]
     return "\n\n".join(parts)
 
@@ -174,7 +176,7 @@ def method_findings(found: Record) -> Table:
         "Exposure in the other modality less in its own",
         "Exposure above retain-only, through both",
         "full names still said, through both",
-        "refused, through both",
+        "refused and not ranked first, through both",
         "utility, through both",
         "steps",
     )
