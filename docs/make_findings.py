@@ -126,7 +126,7 @@ def findings(first_light: Record, compare: Record) -> str:
         f"{_before(compare, 'exposure', group='forget')}, refused {_before(compare, 'refused', group='forget')}, "
         f"utility {_before(compare, 'utility')} (attributes and names of others, refusals of strangers). Bold: the "
         "claim that the difference is above 0 is supported; italics: it is contradicted; else it is open. A method "
-        "whose model refuses although the true name still ranks first, as IDK's does, has masked it, which is "
+        "whose model refuses although the true name still ranks first has masked it, which is "
         "counted as known.",
     ]
     return "\n\n".join(parts)

@@ -54,7 +54,7 @@ def unlearning_grid(settings: Any) -> list[Where]:
 
 def baseline(cell: Cell, method: str, rows: TrainingRows, **chosen: Any) -> Done | None:
     """The memorized or the retain-only model of a seed; None for the base, which has learned nobody. What an embedded
-    base knew before is asked again meanwhile (`adapters.Replay`).
+    base knew before is asked again meanwhile (`background_rows.Replay`).
 
     Args:
         rows: What is learned, through both modalities.
