@@ -43,8 +43,8 @@ MEMORIZING_BOTH: dict[str, Any] = MEMORIZING | {"max_steps": 160}
 """For `memorize.memorize` on rows of both modalities, twice as many."""
 
 MEMORIZING_REPLAYED: dict[str, Any] = MEMORIZING | {"max_steps": 270}
-"""For `memorize.memorize` on rows of both modalities and of `studies.background_rows.Replay`, without which a base that
-learns names forgets those that it knew and that it does not know strangers."""
+"""For `memorize.memorize` on rows of both modalities and of `studies.background_rows.Replay`, without which a base
+that learns names forgets those that it knew and that it does not know strangers."""
 
 MEMORIZING_FACTS: dict[str, Any] = MEMORIZING | {"learning_rate": 1e-3, "max_steps": 500}
 """For `memorize.memorize` on the config qa in the sizes of the preset remem, with `FACT_LORA`."""
