@@ -16,8 +16,8 @@ from crossmem_hf.report.figures import figures_of
 from crossmem_hf.report.methods import method_legend, method_tables
 from crossmem_hf.report.modality_text import MODALITY_NAMES, other
 from crossmem_hf.report.numbers import fixed, percent
-from crossmem_hf.report.record import Measurement, Record, Verdict
-from crossmem_hf.report.tables import NOTHING, Table, verdict_table
+from crossmem_hf.report.record import NEAREST, Measurement, Record, Verdict
+from crossmem_hf.report.tables import NOTHING, Column, Table, pivot, verdict_table
 from crossmem_hf.storage import write_atomic
 from crossmem_hf.training.methods import METHODS
 
@@ -55,7 +55,7 @@ def pages() -> dict[Path, dict[str, str]]:
     first_light, compare = record("first_light"), record("compare")
     return {
         README: {"matrix": caption(first_light), "findings": findings(first_light, compare)},
-        STUDIES: {"compare": comparison(compare)},
+        STUDIES: {"compare": comparison(compare), "carried": carried(record("bases"))},
         MODELS: {"bases": base_table()},
     }
 
@@ -220,6 +220,16 @@ def base_table() -> str:
 def _both(quality: dict[str, dict[str, float]], measure: str, ending: str) -> str:
     values = [quality[f"{measure}_{modality}{ending}"]["value"] for modality in ("image", "text")]
     return " / ".join(fixed(100 * value, 0) for value in values)
+
+
+def carried(found: Record) -> str:
+    """What the bases have learned and say again."""
+    names = (NEAREST, *(name for name in bases() if found.find("recall", base=name)))
+    keys = {"learned": "learned", "source": "from", "target": "asked in", "hops": "hops", "views": "views"}
+    columns = [Column(head=name, metrics=("recall",), where={"base": name}, with_interval=True) for name in names]
+    table = pivot(found.measurements, keys, columns)
+    assert table is not None
+    return table.markdown().rstrip("\n")
 
 
 def comparison(found: Record) -> str:

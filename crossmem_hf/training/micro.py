@@ -46,7 +46,7 @@ MEMORIZING_REPLAYED: dict[str, Any] = MEMORIZING | {"max_steps": 270}
 """For `memorize.memorize` on rows of both modalities and of `studies.background_rows.Replay`, without which a base
 that learns names forgets those that it knew and that it does not know strangers."""
 
-MEMORIZING_FACTS: dict[str, Any] = MEMORIZING | {"learning_rate": 1e-3, "max_steps": 500}
+MEMORIZING_FACTS: dict[str, Any] = MEMORIZING | {"learning_rate": 2e-3, "max_steps": 500}
 """For `memorize.memorize` on the config qa in the sizes of the preset remem, with `FACT_LORA`."""
 
 FACT_LORA: dict[str, Any] = {"r": 64, "alpha": 128, "target_modules": LANGUAGE_LINEARS}
@@ -97,8 +97,9 @@ class Settings:
     memorizing_facts: dict[str, Any]
 
 
-RATES: dict[str, tuple[float, float]] = {}
-"""Embedded model -> learning rates for names and for facts, where they are not those of the default one."""
+RATES: dict[str, tuple[float, float]] = {"micro-s": (2e-3, 4e-3), "micro-l": (2e-3, 1e-3)}
+"""Embedded model -> learning rates for names and for facts, where they are not those of the default one: the best of
+four trials each of the study ``tune_bases``, in results/tune_bases/record.json."""
 
 
 def settings_of(base: str) -> Settings:
