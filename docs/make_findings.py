@@ -55,7 +55,7 @@ def pages() -> dict[Path, dict[str, str]]:
     first_light, compare = record("first_light"), record("compare")
     return {
         README: {"matrix": caption(first_light), "findings": findings(first_light, compare)},
-        STUDIES: {"compare": comparison(compare), "carried": carried(record("bases"))},
+        STUDIES: {"compare": comparison(compare), "carried": carried(record("bases"), record("bases_l"))},
         MODELS: {"bases": base_table()},
     }
 
@@ -222,14 +222,23 @@ def _both(quality: dict[str, dict[str, float]], measure: str, ending: str) -> st
     return " / ".join(fixed(100 * value, 0) for value in values)
 
 
-def carried(found: Record) -> str:
-    """What the bases have learned and say again."""
-    names = (NEAREST, *(name for name in bases() if found.find("recall", base=name)))
+def carried(*found: Record) -> str:
+    """What the bases have learned and say again, of records that share no base."""
+    measured = [one for record in reversed(found) for one in record.find("recall")]
+    names = (NEAREST, *(name for name in bases() if any(one.where["base"] == name for one in measured)))
     keys = {"learned": "learned", "source": "from", "target": "asked in", "hops": "hops", "views": "views"}
     columns = [Column(head=name, metrics=("recall",), where={"base": name}, with_interval=True) for name in names]
-    table = pivot(found.measurements, keys, columns)
+    table = pivot(measured, keys, columns)
     assert table is not None
-    return table.markdown().rstrip("\n")
+    return "\n\n".join(
+        [
+            "Percent of answers that are the exact name or fact [95 % interval over persona seeds and personas], made "
+            "by `python docs/make_findings.py` from "
+            + joined([f"[results/{name}/record.json](../results/{name}/record.json)" for name in ("bases", "bases_l")])
+            + f" ({len(found[0].seeds)} persona seeds; `micro-l` {len(found[1].seeds)}); views: as learned (train), near (test), far.",
+            table.markdown().rstrip("\n"),
+        ]
+    )
 
 
 def comparison(found: Record) -> str:

@@ -79,11 +79,11 @@ def facts(record: Record) -> list[tuple[str, str]]:
 
 
 def settings(record: Record) -> list[tuple[str, str]]:
-    """Each setting and its value as text; those of a mapping one by one, e.g. ``"unlearning.npo"``."""
+    """Each setting and its value as text, by name; those of a mapping one by one, e.g. ``"unlearning.npo"``."""
     flat: dict[str, Any] = {}
     for key, value in record.config.items():
         flat |= {f"{key}.{name}": one for name, one in value.items()} if isinstance(value, dict) else {key: value}
-    return [(key, value if isinstance(value, str) else _plain(value)) for key, value in flat.items()]
+    return [(key, value if isinstance(value, str) else _plain(value)) for key, value in sorted(flat.items())]
 
 
 def further_tables(record: Record) -> Iterator[tuple[str, Table]]:

@@ -29,9 +29,9 @@ def test_headline_of_methods_names_what_they_stand_beside():
     assert headline(record(methods[-1], seeds=(0,))) == "1 unlearning method over 1 persona seed."
 
 
-def test_settings_of_a_mapping_stand_one_by_one():
-    told = settings(record(config={"steps": 3, "unlearning": {"npo": {"beta": 0.1}, "ga": {}}}))
-    assert told == [("steps", "3"), ("unlearning.npo", '{"beta": 0.1}'), ("unlearning.ga", "{}")]
+def test_settings_of_a_mapping_stand_one_by_one_and_by_name():
+    told = settings(record(config={"unlearning": {"npo": {"beta": 0.1}, "ga": {}}, "steps": 3}))
+    assert told == [("steps", "3"), ("unlearning.ga", "{}"), ("unlearning.npo", '{"beta": 0.1}')]
 
 
 @pytest.mark.parametrize(

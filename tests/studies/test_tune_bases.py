@@ -4,7 +4,7 @@
 from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.report.record import Record
 from crossmem_hf.studies.tune_bases import STUDY, TRIALS, TuneBasesSettings, chosen
-from crossmem_hf.training.micro import CHOSEN_ON
+from crossmem_hf.training.micro import CHOSEN_ON, settings_of
 
 
 def test_every_base_has_as_many_trials_of_each_kind():
@@ -35,3 +35,11 @@ def test_the_rate_of_the_greatest_recall_is_chosen():
 
 def test_a_base_of_which_one_kind_was_not_tried_has_no_choice():
     assert chosen(record(answers("names", 0, 1))) == {}
+
+
+def test_bases_learn_with_the_rates_that_were_chosen(root):
+    found = chosen(Record.read(root / "results" / "tune_bases"))
+    assert set(found) == {"micro-s", "micro-m", "micro-l"}
+    for base, rates in found.items():
+        suited = settings_of(base)
+        assert (suited.memorizing["learning_rate"], suited.memorizing_facts["learning_rate"]) == rates, base
