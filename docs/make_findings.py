@@ -37,6 +37,8 @@ KNOWN = {
 }
 """Measure of a base's quality.json -> what it is the share of."""
 
+_VIEWS = ("train", "test", "far")
+
 
 def main() -> None:
     """Write the pages and their figures."""
@@ -55,7 +57,7 @@ def pages() -> dict[Path, dict[str, str]]:
     first_light, compare = record("first_light"), record("compare")
     return {
         README: {"matrix": caption(first_light), "findings": findings(first_light, compare)},
-        STUDIES: {"compare": comparison(compare), "carried": carried(record("bases"), record("bases_l"))},
+        STUDIES: {"compare": comparison(compare), "carried": carried(record("bases"))},
         MODELS: {"bases": base_table()},
     }
 
@@ -222,23 +224,33 @@ def _both(quality: dict[str, dict[str, float]], measure: str, ending: str) -> st
     return " / ".join(fixed(100 * value, 0) for value in values)
 
 
-def carried(*found: Record) -> str:
-    """What the bases have learned and say again, of records that share no base."""
-    measured = [one for record in reversed(found) for one in record.find("recall")]
-    names = (NEAREST, *(name for name in bases() if any(one.where["base"] == name for one in measured)))
-    keys = {"learned": "learned", "source": "from", "target": "asked in", "hops": "hops", "views": "views"}
-    columns = [Column(head=name, metrics=("recall",), where={"base": name}, with_interval=True) for name in names]
-    table = pivot(measured, keys, columns)
+def carried(found: Record) -> str:
+    """What the bases have learned and say again."""
+    parts = [
+        "Made from [results/bases/record.json](../results/bases/record.json) by `python docs/make_findings.py`: exact "
+        "answers in percent [95 % interval over persona seeds and their personas], "
+        f"{len(found.seeds)} persona seeds, on what was learned from (train), near views (test) and far ones."
+    ]
+    asked = {
+        "names": ("Names", ("source", "target", "views")),
+        "facts": ("Private facts, learned from portraits", ("target", "hops", "views")),
+    }
+    for learned, (title, keys) in asked.items():
+        measured = sorted(found.find("recall", learned=learned), key=lambda one: _VIEWS.index(str(one.where["views"])))
+        parts.append(f"**{title}**\n\n{_by_base(measured, learned, keys).markdown().rstrip()}")
+    return "\n\n".join(parts)
+
+
+def _by_base(measured: list[Measurement], learned: str, keys: tuple[str, ...]) -> Table:
+    heads = {"source": "learned from", "target": "asked in", "hops": "hops", "views": "views"}
+    same = {"learned": learned} | ({"source": "image"} if "source" not in keys else {})
+    columns = [
+        Column(head=name, metrics=("recall",), where={**same, "base": name}, with_interval=True)
+        for name in (NEAREST, *bases())
+    ]
+    table = pivot(measured, {key: heads[key] for key in keys}, columns)
     assert table is not None
-    return "\n\n".join(
-        [
-            "Percent of answers that are the exact name or fact [95 % interval over persona seeds and personas], made "
-            "by `python docs/make_findings.py` from "
-            + joined([f"[results/{name}/record.json](../results/{name}/record.json)" for name in ("bases", "bases_l")])
-            + f" ({len(found[0].seeds)} persona seeds; `micro-l` {len(found[1].seeds)}); views: as learned (train), near (test), far.",
-            table.markdown().rstrip("\n"),
-        ]
-    )
+    return table
 
 
 def comparison(found: Record) -> str:
