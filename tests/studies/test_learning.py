@@ -35,9 +35,9 @@ def test_a_cell_works_on_its_base_in_its_sizes():
 
 def test_names_are_learned_from_views_and_facts_from_questions_of_one_modality(trained):
     for what, source in (("names", "text"), ("facts", "image")):
-        learned(at_work(cell(what, source)), seed=7)
+        learned(at_work(cell(what, source, "micro-m")), seed=7)
     (_, name, rows), how = trained[0]
-    assert (name, rows.configs, rows.split) == ("micro-s_names_text_seed0", ("recall_text",), "train")
+    assert (name, rows.configs, rows.split) == ("micro-m_names_text_seed0", ("recall_text",), "train")
     assert how | MEMORIZING | {"seed": 7} == how
     (_, _, rows), how = trained[1]
     assert (rows.configs, rows.split, rows.modality) == (("qa",), "forget+retain", "image")
