@@ -40,8 +40,9 @@ def _cell(cell: Cell) -> CellResult:
     source, name = str(cell.where["source"]), f"{cell.where['source']}_seed{cell.seed}"
     own = f"recall_{source}"
     train, steps = TrainingRows(configs=(own, f"fact_{source}"), split="train"), cell.settings.evaluate_at
-    cell.progress("base: querying", 0.0)
-    found = [*_asked(cell, f"base_seed{cell.seed}", None, stage="base"), _without_a_model(cell, own)]
+    base: list[Predictions] = []
+    if source == MODALITIES[0]:  # the other cell of the seed learns meanwhile, and finds these answers at its end
+        base = _of_base(cell)
     learned = memorized(
         cell.at(stage="memorized", **cell.where),
         f"memorized_{name}",
@@ -50,7 +51,7 @@ def _cell(cell: Cell) -> CellResult:
         **cell.settings.memorizing(),
     )
     cell.progress("memorized: querying", 0.4)
-    found += _asked(cell, f"memorized_{name}", learned, stage="memorized")
+    found = [*_asked(cell, f"memorized_{name}", learned, stage="memorized")]
     forgot = unlearned(
         cell.at(stage="unlearned", **cell.where),
         f"unlearned_{name}",
@@ -67,7 +68,12 @@ def _cell(cell: Cell) -> CellResult:
         found.append(predicted(cell, asked, _OF_NAMES, at_step(forgot, step), stage="unlearned", step=step))
     cell.progress("unlearned: querying", 0.9)
     found += _asked(cell, f"unlearned_{name}", at_step(forgot, steps[-1]), stage="unlearned")
-    return CellResult(predictions=Predictions.joined(found))
+    return CellResult(predictions=Predictions.joined([*(base or _of_base(cell)), _without_a_model(cell, own), *found]))
+
+
+def _of_base(cell: Cell) -> list[Predictions]:
+    cell.progress("base: querying", 0.0 if cell.where["source"] == MODALITIES[0] else 0.95)
+    return [*_asked(cell, f"base_seed{cell.seed}", None, stage="base")]
 
 
 def _asked(cell: Cell, name: str, adapter: Done | None, stage: str) -> Iterator[Predictions]:
