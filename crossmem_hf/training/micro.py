@@ -97,7 +97,7 @@ class Settings:
     memorizing_facts: dict[str, Any]
 
 
-RATES: dict[str, tuple[float, float]] = {"micro-s": (2e-3, 2e-3), "micro-l": (2e-3, 1e-3)}
+RATES: dict[str, tuple[float, float]] = {"micro-s": (2e-3, 2e-3), "micro-l": (4e-3, 1e-3)}
 """Embedded model -> learning rates for names and for facts, where they are not those of the default one: the best of
 four trials each of the study ``tune_bases``, in results/tune_bases/record.json."""
 
