@@ -2,17 +2,18 @@
 """The blocks that cells are made of: predictions of a base, memorized, retain-only or unlearned model, as stages."""
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from crossmem_hf.data.configs.candidates import UNTAUGHT, other_names, recombined_names
 from crossmem_hf.data.population import forgotten_ids
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.candidates import answers_by_attribute
 from crossmem_hf.evaluation.predictions import FILE, Predictions
+from crossmem_hf.models.embedded import DEFAULT_BASE, base_named
 from crossmem_hf.report.record import Measurement, Value
 from crossmem_hf.runs.stages import Done, run_stage
 from crossmem_hf.storage import fingerprint
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from crossmem_hf.studies.settings import StudySettings
     from crossmem_hf.studies.study import Cell
 
+UTILITY: Final = "utility"
+"""The group of predictions about others than the personas."""
 Prepare = Callable[[Any], Any]
 """Takes the loaded model and gives the one to ask, e.g. a quantized copy. A function of a module."""
 
@@ -111,6 +114,22 @@ def predicted(
     done = run_stage(cell.stages / name, inputs, compute)
     shutil.rmtree(logs, ignore_errors=True)
     return Predictions.read(done.folder).with_columns(**columns)
+
+
+def asked_of_others(cell: "Cell", name: str, adapter: Done | None, **columns: Value) -> Iterator[Predictions]:
+    """What a model says of others than the personas (`background_rows.UtilityRows`), if its base is an embedded one.
+
+    Args:
+        name, adapter, columns: As of `predicted`.
+    """
+    if on_embedded(cell):
+        query = Query(rows=UtilityRows(), metrics=("utility",))
+        yield predicted(cell, f"{name}_utility", query, adapter, group=UTILITY).with_columns(**columns)
+
+
+def on_embedded(cell: "Cell") -> bool:
+    """Whether the cell's base is an embedded one."""
+    return base_named(cell.settings.model_name_or_path or DEFAULT_BASE) is not None
 
 
 def nearest(cell: "Cell", query: Query, training: TrainingRows, **columns: Value) -> Predictions:

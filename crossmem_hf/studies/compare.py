@@ -16,11 +16,10 @@ from crossmem_hf.models.embedded import DEFAULT_BASE, base_named
 from crossmem_hf.personas.schema import MODALITIES
 from crossmem_hf.report.record import BASELINES, Measurement
 from crossmem_hf.studies.adapters import TrainingRows
-from crossmem_hf.studies.cells import costs
+from crossmem_hf.studies.cells import UTILITY, costs
 from crossmem_hf.studies.compare_claims import unlearning_claims
 from crossmem_hf.studies.curves import (
     EVERY_VIEW,
-    UTILITY,
     Views,
     at_matched_recall,
     baseline,

@@ -11,19 +11,16 @@ from itertools import product
 from typing import Any, Final
 
 from crossmem_hf.evaluation.predictions import Prediction, Predictions
-from crossmem_hf.models.embedded import DEFAULT_BASE, base_named
 from crossmem_hf.report.record import BASELINES, Measurement
 from crossmem_hf.runs.stages import Done
 from crossmem_hf.studies.adapters import TrainingRows, at_step, memorized, unlearned
-from crossmem_hf.studies.background_rows import Replay, UtilityRows
-from crossmem_hf.studies.cells import Query, check_recalled, predicted
+from crossmem_hf.studies.background_rows import Replay
+from crossmem_hf.studies.cells import UTILITY, Query, asked_of_others, check_recalled, on_embedded, predicted
 from crossmem_hf.studies.study import Cell, Where, cell_name
 from crossmem_hf.training.micro import MEMORIZING_REPLAYED
 
 FORGET_METRICS: Final = ("recall", "partial_recall", "exposure", "exposure_taught")
 """What predictions about the personas to forget must serve; of those to retain only recall is read."""
-UTILITY: Final = "utility"
-"""The group of predictions about others than the personas."""
 MATCHED_SHARE: Final = 0.9
 """Of the memorized model's recall of the retained: where methods are matched, each keeps at least this."""
 
@@ -64,18 +61,14 @@ def baseline(cell: Cell, method: str, rows: TrainingRows, **chosen: Any) -> Done
         return None
     place = cell.at(method=method, seed=cell.seed)
     whom: Any = "retain" if method == "retain_only" else "all"
-    if _is_embedded(cell):
+    if on_embedded(cell):
         rows = replace(rows, besides=Replay())
     return memorized(place, cell_name(place.where), rows, whom=whom, share=(0, 0.6), **(MEMORIZING_REPLAYED | chosen))
 
 
-def _is_embedded(cell: Cell) -> bool:
-    return base_named(cell.settings.model_name_or_path or DEFAULT_BASE) is not None
-
-
 def queried(cell: Cell, name: str, adapter: Done | None, rows: TrainingRows, views: Views) -> Predictions:
     """What a model answers about the personas to forget, ranked, about those to retain, and, where the base is an
-    embedded one, about others (the group `UTILITY`).
+    embedded one, about others (the group `cells.UTILITY`).
 
     Args:
         name: Of its stages.
@@ -85,9 +78,8 @@ def queried(cell: Cell, name: str, adapter: Done | None, rows: TrainingRows, vie
     forget = Query(rows=rows, metrics=FORGET_METRICS, perplexity=views.whole, group="forget", views=views.forget)
     retain = replace(forget, metrics=("recall",), perplexity=False, group="retain", views=views.retain)
     found = [predicted(cell, f"{name}_{query.group}", query, adapter) for query in (forget, retain)]
-    if views.whole and _is_embedded(cell):
-        useful = Query(rows=UtilityRows(), metrics=("utility",))
-        found.append(predicted(cell, f"{name}_utility", useful, adapter, group=UTILITY))
+    if views.whole:
+        found += asked_of_others(cell, name, adapter)
     return Predictions.joined(found)
 
 

@@ -12,14 +12,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from crossmem_hf.evaluation.predictions import Predictions
+from crossmem_hf.models.embedded import DEFAULT_BASE
 from crossmem_hf.personas.schema import MODALITIES
 from crossmem_hf.report.record import NEAREST, Measurement
 from crossmem_hf.runs.stages import Done
 from crossmem_hf.studies.adapters import TrainingRows, at_step, memorized, unlearned
-from crossmem_hf.studies.cells import Query, nearest, predicted
+from crossmem_hf.studies.cells import UTILITY, Query, asked_of_others, nearest, predicted
 from crossmem_hf.studies.first_light_claims import WEN, recall_claims
 from crossmem_hf.studies.settings import TrainingSettings
-from crossmem_hf.studies.study import Cell, CellResult, Study, Where, measured_by, not_memorized
+from crossmem_hf.studies.study import Cell, CellResult, Study, Where, measured_by, not_memorized, pooled
 
 _NAMES, _FACTS = (tuple(f"{kind}_{modality}" for modality in MODALITIES) for kind in ("recall", "fact"))
 _METRICS = ("recall", "gap", "transfer", "exposure", "exposure_taught", "partial_recall", "name_shaped")
@@ -77,9 +78,10 @@ def _of_base(cell: Cell) -> list[Predictions]:
 
 
 def _asked(cell: Cell, name: str, adapter: Done | None, stage: str) -> Iterator[Predictions]:
-    """Names; facts; the ranks of those to forget."""
+    """Names; facts; the ranks of those to forget; what an embedded base knew of others."""
     for what, query in (("names", _OF_NAMES), ("facts", _OF_FACTS), ("facts_ranked", _RANKED)):
         yield predicted(cell, f"{name}_{what}", query, adapter, stage=stage)
+    yield from asked_of_others(cell, name, adapter, stage=stage)
 
 
 def _without_a_model(cell: Cell, config: str) -> Predictions:
@@ -88,8 +90,11 @@ def _without_a_model(cell: Cell, config: str) -> Predictions:
 
 
 def _measure(predictions: Predictions) -> Iterator[Measurement]:
-    """Names, without the key ``hops``, and facts, with it."""
+    """Names, without the key ``hops``, and facts, with it; of others, ``utility``."""
     by = ("stage", "step", "source", "target")
+    others = predictions.where(group=UTILITY)
+    yield from others.measure(("utility",), ("stage", "source", *pooled(others)))
+    predictions = Predictions(one for one in predictions if one.get("group") != UTILITY)
     names = predictions.where(attribute="full_name")
     yield from measured_by(_METRICS[:1], by, keep=_METRICS[:1])(names.where(stage=NEAREST))
     names = Predictions(one for one in names if one["stage"] != NEAREST)
@@ -98,6 +103,19 @@ def _measure(predictions: Predictions) -> Iterator[Measurement]:
     said, ranked = (Predictions(one for one in facts if column in one) for column in ("answer", "truth_rank"))
     yield from measured_by(_METRICS[:2], (*by, "hops"), (*by, "hops", "group"), keep=_METRICS[:2])(said)
     yield from measured_by(("exposure",), (*by, "hops", "group"), keep=("exposure",))(ranked)
+
+
+def _notes(settings: TrainingSettings, predictions: Predictions) -> Iterator[str]:
+    yield (
+        "Recall is the exact full name, or fact, on held-out views, frames and wordings; Exposure ranks the true name "
+        "among as many that nobody was taught, by per-token likelihood, end of turn included."
+    )
+    yield f"Unlearning runs {max(settings.evaluate_at)} steps, whatever it does; numbers with a step are on the way."
+    if predictions.where(group=UTILITY):
+        yield (
+            "Utility is what an embedded base knows of others than the personas: visual attributes, names, and "
+            "refusals to name strangers. Memorizing asks of nobody else: what is lost there, unlearning has not lost."
+        )
 
 
 STUDY = Study(
@@ -118,13 +136,11 @@ STUDY = Study(
         ("exposure", {"stage": "unlearned", "group": "forget", "step": None, "hops": None}),
         *(("recall", {"stage": "memorized", "group": None, "hops": hops}) for hops in (1, 2)),
         *(("recall", {"stage": "unlearned", "group": "forget", "hops": hops}) for hops in (1, 2)),
+        ("utility", {}),
     ),
     quick={"num_personas": 20, "seeds": 1},
-    notes=lambda settings, predictions: (
-        "Recall is the exact full name, or fact, on held-out views, frames and wordings; Exposure ranks the true name "
-        "among as many that nobody was taught, by per-token likelihood, end of turn included.",
-        f"Unlearning runs {max(settings.evaluate_at)} steps, whatever it does; numbers with a step are on the way.",
-    ),
+    config=lambda settings: {"base": settings.model_name_or_path or DEFAULT_BASE},
+    notes=_notes,
     personas=True,
     uninterpretable=lambda record: not_memorized(
         record,

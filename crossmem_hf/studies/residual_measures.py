@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from crossmem_hf.analysis.attack_run import PLAIN, beside_retain_only
 from crossmem_hf.evaluation.predictions import Prediction, Predictions
 from crossmem_hf.report.record import Measurement
-from crossmem_hf.studies.curves import UTILITY, matched_steps
+from crossmem_hf.studies.cells import UTILITY
+from crossmem_hf.studies.curves import matched_steps
 from crossmem_hf.studies.residual_claims import ANY, RANK
 from crossmem_hf.studies.study import pooled
 

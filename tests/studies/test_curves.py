@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from crossmem_hf.evaluation.predictions import Predictions
-from crossmem_hf.studies import curves
+from crossmem_hf.studies import cells, curves
 from crossmem_hf.studies.adapters import TrainingRows
 from crossmem_hf.studies.background_rows import Replay
 from crossmem_hf.studies.curves import EVERY_VIEW, Views, at_matched_recall, matched_steps
@@ -78,7 +78,8 @@ def test_utility_is_asked_of_embedded_bases_alone(base, asked, monkeypatch):
         names.append((name, columns.get("group")))
         return Predictions([])
 
-    monkeypatch.setattr(curves, "predicted", predicted)
+    for module in (curves, cells):
+        monkeypatch.setattr(module, "predicted", predicted)
     rows = TrainingRows(configs=("recall_text",), split="test")
     cell = SimpleNamespace(settings=SimpleNamespace(model_name_or_path=base), progress=lambda *_: None)
     curves.queried(cell, "npo", None, rows, EVERY_VIEW)
