@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import fmean
 
-from crossmem_hf.models.embedded import BASES, bases
+from crossmem_hf.models.embedded import BASES, DEFAULT_BASE, bases
 from crossmem_hf.models.loading import model_fingerprint
 from crossmem_hf.personas.schema import Modality
 from crossmem_hf.report.figures import figures_of
@@ -38,6 +38,7 @@ KNOWN = {
 """Measure of a base's quality.json -> what it is the share of."""
 
 _VIEWS = ("train", "test", "far")
+_KNOWS = ("utility_visual_attributes", "utility_full_name", "utility_unknown_name")
 
 
 def main() -> None:
@@ -56,7 +57,7 @@ def pages() -> dict[Path, dict[str, str]]:
     """Page -> the text between the marks of each name."""
     first_light, compare = record("first_light"), record("compare")
     return {
-        README: {"matrix": caption(first_light), "findings": findings(first_light, compare)},
+        README: {"matrix": caption(first_light, record("bases")), "findings": findings(first_light, compare)},
         STUDIES: {"compare": comparison(compare), "carried": carried(record("bases"))},
         MODELS: {"bases": base_table()},
     }
@@ -82,15 +83,17 @@ def replaced(text: str, name: str, block: str) -> str:
     return f"{before}{begin}\n{block}\n{end}{after}"
 
 
-def caption(found: Record) -> str:
-    """What the figure of the 2x2 shows."""
+def caption(found: Record, alone: Record) -> str:
+    """What the figure of the 2x2 shows, and what it would of names that are learned alone."""
     same = {one: _recall(found, one, one) for one in ("image", "text")}
     other = {"image": _recall(found, "image", "text"), "text": _recall(found, "text", "image")}
     return (
         f"*Names learned from portraits are recalled for {percent(same['image'].value)} of new portraits and "
         f"{percent(other['image'].value)} of descriptions; names learned from descriptions, for "
         f"{percent(same['text'].value)} of new descriptions and {percent(other['text'].value)} of portraits. One "
-        f"private fact each, learned beside the names: {_facts(found, 'image')}; {_facts(found, 'text')}. The "
+        f"private fact each, learned beside the names: {_facts(found, 'image')}; {_facts(found, 'text')}. Names "
+        f"learned without facts cross more often, {_alone(alone, 'image')} and {_alone(alone, 'text')} "
+        "([what a base can carry](docs/studies.md#what-a-base-can-carry-crossmem-study-bases)). The "
         f"embedded VLM {base_of(found)}, {found.config['num_personas']} personas, {len(found.seeds)} persona seeds; "
         "[record](results/first_light/record.json), [what the words mean](docs/metrics.md#terms).*"
     )
@@ -104,6 +107,13 @@ def _facts(found: Record, source: Modality) -> str:
     ]
     here, there = (MODALITY_NAMES[one] for one in (source, other(source)))
     return f"from {here}, {shares[0]} by new {here} and {shares[1]} by {there}"
+
+
+def _alone(found: Record, source: Modality) -> str:
+    """Recall in the other modality of names that were learned without facts."""
+    one = found.one("recall", base=DEFAULT_BASE, learned="names", source=source, target=other(source), views="test")
+    assert one is not None
+    return percent(one.value)
 
 
 def _recall(found: Record, source: str, target: str, **where: int) -> Measurement:
@@ -126,7 +136,8 @@ def findings(first_light: Record, compare: Record) -> str:
         method_findings(compare).markdown().rstrip("\n"),
         "Exposure is in points of 100, of the forget set. Of the memorized and of the retain-only model: Exposure "
         f"{_before(compare, 'exposure', group='forget')}, refused {_before(compare, 'refused', group='forget')}, "
-        f"utility {_before(compare, 'utility')} (attributes and names of others, refusals of strangers). Bold: the "
+        f"known of others {_before(compare, *_KNOWS)} (visual attributes, names that the base knows, strangers whom "
+        "it refuses to name; their mean is the record's `utility`). Bold: the "
         "claim that the difference is above 0 is supported; italics: it is contradicted; else it is open. A method "
         "whose model refuses although the true name still ranks first has masked it, which is "
         "counted as known.",
@@ -169,7 +180,7 @@ def method_findings(found: Record) -> Table:
                 _effect(above),
                 _share(found, "recall", group="forget", **both),
                 _share(found, "refused", group="forget", **both),
-                _share(found, "utility", **both),
+                " / ".join(_share(found, name, **both) for name in _KNOWS),
                 fixed(steps, 0),
             )
         )
@@ -179,7 +190,7 @@ def method_findings(found: Record) -> Table:
         "Exposure above retain-only, through both",
         "full names still said, through both",
         "refused and not ranked first, through both",
-        "utility, through both",
+        "known of others: attributes / names / strangers refused",
         "steps",
     )
     return Table(heads, tuple(rows), right=frozenset(range(1, len(heads))))
@@ -201,9 +212,12 @@ def _share(found: Record, metric: str, **where: str) -> str:
     return fixed(fmean(values), 0) if metric == "exposure" else percent(fmean(values))
 
 
-def _before(found: Record, metric: str, **where: str) -> str:
+def _before(found: Record, *metrics: str, **where: str) -> str:
     """Of the memorized and of the retain-only model."""
-    return " and ".join(_share(found, metric, method=name, **where) for name in ("memorized", "retain_only"))
+    return " and ".join(
+        " / ".join(_share(found, metric, method=name, **where) for metric in metrics)
+        for name in ("memorized", "retain_only")
+    )
 
 
 def base_table() -> str:

@@ -18,6 +18,11 @@ _MEASURED = (
     ("retain set: recall", "recall", "retain"),
 )
 _UTILITY = Column(head="utility", metrics=("utility",), where={}, with_interval=True)
+_SHARES = Column(
+    head="its attributes/names/refusals",
+    metrics=("utility_visual_attributes", "utility_full_name", "utility_unknown_name"),
+    where={},
+)
 _COSTS = (
     Column(head="steps", metrics=("matched_step",), where={}),
     Column(head="s", metrics=("wall_s",), where={}),
@@ -46,7 +51,7 @@ def method_table(record: Record) -> Table | None:
         for modality in MODALITIES
     ]
     outcomes = [_outcomes(f"{_OUTCOME}: {modality}", modality) for modality in MODALITIES]
-    return _table(record, "forgotten through", [*columns, _UTILITY, *outcomes, *_COSTS])
+    return _table(record, "forgotten through", [*columns, _UTILITY, _SHARES, *outcomes, *_COSTS])
 
 
 def method_tables(record: Record) -> list[tuple[str, Table]]:
@@ -85,7 +90,13 @@ def brief_method_table(record: Record) -> Table | None:
 
 def is_tabulated(metric: str) -> bool:
     """Whether a metric has a column in `method_table`."""
-    return metric in {*(name for _, name, _ in _MEASURED), *OUTCOMES, *_COST_METRICS, *_UTILITY.metrics}
+    return metric in {
+        *(name for _, name, _ in _MEASURED),
+        *OUTCOMES,
+        *_COST_METRICS,
+        *_UTILITY.metrics,
+        *_SHARES.metrics,
+    }
 
 
 def method_legend(record: Record) -> Iterator[str]:
@@ -117,7 +128,8 @@ def method_legend(record: Record) -> Iterator[str]:
     if record.find("utility"):
         yield (
             "Utility is what the base knows of others than the personas: visual attributes and names of background "
-            "personas, and refusals to name those whom it does not know, the mean of the three shares."
+            "personas, and refusals to name those whom it does not know: the mean of the three shares, which stand "
+            "beside it, as a mean hides that one of them is gone."
         )
     if record.find("matched_step"):
         yield (

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What can be set for a study, checked in one place for the command line, YAML and records. It runs nothing."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +65,16 @@ def steps_of() -> Any:
     return Annotated[tuple[int, ...], BeforeValidator(numbers), AfterValidator(check)]
 
 
+def _expression(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise CrossmemError(
+            f"{pattern!r} is no regular expression: {error}.", "Name modules as PEFT does, such as '.*q_proj'."
+        ) from error
+    return pattern
+
+
 class StudySettings(BaseModel):
     """The settings that every study on our personas has; a study adds its own.
 
@@ -97,7 +108,9 @@ class StudySettings(BaseModel):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "float32", description="Precision of the model's weights."
     )
-    lora_target_modules: str = Field(ADAPTED, description="Regular expression of the modules that learn.")
+    lora_target_modules: Annotated[str, AfterValidator(_expression)] = Field(
+        ADAPTED, description="Regular expression of the modules that learn."
+    )
     min_recall: float = Field(
         0.9, ge=0, le=1, description="Least recall before unlearning is interpreted.", json_schema_extra=SELECTS
     )

@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 
 RETAIN_LOSSES = (*RETAIN_TERMS, "none")
 ForgetModality = Literal["image", "text", "both"]
+_UNUSED = {"forget_beta": 1.0}
+"""What settings are that no loss reads."""
 
 
 def arg(default: Any, text: str) -> Any:
@@ -188,7 +190,7 @@ class UnlearnConfig(RunConfig):
         self._warn_of_unused()
         term = FORGET_TERMS[str(self.forget_loss)]
         if self.forget_beta is None:
-            self.forget_beta = 1.0 if term.beta is None else term.beta
+            self.forget_beta = _UNUSED["forget_beta"] if term.beta is None else term.beta
         self.forget_weight = term.weight if self.forget_weight is None else self.forget_weight
         for name in ("forget_beta", "forget_weight", "rmu_coefficient", "retain_weight", "simnpo_delta"):
             check_number(name, getattr(self, name))
@@ -252,7 +254,7 @@ class UnlearnConfig(RunConfig):
         }
         defaults = {known.name: known.default for known in fields(self)}
         for name in sorted(name for name, is_used in used.items() if not is_used):
-            if getattr(self, name) != defaults[name]:
+            if getattr(self, name) not in (defaults[name], _UNUSED.get(name)):
                 logger.warning(
                     "%s=%r has no effect with forget_loss=%r and retain_loss=%r.",
                     *(name, getattr(self, name), self.forget_loss, self.retain_loss),

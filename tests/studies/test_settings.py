@@ -33,6 +33,7 @@ def test_spec_has_the_knobs_of_the_settings():
         ("forget_beta: true", "forget_beta=True should not be true or false"),
         ("num_personas: 99999", "expected a whole number from 1 to 10500"),
         ("image_size: 8", "image_size=8"),
+        ("lora_target_modules: '('", "lora_target_modules='(' is no regular expression"),
         ("forget_fraction: 1.5", "forget_fraction=1.5 should be less than 1"),
         ("forget_fraction: 0.001", "empty forget set"),
         ("seeds: 0", "seeds=0 should be greater than or equal to 1"),

@@ -128,7 +128,7 @@ def test_a_yaml_choice_that_does_not_exist(tmp_path):
     ({"forget_loss": "npo"}, {"rmu_layer": 1}, True), ({"retain_loss": "hidden"}, {"rmu_layer": 1}, False),
     ({"retain_loss": "none"}, {"retain_weight": 2.0}, True), ({"retain_loss": "kl"}, {"retain_weight": 2.0}, False),
     ({"forget_loss": "npo"}, {"refusals": ["No."]}, True), ({"forget_loss": "dpo"}, {"refusals": ["No."]}, False),
-    ({"forget_loss": "ga"}, {}, False),
+    ({"forget_loss": "ga"}, {}, False), ({"forget_loss": "ga"}, {"forget_beta": 1.0}, False),
 ])  # fmt: skip
 def test_settings_of_other_losses_are_told(losses, setting, reported, tmp_path, caplog):
     UnlearnConfig(output_dir=str(tmp_path), **losses, **setting)
