@@ -225,7 +225,9 @@ def verbatim(items: Sequence[Item], against: Against) -> Found:
 
 
 def diagnosis(items: Sequence[Item], against: Against) -> Found:
-    """From free answers, and the rank of the truth among the candidates."""
+    """From free answers, and the rank of the truth among the candidates; the share of answers that refuse, wherever
+    the truth ranks, is ``says_no``."""
+    phrases = (*every_wording(), *taught_refusals()) if against.refusals is None else against.refusals
     answers, truths = ([item[name] for item in items] for name in ("answer", "truth"))
     ranks = _ranks(items)
     noise: dict[str, Any] = {}
@@ -239,10 +241,11 @@ def diagnosis(items: Sequence[Item], against: Against) -> Found:
         truths,
         truth_rank=ranks.rank.tolist(),
         num_candidates=ranks.num_candidates.tolist(),
-        refusals=(*every_wording(), *taught_refusals()) if against.refusals is None else against.refusals,
+        refusals=phrases,
         **noise,
     )
-    return diagnosis_summary(found, **clusters_of(items)), found.as_lists()
+    summary = diagnosis_summary(found, **clusters_of(items))
+    return mean_of("says_no", [refuses(one, tuple(phrases)) for one in answers], items) | summary, found.as_lists()
 
 
 def fluent_perplexity(items: Iterable[Item]) -> float | None:

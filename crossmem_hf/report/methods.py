@@ -13,6 +13,7 @@ OUTCOMES = ("forgotten", "refused", "collapsed", "still_known")
 _MEASURED = (
     ("forget set: recall", "recall", "forget"),
     ("forget set: partial recall", "partial_recall", "forget"),
+    ("forget set: refusals", "refusals", "forget"),
     ("forget set: Exposure", "exposure", "forget"),
     ("forget set: Exposure among taught", "exposure_taught", "forget"),
     ("retain set: recall", "recall", "retain"),

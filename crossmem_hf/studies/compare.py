@@ -37,7 +37,7 @@ from crossmem_hf.training.micro import MEMORIZING_REPLAYED, TUNED, UNLEARNING
 _THROUGH = (*MODALITIES, "both")
 _METHODS = ("ga", "gd", "kl", "npo", "simnpo", "dpo", "idk", "rmu")
 _FORGET = ("recall", "partial_recall", "exposure", "exposure_taught", "forget_diagnosis")
-_KEPT = (*_FORGET[:4], "forgotten", "refused", "collapsed", "still_known")
+_KEPT = (*_FORGET[:4], "refusals", "forgotten", "refused", "collapsed", "still_known")
 _VIEWS = Views(retain=2)
 
 

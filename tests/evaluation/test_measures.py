@@ -256,6 +256,7 @@ def test_diagnosis_sorts_answers_and_ranks():
     # said; refusal; another name though rank 3; said; another name
     assert columns["outcome"] == ["still_known", "refused", "forgotten", "still_known", "forgotten"]
     assert found["still_known", "all"].value == 0.4
+    assert found["refusals", "all"].value == 0.2
     assert found["forgotten", "all"].value == 0.4
     assert found["rank_of_forgotten", "all"].value == 1.0  # both have the last rank of three
     assert found["rank_of_forgotten", "all"].n == 2

@@ -148,7 +148,7 @@ def test_measure_tells_groups_modalities_and_hops_apart():
     assert ("forgotten", "npo", "retain", "image", "None") not in found
     assert {name for name, *_ in found} == {
         *("recall", "partial_recall", "exposure", "exposure_taught"),
-        *("forgotten", "refused", "collapsed", "still_known"),
+        *("forgotten", "refused", "collapsed", "still_known", "refusals"),
     }
 
 
