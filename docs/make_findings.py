@@ -16,7 +16,7 @@ from crossmem_hf.report.figures import figures_of
 from crossmem_hf.report.methods import method_legend, method_tables
 from crossmem_hf.report.modality_text import MODALITY_NAMES, other
 from crossmem_hf.report.numbers import fixed, percent
-from crossmem_hf.report.record import NEAREST, Measurement, Record, Verdict
+from crossmem_hf.report.record import NEAREST, SEEDS_NOTE, Measurement, Record, Verdict
 from crossmem_hf.report.tables import NOTHING, Column, Table, pivot, verdict_table
 from crossmem_hf.storage import write_atomic
 from crossmem_hf.training.methods import METHODS
@@ -37,6 +37,8 @@ KNOWN = {
 }
 """Measure of a base's quality.json -> what it is the share of."""
 
+CARRIED = ("bases", "bases_l")
+"""The records of the study bases."""
 _VIEWS = ("train", "test", "far")
 _KNOWS = ("utility_visual_attributes", "utility_full_name", "utility_unknown_name")
 
@@ -58,8 +60,8 @@ def pages() -> dict[Path, dict[str, str]]:
     first_light, compare = record("first_light"), record("compare")
     return {
         README: {"matrix": caption(first_light, record("bases")), "findings": findings(first_light, compare)},
-        STUDIES: {"compare": comparison(compare), "carried": carried(record("bases"))},
-        MODELS: {"bases": base_table()},
+        STUDIES: {"compare": comparison(compare), "carried": carried(*map(record, CARRIED))},
+        MODELS: {"bases": base_table(), "others": others(first_light)},
     }
 
 
@@ -233,24 +235,45 @@ def base_table() -> str:
     return Table(heads, tuple(rows), right=frozenset(range(1, len(heads)))).markdown().rstrip("\n")
 
 
+def others(found: Record) -> str:
+    """What a base still knows of others after it has learned and unlearned personas."""
+    keys = {"stage": "stage", "source": "learned from"}
+    columns = (
+        Column(head="utility", metrics=("utility",), where={}, with_interval=True),
+        Column(head="attributes / names / strangers refused", metrics=_KNOWS, where={}),
+    )
+    table = pivot([one for one in found.measurements if one.metric.startswith("utility")], keys, columns)
+    assert table is not None
+    return (
+        f"Percent [95 % interval], {base_of(found)}, {len(found.seeds)} persona seeds, of "
+        "[results/first_light/record.json](../results/first_light/record.json):\n\n" + table.markdown().rstrip("\n")
+    )
+
+
 def _both(quality: dict[str, dict[str, float]], measure: str, ending: str) -> str:
     values = [quality[f"{measure}_{modality}{ending}"]["value"] for modality in ("image", "text")]
     return " / ".join(fixed(100 * value, 0) for value in values)
 
 
-def carried(found: Record) -> str:
-    """What the bases have learned and say again."""
+def carried(*found: Record) -> str:
+    """What the bases have learned and say again, of records that share no base; the first is the longest."""
+    seeds = " and ".join(
+        f"{len(one.seeds)} ({', '.join(f'`{base}`' for base in one.config['bases'])})" for one in found
+    )
+    links = " and ".join(f"[results/{name}/record.json](../results/{name}/record.json)" for name in CARRIED)
     parts = [
-        "Made from [results/bases/record.json](../results/bases/record.json) by `python docs/make_findings.py`: exact "
-        "answers in percent [95 % interval over persona seeds and their personas], "
-        f"{len(found.seeds)} persona seeds, on what was learned from (train), near views (test) and far ones."
+        f"Made from {links} by `python docs/make_findings.py`: exact answers in percent [95 % interval over persona "
+        f"seeds and their personas], persona seeds: {seeds}; on what was learned from (train), near views (test) and "
+        f"far ones. {SEEDS_NOTE}"
     ]
     asked = {
         "names": ("Names", ("source", "target", "views")),
         "facts": ("Private facts, learned from portraits", ("target", "hops", "views")),
     }
+    every = [one for record in reversed(found) for one in record.find("recall")]
     for learned, (title, keys) in asked.items():
-        measured = sorted(found.find("recall", learned=learned), key=lambda one: _VIEWS.index(str(one.where["views"])))
+        own = (one for one in every if one.where["learned"] == learned)
+        measured = sorted(own, key=lambda one: _VIEWS.index(str(one.where["views"])))
         parts.append(f"**{title}**\n\n{_by_base(measured, learned, keys).markdown().rstrip()}")
     return "\n\n".join(parts)
 

@@ -99,7 +99,7 @@ class Settings:
 
 RATES: dict[str, tuple[float, float]] = {"micro-s": (2e-3, 2e-3), "micro-l": (4e-3, 1e-3)}
 """Embedded model -> learning rates for names and for facts, where they are not those of the default one: the best of
-four trials each of the study ``tune_bases``, in results/tune_bases/record.json."""
+four trials each of the study ``tune_bases``, in results/tune_bases/record.json (of micro-l no record was kept)."""
 
 
 def settings_of(base: str) -> Settings:
