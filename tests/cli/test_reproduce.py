@@ -23,10 +23,12 @@ def reruns(monkeypatch, root):
     record = Record.read(root / "results/first_light")
 
     def arrange(change):
-        m = record.measurements[0]
+        m = record.one("recall", stage="memorized", source="image", target="text")
         value = m.value + change
         moved = Measurement(**m.model_dump() | {"value": value, "ci": (m.ci[0], max(m.ci[1], value))})
-        again = record.model_copy(update={"measurements": (moved, *record.measurements[1:])})
+        again = record.model_copy(
+            update={"measurements": tuple(moved if one is m else one for one in record.measurements)}
+        )
         monkeypatch.setattr(reproduce, "run_study", lambda *_, **__: again)
         monkeypatch.setattr(reproduce, "data_fingerprint", lambda *_: record.fingerprints["data"])
         return str(root / "results/first_light/record.json")
