@@ -294,8 +294,8 @@ def comparison(found: Record) -> str:
     """The comparison of methods: its claims, its curves, its tables."""
     parts = [
         f"Made from [results/compare/record.json](../results/compare/record.json) ({base_of(found)}, "
-        f"{len(found.seeds)} persona seeds) by `python docs/make_findings.py`; every number with its interval is in "
-        "[results/compare/report.md](../results/compare/report.md).",
+        f"{len(found.seeds)} persona seeds) by `python docs/make_findings.py`; it has every number with its interval, "
+        "and its report is [results/compare/report.md](../results/compare/report.md).",
         "![Exposure of the forget set and recall of the retain set along the steps of unlearning](curves.png)",
         verdict_table(found.verdicts).markdown().rstrip("\n"),
         *(f"**{title}**\n\n{table.markdown().rstrip()}" for title, table in method_tables(found)),

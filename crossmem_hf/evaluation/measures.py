@@ -193,7 +193,7 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
                 Reading("still_known", "proportion", _MORE),
                 Reading("latent", "proportion", _MORE, chance="chance_first", metric="still_known_unsaid"),
                 Reading("refused", "proportion", greater_means="more refusals"),
-                Reading("says_no", "proportion", greater_means="more refusals", metric="refusals"),
+                Reading("refusals", "proportion", greater_means="more refusals"),
                 Reading("collapsed", "proportion", greater_means="more damage"),
                 Reading("forgotten", "proportion", _LESS),
                 Reading(

@@ -226,7 +226,7 @@ def verbatim(items: Sequence[Item], against: Against) -> Found:
 
 def diagnosis(items: Sequence[Item], against: Against) -> Found:
     """From free answers, and the rank of the truth among the candidates; the share of answers that refuse, wherever
-    the truth ranks, is ``says_no``."""
+    the truth ranks, is ``refusals``."""
     phrases = (*every_wording(), *taught_refusals()) if against.refusals is None else against.refusals
     answers, truths = ([item[name] for item in items] for name in ("answer", "truth"))
     ranks = _ranks(items)
@@ -245,7 +245,7 @@ def diagnosis(items: Sequence[Item], against: Against) -> Found:
         **noise,
     )
     summary = diagnosis_summary(found, **clusters_of(items))
-    return mean_of("says_no", [refuses(one, tuple(phrases)) for one in answers], items) | summary, found.as_lists()
+    return mean_of("refusals", [refuses(one, tuple(phrases)) for one in answers], items) | summary, found.as_lists()
 
 
 def fluent_perplexity(items: Iterable[Item]) -> float | None:

@@ -122,14 +122,14 @@ def asked_of_others(cell: "Cell", name: str, adapter: Done | None, **columns: Va
     Args:
         name, adapter, columns: As of `predicted`.
     """
-    if on_embedded(cell):
+    if on_embedded(cell.settings):
         query = Query(rows=UtilityRows(), metrics=("utility",))
         yield predicted(cell, f"{name}_utility", query, adapter, group=UTILITY).with_columns(**columns)
 
 
-def on_embedded(cell: "Cell") -> bool:
-    """Whether the cell's base is an embedded one."""
-    return base_named(cell.settings.model_name_or_path or DEFAULT_BASE) is not None
+def on_embedded(settings: "StudySettings") -> bool:
+    """Whether the base is an embedded one."""
+    return base_named(settings.model_name_or_path or DEFAULT_BASE) is not None
 
 
 def nearest(cell: "Cell", query: Query, training: TrainingRows, **columns: Value) -> Predictions:

@@ -12,11 +12,10 @@ from pydantic import Field
 
 from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.evaluation.summaries import FLUENT_SHARE, Against, fluent_perplexity
-from crossmem_hf.models.embedded import DEFAULT_BASE, base_named
 from crossmem_hf.personas.schema import MODALITIES
 from crossmem_hf.report.record import BASELINES, Measurement
 from crossmem_hf.studies.adapters import TrainingRows
-from crossmem_hf.studies.cells import UTILITY, costs
+from crossmem_hf.studies.cells import UTILITY, costs, on_embedded
 from crossmem_hf.studies.compare_claims import unlearning_claims
 from crossmem_hf.studies.curves import (
     EVERY_VIEW,
@@ -109,7 +108,7 @@ def _measure(predictions: Predictions) -> Iterator[Measurement]:
 
 def _notes(settings: CompareSettings, predictions: Predictions) -> Iterator[str]:
     yield "Personas are memorized through both modalities by one adapter, from which every method starts."
-    if base_named(settings.model_name_or_path or DEFAULT_BASE):
+    if on_embedded(settings):
         yield (
             "Meanwhile the embedded base is asked again for names that it knows and for strangers, whom it refuses; "
             "utility asks about others, and unlearning retains none of them."

@@ -61,7 +61,7 @@ def baseline(cell: Cell, method: str, rows: TrainingRows, **chosen: Any) -> Done
         return None
     place = cell.at(method=method, seed=cell.seed)
     whom: Any = "retain" if method == "retain_only" else "all"
-    if on_embedded(cell):
+    if on_embedded(cell.settings):
         rows = replace(rows, besides=Replay())
     return memorized(place, cell_name(place.where), rows, whom=whom, share=(0, 0.6), **(MEMORIZING_REPLAYED | chosen))
 
