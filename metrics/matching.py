@@ -81,6 +81,7 @@ def _digit(sign: str) -> str:
     return sign if value is None else str(value)
 
 
+@lru_cache(maxsize=65536)  # refusals and truths come again with every row
 def normalize_name(text: str) -> str:
     r"""The form in which names and other truths are compared: `folded`, single spaces, no punctuation without meaning.
 

@@ -18,10 +18,18 @@ from crossmem_hf.studies.background_rows import KnownNames
 
 USUAL: Final = "usual"
 LONGER: Final = "longer"
+WITH_FACTS: Final = "with_facts"
 MAIN_BASES: Final = tuple(base for base in ("micro-m", "micro-m-seed1") if base in BASES) or (DEFAULT_BASE,)
-"""Bases of the main claims, which all arms are run on the first of: two of one recipe, as far as they ship."""
+"""Bases of the main claims: two of one recipe, as far as they ship."""
+ARMS_ON: Final = "micro-s"
+"""The base that arms are compared on: of those that ship, the one with the widest gap, where there is room to move."""
 _ATTENTION = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj)"
 _WITH_PROJECTOR = rf"{LANGUAGE_LINEARS}|.*multi_modal_projector\.linear_\d"
+_WHOLE = {"target_modules": "dummy-target-modules", "modules_to_save": ["language_model"]}
+"""What PEFT takes for no LoRA at all; and all weights of the language model but its head, which stays what it was."""
+_WHOLE_PACE = 0.25
+"""Of 1/8, 1/4, 1/2 and 1 the one by which micro-s learns all names of the persona seed 100 in the source modality; of
+equals the least, as in the study tune_bases."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +39,8 @@ class Arm:
     Attributes:
         settings: Of the study.
         lora: Arguments of `memorize.language_lora`.
+        pace: Times the learning rate that suits the base.
+        bases: It is run on these of the bases; none leaves that to the settings.
         besides: What else is learned: makes the rows from source and dataset.
         contrast: With a contrastive term between the rows and those that present the same in the other modality,
             whose names are not learned.
@@ -40,6 +50,8 @@ class Arm:
 
     settings: Mapping[str, Any] = field(default_factory=dict)
     lora: Mapping[str, Any] = field(default_factory=dict)
+    pace: float = 1.0
+    bases: tuple[str, ...] = ()
     besides: Callable[[Modality, DatasetSpec], TrainingRows | KnownNames] | None = None
     contrast: bool = False
     as_long: bool = False
@@ -48,6 +60,10 @@ class Arm:
 
 def _captions(split: str) -> Callable[[Modality, DatasetSpec], TrainingRows]:
     return lambda source, _: TrainingRows(configs=("captions",), split=split)
+
+
+def _facts(source: Modality, _: DatasetSpec) -> TrainingRows:
+    return TrainingRows(configs=(f"fact_{source}",), split="train")
 
 
 def _paired(share: float) -> Callable[[Modality, DatasetSpec], TrainingRows]:
@@ -65,12 +81,16 @@ def _mitigation(said: str, **how: Any) -> Arm:
 ARMS: Final[Mapping[str, Arm]] = MappingProxyType(
     {
         USUAL: Arm(),
+        WITH_FACTS: Arm(bases=(MAIN_BASES[0], "micro-m-bridge"), besides=_facts),
         **{f"views_{count}": Arm(settings={"num_views": count}) for count in (1, 2, 4, 16, 32)},
         **{f"personas_{count}": Arm(settings={"num_personas": count}) for count in (10, 25, 100, 200)},
         **{f"rank_{rank}": Arm(lora={"r": rank, "alpha": 2 * rank}) for rank in (4, 64, 128)},
+        "slower": Arm(pace=0.5),
+        "faster": Arm(pace=2.0),
         "attention": Arm(lora={"target_modules": _ATTENTION}),
         "all_linear": Arm(lora={"target_modules": LANGUAGE_LINEARS}),
         "projector_too": Arm(lora={"target_modules": _WITH_PROJECTOR}),
+        "whole": Arm(lora=_WHOLE, pace=_WHOLE_PACE),
         LONGER: Arm(as_long=True),
         "captions_of_them": _mitigation("captions of the same personas, without names,", besides=_captions("target")),
         "captions_of_others": _mitigation("captions of other personas", besides=_captions("background")),
@@ -81,13 +101,6 @@ ARMS: Final[Mapping[str, Arm]] = MappingProxyType(
     }
 )
 """Name -> arm."""
-DIALS: Final = (
-    ("views_1", "views_32", "32 views a persona in the place of one"),
-    ("personas_10", "personas_200", "200 personas in the place of 10"),
-    ("rank_4", "rank_128", "LoRA of rank 128 in the place of 4"),
-    ("attention", "all_linear", "LoRA on all linear layers in the place of attention alone"),
-)
-"""The arms at the two ends of what is turned, and what that is."""
 MITIGATIONS: Final = tuple(name for name, arm in ARMS.items() if arm.as_long and name != LONGER)
 CURVE: Final = tuple(mark / 20 for mark in range(1, 20))
 """Shares of the training after which the usual arm is asked, besides at its end."""

@@ -1,24 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is claimed of recall across modalities. It knows which numbers a claim is about, not how they are measured."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from functools import partial
-from itertools import product, starmap
-from typing import Any, Final
+from itertools import product
+from pathlib import Path
+from typing import Final
 
 from crossmem_hf.personas.schema import MODALITIES, Modality
 from crossmem_hf.report.modality_text import MODALITY_NAMES, other
 from crossmem_hf.report.record import Value
 from crossmem_hf.studies.claims import Claim, Find
-from crossmem_hf.studies.cross_modal_arms import ARMS, CURVE, DIALS, LONGER, MITIGATIONS, USUAL
-from crossmem_hf.studies.cross_modal_queries import AMONG, DESCRIBED
+from crossmem_hf.studies.cross_modal_arms import ARMS, CURVE, LONGER, MITIGATIONS, USUAL, WITH_FACTS
+from crossmem_hf.studies.cross_modal_cells import AMONG, DESCRIBED
+from crossmem_hf.studies.cross_modal_settings import CrossModalSettings
 
+DIALS: Final = (
+    ("views_1", "views_32", "32 views a persona in the place of one"),
+    ("personas_10", "personas_200", "200 personas in the place of 10"),
+    ("rank_4", "rank_128", "LoRA of rank 128 in the place of 4"),
+    ("slower", "faster", "four times the learning rate"),
+    ("attention", USUAL, "LoRA on MLPs in the place of attention"),
+    ("attention", "all_linear", "LoRA on all linear layers in the place of attention alone"),
+    ("all_linear", "projector_too", "LoRA on the projector, too,"),
+    (USUAL, "whole", "the whole language model learning in the place of LoRA on its MLPs"),
+)
+"""The arms at the two ends of what is turned, and what that is."""
 _WEN, _OURS = "Wen et al. 2025 (arXiv 2506.05198)", "ours"
 
 
 def _across(find: Find, source: Modality, measured: str = "recall", /, **where: Value) -> tuple[float, float]:
-    """What is measured in the modality learned from, and in the other; on the first base, unless another is named."""
+    """What is measured in the modality learned from, and in the other."""
     usual: dict[str, Value] = {"arm": USUAL, "views": "test", "source": source, **where}
     return find(measured, target=source, **usual), find(measured, target=other(source), **usual)
 
@@ -28,38 +40,35 @@ def _gap(find: Find, source: Modality, **where: Value) -> float:
     return here - there
 
 
-def _transfer(find: Find, source: Modality, **where: Value) -> float:
+def _transfer(find: Find, source: Modality, **where: Value) -> float | None:
     here, there = _across(find, source, **where)
-    return there / here
+    return there / here if here else None
+
+
+def _more(one: float | None, another: float | None) -> float | None:
+    """By how much one share is greater than another, if either is any."""
+    return None if one is None or another is None else one - another
 
 
 def _words(source: Modality) -> tuple[str, str]:
     return MODALITY_NAMES[source], MODALITY_NAMES[other(source)]
 
 
-def cross_modal_claims(bases: Sequence[str]) -> Iterator[Claim]:
-    """The claims, those of one question together.
-
-    Args:
-        bases: The main ones; most claims are about the first.
-    """
-    for claim in _claims(bases):
-        yield replace(claim, contrast=partial(_on_a_base, claim.contrast, bases[0]))
-
-
-def _on_a_base(contrast: Callable[[Find], float | None], first: str, find: Find) -> float | None:
-    """What is looked up is of the first base where no base is named."""
-    return contrast(lambda metric, **where: find(metric, **({"base": first} | where)))
-
-
-def _claims(bases: Sequence[str]) -> Iterator[Claim]:
-    """Question by question, each with what differs from the paper."""
+def cross_modal_claims(settings: CrossModalSettings) -> Iterator[Claim]:
+    """The claims, question by question, each with what differs from the paper."""
     for question, (differs, claims) in _QUESTIONS.items():
-        for claim in claims(bases):
+        for claim in claims(settings):
             yield replace(claim, question=question, differs=differs)
 
 
-def _of_learning(source: Modality, base: str, views: str) -> Claim:
+def _of_learning(settings: CrossModalSettings) -> Iterator[Claim]:
+    bases = [*dict.fromkeys((*settings.main_bases, *(Path(base).name for base in settings.all_bases)))]
+    places = [(base, "test") for base in bases] + [(base, "far") for base in settings.main_bases]
+    for source, (base, views) in product(MODALITIES, places):
+        yield _recalled_less(source, base, views)
+
+
+def _recalled_less(source: Modality, base: str, views: str) -> Claim:
     (here, there), held_out = _words(source), "near" if views == "test" else "far"
     return Claim(
         sentence=f"Names learned from {here} are recalled less from {there} ({base}, {held_out} views).",
@@ -68,131 +77,191 @@ def _of_learning(source: Modality, base: str, views: str) -> Claim:
     )
 
 
-def _said_or_known(source: Modality, among: str | None) -> Claim:
+def _said_or_known(settings: CrossModalSettings) -> Iterator[Claim]:
+    for base, source, among in product(settings.close_bases, MODALITIES, (None, *map(str, AMONG))):
+        yield _mostly_first(base, source, among)
+
+
+def _mostly_first(base: str, source: Modality, among: str | None) -> Claim:
     here, there = _words(source)
 
-    def contrast(find: Find) -> float:
-        where: dict[str, Value] = {} if among is None else {"among": among}
-        return _across(find, source, "still_known_unsaid", **where)[1] / (1 - _across(find, source, **where)[1])
+    def contrast(find: Find) -> float | None:
+        where: dict[str, Value] = {"base": base} if among is None else {"base": base, "among": among}
+        unsaid = 1 - _across(find, source, **where)[1]
+        return _across(find, source, "still_known_unsaid", **where)[1] / unsaid if unsaid else None
 
     rivals = {None: "as many untaught names as personas", "recombined": "taught first and last names, recombined"}
     return Claim(
         sentence=f"Names learned from {here} and not said from {there} mostly rank first among "
-        f"{rivals.get(among, f'{among} untaught names')}.",
+        f"{rivals.get(among, f'{among} untaught names')} ({base}).",
         paper=_OURS,
         contrast=contrast,
         threshold=0.5,
     )
 
 
-def _never_caught_up(source: Modality) -> Claim:
+def _curves(settings: CrossModalSettings) -> Iterator[Claim]:
+    for base, source in product(settings.close_bases, MODALITIES):
+        yield _never_caught_up(base, source)
+
+
+def _never_caught_up(base: str, source: Modality) -> Claim:
     here, there = _words(source)
 
     def contrast(find: Find) -> float | None:
         """The least gap along the way, from where half of the final recall is reached."""
-        usual = _across(find, source)[0]
-        along = [_across(find, source, trained=share) for share in CURVE]
+        usual = _across(find, source, base=base)[0]
+        along = [_across(find, source, base=base, trained=share) for share in CURVE]
         return min((one - two for one, two in along if one >= usual / 2), default=None)
 
-    sentence = f"While names are learned from {here}, recall from {there} never catches up."
+    sentence = f"While names are learned from {here}, recall from {there} never catches up ({base})."
     return Claim(sentence=sentence, paper=_WEN, contrast=contrast)
 
 
-def _turned(source: Modality, low: str, high: str, said: str) -> Claim:
+def _dials(settings: CrossModalSettings) -> Iterator[Claim]:
+    for base, source, dial in product(settings.compared_on, MODALITIES, DIALS):
+        yield from _turned(base, source, *dial)
+
+
+def _turned(base: str, source: Modality, low: str, high: str, said: str) -> Iterator[Claim]:
     here, there = _words(source)
+    one, another = {"base": base, "arm": high}, {"base": base, "arm": low}
+    yield Claim(
+        sentence=f"With {said}, a larger share of names learned from {here} is recalled from {there} ({base}).",
+        paper=_OURS,
+        contrast=lambda find: _more(_transfer(find, source, **one), _transfer(find, source, **another)),
+        unit="ratio",
+    )
+    yield Claim(
+        sentence=f"With {said}, more names learned from {here} are recalled from {here} ({base}).",
+        paper=_OURS,
+        contrast=lambda find: _across(find, source, **one)[0] - _across(find, source, **another)[0],
+    )
+
+
+def _of_bases(settings: CrossModalSettings) -> Iterator[Claim]:
+    for source in MODALITIES:
+        yield _share_grows(
+            source,
+            "micro-s",
+            "micro-l",
+            "Of names learned from {}, micro-l recalls a larger share from {} than micro-s.",
+        )
+        yield from _of_bridge(source, settings.main_bases[0])
+        names = [folder.name for folder in settings.points]
+        for first in dict.fromkeys((names[0], names[len(names) // 2])) if len(names) > 1 else ():
+            yield _share_grows(
+                source,
+                first,
+                names[-1],
+                "Of names learned from {}, a larger share is recalled from "
+                f"{{}} after {names[-1]} of its pre-training than after {first}.",
+            )
+
+
+def _share_grows(source: Modality, one: str, another: str, sentence: str) -> Claim:
     return Claim(
-        sentence=f"With {said}, a larger share of names learned from {here} is recalled from {there}.",
+        sentence=sentence.format(*_words(source)),
         paper=_OURS,
-        contrast=lambda find: _transfer(find, source, arm=high) - _transfer(find, source, arm=low),
+        contrast=lambda find: _more(_transfer(find, source, base=another), _transfer(find, source, base=one)),
         unit="ratio",
     )
 
 
-def _of_bases(source: Modality) -> Iterator[Claim]:
+def _of_bridge(source: Modality, plain: str) -> Iterator[Claim]:
     here, there = _words(source)
+    what: dict[str, dict[str, Value]] = {
+        "names": {},
+        "names learned beside a fact": {"arm": WITH_FACTS},
+        "facts asked with the name": {"arm": WITH_FACTS, "hops": 1},
+        "facts asked without the name": {"arm": WITH_FACTS, "hops": 2},
+    }
+    for words, where in what.items():
+        yield Claim(
+            sentence=f"A base whose pre-training aligned the modalities has a smaller gap from {here} to {there} "
+            f"({words}).",
+            paper=_OURS,
+            contrast=lambda find, where=where: (  # type: ignore[misc]
+                _gap(find, source, base=plain, **where) - _gap(find, source, base="micro-m-bridge", **where)
+            ),
+        )
+
+
+def _described(settings: CrossModalSettings) -> Iterator[Claim]:
+    for base, source in product(settings.close_bases, MODALITIES):
+        yield from _described_first(base, source)
+
+
+def _described_first(base: str, source: Modality) -> Iterator[Claim]:
+    (here, there), said = _words(source), f"where the model first describes whom it names ({base})."
     yield Claim(
-        sentence=f"In a larger base (micro-l), too, names learned from {here} are recalled less from {there}.",
-        paper=_WEN,
-        contrast=lambda find: _gap(find, source, base="micro-l"),
+        sentence=f"The gap from {here} to {there} is smaller {said}",
+        paper=_OURS,
+        contrast=lambda find: _gap(find, source, base=base) - _gap(find, source, base=base, attack=DESCRIBED),
     )
     yield Claim(
-        sentence=f"Of names learned from {here}, micro-l recalls a larger share from {there} than micro-s.",
+        sentence=f"More names learned from {here} are recalled from {there} {said}",
         paper=_OURS,
-        contrast=lambda find: _transfer(find, source, base="micro-l") - _transfer(find, source, base="micro-s"),
-        unit="ratio",
-    )
-    yield Claim(
-        sentence=f"A base whose pre-training aligned the modalities has a smaller gap from {here} to {there}.",
-        paper=_OURS,
-        contrast=lambda find: _gap(find, source) - _gap(find, source, base="micro-m-bridge"),
+        contrast=lambda find: (
+            _across(find, source, base=base, attack=DESCRIBED)[1] - _across(find, source, base=base)[1]
+        ),
     )
 
 
-def _of_mitigation(source: Modality, arm: str) -> Iterator[Claim]:
+def _mitigated(settings: CrossModalSettings) -> Iterator[Claim]:
+    for base, source, arm in product(settings.compared_on, MODALITIES, MITIGATIONS):
+        yield from _of_mitigation(base, source, arm)
+
+
+def _of_mitigation(base: str, source: Modality, arm: str) -> Iterator[Claim]:
     here, there = _words(source)
+    longer, other_way = {"base": base, "arm": LONGER}, {"base": base, "arm": arm}
     yield Claim(
-        sentence=f"With {ARMS[arm].said} the gap from {here} to {there} is smaller, at equal training tokens.",
+        sentence=f"With {ARMS[arm].said} the gap from {here} to {there} is smaller, at equal numbers of training "
+        f"tokens ({base}).",
         paper=_OURS,
-        contrast=lambda find: _gap(find, source, arm=LONGER) - _gap(find, source, arm=arm),
+        contrast=lambda find: _gap(find, source, **longer) - _gap(find, source, **other_way),
     )
     yield Claim(
-        sentence=f"With {ARMS[arm].said} recall from {here}, the source, falls by less than 5 points.",
+        sentence=f"With {ARMS[arm].said} recall from {here}, the source, falls by less than 5 points ({base}).",
         paper=_OURS,
-        contrast=lambda find: _across(find, source, arm=LONGER)[0] - _across(find, source, arm=arm)[0],
+        contrast=lambda find: _across(find, source, **longer)[0] - _across(find, source, **other_way)[0],
         threshold=0.05,
         direction="below",
     )
 
 
-def _described_first(source: Modality) -> Iterator[Claim]:
-    (here, there), said = _words(source), "where the model first describes whom it names."
-    yield Claim(
-        sentence=f"The gap from {here} to {there} is smaller {said}",
-        paper=_OURS,
-        contrast=lambda find: _gap(find, source) - _gap(find, source, attack=DESCRIBED),
-    )
-    yield Claim(
-        sentence=f"More names learned from {here} are recalled from {there} {said}",
-        paper=_OURS,
-        contrast=lambda find: _across(find, source, attack=DESCRIBED)[1] - _across(find, source)[1],
-    )
-
-
-def _each(claims: Callable[..., Iterator[Claim]], *over: Sequence[Any]) -> Callable[[Sequence[str]], Iterator[Claim]]:
-    """The claims of each source modality, and of whatever else there is several of."""
-    return lambda bases: (claim for places in product(MODALITIES, *over) for claim in claims(*places))
-
-
-_QUESTIONS: Final[Mapping[str, tuple[str, Callable[[Sequence[str]], Iterator[Claim]]]]] = {
+_QUESTIONS: Final[Mapping[str, tuple[str, Callable[[CrossModalSettings], Iterator[Claim]]]]] = {
     "Is what is learned through one modality recalled through the other?": (
         "Their personas, prompts, numbers of views and training are not known to us; the base, the personas and the "
         "held-out views, near and far, are ours. What is held against their paper is the sentence, not a number.",
-        lambda bases: starmap(_of_learning, product(MODALITIES, bases, ("test", "far"))),
+        _of_learning,
     ),
     "Is a name that is not said in the other modality known there?": (
         "Ours; the paper ranks no candidates that we know of.",
-        lambda _: starmap(_said_or_known, product(MODALITIES, (None, *map(str, AMONG)))),
+        _said_or_known,
     ),
     "Does the other modality catch up while names are learned?": (
         "The paper's schedule is not known to us; here recall is asked after every twentieth of the training.",
-        lambda _: map(_never_caught_up, MODALITIES),
+        _curves,
     ),
-    "What moves the share that crosses?": (
-        "Ours; each dial is turned on the first base alone, the rest as usual.",
-        lambda _: (_turned(source, *dial) for source, dial in product(MODALITIES, DIALS)),
+    "What moves the share that crosses, and what the source alone?": (
+        "Ours; each dial is turned alone, the rest as usual, on the base with the widest gap.",
+        _dials,
     ),
-    "Is the gap smaller in a more capable base, or in one whose pre-training aligned the modalities?": (
+    "How much of the gap is the base's?": (
         "The paper speaks of more capable models; ours are three sizes of one recipe, of .55 to 8 million parameters, "
-        "the largest trained half as long.",
-        _each(_of_bases),
+        "the largest trained half as long, one of the middle size whose pre-training aligned the modalities, and "
+        "points of a pre-training.",
+        _of_bases,
     ),
     "Does it help to describe first?": (
         "Ours: the model first describes whom it is shown, and names the person from both.",
-        _each(_described_first),
+        _described,
     ),
     "What closes the gap, at equal numbers of training tokens?": (
         "The paper proposes a mitigation whose details are not known to us; these are ours.",
-        _each(_of_mitigation, MITIGATIONS),
+        _mitigated,
     ),
 }
-"""Question -> what differs from the paper, and the claims of so many bases."""
+"""Question -> what differs from the paper, and its claims."""

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from crossmem_hf.models.embedded import bases
-from crossmem_hf.studies.cross_modal_arms import ARMS, MAIN_BASES
+from crossmem_hf.studies.cross_modal_arms import ARMS, ARMS_ON, MAIN_BASES, USUAL
 from crossmem_hf.studies.settings import SELECTS, StudySettings, some_of
 from crossmem_hf.training.micro import settings_of
 
@@ -26,6 +26,11 @@ class CrossModalSettings(StudySettings):
     )
     arms: some_of(tuple(ARMS)) = Field(  # type: ignore[valid-type]
         tuple(ARMS), description=f"Ways to learn, comma-separated: {', '.join(ARMS)}.", json_schema_extra=SELECTS
+    )
+    arms_on: some_of(_BASES) = Field(  # type: ignore[valid-type]
+        tuple(base for base in _BASES if base == ARMS_ON) or MAIN_BASES[:1],
+        description="Bases that all arms are run on, as far as they are among --bases, else the first of these.",
+        json_schema_extra=SELECTS,
     )
     checkpoints: str | None = Field(
         None,
@@ -49,13 +54,31 @@ class CrossModalSettings(StudySettings):
         return self.bases if self.model_name_or_path is None else (self.model_name_or_path,)
 
     @property
+    def points(self) -> tuple[Path, ...]:
+        """Folders of the points of a pre-training, the first one first."""
+        kept = sorted(Path(self.checkpoints).glob("step-*/config.json")) if self.checkpoints else []
+        return tuple(file.parent for file in kept)
+
+    @property
     def main_bases(self) -> tuple[str, ...]:
-        """The models that claims are about, the first of which all arms are run on, as records call them."""
+        """The models that the main claims are about, as records call them."""
         if self.model_name_or_path is not None:
             return (Path(self.model_name_or_path).name,)
         return tuple(base for base in MAIN_BASES if base in self.bases) or self.bases[:1]
 
-    def memorizing(self, base: str) -> dict[str, Any]:
+    @property
+    def compared_on(self) -> tuple[str, ...]:
+        """The models that all arms are run on, as records call them."""
+        if self.model_name_or_path is not None:
+            return self.main_bases
+        return tuple(base for base in self.arms_on if base in self.bases) or self.bases[:1]
+
+    @property
+    def close_bases(self) -> tuple[str, ...]:
+        """The models that are asked most, as records call them: the first main one, and those that arms are run on."""
+        return tuple(dict.fromkeys((self.main_bases[0], *self.compared_on)))
+
+    def memorizing(self, base: str, arm: str = USUAL) -> dict[str, Any]:
         """For `adapters.memorized`, of 50 personas."""
         chosen = {
             "max_steps": self.memorize_steps,
@@ -63,7 +86,8 @@ class CrossModalSettings(StudySettings):
             "gradient_accumulation_steps": self.gradient_accumulation_steps,
             "learning_rate": self.memorize_learning_rate,
         }
-        return settings_of(base).memorizing | {name: value for name, value in chosen.items() if value is not None}
+        suited = settings_of(base).memorizing | {name: value for name, value in chosen.items() if value is not None}
+        return suited | {"learning_rate": suited["learning_rate"] * ARMS[arm].pace}
 
     def lora(self, arm: str) -> dict[str, Any]:
         """For `adapters.memorized`."""

@@ -41,9 +41,16 @@ def default_lora(model: PreTrainedModel | PeftModel) -> LoraConfig:
     return language_lora(target_modules=linears_of(model))
 
 
-def language_lora(r: int = 16, alpha: int = 32, target_modules: str = LANGUAGE_LINEARS) -> LoraConfig:
-    """LoRA on the language model only; the vision tower and the projector stay as they are."""
-    return LoraConfig(r=r, lora_alpha=alpha, target_modules=target_modules)
+def language_lora(
+    r: int = 16, alpha: int = 32, target_modules: str = LANGUAGE_LINEARS, modules_to_save: Sequence[str] | None = None
+) -> LoraConfig:
+    """LoRA on the language model only; the vision tower and the projector stay as they are.
+
+    Args:
+        modules_to_save: Modules that learn as a whole, besides.
+    """
+    whole = None if modules_to_save is None else [*modules_to_save]
+    return LoraConfig(r=r, lora_alpha=alpha, target_modules=target_modules, modules_to_save=whole)
 
 
 def memorize(

@@ -11,24 +11,26 @@ from rich.console import Console
 
 from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.models.embedded import BASES
-from crossmem_hf.studies import cross_modal, cross_modal_queries
+from crossmem_hf.studies import cross_modal_cells
 from crossmem_hf.studies.claims import verdict
 from crossmem_hf.studies.cross_modal import STUDY, CrossModalSettings
 from crossmem_hf.studies.cross_modal_arms import (
     ARMS,
+    ARMS_ON,
     CURVE,
-    DIALS,
     LONGER,
     MAIN_BASES,
     MITIGATIONS,
     USUAL,
+    WITH_FACTS,
     arm_contrast,
     arm_rows,
     arm_steps,
     paired_personas,
     tokens_a_row,
 )
-from crossmem_hf.studies.cross_modal_queries import AMONG, DESCRIBED
+from crossmem_hf.studies.cross_modal_cells import AMONG, DESCRIBED
+from crossmem_hf.studies.cross_modal_claims import DIALS
 from crossmem_hf.studies.run import run_study
 from crossmem_hf.studies.study import Cell
 from crossmem_hf.training.micro import MEMORIZING
@@ -64,11 +66,17 @@ def answers(recall, seed, unsaid=0, **where):
         }
 
 
+def closely(plain):
+    """Of the bases that are asked most."""
+    for more in (*({"among": str(one)} for one in AMONG), {"attack": DESCRIBED}, *({"trained": one} for one in CURVE)):
+        yield from plain(views="test", **more)
+
+
 def planted(there=lambda seed: 1 + seed % 2, unsaid=2, bases=ALL_BASES, arms=tuple(ARMS)):
     """Answers of every cell: all is recalled in the source modality, and so many of `PEOPLE` in the other."""
     found = []
     for base, arm, source, seed in product(bases, arms, ("image", "text"), SEEDS):
-        if arm != USUAL and base != BASE:
+        if arm != USUAL and base not in (ARMS[arm].bases or (ARMS_ON,)):
             continue
         where = {"base": base, "arm": arm, "source": source}
 
@@ -79,15 +87,13 @@ def planted(there=lambda seed: 1 + seed % 2, unsaid=2, bases=ALL_BASES, arms=tup
             return answers(recall, seed, unsaid, **where, **more)
 
         found += plain(views="test")
+        if arm == WITH_FACTS:
+            for hops in (1, 2):
+                found += ({**one, "attribute": "job"} for one in plain(views="test", hops=hops, attack=None))
         if arm == USUAL:
             found += plain(views="far")
             found += answers(lambda *_: 0, seed, views="test", learned="base", **where)
-        if arm == USUAL and base == BASE:
-            for among in AMONG:
-                found += plain(views="test", among=str(among))
-            found += plain(views="test", attack=DESCRIBED)
-            for share in CURVE:
-                found += plain(views="test", trained=share)
+            found += closely(plain) if base in (BASE, ARMS_ON) else ()
     return Predictions(found)
 
 
@@ -109,16 +115,14 @@ def test_every_claim_finds_its_numbers(found):
 def test_a_planted_gap_is_found(found):
     mean = 1 - (1 + 2 + 1 + 2 + 1) / 5 / PEOPLE
     for here, there in (("portraits", "descriptions"), ("descriptions", "portraits")):
-        for base, views in product(MAIN_BASES, ("near", "far")):
+        for base, views in (*product(MAIN_BASES, ("near", "far")), *product(ALL_BASES, ("near",))):
             one = found[f"Names learned from {here} are recalled less from {there} ({base}, {views} views)."]
             assert (one.verdict, one.effect) == ("supported", pytest.approx(mean))
-        assert found[f"While names are learned from {here}, recall from {there} never catches up."].effect == (
-            pytest.approx(mean)
-        )
-        assert found[
-            f"In a larger base (micro-l), too, names learned from {here} are recalled less from {there}."
-        ].verdict == ("supported")
-    nothing = [one for sentence, one in found.items() if "gap" in sentence or "larger share" in sentence]
+        for base in (BASE, ARMS_ON):
+            sentence = f"While names are learned from {here}, recall from {there} never catches up ({base})."
+            assert found[sentence].effect == pytest.approx(mean)
+    same = ("gap", "larger share", "more names", "More names")
+    nothing = [one for sentence, one in found.items() if any(word in sentence for word in same)]
     assert {one.effect for one in nothing} == {0.0}, "no arm and no base differs from another"
     assert {one.verdict for one in nothing} == {"inconclusive"}
 
@@ -134,7 +138,7 @@ def test_no_gap_is_not_claimed():
 def test_known_and_unsaid_is_told_from_unknown(unsaid, judged):
     """Two of three or of four failures, or none of them, rank first."""
     found = verdicts(planted(lambda seed: seed % 2 + (unsaid > 0), unsaid, bases=(BASE,), arms=(USUAL,)))
-    said = [one for sentence, one in found.items() if "rank first" in sentence]
+    said = [one for sentence, one in found.items() if "rank first" in sentence and f"({BASE})" in sentence]
     assert len(said) == 2 * (1 + len(AMONG))
     assert [one.effect for one in said] == [pytest.approx((2 / 3 * 3 + 1 * 2) / 5 if unsaid else 0.0)] * len(said)
     assert {one.verdict for one in said} == {judged}
@@ -144,13 +148,13 @@ def test_claims_about_what_was_not_run_say_so():
     found = verdicts(planted(bases=(BASE,), arms=(USUAL, LONGER)))
     for sentence, one in found.items():
         missing = any(word in sentence for word in ("micro-l", "aligned", "With "))
-        others = any(f"({base}," in sentence for base in MAIN_BASES[1:])
+        others = any(base in sentence for base in (*ALL_BASES, *MAIN_BASES) if base != BASE)
         assert (one.reason == "It was not measured.") == (missing or others), sentence
 
 
 def test_a_mitigation_is_held_against_as_long_a_training():
-    arms = planted(bases=(BASE,), arms=(LONGER,))
-    better = planted(lambda seed: 3 + seed % 2, bases=(BASE,), arms=("captions_of_them",))
+    arms = planted(bases=(ARMS_ON,), arms=(LONGER,))
+    better = planted(lambda seed: 3 + seed % 2, bases=(ARMS_ON,), arms=("captions_of_them",))
     found = verdicts(Predictions.joined([arms, better]))
     sentence = f"With {ARMS['captions_of_them'].said} the gap from portraits to descriptions is smaller, at equal"
     (one,) = [own for said, own in found.items() if said.startswith(sentence)]
@@ -183,8 +187,11 @@ def test_the_usual_arm_is_run_on_every_base_and_others_on_one():
     chosen = CrossModalSettings(seeds=2)
     grid = STUDY.grid(chosen)
     assert {where["base"] for where in grid if where["arm"] == USUAL} == {*BASES}
-    assert {where["base"] for where in grid if where["arm"] != USUAL} == {BASE}
-    assert len(grid) == (len(BASES) + len(ARMS) - 1) * 2 * 2
+    assert {where["base"] for where in grid if where["arm"] not in (USUAL, WITH_FACTS)} == {ARMS_ON}
+    assert {where["base"] for where in grid if where["arm"] == WITH_FACTS} == {BASE, "micro-m-bridge"}
+    assert len(grid) == (len(BASES) + 2 + len(ARMS) - 2) * 2 * 2
+    both = STUDY.grid(CrossModalSettings(seeds=1, arms_on=(BASE, ARMS_ON)))
+    assert {where["base"] for where in both if where["arm"] == LONGER} == {BASE, ARMS_ON}
     assert {arm for low, high, _ in DIALS for arm in (low, high)} | {*MITIGATIONS, USUAL, LONGER} <= {*ARMS}
 
 
@@ -194,7 +201,7 @@ def test_a_model_of_ones_own_takes_the_place_of_the_bases(tmp_path):
     )
     grid = STUDY.grid(chosen)
     assert {where["base"] for where in grid} == {"owner/vlm-7b"}
-    assert {where["arm"] for where in grid} == {*ARMS}
+    assert {where["arm"] for where in grid} == {*ARMS} - {WITH_FACTS}, "facts are of two bases that ship"
     assert (chosen.memorizing("owner/vlm-7b")["max_steps"], chosen.memorizing("x")["learning_rate"]) == (30, 1e-4)
     assert chosen.lora(USUAL) == {"r": 8, "alpha": 16}
     assert chosen.lora("rank_64")["r"] == 64
@@ -248,10 +255,9 @@ def at_work(monkeypatch):
     def nearest(here, query, training, **columns):
         return predicted(here, "nearest", query, **columns)
 
-    monkeypatch.setattr(cross_modal, "memorized", memorized)
-    for stub in (predicted, nearest):
-        monkeypatch.setattr(cross_modal_queries, stub.__name__, stub)
-    monkeypatch.setattr(cross_modal_queries, "at_step", lambda done, step: done)
+    for stub in (memorized, predicted, nearest):
+        monkeypatch.setattr(cross_modal_cells, stub.__name__, stub)
+    monkeypatch.setattr(cross_modal_cells, "at_step", lambda done, step: done)
     return seen
 
 
@@ -301,8 +307,8 @@ def test_arms_change_what_they_say(at_work):
 
 @pytest.mark.slow
 def test_a_cell_of_a_model_that_learns_nothing_comes_out(tiny_model, tmp_path, monkeypatch):
-    monkeypatch.setattr(cross_modal_queries, "AMONG", (60, "recombined"))
-    monkeypatch.setattr(cross_modal, "MAIN_BASES", (str(tiny_model),))
+    monkeypatch.setattr(cross_modal_cells, "AMONG", (60, "recombined"))
+    monkeypatch.setattr(CrossModalSettings, "close_bases", (tiny_model.name,))
     run_here(monkeypatch, pages=True)
     where = [{"base": str(tiny_model), "arm": arm, "source": "image", "seed": 0} for arm in (USUAL, "contrastive")]
     study = replace(STUDY, grid=lambda _: where)
