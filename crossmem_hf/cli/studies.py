@@ -91,7 +91,7 @@ def study_command(name: str, command: str | None = None) -> Any:
 
     def run(
         output_dir: Path | None, config: Path | None, quick: bool, dry_run: bool, overwrite: bool,
-        workers: int | None, **given: Any,
+        latex: bool, workers: int | None, **given: Any,
     ) -> None:  # fmt: skip
         with clear_errors():
             from crossmem_hf.studies.run import default_folder
@@ -103,12 +103,13 @@ def study_command(name: str, command: str | None = None) -> Any:
             if dry_run:
                 _plan(study, settings, folder)
                 return
-            _run(study, settings, folder, workers=workers, overwrite=overwrite)
+            _run(study, settings, folder, latex=latex, workers=workers, overwrite=overwrite)
 
     options = [*_settings_options(study.settings), *_run_options()]
     run.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
     run.__annotations__ = {option.name: option.annotation for option in options}
-    run.__doc__ = f"{study.title}. {study.paper}. Resumes if killed."
+    title = study.title if study.title.endswith("?") else f"{study.title}."
+    run.__doc__ = f"{title} {study.paper}. Resumes if killed."
     app = typer.Typer(pretty_exceptions_show_locals=False, add_completion=False)
     app.command(command or name)(run)
     return typer.main.get_command(app)
@@ -159,10 +160,11 @@ def _run_options() -> Iterator[inspect.Parameter]:
         "dry_run", bool, typer.Option("--dry-run", help="Print the cells and what they cost, and stop."), False
     )
     yield _option("overwrite", bool, typer.Option("--overwrite", help="Replace what another run left there."), False)
+    yield _option("latex", bool, typer.Option("--latex", help="Write report.tex, too: tables for a paper."), False)
     yield _option("workers", int, typer.Option(min=1, help="Cells at a time (default: one a core)."))
 
 
-def _run(study: "Study", settings: "StudySettings", folder: Path, **how: Any) -> None:
+def _run(study: "Study", settings: "StudySettings", folder: Path, *, latex: bool, **how: Any) -> None:
     from crossmem_hf.report.text import headline
     from crossmem_hf.studies.run import NOT_RUN, run_study
 
@@ -175,8 +177,18 @@ def _run(study: "Study", settings: "StudySettings", folder: Path, **how: Any) ->
         console.print("  What comes after is not interpreted; --allow-unmemorized overrides.", highlight=False)
     console.print(f"record  {(folder / 'record.json').resolve()}", highlight=False, soft_wrap=True)
     console.print(f"page    {(folder / 'report.html').resolve()}", highlight=False, soft_wrap=True)
+    if latex:
+        _write_latex(record, folder / "report.tex")
     if refused is not None or any(failure.error.startswith(NOT_RUN) for failure in record.failures):
         raise typer.Exit(3)
+
+
+def _write_latex(record: "Record", file: Path) -> None:
+    from crossmem_hf.report.latex import latex
+    from crossmem_hf.storage import write_atomic
+
+    write_atomic(file, latex(record) + "\n")
+    console.print(f"latex   {file.resolve()}", highlight=False, soft_wrap=True)
 
 
 def _print_findings(study: "Study", record: "Record") -> None:
