@@ -18,8 +18,8 @@ from crossmem_hf.studies.cross_modal_settings import CrossModalSettings
 DIALS: Final = (
     ("views_1", "views_32", "32 views a persona in the place of one"),
     ("personas_10", "personas_200", "200 personas in the place of 10"),
-    ("rank_4", "rank_128", "LoRA of rank 128 in the place of 4"),
-    ("slower", "faster", "four times the learning rate"),
+    ("rank_4", "rank_64", "LoRA of rank 64 in the place of 4"),
+    (USUAL, "faster", "twice the learning rate"),
     ("attention", USUAL, "LoRA on MLPs in the place of attention"),
     ("attention", "all_linear", "LoRA on all linear layers in the place of attention alone"),
     ("all_linear", "projector_too", "LoRA on the projector, too,"),

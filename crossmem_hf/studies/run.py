@@ -10,7 +10,7 @@ from rich.console import Console
 
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.predictions import Predictions
-from crossmem_hf.report.record import RECORD_FILE, Failure, Record
+from crossmem_hf.report.record import RECORD_FILE, Failure, Measurement, Record, Verdict
 from crossmem_hf.runs.pool import default_workers, run_jobs
 from crossmem_hf.runs.sources import environment
 from crossmem_hf.runs.stages import locked, own_folder
@@ -78,6 +78,11 @@ def run_study(
     return made.record
 
 
+def judged(study: Study, settings: StudySettings, measurements: Sequence[Measurement]) -> tuple[Verdict, ...]:
+    """What the study's claims say of measurements; of those of a record, too, that was made before a claim was."""
+    return tuple(verdict(claim, measurements, settings.all_seeds) for claim in study.claims(settings))
+
+
 def _run_missing(jobs: Sequence[CellJob], workers: int | None, console: Console) -> dict[str, str]:
     """Run the cells that are not there; name of each that could not be run -> why."""
     errors: dict[str, str] = {}
@@ -121,7 +126,7 @@ def _made(
             "model": model_fingerprint(settings.model_name_or_path),
         },
         measurements=tuple(measurements),
-        verdicts=tuple(verdict(claim, measurements, settings.all_seeds) for claim in study.claims(settings)),
+        verdicts=judged(study, settings, measurements),
         cast=tuple(cast(settings)) if study.personas else (),
         examples=tuple(examples(settings, ended)) if study.personas else (),
         items=tuple(persona_items(ended)) if study.personas else (),
