@@ -19,6 +19,7 @@ from crossmem_hf.report.modality_text import MODALITY_NAMES, other
 from crossmem_hf.report.numbers import fixed, percent
 from crossmem_hf.report.record import NEAREST, RECORD_FILE, SEEDS_NOTE, Measurement, Record, Verdict
 from crossmem_hf.report.tables import NOTHING, Column, Table, pivot, verdict_table
+from crossmem_hf.report.text import markdown
 from crossmem_hf.storage import write_atomic
 from crossmem_hf.studies.run import judged
 from crossmem_hf.training.methods import METHODS
@@ -49,7 +50,10 @@ _KNOWS = ("utility_visual_attributes", "utility_full_name", "utility_unknown_nam
 def main() -> None:
     """Hold the records to the claims, then write the pages and their figures."""
     for name in SHIPPED:
-        judged_again(name).write(RESULTS / name / RECORD_FILE)
+        found = judged_again(name)
+        found.write(RESULTS / name / RECORD_FILE)
+        if (RESULTS / name / "report.md").exists():
+            write_atomic(RESULTS / name / "report.md", markdown(found))
     for page, blocks in pages().items():
         text = page.read_text(encoding="utf-8")
         for name, block in blocks.items():
@@ -175,7 +179,7 @@ def _in_percent(one: Verdict) -> str:
 
 
 def method_findings(found: Record) -> Table:
-    """A row a method: what one modality leaves in the other, what both leave above the retain-only model."""
+    """A row a method: what one modality leaves in the other, and what both leave above the retain-only model."""
     by_name = {
         name: {one.sentence: one for one in found.verdicts if f"{method.name} " in one.sentence}
         for name, method in METHODS.items()
@@ -184,9 +188,9 @@ def method_findings(found: Record) -> Table:
     for name, verdicts in by_name.items():
         if not verdicts or not found.find("exposure", method=name):
             continue
-        beside, above = (
+        beside, left, above = (
             next((one for sentence, one in verdicts.items() if words in sentence), None)
-            for words in ("through one modality", "above the retain-only")
+            for words in ("one modality keep", "in the other above", "both modalities leaves")
         )
         both = {"method": name, "forget_modality": "both"}
         steps = fmean(one.value for one in found.find("matched_step", **both))
@@ -194,6 +198,7 @@ def method_findings(found: Record) -> Table:
             (
                 METHODS[name].name,
                 _effect(beside),
+                _effect(left),
                 _effect(above),
                 _share(found, "recall", group="forget", **both),
                 _share(found, "refused", group="forget", **both),
@@ -204,6 +209,7 @@ def method_findings(found: Record) -> Table:
     heads = (
         "method",
         "Exposure in the other modality less in its own",
+        "Exposure in the other modality above retain-only",
         "Exposure above retain-only, through both",
         "full names still said, through both",
         "refused and not ranked first, through both",
