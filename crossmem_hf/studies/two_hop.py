@@ -7,28 +7,23 @@ both links at once.
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import product
-from typing import Any, Final
+from typing import Any
 
 from pydantic import Field
 
-from crossmem_hf.analysis.attacks.named_first import named_first
 from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.models.embedded import bases
-from crossmem_hf.personas.schema import MODALITIES, Modality
+from crossmem_hf.personas.schema import MODALITIES
 from crossmem_hf.report.record import Measurement
-from crossmem_hf.studies.adapters import TrainingRows, memorized
-from crossmem_hf.studies.cells import Query, costs, predicted
 from crossmem_hf.studies.cross_modal_arms import MAIN_BASES
 from crossmem_hf.studies.settings import SELECTS, StudySettings, some_of
-from crossmem_hf.studies.study import Cell, CellResult, Study, Where, cell_name, not_memorized, pooled
-from crossmem_hf.studies.two_hop_claims import CHAIN, DIRECT, FIRST, MIXES, SECOND, THEN, two_hop_claims
-from crossmem_hf.training.micro import FACT_LORA, settings_of
+from crossmem_hf.studies.study import Study, Where, not_memorized, pooled
+from crossmem_hf.studies.two_hop_cells import CHAIN, DIRECT, FIRST, MIXES, THEN, two_hop_cell
+from crossmem_hf.studies.two_hop_claims import two_hop_claims
 
 _BASES = bases()
 _KEYS = ("base", "mix", "source", "target", "asked", "views")
-_LIKELY: Final = ("recall", "truth_ratio")
 
 
 class TwoHopSettings(StudySettings):
@@ -51,40 +46,6 @@ def _grid(settings: TwoHopSettings) -> list[Where]:
         {"base": base, "mix": mix, "source": source, "seed": seed}
         for base, mix, seed, source in product(settings.bases, settings.mixes, settings.all_seeds, MODALITIES)
     ]
-
-
-def learned_rows(mix: str, source: Modality) -> TrainingRows:
-    """Either link by itself; in the mixes composed and chained also both at once, about the other personas."""
-    shown = TrainingRows(configs=("two_hop",), split=mix, modality=source) if mix in MIXES[1:] else None
-    return TrainingRows(configs=("two_hop",), split=f"bridge_{source}+facts", besides=shown)
-
-
-def _cell(cell: Cell) -> CellResult:
-    """Memorize both links, and ask either by itself and both at once, through both modalities."""
-    base, mix, name = str(cell.where["base"]), str(cell.where["mix"]), cell_name(cell.where)
-    source: Modality = "image" if cell.where["source"] == "image" else "text"
-    here = replace(cell, settings=cell.settings.replaced(model_name_or_path=base))
-    suited = settings_of(base).memorizing_facts
-    learned = memorized(here, name, learned_rows(mix, source), lora=FACT_LORA, share=(0.0, 0.7), **suited)
-    found = []
-    for config, views in (("two_hop_test", "test"), ("two_hop_far", "far")):
-        for asked, split in ((FIRST, "bridge"), (SECOND, "facts"), (DIRECT, "two_hop"), (THEN, "two_hop")):
-            how: dict[str, Any] = {"attack": named_first} if asked == THEN else {}
-            metrics = _LIKELY if asked == DIRECT else _LIKELY[:1]
-            query = Query(rows=_unshown(config, split), metrics=metrics)
-            stage = cell_name({"cell": name, "views": views, "asked": asked})
-            answers = predicted(here, stage, query, learned, views=views, **how)
-            found.append(answers.with_columns(asked=asked))
-        cell.progress(f"{views}: queried", 0.85)
-    if mix == MIXES[-1]:
-        query = Query(rows=_unshown("two_hop_test", "chains"), metrics=("recall",))
-        found.append(predicted(here, f"{name}_chain", query, learned, views="test").with_columns(asked=CHAIN))
-    return CellResult(predictions=Predictions.joined(found), measurements=costs(learned, dict(cell.where)))
-
-
-def _unshown(config: str, split: str) -> TrainingRows:
-    """Rows about those of whom no mix shows both links at once."""
-    return TrainingRows(configs=(config,), split=split, demonstrated=False)
 
 
 def _measure(predictions: Predictions) -> Iterator[Measurement]:
@@ -119,7 +80,7 @@ STUDY = Study(
     paper="Wen et al. 2025 (arXiv 2506.05198) and Balesni et al. 2024 (arXiv 2411.16353), on our own personas",
     settings=TwoHopSettings,
     grid=_grid,
-    cell=_cell,
+    cell=two_hop_cell,
     configs=lambda _: ("two_hop", "two_hop_test", "two_hop_far"),
     measure=_measure,
     claims=lambda _: two_hop_claims(),

@@ -4,19 +4,14 @@ measured."""
 
 from collections.abc import Iterator
 from itertools import product
-from typing import Final
 
 from crossmem_hf.personas.schema import MODALITIES, Modality
 from crossmem_hf.report.modality_text import MODALITY_NAMES, other
 from crossmem_hf.report.record import Value
 from crossmem_hf.studies.claims import Claim, Find
 from crossmem_hf.studies.cross_modal_arms import MAIN_BASES
+from crossmem_hf.studies.two_hop_cells import CHAIN, DIRECT, FIRST, MIXES, SECOND, THEN
 
-MIXES: Final = ("atomic", "composed", "chained")
-"""What is learned beside both links by themselves: nothing; both at once of other personas; the same, the name said
-first."""
-FIRST, SECOND, DIRECT, THEN, CHAIN = "name", "fact of name", "fact", "name, then fact", "name and fact"
-"""Values of the column ``asked``."""
 _WEN, _BALESNI = "Wen et al. 2025 (arXiv 2506.05198)", "Balesni et al. 2024 (arXiv 2411.16353)"
 
 

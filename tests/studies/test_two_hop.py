@@ -11,13 +11,13 @@ from rich.console import Console
 
 from crossmem_hf.data.population import all_personas, is_demonstrated
 from crossmem_hf.evaluation.predictions import Predictions
-from crossmem_hf.studies import two_hop
+from crossmem_hf.studies import two_hop_cells
 from crossmem_hf.studies.claims import verdict
 from crossmem_hf.studies.cross_modal_arms import MAIN_BASES
 from crossmem_hf.studies.run import run_study
 from crossmem_hf.studies.study import Cell
-from crossmem_hf.studies.two_hop import STUDY, TwoHopSettings, learned_rows
-from crossmem_hf.studies.two_hop_claims import CHAIN, DIRECT, FIRST, MIXES, SECOND, THEN
+from crossmem_hf.studies.two_hop import STUDY, TwoHopSettings
+from crossmem_hf.studies.two_hop_cells import CHAIN, DIRECT, FIRST, MIXES, SECOND, THEN, learned_rows
 from crossmem_hf.training.micro import Settings
 from tests.studies.conftest import run_here
 
@@ -137,8 +137,8 @@ def test_cells_ask_those_of_whom_no_mix_shows_both_links(mix, monkeypatch):
         stages.append((name, attack is not None, query.metrics))
         return Predictions({"persona_id": one} for one in query.rows.of(here.settings.spec(0))["persona_id"])
 
-    monkeypatch.setattr(two_hop, "memorized", memorized)
-    monkeypatch.setattr(two_hop, "predicted", predicted)
+    monkeypatch.setattr(two_hop_cells, "memorized", memorized)
+    monkeypatch.setattr(two_hop_cells, "predicted", predicted)
     where = {"base": BASE, "mix": mix, "source": "text", "seed": 0}
     cell = Cell(settings=FEW, where=where, stages=Path("nowhere"), progress=lambda *_: None)
     found = STUDY.cell(cell).predictions
@@ -156,7 +156,7 @@ def test_cells_ask_those_of_whom_no_mix_shows_both_links(mix, monkeypatch):
 @pytest.mark.slow
 def test_a_cell_of_a_model_that_learns_nothing_comes_out(tiny_model, tmp_path, monkeypatch):
     few = Settings(memorizing={}, memorizing_facts={"max_steps": 2, "per_device_train_batch_size": 4})
-    monkeypatch.setattr(two_hop, "settings_of", lambda _: few)
+    monkeypatch.setattr(two_hop_cells, "settings_of", lambda _: few)
     run_here(monkeypatch, pages=True)
     where = [{"base": str(tiny_model), "mix": "chained", "source": "text", "seed": 0}]
     chosen = TwoHopSettings(seeds=1, num_personas=5, num_views=1, allow_unmemorized=True)
