@@ -44,7 +44,13 @@ def test_columns_are_set_as_the_table_says():
     assert r"p{.5\linewidth}lr}" in latex_table(table, "x")
 
 
-@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
+def has_latex():
+    if shutil.which("pdflatex") is None or shutil.which("kpsewhich") is None:
+        return False
+    return subprocess.run(["kpsewhich", "booktabs.sty"], capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.skipif(not has_latex(), reason="needs pdflatex and booktabs")
 def test_it_compiles(record, tmp_path):
     head = "\\documentclass{article}\\usepackage{array,booktabs}\\begin{document}\n"
     (tmp_path / "page.tex").write_text(f"{head}{latex(record)}\n\\end{{document}}\n", encoding="utf-8")
