@@ -33,7 +33,7 @@ AMONG: Final[tuple[Rivals, ...]] = (500, 5000, "recombined")
 """What truths are ranked among, besides the untaught names of the dataset."""
 DESCRIBED: Final = "described_first"
 """Value of the column ``attack`` where the model describes the person before it names them."""
-_ASKED = ("recall", "exposure", "partial_recall", "forget_diagnosis")
+_RANKED = ("recall", "exposure", "partial_recall", "forget_diagnosis")
 
 
 def cross_modal_cell(cell: Cell) -> CellResult:
@@ -55,7 +55,8 @@ def cross_modal_cell(cell: Cell) -> CellResult:
         **(suited | {"max_steps": steps}),
     )
     cell.progress("querying", 0.5)
-    found = [predicted(here, f"{name}_test", Query(rows=NEAR, metrics=_ASKED), learned, views="test")]
+    near = Query(rows=NEAR, metrics=_RANKED if arm == USUAL else ("recall",))
+    found = [predicted(here, f"{name}_test", near, learned, views="test")]
     if arm == WITH_FACTS:
         facts = Query(rows=TrainingRows(configs=FACTS, split="test"), metrics=("recall",))
         found.append(predicted(here, f"{name}_facts", facts, learned, views="test"))
@@ -83,7 +84,7 @@ def named(where: Where) -> str:
 def _asked_widely(cell: Cell, name: str, source: Modality, learned: Done) -> Iterator[Predictions]:
     """Of the usual arm: far views; and what is read without having learned it, by the base and by the nearest training
     row."""
-    yield predicted(cell, f"{name}_far", Query(rows=FAR, metrics=_ASKED), learned, views="far")
+    yield predicted(cell, f"{name}_far", Query(rows=FAR, metrics=("recall",)), learned, views="far")
     training = TrainingRows(configs=(f"recall_{source}",), split="train")
     for views, rows in (("test", NEAR), ("far", FAR)):
         own = Query(rows=replace(rows, configs=training.configs), metrics=("recall",))
