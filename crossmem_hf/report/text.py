@@ -3,7 +3,7 @@
 no study by name."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from crossmem_hf.report import modality_text
@@ -24,9 +24,7 @@ def headline(record: Record) -> str:
     if crossing:
         return crossing
     if record.verdicts:
-        found = [v.verdict for v in record.verdicts]
-        counts = [f"{found.count(name)} {name}" for name in _VERDICTS if name in found]
-        return f"Of {_count(len(found), 'claim')}: {joined(counts)}."
+        return _counted(record.verdicts)
     metrics = list(dict.fromkeys(m.metric for m in record.measurements))
     over = f" over {_count(len(record.seeds), 'persona seed')}" if record.seeds else ""
     named = dict.fromkeys(m.where["method"] for m in record.measurements if "method" in m.where)
@@ -41,12 +39,21 @@ def summary(record: Record, most_claims: int | None = None) -> list[str]:
     """What was found, a sentence each, most important first.
 
     Args:
-        most_claims: Of more claims none is told; None tells all.
+        most_claims: Of more claims none is told; None tells all. Of claims that help to answer questions, the first of
+            each question is told in any case.
     """
     told = most_claims is None or len(record.verdicts) <= most_claims
     claims = [verdict_words(v) for v in record.verdicts] if told else []
+    if any(v.question for v in record.verdicts):
+        claims = [f"{asked} {_counted(own)} {verdict_words(own[0])}" for asked, own in questions(record).items()]
     crossing = [*modality_text.summary(record), *filter(None, [modality_text.residue_claim(record)])]
     return [*claims, *crossing, *fact_summary(record)]
+
+
+def _counted(verdicts: Sequence[Verdict]) -> str:
+    found = [v.verdict for v in verdicts]
+    counts = [f"{found.count(name)} {name}" for name in _VERDICTS if name in found]
+    return f"Of {_count(len(found), 'claim')}: {joined(counts)}."
 
 
 def verdict_words(v: Verdict) -> str:

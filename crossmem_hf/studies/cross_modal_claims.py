@@ -141,13 +141,13 @@ def _turned(base: str, source: Modality, low: str, high: str, said: str) -> Iter
 
 def _of_bases(settings: CrossModalSettings) -> Iterator[Claim]:
     for source in MODALITIES:
+        yield from _of_bridge(source, settings.main_bases[0])
         yield _share_grows(
             source,
             "micro-s",
             "micro-l",
             "Of names learned from {}, micro-l recalls a larger share from {} than micro-s.",
         )
-        yield from _of_bridge(source, settings.main_bases[0])
         names = [folder.name for folder in settings.points]
         for first in dict.fromkeys((names[0], names[len(names) // 2])) if len(names) > 1 else ():
             yield _share_grows(
@@ -237,6 +237,12 @@ _QUESTIONS: Final[Mapping[str, tuple[str, Callable[[CrossModalSettings], Iterato
         "held-out views, near and far, are ours. What is held against their paper is the sentence, not a number.",
         _of_learning,
     ),
+    "How much of the gap is the base's?": (
+        "The paper speaks of more capable models; ours are three sizes of one recipe, of .55 to 8 million parameters, "
+        "the largest trained half as long, one of the middle size whose pre-training aligned the modalities, and "
+        "points of a pre-training.",
+        _of_bases,
+    ),
     "Is a name that is not said in the other modality known there?": (
         "Ours; the paper ranks no candidates that we know of.",
         _said_or_known,
@@ -248,12 +254,6 @@ _QUESTIONS: Final[Mapping[str, tuple[str, Callable[[CrossModalSettings], Iterato
     "What moves the share that crosses, and what the source alone?": (
         "Ours; each dial is turned alone, the rest as usual, on the base with the widest gap.",
         _dials,
-    ),
-    "How much of the gap is the base's?": (
-        "The paper speaks of more capable models; ours are three sizes of one recipe, of .55 to 8 million parameters, "
-        "the largest trained half as long, one of the middle size whose pre-training aligned the modalities, and "
-        "points of a pre-training.",
-        _of_bases,
     ),
     "Does it help to describe first?": (
         "Ours: the model first describes whom it is shown, and names the person from both.",

@@ -49,6 +49,16 @@ def test_verdicts_are_sentences(changes, said):
     assert summary(record(verdicts=(claim(**changes),))) == [said]
 
 
+def test_of_many_claims_the_first_of_each_question_is_told():
+    claims = [claim(question="Does it?"), claim(question="Does it?", verdict="contradicted"), claim(question="Why?")]
+    told = summary(record(verdicts=tuple(claims)), most_claims=1)
+    first = verdict_words(claims[0])
+    assert told == [
+        f"Does it? Of 2 claims: 1 supported and 1 contradicted. {first}",
+        f"Why? Of 1 claim: 1 supported. {first}",
+    ]
+
+
 def test_markdown_of_an_unknown_study_has_everything():
     places = [{"attack": "gcg"}, {"attack": "none"}]
     text = markdown(
