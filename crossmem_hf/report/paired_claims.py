@@ -8,8 +8,9 @@ from typing import Final
 from crossmem_hf.personas.schema import MODALITIES, Modality
 from crossmem_hf.report.modality_text import MODALITY_NAMES, other
 from crossmem_hf.report.numbers import fixed, significant
-from crossmem_hf.report.record import Verdict
+from crossmem_hf.report.record import Record, Verdict
 from crossmem_hf.report.tables import NOTHING, Table
+from crossmem_hf.report.text import questions
 
 _SHARES: Final = ("proportion", "ratio")
 _MARKS: Final = {"supported": "**", "contradicted": "*"}
@@ -37,6 +38,16 @@ def paired_claims(verdicts: Iterable[Verdict]) -> Table:
     heads = ("claim", *(f"from {MODALITY_NAMES[source]}" for source in MODALITIES))
     cells = tuple((said, *(found.get(source, NOTHING) for source in MODALITIES)) for said, found in rows.items())
     return Table(heads, cells, right=frozenset({1, 2}))
+
+
+def paired_markdown(record: Record) -> str:
+    """The claims of a record in Markdown, question by question, with what differs from the paper."""
+    parts = [LEGEND]
+    for question, claims in questions(record).items():
+        parts += [f"**{question}**"] if question else []
+        parts += dict.fromkeys(one.differs for one in claims if one.differs)
+        parts.append(paired_claims(claims).markdown().rstrip())
+    return "\n\n".join(parts)
 
 
 def learned_from(sentence: str) -> Modality | None:

@@ -3,12 +3,20 @@
 
 import pytest
 
-from crossmem_hf.report.paired_claims import effect_of, either_way, learned_from, paired_claims
+from crossmem_hf.report.paired_claims import (
+    LEGEND,
+    effect_of,
+    either_way,
+    learned_from,
+    paired_claims,
+    paired_markdown,
+)
 from crossmem_hf.report.record import Record, Verdict
 from crossmem_hf.report.tables import NOTHING
 from crossmem_hf.studies.cross_modal_claims import cross_modal_claims
 from crossmem_hf.studies.cross_modal_settings import CrossModalSettings
 from crossmem_hf.studies.two_hop_claims import two_hop_claims
+from tests.report.test_record import record
 
 
 def judged(sentence, effect=0.25, ci=(0.2, 0.3), verdict="supported", unit="proportion"):
@@ -49,6 +57,16 @@ def test_rows_of_the_shipped_record_are_its_verdicts(root):
 def test_words_are_those_of_either_direction(sentence, source, said):
     assert learned_from(sentence) == source
     assert either_way(sentence, source) == said
+
+
+def test_markdown_has_each_question_once_with_its_claims():
+    about = {"question": "Does it?", "differs": "All is ours."}
+    claims = [judged(f"Less from {one}.") for one in ("portraits", "descriptions")]
+    claims = [one.model_copy(update=about) for one in claims] + [judged("More from portraits.")]
+    text = paired_markdown(record(verdicts=tuple(claims)))
+    assert text.startswith(LEGEND)
+    assert [text.count(words) for words in ("**Does it?**", "All is ours.", "| Less from one modality |")] == [1, 1, 1]
+    assert "| More from one modality | **25 [20, 30]** | – |" in text
 
 
 def test_a_claim_of_no_modality_is_left_out():
