@@ -5,7 +5,7 @@ python docs/make_findings.py
 """
 
 import json
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
@@ -13,10 +13,12 @@ from crossmem_hf.cli.studies import STUDIES
 from crossmem_hf.models.embedded import BASES, DEFAULT_BASE, bases
 from crossmem_hf.models.loading import model_fingerprint
 from crossmem_hf.personas.schema import Modality
+from crossmem_hf.report.crossing_table import crossing_table
 from crossmem_hf.report.figures import figures_of
 from crossmem_hf.report.methods import method_legend, method_tables
 from crossmem_hf.report.modality_text import MODALITY_NAMES, other
 from crossmem_hf.report.numbers import fixed, percent
+from crossmem_hf.report.paired_claims import LEGEND, paired_claims, paired_markdown
 from crossmem_hf.report.record import NEAREST, RECORD_FILE, SEEDS_NOTE, Measurement, Record, Verdict
 from crossmem_hf.report.tables import NOTHING, Column, Table, pivot, verdict_table
 from crossmem_hf.report.text import markdown
@@ -30,6 +32,13 @@ README, STUDIES_PAGE, MODELS = ROOT / "README.md", ROOT / "docs" / "studies.md",
 SHIPPED = sorted(file.parent.name for file in RESULTS.glob(f"*/{RECORD_FILE}"))
 FIGURES = {"matrix": "first_light", "curves": "compare"}
 """Figure in docs/ -> the study whose record it is drawn from."""
+TOLD = (
+    *(f"recalled less from the other ({base}, near" for base in ("micro-m", "micro-s", "micro-l")),
+    *("a larger share from the other than micro-s", "after step-", "(names)", "5000 untaught names (micro-s)"),
+    *("catches up (micro-s)", "from the other where the model first describes whom it names (micro-s)"),
+    *("without names, the gap", "between portraits and descriptions the gap"),
+)
+"""Words of those claims of the study cross_modal that README.md tells."""
 KNOWN = {
     "attributes": "visual attributes named",
     "names": "known names said",
@@ -66,10 +75,14 @@ def main() -> None:
 
 def pages() -> dict[Path, dict[str, str]]:
     """Page -> the text between the marks of each name."""
-    first_light, compare = record("first_light"), record("compare")
+    first_light, compare, crossed = record("first_light"), record("compare"), record("cross_modal")
     return {
-        README: {"matrix": caption(first_light, record("bases")), "findings": findings(first_light, compare)},
-        STUDIES_PAGE: {"compare": comparison(compare), "carried": carried(*map(record, CARRIED))},
+        README: {"matrix": caption(first_light, record("bases")), "findings": findings(first_light, crossed, compare)},
+        STUDIES_PAGE: {
+            "compare": comparison(compare),
+            "carried": carried(*map(record, CARRIED)),
+            "crossed": what_crosses(crossed),
+        },
         MODELS: {"bases": base_table(), "others": others(first_light)},
     }
 
@@ -143,13 +156,18 @@ def _recall(found: Record, source: str, target: str, **where: int) -> Measuremen
     return one
 
 
-def findings(first_light: Record, compare: Record) -> str:
-    """Each claim of the shipped records with its verdict, and unlearning methods side by side."""
+def findings(first_light: Record, crossed: Record, compare: Record) -> str:
+    """Claims of the shipped records with their verdicts, and unlearning methods side by side."""
+    told = paired_claims(first_light.verdicts)
+    every = paired_claims(one for one in crossed.verdicts if one.effect is not None).rows
+    rows = [row for row in every if any(words in row[0] for words in TOLD)]
     parts = [
         "Made from the records by `python docs/make_findings.py`. A claim needs five persona seeds and an interval "
-        "beyond its threshold; [what an interval covers](docs/statistics.md). The embedded VLM "
-        f"{base_of(first_light)}, {first_light.config['num_personas']} personas a seed.",
-        "\n".join(_sentences(first_light)),
+        f"beyond its threshold; [what an interval covers](docs/statistics.md). {LEGEND} "
+        f"{first_light.config['num_personas']} personas a seed, {base_of(first_light)} where no base is named; the "
+        f"last {len(rows)} are of the {len(every)} of the study [cross_modal]"
+        "(docs/studies.md#what-crosses-from-one-modality-to-the-other-crossmem-study-cross_modal).",
+        replace(told, rows=(*told.rows, *rows)).markdown().rstrip(),
         f"Unlearning, of names by {base_of(compare)}, {len(compare.seeds)} seeds, every method on the same budget of "
         f"{max(compare.config['evaluate_at'])} steps and the same number of trials for its settings, read where it "
         "keeps 90 % of the retained recall ([curves and all "
@@ -164,18 +182,6 @@ def findings(first_light: Record, compare: Record) -> str:
         "counted as known.",
     ]
     return "\n\n".join(parts)
-
-
-def _sentences(found: Record) -> Iterator[str]:
-    for one in found.verdicts:
-        effect = "" if one.effect is None else f": {_in_percent(one)} points of recall"
-        yield f"- {one.verdict.capitalize()}: {one.sentence.rstrip('.')}{effect}."
-
-
-def _in_percent(one: Verdict) -> str:
-    assert one.effect is not None
-    ends = "" if one.ci is None else f" [{fixed(100 * one.ci[0], 0)}, {fixed(100 * one.ci[1], 0)}]"
-    return f"{fixed(100 * one.effect, 0)}{ends}"
 
 
 def method_findings(found: Record) -> Table:
@@ -309,6 +315,18 @@ def _by_base(measured: list[Measurement], learned: str, keys: tuple[str, ...]) -
     table = pivot(measured, {key: heads[key] for key in keys}, columns)
     assert table is not None
     return table
+
+
+def what_crosses(found: Record) -> str:
+    """The study of what crosses: recall beside what needs no learning, and every claim."""
+    table = crossing_table(found.measurements, {"arm": "usual"})
+    assert table is not None
+    made = (
+        f"Made from [results/cross_modal/record.json](../results/cross_modal/record.json) ({len(found.seeds)} persona "
+        "seeds) by `python docs/make_findings.py`, in percent [95 % interval over persona seeds and their personas]; "
+        "nearest row: what the nearest training row answers, by raw pixels or words, without a model."
+    )
+    return "\n\n".join((made, table.markdown().rstrip(), paired_markdown(found)))
 
 
 def comparison(found: Record) -> str:

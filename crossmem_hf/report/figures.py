@@ -77,7 +77,7 @@ class Drawn:
 
 def figures_of(record: Record) -> Iterator[Drawn]:
     """Every figure that has something to show: those of FIGURES, one for each question that claims are about, and one
-    for each metric that none of these shows."""
+    for each metric that none of these shows, if it was measured in so many places as fit into one."""
     special = [name for name, draw in FIGURES.items() if _can_draw(draw, record)]
     yield from (Drawn(name, FIGURES[name], record) for name in special)
     for number, question in enumerate(questions(record), start=1):
@@ -87,8 +87,9 @@ def figures_of(record: Record) -> Iterator[Drawn]:
     for metric in dict.fromkeys(m.metric for m in record.measurements):
         covered = ("matrix" in special and metric in _COVERED) or ("methods" in special and is_tabulated(metric))
         if not covered:
-            drawer = heat_map_figure if grids_of(record, metric) else forest_figure
-            yield Drawn(FOREST + re.sub(r"\W", "_", metric), partial(drawer, metric=metric), record)
+            drawer = partial(heat_map_figure if grids_of(record, metric) else forest_figure, metric=metric)
+            if _can_draw(drawer, record):
+                yield Drawn(FOREST + re.sub(r"\W", "_", metric), drawer, record)
 
 
 def _can_draw(draw: Draw, record: Record) -> bool:

@@ -20,13 +20,13 @@ _MARKERS: Final[Mapping[Value, str]] = {name: MODALITY_MARKERS[name] for name in
 
 
 def forest_figure(record: Record, metric: str, *, narrow: bool = False) -> Figure | None:
-    """A row for each place where the metric was measured, at most MAX_ROWS; None if it was not.
+    """A row for each place where the metric was measured; None if it was not, or in more than MAX_ROWS places.
 
     Hollow marks are single seeds. The marker is that of the modality asked in (or learned), a diamond without one.
     """
     measured = record.find(metric)
-    rows = over_seeds(measured)[:MAX_ROWS]
-    if not rows:
+    rows = over_seeds(measured)
+    if not 0 < len(rows) <= MAX_ROWS:
         return None
     width, letters = (PHONE + 1, 26) if narrow else (8.4, 48)
     names = [fitted(name, letters) for name in _names(rows)]

@@ -26,6 +26,8 @@ DIALS: Final = (
     (USUAL, "whole", "the whole language model learning in the place of LoRA on its MLPs"),
 )
 """The arms at the two ends of what is turned, and what that is."""
+POINTS: Final = ("step-02400", "step-04800", "step-08000")
+"""Points of a pre-training, as recipes/pretrain_micro.py keeps them: from where names can be learned to its end."""
 _WEN, _OURS = "Wen et al. 2025 (arXiv 2506.05198)", "ours"
 
 
@@ -63,7 +65,8 @@ def cross_modal_claims(settings: CrossModalSettings) -> Iterator[Claim]:
 
 def _of_learning(settings: CrossModalSettings) -> Iterator[Claim]:
     bases = [*dict.fromkeys((*settings.main_bases, *(Path(base).name for base in settings.all_bases)))]
-    places = [(base, "test") for base in bases] + [(base, "far") for base in settings.main_bases]
+    last = POINTS[-1:] if settings.checkpoints else ()
+    places = [(base, "test") for base in (*bases, *last)] + [(base, "far") for base in settings.main_bases]
     for source, (base, views) in product(MODALITIES, places):
         yield _recalled_less(source, base, views)
 
@@ -148,14 +151,13 @@ def _of_bases(settings: CrossModalSettings) -> Iterator[Claim]:
             "micro-l",
             "Of names learned from {}, micro-l recalls a larger share from {} than micro-s.",
         )
-        names = [folder.name for folder in settings.points]
-        for first in dict.fromkeys((names[0], names[len(names) // 2])) if len(names) > 1 else ():
+        for earlier in POINTS[:-1] if settings.checkpoints else ():
             yield _share_grows(
                 source,
-                first,
-                names[-1],
-                "Of names learned from {}, a larger share is recalled from "
-                f"{{}} after {names[-1]} of its pre-training than after {first}.",
+                earlier,
+                POINTS[-1],
+                f"Of names learned from {{}}, a larger share is recalled from {{}} after {POINTS[-1]} of pre-training "
+                f"than after {earlier}.",
             )
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Any metric gets a row a place."""
 
+from crossmem_hf.report.figures import figures_of
 from crossmem_hf.report.forest import MAX_ROWS, forest_figure
 from tests.report.test_record import measurement, record
 
@@ -24,7 +25,9 @@ def test_forest_leaves_out_keys_that_all_rows_share():
     assert [label.get_text() for label in ax.get_yticklabels()] == ["layer 1", "layer 2"]
 
 
-def test_forest_is_cut_and_absent_without_numbers():
-    many = record(*[measurement(where={"layer": layer}) for layer in range(MAX_ROWS + 5)])
-    assert len(forest_figure(many, "recall").axes[0].get_yticklabels()) == MAX_ROWS
-    assert forest_figure(many, "exposure") is None
+def test_forest_is_whole_or_absent():
+    many = [measurement(where={"layer": layer}) for layer in range(MAX_ROWS + 1)]
+    assert len(forest_figure(record(*many[1:]), "recall").axes[0].get_yticklabels()) == MAX_ROWS
+    assert forest_figure(record(*many), "recall") is None, "half of it would pass for all of it"
+    assert [drawn.name for drawn in figures_of(record(*many, measurement("gap")))] == ["forest_gap"]
+    assert forest_figure(record(*many), "exposure") is None
