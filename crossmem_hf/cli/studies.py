@@ -31,6 +31,7 @@ STUDIES: Final = Registry["Study"](
         "bases": "crossmem_hf.studies.bases:STUDY",
         "cross_modal": "crossmem_hf.studies.cross_modal:STUDY",
         "two_hop": "crossmem_hf.studies.two_hop:STUDY",
+        "remem": "crossmem_hf.studies.remem:STUDY",
         "memorization_dynamics": "crossmem_hf.studies.memorization_dynamics:STUDY",
         "residual_knowledge": "crossmem_hf.studies.residual_knowledge:STUDY",
         "tune": "crossmem_hf.studies.tune:STUDY",

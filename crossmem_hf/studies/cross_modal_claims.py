@@ -22,7 +22,7 @@ DIALS: Final = (
     (USUAL, "faster", "twice the learning rate"),
     ("attention", USUAL, "LoRA on MLPs in the place of attention"),
     ("attention", "all_linear", "LoRA on all linear layers in the place of attention alone"),
-    ("all_linear", "projector_too", "LoRA on the projector, too,"),
+    ("all_linear", "projector_too", "LoRA on the projector as well"),
     (USUAL, "whole", "the whole language model learning in the place of LoRA on its MLPs"),
 )
 """The arms at the two ends of what is turned, and what that is."""

@@ -59,11 +59,17 @@ def baseline(cell: Cell, method: str, rows: TrainingRows, **chosen: Any) -> Done
     """
     if method == "base":
         return None
-    place = cell.at(method=method, seed=cell.seed)
+    place = model_of(cell, method)
     whom: Any = "retain" if method == "retain_only" else "all"
     if on_embedded(cell.settings):
         rows = replace(rows, besides=Replay())
     return memorized(place, cell_name(place.where), rows, whom=whom, share=(0, 0.6), **(MEMORIZING_REPLAYED | chosen))
+
+
+def model_of(cell: Cell, method: str) -> Cell:
+    """Where a baseline has its stages: what of the cell is about unlearning left out."""
+    kept = {name: value for name, value in cell.where.items() if name not in ("method", "forget_modality", "trial")}
+    return cell.at(method=method, **kept)
 
 
 def queried(cell: Cell, name: str, adapter: Done | None, rows: TrainingRows, views: Views) -> Predictions:
@@ -122,7 +128,7 @@ def check_memorized(cell: Cell, asked: TrainingRows, rows: TrainingRows, views: 
     Raises:
         CrossmemError: It does not: see `cells.check_recalled`.
     """
-    place = cell.at(method="memorized", seed=cell.seed)
+    place = model_of(cell, "memorized")
     learned = baseline(cell, "memorized", rows, **chosen)
     assert learned is not None  # only the base is nothing
     known = queried(place, cell_name(place.where), learned, asked, views)

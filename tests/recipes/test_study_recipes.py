@@ -25,19 +25,39 @@ def test_each_is_of_a_study_and_names_a_model(root):
         assert f"--config recipes/studies/{file.name}" in file.read_text()
 
 
-@pytest.mark.parametrize("name", ["llava_1_5_7b", "qwen2_5_vl_7b"])
-def test_a_dry_run_says_what_a_model_takes_without_its_weights(root, tiny_model, tmp_path, name):
+@pytest.fixture
+def dry_run(root, tiny_model, tmp_path):
+    """What a dry run of one of the files says, with a small model in the place of the large one."""
     folder = tmp_path / "model"
     folder.mkdir()
     for file in tiny_model.iterdir():
         if file.suffix != ".safetensors":
             (folder / file.name).write_bytes(file.read_bytes())
-    words = ["study", "cross_modal", "--config", str(root / f"recipes/studies/cross_modal_{name}.yaml"), "--dry-run"]
-    words += ["--model-name-or-path", str(folder), "--num-personas", "10", "--image-size", "48", "--seeds", "1"]
-    done = CliRunner().invoke(app, [*words, "--output-dir", str(tmp_path / "out")])
-    assert done.exit_code == 0, done.output
-    said = " ".join(done.output.split())
+
+    def said(study, name, *words):
+        config = str(root / f"recipes/studies/{study}_{name}.yaml")
+        more = ["--dry-run", "--model-name-or-path", str(folder), "--image-size", "48", "--seeds", "1"]
+        done = CliRunner().invoke(
+            app, ["study", study, "--config", config, *more, *words, "--output-dir", str(tmp_path / "out")]
+        )
+        assert done.exit_code == 0, done.output
+        assert not (tmp_path / "out").exists()
+        found = " ".join(done.output.split())
+        assert "Computed from the configuration, not measured" in found
+        return found
+
+    return said
+
+
+@pytest.mark.parametrize("name", ["llava_1_5_7b", "qwen2_5_vl_7b"])
+def test_a_dry_run_says_what_a_model_takes_without_its_weights(dry_run, name):
+    said = dry_run("cross_modal", name, "--num-personas", "10")
     assert "6 of 6 cells to do" in said
-    assert "Computed from the configuration, not measured" in said
     assert "80 25" in said, "ten personas in eight views, a fifth of 125 steps"
-    assert not (tmp_path / "out").exists()
+
+
+def test_a_dry_run_of_remem_has_the_steps_of_the_paper(dry_run):
+    said = dry_run("remem", "llava_7b", "--methods", "npo", "--forget-percents", "20")
+    assert "5 of 5 cells to do" in said
+    for rows, steps in ((2000, 156), (1600, 156), (400, 31)):  # memorized, retain-only, NPO
+        assert f"{rows} {steps}" in said

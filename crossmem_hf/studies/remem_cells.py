@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What cells of the study remem do: facts are memorized in some composition and asked along the way; or unlearned, and
+asked, traced and brought back. It measures and claims nothing, so that a claim can be added and no model has to learn
+again."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from crossmem_hf.analysis.causal_tracing import trace
+from crossmem_hf.analysis.corruptions import Corruption, Kind
+from crossmem_hf.analysis.transplanting import Donor, transplanted
+from crossmem_hf.data.population import forgotten_ids
+from crossmem_hf.evaluation.predictions import Predictions
+from crossmem_hf.report.record import BASELINES
+from crossmem_hf.runs.stages import Done
+from crossmem_hf.studies.adapters import TrainingRows, at_step, memorized
+from crossmem_hf.studies.cells import Query, asked_of_others, costs, on_embedded, predicted
+from crossmem_hf.studies.curves import (
+    Views,
+    at_matched_recall,
+    baseline,
+    check_memorized,
+    followed,
+    model_of,
+    queried,
+)
+from crossmem_hf.studies.remem_settings import ALL_STEPS, EPOCHS, Composition, RememSettings
+from crossmem_hf.studies.statement_rows import KnownFactRows, StatementRows
+from crossmem_hf.studies.study import Cell, CellResult, Where, cell_name
+from crossmem_hf.training.micro import FACT_LORA
+
+if TYPE_CHECKING:
+    from crossmem_hf.evaluation.evaluator import Evaluator
+
+UNDER_TRAINED: Final = "under_trained"
+"""A baseline more: the memorized model as it was after an eighth of its training."""
+STARTS: Final = (*BASELINES, UNDER_TRAINED)
+TRAINING, HELD_OUT, STATEMENT, KNOWN = "training", "held-out", "statement", "known"
+"""Values of the column ``asked``: rows that were learned from; new questions about new portraits; the same as
+statements that an answer completes; and such statements about those whose facts the base knew before."""
+CORRUPTED: Final[tuple[Kind, ...]] = ("subject", "picture")
+"""What is corrupted where answers are traced."""
+
+LEARNED: Final = TrainingRows(configs=("qa",), split="forget+retain", modality="image")
+"""What is memorized: questions about portraits."""
+_RETAIN_EVAL = TrainingRows(configs=("qa",), split="retain_eval", modality="image")
+_FORGET = TrainingRows(configs=("qa",), split="forget", modality="image")
+_NEW = TrainingRows(configs=("qa_test",), split="forget+retain", modality="image")
+_NEW_FORGET = TrainingRows(configs=("qa_test",), split="forget")
+_STATED = StatementRows(configs=("qa_test",), split="forget", modality="image")
+_SAID = ("recall", "rouge")
+_RANKED = ("exposure", "exposure_taught", "min_k_prob")
+_VIEWS = Views(forget=2, retain=1, whole=False)
+
+
+def remem_cell(cell: Cell) -> CellResult:
+    """Memorize and ask along the way; or ask a baseline or an unlearned model all there is."""
+    if cell.where["part"] == "memorizing":
+        return _memorizing(cell)
+    return _unlearning(cell)
+
+
+def composition_of(where: Where) -> Composition:
+    """What a memorizing cell learns from."""
+    pictures, questions, single_hop = (int(where[key] or 0) for key in ("pictures", "questions", "single_hop"))
+    return Composition(pictures=pictures, questions=questions, single_hop=single_hop)
+
+
+def memorizing_steps(settings: RememSettings, where: Where) -> list[int]:
+    """After which a memorizing cell is asked: at the end of each of `EPOCHS`, or at the end alone."""
+    if where["budget"] == "steps":
+        return [ALL_STEPS]
+    chosen = settings.memorizing(str(where["base"]))
+    at_once = chosen["per_device_train_batch_size"] * chosen.get("gradient_accumulation_steps", 1)
+    epoch = settings.num_personas * composition_of(where).questions / at_once
+    return [max(1, round(epochs * epoch)) for epochs in EPOCHS]
+
+
+def _memorizing(cell: Cell) -> CellResult:
+    settings: RememSettings = cell.settings
+    base, name, steps = str(cell.where["base"]), cell_name(cell.where), memorizing_steps(cell.settings, cell.where)
+    composed = composition_of(cell.where).settings()
+    here = replace(cell, settings=settings.replaced(model_name_or_path=base, **composed))
+    learned = memorized(
+        here,
+        name,
+        LEARNED,
+        lora=FACT_LORA,
+        checkpoints=sorted(set(steps[:-1])),
+        share=(0.0, 0.6),
+        **(settings.memorizing(base) | {"max_steps": steps[-1]}),
+    )
+    found = []
+    for place, step in enumerate(steps):
+        reached = learned if step == steps[-1] else at_step(learned, step)
+        epochs = EPOCHS[place] if len(steps) > 1 else None
+        for asked, rows in ((TRAINING, _RETAIN_EVAL), (HELD_OUT, _NEW)):
+            query = Query(rows=rows, metrics=(*_SAID, "min_k_prob"))
+            stage = cell_name({"cell": name, "step": step, "asked": asked})
+            found.append(predicted(here, stage, query, reached, asked=asked, epochs=epochs))
+    return CellResult(predictions=Predictions.joined(found), measurements=costs(learned, dict(cell.where)))
+
+
+def _unlearning(cell: Cell) -> CellResult:
+    """Learn, or unlearn up to matched retained recall; and ask.
+
+    The memorized model is that of every forget set, so neither name nor settings of its stages tell of one.
+    """
+    base, method, percent = str(cell.where["base"]), str(cell.where["method"]), int(cell.where["forget"] or 0)
+    settings: RememSettings = cell.settings.replaced(model_name_or_path=base)
+    whole = replace(cell, settings=settings).at(method=method, base=base, seed=cell.seed)
+    here = replace(cell, settings=settings.replaced(forget_fraction=percent / 100))
+    if method not in STARTS:
+        return _unlearned(whole, here, method)
+    of = here if method == "retain_only" else whole
+    return CellResult(predictions=Predictions.joined(_asked(here, _start(of, method))))
+
+
+def _start(cell: Cell, method: str) -> Done | None:
+    """The model of one of `STARTS`."""
+    known = "memorized" if method == UNDER_TRAINED else method
+    found = baseline(cell, known, LEARNED, **_memorized_as(cell.settings, known))
+    return at_step(found, early(cell.settings)) if found and method == UNDER_TRAINED else found
+
+
+def _memorized_as(settings: RememSettings, method: str = "memorized") -> dict[str, Any]:
+    """How a baseline learns."""
+    chosen = settings.memorizing(str(settings.model_name_or_path)) | {"max_steps": settings.memorize_steps}
+    return chosen | {"lora": FACT_LORA, "checkpoints": [early(settings)] if method == "memorized" else []}
+
+
+def early(settings: RememSettings) -> int:
+    """The step after which the memorizing model is the under-trained one."""
+    return max(1, settings.memorize_steps // 8)
+
+
+def _unlearned(whole: Cell, here: Cell, method: str) -> CellResult:
+    """The model at matched retained recall, asked, with weights of the memorized one in it, and traced."""
+    settings: RememSettings = here.settings
+    learned = check_memorized(whole, _NEW, LEARNED, _VIEWS, **_memorized_as(whole.settings))
+    start = queried(here, cell_name({**model_of(here, "memorized").where}), learned, _NEW, _VIEWS)
+    steps, chosen = settings.evaluate_at, settings.unlearning(method)
+    trained, along = followed(here, learned, LEARNED, _NEW, steps, _VIEWS, method=method, **chosen)
+    both = Predictions.joined(
+        [start.with_columns(method="memorized", seed=here.seed), along.with_columns(method=method, seed=here.seed)]
+    )
+    step = int(at_matched_recall(both).where(method=method)[0]["matched_step"])
+    model = at_step(trained, step) if step else learned
+    found = [*_asked(here, model), *_brought_back(here, model, learned)]
+    return CellResult(
+        predictions=Predictions.joined(found).with_columns(matched_step=step),
+        measurements=costs(trained, dict(here.where)),
+    )
+
+
+def _asked(cell: Cell, model: Done | None) -> Iterator[Predictions]:
+    """All that a model is asked: rows learned from, new ones, statements, others than the personas; and its answers
+    traced."""
+    name, known = cell_name(cell.where), cell.where["method"] in ("base", "memorized")
+    queries: list[tuple[str, str, Query]] = [
+        (TRAINING, "retain", Query(rows=_RETAIN_EVAL, metrics=_SAID)),
+        (TRAINING, "forget", Query(rows=_FORGET, metrics=_SAID)),
+        (HELD_OUT, "forget", Query(rows=_NEW_FORGET, metrics=("recall", *_RANKED))),
+        (STATEMENT, "forget", Query(rows=_STATED, metrics=_RANKED)),
+    ]
+    for place, (asked, group, query) in enumerate(queries):
+        cell.progress(f"{asked}: querying", 0.6 + 0.05 * place)
+        yield predicted(cell, f"{name}_{asked}_{group}", query, model, asked=asked)
+    yield from asked_of_others(cell, name, model)
+    if known and on_embedded(cell.settings):
+        rows: Any = KnownFactRows(modality="image")
+        query = Query(rows=rows, metrics=("min_k_prob",))
+        yield predicted(cell, f"{name}_known", query, model, asked=KNOWN, group=KNOWN)
+    query = Query(rows=replace(_NEW_FORGET, modality="image"), metrics=("recall",), views=1)
+    several = len(forgotten_ids(cell.settings.spec(cell.seed))) > 1  # or there is no other picture to show
+    for place, kind in enumerate(CORRUPTED if model and several else ()):
+        cell.progress(f"{kind}: tracing", 0.85 + 0.05 * place)
+        yield predicted(cell, f"{name}_traced_{kind}", query, model, attack=partial(traced_places, kind=kind))
+
+
+def _brought_back(cell: Cell, model: Done, memorized_one: Done) -> Iterator[Predictions]:
+    """What comes back with weights of the memorized model, of MLPs and of attention, in all layers or in one."""
+    query = Query(rows=replace(_NEW_FORGET, modality="image"), metrics=("recall",), views=2)
+    donor = Donor(memorized_one.folder, memorized_one.fingerprint, cell.settings.model_name_or_path)
+    every = tuple(range(num_layers(cell.settings.model_name_or_path)))
+    for part, layers in [("attention", every), ("mlp", every), *(("mlp", (layer,)) for layer in every)]:
+        where = "all" if layers == every else str(layers[0])
+        prepare = partial(transplanted, donor=donor, layers=layers, part=part)
+        stage = cell_name({**cell.where, "part": part, "layers": where})
+        found = predicted(cell, f"{stage}_transplanted", query, model, prepare=prepare)
+        yield found.with_columns(asked=HELD_OUT, transplanted=part, layers=where)
+
+
+def traced_places(
+    evaluator: "Evaluator",
+    model: Any,
+    processor: Any,
+    *,
+    seed: int = 0,
+    output_dir: Path | None = None,
+    made_from: str | None = None,
+    kind: Kind = "subject",
+) -> Predictions:
+    """What `causal_tracing.trace` finds in the evaluator's rows, in the form of an attack; a prediction a row and
+    place, and one a row."""
+    log = None if output_dir is None else output_dir / "trace"
+    found = trace(model, processor, evaluator.rows, Corruption(kind=kind), results_log=log, made_from=made_from or "")
+    return found.with_columns(group="forget")
+
+
+def num_layers(base: str | None) -> int:
+    """Of the language model of a base."""
+    from crossmem_hf.models.loading import load_model
+    from crossmem_hf.models.modules import text_layers
+
+    return len(text_layers(load_model(base)[0]))
