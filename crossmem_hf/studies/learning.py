@@ -13,6 +13,15 @@ from crossmem_hf.training.micro import FACT_LORA, settings_of
 
 Learned = Literal["names", "facts"]
 LEARNED: Final[tuple[Learned, ...]] = ("names", "facts")
+FACTS: Final = TrainingRows(configs=("qa",), split="forget+retain", modality="image")
+"""Questions about facts of whom portraits show."""
+REPLAYED_STEPS: Final = 660
+"""Of learning facts in the sizes of ReMem while what bases knew before is asked again (`background_rows.Replay`)."""
+
+
+def facts_replayed(base: str) -> dict[str, Any]:
+    """For `curves.baseline`, on `FACTS`."""
+    return settings_of(base).memorizing_facts | {"max_steps": REPLAYED_STEPS, "lora": FACT_LORA}
 
 
 def at_work(cell: Cell) -> Cell:
@@ -34,5 +43,5 @@ def learned(cell: Cell, **chosen: Any) -> Done:
         rows = TrainingRows(configs=(f"recall_{source}",), split="train")
         return memorized(cell, name, rows, share=share, **(suited.memorizing | chosen))
     modality: Modality = "image" if source == "image" else "text"
-    rows = TrainingRows(configs=("qa",), split="forget+retain", modality=modality)
+    rows = replace(FACTS, modality=modality)
     return memorized(cell, name, rows, lora=FACT_LORA, share=share, **(suited.memorizing_facts | chosen))

@@ -12,9 +12,9 @@ from itertools import product
 
 from crossmem_hf.report.record import Value
 from crossmem_hf.studies.curves import curve_notes
+from crossmem_hf.studies.learning import FACTS
 from crossmem_hf.studies.remem_cells import (
     HELD_OUT,
-    LEARNED,
     STARTS,
     TRAINING,
     UNDER_TRAINED,
@@ -74,7 +74,7 @@ def _forgetting(settings: RememSettings) -> list[tuple[str, int]]:
 def _training(settings: RememSettings, where: Where) -> Training:
     """The base, and the under-trained model, train nothing of their own; each step of an unlearning takes a batch to
     forget and one to retain."""
-    suited, method, rows = settings.memorizing(str(where["base"])), where.get("method"), LEARNED
+    suited, method, rows = settings.memorizing(str(where["base"])), where.get("method"), FACTS
     size, batches = suited["per_device_train_batch_size"], suited.get("gradient_accumulation_steps", 1)
     steps, composed = settings.memorize_steps, {}
     if method is None:
@@ -84,10 +84,10 @@ def _training(settings: RememSettings, where: Where) -> Training:
     if method in ("base", UNDER_TRAINED):
         steps = 0
     elif method == "retain_only":
-        rows = replace(LEARNED, split="retain")
+        rows = replace(FACTS, split="retain")
     elif method is not None and method not in STARTS:
         chosen = settings.unlearning(str(method))
-        rows, batches = replace(LEARNED, split="forget"), 2 * batches
+        rows, batches = replace(FACTS, split="forget"), 2 * batches
         size, steps = chosen["per_device_train_batch_size"], chosen["max_steps"]
     spec = settings.replaced(**composed).spec(int(where["seed"] or 0))
     return Training(rows=rows.of(spec), steps=steps, batch_size=size, batches=batches, lora=FACT_LORA)

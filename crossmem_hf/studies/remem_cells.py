@@ -27,6 +27,7 @@ from crossmem_hf.studies.curves import (
     model_of,
     queried,
 )
+from crossmem_hf.studies.learning import FACTS
 from crossmem_hf.studies.remem_settings import ALL_STEPS, EPOCHS, Composition, RememSettings
 from crossmem_hf.studies.statement_rows import KnownFactRows, StatementRows
 from crossmem_hf.studies.study import Cell, CellResult, Where, cell_name
@@ -44,8 +45,6 @@ statements that an answer completes; and such statements about those whose facts
 CORRUPTED: Final[tuple[Kind, ...]] = ("subject", "picture")
 """What is corrupted where answers are traced."""
 
-LEARNED: Final = TrainingRows(configs=("qa",), split="forget+retain", modality="image")
-"""What is memorized: questions about portraits."""
 _RETAIN_EVAL = TrainingRows(configs=("qa",), split="retain_eval", modality="image")
 _FORGET = TrainingRows(configs=("qa",), split="forget", modality="image")
 _NEW = TrainingRows(configs=("qa_test",), split="forget+retain", modality="image")
@@ -87,7 +86,7 @@ def _memorizing(cell: Cell) -> CellResult:
     learned = memorized(
         here,
         name,
-        LEARNED,
+        FACTS,
         lora=FACT_LORA,
         checkpoints=sorted(set(steps[:-1])),
         share=(0.0, 0.6),
@@ -122,7 +121,7 @@ def _unlearning(cell: Cell) -> CellResult:
 def _start(cell: Cell, method: str) -> Done | None:
     """The model of one of `STARTS`."""
     known = "memorized" if method == UNDER_TRAINED else method
-    found = baseline(cell, known, LEARNED, **_memorized_as(cell.settings, known))
+    found = baseline(cell, known, FACTS, **_memorized_as(cell.settings, known))
     return at_step(found, early(cell.settings)) if found and method == UNDER_TRAINED else found
 
 
@@ -140,10 +139,10 @@ def early(settings: RememSettings) -> int:
 def _unlearned(whole: Cell, here: Cell, method: str) -> CellResult:
     """The model at matched retained recall, asked, with weights of the memorized one in it, and traced."""
     settings: RememSettings = here.settings
-    learned = check_memorized(whole, _NEW, LEARNED, _VIEWS, **_memorized_as(whole.settings))
+    learned = check_memorized(whole, _NEW, FACTS, _VIEWS, **_memorized_as(whole.settings))
     start = queried(here, cell_name({**model_of(here, "memorized").where}), learned, _NEW, _VIEWS)
     steps, chosen = settings.evaluate_at, settings.unlearning(method)
-    trained, along = followed(here, learned, LEARNED, _NEW, steps, _VIEWS, method=method, **chosen)
+    trained, along = followed(here, learned, FACTS, _NEW, steps, _VIEWS, method=method, **chosen)
     both = Predictions.joined(
         [start.with_columns(method="memorized", seed=here.seed), along.with_columns(method=method, seed=here.seed)]
     )

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from crossmem_hf.data.spec import PRESETS
 from crossmem_hf.models.embedded import bases
+from crossmem_hf.studies.learning import REPLAYED_STEPS
 from crossmem_hf.studies.settings import SELECTS, StudySettings, some_of, steps_of
 from crossmem_hf.training.micro import TUNED, UNLEARNING, settings_of
 
@@ -96,7 +97,7 @@ class RememSettings(StudySettings):
         json_schema_extra=SELECTS,
     )
     memorize_steps: int = Field(
-        660,
+        REPLAYED_STEPS,
         ge=1,
         description="Optimizer steps of memorizing before unlearning; the default asks again what bases knew.",
     )

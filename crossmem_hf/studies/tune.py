@@ -1,27 +1,38 @@
 # SPDX-License-Identifier: Apache-2.0
 """Settings of each unlearning method chosen on personas and views that are not reported, with one budget a method.
 
-Twelve trials a method (`tune_trials`), on a persona seed of their own, forgetting through both modalities, asked with
-validation views. The criterion was fixed before the trials were run. What is chosen stands in `training.micro.TUNED`.
+Twelve trials a method (`tune_trials`), on a persona seed of their own, forgetting names through both modalities, asked
+with validation views; or four, forgetting facts in the sizes of ReMem, which portraits alone had taught. The criterion
+was fixed before the trials were run. What is chosen of names stands in `training.micro.TUNED`.
 """
 
+import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
 from pydantic import Field
 
+from crossmem_hf.data.spec import PRESETS
 from crossmem_hf.evaluation.predictions import Predictions
+from crossmem_hf.models.embedded import DEFAULT_BASE
 from crossmem_hf.report.record import Measurement, Record
 from crossmem_hf.studies.adapters import TrainingRows
 from crossmem_hf.studies.curves import Views, baseline, check_memorized, followed, queried
+from crossmem_hf.studies.learning import FACTS, Learned, facts_replayed
 from crossmem_hf.studies.settings import SELECTS, StudySettings, some_of, steps_of
 from crossmem_hf.studies.study import Cell, CellResult, Study, Where, cell_name
-from crossmem_hf.studies.tune_trials import TRIALS
+from crossmem_hf.studies.tune_trials import FACT_TRIALS, TRIALS
 from crossmem_hf.training.micro import CHOSEN_ON, TUNED, UNLEARNING
 
 _NAMES = ("recall_image", "recall_text")
-_TRAIN, _VALIDATION = (TrainingRows(configs=_NAMES, split=split) for split in ("train", "validation"))
+_ROWS = {
+    "names": tuple(TrainingRows(configs=_NAMES, split=split) for split in ("train", "validation")),
+    "facts": (FACTS, TrainingRows(configs=("fact_image",), split="validation")),
+}
+"""What is learned -> rows of it, and those that are asked."""
+_TRIALS = {"names": TRIALS, "facts": FACT_TRIALS}
 _VIEWS = Views(forget=2, retain=1, whole=False)
 
 
@@ -34,6 +45,7 @@ class TuneSettings(StudySettings):
     methods: some_of(tuple(TUNED)) = Field(  # type: ignore[valid-type]
         tuple(TUNED), description=f"Comma-separated: {', '.join(TUNED)}.", json_schema_extra=SELECTS
     )
+    learned: Learned = Field("names", description="names, or facts in the sizes of ReMem.")
     evaluate_at: steps_of() = Field(  # type: ignore[valid-type]
         (15, 30, 60), description="Steps of unlearning after which all are queried, comma-separated; the last ends it."
     )
@@ -44,21 +56,26 @@ def _grid(settings: TuneSettings) -> list[Where]:
         {"method": name, "seed": seed} for name, seed in product(("memorized", "retain_only"), settings.all_seeds)
     ]
     for method in settings.methods:
-        for trial, seed in product(range(len(TRIALS[method])), settings.all_seeds):
+        for trial, seed in product(range(len(_TRIALS[settings.learned][method])), settings.all_seeds):
             found.append({"method": method, "trial": trial, "seed": seed})
     return found
 
 
 def _cell(cell: Cell) -> CellResult:
-    method = str(cell.where["method"])
+    method, what = str(cell.where["method"]), cell.settings.learned
+    train, validation = _ROWS[what]
+    chosen: dict[str, Any] = {}
+    if what == "facts":
+        cell = replace(cell, settings=cell.settings.replaced(**PRESETS["remem"]))
+        chosen = facts_replayed(cell.settings.model_name_or_path or DEFAULT_BASE)
     if cell.where.get("trial") is None:
-        trained = baseline(cell, method, _TRAIN)
-        return CellResult(predictions=queried(cell, cell_name(cell.where), trained, _VALIDATION, _VIEWS))
-    usual = UNLEARNING | {"forget_modality": "both"}
-    learned = check_memorized(cell, _VALIDATION, _TRAIN, _VIEWS)
-    trial = {**usual, **TRIALS[method][int(cell.where["trial"] or 0)]}
+        trained = baseline(cell, method, train, **chosen)
+        return CellResult(predictions=queried(cell, cell_name(cell.where), trained, validation, _VIEWS))
+    usual = UNLEARNING | {"forget_modality": "both" if what == "names" else None}
+    learned = check_memorized(cell, validation, train, _VIEWS, **chosen)
+    trial = {**usual, **_TRIALS[what][method][int(cell.where["trial"] or 0)]}
     steps = cell.settings.evaluate_at
-    _, predictions = followed(cell, learned, _TRAIN, _VALIDATION, steps, _VIEWS, method=method, **trial)
+    _, predictions = followed(cell, learned, train, validation, steps, _VIEWS, method=method, **trial)
     return CellResult(predictions=predictions)
 
 
@@ -98,10 +115,10 @@ def _criterion(known: Mapping[Any, float], place: Any, seed: Any) -> float:
 
     memorized, retain_only = ("memorized", None, None), ("retain_only", None, None)
     whole = at("exposure", "forget", memorized) - at("exposure", "forget", retain_only)
-    off = abs(at("exposure", "forget") - at("exposure", "forget", retain_only)) / whole
-    gone = 1 - at("recall", "forget") / at("recall", "forget", memorized)
-    forgotten = (max(0.0, 1 - off) + max(0.0, gone)) / 2
-    retained = min(1.0, at("recall", "retain") / at("recall", "retain", memorized))
+    off = abs(at("exposure", "forget") - at("exposure", "forget", retain_only)) / (whole or math.inf)
+    said, kept = (at("recall", group, memorized) or math.inf for group in ("forget", "retain"))
+    forgotten = (max(0.0, 1 - off) + max(0.0, 1 - at("recall", "forget") / said)) / 2
+    retained = min(1.0, at("recall", "retain") / kept)
     return 2 * forgotten * retained / (forgotten + retained) if forgotten + retained else 0.0
 
 
@@ -123,11 +140,11 @@ STUDY = Study(
     settings=TuneSettings,
     grid=_grid,
     cell=_cell,
-    configs=lambda _: _NAMES,
+    configs=lambda settings: _NAMES if settings.learned == "names" else ("qa", "fact_image"),
     measure=_measure,
     headline=(("criterion", {}),),
     quick={"methods": ("npo",), "seeds": 1, "num_personas": 20},
     config=lambda settings: {
-        "trials": {method: [dict(trial) for trial in TRIALS[method]] for method in settings.methods}
+        "trials": {method: [dict(trial) for trial in _TRIALS[settings.learned][method]] for method in settings.methods}
     },
 )

@@ -35,3 +35,12 @@ TRIALS: Final[Mapping[str, tuple[Mapping[str, Any], ...]]] = MappingProxyType(
     }
 )
 """Method -> what is tried, in the place of `micro.UNLEARNING`; equally many for each."""
+
+_FACTOR = (0.25, 0.5, 1.0, 2.0)
+FACT_TRIALS: Final[Mapping[str, tuple[Mapping[str, Any], ...]]] = MappingProxyType(
+    {
+        method: tuple({**chosen, "learning_rate": factor * chosen["learning_rate"]} for factor in _FACTOR)
+        for method, chosen in TUNED.items()
+    }
+)
+"""The same where facts are unlearned, which more of the model has learned: other learning rates than names have."""

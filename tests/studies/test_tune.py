@@ -1,19 +1,40 @@
 # SPDX-License-Identifier: Apache-2.0
 """The search of settings: its grid, its criterion on planted answers, and what was chosen from the shipped record."""
 
+from io import StringIO
+
 import pytest
+from rich.console import Console
 
 from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.report.record import Measurement, Record
+from crossmem_hf.studies import tune
+from crossmem_hf.studies.run import run_study
 from crossmem_hf.studies.tune import STUDY, TuneSettings, chosen
-from crossmem_hf.studies.tune_trials import TRIALS
-from crossmem_hf.training.micro import CHOSEN_ON, TUNED, UNLEARNING
+from crossmem_hf.studies.tune_trials import FACT_TRIALS, TRIALS
+from crossmem_hf.training.micro import CHOSEN_ON, FACT_LORA, TUNED, UNLEARNING
+from tests.studies.conftest import run_here
 
 
 def test_the_grid_is_on_a_seed_that_is_not_reported():
     grid = STUDY.grid(TuneSettings(methods="npo"))
     assert {where["seed"] for where in grid} <= CHOSEN_ON
     assert len(grid) == 2 + len(TRIALS["npo"])
+
+
+def test_facts_are_unlearned_in_the_sizes_of_remem_through_portraits(tiny_model, tmp_path, monkeypatch):
+    chosen = TuneSettings(
+        methods="npo", learned="facts", model_name_or_path=str(tiny_model), evaluate_at="1,2", allow_unmemorized=True
+    )
+    assert len(STUDY.grid(chosen)) == 2 + len(FACT_TRIALS["npo"])
+    run_here(monkeypatch)
+    small = {"num_personas": 5, "num_views": 4, "qa_per_persona": 4, "forget_fraction": 0.4}
+    monkeypatch.setattr(tune, "PRESETS", {"remem": small})
+    monkeypatch.setattr(tune, "facts_replayed", lambda base: {"max_steps": 2, "lora": FACT_LORA})
+    record = run_study(STUDY, chosen, tmp_path / "out", console=Console(file=StringIO()))
+    assert record.failures == ()
+    assert {one.n for one in record.find("recall", group="forget", step=2)} == {2 * 2 * 2}, "two views, with the name"
+    assert record.config["trials"]["npo"] == [dict(trial) for trial in FACT_TRIALS["npo"]]
 
 
 def answers(method, rank, right, retained, *, seed=100, **where):
