@@ -260,8 +260,8 @@ UNLEARNING_QUESTIONS: Final[Mapping[str, tuple[str, str, Callable[[RememSettings
     ),
     "Does a larger model keep more?": (
         "unlearning",
-        "Theirs are of 7 and 13 billion parameters, ours of 1.84 and 8.05 million; utility is what they know of others, "
-        "in the place of MMBench.",
+        "Theirs are of 7 and 13 billion parameters, ours of 1.84 and 8.05 million; utility is what they know of "
+        "others, in the place of MMBench.",
         _scale,
     ),
     "Do likelihoods tell who was memorized?": (
