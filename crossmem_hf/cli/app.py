@@ -70,7 +70,7 @@ def materialize(
     ] = Path("."),
     preset: Annotated[
         str | None,
-        typer.Option(help="remem or wen: a paper's sizes, to start from.", autocompletion=one_of(lambda: PRESETS)),
+        typer.Option(help=f"{', '.join(PRESETS)}: sizes to start from.", autocompletion=one_of(lambda: PRESETS)),
     ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace a dataset made with other settings.")] = False,
     num_proc: Annotated[int, typer.Option(help="Processes that write.")] = 1,

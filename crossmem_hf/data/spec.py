@@ -23,6 +23,9 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             }
         ),
         "wen": MappingProxyType({"num_personas": 100}),
+        "clear": MappingProxyType({"num_views": 20, "qa_per_persona": 20}),
+        "fiubench": MappingProxyType({"num_views": 1, "qa_per_persona": 20}),
+        "mllmu": MappingProxyType({"num_views": 1, "qa_per_persona": 1}),
     }
 )
 """Name -> the knobs it sets; all others keep their defaults.
@@ -30,6 +33,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 ``remem`` has the sizes of ReMem (arXiv 2605.03759): 20 people, 100 portraits and 100 questions each, 2,560 questions
 about portraits together with the 28 held-out ones a person; here descriptions are asked about as often. ``wen`` has
 the 100 people of Wen et al. 2025 (arXiv 2506.05198), whose number of variants a modality is not known: `num_views`.
+``clear``, ``fiubench`` and ``mllmu`` have pictures and questions a person of CLEAR, FIUBench and MLLMU-Bench, as
+Table 1 of ReMem compares them; neither their people nor how many.
 """
 
 NUM_HELD_OUT_VIEWS = 4
@@ -78,7 +83,7 @@ class DatasetSpec:
     seed: int = knob(0, "Which population the personas come from, and the order of forgetting.", 0, 2**31 - 1)
     image_size: int = knob(64, "Side of a portrait in pixels, 48 to 512.", 48, 512)
     forget_fraction: float = knob(0.2, "Share of the personas in the forget splits, above 0 and below 1.")
-    qa_per_persona: int = knob(20, "Training questions a persona and modality in qa.", 2, 1_000)
+    qa_per_persona: int = knob(20, "Training questions a persona and modality in qa.", 1, 1_000)
     single_hop_share: float = knob(
         0.7, "Share of them that name the persona, 0 to 1; 0.7 is the best in ReMem's toy experiment."
     )

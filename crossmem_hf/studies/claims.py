@@ -2,7 +2,7 @@
 """What a study says of a paper's claim: a contrast a seed, an interval over seeds, a verdict. It knows no study."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -17,6 +17,8 @@ MIN_SEEDS: Final = ENOUGH_SEEDS
 Find = Callable[..., float]
 """`find(metric, **where)`: that value of one seed, by exactly these keys; a contrast that asks for what was not
 measured has no effect in that seed."""
+_Table = Mapping[tuple[str, frozenset[tuple[str, Value]]], float]
+"""What one seed measured: metric and place -> value."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,20 +69,31 @@ class _NotMeasuredError(Exception):
 
 
 def verdict(claim: Claim, measurements: Sequence[Measurement], seeds: Sequence[int]) -> Verdict:
-    """The claim held against what each seed measured.
+    """The claim held against what each seed measured: one of `verdicts`."""
+    return verdicts([claim], measurements, seeds)[0]
+
+
+def verdicts(
+    claims: Iterable[Claim], measurements: Sequence[Measurement], seeds: Sequence[int]
+) -> tuple[Verdict, ...]:
+    """Claims held against what each seed measured.
 
     Returns:
         Effect: mean of the seeds' contrasts, with its 95 % t interval over seeds, none where they are equal.
         Supported if the whole interval is beyond the threshold, contradicted if it is wholly on the other side, else
         inconclusive; so with fewer than MIN_SEEDS seeds.
     """
-    found_in = {seed: [own for one in measurements if (own := one.in_seed(seed)) is not None] for seed in seeds}
-    effects = [effect for seed in seeds if (effect := _effect(claim, found_in[seed])) is not None]
+    tables = [_table(own for one in measurements if (own := one.in_seed(seed)) is not None) for seed in seeds]
+    return tuple(_held(claim, tables) for claim in claims)
+
+
+def _held(claim: Claim, tables: Sequence[_Table]) -> Verdict:
+    effects = [effect for table in tables if (effect := _effect(claim, table)) is not None]
     ci = t_interval(effects) if len(set(effects)) > 1 else None
     found, reason = _judged(claim, len(effects), ci)
-    missing = len(seeds) - len(effects)
+    missing = len(tables) - len(effects)
     if missing and effects:
-        reason = " ".join(filter(None, [reason, f"Not measured in {missing} of {len(seeds)} seeds."]))
+        reason = " ".join(filter(None, [reason, f"Not measured in {missing} of {len(tables)} seeds."]))
     return Verdict(
         sentence=claim.sentence,
         paper=claim.paper,
@@ -111,13 +124,16 @@ def _judged(
     return ("supported" if above == (claim.direction == "above") else "contradicted"), ""
 
 
-def _effect(claim: Claim, measurements: Sequence[Measurement]) -> float | None:
+def _table(measurements: Iterable[Measurement]) -> _Table:
+    return {(m.metric, _without_seed(m.where)): m.value for m in measurements}
+
+
+def _effect(claim: Claim, table: _Table) -> float | None:
     """The contrast in one seed; None where something it needs is missing or it is no number."""
-    known = {(m.metric, _without_seed(m.where)): m.value for m in measurements}
 
     def find(metric: str, **where: Value) -> float:
         try:
-            return known[metric, _without_seed(where)]
+            return table[metric, _without_seed(where)]
         except KeyError:
             raise _NotMeasuredError from None
 

@@ -23,6 +23,8 @@ MAIN_BASES: Final = tuple(base for base in ("micro-m", "micro-m-seed1") if base 
 """Bases of the main claims: two of one recipe, as far as they ship."""
 ARMS_ON: Final = "micro-s"
 """The base that arms are compared on: of those that ship, the one with the widest gap, where there is room to move."""
+CLOSE_BASES: Final = (MAIN_BASES[0], ARMS_ON)
+"""Bases that are asked most: along their training, and among many names."""
 _ATTENTION = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj)"
 _WITH_PROJECTOR = rf"{LANGUAGE_LINEARS}|.*multi_modal_projector\.linear_\d"
 _WHOLE = {"target_modules": "dummy-target-modules", "modules_to_save": ["language_model"]}

@@ -39,11 +39,12 @@ _RANKED = ("recall", "exposure", "partial_recall", "forget_diagnosis")
 def cross_modal_cell(cell: Cell) -> CellResult:
     """Memorize in the arm's way through the source modality, and ask through both."""
     settings: CrossModalSettings = cell.settings
-    base, arm, name, source = str(cell.where["base"]), str(cell.where["arm"]), named(cell.where), source_of(cell.where)
+    base, arm, name = str(cell.where["base"]), str(cell.where["arm"]), cell_name(cell.where)
+    source = source_of(cell.where)
     here = replace(cell, settings=settings.replaced(model_name_or_path=base, **ARMS[arm].settings))
     suited, spec = settings.memorizing(base, arm), here.settings.spec(cell.seed)
     steps = arm_steps(arm, source, spec, base, suited["max_steps"])
-    closely = arm == USUAL and Path(base).name in settings.close_bases
+    closely = arm == USUAL and settings.closely(base)
     marks = {share: max(1, round(share * steps)) for share in CURVE} if closely else {}
     learned = memorized(
         here,
@@ -76,11 +77,6 @@ def source_of(where: Where) -> Modality:
     return "image" if where["source"] == "image" else "text"
 
 
-def named(where: Where) -> str:
-    """A cell in a word; a base in a folder is called as that."""
-    return cell_name({**where, "base": Path(str(where["base"])).name})
-
-
 def _asked_widely(cell: Cell, name: str, source: Modality, learned: Done) -> Iterator[Predictions]:
     """Of the usual arm: far views; and what is read without having learned it, by the base and by the nearest training
     row."""
@@ -89,7 +85,7 @@ def _asked_widely(cell: Cell, name: str, source: Modality, learned: Done) -> Ite
     for views, rows in (("test", NEAR), ("far", FAR)):
         own = Query(rows=replace(rows, configs=training.configs), metrics=("recall",))
         yield nearest(cell, own, training, views=views, learned="nearest row")
-    base = cell_name({"base": Path(str(cell.where["base"])).name, "seed": cell.seed})
+    base = cell_name({"base": cell.where["base"], "seed": cell.seed})
     knowing = Query(rows=NEAR, metrics=("recall", "exposure"))
     yield predicted(cell, f"{base}_asked", knowing, None, views="test", learned="base")
     seeing = Query(rows=AttributeRows(), metrics=("utility",))

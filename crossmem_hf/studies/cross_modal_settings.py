@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from crossmem_hf.models.embedded import bases
-from crossmem_hf.studies.cross_modal_arms import ARMS, ARMS_ON, MAIN_BASES, USUAL
+from crossmem_hf.studies.cross_modal_arms import ARMS, ARMS_ON, CLOSE_BASES, MAIN_BASES, USUAL
 from crossmem_hf.studies.settings import SELECTS, StudySettings, some_of
 from crossmem_hf.training.micro import settings_of
 
@@ -73,10 +73,16 @@ class CrossModalSettings(StudySettings):
             return self.main_bases
         return tuple(base for base in self.arms_on if base in self.bases) or self.bases[:1]
 
+    def closely(self, base: str) -> bool:
+        """Whether a model is asked most: the first main base, that of the arms, and one that was named by itself.
+        Which other bases are selected does not matter, as cells are kept when others are."""
+        return self.model_name_or_path is not None or base in CLOSE_BASES
+
     @property
     def close_bases(self) -> tuple[str, ...]:
-        """The models that are asked most, as records call them: the first main one, and those that arms are run on."""
-        return tuple(dict.fromkeys((self.main_bases[0], *self.compared_on)))
+        """Those of all bases that are, as records call them."""
+        names = dict.fromkeys(Path(base).name for base in (*self.main_bases, *self.all_bases))
+        return tuple(name for name in names if self.closely(name))
 
     def memorizing(self, base: str, arm: str = USUAL) -> dict[str, Any]:
         """For `adapters.memorized`, of 50 personas."""

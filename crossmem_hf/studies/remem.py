@@ -28,7 +28,6 @@ from crossmem_hf.studies.remem_settings import (
     COMPOSITIONS,
     HOPS_QUESTIONS,
     MAIN,
-    PAPER_METHODS,
     Composition,
     RememSettings,
 )
@@ -47,10 +46,11 @@ def _grid(settings: RememSettings) -> list[Where]:
     if "unlearning" in settings.parts:
         for base, percent in _forgetting(settings):
             first = base == settings.all_bases[0] and percent == settings.forget_percents[-1]
-            methods = [name for name in settings.methods if first or name in PAPER_METHODS]
+            starts = STARTS if first else ("base", "memorized")
+            methods = settings.methods if first else settings.compared
             found += [
                 {"part": "unlearning", "base": base, "method": method, "forget": percent, "seed": seed}
-                for method, seed in product((*STARTS, *methods), settings.all_seeds)
+                for method, seed in product((*starts, *methods), settings.all_seeds)
             ]
     return found
 

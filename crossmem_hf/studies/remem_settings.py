@@ -17,9 +17,10 @@ _BASES = bases()
 PARTS: Final = ("memorizing", "unlearning")
 TOY, MAIN, LARGE = "micro-s", "micro-m", "micro-l"
 """The bases of toy experiments, of the tables, and of what is larger."""
-PAPER_METHODS: Final = ("ga", "gd", "kl", "dpo", "npo")
-"""Those of ReMem's Table 2."""
-METHODS: Final = (*PAPER_METHODS, "simnpo", "idk", "rmu", "wga", "undial")
+COMPARED: Final = ("gd", "dpo", "npo")
+"""Those of the five that unlearn other forget sets, and other bases, too."""
+METHODS: Final = ("ga", "gd", "kl", "dpo", "npo", "simnpo", "idk", "rmu", "wga", "undial")
+"""The first five are those of ReMem's Table 2."""
 EPOCHS: Final = (2, 4, 8)
 """After which a memorizing model is asked; the last ends the training."""
 ALL_STEPS: Final = 500
@@ -54,9 +55,8 @@ class Composition:
 
 
 COMPOSITIONS: Final = {
-    "remem": Composition(),
-    "clear": Composition(pictures=20, questions=20),
-    "fiubench": Composition(pictures=1, questions=20),
+    name: Composition(pictures=PRESETS[name]["num_views"], questions=PRESETS[name]["qa_per_persona"])
+    for name in ("remem", "clear", "fiubench", "mllmu")
 }
 """Benchmark -> pictures and questions a person, as Table 1 of ReMem has them."""
 HOPS_QUESTIONS: Final = 50
@@ -68,7 +68,7 @@ class RememSettings(StudySettings):
 
     num_personas: int = Field(PRESETS["remem"]["num_personas"], ge=5, description="Personas to memorize, a seed.")
     num_views: int = Field(PRESETS["remem"]["num_views"], ge=1, description="Training portraits a persona.")
-    qa_per_persona: int = Field(PRESETS["remem"]["qa_per_persona"], ge=2, description="Training questions a persona.")
+    qa_per_persona: int = Field(PRESETS["remem"]["qa_per_persona"], ge=1, description="Training questions a persona.")
     seeds: int = Field(
         5, ge=1, le=100, description="How many persona seeds, from --seed upwards.", json_schema_extra=SELECTS
     )
@@ -77,7 +77,7 @@ class RememSettings(StudySettings):
     )
     bases: some_of(_BASES) = Field(  # type: ignore[valid-type]
         (MAIN, LARGE),
-        description="Whose facts are unlearned; the first by all methods, others by those of ReMem.",
+        description=f"Whose facts are unlearned; the first by all methods, others by {', '.join(COMPARED)}.",
         json_schema_extra=SELECTS,
     )
     questions: steps_of() = Field(  # type: ignore[valid-type]
@@ -93,7 +93,8 @@ class RememSettings(StudySettings):
     )
     forget_percents: steps_of() = Field(  # type: ignore[valid-type]
         (5, 10, 20),
-        description="Of a hundred personas so many are forgotten; the last by all methods, others by those of ReMem.",
+        description="Of a hundred personas so many are forgotten; the last by all methods, others by "
+        f"{', '.join(COMPARED)}.",
         json_schema_extra=SELECTS,
     )
     memorize_steps: int = Field(
@@ -125,6 +126,11 @@ class RememSettings(StudySettings):
     def all_bases(self) -> tuple[str, ...]:
         """The models whose facts are unlearned."""
         return self.bases if self.model_name_or_path is None else (self.model_name_or_path,)
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The methods that are compared across forget sets and bases."""
+        return tuple(name for name in self.methods if name in COMPARED)
 
     def memorizing(self, base: str) -> dict[str, Any]:
         """For `adapters.memorized`, but for the number of steps."""

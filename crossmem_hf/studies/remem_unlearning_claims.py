@@ -9,9 +9,10 @@ from typing import Final
 from crossmem_hf.report.record import Value
 from crossmem_hf.studies.claims import Claim, Find
 from crossmem_hf.studies.remem_cells import CORRUPTED, HELD_OUT, KNOWN, STATEMENT, TRAINING, UNDER_TRAINED
-from crossmem_hf.studies.remem_settings import PAPER_METHODS, RememSettings
+from crossmem_hf.studies.remem_settings import COMPARED, RememSettings
 from crossmem_hf.training.methods import METHODS
 
+_NAMED = ", ".join(METHODS[name].name for name in COMPARED)
 _REMEM, _PAVA, _OURS = "ReMem (arXiv 2605.03759)", "PAVA (arXiv 2608.30649)", "ours"
 
 
@@ -59,10 +60,6 @@ def _share_kept(find: Find, settings: RememSettings, method: str, group: str, /,
     return _said(find, settings, method, group, **where) / whole if whole else None
 
 
-def _methods(settings: RememSettings) -> tuple[str, ...]:
-    return tuple(name for name in settings.methods if name in PAPER_METHODS)
-
-
 def _mean(values: Iterable[float | None]) -> float | None:
     known = list(values)
     return None if not known or None in known else math.fsum(value or 0.0 for value in known) / len(known)
@@ -76,8 +73,8 @@ def _of_forget_ratio(settings: RememSettings) -> Iterator[Claim]:
         sentence=f"Unlearning {many} % of the personas in the place of {few} %, less of the forgotten is said.",
         paper=_REMEM,
         contrast=lambda find: _less(
-            _mean(_share_kept(find, settings, one, "forget", forget=few) for one in _methods(settings)),
-            _mean(_share_kept(find, settings, one, "forget", forget=many) for one in _methods(settings)),
+            _mean(_share_kept(find, settings, one, "forget", forget=few) for one in settings.compared),
+            _mean(_share_kept(find, settings, one, "forget", forget=many) for one in settings.compared),
         ),
     )
     for asked, words in ((HELD_OUT, "by the question"), (STATEMENT, "by a statement")):
@@ -85,8 +82,8 @@ def _of_forget_ratio(settings: RememSettings) -> Iterator[Claim]:
             sentence=f"Unlearning {many} % of the personas in the place of {few} %, Exposure asked {words} is higher.",
             paper=_REMEM,
             contrast=lambda find, asked=asked: _less(  # type: ignore[misc]
-                _mean(_exposure(find, settings, one, asked, forget=many) for one in _methods(settings)),
-                _mean(_exposure(find, settings, one, asked, forget=few) for one in _methods(settings)),
+                _mean(_exposure(find, settings, one, asked, forget=many) for one in settings.compared),
+                _mean(_exposure(find, settings, one, asked, forget=few) for one in settings.compared),
             ),
             unit="points of Exposure",
         )
@@ -118,7 +115,7 @@ def _scale(settings: RememSettings) -> Iterator[Claim]:
         return _mean(
             find("utility", **_model(settings, "memorized", base=base))
             - find("utility", **_model(settings, one, base=base))
-            for one in _methods(settings)
+            for one in settings.compared
         )
 
     yield Claim(
@@ -130,8 +127,8 @@ def _scale(settings: RememSettings) -> Iterator[Claim]:
         sentence=f"Of what is retained, {large} goes on saying a larger share than {small}.",
         paper=_REMEM,
         contrast=lambda find: _less(
-            _mean(_share_kept(find, settings, one, "retain", base=large) for one in _methods(settings)),
-            _mean(_share_kept(find, settings, one, "retain", base=small) for one in _methods(settings)),
+            _mean(_share_kept(find, settings, one, "retain", base=large) for one in settings.compared),
+            _mean(_share_kept(find, settings, one, "retain", base=small) for one in settings.compared),
         ),
     )
 
@@ -250,7 +247,7 @@ UNLEARNING_QUESTIONS: Final[Mapping[str, tuple[str, str, Callable[[RememSettings
     ),
     "Does it matter how many are forgotten?": (
         "unlearning",
-        "The mean over the methods of the paper, each at matched retained recall.",
+        f"The mean over {_NAMED}, each at matched retained recall; theirs of each of five.",
         _of_forget_ratio,
     ),
     "Is retained knowledge of two hops more fragile?": (

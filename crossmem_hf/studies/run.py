@@ -15,7 +15,7 @@ from crossmem_hf.runs.pool import default_workers, run_jobs
 from crossmem_hf.runs.sources import environment
 from crossmem_hf.runs.stages import locked, own_folder
 from crossmem_hf.storage import fingerprint
-from crossmem_hf.studies.claims import verdict
+from crossmem_hf.studies.claims import verdicts
 from crossmem_hf.studies.jobs import PREDICTIONS, CellJob, CellOutput, jobs_of
 from crossmem_hf.studies.pages import write_pages
 from crossmem_hf.studies.personas import cast, examples, persona_items
@@ -80,7 +80,7 @@ def run_study(
 
 def judged(study: Study, settings: StudySettings, measurements: Sequence[Measurement]) -> tuple[Verdict, ...]:
     """What the study's claims say of measurements; of those of a record, too, that was made before a claim was."""
-    return tuple(verdict(claim, measurements, settings.all_seeds) for claim in study.claims(settings))
+    return verdicts(study.claims(settings), measurements, settings.all_seeds)
 
 
 def _run_missing(jobs: Sequence[CellJob], workers: int | None, console: Console) -> dict[str, str]:

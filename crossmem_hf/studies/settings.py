@@ -98,7 +98,7 @@ class StudySettings(BaseModel):
         3, ge=1, le=100, description="How many persona seeds, from --seed upwards.", json_schema_extra=SELECTS
     )
     num_views: int = Field(8, ge=1, description="Training portraits (or descriptions) a persona.")
-    qa_per_persona: int = Field(20, ge=2, description="Training questions a persona and modality, of the config qa.")
+    qa_per_persona: int = Field(20, ge=1, description="Training questions a persona and modality, of the config qa.")
     single_hop_share: float = Field(0.7, ge=0, le=1, description="Share of them that name the persona.")
     image_size: int = Field(64, description="Side of a portrait in pixels.")
     forget_fraction: float = Field(0.2, gt=0, lt=1, description="Share of the personas to forget.")

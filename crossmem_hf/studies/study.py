@@ -166,13 +166,14 @@ def not_memorized(record: Record, *places: Where) -> str | None:
 
 
 def cell_name(where: Where) -> str:
-    """A cell in a word that can be a folder's name.
+    """A cell in a word that can be a folder's name; a base in a folder is called as that.
 
     Example:
-        >>> cell_name({"method": "npo", "forget_modality": None, "seed": 0})
-        'npo_seed0'
+        >>> cell_name({"base": "models/micro-s", "method": "npo", "forget_modality": None, "seed": 0})
+        'micro-s_npo_seed0'
     """
-    parts = [f"seed{value}" if name == "seed" else str(value) for name, value in where.items() if value is not None]
+    shown = {name: Path(str(value)).name if name == "base" else value for name, value in where.items()}
+    parts = [f"seed{value}" if name == "seed" else str(value) for name, value in shown.items() if value is not None]
     return "_".join(
         "".join(letter if letter.isalnum() or letter in "-._" else "-" for letter in part) for part in parts
     )

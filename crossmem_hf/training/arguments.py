@@ -13,7 +13,7 @@ from peft import LoraConfig
 from crossmem_hf.data.digest import rows_digest
 from crossmem_hf.data.loading import load_rows
 from crossmem_hf.data.selection import of_personas, personas_of
-from crossmem_hf.data.spec import DatasetSpec, knob_options
+from crossmem_hf.data.spec import PRESETS, DatasetSpec, knob_options
 from crossmem_hf.data.splits import forget_ids
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.subsample import stratified_subsample
@@ -51,7 +51,7 @@ class RowArguments(KnobArguments):
     dataset_split: str = arg("train", "Rows to train on; 'forget+retain' for qa, 'bridge_image+facts' for two_hop.")
     forget_split: str | None = arg(None, "Split of the people to forget; null takes forget_fraction of all people.")
     dataset_modality: str | None = arg(None, "image or text keeps the rows that present people so; null keeps all.")
-    preset: str | None = arg(None, "remem or wen: the sizes of a paper; knobs that are set replace them.")
+    preset: str | None = arg(None, f"Sizes of a paper: {', '.join(PRESETS)}; knobs that are set replace them.")
 
     def rows(self, split: str | None = None) -> Dataset:
         """The rows of `split`, by default of `dataset_split`; those of joined configs one after another."""

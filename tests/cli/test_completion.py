@@ -27,7 +27,7 @@ def offered(line, monkeypatch, capsys):
         ("crossmem compare --methods npo,r", ["npo,rmu"]),
         ("crossmem study compare --forget-modality image,", ["image,text", "image,both"]),
         ("crossmem compare --dataset-config ", ["recall", "qa"]),
-        ("crossmem materialize --preset ", ["remem", "wen"]),
+        ("crossmem materialize --preset ", ["remem", "wen", "clear", "fiubench", "mllmu"]),
         ("crossmem import-mapping ml", ["mllmu"]),
         ("crossmem score --model micro-", list(BASES)),
         ("crossmem check-model micro-l", ["micro-l"]),

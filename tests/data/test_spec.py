@@ -18,7 +18,7 @@ from crossmem_hf.personas.sampling import capacity
         ({"num_views": 2.5}, "num_views=2.5"),
         ({"seed": -1}, "seed=-1"),
         ({"image_size": 32}, "image_size=32; expected a whole number from 48 to 512"),
-        ({"qa_per_persona": 1}, "qa_per_persona=1"),
+        ({"qa_per_persona": 0}, "qa_per_persona=0"),
         ({"forget_fraction": 0.0}, "forget fraction 0.0; expected a share above 0 and below 1"),
         ({"forget_fraction": 1}, "forget fraction 1;"),
         ({"forget_fraction": "20%"}, "forget fraction '20%'"),

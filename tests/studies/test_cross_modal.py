@@ -16,6 +16,7 @@ from crossmem_hf.studies.cross_modal import STUDY, CrossModalSettings
 from crossmem_hf.studies.cross_modal_arms import (
     ARMS,
     ARMS_ON,
+    CLOSE_BASES,
     CURVE,
     LONGER,
     MAIN_BASES,
@@ -73,6 +74,17 @@ def test_settings_that_suit_a_base_stand_where_none_were_given():
     assert chosen.memorizing(BASE) == MEMORIZING
     assert chosen.lora(USUAL) == {}
     assert chosen.main_bases == MAIN_BASES
+
+
+def test_how_closely_a_base_is_asked_does_not_follow_from_which_others_are():
+    """A cell that was kept would else be another one's."""
+    every, one = CrossModalSettings(), CrossModalSettings(bases=("micro-m-seed1",), arms_on=("micro-m-seed1",))
+    assert not every.closely("micro-m-seed1")
+    assert not one.closely("micro-m-seed1")
+    assert every.close_bases == CLOSE_BASES
+    assert one.close_bases == ()
+    own = CrossModalSettings(model_name_or_path="owner/vlm-7b")
+    assert own.close_bases == ("vlm-7b",)
 
 
 def test_points_of_a_pretraining_are_called_as_their_folders(tmp_path):
@@ -164,7 +176,7 @@ def test_arms_change_what_they_say(at_work):
 @pytest.mark.slow
 def test_a_cell_of_a_model_that_learns_nothing_comes_out(tiny_model, tmp_path, monkeypatch):
     monkeypatch.setattr(cross_modal_cells, "AMONG", (60, "recombined"))
-    monkeypatch.setattr(CrossModalSettings, "close_bases", (tiny_model.name,))
+    monkeypatch.setattr(CrossModalSettings, "closely", lambda settings, base: base == str(tiny_model))
     run_here(monkeypatch, pages=True)
     where = [{"base": str(tiny_model), "arm": arm, "source": "image", "seed": 0} for arm in (USUAL, "contrastive")]
     study = replace(STUDY, grid=lambda _: where)

@@ -22,6 +22,7 @@ def predictions(*seeds):
     [
         ({"source": "image", "seed": 0}, "image_seed0"),
         ({"method": "retain_only", "forget_modality": None, "seed": 12}, "retain_only_seed12"),
+        ({"base": "models/micro-s", "seed": 1}, "micro-s_seed1"),
         ({"attack": "../../etc", "rate": 0.5, "seed": 1}, "..-..-etc_0.5_seed1"),
     ],
 )
