@@ -13,13 +13,15 @@ from crossmem_hf.cli.studies import STUDIES
 from crossmem_hf.models.embedded import BASES, DEFAULT_BASE, bases
 from crossmem_hf.models.loading import model_fingerprint
 from crossmem_hf.personas.schema import Modality
+from crossmem_hf.report.carried_table import carried_tables
 from crossmem_hf.report.crossing_table import crossing_table
 from crossmem_hf.report.figures import figures_of
+from crossmem_hf.report.hop_table import hop_table
 from crossmem_hf.report.methods import method_legend, method_tables
 from crossmem_hf.report.modality_text import MODALITY_NAMES, other
 from crossmem_hf.report.numbers import fixed, percent
 from crossmem_hf.report.paired_claims import LEGEND, paired_claims, paired_markdown
-from crossmem_hf.report.record import NEAREST, RECORD_FILE, SEEDS_NOTE, Measurement, Record, Verdict
+from crossmem_hf.report.record import RECORD_FILE, SEEDS_NOTE, Measurement, Record, Verdict
 from crossmem_hf.report.tables import NOTHING, Column, Table, pivot, verdict_table
 from crossmem_hf.report.text import markdown
 from crossmem_hf.storage import write_atomic
@@ -34,11 +36,16 @@ FIGURES = {"matrix": "first_light", "curves": "compare"}
 """Figure in docs/ -> the study whose record it is drawn from."""
 TOLD = (
     *(f"recalled less from the other ({base}, near" for base in ("micro-m", "micro-s", "micro-l")),
-    *("a larger share from the other than micro-s", "after step-", "(names)", "5000 untaught names (micro-s)"),
-    *("catches up (micro-s)", "from the other where the model first describes whom it names (micro-s)"),
-    *("without names, the gap", "between portraits and descriptions the gap"),
+    *("share from the other than micro-s", "than after step-02400", "(names)", "5000 untaught names (micro-s)"),
+    *("catches up (micro-s)", "first describes whom it names (micro-s)", "without names, the gap"),
+    *("between portraits and descriptions the gap", "would allow (near", "are recalled if the name is said first"),
 )
-"""Words of those claims of the study cross_modal that README.md tells."""
+"""Words of those claims of the studies cross_modal and two_hop that README.md tells."""
+ANCHORS = {
+    "cross_modal": "what-crosses-from-one-modality-to-the-other-crossmem-study-cross_modal",
+    "two_hop": "two-links-that-were-learned-apart-crossmem-study-two_hop",
+}
+"""Study -> its place in docs/studies.md."""
 KNOWN = {
     "attributes": "visual attributes named",
     "names": "known names said",
@@ -52,7 +59,6 @@ KNOWN = {
 
 CARRIED = ("bases", "bases_l")
 """The records of the study bases."""
-_VIEWS = ("train", "test", "far")
 _KNOWS = ("utility_visual_attributes", "utility_full_name", "utility_unknown_name")
 
 
@@ -75,13 +81,16 @@ def main() -> None:
 
 def pages() -> dict[Path, dict[str, str]]:
     """Page -> the text between the marks of each name."""
-    first_light, compare, crossed = record("first_light"), record("compare"), record("cross_modal")
+    first_light, compare = record("first_light"), record("compare")
+    crossed, hops = record("cross_modal"), record("two_hop")
+    found = findings(first_light, compare, crossed, hops)
     return {
-        README: {"matrix": caption(first_light, record("bases")), "findings": findings(first_light, crossed, compare)},
+        README: {"matrix": caption(first_light, record("bases")), "findings": found},
         STUDIES_PAGE: {
             "compare": comparison(compare),
             "carried": carried(*map(record, CARRIED)),
             "crossed": what_crosses(crossed),
+            "hops": two_links(hops),
         },
         MODELS: {"bases": base_table(), "others": others(first_light)},
     }
@@ -156,17 +165,17 @@ def _recall(found: Record, source: str, target: str, **where: int) -> Measuremen
     return one
 
 
-def findings(first_light: Record, crossed: Record, compare: Record) -> str:
+def findings(first_light: Record, compare: Record, *others: Record) -> str:
     """Claims of the shipped records with their verdicts, and unlearning methods side by side."""
     told = paired_claims(first_light.verdicts)
-    every = paired_claims(one for one in crossed.verdicts if one.effect is not None).rows
+    every = [row for found in others for row in paired_claims(v for v in found.verdicts if v.effect is not None).rows]
     rows = [row for row in every if any(words in row[0] for words in TOLD)]
+    links = " and ".join(f"[{found.study}](docs/studies.md#{ANCHORS[found.study]})" for found in others)
     parts = [
         "Made from the records by `python docs/make_findings.py`. A claim needs five persona seeds and an interval "
         f"beyond its threshold; [what an interval covers](docs/statistics.md). {LEGEND} "
         f"{first_light.config['num_personas']} personas a seed, {base_of(first_light)} where no base is named; the "
-        f"last {len(rows)} are of the {len(every)} of the study [cross_modal]"
-        "(docs/studies.md#what-crosses-from-one-modality-to-the-other-crossmem-study-cross_modal).",
+        f"last {len(rows)} are of the {len(every)} of the studies {links}.",
         replace(told, rows=(*told.rows, *rows)).markdown().rstrip(),
         f"Unlearning, of names by {base_of(compare)}, {len(compare.seeds)} seeds, every method on the same budget of "
         f"{max(compare.config['evaluate_at'])} steps and the same number of trials for its settings, read where it "
@@ -288,43 +297,33 @@ def carried(*found: Record) -> str:
         f"{len(one.seeds)} ({', '.join(f'`{base}`' for base in one.config['bases'])})" for one in found
     )
     links = " and ".join(f"[results/{name}/record.json](../results/{name}/record.json)" for name in CARRIED)
-    parts = [
+    made = (
         f"Made from {links} by `python docs/make_findings.py`: exact answers in percent [95 % interval over persona "
         f"seeds and their personas], persona seeds: {seeds}; on what was learned from (train), near views (test) and "
         f"far ones. {SEEDS_NOTE}"
-    ]
-    asked = {
-        "names": ("Names", ("source", "target", "views")),
-        "facts": ("Private facts, learned from portraits", ("target", "hops", "views")),
-    }
-    every = [one for record in reversed(found) for one in record.find("recall")]
-    for learned, (title, keys) in asked.items():
-        own = (one for one in every if one.where["learned"] == learned)
-        measured = sorted(own, key=lambda one: _VIEWS.index(str(one.where["views"])))
-        parts.append(f"**{title}**\n\n{_by_base(measured, learned, keys).markdown().rstrip()}")
-    return "\n\n".join(parts)
-
-
-def _by_base(measured: list[Measurement], learned: str, keys: tuple[str, ...]) -> Table:
-    heads = {"source": "learned from", "target": "asked in", "hops": "hops", "views": "views"}
-    same = {"learned": learned} | ({"source": "image"} if "source" not in keys else {})
-    columns = [
-        Column(head=name, metrics=("recall",), where={**same, "base": name}, with_interval=True)
-        for name in (NEAREST, *bases())
-    ]
-    table = pivot(measured, {key: heads[key] for key in keys}, columns)
-    assert table is not None
-    return table
+    )
+    tables = carried_tables(found, bases())
+    return "\n\n".join((made, *(f"**{title}**\n\n{table.markdown().rstrip()}" for title, table in tables)))
 
 
 def what_crosses(found: Record) -> str:
     """The study of what crosses: recall beside what needs no learning, and every claim."""
-    table = crossing_table(found.measurements, {"arm": "usual"})
+    words = "; nearest row: what the nearest training row answers, by raw pixels or words, without a model"
+    return _told(found, crossing_table(found.measurements, {"arm": "usual"}), words)
+
+
+def two_links(found: Record) -> str:
+    """The study of two links that were learned apart: recall by each mix, and every claim."""
+    return _told(found, hop_table(found.measurements, found.config["bases"][0]))
+
+
+def _told(found: Record, table: Table | None, words: str = "") -> str:
+    """Where the record is, its table, and every claim."""
     assert table is not None
+    where = f"results/{found.study}/record.json"
     made = (
-        f"Made from [results/cross_modal/record.json](../results/cross_modal/record.json) ({len(found.seeds)} persona "
-        "seeds) by `python docs/make_findings.py`, in percent [95 % interval over persona seeds and their personas]; "
-        "nearest row: what the nearest training row answers, by raw pixels or words, without a model."
+        f"Made from [{where}](../{where}) ({len(found.seeds)} persona seeds) by `python docs/make_findings.py`, exact "
+        f"answers in percent [95 % interval over persona seeds and their personas]{words}."
     )
     return "\n\n".join((made, table.markdown().rstrip(), paired_markdown(found)))
 

@@ -14,6 +14,7 @@ from crossmem_hf.cli.completion import one_of
 from crossmem_hf.cli.console import clear_errors, console
 from crossmem_hf.cli.importing import import_images, import_mapping, import_qa
 from crossmem_hf.cli.knobs import with_knobs
+from crossmem_hf.cli.page import page
 from crossmem_hf.cli.portraits import portraits
 from crossmem_hf.cli.publishing import publish_app
 from crossmem_hf.cli.recipe import recipe
@@ -33,6 +34,7 @@ app = typer.Typer(
 app.add_typer(study_app, name="study")
 app.add_typer(publish_app, name="publish")
 app.command()(reproduce)
+app.command()(page)
 app.command()(import_images)
 app.command()(import_qa)
 app.command()(import_mapping)

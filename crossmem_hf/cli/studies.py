@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from crossmem_hf.cli.completion import BASE_MODELS, Complete, one_of, some_of
 from crossmem_hf.cli.console import clear_errors, console
+from crossmem_hf.cli.page import write_latex
 from crossmem_hf.registry import Registry
 
 if TYPE_CHECKING:
@@ -179,17 +180,9 @@ def _run(study: "Study", settings: "StudySettings", folder: Path, *, latex: bool
     console.print(f"record  {(folder / 'record.json').resolve()}", highlight=False, soft_wrap=True)
     console.print(f"page    {(folder / 'report.html').resolve()}", highlight=False, soft_wrap=True)
     if latex:
-        _write_latex(record, folder / "report.tex")
+        write_latex(record, folder / "report.tex")
     if refused is not None or any(failure.error.startswith(NOT_RUN) for failure in record.failures):
         raise typer.Exit(3)
-
-
-def _write_latex(record: "Record", file: Path) -> None:
-    from crossmem_hf.report.latex import latex
-    from crossmem_hf.storage import write_atomic
-
-    write_atomic(file, latex(record) + "\n")
-    console.print(f"latex   {file.resolve()}", highlight=False, soft_wrap=True)
 
 
 def _print_findings(study: "Study", record: "Record") -> None:

@@ -20,7 +20,7 @@ def hop_table(measurements: Iterable[Measurement], base: str) -> Table | None:
         None where nothing of it was measured.
     """
     own = [one for one in measurements if one.where.get("base") == base and "asked" in one.where]
-    own = sorted(own, key=lambda one: (str(one.where["source"]), str(one.where["target"]), one.where["views"] == "far"))
+    own.sort(key=lambda one: (str(one.where["source"]), str(one.where["target"]), one.where["views"] == "far"))
     mixes = list(dict.fromkeys(str(one.where["mix"]) for one in own))
     columns = [
         Column(head=mix, metrics=("recall",), where={"base": base, "mix": mix}, with_interval=True) for mix in mixes
