@@ -68,10 +68,14 @@ def left_table(measurements: Iterable[Measurement], models: Sequence[str]) -> Ta
     Args:
         models: Baselines and methods, in the order of their rows.
     """
-    own = [one for one in measurements if one.where.get("part") == "unlearning" and one.where.get("method") in models]
+    own = [
+        one.model_copy(update={"where": {key: value for key, value in one.where.items() if key != "part"}})
+        for one in measurements
+        if one.where.get("forget") is not None and one.where.get("method") in models
+    ]
     own.sort(key=lambda one: models.index(str(one.where["method"])))
     own.sort(key=lambda one: -int(one.where.get("forget") or 0))
-    place: dict[str, Value] = {"part": "unlearning", "target": "image"}
+    place: dict[str, Value] = {"target": "image"}
     training, forget = place | {"asked": "training"}, place | {"group": "forget"}
     retained = [
         Column(head=f"EM retained, {words}", metrics=("recall",), where=training | {"group": "retain"} | hops)
@@ -90,7 +94,7 @@ def left_table(measurements: Iterable[Measurement], models: Sequence[str]) -> Ta
         Column(head="descriptions", metrics=("recall",), where=forget | {"asked": "held-out", "target": "text"}),
         *exposed,
         Column(head="Min-K% of a statement", metrics=("min_k_prob",), where=forget | {"asked": "statement"}),
-        Column(head="utility", metrics=("utility",), where={"part": "unlearning"}),
-        Column(head="steps", metrics=("matched_step",), where={"part": "unlearning"}),
+        Column(head="utility", metrics=("utility",), where={}),
+        Column(head="steps", metrics=("matched_step",), where={}),
     ]
     return pivot(own, _MODEL, columns)

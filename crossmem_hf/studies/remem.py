@@ -43,15 +43,14 @@ def _grid(settings: RememSettings) -> list[Where]:
             for composition, budget in _compositions(settings)
         ]
         found += [toy | {"seed": seed} for toy, seed in product(toys, settings.all_seeds)]
-    if "unlearning" in settings.parts:
-        for base, percent in _forgetting(settings):
-            first = base == settings.all_bases[0] and percent == settings.forget_percents[-1]
-            starts = STARTS if first else ("base", "memorized")
-            methods = settings.methods if first else settings.compared
-            found += [
-                {"part": "unlearning", "base": base, "method": method, "forget": percent, "seed": seed}
-                for method, seed in product((*starts, *methods), settings.all_seeds)
-            ]
+    for base, percent in _forgetting(settings):
+        part = settings.part_of(base, percent)
+        first = part == "unlearning"
+        models = (*STARTS, *settings.methods) if first else ("base", "memorized", *settings.compared)
+        found += [
+            {"part": part, "base": base, "method": method, "forget": percent, "seed": seed}
+            for method, seed in product(models if part in settings.parts else (), settings.all_seeds)
+        ]
     return found
 
 
@@ -135,7 +134,7 @@ STUDY = Study(
                 "hops": None,
             }
             for base in record.config["bases"]
-            if "unlearning" in record.config["parts"]
+            if {*record.config["parts"]} & {"unlearning", "comparing"}
         ),
     ),
 )

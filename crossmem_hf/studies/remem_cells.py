@@ -16,16 +16,14 @@ from crossmem_hf.data.population import forgotten_ids
 from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.report.record import BASELINES
 from crossmem_hf.runs.stages import Done
-from crossmem_hf.studies.adapters import TrainingRows, at_step, memorized
+from crossmem_hf.studies.adapters import TrainingRows, at_step, memorized, unlearned
 from crossmem_hf.studies.cells import Query, asked_of_others, costs, on_embedded, predicted
 from crossmem_hf.studies.curves import (
     Views,
     at_matched_recall,
     baseline,
     check_memorized,
-    followed,
     model_of,
-    queried,
 )
 from crossmem_hf.studies.learning import FACTS
 from crossmem_hf.studies.remem_settings import ALL_STEPS, EPOCHS, Composition, RememSettings
@@ -53,6 +51,7 @@ _STATED = StatementRows(configs=("qa_test",), split="forget", modality="image")
 _SAID = ("recall", "rouge")
 _RANKED = ("exposure", "exposure_taught", "min_k_prob")
 _VIEWS = Views(forget=2, retain=1, whole=False)
+_RETAINED = Query(rows=_NEW, metrics=("recall",), group="retain", views=2)
 
 
 def remem_cell(cell: Cell) -> CellResult:
@@ -104,7 +103,7 @@ def _memorizing(cell: Cell) -> CellResult:
 
 
 def _unlearning(cell: Cell) -> CellResult:
-    """Learn, or unlearn up to matched retained recall; and ask.
+    """Learn, or unlearn up to matched retained recall; and ask, in the part unlearning also trace and bring back.
 
     The memorized model is that of every forget set, so neither name nor settings of its stages tell of one.
     """
@@ -114,8 +113,9 @@ def _unlearning(cell: Cell) -> CellResult:
     here = replace(cell, settings=settings.replaced(forget_fraction=percent / 100))
     if method not in STARTS:
         return _unlearned(whole, here, method)
-    of = here if method == "retain_only" else whole
-    return CellResult(predictions=Predictions.joined(_asked(here, _start(of, method))))
+    model = _start(here if method == "retain_only" else whole, method)
+    traced = _traced(here, model) if model and cell.where["part"] == "unlearning" else ()
+    return CellResult(predictions=Predictions.joined([*_asked(here, model), *traced]))
 
 
 def _start(cell: Cell, method: str) -> Done | None:
@@ -140,24 +140,48 @@ def _unlearned(whole: Cell, here: Cell, method: str) -> CellResult:
     """The model at matched retained recall, asked, with weights of the memorized one in it, and traced."""
     settings: RememSettings = here.settings
     learned = check_memorized(whole, _NEW, FACTS, _VIEWS, **_memorized_as(whole.settings))
-    start = queried(here, cell_name({**model_of(here, "memorized").where}), learned, _NEW, _VIEWS)
-    steps, chosen = settings.evaluate_at, settings.unlearning(method)
-    trained, along = followed(here, learned, FACTS, _NEW, steps, _VIEWS, method=method, **chosen)
-    both = Predictions.joined(
-        [start.with_columns(method="memorized", seed=here.seed), along.with_columns(method=method, seed=here.seed)]
+    chosen = settings.unlearning(method)
+    trained = unlearned(
+        here,
+        cell_name(here.where),
+        learned,
+        FACTS,
+        checkpoints=settings.evaluate_at,
+        share=(0, 0.5),
+        method=method,
+        **chosen,
     )
-    step = int(at_matched_recall(both).where(method=method)[0]["matched_step"])
+    step = _matched_step(here, trained, learned)
     model = at_step(trained, step) if step else learned
-    found = [*_asked(here, model), *_brought_back(here, model, learned)]
+    found = [*_asked(here, model)]
+    if here.where["part"] == "unlearning":
+        found += [*_traced(here, model), *_brought_back(here, model, learned)]
     return CellResult(
         predictions=Predictions.joined(found).with_columns(matched_step=step),
         measurements=costs(trained, dict(here.where)),
     )
 
 
+def _matched_step(cell: Cell, trained: Done, learned: Done) -> int:
+    """The last step at which enough of the retained is still said (`curves.at_matched_recall`); 0 is none.
+
+    Raises:
+        BrokenDownError: Weights ceased to be numbers before the first of the steps.
+    """
+    settings: RememSettings = cell.settings
+    name, start = cell_name(cell.where), cell_name(model_of(cell, "memorized").where)
+    said = [predicted(cell, f"{start}_retained", _RETAINED, learned, method="memorized")]
+    for step in settings.evaluate_at:
+        reached = at_step(trained, step)
+        if said[1:] and reached.result["failed"]:
+            break
+        said.append(predicted(cell, f"{name}_step{step}", _RETAINED, reached, method="unlearned", step=step))
+    matched = at_matched_recall(Predictions.joined(said).with_columns(seed=cell.seed))
+    return int(matched.where(method="unlearned")[0]["matched_step"])
+
+
 def _asked(cell: Cell, model: Done | None) -> Iterator[Predictions]:
-    """All that a model is asked: rows learned from, new ones, statements, others than the personas; and its answers
-    traced."""
+    """All that a model is asked: rows learned from, new ones, statements, others than the personas."""
     name, known = cell_name(cell.where), cell.where["method"] in ("base", "memorized")
     queries: list[tuple[str, str, Query]] = [
         (TRAINING, "retain", Query(rows=_RETAIN_EVAL, metrics=_SAID)),
@@ -173,11 +197,16 @@ def _asked(cell: Cell, model: Done | None) -> Iterator[Predictions]:
         rows: Any = KnownFactRows(modality="image")
         query = Query(rows=rows, metrics=("min_k_prob",))
         yield predicted(cell, f"{name}_known", query, model, asked=KNOWN, group=KNOWN)
+
+
+def _traced(cell: Cell, model: Done) -> Iterator[Predictions]:
+    """Where the answers come from."""
     query = Query(rows=replace(_NEW_FORGET, modality="image"), metrics=("recall",), views=1)
     several = len(forgotten_ids(cell.settings.spec(cell.seed))) > 1  # or there is no other picture to show
-    for place, kind in enumerate(CORRUPTED if model and several else ()):
+    for place, kind in enumerate(CORRUPTED if several else ()):
         cell.progress(f"{kind}: tracing", 0.85 + 0.05 * place)
-        yield predicted(cell, f"{name}_traced_{kind}", query, model, attack=partial(traced_places, kind=kind))
+        stage = f"{cell_name(cell.where)}_traced_{kind}"
+        yield predicted(cell, stage, query, model, attack=partial(traced_places, kind=kind))
 
 
 def _brought_back(cell: Cell, model: Done, memorized_one: Done) -> Iterator[Predictions]:

@@ -29,7 +29,7 @@ _READ: Final = {
 def remem_measurements(predictions: Predictions) -> Iterator[Measurement]:
     """Of each composition along its epochs, and of each model; with and without regard to hops."""
     yield from _of_memorizing(predictions.where(part="memorizing"))
-    yield from _of_unlearning(predictions.where(part="unlearning"))
+    yield from _of_unlearning(Predictions(one for one in predictions if one["part"] != "memorizing"))
 
 
 def _of_memorizing(predictions: Predictions) -> Iterator[Measurement]:

@@ -14,7 +14,9 @@ from crossmem_hf.studies.settings import SELECTS, StudySettings, some_of, steps_
 from crossmem_hf.training.micro import TUNED, UNLEARNING, settings_of
 
 _BASES = bases()
-PARTS: Final = ("memorizing", "unlearning")
+PARTS: Final = ("memorizing", "unlearning", "comparing")
+"""What is memorized; what all methods leave; and what some of them do where fewer are forgotten or the base is another
+one."""
 TOY, MAIN, LARGE = "micro-s", "micro-m", "micro-l"
 """The bases of toy experiments, of the tables, and of what is larger."""
 COMPARED: Final = ("gd", "dpo", "npo")
@@ -126,6 +128,11 @@ class RememSettings(StudySettings):
     def all_bases(self) -> tuple[str, ...]:
         """The models whose facts are unlearned."""
         return self.bases if self.model_name_or_path is None else (self.model_name_or_path,)
+
+    def part_of(self, base: str, percent: int) -> str:
+        """The part in which a base unlearns so many of a hundred."""
+        first = base == self.all_bases[0] and percent == self.forget_percents[-1]
+        return "unlearning" if first else "comparing"
 
     @property
     def compared(self) -> tuple[str, ...]:

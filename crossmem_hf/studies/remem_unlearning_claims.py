@@ -18,7 +18,8 @@ _REMEM, _PAVA, _OURS = "ReMem (arXiv 2605.03759)", "PAVA (arXiv 2608.30649)", "o
 
 def _model(settings: RememSettings, method: str, **where: Value) -> dict[str, Value]:
     first: dict[str, Value] = {"base": settings.all_bases[0], "forget": settings.forget_percents[-1]}
-    return {"part": "unlearning", "method": method} | first | where
+    found = {"method": method} | first | where
+    return {"part": settings.part_of(str(found["base"]), int(found["forget"] or 0))} | found
 
 
 def _said(find: Find, settings: RememSettings, method: str, group: str, /, **where: Value) -> float:
@@ -246,7 +247,7 @@ UNLEARNING_QUESTIONS: Final[Mapping[str, tuple[str, str, Callable[[RememSettings
         _left,
     ),
     "Does it matter how many are forgotten?": (
-        "unlearning",
+        "comparing",
         f"The mean over {_NAMED}, each at matched retained recall; theirs of each of five.",
         _of_forget_ratio,
     ),
@@ -256,7 +257,7 @@ UNLEARNING_QUESTIONS: Final[Mapping[str, tuple[str, str, Callable[[RememSettings
         _fragile,
     ),
     "Does a larger model keep more?": (
-        "unlearning",
+        "comparing",
         "Theirs are of 7 and 13 billion parameters, ours of 1.84 and 8.05 million; utility is what they know of "
         "others, in the place of MMBench.",
         _scale,

@@ -76,7 +76,7 @@ def test_settings_that_suit_a_base_stand_where_none_were_given():
     assert chosen.main_bases == MAIN_BASES
 
 
-def test_how_closely_a_base_is_asked_does_not_follow_from_which_others_are():
+def test_how_closely_a_base_is_asked_follows_from_that_base():
     """A cell that was kept would else be another one's."""
     every, one = CrossModalSettings(), CrossModalSettings(bases=("micro-m-seed1",), arms_on=("micro-m-seed1",))
     assert not every.closely("micro-m-seed1")

@@ -13,7 +13,7 @@ from crossmem_hf.studies.remem_settings import COMPARED, METHODS, Composition
 from crossmem_hf.studies.run import run_study
 from tests.studies.conftest import run_here
 
-NPO = {"method": "npo", "forget": 40}
+NPO = {"part": "unlearning", "method": "npo", "forget": 40}
 
 
 def only(record, metric, **where):
@@ -36,7 +36,7 @@ def record(tiny_model, tmp_path_factory):
         questions=(4,),
         single_hop=("50",),
         methods=("npo",),
-        forget_percents=(40,),
+        forget_percents=(20, 40),
         evaluate_at=(1, 2),
         memorize_steps=8,
         model_name_or_path=str(tiny_model),
@@ -54,11 +54,11 @@ def record(tiny_model, tmp_path_factory):
 
 def test_no_composition_is_learned_twice():
     cells = [tuple(where.items()) for where in grid(parts="memorizing")]
-    assert len(cells) == len({*cells}) == 6 + 10 + 2 + 2, "70 of 100 at 50 questions, and remem's own, are there twice"
+    assert len(cells) == len({*cells}) == 6 + 10 + 3 + 3, "70 of 100 at 50 questions, and remem's own, are there twice"
 
 
 def test_all_methods_forget_once_and_three_of_them_everywhere():
-    cells = grid(parts="unlearning")
+    cells = grid(parts="unlearning,comparing")
     found = {}
     for where in cells:
         found.setdefault((where["base"], where["forget"]), []).append(where["method"])
@@ -83,7 +83,7 @@ def test_every_composition_is_asked_along_its_epochs_or_at_the_end(record):
 
 @pytest.mark.parametrize("method", [*STARTS, "npo"])
 def test_every_model_is_asked_the_same(record, method):
-    place = {"method": method, "forget": 40, "target": "image", "transplanted": None}
+    place = {"part": "unlearning", "method": method, "forget": 40, "target": "image", "transplanted": None}
     for hops in (None, 1, 2):
         for group in ("forget", "retain"):
             assert only(record, "recall", **place, asked=TRAINING, group=group, hops=hops) is not None
@@ -106,3 +106,10 @@ def test_weights_are_brought_back_into_unlearned_models(record):
     found = [one.where for one in record.find("recall", **NPO, hops=None) if one.where.get("transplanted")]
     assert {(one["transplanted"], one["layers"]) for one in found} == {("mlp", "all"), ("attention", "all")}
     assert only(record, "matched_step", **NPO).value == 2, "nothing was known, so nothing was lost"
+
+
+def test_other_forget_sets_are_asked_and_not_traced(record):
+    found = [one.where for one in record.measurements if one.where.get("part") == "comparing"]
+    assert {(one["method"], one["forget"]) for one in found} == {("base", 20), ("memorized", 20), ("npo", 20)}
+    assert {one["asked"] for one in found if "asked" in one} == {TRAINING, HELD_OUT, STATEMENT}
+    assert not [one for one in found if "corruption" in one or "transplanted" in one]

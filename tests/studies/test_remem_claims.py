@@ -11,7 +11,7 @@ from crossmem_hf.studies.claims import verdict
 from crossmem_hf.studies.remem import STUDY
 from crossmem_hf.studies.remem_cells import CORRUPTED, HELD_OUT, KNOWN, STARTS, STATEMENT, TRAINING
 from crossmem_hf.studies.remem_measures import BEST
-from crossmem_hf.studies.remem_settings import EPOCHS, RememSettings
+from crossmem_hf.studies.remem_settings import EPOCHS, PARTS, RememSettings
 
 SEEDS = range(5)
 CHOSEN = {"methods": ("npo", "rmu"), "forget_percents": (5, 20), "questions": (10, 160, 200), "single_hop": "0,70,100"}
@@ -124,11 +124,11 @@ def test_nothing_is_found_where_all_is_alike():
     assert len(missed) <= 0.15 * len(found), "of 95 % intervals one in twenty"
 
 
-@pytest.mark.parametrize("part", ["memorizing", "unlearning"])
+@pytest.mark.parametrize("part", PARTS)
 def test_parts_have_claims_of_their_own(part):
-    other = "unlearning" if part == "memorizing" else "memorizing"
+    rest = tuple(one for one in PARTS if one != part)
     own, others = (
-        {claim.sentence for claim in STUDY.claims(RememSettings(**CHOSEN, parts=(one,)))} for one in (part, other)
+        {claim.sentence for claim in STUDY.claims(RememSettings(**CHOSEN, parts=parts))} for parts in ((part,), rest)
     )
     assert own
     assert not own & others
