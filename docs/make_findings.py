@@ -14,13 +14,14 @@ from crossmem_hf.models.embedded import BASES, DEFAULT_BASE, bases
 from crossmem_hf.models.loading import model_fingerprint
 from crossmem_hf.personas.schema import Modality
 from crossmem_hf.report.carried_table import carried_tables
-from crossmem_hf.report.crossing_table import crossing_table
-from crossmem_hf.report.figures import figures_of
+from crossmem_hf.report.crossing_table import arms_table, crossing_table
+from crossmem_hf.report.figures import CLAIMS, figures_of
 from crossmem_hf.report.hop_table import hop_table
 from crossmem_hf.report.methods import method_legend, method_tables
 from crossmem_hf.report.modality_text import MODALITY_NAMES, other
 from crossmem_hf.report.numbers import fixed, percent
 from crossmem_hf.report.paired_claims import LEGEND, paired_claims, paired_markdown
+from crossmem_hf.report.quality_table import quality_table
 from crossmem_hf.report.record import RECORD_FILE, SEEDS_NOTE, Measurement, Record, Verdict
 from crossmem_hf.report.tables import NOTHING, Column, Table, pivot, verdict_table
 from crossmem_hf.report.text import markdown
@@ -34,11 +35,13 @@ README, STUDIES_PAGE, MODELS = ROOT / "README.md", ROOT / "docs" / "studies.md",
 SHIPPED = sorted(file.parent.name for file in RESULTS.glob(f"*/{RECORD_FILE}"))
 FIGURES = {"matrix": "first_light", "curves": "compare"}
 """Figure in docs/ -> the study whose record it is drawn from."""
+_SMALLER = "the gap from one modality to the other is smaller than with nothing besides"
 TOLD = (
     *(f"recalled less from the other ({base}, near" for base in ("micro-m", "micro-s", "micro-l")),
-    *("share from the other than micro-s", "than after step-02400", "(names)", "5000 untaught names (micro-s)"),
-    *("catches up (micro-s)", "first describes whom it names (micro-s)", "without names, the gap"),
-    *("between portraits and descriptions the gap", "would allow (near", "are recalled if the name is said first"),
+    *("recalled less from the other (micro-m, far", "micro-l recalls a larger share from the other than micro-s"),
+    *("than after step-02400", "(names)", "5000 untaught names (micro-s)", "along the way is above 0 (micro-s)"),
+    *(f"without names, {_SMALLER}", f"between portraits and descriptions {_SMALLER}", "would allow (near"),
+    *("from the other where the model first describes whom it names (micro-s)", "recalled if the name is said first"),
 )
 """Words of those claims of the studies cross_modal and two_hop that README.md tells."""
 ANCHORS = {
@@ -46,16 +49,6 @@ ANCHORS = {
     "two_hop": "two-links-that-were-learned-apart-crossmem-study-two_hop",
 }
 """Study -> its place in docs/studies.md."""
-KNOWN = {
-    "attributes": "visual attributes named",
-    "names": "known names said",
-    "names_refused": "known names refused",
-    "unknown_refused": "strangers' names refused",
-    "facts_one_hop": "known facts, the name in the question",
-    "facts_two_hops": "known facts, without the name",
-    "unknown_facts_refused": "strangers' facts refused",
-}
-"""Measure of a base's quality.json -> what it is the share of."""
 
 CARRIED = ("bases", "bases_l")
 """The records of the study bases."""
@@ -69,6 +62,9 @@ def main() -> None:
         found.write(RESULTS / name / RECORD_FILE)
         if (RESULTS / name / "report.md").exists():
             write_atomic(RESULTS / name / "report.md", markdown(found))
+        for figure in figures_of(found) if (RESULTS / name / "figures").exists() else ():
+            if figure.name.startswith(CLAIMS):
+                write_atomic(RESULTS / name / "figures" / f"{figure.name}.png", figure.encoded("png"))
     for page, blocks in pages().items():
         text = page.read_text(encoding="utf-8")
         for name, block in blocks.items():
@@ -174,12 +170,12 @@ def findings(first_light: Record, compare: Record, *others: Record) -> str:
     parts = [
         "Made from the records by `python docs/make_findings.py`. A claim needs five persona seeds and an interval "
         f"beyond its threshold; [what an interval covers](docs/statistics.md). {LEGEND} "
-        f"{first_light.config['num_personas']} personas a seed, {base_of(first_light)} where no base is named; the "
-        f"last {len(rows)} are of the {len(every)} of the studies {links}.",
+        f"{first_light.config['num_personas']} personas a seed ({others[-1].config['num_personas']} in two_hop), "
+        f"{base_of(first_light)} where no base is named; the last {len(rows)} are of the {len(every)} of {links}.",
         replace(told, rows=(*told.rows, *rows)).markdown().rstrip(),
-        f"Unlearning, of names by {base_of(compare)}, {len(compare.seeds)} seeds, every method on the same budget of "
-        f"{max(compare.config['evaluate_at'])} steps and the same number of trials for its settings, read where it "
-        "keeps 90 % of the retained recall ([curves and all "
+        f"Unlearning, of names by {base_of(compare)}, {len(compare.seeds)} seeds, each method (IdkPO is `dpo`) on a "
+        f"budget of {max(compare.config['evaluate_at'])} steps and the same number of trials for its settings, read "
+        "where it keeps 90 % of the retained recall ([curves and all "
         "numbers](docs/studies.md#methods-side-by-side-crossmem-compare)):",
         method_findings(compare).markdown().rstrip("\n"),
         "Exposure is in points of 100, of the forget set. Of the memorized and of the retain-only model: Exposure "
@@ -261,14 +257,7 @@ def _before(found: Record, *metrics: str, **where: str) -> str:
 def base_table() -> str:
     """What each base that was taught facts can do, on views and wordings that it has not met."""
     every = {name: json.loads((BASES[name] / "quality.json").read_text(encoding="utf-8")) for name in bases()}
-    qualities = {name: quality for name, quality in every.items() if "facts_one_hop_image" in quality}
-    rows = [
-        (f"{words}, {held_out}", *(_both(quality, measure, ending) for quality in qualities.values()))
-        for held_out, ending in (("near", ""), ("far", "_far"))
-        for measure, words in KNOWN.items()
-    ]
-    heads = ("percent of portraits / of descriptions", *(f"`{name}`" for name in qualities))
-    return Table(heads, tuple(rows), right=frozenset(range(1, len(heads)))).markdown().rstrip("\n")
+    return quality_table(every).markdown().rstrip("\n")
 
 
 def others(found: Record) -> str:
@@ -284,11 +273,6 @@ def others(found: Record) -> str:
         f"Percent [95 % interval], {base_of(found)}, {len(found.seeds)} persona seeds, of "
         "[results/first_light/record.json](../results/first_light/record.json):\n\n" + table.markdown().rstrip("\n")
     )
-
-
-def _both(quality: dict[str, dict[str, float]], measure: str, ending: str) -> str:
-    values = [quality[f"{measure}_{modality}{ending}"]["value"] for modality in ("image", "text")]
-    return " / ".join(fixed(100 * value, 0) for value in values)
 
 
 def carried(*found: Record) -> str:
@@ -309,7 +293,9 @@ def carried(*found: Record) -> str:
 def what_crosses(found: Record) -> str:
     """The study of what crosses: recall beside what needs no learning, and every claim."""
     words = "; nearest row: what the nearest training row answers, by raw pixels or words, without a model"
-    return _told(found, crossing_table(found.measurements, {"arm": "usual"}), words)
+    beside = [f"**Ways to learn ({base}, near views)**" for base in found.config["compared_on"]]
+    tables = [arms_table(found.measurements, base) for base in found.config["compared_on"]]
+    return _told(found, crossing_table(found.measurements, {"arm": "usual"}), words, *zip(beside, tables, strict=True))
 
 
 def two_links(found: Record) -> str:
@@ -317,15 +303,15 @@ def two_links(found: Record) -> str:
     return _told(found, hop_table(found.measurements, found.config["bases"][0]))
 
 
-def _told(found: Record, table: Table | None, words: str = "") -> str:
-    """Where the record is, its table, and every claim."""
-    assert table is not None
+def _told(found: Record, table: Table | None, words: str = "", *more: tuple[str, Table | None]) -> str:
+    """Where the record is, its tables, and every claim."""
+    tables = [part for title, own in (("", table), *more) if own for part in (title, own.markdown().rstrip()) if part]
     where = f"results/{found.study}/record.json"
     made = (
         f"Made from [{where}](../{where}) ({len(found.seeds)} persona seeds) by `python docs/make_findings.py`, exact "
         f"answers in percent [95 % interval over persona seeds and their personas]{words}."
     )
-    return "\n\n".join((made, table.markdown().rstrip(), paired_markdown(found)))
+    return "\n\n".join((made, *tables, paired_markdown(found)))
 
 
 def comparison(found: Record) -> str:

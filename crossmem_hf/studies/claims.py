@@ -31,6 +31,7 @@ class Claim:
         contrast: Computes the effect in one seed; None if it has no meaning there.
         threshold: What the effect is held against.
         unit: Of effect and threshold.
+        within: What no effect is beyond, such as ``(0, 1)`` for a share; there its interval is cut.
         direction: ``"above"`` if a greater effect supports the claim, ``"below"`` if a lower one does.
         question: What it helps to answer; claims of one question are shown together.
         differs: In what this differs from the paper.
@@ -52,6 +53,7 @@ class Claim:
     contrast: Callable[[Find], float | None]
     threshold: float = 0.0
     unit: str = "proportion"
+    within: tuple[float, float] = (-math.inf, math.inf)
     direction: Literal["above", "below"] = "above"
     question: str = ""
     differs: str = ""
@@ -62,6 +64,10 @@ class Claim:
                 f"Claim {self.sentence!r}: direction={self.direction!r}, threshold={self.threshold!r}.",
                 "Say above or below, and a finite threshold.",
             )
+
+
+_SAME: Final = 1e-9
+"""Effects that differ by no more are the same, and arithmetic alone tells them apart."""
 
 
 class _NotMeasuredError(Exception):
@@ -89,7 +95,7 @@ def verdicts(
 
 def _held(claim: Claim, tables: Sequence[_Table]) -> Verdict:
     effects = [effect for table in tables if (effect := _effect(claim, table)) is not None]
-    ci = t_interval(effects) if len(set(effects)) > 1 else None
+    ci = _interval(effects, claim.within) if len(effects) > 1 and np.ptp(effects) > _SAME else None
     found, reason = _judged(claim, len(effects), ci)
     missing = len(tables) - len(effects)
     if missing and effects:
@@ -146,6 +152,11 @@ def _effect(claim: Claim, table: _Table) -> float | None:
 
 def _without_seed(where: dict[str, Value]) -> frozenset[tuple[str, Value]]:
     return frozenset((name, value) for name, value in where.items() if name != "seed")
+
+
+def _interval(effects: Sequence[float], within: tuple[float, float]) -> tuple[float, float]:
+    low, high = t_interval(effects)
+    return max(low, within[0]), min(high, within[1])
 
 
 def t_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:

@@ -1,34 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """Does what is learned through one modality reach the other? Every claim of Wen et al. 2025 (arXiv 2506.05198) about
 learning, on our own personas and base models; the ways to learn are in `cross_modal_arms`, what a cell does in
-`cross_modal_cells`, the claims in `cross_modal_claims`.
+`cross_modal_cells`, what is measured in `cross_modal_measures`, the claims in `cross_modal_claims`.
 
 Their prompts, attributes, numbers of views and settings are not known; ours are in `prompts` and here, and no number
 equals theirs.
 """
 
-from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
-from typing import Final
 
-from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.personas.schema import MODALITIES
-from crossmem_hf.report.record import Measurement
 from crossmem_hf.studies.cross_modal_arms import ARMS, ARMS_ON, LONGER, MAIN_BASES, USUAL, arm_rows, arm_steps
 from crossmem_hf.studies.cross_modal_cells import BOTH, FACTS, cross_modal_cell, source_of
 from crossmem_hf.studies.cross_modal_claims import cross_modal_claims
+from crossmem_hf.studies.cross_modal_measures import KEYS, cross_modal_measurements
 from crossmem_hf.studies.cross_modal_settings import CrossModalSettings
-from crossmem_hf.studies.study import Study, Training, Where, not_memorized, pooled
+from crossmem_hf.studies.study import Study, Training, Where, not_memorized
 
-AREA: Final = "area_between_curves"
-KEYS: Final = ("base", "arm", "source", "target", "views", "among", "trained", "attack", "learned")
-"""What tells measurements apart; of facts also ``hops``. Only the usual arm has far views, ``learned`` ("base":
-nothing yet; "nearest row": no model), ``among`` (what the truth is ranked among), ``trained`` (the share of the
-training) and ``attack``."""
 _PLAIN: Where = {"arm": USUAL, "views": "test"} | dict.fromkeys(KEYS[5:])
 """Where the answers of the usual arm are, asked in the plain way."""
-_KEPT = ("recall", "gap", "transfer", "exposure", "partial_recall", "still_known_unsaid", "utility_visual_attributes")
 
 
 def _grid(settings: CrossModalSettings) -> list[Where]:
@@ -59,30 +50,6 @@ def _training(settings: CrossModalSettings, where: Where) -> Training:
     )
 
 
-def _measure(predictions: Predictions) -> Iterator[Measurement]:
-    """Recall wherever it was asked; gap and transfer of what was learned; Exposure and the share of truths that are
-    not said and rank first where truths were ranked; the area between the learning curves, which is the mean gap along
-    the training; and how much of what personas look like the base can tell. A point of a pre-training is called as its
-    folder is, wherever that was."""
-    predictions = Predictions({**one, "base": Path(one["base"]).name} for one in predictions)
-    by = (*KEYS, *pooled(predictions))
-    looks = predictions.where(group="utility")
-    learned = Predictions(one for one in predictions if one.get("group") != "utility")
-    names = learned.where(attribute="full_name")
-    facts = Predictions(one for one in learned if one["attribute"] != "full_name")
-    found = [*looks.measure(("utility",), by), *names.measure(("recall",), by)]
-    found += names.where(learned=None).measure(("gap", "transfer"), by)
-    found += facts.measure(("recall", "gap", "transfer"), (*by, "hops"))
-    for _, own in names.grouped(["arm"]):  # a guesser chooses among the personas of the arm
-        ranked = Predictions(one for one in own if one.get("exposure") is not None)
-        for metric in ("exposure", "partial_recall", "forget_diagnosis"):
-            found += ranked.measure((metric,), by)
-    yield from (one for one in found if one.metric in _KEPT)
-    along = Predictions(one for one in names if one.get("trained") is not None)
-    for one in along.measure(("gap",), [key for key in by if key != "trained"]):
-        yield one.model_copy(update={"metric": AREA, "greater_means": "the other modality lags further behind"})
-
-
 STUDY = Study(
     name="cross_modal",
     title="Does what is learned through one modality reach the other?",
@@ -91,7 +58,7 @@ STUDY = Study(
     grid=_grid,
     cell=cross_modal_cell,
     configs=lambda _: (*BOTH, *(f"{config}/far" for config in BOTH), "captions", *FACTS),
-    measure=_measure,
+    measure=cross_modal_measurements,
     claims=cross_modal_claims,
     headline=(("recall", _PLAIN),),
     training=_training,

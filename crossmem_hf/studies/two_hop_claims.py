@@ -3,6 +3,7 @@
 measured."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
 
 from crossmem_hf.personas.schema import MODALITIES, Modality
@@ -12,6 +13,10 @@ from crossmem_hf.studies.claims import Claim, Find
 from crossmem_hf.studies.cross_modal_arms import MAIN_BASES
 from crossmem_hf.studies.two_hop_cells import CHAIN, DIRECT, FIRST, MIXES, SECOND, THEN
 
+_DIFFERS = (
+    "On one base, of 20 personas a seed, of whom every other one is asked about; no mix shows both of their links at "
+    "once. The prompts of the papers and the settings of their models of billions of parameters are not ours."
+)
 _WEN, _BALESNI = "Wen et al. 2025 (arXiv 2506.05198)", "Balesni et al. 2024 (arXiv 2411.16353)"
 
 
@@ -22,7 +27,11 @@ def _found(find: Find, source: Modality, asked: str, metric: str = "recall", /, 
 
 
 def two_hop_claims() -> Iterator[Claim]:
-    """The claims, those of one question together."""
+    """The claims, those of one question together, each with what differs from the papers."""
+    yield from (replace(claim, differs=_DIFFERS) for claim in _claims())
+
+
+def _claims() -> Iterator[Claim]:
     for source, views in product(MODALITIES, ("test", "far")):
         yield _less_than_either(source, views)
     for claim, source in product((_other_modality, _likelier, _said_first), MODALITIES):
@@ -85,8 +94,8 @@ def _of_mixes(source: Modality) -> Iterator[Claim]:
         contrast=lambda find: _found(find, source, DIRECT, mix=composed) - _found(find, source, DIRECT),
     )
     yield Claim(
-        sentence=f"Having learned chains about others met in {here}, a model says more facts after the name than "
-        "without it.",
+        sentence=f"Having learned chains about others met in {here}, a model says more facts after the name than one "
+        "that learned the facts of these alone.",
         paper=_BALESNI,
-        contrast=lambda find: _found(find, source, CHAIN, mix=chained) - _found(find, source, DIRECT, mix=chained),
+        contrast=lambda find: _found(find, source, CHAIN, mix=chained) - _found(find, source, DIRECT, mix=composed),
     )

@@ -3,7 +3,7 @@
 
 from itertools import product
 
-from crossmem_hf.report.crossing_table import crossing_table
+from crossmem_hf.report.crossing_table import arms_table, crossing_table
 from tests.report.test_record import measurement
 
 USUAL = {"arm": "usual"}
@@ -46,3 +46,25 @@ def test_every_base_and_modality_has_its_row():
     places = product(("a", "b"), ("image", "text"), ("image", "text"), ("test", "far"))
     found = [placed(0.5, target, base=base, source=source, views=views) for base, source, target, views in places]
     assert len(crossing_table(found, USUAL).rows) == 16 + 1
+
+
+def test_ways_to_learn_stand_side_by_side_with_what_they_cost():
+    cost = {"base": "micro-s", "source": "image", "seed": 0}
+    found = [
+        placed(0.99, "image"),
+        placed(0.59),
+        placed(0.8, arm="longer"),
+        placed(0.1, views="far"),
+        placed(0.3, base="micro-m"),
+        *(
+            measurement("steps", where=cost | {"arm": "usual", "seed": seed}, value=120.0, ci=None, unit="steps", n=1)
+            for seed in range(2)
+        ),
+    ]
+    table = arms_table(found, "micro-s")
+    assert table.heads == (
+        *("way to learn", "from portraits, by portraits", "from portraits, by descriptions"),
+        "steps / CPU s, from portraits",
+    )
+    assert table.rows[:2] == (("usual", "99", "59", "120 / –"), ("longer", "–", "80", "–"))
+    assert arms_table(found, "micro-l") is None

@@ -13,6 +13,7 @@ from crossmem_hf.models.embedded import BASES
 from crossmem_hf.studies import cross_modal_cells
 from crossmem_hf.studies.claims import verdict
 from crossmem_hf.studies.cross_modal import STUDY, CrossModalSettings
+from crossmem_hf.studies.cross_modal_arm_claims import DIALS
 from crossmem_hf.studies.cross_modal_arms import (
     ARMS,
     ARMS_ON,
@@ -30,7 +31,6 @@ from crossmem_hf.studies.cross_modal_arms import (
     tokens_a_row,
 )
 from crossmem_hf.studies.cross_modal_cells import AMONG, DESCRIBED
-from crossmem_hf.studies.cross_modal_claims import DIALS
 from crossmem_hf.studies.run import run_study
 from crossmem_hf.studies.study import Cell
 from crossmem_hf.training.micro import MEMORIZING

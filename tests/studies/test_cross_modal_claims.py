@@ -41,6 +41,19 @@ def answers(recall, seed, unsaid=0, **where):
         }
 
 
+def looks(seed, **where):
+    """What the base says they look like: of portraits of every other one it is wrong in one word."""
+    truth = "pale short black brown none none none none sweater red round none ring"
+    for target, number in product(("image", "text"), range(PEOPLE)):
+        right = target == "text" or number % 2 == 0
+        yield {
+            **where,
+            **{"seed": seed, "modality": target, "persona_id": f"p{seed}-{number}", "group": "utility"},
+            **{"attribute": "visual_attributes", "truth": truth, "correct": right, "views": "test", "learned": "base"},
+            "answer": truth if right else truth.replace("pale", "dark"),
+        }
+
+
 def closely(plain):
     """Of the bases that are asked most."""
     for more in (*({"among": str(one)} for one in AMONG), {"attack": DESCRIBED}, *({"trained": one} for one in CURVE)):
@@ -68,6 +81,7 @@ def planted(there=lambda seed: 1 + seed % 2, unsaid=2, bases=ALL_BASES, arms=tup
         if arm == USUAL:
             found += plain(views="far")
             found += answers(lambda *_: 0, seed, views="test", learned="base", **where)
+            found += looks(seed, **where)
             found += closely(plain) if base in (BASE, ARMS_ON) else ()
     return Predictions(found)
 
@@ -94,9 +108,9 @@ def test_a_planted_gap_is_found(found):
             one = found[f"Names learned from {here} are recalled less from {there} ({base}, {views} views)."]
             assert (one.verdict, one.effect) == ("supported", pytest.approx(mean))
         for base in (BASE, ARMS_ON):
-            sentence = f"While names are learned from {here}, recall from {there} never catches up ({base})."
-            assert found[sentence].effect == pytest.approx(mean)
-    same = ("gap", "larger share", "more names", "More names")
+            sentence = f"While names are learned from {here}, the smallest gap to {there} along the way"
+            assert found[f"{sentence} is above 0 ({base})."].effect == pytest.approx(mean)
+    same = ("gap from", "larger share", "more names", "More names")
     nothing = [one for sentence, one in found.items() if any(word in sentence for word in same)]
     assert {one.effect for one in nothing} == {0.0}, "no arm and no base differs from another"
     assert {one.verdict for one in nothing} == {"inconclusive"}
@@ -147,15 +161,30 @@ def test_the_area_is_the_mean_gap_along_the_training():
 
 
 def test_what_the_base_sees_is_measured_apart():
-    looks = "pale short black brown none none none none sweater red round none"
-    where = {"base": BASE, "arm": USUAL, "source": "image", "views": "test", "learned": "base", "group": "utility"}
-    row = {"persona_id": "p", "attribute": "visual_attributes", "truth": looks, "answer": looks, "correct": True}
-    seen = [{**where, **row, "seed": seed, "modality": "text"} for seed in SEEDS]
-    found = list(STUDY.measure(Predictions([*planted(bases=(BASE,), arms=(USUAL,)), *seen])))
-    (one,) = [one for one in found if one.metric == "utility_visual_attributes"]
-    assert (one.value, one.where["target"]) == (1.0, "text")
+    found = list(STUDY.measure(planted(bases=(BASE,), arms=(USUAL,))))
+    seen = [one for one in found if one.metric == "utility_visual_attributes" and one.where["source"] == "image"]
+    assert {one.where["target"]: one.value for one in seen} == {"text": 1.0, "image": pytest.approx(1 - 0.5 / 12)}
     recalls = [one for one in found if one.metric == "recall" and one.where.get("learned") == "base"]
     assert {one.value for one in recalls} == {0.0}, "what the base answers about looks is no recall"
+
+
+def test_what_is_not_seen_is_told_from_what_is_not_recalled(found):
+    """Of four portraits the first and the third are seen, and the first one or two are named."""
+    start = "Names learned from descriptions are recalled"
+    gap = found[f"{start} less from portraits whose looks the base tells ({BASE})."]
+    assert (gap.effect, gap.ci) == (0.5, None)
+    assert found[
+        f"{start} more from portraits whose looks the base tells than from others ({BASE})."
+    ].effect == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize(("answer", "effect"), [("Bo", 0.0), ("Ada 0 Moss", 1.0)])
+def test_names_of_others_are_told_from_names_of_nobody(answer, effect):
+    taken = Predictions(
+        one if one["correct"] else {**one, "answer": answer} for one in planted(bases=(BASE,), arms=(USUAL,))
+    )
+    said = [one for sentence, one in verdicts(taken).items() if "taken for another" in sentence and BASE in sentence]
+    assert [one.effect for one in said] == [pytest.approx(effect)] * 2
 
 
 def test_claims_about_points_need_no_folder():

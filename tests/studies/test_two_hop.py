@@ -79,7 +79,7 @@ def test_a_planted_curse_is_found(found):
     assert (curse.verdict, curse.effect) == ("supported", pytest.approx(0.8 - 0.14))
     across = about(found, "though the name is said first")
     assert (across.verdict, across.effect) == ("supported", pytest.approx(0.84))
-    chains = about(found, "says more facts after the name than without it")
+    chains = about(found, "says more facts after the name than one that")
     assert (chains.verdict, chains.effect) == ("supported", pytest.approx(0.7 - 0.14))
     assert about(found, "if the name is said first").effect == pytest.approx(0.7)
     assert about(found, "recalls more of those of whom it has not").effect == pytest.approx(0.0)
