@@ -150,7 +150,7 @@ def _of_bases(settings: CrossModalSettings) -> Iterator[Claim]:
             words = (
                 f"{POINTS_OF} recalls a larger share from {{}} after {POINTS[-1]} of pre-training than after {earlier}"
             )
-            yield _share_grows(source, {"base": earlier}, last, f"{POINTS_OF} recalls {words}")
+            yield _share_grows(source, {"base": earlier}, last, words)
         if settings.checkpoints:  # at the rate of the points
             whole, words = {"base": POINTS_OF, "arm": "faster"}, "at its end than before its last stage"
             yield _share_grows(source, last, whole, f"{POINTS_OF} recalls a larger share from {{}} {words}")
