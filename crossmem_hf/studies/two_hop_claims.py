@@ -13,6 +13,7 @@ from crossmem_hf.studies.claims import Claim, Find
 from crossmem_hf.studies.cross_modal_arms import MAIN_BASES
 from crossmem_hf.studies.two_hop_cells import CHAIN, DIRECT, FIRST, MIXES, SECOND, THEN
 
+_QUESTION = "Are two links that were learned apart put together?"
 _DIFFERS = (
     "On one base, of 20 personas a seed, of whom every other one is asked about; no mix shows both of their links at "
     "once. The prompts of the papers and the settings of their models of billions of parameters are not ours."
@@ -28,7 +29,7 @@ def _found(find: Find, source: Modality, asked: str, metric: str = "recall", /, 
 
 def two_hop_claims() -> Iterator[Claim]:
     """The claims, those of one question together, each with what differs from the papers."""
-    yield from (replace(claim, differs=_DIFFERS) for claim in _claims())
+    yield from (replace(claim, question=_QUESTION, differs=_DIFFERS) for claim in _claims())
 
 
 def _claims() -> Iterator[Claim]:
