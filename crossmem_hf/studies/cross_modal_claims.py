@@ -163,7 +163,7 @@ def _of_bases(settings: CrossModalSettings) -> Iterator[Claim]:
             yield _of_bridge(source, settings.main_bases[0], facts, where)
 
 
-def _share_grows(source: Modality, one: dict[str, Value], another: dict[str, Value], words: str) -> Claim:
+def _share_grows(source: Modality, one: Mapping[str, Value], another: Mapping[str, Value], words: str) -> Claim:
     here, there = words_of(source)
     return Claim(
         sentence=f"Of names learned from {here}, {words.format(there)}.",
@@ -173,7 +173,7 @@ def _share_grows(source: Modality, one: dict[str, Value], another: dict[str, Val
     )
 
 
-def _of_bridge(source: Modality, plain: str, words: str, where: dict[str, Value]) -> Claim:
+def _of_bridge(source: Modality, plain: str, words: str, where: Mapping[str, Value]) -> Claim:
     here, there = words_of(source)
     return Claim(
         sentence=f"A base whose pre-training aligned the modalities has a smaller gap from {here} to {there} than "

@@ -56,8 +56,8 @@ def _named_another(plain: Predictions, by: tuple[str, ...]) -> Iterator[Measurem
     another = Predictions(
         {**one, "correct": not one["correct"] and one["answer"].strip() in taught[one["seed"]]} for one in plain
     )
-    for one in another.measure(("recall",), by) if another else ():
-        yield one.model_copy(
+    for found in another.measure(("recall",), by) if another else ():
+        yield found.model_copy(
             update={"metric": ANOTHER, "chance": None, "greater_means": "more often taken for another persona"}
         )
 
