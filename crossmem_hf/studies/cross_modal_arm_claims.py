@@ -28,8 +28,9 @@ _OURS: Final = "ours"
 
 
 def arm_dials(settings: CrossModalSettings) -> Iterator[Claim]:
-    """What moves the share that crosses, and what the source alone."""
-    for base, source, dial in product(settings.compared_on, MODALITIES, DIALS):
+    """What moves the share that crosses, and what the source alone, of the arms that are run."""
+    run = [(low, high, said) for low, high, said in DIALS if {low, high} <= {*settings.arms}]
+    for base, source, dial in product(settings.compared_on, MODALITIES, run):
         yield from _turned(base, source, *dial)
 
 
@@ -50,8 +51,9 @@ def _turned(base: str, source: Modality, low: str, high: str, said: str) -> Iter
 
 
 def mitigations(settings: CrossModalSettings) -> Iterator[Claim]:
-    """What closes the gap, and whether the source pays."""
-    for base, source, arm in product(settings.compared_on, MODALITIES, MITIGATIONS):
+    """What closes the gap, and whether the source pays, of the arms that are run."""
+    run = [arm for arm in MITIGATIONS if arm in settings.arms]
+    for base, source, arm in product(settings.compared_on, MODALITIES, run):
         yield from _of_mitigation(base, source, arm)
 
 

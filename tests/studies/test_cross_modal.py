@@ -76,6 +76,13 @@ def test_settings_that_suit_a_base_stand_where_none_were_given():
     assert chosen.main_bases == MAIN_BASES
 
 
+def test_claims_are_about_the_arms_that_are_run():
+    sentences = [one.sentence for one in STUDY.claims(CrossModalSettings(**STUDY.quick))]
+    assert any("captions of the same personas" in one for one in sentences)
+    assert any("twice the steps" in one for one in sentences)
+    assert not any("captions of other personas" in one or "LoRA of rank" in one for one in sentences)
+
+
 def test_how_closely_a_base_is_asked_follows_from_that_base():
     """A cell that was kept would else be another one's."""
     every, one = CrossModalSettings(), CrossModalSettings(bases=("micro-m-seed1",), arms_on=("micro-m-seed1",))
