@@ -43,7 +43,7 @@ statements that an answer completes; and such statements about those whose facts
 CORRUPTED: Final[tuple[Kind, ...]] = ("subject", "picture")
 """What is corrupted where answers are traced."""
 
-_RETAIN_EVAL = TrainingRows(configs=("qa",), split="retain_eval", modality="image")
+_RETAIN_EVAL = TrainingRows(configs=("qa",), split="retain_eval", modality="image", share=0.5)
 _FORGET = TrainingRows(configs=("qa",), split="forget", modality="image")
 _NEW = TrainingRows(configs=("qa_test",), split="forget+retain", modality="image")
 _NEW_FORGET = TrainingRows(configs=("qa_test",), split="forget")
@@ -92,11 +92,13 @@ def _memorizing(cell: Cell) -> CellResult:
         **(settings.memorizing(base) | {"max_steps": steps[-1]}),
     )
     found = []
-    for place, step in enumerate(steps):
+    points = [*zip(EPOCHS, steps, strict=True)] if len(steps) > 1 else [(None, steps[-1])]
+    if composition_of(cell.where).single_hop != Composition().single_hop:  # these are compared at the end
+        points = points[-1:]
+    for epochs, step in points:
         reached = learned if step == steps[-1] else at_step(learned, step)
-        epochs = EPOCHS[place] if len(steps) > 1 else None
-        for asked, rows in ((TRAINING, _RETAIN_EVAL), (HELD_OUT, _NEW)):
-            query = Query(rows=rows, metrics=(*_SAID, "min_k_prob"))
+        for asked, rows, views in ((TRAINING, _RETAIN_EVAL, None), (HELD_OUT, _NEW, 2)):
+            query = Query(rows=rows, metrics=(*_SAID, "min_k_prob"), views=views)
             stage = cell_name({"cell": name, "step": step, "asked": asked})
             found.append(predicted(here, stage, query, reached, asked=asked, epochs=epochs))
     return CellResult(predictions=Predictions.joined(found), measurements=costs(learned, dict(cell.where)))
