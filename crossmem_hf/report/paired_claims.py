@@ -41,12 +41,15 @@ def paired_claims(verdicts: Iterable[Verdict]) -> Table:
 
 
 def paired_markdown(record: Record) -> str:
-    """The claims of a record in Markdown, question by question, with what differs from the paper."""
+    """The claims of a record in Markdown, question by question, with what differs from the paper; those that are made
+    of no modality in a table of their own."""
     parts = [LEGEND]
     for question, claims in questions(record).items():
         parts += [f"**{question}**"] if question else []
         parts += dict.fromkeys(one.differs for one in claims if one.differs)
-        parts.append(paired_claims(claims).markdown().rstrip())
+        others = [(one.sentence.rstrip("."), effect_of(one)) for one in claims if learned_from(one.sentence) is None]
+        tables = (paired_claims(claims), Table(("claim", "effect"), tuple(others), right=frozenset({1})))
+        parts += [table.markdown().rstrip() for table in tables if table.rows]
     return "\n\n".join(parts)
 
 

@@ -36,6 +36,15 @@ def test_every_claim_about_modalities_finds_its_other_direction():
     ]
 
 
+def test_claims_of_no_modality_have_a_table_of_their_own():
+    found = record(
+        verdicts=(judged("More is learned from portraits."), judged("Of 200 questions more is kept.", unit="nats"))
+    )
+    said = paired_markdown(found)
+    assert "| More is learned from one modality | **25 [20, 30]** | – |" in said
+    assert "| Of 200 questions more is kept | **0.25 [0.2, 0.3] nats** |" in said
+
+
 def test_rows_of_the_shipped_record_are_its_verdicts(root):
     found = Record.read(root / "results" / "first_light")
     table = paired_claims(found.verdicts)
