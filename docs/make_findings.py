@@ -22,10 +22,12 @@ from crossmem_hf.report.modality_text import MODALITY_NAMES, other
 from crossmem_hf.report.numbers import fixed, percent
 from crossmem_hf.report.paired_claims import LEGEND, paired_claims, paired_markdown
 from crossmem_hf.report.quality_table import quality_table
+from crossmem_hf.report.question_tables import composition_table
 from crossmem_hf.report.record import RECORD_FILE, SEEDS_NOTE, Measurement, Record, Verdict
 from crossmem_hf.report.tables import NOTHING, Column, Table, pivot, verdict_table
 from crossmem_hf.report.text import markdown
 from crossmem_hf.storage import write_atomic
+from crossmem_hf.studies.remem_settings import EPOCHS, TOY
 from crossmem_hf.studies.run import judged
 from crossmem_hf.training.methods import METHODS
 
@@ -87,6 +89,7 @@ def pages() -> dict[Path, dict[str, str]]:
             "carried": carried(*map(record, CARRIED)),
             "crossed": what_crosses(crossed),
             "hops": two_links(hops),
+            "remembered": remembered(record("remem")),
         },
         MODELS: {"bases": base_table(), "others": others(first_light)},
     }
@@ -301,6 +304,12 @@ def what_crosses(found: Record) -> str:
 def two_links(found: Record) -> str:
     """The study of two links that were learned apart: recall by each mix, and every claim."""
     return _told(found, hop_table(found.measurements, found.config["bases"][0]))
+
+
+def remembered(found: Record) -> str:
+    """The study of what questions teach: recall by each composition, and every claim."""
+    table = composition_table(found.measurements, TOY, EPOCHS[-1])
+    return _told(found, table, "; EM is the exact answer, ROUGE-L and inverse perplexity are in percent, too")
 
 
 def _told(found: Record, table: Table | None, words: str = "", *more: tuple[str, Table | None]) -> str:

@@ -30,7 +30,7 @@ def composition_table(measurements: Iterable[Measurement], base: str, epochs: in
     own = [
         one
         for one in measurements
-        if one.where.get("part") == "memorizing" and one.where.get("epochs") in (None, epochs)
+        if one.where.get("part") == "memorizing" and "asked" in one.where and one.where.get("epochs") in (None, epochs)
     ]
     own.sort(key=lambda one: tuple(str(one.where.get(key) or 0).zfill(4) for key in ("budget", *_COMPOSED)))
     place: dict[str, Value] = {"part": "memorizing", "base": base}

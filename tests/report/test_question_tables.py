@@ -29,6 +29,7 @@ def test_compositions_stand_by_their_size_and_at_their_end():
         learned(0.95, hops=1, asked="training"),
         learned(0.97, "rouge_l"),
         learned(0.88, "inverse_perplexity"),
+        learned(500.0, "steps", epochs=None, asked=None),
     ]
     found = [
         one.model_copy(update={"where": {key: value for key, value in one.where.items() if value is not None}})
@@ -40,6 +41,7 @@ def test_compositions_stand_by_their_size_and_at_their_end():
         ("100", "100", "70", "epochs", "8", "95", "90", "80", "97 / 88"),
         ("100", "20", "70", "steps", "–", "–", "40", "–", "–"),
     )
+    assert len(table.rows) == 4, "costs have no row, guessing has one"
     assert composition_table(found, "micro-m", 8) is None
 
 
