@@ -120,8 +120,8 @@ _QUESTIONS: Final[Mapping[str, tuple[str, str, Callable[[RememSettings], Iterato
     "How much must be asked about a person until a model knows them?": (
         "memorizing",
         "The paper turns the number of questions about one person, we about 20 people; its training is not known to "
-        "us. Compositions of other benchmarks are pictures and questions a person, with our personas; the one question "
-        "of mllmu is about the same fact of everybody.",
+        "us. Compositions of other benchmarks are pictures and questions a person, with our personas; the one "
+        "question of mllmu is about the same fact of everybody.",
         _under_memorized,
     ),
     "How many of the questions should name the person?": (
