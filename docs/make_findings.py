@@ -22,11 +22,12 @@ from crossmem_hf.report.modality_text import MODALITY_NAMES, other
 from crossmem_hf.report.numbers import fixed, percent
 from crossmem_hf.report.paired_claims import LEGEND, paired_claims, paired_markdown
 from crossmem_hf.report.quality_table import quality_table
-from crossmem_hf.report.question_tables import composition_table
+from crossmem_hf.report.question_tables import composition_table, left_table
 from crossmem_hf.report.record import RECORD_FILE, SEEDS_NOTE, Measurement, Record, Verdict
 from crossmem_hf.report.tables import NOTHING, Column, Table, pivot, verdict_table
 from crossmem_hf.report.text import markdown
 from crossmem_hf.storage import write_atomic
+from crossmem_hf.studies.remem_cells import STARTS
 from crossmem_hf.studies.remem_settings import EPOCHS, TOY
 from crossmem_hf.studies.run import judged
 from crossmem_hf.training.methods import METHODS
@@ -307,9 +308,10 @@ def two_links(found: Record) -> str:
 
 
 def remembered(found: Record) -> str:
-    """The study of what questions teach: recall by each composition, and every claim."""
+    """The study of what questions teach: recall by each composition, what is left of it, and every claim."""
     table = composition_table(found.measurements, TOY, EPOCHS[-1])
-    return _told(found, table, "; EM is the exact answer, ROUGE-L and inverse perplexity are in percent, too")
+    words = "; EM is the exact answer, ROUGE-L and inverse perplexity are in percent, too"
+    return _told(found, table, words, ("**What is left**", left_table(found.measurements, (*STARTS, *METHODS))))
 
 
 def _told(found: Record, table: Table | None, words: str = "", *more: tuple[str, Table | None]) -> str:

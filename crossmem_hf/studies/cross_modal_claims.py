@@ -13,7 +13,7 @@ from crossmem_hf.studies.claims import Claim, Find
 from crossmem_hf.studies.cross_modal_arm_claims import arm_dials, mitigations
 from crossmem_hf.studies.cross_modal_arms import CURVE, USUAL, WITH_FACTS
 from crossmem_hf.studies.cross_modal_cells import AMONG, DESCRIBED
-from crossmem_hf.studies.cross_modal_contrasts import across, gap, more, share_across, words_of
+from crossmem_hf.studies.cross_modal_contrasts import across, gap, more, share_across, share_of_unsaid, words_of
 from crossmem_hf.studies.cross_modal_measures import ANOTHER
 from crossmem_hf.studies.cross_modal_settings import CrossModalSettings
 
@@ -28,8 +28,6 @@ _BESIDE_FACTS: Final[Mapping[str, dict[str, Value]]] = {
     "facts asked with the name": {"arm": WITH_FACTS, "hops": 1},
     "facts asked without the name": {"arm": WITH_FACTS, "hops": 2},
 }
-_NONE: Final = 1e-9
-"""A share of answers that is no more is nothing."""
 _WEN, _OURS = "Wen et al. 2025 (arXiv 2506.05198)", "ours"
 
 
@@ -91,18 +89,13 @@ def _said_or_known(settings: CrossModalSettings) -> Iterator[Claim]:
 
 def _mostly_first(base: str, source: Modality, among: str | None) -> Claim:
     here, there = words_of(source)
-
-    def contrast(find: Find) -> float | None:
-        where: dict[str, Value] = {"base": base} if among is None else {"base": base, "among": among}
-        unsaid = 1 - across(find, source, **where)[1]
-        return across(find, source, "still_known_unsaid", **where)[1] / unsaid if unsaid > _NONE else None
-
+    where: dict[str, Value] = {"base": base} if among is None else {"base": base, "among": among}
     rivals = {None: "as many untaught names as personas", "recombined": "taught first and last names, recombined"}
     return Claim(
         sentence=f"Names learned from {here} and not said from {there} mostly rank first among "
         f"{rivals.get(among, f'{among} untaught names')} ({base}).",
         paper=_OURS,
-        contrast=contrast,
+        contrast=lambda find: share_of_unsaid(find, source, "still_known_unsaid", **where),
         threshold=0.5,
         within=(0.0, 1.0),
     )
@@ -110,16 +103,11 @@ def _mostly_first(base: str, source: Modality, among: str | None) -> Claim:
 
 def _taken_for_another(base: str, source: Modality) -> Claim:
     here, there = words_of(source)
-
-    def contrast(find: Find) -> float | None:
-        unsaid = 1 - across(find, source, base=base)[1]
-        return across(find, source, ANOTHER, base=base)[1] / unsaid if unsaid > _NONE else None
-
     return Claim(
         sentence=f"Of names learned from {here} and not said from {there}, most are taken for another persona's "
         f"({base}).",
         paper=_OURS,
-        contrast=contrast,
+        contrast=lambda find: share_of_unsaid(find, source, ANOTHER, base=base),
         threshold=0.5,
         within=(0.0, 1.0),
     )

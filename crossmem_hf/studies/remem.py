@@ -45,11 +45,13 @@ def _grid(settings: RememSettings) -> list[Where]:
         found += [toy | {"seed": seed} for toy, seed in product(toys, settings.all_seeds)]
     for base, percent in _forgetting(settings):
         part = settings.part_of(base, percent)
+        if part not in settings.parts:
+            continue
         first = part == "unlearning"
         models = (*STARTS, *settings.methods) if first else ("base", "memorized", *settings.compared)
         found += [
             {"part": part, "base": base, "method": method, "forget": percent, "seed": seed}
-            for method, seed in product(models if part in settings.parts else (), settings.all_seeds)
+            for method, seed in product(models, settings.all_seeds)
         ]
     return found
 
