@@ -11,7 +11,7 @@ from crossmem_hf.data.spec import PRESETS
 from crossmem_hf.models.embedded import bases
 from crossmem_hf.studies.learning import REPLAYED_STEPS
 from crossmem_hf.studies.settings import SELECTS, StudySettings, some_of, steps_of
-from crossmem_hf.training.micro import TUNED, UNLEARNING, settings_of
+from crossmem_hf.training.micro import RATES_OF_FACTS, TUNED, UNLEARNING, settings_of
 
 _BASES = bases()
 PARTS: Final = ("memorizing", "unlearning", "comparing")
@@ -113,7 +113,7 @@ class RememSettings(StudySettings):
         description="Rows at a time of the forget and of the retain set each (default: what suits the base).",
     )
     unlearn_learning_rate: float | None = Field(
-        None, gt=0, description="Of all methods (default: of each what was chosen for names of the embedded bases)."
+        None, gt=0, description="Of all methods (default: of each what was chosen for facts of the embedded bases)."
     )
     evaluate_at: steps_of() = Field(  # type: ignore[valid-type]
         (15, 30, 60), description="Steps of unlearning to choose from, comma-separated; the last ends it."
@@ -156,5 +156,6 @@ class RememSettings(StudySettings):
             "gradient_accumulation_steps": self.gradient_accumulation_steps,
             "learning_rate": self.unlearn_learning_rate,
         }
-        suited = UNLEARNING | TUNED[method] | {"max_steps": max(self.evaluate_at)}
+        tuned = TUNED[method] | {"learning_rate": RATES_OF_FACTS[method]}
+        suited = UNLEARNING | tuned | {"max_steps": max(self.evaluate_at)}
         return suited | {name: value for name, value in chosen.items() if value is not None}

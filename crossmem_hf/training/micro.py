@@ -73,6 +73,21 @@ TUNED: dict[str, dict[str, Any]] = {
 """What each of `methods.METHODS` has in the place of `UNLEARNING`: the best of twelve trials of the study ``tune``, in
 results/tune/record.json."""
 
+RATES_OF_FACTS: dict[str, float] = {
+    "ga": 4e-4,
+    "gd": 1e-3,
+    "kl": 1e-3,
+    "npo": 1e-3,
+    "simnpo": 4e-3,
+    "idk": 1.25e-4,
+    "dpo": 1e-3,
+    "wga": 4e-3,
+    "undial": 5e-4,
+    "rmu": 4e-3,
+}
+"""Method -> its learning rate where facts are unlearned, in the sizes of ReMem, in the place of that of `TUNED`: the
+best of four trials of the study ``tune``, in results/tune_facts/record.json."""
+
 NPO_THROUGH_ONE: dict[str, Any] = {"learning_rate": 2e-3, "retain_weight": 20.0}
 """Of NPO where names and facts are unlearned through the one modality that they were learned from: the best of three
 pairs among the four best of ``tune``, by its criterion, on a persona seed of `CHOSEN_ON`."""

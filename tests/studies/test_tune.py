@@ -9,6 +9,7 @@ from rich.console import Console
 from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.report.record import Measurement, Record
 from crossmem_hf.studies import tune
+from crossmem_hf.studies.remem_settings import RememSettings
 from crossmem_hf.studies.run import run_study
 from crossmem_hf.studies.tune import STUDY, TuneSettings, chosen
 from crossmem_hf.studies.tune_trials import FACT_TRIALS, TRIALS
@@ -83,3 +84,10 @@ def test_settings_of_the_embedded_model_are_those_chosen(root):
     for method, trial in found.items():
         assert UNLEARNING | TUNED[method] == UNLEARNING | trial, method
     assert found
+
+
+def test_learning_rates_where_facts_are_unlearned_are_those_chosen(root):
+    found = chosen(Record.read(root / "results" / "tune_facts"))
+    assert set(found) == set(TUNED)
+    for method, trial in found.items():
+        assert RememSettings().unlearning(method) == UNLEARNING | trial | {"max_steps": 60}, method
