@@ -47,8 +47,10 @@ ATTACKS: Final = Registry[Attack](
         "typographic": "crossmem_hf.analysis.attacks.hinted:typographic",
         "multiple_choice": "crossmem_hf.analysis.attacks.multiple_choice:multiple_choice",
         "confirmed": "crossmem_hf.analysis.attacks.confirmed:confirmed",
+        "in_context": "crossmem_hf.analysis.attacks.in_context:in_context",
         "quantized": "crossmem_hf.analysis.attacks.quantized:quantized",
         "pruned": "crossmem_hf.analysis.attacks.pruned:pruned",
+        "early_exit": "crossmem_hf.analysis.attacks.early_exit:early_exit",
         "relearning": "crossmem_hf.training.relearning:relearning",  # it trains, which is above this folder
         "rescaled": "crossmem_hf.analysis.attacks.rescaled:rescaled",
     },
