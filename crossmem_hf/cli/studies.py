@@ -35,6 +35,7 @@ STUDIES: Final = Registry["Study"](
         "remem": "crossmem_hf.studies.remem:STUDY",
         "memorization_dynamics": "crossmem_hf.studies.memorization_dynamics:STUDY",
         "residual_knowledge": "crossmem_hf.studies.residual_knowledge:STUDY",
+        "metric_meta_evaluation": "crossmem_hf.studies.metric_meta_evaluation:STUDY",
         "tune": "crossmem_hf.studies.tune:STUDY",
         "tune_bases": "crossmem_hf.studies.tune_bases:STUDY",
     },

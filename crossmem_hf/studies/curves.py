@@ -168,6 +168,29 @@ def _matched(predictions: Predictions, share: float) -> Iterator[Predictions]:
         yield kept.with_columns(**where, step=None, matched_step=reached)
 
 
+def step_at_matched_recall(cell: Cell, trained: Done, learned: Done, query: Query, steps: Sequence[int]) -> int:
+    """The step that `at_matched_recall` finds of one unlearning, of which nothing but the retained is asked on the
+    way; 0 is the memorized model.
+
+    Args:
+        trained: The unlearning, with adapters at these steps.
+        learned: The memorized adapter.
+        query: Of the personas to retain.
+
+    Raises:
+        BrokenDownError: Weights ceased to be numbers before the first of the steps.
+    """
+    name, start = cell_name(cell.where), cell_name(model_of(cell, "memorized").where)
+    said = [predicted(cell, f"{start}_retained", query, learned, method="memorized")]
+    for step in sorted(steps):
+        reached = at_step(trained, step)
+        if said[1:] and reached.result["failed"]:
+            break
+        said.append(predicted(cell, f"{name}_step{step}", query, reached, method="unlearned", step=step))
+    matched = at_matched_recall(Predictions.joined(said).with_columns(seed=cell.seed))
+    return int(matched.where(method="unlearned")[0]["matched_step"])
+
+
 def matched_steps(matched: Predictions) -> Iterator[Measurement]:
     """How many steps those are, of each method, modality and seed."""
     keys = ("method", "forget_modality", "seed")

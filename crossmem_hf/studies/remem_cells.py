@@ -18,13 +18,7 @@ from crossmem_hf.report.record import BASELINES
 from crossmem_hf.runs.stages import Done
 from crossmem_hf.studies.adapters import TrainingRows, at_step, memorized, unlearned
 from crossmem_hf.studies.cells import Query, asked_of_others, costs, on_embedded, predicted
-from crossmem_hf.studies.curves import (
-    Views,
-    at_matched_recall,
-    baseline,
-    check_memorized,
-    model_of,
-)
+from crossmem_hf.studies.curves import Views, baseline, check_memorized, step_at_matched_recall
 from crossmem_hf.studies.learning import FACTS
 from crossmem_hf.studies.remem_settings import ALL_STEPS, EPOCHS, Composition, RememSettings
 from crossmem_hf.studies.statement_rows import KnownFactRows, StatementRows
@@ -153,7 +147,7 @@ def _unlearned(whole: Cell, here: Cell, method: str) -> CellResult:
         method=method,
         **chosen,
     )
-    step = _matched_step(here, trained, learned)
+    step = step_at_matched_recall(here, trained, learned, _RETAINED, settings.evaluate_at)
     model = at_step(trained, step) if step else learned
     found = [*_asked(here, model)]
     if here.where["part"] == "unlearning":
@@ -162,24 +156,6 @@ def _unlearned(whole: Cell, here: Cell, method: str) -> CellResult:
         predictions=Predictions.joined(found).with_columns(matched_step=step),
         measurements=costs(trained, dict(here.where)),
     )
-
-
-def _matched_step(cell: Cell, trained: Done, learned: Done) -> int:
-    """The last step at which enough of the retained is still said (`curves.at_matched_recall`); 0 is none.
-
-    Raises:
-        BrokenDownError: Weights ceased to be numbers before the first of the steps.
-    """
-    settings: RememSettings = cell.settings
-    name, start = cell_name(cell.where), cell_name(model_of(cell, "memorized").where)
-    said = [predicted(cell, f"{start}_retained", _RETAINED, learned, method="memorized")]
-    for step in settings.evaluate_at:
-        reached = at_step(trained, step)
-        if said[1:] and reached.result["failed"]:
-            break
-        said.append(predicted(cell, f"{name}_step{step}", _RETAINED, reached, method="unlearned", step=step))
-    matched = at_matched_recall(Predictions.joined(said).with_columns(seed=cell.seed))
-    return int(matched.where(method="unlearned")[0]["matched_step"])
 
 
 def _asked(cell: Cell, model: Done | None) -> Iterator[Predictions]:
