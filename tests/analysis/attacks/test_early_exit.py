@@ -32,7 +32,7 @@ def test_what_is_read_early_is_what_a_shorter_model_says(make):
     assert not torch.equal(early, before)
 
 
-def test_a_secret_that_the_last_layer_hides_is_found_and_none_where_nobody_learned_it(tmp_path):
+def test_a_secret_that_the_last_layer_hides_is_found(tmp_path):
     """The last layer adds nothing while names are learned below it; then it says something else."""
     model, people = tiny.model().eval(), tiny.rows("p2", modality="text", views=2)
     last = text_layers(model)[1]
