@@ -55,7 +55,7 @@ def test_those_to_forget_are_not_shown_where_others_are_enough(answering):  # no
     assert any(hidden & {*shown_in(row)} for row in asked), "all four others, whoever they are"
 
 
-def test_a_model_that_speaks_behind_others_is_found_and_an_echo_is_not(answering):  # noqa: F811
+def test_a_model_that_speaks_behind_others_is_found_an_echo_is_not(answering):  # noqa: F811
     asked = answering(lambda _, truth, pictures: truth if len(pictures) == 4 else "no")
     found = in_context(evaluator(), None, None)
     assert {tuple(one["said_in"]) for one in found} == {("3 shown",)}
