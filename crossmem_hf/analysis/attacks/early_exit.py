@@ -57,7 +57,7 @@ def early_exit(
     if not chosen or any(layer not in range(last) for layer in chosen):
         raise CrossmemError(
             f"layers={chosen!r}; the language model has {last + 1} layers, the last of which is the usual end.",
-            f"Choose from 0 to {last - 1}.",
+            f"Choose from 0 to {last - 1}." if last else "Attack a model with several.",
         )
     states: dict[str, State] = {f"after layer {layer}": partial(ended_after, model, layer) for layer in chosen}
     return asked_in_states(evaluator, model, processor, states, output_dir=output_dir, made_from=made_from)

@@ -47,6 +47,7 @@ ATTACKS: Final = Registry[Attack](
         "typographic": "crossmem_hf.analysis.attacks.hinted:typographic",
         "multiple_choice": "crossmem_hf.analysis.attacks.multiple_choice:multiple_choice",
         "confirmed": "crossmem_hf.analysis.attacks.confirmed:confirmed",
+        "several_pictures": "crossmem_hf.analysis.attacks.several_pictures:several_pictures",
         "in_context": "crossmem_hf.analysis.attacks.in_context:in_context",
         "quantized": "crossmem_hf.analysis.attacks.quantized:quantized",
         "pruned": "crossmem_hf.analysis.attacks.pruned:pruned",
