@@ -88,8 +88,8 @@ def _unlearned(cell: Cell, method: str) -> tuple[Done, Predictions]:
 
 
 def _attacked(cell: Cell, model: Done | None) -> Iterator[Predictions]:
-    """What one view of each forgotten persona gives away, in either modality."""
-    query, name = Query(rows=_TEST, metrics=("recall",), group="forget", views=1), cell_name(cell.where)
+    """What two views of each forgotten persona give away, in either modality."""
+    query, name = Query(rows=_TEST, metrics=("recall",), group="forget", views=2), cell_name(cell.where)
     attacks = [one for one in cell.settings.attacks if model is not None or one not in _OF_ADAPTERS]
     yield named_as(predicted(cell, f"{name}_{PLAIN}", query, model), PLAIN)
     for place, attack in enumerate(attacks):

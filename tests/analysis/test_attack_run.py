@@ -75,7 +75,9 @@ def test_all_attacks_are_those_that_apply(settings, tmp_path):
     every = replace(settings, attacks=(), max_rows=2)
     record, said = ran(every, tmp_path)
     missing = [note.split()[2] for note in record.notes if note.startswith("Not run")]
-    assert missing == ["named_first.", "rescaled."], "of facts, and of models with adapters"
+    assert missing == ["named_first.", "several_pictures.", "early_exit.", "rescaled."], (
+        "of facts, of persons with several pictures, of models with several layers, or with adapters"
+    )
     assert "Not run: named_first." in said
     assert {m.where["attack"] for m in record.measurements} >= {PLAIN, "sampling", "pictures", "described_first"}
 
