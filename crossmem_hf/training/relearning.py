@@ -4,6 +4,7 @@ within: `analysis.attacks.table` names it, and it alone of them trains."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,12 +12,11 @@ from typing import Any, Final
 
 from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
 
-from crossmem_hf.analysis.attacks.variants import columns_of, passes
-from crossmem_hf.data.splits import person_key
+from crossmem_hf.analysis.attacks.learned import Halves
+from crossmem_hf.analysis.attacks.weights import State
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.evaluator import Evaluator
 from crossmem_hf.evaluation.predictions import Predictions
-from crossmem_hf.seeding import rng_for
 from crossmem_hf.training.memorize import memorize
 
 SHARE: Final = 0.2
@@ -63,22 +63,20 @@ def relearning(
     Reference:
         Relearning a part brings the rest back: https://huggingface.co/papers/2406.13356.
     """
-    taught = _taught(evaluator, share, num_steps, seed)
-    is_taught = [person_key(row["persona_id"]) in taught for row in evaluator.questions.about]
-    own, others = ([place for place, one in enumerate(is_taught) if one == wanted] for wanted in (True, False))
-    learned = evaluator.rows.select(own)
-    asking = evaluator.altered(rows=evaluator.rows.select(others), metrics=("recall",), holdout=None)
-
-    predicted = passes(model, processor, output_dir, made_from)
-    found = predicted(evaluator, "queried")
-    said: list[dict[str, bool]] = [{"plain": one["correct"]} for one in found]
-    for steps in num_steps:
-        with relearned(model, processor, learned, max_steps=steps, learning_rate=learning_rate, seed=seed):
-            answers = predicted(asking, f"{steps}-{share}-{learning_rate}")
-        for place, one in zip(others, answers, strict=True):
-            said[place][f"{steps} steps"] = one["correct"]
-    columns = ({**columns_of(answers), "taught": one} for answers, one in zip(said, is_taught, strict=True))
-    return Predictions(({**one, **more} for one, more in zip(found, columns, strict=True)), against=found.against)
+    if not num_steps or min(num_steps) < 1:
+        raise CrossmemError(
+            f"num_steps={tuple(num_steps)!r}; expected numbers from 1.", "Pass num_steps=(5, 20), for example."
+        )
+    halves = Halves.of(evaluator, share, seed, "relearning")
+    learned = halves.rows(taught=True)
+    states: dict[str, State] = {
+        f"{steps} steps": partial(
+            relearned, model, processor, learned, max_steps=steps, learning_rate=learning_rate, seed=seed
+        )
+        for steps in num_steps
+    }
+    folder = None if output_dir is None else Path(output_dir) / f"{share}-{learning_rate}"
+    return halves.asked(model, processor, states, output_dir=folder, made_from=made_from)
 
 
 @contextmanager
@@ -108,20 +106,3 @@ def relearned(model: Any, processor: Any, rows: Any, **how: Any) -> Iterator[Non
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(learns[name])
         model.train(was_training)
-
-
-def _taught(evaluator: Evaluator, share: float, num_steps: Sequence[int], seed: int) -> frozenset[str]:
-    """Who is, if that and the numbers are possible."""
-    if not 0 < share < 1 or not num_steps or min(num_steps) < 1:
-        raise CrossmemError(
-            f"share={share!r}, num_steps={tuple(num_steps)!r}; expected a share between 0 and 1, and numbers from 1.",
-            "Pass share=0.2, num_steps=(5, 20), for example.",
-        )
-    personas = sorted({person_key(row["persona_id"]) for row in evaluator.questions.about})
-    if len(personas) < 2:
-        raise CrossmemError(
-            f"The rows are about {len(personas)} persona; expected at least two.",
-            "Ask about several: some are learned again, and the others are asked about.",
-        )
-    count = min(len(personas) - 1, max(1, round(share * len(personas))))
-    return frozenset(rng_for(seed, "relearning").sample(personas, count))

@@ -92,13 +92,6 @@ def test_a_model_that_knows_nobody_is_not_accused():
     assert not any(one["extracted"] for one in found if not one["taught"])
 
 
-@pytest.mark.parametrize("seeds", [(0, 0), (0, 1, 2, 3)])
-def test_who_is_taught_depends_on_the_seed_alone(seeds):
-    several = {attack._taught(evaluator(), 0.25, (1,), seed) for seed in seeds}
-    assert all(len(taught) == 1 for taught in several)
-    assert (len(several) == 1) == (len({*seeds}) == 1)
-
-
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -111,8 +104,3 @@ def test_who_is_taught_depends_on_the_seed_alone(seeds):
 def test_what_cannot_be_done_is_refused(options, said):
     with pytest.raises(CrossmemError, match=said):
         relearning(evaluator(), tiny.model(), tiny.processor(), **options)
-
-
-def test_one_persona_alone_cannot_be_both():
-    with pytest.raises(CrossmemError, match="about 1 persona; expected at least two"):
-        relearning(evaluator("p0"), tiny.model(), tiny.processor())

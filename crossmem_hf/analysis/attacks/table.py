@@ -49,6 +49,7 @@ ATTACKS: Final = Registry[Attack](
         "confirmed": "crossmem_hf.analysis.attacks.confirmed:confirmed",
         "several_pictures": "crossmem_hf.analysis.attacks.several_pictures:several_pictures",
         "in_context": "crossmem_hf.analysis.attacks.in_context:in_context",
+        "soft_prompt": "crossmem_hf.analysis.attacks.soft_prompt:soft_prompt",
         "quantized": "crossmem_hf.analysis.attacks.quantized:quantized",
         "pruned": "crossmem_hf.analysis.attacks.pruned:pruned",
         "early_exit": "crossmem_hf.analysis.attacks.early_exit:early_exit",
