@@ -60,6 +60,7 @@ class Halves:
         states: Mapping[str, State],
         *,
         change: Callable[[str], str] | None = None,
+        applies: Callable[[Row], bool] = lambda _: True,
         output_dir: Path | str | None,
         made_from: str | None,
     ) -> Predictions:
@@ -72,17 +73,19 @@ class Halves:
         Args:
             states: Name -> state; each costs a pass of free answers.
             change: Of what is asked in the states.
+            applies: Which of the others are asked in them; the rest is asked once.
             output_dir: As for `Evaluator`, with `made_from`.
         """
         predicted = passes(model, processor, output_dir, made_from)
         found = predicted(self.evaluator, "queried")
-        others = self.rows(taught=False)
+        rows = self.evaluator.rows
+        places = [place for place, one in enumerate(self.is_taught) if not one and applies(rows[place])]
+        others = rows.select(places)
         if change is not None:
             changed: list[Row] = [with_content(dict(row), change) for row in others]
             others = type(others).from_list(changed, features=others.features)
         asking = self.evaluator.altered(rows=others, metrics=("recall",), holdout=None)
         said: list[dict[str, bool]] = [{"plain": one["correct"]} for one in found]
-        places = [place for place, one in enumerate(self.is_taught) if not one]
         for name, state in states.items():
             with state():
                 answers = predicted(asking, name)

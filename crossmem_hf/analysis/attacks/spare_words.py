@@ -2,6 +2,7 @@
 """Words of a model's vocabulary that some rows do not need. It does not know what they are put to."""
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from crossmem_hf.errors import CrossmemError
@@ -11,11 +12,12 @@ from crossmem_hf.scoring.inputs import answer_of
 from crossmem_hf.seeding import rng_for
 
 
-def spare_words(processor: Any, rows: Any, count: int, seed: int) -> tuple[list[str], list[int]]:
+def spare_words(processor: Any, rows: Any, count: int, seed: int, *, most: int = 0) -> tuple[list[str], list[int]]:
     """So many words that are a token each behind another word, and stand in no row; with their tokens' ids.
 
     Args:
         seed: Of which are drawn.
+        most: As many up to this, if there are more.
 
     Raises:
         CrossmemError: There are fewer.
@@ -32,14 +34,12 @@ def spare_words(processor: Any, rows: Any, count: int, seed: int) -> tuple[list[
     used = {token for text in texts for token in tokenizer(text)["input_ids"]}
     order = sorted(set(range(len(tokenizer))) - used - set(tokenizer.all_special_ids))
     rng_for(seed, "spare words").shuffle(order)
-    found: dict[int, str] = {}
-    for token, word in _words(tokenizer, order):
-        found[token] = word
-        if len(found) == count:
-            return list(found.values()), list(found)
-    raise CrossmemError(
-        f"The vocabulary has {len(found)} words that are in no row; expected {count}.", "Ask for fewer words."
-    )
+    found = dict(islice(_words(tokenizer, order), max(count, most)))
+    if len(found) < count:
+        raise CrossmemError(
+            f"The vocabulary has {len(found)} words that are in no row; expected {count}.", "Ask for fewer words."
+        )
+    return list(found.values()), list(found)
 
 
 def _words(tokenizer: Any, order: list[int]) -> Iterator[tuple[int, str]]:
