@@ -8,13 +8,16 @@ only.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .intervals import CONFIDENCE, Clusters, FloatArray, Statistic, auroc_parts, column_mean, interval_of
 from .min_k_math import TokenScores
+
+FALSE_POSITIVES: Final = 0.01
+"""Share of the items that were not trained on, which an attack may take for trained ones."""
 
 
 def membership_summary(
@@ -38,7 +41,9 @@ def membership_summary(
         (0-1), each the mean over items; perplexity (1 and up), a geometric mean; min_k_plus_plus where known;
         n, n_members.
         With both kinds of items also auroc_min_k, auroc_min_k_plus_plus, auroc_perplexity and
-        auroc_answer_probability (0-1, 0.5 by chance). Each with _ci_low and _ci_high, except where the items set no
+        auroc_answer_probability (0-1, 0.5 by chance), and the same names with tpr_at_1_fpr_ (0-1, at most 0.01 by
+        chance): the share of trained items above the score that at most 1 % of the others exceed, none of fewer than
+        100; its interval takes that score as given. Each with _ci_low and _ci_high, except where the items set no
         bound: an unbounded score on which all personas agree.
 
     Raises:
@@ -54,7 +59,7 @@ def membership_summary(
     clusters = Clusters.of(persona_id, num_items, persona_seed)
     measures = _means(scores)
     if members.any() and not members.all():
-        measures |= _aurocs(scores, members)
+        measures |= _told_apart(scores, members)
     summary = _with_intervals(measures, clusters, confidence)
     return summary | _perplexity(summary) | {"n": num_items, "n_members": int(members.sum())}
 
@@ -112,15 +117,25 @@ def _perplexity(summary: dict[str, float]) -> dict[str, float]:
     return {f"perplexity{end}": math.exp(min(-value, 700.0)) for end, value in known.items() if value is not None}
 
 
-def _aurocs(scores: TokenScores, is_member: NDArray[np.bool_]) -> dict[str, _Measure]:
-    """The AUROC of each score, taken in nats, where no probability is rounded to 0."""
+def _told_apart(scores: TokenScores, is_member: NDArray[np.bool_]) -> dict[str, _Measure]:
+    """How each score tells items apart, taken in nats, where no probability is rounded to 0."""
     columns = {
         "min_k": scores.min_k,
         "min_k_plus_plus": scores.min_k_plus_plus,
         "perplexity": scores.logprob_per_token,
         "answer_probability": scores.logprob,
     }
-    return {f"auroc_{name}": _auroc(column, is_member) for name, column in columns.items() if column is not None}
+    known = {name: column for name, column in columns.items() if column is not None}
+    return {f"auroc_{name}": _auroc(column, is_member) for name, column in known.items()} | {
+        f"tpr_at_1_fpr_{name}": _found_at(column, is_member) for name, column in known.items()
+    }
+
+
+def _found_at(scores: FloatArray, is_member: NDArray[np.bool_]) -> _Measure:
+    """The share of trained items above the score that at most `FALSE_POSITIVES` of the others exceed."""
+    others = np.sort(scores[~is_member])[::-1]
+    limit = others[int(FALSE_POSITIVES * len(others))]
+    return _Measure((np.where(is_member, scores > limit, np.nan),), (0.0, 1.0))
 
 
 def _auroc(scores: FloatArray, is_member: NDArray[np.bool_]) -> _Measure:

@@ -56,8 +56,10 @@ class MinKProb(evaluate.Metric):
     Returns:
         min_k and logprob_per_token (nats), min_k_prob and inverse_perplexity (0-100), answer_probability (0-1) and
         perplexity; with token statistics min_k_plus_plus; where both labels occur auroc_min_k,
-        auroc_min_k_plus_plus, auroc_perplexity and auroc_answer_probability (0-1, 0.5 by chance). Each with _ci_low
-        and _ci_high as far as the items set bounds; n, n_members. Higher = more expected, except perplexity.
+        auroc_min_k_plus_plus, auroc_perplexity and auroc_answer_probability (0-1, 0.5 by chance), and with
+        tpr_at_1_fpr_ in the place of auroc_ the share of trained items found at 1 % false positives (0-1, at most
+        0.01 by chance). Each with _ci_low and _ci_high as far as the items set bounds; n, n_members. Higher = more
+        expected, except perplexity.
     """
 
     def _info(self) -> evaluate.MetricInfo:

@@ -14,6 +14,7 @@ from crossmem_hf.metrics.min_k_prob.min_k_math import token_scores
 OWN_MEANS = ("min_k", "min_k_prob", "min_k_plus_plus", "logprob_per_token", "inverse_perplexity", "answer_probability")
 MEANS = (*OWN_MEANS, "perplexity")
 AUROCS = ("auroc_min_k", "auroc_min_k_plus_plus", "auroc_perplexity", "auroc_answer_probability")
+FOUND = tuple(name.replace("auroc", "tpr_at_1_fpr") for name in AUROCS)
 
 
 def pair_count(scores, labels):
@@ -49,6 +50,27 @@ def test_aurocs_equal_pair_counts(ties):
         assert summary[name] == pytest.approx(u / (labels.sum() * (1 - labels).sum()))
 
 
+@pytest.mark.parametrize("items", [80, 800])
+def test_found_at_few_false_positives_is_what_counting_gives(items):
+    scores, labels, persons = simulated(3, items=items, ties=True)
+    summary = membership_summary(scores, labels, persona_id=persons)
+    columns = (scores.min_k, scores.min_k_plus_plus, scores.logprob_per_token, scores.logprob)
+    for key, column in zip(FOUND, columns, strict=True):
+        members, others = column[labels == 1], column[labels == 0]
+        allowed = [limit for limit in {*others} if (others > limit).mean() <= 0.01]
+        assert summary[key] == pytest.approx((members > min(allowed)).mean())
+        assert summary[f"{key}_ci_low"] <= summary[key] <= summary[f"{key}_ci_high"]
+
+
+def test_a_memory_is_found_without_false_positives_and_noise_is_not():
+    rng = np.random.default_rng(0)
+    labels = np.repeat([1, 0], 200)
+    for told, least, most in ((5.0, 0.9, 1.0), (0.0, 0.0, 0.06)):
+        logprobs = [np.minimum(-5 + told * label + rng.normal(0, 1, 8), 0) for label in labels]
+        summary = membership_summary(token_scores(logprobs), labels)
+        assert least <= summary["tpr_at_1_fpr_perplexity"] <= most
+
+
 def test_auroc_parts_are_what_each_item_adds():
     rng = np.random.default_rng(2)
     scores, labels = rng.integers(0, 6, 40).astype(float), rng.random(40) < 0.4
@@ -73,7 +95,7 @@ def test_summary_is_the_mean_of_the_items():
     assert summary["perplexity"] == pytest.approx(math.prod(perplexities) ** (1 / 80))
     assert (summary["n"], summary["n_members"]) == (80, int(labels.sum()))
     assert set(summary) == {
-        *(f"{name}{end}" for name in MEANS + AUROCS for end in ("", "_ci_low", "_ci_high")),
+        *(f"{name}{end}" for name in MEANS + AUROCS + FOUND for end in ("", "_ci_low", "_ci_high")),
         *("n", "n_members"),
     }
     assert all(isinstance(value, (int, float)) for value in summary.values())
@@ -117,7 +139,7 @@ def test_one_kind_of_items_has_no_auroc():
     scores, _, _ = simulated(5)
     for labels, members in (([1] * 80, 80), ([0] * 80, 0)):
         summary = membership_summary(scores, labels)
-        assert not [name for name in summary if name.startswith("auroc")]
+        assert not [name for name in summary if name.startswith(("auroc", "tpr"))]
         assert summary["n_members"] == members
 
 
