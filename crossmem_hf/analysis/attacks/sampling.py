@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sampling attack: is the truth among n answers drawn at temperature 1? It does not know who is forgotten."""
+"""The sampling attack: is the truth among n answers drawn? It does not know who is forgotten."""
 
+from collections.abc import Sequence
+from math import inf
 from pathlib import Path
 from typing import Any, Final
+
+from transformers import TemperatureLogitsWarper, TopPLogitsWarper
 
 from crossmem_hf.analysis.attacks.variants import passes
 from crossmem_hf.errors import CrossmemError
@@ -22,6 +26,8 @@ def sampling(
     output_dir: Path | str | None = None,
     made_from: str | None = None,
     num_samples: int = NUM_SAMPLES,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
 ) -> Predictions:
     """The evaluator's own predictions, with what many drawn answers say beside what the one answer said.
 
@@ -31,9 +37,11 @@ def sampling(
 
     Args:
         num_samples: Answers drawn a row; each costs as much as a pass of free answers.
+        temperature: Of the draws, above 0.
+        top_p: Tokens are drawn among the likeliest that have so much probability together, at the temperature.
 
     Raises:
-        CrossmemError: No sample at all, or whatever the evaluator refuses.
+        CrossmemError: No sample at all, a temperature or share out of range, or whatever the evaluator refuses.
 
     Example:
         >>> from crossmem_hf import CrossModalEvaluator, PersonaDataset, load_model
@@ -44,17 +52,31 @@ def sampling(
 
     Reference:
         (n, p)-discoverable extraction, https://huggingface.co/papers/2410.19482, by drawing in the place of computing;
-        drawing answers to extract what was memorized is from https://huggingface.co/papers/2012.07805.
+        drawing answers to extract what was memorized is from https://huggingface.co/papers/2012.07805. Unlearned
+        models are attacked so with 5 samples, ``temperature=0.8, top_p=0.95``, in https://huggingface.co/papers/2608.04519.
     """
     if num_samples < 1:
         raise CrossmemError(f"num_samples={num_samples!r}; expected at least 1.", "Draw an answer or more.")
-    drawing = evaluator.altered(metrics=("recall",), holdout=None, temperature=1.0)
+    if not 0 < temperature < inf or not 0 < top_p <= 1:
+        raise CrossmemError(
+            f"temperature={temperature!r}, top_p={top_p!r}; expected a number above 0, and a share up to 1.",
+            "Pass temperature=0.8, top_p=0.95, for example.",
+        )
+    own = evaluator.logits_processor
+    processors: list[Any] = [] if own is None else list(own) if isinstance(own, Sequence) else [own]
+    processors += [TemperatureLogitsWarper(temperature)] if temperature != 1 else []
+    processors += [TopPLogitsWarper(top_p)] if top_p < 1 else []
+    drawing = evaluator.altered(
+        metrics=("recall",), holdout=None, temperature=1.0, logits_processor=processors or None
+    )
 
     predicted = passes(model, processor, output_dir, made_from)
     found = predicted(evaluator, "queried")
     said = [0] * len(found)
     for sample in range(num_samples):
-        drawn = predicted(drawing.altered(seed=seed_for(seed, "sampling", sample)), f"sample_{sample}")
+        drawn = predicted(
+            drawing.altered(seed=seed_for(seed, "sampling", sample)), f"sample_{sample}-{temperature}-{top_p}"
+        )
         said = [count + one["correct"] for count, one in zip(said, drawn, strict=True)]
     columns = ({"num_samples": num_samples, "num_said": count, "extracted": count > 0} for count in said)
     predictions = ({**one, **more} for one, more in zip(found, columns, strict=True))

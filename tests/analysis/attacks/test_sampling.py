@@ -48,6 +48,28 @@ def evaluator_of(shares, views):
     return Evaluator(rows, metrics=["recall"], candidates=NAMES, logits_processor=planted(rows, shares))
 
 
+@pytest.mark.parametrize(
+    ("options", "least", "most"),
+    [
+        ({"temperature": 4.0}, 0.35, 0.55),  # 0.3 and 0.7 at a temperature of 4: 0.45
+        ({"temperature": 0.25}, 0.0, 0.1),  # 0.03
+        ({"top_p": 0.6}, 0.0, 0.0),  # the likeliest answer alone
+        ({"top_p": 0.9}, 0.2, 0.4),  # both
+    ],
+)
+def test_draws_follow_temperature_and_share(options, least, most):
+    evaluator = evaluator_of(lambda truth: {truth: 0.3, "I do not know": 0.7}, views=4)
+    found = sampling(evaluator, tiny.model().eval(), tiny.processor(), num_samples=24, **options)
+    assert least <= sum(one["num_said"] for one in found) / (24 * 16) <= most
+
+
+@pytest.mark.parametrize(("name", "value"), [("temperature", 0.0), ("top_p", 0.0), ("top_p", 1.1)])
+def test_draws_that_cannot_be_are_refused(name, value):
+    evaluator = evaluator_of(lambda truth: {truth: 1.0}, views=1)
+    with pytest.raises(CrossmemError, match=f"{name}={value}"):
+        sampling(evaluator, tiny.model(), tiny.processor(), **{name: value})
+
+
 def test_sampling_finds_what_greedy_decoding_does_not():
     evaluator = evaluator_of(lambda truth: {truth: 0.3, "I do not know": 0.7}, views=4)
     found = sampling(evaluator, tiny.model().eval(), tiny.processor(), num_samples=12)
