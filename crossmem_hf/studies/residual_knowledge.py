@@ -36,7 +36,8 @@ from crossmem_hf.training.micro import TUNED, UNLEARNING
 
 _THROUGH = (*MODALITIES, "both")
 _METHODS = ("ga", "gd", "kl", "npo", "simnpo", "dpo", "idk", "rmu")
-_ATTACKS = tuple(name for name in ATTACKS if name != "named_first")  # which is for facts
+_ATTACKS = tuple(name for name in ATTACKS if name not in ("named_first", "relearning_others"))
+"""The first is for facts, the second for rows about those to retain, too."""
 _OF_ADAPTERS = ("rescaled",)  # attacks that the base, which has none, cannot be under
 _TRAIN, _TEST = (TrainingRows(configs=("recall_image", "recall_text"), split=split) for split in ("train", "test"))
 _VIEWS = Views(forget=1, retain=2)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The relearning attack: some people are learned again, the others are asked about. It knows the table of attacks from
-within: `analysis.attacks.table` names it, and it alone of them trains."""
+"""The relearning attacks: some people are learned again, the others are asked about. They know the table of attacks
+from within: `analysis.attacks.table` names them, and they alone of it train."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
@@ -63,20 +63,62 @@ def relearning(
     Reference:
         Relearning a part brings the rest back: https://huggingface.co/papers/2406.13356.
     """
+    halves, how = Halves.of(evaluator, share, seed, "relearning"), {"learning_rate": learning_rate, "seed": seed}
+    states = _states(model, processor, halves, num_steps, how)
+    folder = None if output_dir is None else Path(output_dir) / f"{share}-{learning_rate}"
+    return halves.asked(model, processor, states, output_dir=folder, made_from=made_from)
+
+
+def relearning_others(
+    evaluator: Evaluator,
+    model: Any,
+    processor: Any,
+    *,
+    seed: int = 0,
+    output_dir: Path | str | None = None,
+    made_from: str | None = None,
+    num_steps: Sequence[int] = NUM_STEPS,
+    learning_rate: float = LEARNING_RATE,
+) -> Predictions:
+    """As `relearning`, but those to retain are learned again, and all who are to be forgotten are asked about: nothing
+    of what comes back was in the training.
+
+    Args:
+        seed: Of the training.
+        num_steps, learning_rate: As there.
+
+    Raises:
+        CrossmemError: The rows are not about both groups, a number out of range, or whatever trainer and evaluator
+            refuse.
+
+    Example:
+        >>> from crossmem_hf import CrossModalEvaluator, PersonaDataset, load_model
+        >>> evaluator = CrossModalEvaluator(PersonaDataset(num_personas=5, forget_fraction=0.2), metrics=["recall"])
+        >>> found = relearning_others(evaluator, *load_model("micro-s"), num_steps=(2,))
+        >>> sum(one["taught"] for one in found), sum(one["num_samples"] == 2 for one in found)
+        (32, 8)
+
+    Reference:
+        Benign relearning, https://huggingface.co/papers/2406.13356.
+    """
+    halves, how = Halves.of_groups(evaluator), {"learning_rate": learning_rate, "seed": seed}
+    states = _states(model, processor, halves, num_steps, how)
+    folder = None if output_dir is None else Path(output_dir) / f"others-{learning_rate}"
+    return halves.asked(model, processor, states, output_dir=folder, made_from=made_from)
+
+
+def _states(
+    model: Any, processor: Any, halves: Halves, num_steps: Sequence[int], how: dict[str, Any]
+) -> dict[str, State]:
+    """The model after each number of steps on the rows about those who are taught."""
     if not num_steps or min(num_steps) < 1:
         raise CrossmemError(
             f"num_steps={tuple(num_steps)!r}; expected numbers from 1.", "Pass num_steps=(5, 20), for example."
         )
-    halves = Halves.of(evaluator, share, seed, "relearning")
     learned = halves.rows(taught=True)
-    states: dict[str, State] = {
-        f"{steps} steps": partial(
-            relearned, model, processor, learned, max_steps=steps, learning_rate=learning_rate, seed=seed
-        )
-        for steps in num_steps
+    return {
+        f"{steps} steps": partial(relearned, model, processor, learned, max_steps=steps, **how) for steps in num_steps
     }
-    folder = None if output_dir is None else Path(output_dir) / f"{share}-{learning_rate}"
-    return halves.asked(model, processor, states, output_dir=folder, made_from=made_from)
 
 
 @contextmanager

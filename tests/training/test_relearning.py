@@ -8,7 +8,7 @@ from peft import PeftModel
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.evaluator import Evaluator
 from crossmem_hf.training import relearning as attack
-from crossmem_hf.training.relearning import relearned, relearning
+from crossmem_hf.training.relearning import relearned, relearning, relearning_others
 from tests.training import tiny
 
 HOW = {"max_steps": 2, "learning_rate": 1e-2, "per_device_train_batch_size": 4}
@@ -90,6 +90,24 @@ def test_what_comes_back_about_others_is_found(monkeypatch):
 def test_a_model_that_knows_nobody_is_not_accused():
     found = relearning(evaluator(), tiny.model().eval(), tiny.processor(), num_steps=(2,))
     assert not any(one["extracted"] for one in found if not one["taught"])
+
+
+def test_those_to_retain_are_learned_again_and_the_forgotten_alone_are_asked(monkeypatch):
+    model, trained = tiny.memorized().eval(), []
+    real = attack.memorize
+
+    def noted(model, processor, rows, **how):
+        trained.append({*rows["persona_id"]})
+        return real(model, processor, rows, **how)
+
+    monkeypatch.setattr(attack, "memorize", noted)
+    own = evaluator().altered(forgotten={"p1", "p3"})
+    found = relearning_others(own, model, tiny.processor(), num_steps=(1,))
+    assert trained == [{"p0", "p2"}]
+    assert {one["persona_id"] for one in found if one["num_samples"] == 2} == {"p1", "p3"}
+    for one in (evaluator(), evaluator("p1", "p3").altered(forgotten={"p1", "p3"})):
+        with pytest.raises(CrossmemError, match="expected forget and retain"):
+            relearning_others(one, model, tiny.processor())
 
 
 @pytest.mark.parametrize(

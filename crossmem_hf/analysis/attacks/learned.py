@@ -48,6 +48,23 @@ class Halves:
         taught = {*rng_for(seed, purpose).sample(personas, count)}
         return cls(evaluator, tuple(one in taught for one in whose))
 
+    @classmethod
+    def of_groups(cls, evaluator: Evaluator) -> "Halves":
+        """Those to retain are taught, those to forget are the others.
+
+        Raises:
+            CrossmemError: The evaluator does not know who is to be forgotten, or its rows are of one group.
+        """
+        if evaluator.groups != ("forget", "retain"):
+            raise CrossmemError(
+                f"The rows are about {' and '.join(evaluator.groups) or 'people of no group'}; expected forget and "
+                "retain.",
+                "Ask about both, and tell the evaluator who is forgotten.",
+            )
+        forgotten = evaluator.forgotten or frozenset()
+        whose = [person_key(row["persona_id"]) for row in evaluator.questions.about]
+        return cls(evaluator, tuple(one not in forgotten for one in whose))
+
     def rows(self, *, taught: bool) -> Any:
         """The rows of one half, as a Dataset."""
         places = [place for place, one in enumerate(self.is_taught) if one == taught]

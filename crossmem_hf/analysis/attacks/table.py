@@ -55,7 +55,8 @@ ATTACKS: Final = Registry[Attack](
         "quantized": "crossmem_hf.analysis.attacks.quantized:quantized",
         "pruned": "crossmem_hf.analysis.attacks.pruned:pruned",
         "early_exit": "crossmem_hf.analysis.attacks.early_exit:early_exit",
-        "relearning": "crossmem_hf.training.relearning:relearning",  # it trains, which is above this folder
+        "relearning": "crossmem_hf.training.relearning:relearning",  # they train, which is above this folder
+        "relearning_others": "crossmem_hf.training.relearning:relearning_others",
         "rescaled": "crossmem_hf.analysis.attacks.rescaled:rescaled",
     },
 )

@@ -34,7 +34,10 @@ def test_table_names_a_function_of_every_file():
 def test_attacks_answer_every_row_alike_for_a_seed(name, tiny_model):
     rows = load_rows(None, *ASKED.get(name, ("recall_image", "test")), **FEW).select(range(6))
     lists = {row["attribute"]: row["values"] for row in load_rows(None, "candidates", "target", **FEW)}
-    evaluator = Evaluator(rows, metrics=["recall", "exposure"], candidates=lists, max_new_tokens=3)
+    forgotten = {rows[0]["persona_id"]}
+    evaluator = Evaluator(
+        rows, metrics=["recall", "exposure"], candidates=lists, forgotten=forgotten, max_new_tokens=3
+    )
     model = load_model("micro-s" if name == "early_exit" else str(tiny_model))  # the tiny one has a single layer
     if name == "rescaled":
         model = get_peft_model(model[0], language_lora()).eval(), model[1]
