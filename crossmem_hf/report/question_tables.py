@@ -15,7 +15,7 @@ _COMPOSED: Final = {
     "budget": "budget",
     "epochs": "epochs",
 }
-_MODEL: Final = {"base": "base", "forget": "% forgotten", "method": "model"}
+_MODEL: Final = {"base": "base", "forget": "% forgotten", "method": "model", "read": "read"}
 _HOPS: Final = (("named", {"hops": 1}), ("not named", {"hops": 2}))
 
 
@@ -61,9 +61,9 @@ def composition_table(measurements: Iterable[Measurement], base: str, epochs: in
 
 
 def left_table(measurements: Iterable[Measurement], models: Sequence[str]) -> Table | None:
-    """A row a base, share forgotten and model: exact answers of the retained (the person named or not), of the
-    forgotten, by new questions about new portraits and descriptions, Exposure by the question and by a statement,
-    Min-K% of such a statement, utility, and the step; None if nothing of it was measured.
+    """A row a base, share forgotten, model and when it is read: exact answers of the retained (the person named or
+    not), of the forgotten, by new questions about new portraits and descriptions, Exposure by the question and by a
+    statement, Min-K% of such a statement, utility, and the step; None if nothing of it was measured.
 
     Args:
         models: Baselines and methods, in the order of their rows.
@@ -95,6 +95,6 @@ def left_table(measurements: Iterable[Measurement], models: Sequence[str]) -> Ta
         *exposed,
         Column(head="Min-K% of a statement", metrics=("min_k_prob",), where=forget | {"asked": "statement"}),
         Column(head="utility", metrics=("utility",), where={}),
-        Column(head="steps", metrics=("matched_step",), where={}),
+        Column(head="steps", metrics=("steps_read",), where={}),
     ]
     return pivot(own, _MODEL, columns)

@@ -34,6 +34,9 @@ STARTS: Final = (*BASELINES, UNDER_TRAINED)
 TRAINING, HELD_OUT, STATEMENT, KNOWN = "training", "held-out", "statement", "known"
 """Values of the column ``asked``: rows that were learned from; new questions about new portraits; the same as
 statements that an answer completes; and such statements about those whose facts the base knew before."""
+CHOSEN, MATCHED = "chosen", "matched"
+"""Values of the column ``read``: an unlearned model after the number of steps that was chosen for its method, and at
+matched retained recall (`curves.at_matched_recall`)."""
 CORRUPTED: Final[tuple[Kind, ...]] = ("subject", "picture")
 """What is corrupted where answers are traced."""
 
@@ -99,7 +102,8 @@ def _memorizing(cell: Cell) -> CellResult:
 
 
 def _unlearning(cell: Cell) -> CellResult:
-    """Learn, or unlearn up to matched retained recall; and ask, in the part unlearning also trace and bring back.
+    """Learn, or unlearn up to the chosen step and up to matched retained recall; and ask, in the part unlearning also
+    trace and bring back.
 
     The memorized model is that of every forget set, so neither name nor settings of its stages tell of one.
     """
@@ -133,7 +137,8 @@ def early(settings: RememSettings) -> int:
 
 
 def _unlearned(whole: Cell, here: Cell, method: str) -> CellResult:
-    """The model at matched retained recall, asked, with weights of the memorized one in it, and traced."""
+    """The model after the chosen steps and at matched retained recall, asked; the first with weights of the memorized
+    one in it, and traced, too."""
     settings: RememSettings = here.settings
     learned = check_memorized(whole, _NEW, FACTS, _VIEWS, **_memorized_as(whole.settings))
     chosen = settings.unlearning(method)
@@ -147,20 +152,34 @@ def _unlearned(whole: Cell, here: Cell, method: str) -> CellResult:
         method=method,
         **chosen,
     )
-    step = step_at_matched_recall(here, trained, learned, _RETAINED, settings.evaluate_at)
-    model = at_step(trained, step) if step else learned
-    found = [*_asked(here, model)]
+    matched = step_at_matched_recall(here, trained, learned, _RETAINED, settings.evaluate_at)
+    numbers = [step for step in settings.evaluate_at if not at_step(trained, step).result["failed"]]
+    chosen_at = max((step for step in numbers if step <= settings.chosen_step(method)), default=0)
+    reads = {CHOSEN: chosen_at, MATCHED: matched}
+    found = [_read(here, trained, learned, step).with_columns(read=read, step=step) for read, step in reads.items()]
     if here.where["part"] == "unlearning":
-        found += [*_traced(here, model), *_brought_back(here, model, learned)]
-    return CellResult(
-        predictions=Predictions.joined(found).with_columns(matched_step=step),
-        measurements=costs(trained, dict(here.where)),
-    )
+        model = at_step(trained, chosen_at) if chosen_at else learned
+        inside = [*_traced(here, model), *_brought_back(here, model, learned)]
+        found += [one.with_columns(read=CHOSEN, step=chosen_at) for one in inside]
+    return CellResult(predictions=Predictions.joined(found), measurements=costs(trained, dict(here.where)))
 
 
-def _asked(cell: Cell, model: Done | None) -> Iterator[Predictions]:
-    """All that a model is asked: rows learned from, new ones, statements, others than the personas."""
-    name, known = cell_name(cell.where), cell.where["method"] in ("base", "memorized")
+def _read(cell: Cell, trained: Done, learned: Done, step: int) -> Predictions:
+    """All that the model of a step is asked; 0 is the memorized model, which is asked it in a cell of its own."""
+    if step:
+        found = _asked(cell, at_step(trained, step), f"{cell_name(cell.where)}_step{step}")
+    else:
+        found = _asked(replace(cell, where={**cell.where, "method": "memorized"}), learned)
+    return Predictions(one for part in found for one in part if one.get("group") != KNOWN)
+
+
+def _asked(cell: Cell, model: Done | None, name: str = "") -> Iterator[Predictions]:
+    """All that a model is asked: rows learned from, new ones, statements, others than the personas.
+
+    Args:
+        name: Of its stages; empty for the cell's.
+    """
+    name, known = name or cell_name(cell.where), cell.where["method"] in ("base", "memorized")
     queries: list[tuple[str, str, Query]] = [
         (TRAINING, "retain", Query(rows=_RETAIN_EVAL, metrics=_SAID)),
         (TRAINING, "forget", Query(rows=_FORGET, metrics=_SAID)),

@@ -15,7 +15,7 @@ from crossmem_hf.studies.study import pooled
 BEST: Final = "best_single_hop"
 """The share of single-hop questions, of a hundred, at which most held-out questions are answered."""
 _COMPOSED: Final = ("base", "pictures", "questions", "single_hop", "budget", "epochs", "asked")
-_MODEL: Final = ("base", "method", "forget")
+_MODEL: Final = ("base", "method", "forget", "read")
 _READ: Final = {
     "recall": ("recall",),
     "rouge": ("rouge_l", "rouge_l_recall"),
@@ -101,14 +101,16 @@ def _kept(measurements: Iterable[Measurement], metric: str) -> Iterator[Measurem
 
 
 def _steps(predictions: Predictions) -> Iterator[Measurement]:
-    """At which step each method was asked, a seed."""
-    for where, part in predictions.grouped(["part", *_MODEL, "seed"]):
-        if (step := part[0].get("matched_step")) is not None:
+    """After how many steps each method was asked; 0 is the memorized model."""
+    for where, part in predictions.grouped(["part", *_MODEL, *pooled(predictions)]):
+        steps = {one["seed"]: float(one["step"]) for one in part if one.get("step") is not None}
+        if steps:
             yield Measurement(
-                metric="matched_step",
+                metric="steps_read",
                 where=where,
-                value=float(step),
-                n=1,
+                value=sum(steps.values()) / len(steps),
+                n=len(steps),
                 unit="steps",
                 greater_means="more unlearning",
+                by_seed=steps,
             )

@@ -11,7 +11,7 @@ from crossmem_hf.data.spec import PRESETS
 from crossmem_hf.models.embedded import bases
 from crossmem_hf.studies.learning import REPLAYED_STEPS
 from crossmem_hf.studies.settings import SELECTS, StudySettings, some_of, steps_of
-from crossmem_hf.training.micro import RATES_OF_FACTS, TUNED, UNLEARNING, settings_of
+from crossmem_hf.training.micro import TUNED, TUNED_ON_FACTS, UNLEARNING, settings_of
 
 _BASES = bases()
 PARTS: Final = ("memorizing", "unlearning", "comparing")
@@ -116,7 +116,7 @@ class RememSettings(StudySettings):
         None, gt=0, description="Of all methods (default: of each what was chosen for facts of the embedded bases)."
     )
     evaluate_at: steps_of() = Field(  # type: ignore[valid-type]
-        (15, 30, 60), description="Steps of unlearning to choose from, comma-separated; the last ends it."
+        (5, 10, 15, 30, 60), description="Steps of unlearning to choose from, comma-separated; the last ends it."
     )
 
     @property
@@ -149,6 +149,12 @@ class RememSettings(StudySettings):
         suited = {name: value for name, value in settings_of(base).memorizing_facts.items() if name != "max_steps"}
         return suited | {name: value for name, value in chosen.items() if value is not None}
 
+    def chosen_step(self, method: str) -> int:
+        """After how many steps a method is asked whatever it has cost: as many as were chosen for facts of the
+        embedded bases; where learning rate or steps are others, after the last."""
+        step = TUNED_ON_FACTS[method][1]
+        return step if self.unlearn_learning_rate is None and step in self.evaluate_at else max(self.evaluate_at)
+
     def unlearning(self, method: str) -> dict[str, Any]:
         """For `adapters.unlearned`."""
         chosen = {
@@ -156,6 +162,6 @@ class RememSettings(StudySettings):
             "gradient_accumulation_steps": self.gradient_accumulation_steps,
             "learning_rate": self.unlearn_learning_rate,
         }
-        tuned = TUNED[method] | {"learning_rate": RATES_OF_FACTS[method]}
+        tuned = TUNED[method] | {"learning_rate": TUNED_ON_FACTS[method][0]}
         suited = UNLEARNING | tuned | {"max_steps": max(self.evaluate_at)}
         return suited | {name: value for name, value in chosen.items() if value is not None}

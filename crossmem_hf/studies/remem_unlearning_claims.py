@@ -8,7 +8,18 @@ from typing import Final
 
 from crossmem_hf.report.record import Value
 from crossmem_hf.studies.claims import Claim, Find
-from crossmem_hf.studies.remem_cells import CORRUPTED, HELD_OUT, KNOWN, STATEMENT, TRAINING, UNDER_TRAINED
+from crossmem_hf.studies.curves import MATCHED_SHARE
+from crossmem_hf.studies.remem_cells import (
+    CHOSEN,
+    CORRUPTED,
+    HELD_OUT,
+    KNOWN,
+    MATCHED,
+    STARTS,
+    STATEMENT,
+    TRAINING,
+    UNDER_TRAINED,
+)
 from crossmem_hf.studies.remem_settings import COMPARED, RememSettings
 from crossmem_hf.training.methods import METHODS
 
@@ -18,7 +29,7 @@ _REMEM, _PAVA, _OURS = "ReMem (arXiv 2605.03759)", "PAVA (arXiv 2608.30649)", "o
 
 def _model(settings: RememSettings, method: str, **where: Value) -> dict[str, Value]:
     first: dict[str, Value] = {"base": settings.all_bases[0], "forget": settings.forget_percents[-1]}
-    found = {"method": method} | first | where
+    found = {"method": method} | first | ({} if method in STARTS else {"read": CHOSEN}) | where
     return {"part": settings.part_of(str(found["base"]), int(found["forget"] or 0))} | found
 
 
@@ -45,6 +56,21 @@ def _left(settings: RememSettings) -> Iterator[Claim]:
             ),
             unit="points of Exposure",
         )
+    for method in settings.methods:
+        yield Claim(
+            sentence=f"{METHODS[method].name} leaves Exposure, asked by the question, above the retain-only model's "
+            "at matched retained recall.",
+            paper=_REMEM,
+            contrast=lambda find, method=method: _at_matched(find, settings, method),  # type: ignore[misc]
+            unit="points of Exposure",
+        )
+        yield Claim(
+            sentence=f"After {METHODS[method].name} at least {MATCHED_SHARE:.0%} of what is retained is still said.",
+            paper=_OURS,
+            contrast=lambda find, method=method: _share_kept(find, settings, method, "retain"),  # type: ignore[misc]
+            threshold=MATCHED_SHARE,
+            unit="ratio",
+        )
     yield Claim(
         sentence="Of a memorized model, Exposure is lower asked by a statement that it was not trained on than by the "
         "question.",
@@ -54,6 +80,14 @@ def _left(settings: RememSettings) -> Iterator[Claim]:
         ),
         unit="points of Exposure",
     )
+
+
+def _at_matched(find: Find, settings: RememSettings, method: str) -> float | None:
+    """None where no step keeps enough of the retained, so that nothing was unlearned."""
+    if not find("steps_read", **_model(settings, method, read=MATCHED)):
+        return None
+    left = _exposure(find, settings, method, HELD_OUT, read=MATCHED)
+    return left - _exposure(find, settings, "retain_only", HELD_OUT)
 
 
 def _share_kept(find: Find, settings: RememSettings, method: str, group: str, /, **where: Value) -> float | None:
@@ -120,7 +154,7 @@ def _scale(settings: RememSettings) -> Iterator[Claim]:
         )
 
     yield Claim(
-        sentence=f"Unlearning costs {large} less utility than {small}, at matched retained recall.",
+        sentence=f"Unlearning costs {large} less utility than {small}.",
         paper=_REMEM,
         contrast=lambda find: _less(lost(find, small), lost(find, large)),
     )
@@ -242,18 +276,19 @@ UNLEARNING_QUESTIONS: Final[Mapping[str, tuple[str, str, Callable[[RememSettings
     "What is left of a person who was unlearned?": (
         "unlearning",
         "The formula of their Exposure is not known to us; ours is the logarithmic one, among values that nobody was "
-        "taught, and the record has three others. Methods are compared at matched retained recall; theirs after five "
-        "epochs. They report neither the base, nor the memorized, nor a retain-only model.",
+        "taught, and the record has three others. Methods are read after steps that were chosen on a persona seed of "
+        "its own, and where named at matched retained recall; theirs after five epochs. "
+        "They report neither the base, nor the memorized, nor a retain-only model.",
         _left,
     ),
     "Does it matter how many are forgotten?": (
         "comparing",
-        f"The mean over {_NAMED}, each at matched retained recall; theirs of each of five.",
+        f"The mean over {_NAMED}, each after its chosen steps; theirs of each of five.",
         _of_forget_ratio,
     ),
     "Is retained knowledge of two hops more fragile?": (
         "unlearning",
-        "Shares of what the memorized model says, at matched retained recall.",
+        "Shares of what the memorized model says, after the steps chosen for each method.",
         _fragile,
     ),
     "Does a larger model keep more?": (

@@ -73,20 +73,20 @@ TUNED: dict[str, dict[str, Any]] = {
 """What each of `methods.METHODS` has in the place of `UNLEARNING`: the best of twelve trials of the study ``tune``, in
 results/tune/record.json."""
 
-RATES_OF_FACTS: dict[str, float] = {
-    "ga": 4e-4,
-    "gd": 1e-3,
-    "kl": 1e-3,
-    "npo": 1e-3,
-    "simnpo": 4e-3,
-    "idk": 1.25e-4,
-    "dpo": 1e-3,
-    "wga": 4e-3,
-    "undial": 5e-4,
-    "rmu": 4e-3,
+TUNED_ON_FACTS: dict[str, tuple[float, int]] = {
+    "ga": (4e-4, 15),
+    "gd": (1e-3, 60),
+    "kl": (1e-3, 60),
+    "npo": (1e-3, 60),
+    "simnpo": (4e-3, 60),
+    "idk": (1.25e-4, 60),
+    "dpo": (1e-3, 60),
+    "wga": (4e-3, 60),
+    "undial": (5e-4, 60),
+    "rmu": (4e-3, 30),
 }
-"""Method -> its learning rate where facts are unlearned, in the sizes of ReMem, in the place of that of `TUNED`: the
-best of four trials of the study ``tune``, in results/tune_facts/record.json."""
+"""Method -> learning rate, in the place of that of `TUNED`, and number of steps where facts are unlearned, in the
+sizes of ReMem: the best of four trials and three steps of the study ``tune``, in results/tune_facts/record.json."""
 
 NPO_THROUGH_ONE: dict[str, Any] = {"learning_rate": 2e-3, "retain_weight": 20.0}
 """Of NPO where names and facts are unlearned through the one modality that they were learned from: the best of three

@@ -8,12 +8,12 @@ from rich.console import Console
 
 from crossmem_hf.analysis.hooks import SITES
 from crossmem_hf.studies.remem import STUDY, RememSettings
-from crossmem_hf.studies.remem_cells import CORRUPTED, HELD_OUT, STARTS, STATEMENT, TRAINING
+from crossmem_hf.studies.remem_cells import CHOSEN, CORRUPTED, HELD_OUT, MATCHED, STARTS, STATEMENT, TRAINING
 from crossmem_hf.studies.remem_settings import COMPARED, METHODS, Composition
 from crossmem_hf.studies.run import run_study
 from tests.studies.conftest import run_here
 
-NPO = {"part": "unlearning", "method": "npo", "forget": 40}
+NPO = {"part": "unlearning", "method": "npo", "forget": 40, "read": CHOSEN}
 
 
 def only(record, metric, **where):
@@ -84,6 +84,7 @@ def test_every_composition_is_asked_along_its_epochs_or_at_the_end(record):
 @pytest.mark.parametrize("method", [*STARTS, "npo"])
 def test_every_model_is_asked_the_same(record, method):
     place = {"part": "unlearning", "method": method, "forget": 40, "target": "image", "transplanted": None}
+    place |= {} if method in STARTS else {"read": MATCHED}
     for hops in (None, 1, 2):
         for group in ("forget", "retain"):
             assert only(record, "recall", **place, asked=TRAINING, group=group, hops=hops) is not None
@@ -105,7 +106,8 @@ def test_answers_are_traced_in_all_models_that_learned_something(record):
 def test_weights_are_brought_back_into_unlearned_models(record):
     found = [one.where for one in record.find("recall", **NPO, hops=None) if one.where.get("transplanted")]
     assert {(one["transplanted"], one["layers"]) for one in found} == {("mlp", "all"), ("attention", "all")}
-    assert only(record, "matched_step", **NPO).value == 2, "nothing was known, so nothing was lost"
+    assert only(record, "steps_read", **NPO).value == 2
+    assert only(record, "steps_read", **(NPO | {"read": MATCHED})).value == 2, "nothing was known, so nothing was lost"
 
 
 def test_other_forget_sets_are_asked_and_not_traced(record):

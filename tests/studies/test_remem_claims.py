@@ -9,18 +9,32 @@ import pytest
 from crossmem_hf.report.record import Measurement
 from crossmem_hf.studies.claims import verdict
 from crossmem_hf.studies.remem import STUDY
-from crossmem_hf.studies.remem_cells import CORRUPTED, HELD_OUT, KNOWN, STARTS, STATEMENT, TRAINING
+from crossmem_hf.studies.remem_cells import (
+    CHOSEN,
+    CORRUPTED,
+    HELD_OUT,
+    KNOWN,
+    MATCHED,
+    STARTS,
+    STATEMENT,
+    TRAINING,
+)
 from crossmem_hf.studies.remem_measures import BEST
 from crossmem_hf.studies.remem_settings import EPOCHS, PARTS, RememSettings
 
 SEEDS = range(5)
-CHOSEN = {"methods": ("npo", "rmu"), "forget_percents": (5, 20), "questions": (10, 160, 200), "single_hop": "0,70,100"}
-SETTINGS = RememSettings(**CHOSEN)
+OPTIONS = {
+    "methods": ("npo", "rmu"),
+    "forget_percents": (5, 20),
+    "questions": (10, 160, 200),
+    "single_hop": "0,70,100",
+}
+SETTINGS = RememSettings(**OPTIONS)
 
 
 def places():
     """Metric and place of all that claims are about."""
-    for where in STUDY.grid(RememSettings(**CHOSEN, seeds=1)):
+    for where in STUDY.grid(RememSettings(**OPTIONS, seeds=1)):
         where = {name: value for name, value in where.items() if name != "seed"}
         if where["part"] == "memorizing":
             along = {"epochs": EPOCHS[-1]} if where["budget"] == "epochs" else {}
@@ -28,6 +42,11 @@ def places():
                 for metric in ("recall", "logprob_per_token"):
                     yield metric, where | along | hops | {"asked": asked}
             continue
+        if where["method"] not in STARTS:
+            matched = where | {"read": MATCHED}
+            yield "steps_read", matched
+            yield "exposure", matched | {"asked": HELD_OUT, "group": "forget", "target": "image"}
+            where = where | {"read": CHOSEN}
         yield "utility", where
         for asked, group, hops in product((TRAINING, HELD_OUT, STATEMENT), ("forget", "retain"), (None, 1, 2)):
             own = (
@@ -61,7 +80,7 @@ def of_answers(where, unlearned, first):
         return 0.8 if where["transplanted"] == "mlp" else 0.4
     if where["group"] == "forget":
         return 0.9 - unlearned * (0.6 + where["forget"] / 100)
-    return 0.9 - unlearned * (0.1 if where.get("hops") == 1 else 0.4) * (1 if first else 0.5)
+    return 0.9 - unlearned * (0.01 if where.get("hops") == 1 else 0.05) * (1 if first else 0.5)
 
 
 def as_the_papers_say(metric, where):
@@ -80,6 +99,7 @@ def as_the_papers_say(metric, where):
     if metric == "total_effect_logprob":
         return 10.0 if where["corruption"] == "picture" else 9.0
     return {
+        "steps_read": 30.0,
         "utility": 0.8 - unlearned * (0.3 if first else 0.1),
         "indirect_effect_logprob": 8.0,
     }[metric]
@@ -128,7 +148,7 @@ def test_nothing_is_found_where_all_is_alike():
 def test_parts_have_claims_of_their_own(part):
     rest = tuple(one for one in PARTS if one != part)
     own, others = (
-        {claim.sentence for claim in STUDY.claims(RememSettings(**CHOSEN, parts=parts))} for parts in ((part,), rest)
+        {claim.sentence for claim in STUDY.claims(RememSettings(**OPTIONS, parts=parts))} for parts in ((part,), rest)
     )
     assert own
     assert not own & others

@@ -87,7 +87,10 @@ def test_settings_of_the_embedded_model_are_those_chosen(root):
 
 
 def test_learning_rates_where_facts_are_unlearned_are_those_chosen(root):
-    found = chosen(Record.read(root / "results" / "tune_facts"))
+    record = Record.read(root / "results" / "tune_facts")
+    found = chosen(record)
     assert set(found) == set(TUNED)
     for method, trial in found.items():
         assert RememSettings().unlearning(method) == UNLEARNING | trial | {"max_steps": 60}, method
+        best = max(record.find("criterion", method=method), key=lambda one: one.value)
+        assert RememSettings().chosen_step(method) == best.where["step"], method
