@@ -15,16 +15,18 @@ from crossmem_hf.models.loading import model_fingerprint
 from crossmem_hf.personas.schema import Modality
 from crossmem_hf.report.carried_table import carried_tables
 from crossmem_hf.report.crossing_table import arms_table, crossing_table
+from crossmem_hf.report.facts_left import facts_left
 from crossmem_hf.report.figures import CLAIMS, figures_of
 from crossmem_hf.report.hop_table import hop_table
+from crossmem_hf.report.method_findings import KNOWS, before, method_findings
 from crossmem_hf.report.methods import method_legend, method_tables
 from crossmem_hf.report.modality_text import MODALITY_NAMES, other
-from crossmem_hf.report.numbers import fixed, percent
+from crossmem_hf.report.numbers import percent
 from crossmem_hf.report.paired_claims import LEGEND, paired_claims, paired_markdown
 from crossmem_hf.report.quality_table import quality_table
 from crossmem_hf.report.question_tables import composition_table, left_table
-from crossmem_hf.report.record import RECORD_FILE, SEEDS_NOTE, Measurement, Record, Verdict
-from crossmem_hf.report.tables import NOTHING, Column, Table, pivot, verdict_table
+from crossmem_hf.report.record import RECORD_FILE, SEEDS_NOTE, Measurement, Record
+from crossmem_hf.report.tables import Column, Table, pivot, verdict_table
 from crossmem_hf.report.text import markdown
 from crossmem_hf.storage import write_atomic
 from crossmem_hf.studies.remem_cells import STARTS
@@ -49,13 +51,15 @@ TOLD = (
 """Words of those claims of the studies cross_modal and two_hop that README.md tells."""
 ANCHORS = {
     "cross_modal": "what-crosses-from-one-modality-to-the-other-crossmem-study-cross_modal",
+    "remem": "before-forgetting-learn-to-remember-crossmem-study-remem",
     "two_hop": "two-links-that-were-learned-apart-crossmem-study-two_hop",
 }
 """Study -> its place in docs/studies.md."""
 
+UNLEARNED = "remem_unlearning"
+"""The record of what the study remem unlearned."""
 CARRIED = ("bases", "bases_l")
 """The records of the study bases."""
-_KNOWS = ("utility_visual_attributes", "utility_full_name", "utility_unknown_name")
 
 
 def main() -> None:
@@ -81,16 +85,17 @@ def main() -> None:
 def pages() -> dict[Path, dict[str, str]]:
     """Page -> the text between the marks of each name."""
     first_light, compare = record("first_light"), record("compare")
-    crossed, hops = record("cross_modal"), record("two_hop")
+    crossed, hops, facts = record("cross_modal"), record("two_hop"), record(UNLEARNED)
     found = findings(first_light, compare, crossed, hops)
     return {
-        README: {"matrix": caption(first_light, record("bases")), "findings": found},
+        README: {"matrix": caption(first_light, record("bases")), "findings": f"{found} {facts_of(facts)}"},
         STUDIES_PAGE: {
             "compare": comparison(compare),
             "carried": carried(*map(record, CARRIED)),
             "crossed": what_crosses(crossed),
             "hops": two_links(hops),
             "remembered": remembered(record("remem")),
+            "unlearned": unlearned(facts),
         },
         MODELS: {"bases": base_table(), "others": others(first_light)},
     }
@@ -181,10 +186,10 @@ def findings(first_light: Record, compare: Record, *others: Record) -> str:
         f"budget of {max(compare.config['evaluate_at'])} steps and the same number of trials for its settings, read "
         "where it keeps 90 % of the retained recall ([curves and all "
         "numbers](docs/studies.md#methods-side-by-side-crossmem-compare)):",
-        method_findings(compare).markdown().rstrip("\n"),
+        method_findings(compare, _names()).markdown().rstrip("\n"),
         "Exposure is in points of 100, of the forget set. Of the memorized and of the retain-only model: Exposure "
-        f"{_before(compare, 'exposure', group='forget')}, refused {_before(compare, 'refused', group='forget')}, "
-        f"known of others {_before(compare, *_KNOWS)} (visual attributes, names that the base knows, strangers whom "
+        f"{before(compare, 'exposure', group='forget')}, refused {before(compare, 'refused', group='forget')}, "
+        f"known of others {before(compare, *KNOWS)} (visual attributes, names that the base knows, strangers whom "
         "it refuses to name; their mean is the record's `utility`). Bold: the "
         "claim that the difference is above 0 is supported; italics: it is contradicted; else it is open. A method "
         "whose model refuses although the true name still ranks first has masked it, which is "
@@ -193,68 +198,16 @@ def findings(first_light: Record, compare: Record, *others: Record) -> str:
     return "\n\n".join(parts)
 
 
-def method_findings(found: Record) -> Table:
-    """A row a method: what one modality leaves in the other, and what both leave above the retain-only model."""
-    by_name = {
-        name: {one.sentence: one for one in found.verdicts if f"{method.name} " in one.sentence}
-        for name, method in METHODS.items()
-    }
-    rows = []
-    for name, verdicts in by_name.items():
-        if not verdicts or not found.find("exposure", method=name):
-            continue
-        beside, left, above = (
-            next((one for sentence, one in verdicts.items() if words in sentence), None)
-            for words in ("one modality keep", "in the other above", "both modalities leaves")
-        )
-        both = {"method": name, "forget_modality": "both"}
-        steps = fmean(one.value for one in found.find("matched_step", **both))
-        rows.append(
-            (
-                METHODS[name].name,
-                _effect(beside),
-                _effect(left),
-                _effect(above),
-                _share(found, "recall", group="forget", **both),
-                _share(found, "refused", group="forget", **both),
-                " / ".join(_share(found, name, **both) for name in _KNOWS),
-                fixed(steps, 0),
-            )
-        )
-    heads = (
-        "method",
-        "Exposure in the other modality less in its own",
-        "Exposure in the other modality above retain-only",
-        "Exposure above retain-only, through both",
-        "full names still said, through both",
-        "refused and not ranked first, through both",
-        "known of others: attributes / names / strangers refused",
-        "steps",
-    )
-    return Table(heads, tuple(rows), right=frozenset(range(1, len(heads))))
+def _names() -> dict[str, str]:
+    """Method -> its name in sentences."""
+    return {name: method.name for name, method in METHODS.items()}
 
 
-def _effect(one: Verdict | None) -> str:
-    if one is None or one.effect is None:
-        return "–"
-    ends = "" if one.ci is None else f" [{fixed(one.ci[0], 0)}, {fixed(one.ci[1], 0)}]"
-    mark = {"supported": "**", "contradicted": "*"}.get(one.verdict, "")
-    return f"{mark}{fixed(one.effect, 0)}{ends}{mark}"
-
-
-def _share(found: Record, metric: str, **where: str) -> str:
-    """The mean over seeds; of Exposure in points, of others in percent."""
-    values = [one.value for one in found.find(metric, step=None, **where)]
-    if not values:
-        return NOTHING
-    return fixed(fmean(values), 0) if metric == "exposure" else percent(fmean(values))
-
-
-def _before(found: Record, *metrics: str, **where: str) -> str:
-    """Of the memorized and of the retain-only model."""
-    return " and ".join(
-        " / ".join(_share(found, metric, method=name, **where) for metric in metrics)
-        for name in ("memorized", "retain_only")
+def facts_of(found: Record) -> str:
+    """What unlearning left of facts, after what it left of names."""
+    return (
+        f"Of facts in the sizes of ReMem ([remem](docs/studies.md#{ANCHORS['remem']}), {len(found.seeds)} seeds, ten "
+        f"methods, each after the steps that were chosen for it elsewhere): {facts_left(found, _names())}."
     )
 
 
@@ -269,7 +222,7 @@ def others(found: Record) -> str:
     keys = {"stage": "stage", "source": "learned from"}
     columns = (
         Column(head="utility", metrics=("utility",), where={}, with_interval=True),
-        Column(head="attributes / names / strangers refused", metrics=_KNOWS, where={}),
+        Column(head="attributes / names / strangers refused", metrics=KNOWS, where={}),
     )
     table = pivot([one for one in found.measurements if one.metric.startswith("utility")], keys, columns)
     assert table is not None
@@ -308,16 +261,23 @@ def two_links(found: Record) -> str:
 
 
 def remembered(found: Record) -> str:
-    """The study of what questions teach: recall by each composition, what is left of it, and every claim."""
+    """The study of what questions teach: recall by each composition, and every claim."""
     table = composition_table(found.measurements, TOY, EPOCHS[-1])
-    words = "; EM is the exact answer, ROUGE-L and inverse perplexity are in percent, too"
-    return _told(found, table, words, ("**What is left**", left_table(found.measurements, (*STARTS, *METHODS))))
+    return _told(found, table, "; EM is the exact answer, ROUGE-L and inverse perplexity are in percent, too")
 
 
-def _told(found: Record, table: Table | None, words: str = "", *more: tuple[str, Table | None]) -> str:
+def unlearned(found: Record) -> str:
+    """The same study's other parts: what each method leaves, and every claim."""
+    words = "; read: after the steps chosen for a method, or at matched retained recall; Exposure and Min-K% to 100"
+    return _told(found, left_table(found.measurements, (*STARTS, *METHODS)), words, name=UNLEARNED)
+
+
+def _told(
+    found: Record, table: Table | None, words: str = "", *more: tuple[str, Table | None], name: str | None = None
+) -> str:
     """Where the record is, its tables, and every claim."""
     tables = [part for title, own in (("", table), *more) if own for part in (title, own.markdown().rstrip()) if part]
-    where = f"results/{found.study}/record.json"
+    where = f"results/{name or found.study}/record.json"
     made = (
         f"Made from [{where}](../{where}) ({len(found.seeds)} persona seeds) by `python docs/make_findings.py`, exact "
         f"answers in percent [95 % interval over persona seeds and their personas]{words}."
