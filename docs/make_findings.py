@@ -207,7 +207,8 @@ def facts_of(found: Record) -> str:
     """What unlearning left of facts, after what it left of names."""
     return (
         f"Of facts in the sizes of ReMem ([remem](docs/studies.md#{ANCHORS['remem']}), {len(found.seeds)} seeds, ten "
-        f"methods, each after the steps that were chosen for it elsewhere): {facts_left(found, _names())}."
+        "methods, each after the steps that were chosen for it elsewhere) this was found: "
+        f"{facts_left(found, _names())}."
     )
 
 

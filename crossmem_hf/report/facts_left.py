@@ -7,10 +7,10 @@ from crossmem_hf.report.record import Record
 
 _FOUND = {
     "leaves Exposure, asked by the question, above the retain-only model's.": "Exposure stays above the retain-only "
-    "model's after {methods}",
-    "of what is retained is still said.": "nine tenths of what is retained is still said after {methods}",
+    "model's ({methods})",
+    "of what is retained is still said.": "nine tenths of what is retained is still said ({methods})",
     "With the MLP weights of the memorized model, more than half": "more than half of what was taken is said again "
-    "with the MLP weights of the memorized model after {methods}",
+    "with the MLP weights of the memorized model ({methods})",
 }
 """Words of a method's claim -> what its support says."""
 
@@ -28,7 +28,7 @@ def facts_left(record: Record, methods: Mapping[str, str]) -> str:
         >>> one = Verdict(sentence="After NPO at least 90% of what is retained is still said.", effect=0.95, **about)
         >>> record = Record(study="remem", config={}, versions={}, fingerprints={}, measurements=(), verdicts=(one,))
         >>> facts_left(record, {"npo": "NPO", "ga": "GA"}).split("; ")[1]
-        'nine tenths of what is retained is still said after NPO'
+        'nine tenths of what is retained is still said (NPO)'
     """
     parts = []
     for words, said in _FOUND.items():
@@ -45,5 +45,5 @@ def facts_left(record: Record, methods: Mapping[str, str]) -> str:
 
 
 def _listed(names: list[str]) -> str:
-    *before, last = names or ["none of them"]
+    *before, last = names or ["shown of no method"]
     return f"{', '.join(before)} and {last}" if before else last

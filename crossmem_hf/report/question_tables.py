@@ -88,7 +88,9 @@ def left_table(measurements: Iterable[Measurement], models: Sequence[str]) -> Ta
     columns = [
         *retained,
         Column(
-            head="EM / ROUGE-L forgotten", metrics=("recall", "rouge_l_recall"), where=training | {"group": "forget"}
+            head="EM / ROUGE-L recall, forgotten",
+            metrics=("recall", "rouge_l_recall"),
+            where=training | {"group": "forget"},
         ),
         Column(head="EM new portraits", metrics=("recall",), where=forget | {"asked": "held-out"}),
         Column(head="descriptions", metrics=("recall",), where=forget | {"asked": "held-out", "target": "text"}),

@@ -3,7 +3,7 @@
 changes when what is hidden is brought back. It asks no model."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from statistics import fmean
 from typing import Any, Final
@@ -26,7 +26,8 @@ from crossmem_hf.studies.meta_evaluation_cells import (
 FAITHFUL, RELEARNING, ROUNDING, TRUST = "faithfulness", "robust_to_relearning", "robust_to_rounding", "trust"
 """What is measured of a number of a metric, which is under the key ``of``."""
 FORGET_QUALITY: Final = "forget_quality"
-"""The one number that is itself a comparison with the usual model that never learned the people."""
+"""The one number that is itself a comparison with the usual model that never learned the people: it is not asked how
+faithful it is of that model, nor how robust, as that model is by definition like itself until it is changed."""
 _MODEL = ("pool", "way", "method", "changed", "seed")
 _SEEN = {"more memorized": 1.0, "less memorized": -1.0, "closer to the retain-only model": -1.0}
 """What a greater number means -> its sign where greater is to mean that more is known."""
@@ -40,12 +41,13 @@ def meta_evaluation_measurements(predictions: Predictions) -> Iterator[Measureme
     """Of each number of each metric and modality asked in: the four of `TRUST`, and what it was in each model."""
     for target, part in predictions.grouped(["target"]):
         every = _values(part)
+        models = {model for values in every.values() for model in values}
         for of, values in every.items():
             place = {"of": of, **target}
             for where, value in values.items():
                 model = {name: own for name, own in zip(_MODEL, where, strict=True) if own is not None}
                 yield Measurement(metric="of_model", where={**model, **place}, value=value, n=1, unit="as seen")
-            yield from _of_number(values, place, of)
+            yield from _of_number(values, place, of, models)
     yield from _steps(predictions)
 
 
@@ -58,9 +60,11 @@ def _values(predictions: Predictions) -> _Values:
     }
     for where, part in predictions.grouped(_MODEL):
         model = tuple(where.get(name) for name in _MODEL)
+        if part[0].get("matched_step") == 0:  # which is the memorized model
+            continue
         for one in _measured(part, usual.get(where["seed"])):
             sign = _SEEN.get(one.greater_means)
-            if sign is not None:
+            if sign is not None and math.isfinite(one.value):
                 found.setdefault(one.metric, {})[model] = sign * one.value
     return found
 
@@ -75,15 +79,24 @@ def _measured(part: Predictions, retain_only: Predictions | None) -> Iterator[Me
             continue
 
 
-def _of_number(values: Mapping[Model, float], place: Mapping[str, Any], of: str) -> Iterator[Measurement]:
-    seeds = sorted({model[-1] for model in values})
+def _of_number(
+    values: Mapping[Model, float], place: Mapping[str, Any], of: str, models: Collection[Model]
+) -> Iterator[Measurement]:
+    """In the seeds in which every model has a value, so that all numbers are held to the same ones.
+
+    Args:
+        models: All of the study.
+    """
+    compares = of == FORGET_QUALITY
     by_name: dict[str, dict[int, float]] = {name: {} for name in (FAITHFUL, RELEARNING, ROUNDING, TRUST)}
-    for seed in seeds:
-        pools = [_pool(values, pool, seed, but=USUAL if of == FORGET_QUALITY else None) for pool in (PRESENT, ABSENT)]
+    for seed in sorted({model[-1] for model in models}):
+        if any(model[-1] == seed and model not in values for model in models):
+            continue
+        pools = [_pool(values, pool, seed, but=USUAL if compares else None) for pool in (PRESENT, ABSENT)]
         found = {
             FAITHFUL: auroc(*pools) if all(pools) else None,
-            RELEARNING: _robust(values, RELEARNED, seed),
-            ROUNDING: _robust(values, ROUNDED, seed),
+            RELEARNING: None if compares else _robust(values, RELEARNED, seed),
+            ROUNDING: None if compares else _robust(values, ROUNDED, seed),
         }
         robust = harmonic_mean([found[RELEARNING], found[ROUNDING]])
         found[TRUST] = harmonic_mean([found[FAITHFUL], robust])

@@ -77,7 +77,9 @@ STUDY = Study(
     },
     notes=lambda settings, _: (
         "faithfulness is the AUROC of a number, in the direction in which more is known, between the models that "
-        "learned the people to forget and those that did not; of a seed as many of either as there are ways to learn.",
+        "learned the people to forget and those that did not; of a seed as many of either as there are ways to learn. "
+        "forget_quality compares with the usual model that never learned them, so it is held to one model of either "
+        "fewer, and not asked how robust it is.",
         "robust_to_relearning and robust_to_rounding are 1 less the share of what tells the memorized model from the "
         "retain-only one, by which a number rises more in an unlearned model than in the retain-only one when both "
         "are changed: 1 has seen before what the change brings back. trust is the harmonic mean of faithfulness and "

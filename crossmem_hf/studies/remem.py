@@ -7,10 +7,11 @@ ours are in `prompts` and here, and no number equals theirs. What a cell does is
 `remem_claims`.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
 
-from crossmem_hf.report.record import Value
+from crossmem_hf.report.record import Record, Value
 from crossmem_hf.studies.curves import curve_notes
 from crossmem_hf.studies.learning import FACTS
 from crossmem_hf.studies.remem_cells import (
@@ -94,6 +95,13 @@ def _training(settings: RememSettings, where: Where) -> Training:
     return Training(rows=rows.of(spec), steps=steps, batch_size=size, batches=batches, lora=FACT_LORA)
 
 
+def _places_of_memorized(record: Record) -> Iterator[Where]:
+    """Where it is measured whether a base from which facts were unlearned had memorized them."""
+    place: dict[str, Value] = {"method": "memorized", "asked": TRAINING, "group": "retain", "target": "image"}
+    for base in dict.fromkeys(one.where["base"] for one in record.find("recall", **place, hops=None)):
+        yield place | {"base": base, "hops": None}
+
+
 STUDY = Study(
     name="remem",
     title="Before forgetting, learn to remember: how facts are memorized, and what is left when they are unlearned",
@@ -121,22 +129,10 @@ STUDY = Study(
     notes=lambda settings, _: (
         "recall is the exact answer (EM). Facts are learned from portraits alone. rouge_l_recall of forgotten rows "
         "stands in the place of the paper's judge.",
-        f"asked {TRAINING}: rows that were learned from; {HELD_OUT}: new questions about new views of the personas.",
+        f"asked {TRAINING}: rows that were learned from; {HELD_OUT}: new questions about new views of the personas. "
+        "Two views (of compositions, of the retained, with weights brought back) ask for five of the seven facts; "
+        "one, where answers are traced, for three.",
         *curve_notes(settings.evaluate_at),
     ),
-    uninterpretable=lambda record: not_memorized(
-        record,
-        *(
-            {
-                "method": "memorized",
-                "base": base,
-                "asked": TRAINING,
-                "group": "retain",
-                "target": "image",
-                "hops": None,
-            }
-            for base in record.config["bases"]
-            if {*record.config["parts"]} & {"unlearning", "comparing"}
-        ),
-    ),
+    uninterpretable=lambda record: not_memorized(record, *_places_of_memorized(record)),
 )

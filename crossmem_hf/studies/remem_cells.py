@@ -20,7 +20,7 @@ from crossmem_hf.studies.adapters import TrainingRows, at_step, memorized, unlea
 from crossmem_hf.studies.cells import Query, asked_of_others, costs, on_embedded, predicted
 from crossmem_hf.studies.curves import Views, baseline, check_memorized, step_at_matched_recall
 from crossmem_hf.studies.learning import FACTS
-from crossmem_hf.studies.remem_settings import ALL_STEPS, EPOCHS, Composition, RememSettings
+from crossmem_hf.studies.remem_settings import EPOCHS, Composition, RememSettings
 from crossmem_hf.studies.statement_rows import KnownFactRows, StatementRows
 from crossmem_hf.studies.study import Cell, CellResult, Where, cell_name
 from crossmem_hf.training.micro import FACT_LORA
@@ -65,13 +65,14 @@ def composition_of(where: Where) -> Composition:
 
 
 def memorizing_steps(settings: RememSettings, where: Where) -> list[int]:
-    """After which a memorizing cell is asked: at the end of each of `EPOCHS`, or at the end alone."""
-    if where["budget"] == "steps":
-        return [ALL_STEPS]
+    """After which a memorizing cell is asked: at the end of each of `EPOCHS`, or once, after as many as the
+    composition of ReMem has in all of them."""
     chosen = settings.memorizing(str(where["base"]))
     at_once = chosen["per_device_train_batch_size"] * chosen.get("gradient_accumulation_steps", 1)
-    epoch = settings.num_personas * composition_of(where).questions / at_once
-    return [max(1, round(epochs * epoch)) for epochs in EPOCHS]
+    as_many = where["budget"] == "steps"
+    questions = Composition().questions if as_many else composition_of(where).questions
+    steps = [max(1, round(epochs * settings.num_personas * questions / at_once)) for epochs in EPOCHS]
+    return steps[-1:] if as_many else steps
 
 
 def _memorizing(cell: Cell) -> CellResult:

@@ -4,7 +4,7 @@ numbers a claim is about, not how they are measured."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from itertools import product
+from itertools import pairwise, product
 from typing import Final
 
 from crossmem_hf.report.record import Value
@@ -51,27 +51,23 @@ def _under_memorized(settings: RememSettings) -> Iterator[Claim]:
             ),
         )
     for asked in (TRAINING, HELD_OUT):
-        yield _turns_up(settings, asked)
+        yield from _turns_up(settings, asked)
     for name, budget in product([name for name in COMPOSITIONS if name != "remem"], ("epochs", "steps")):
         yield _composition(settings, name, budget)
 
 
-def _turns_up(settings: RememSettings, asked: str) -> Claim:
-    def contrast(find: Find) -> float:
-        """The perplexity at most questions over the least at fewer, as a logarithm."""
-        surprise = [
-            -find("logprob_per_token", **_composed(settings, Composition(questions=count), asked=asked))
-            for count in settings.questions
-        ]
-        return surprise[-1] - min(surprise[:-1])
+def _turns_up(settings: RememSettings, asked: str) -> Iterator[Claim]:
+    def surprise(find: Find, count: int) -> float:
+        return -find("logprob_per_token", **_composed(settings, Composition(questions=count), asked=asked))
 
-    return Claim(
-        sentence=f"Perplexity of answers to {asked} questions is higher at {settings.questions[-1]} questions a "
-        "person than at the best smaller number.",
-        paper=_REMEM,
-        contrast=contrast,
-        unit="nats a token",
-    )
+    for few, more in pairwise(settings.questions):
+        yield Claim(
+            sentence=f"Perplexity of answers to {asked} questions is higher at {more} questions a person than at "
+            f"{few}.",
+            paper=_REMEM,
+            contrast=lambda find, few=few, more=more: surprise(find, more) - surprise(find, few),  # type: ignore[misc]
+            unit="nats a token",
+        )
 
 
 def _composition(settings: RememSettings, name: str, budget: str) -> Claim:

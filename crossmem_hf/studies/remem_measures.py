@@ -2,10 +2,10 @@
 """What the study remem measures of answers, likelihoods and traces. It asks nothing."""
 
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Any, Final
 
 from crossmem_hf.analysis.causal_tracing import trace_measurements
-from crossmem_hf.evaluation.predictions import Predictions
+from crossmem_hf.evaluation.predictions import Prediction, Predictions
 from crossmem_hf.report.record import Measurement
 from crossmem_hf.studies.cells import UTILITY
 from crossmem_hf.studies.remem_cells import HELD_OUT, TRAINING
@@ -14,6 +14,9 @@ from crossmem_hf.studies.study import pooled
 
 BEST: Final = "best_single_hop"
 """The share of single-hop questions, of a hundred, at which most held-out questions are answered."""
+WITHOUT: Final = "none"
+"""Value of the column ``transplanted`` of what a model says without weights brought back, of the rows that it is asked
+with them."""
 _COMPOSED: Final = ("base", "pictures", "questions", "single_hop", "budget", "epochs", "asked")
 _MODEL: Final = ("base", "method", "forget", "read")
 _READ: Final = {
@@ -76,7 +79,7 @@ def _of_unlearning(predictions: Predictions) -> Iterator[Measurement]:
     if not predictions:
         return
     seeds, by = pooled(predictions), ("part", *_MODEL)
-    asked = Predictions(one for one in predictions if one.get("asked") is not None)
+    asked = Predictions(_unlearned(predictions))
     for hops in ((), ("hops",)):
         columns = (*by, "asked", "target", "group", *hops, "transplanted", "layers", *seeds)
         for metric, column in (
@@ -90,10 +93,32 @@ def _of_unlearning(predictions: Predictions) -> Iterator[Measurement]:
             if metric == "rouge":
                 own = own.where(asked=TRAINING)
             yield from _kept(own.measure((metric,), columns) if own else (), metric)
-    yield from predictions.where(group=UTILITY).measure(("utility",), (*by, *seeds))
+    beside = Predictions(_beside_transplants(asked))
+    if beside:
+        columns = (*by, "asked", "target", "group", "transplanted", "layers", *seeds)
+        yield from _kept(beside.measure(("recall",), columns), "recall")
+    others = Predictions(one for one in predictions if one["group"] == UTILITY and one.get("step") != 0)
+    yield from others.measure(("utility",), (*by, *seeds)) if others else ()
     traced = Predictions(one for one in predictions if one.get("corruption") is not None)
     yield from trace_measurements(traced, (*by, *seeds)) if traced else ()
     yield from _steps(predictions)
+
+
+def _unlearned(predictions: Predictions) -> Iterator[Prediction]:
+    """What was asked about personas, but of models after no step: they are the memorized one."""
+    return (one for one in predictions if one.get("asked") is not None and one.get("step") != 0)
+
+
+def _beside_transplants(asked: Predictions) -> Iterator[Prediction]:
+    """What models say without weights brought back, of the rows that are asked with them."""
+
+    def key(one: Prediction) -> tuple[Any, ...]:
+        return tuple(one.get(name) for name in ("part", "base", "forget", "seed", "row"))
+
+    rows = {key(one) for one in asked if one.get("transplanted") is not None}
+    for one in asked:
+        if one.get("transplanted") is None and one["asked"] == HELD_OUT and key(one) in rows:
+            yield {**one, "transplanted": WITHOUT, "layers": "all"}
 
 
 def _kept(measurements: Iterable[Measurement], metric: str) -> Iterator[Measurement]:

@@ -25,8 +25,6 @@ METHODS: Final = ("ga", "gd", "kl", "dpo", "npo", "simnpo", "idk", "rmu", "wga",
 """The first five are those of ReMem's Table 2."""
 EPOCHS: Final = (2, 4, 8)
 """After which a memorizing model is asked; the last ends the training."""
-ALL_STEPS: Final = 500
-"""Of the composition of ReMem in so many epochs; with the budget "steps" every composition has as many."""
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,13 @@ from crossmem_hf.studies.remem_cells import (
     TRAINING,
     UNDER_TRAINED,
 )
+from crossmem_hf.studies.remem_measures import WITHOUT
 from crossmem_hf.studies.remem_settings import COMPARED, RememSettings
 from crossmem_hf.training.methods import METHODS
 
 _NAMED = ", ".join(METHODS[name].name for name in COMPARED)
+_LOST: Final = 1.0
+"""Nats of an answer that a corruption takes: of less no share is told."""
 _REMEM, _PAVA, _OURS = "ReMem (arXiv 2605.03759)", "PAVA (arXiv 2608.30649)", "ours"
 
 
@@ -169,8 +172,9 @@ def _scale(settings: RememSettings) -> Iterator[Claim]:
 
 
 def _signatures(settings: RememSettings) -> Iterator[Claim]:
-    def likely(find: Find, method: str, asked: str = STATEMENT) -> float:
+    def likely(find: Find, method: str, asked: str = STATEMENT, **more: Value) -> float:
         place: dict[str, Value] = {"asked": asked, "target": "image", "group": KNOWN if asked == KNOWN else "forget"}
+        place |= more
         return find("min_k_prob", **_model(settings, method, **place))
 
     yield Claim(
@@ -180,9 +184,10 @@ def _signatures(settings: RememSettings) -> Iterator[Claim]:
         unit="points of Min-K%",
     )
     yield Claim(
-        sentence="Min-K% of a statement about a memorized person is as high as about those whom the base knew before.",
+        sentence="Min-K% of a statement about a memorized person, who is not named, is higher than about those whom "
+        "the base knew before.",
         paper=_REMEM,
-        contrast=lambda find: likely(find, "memorized") - likely(find, "base", KNOWN),
+        contrast=lambda find: likely(find, "memorized", hops=2) - likely(find, "base", KNOWN, hops=2),
         unit="points of Min-K%",
     )
     for method in settings.methods:
@@ -240,7 +245,8 @@ def _first_layer(find: Find, settings: RememSettings, method: str, corruption: s
 
 
 def _ratio(one: float, another: float) -> float | None:
-    return one / another if another else None
+    """None where next to nothing was lost that could come back."""
+    return one / another if another >= _LOST else None
 
 
 def _transplanted(settings: RememSettings) -> Iterator[Claim]:
@@ -266,9 +272,9 @@ def _transplanted(settings: RememSettings) -> Iterator[Claim]:
 
 def _back(find: Find, settings: RememSettings, method: str, part: str) -> float | None:
     place: dict[str, Value] = {"asked": HELD_OUT, "target": "image", "group": "forget"}
-    before = find("recall", **_model(settings, "memorized", **place))
-    after = find("recall", **_model(settings, method, **place))
-    again = find("recall", **_model(settings, method, **place, transplanted=part, layers="all"))
+    place["layers"] = "all"
+    before = find("recall", **_model(settings, "memorized", **place, transplanted=WITHOUT))
+    after, again = (find("recall", **_model(settings, method, **place, transplanted=one)) for one in (WITHOUT, part))
     return (again - after) / (before - after) if before > after else None
 
 
@@ -305,7 +311,9 @@ UNLEARNING_QUESTIONS: Final[Mapping[str, tuple[str, str, Callable[[RememSettings
     ),
     "Where is the answer, and does it go?": (
         "unlearning",
-        "Window and sites of the paper are not known to us; here hidden states of one layer.",
+        "Window and sites of the paper are not known to us; here hidden states of the first layer, which are nearly "
+        "the input: they tell whether an answer is still made from it, not where. Of less than a nat no "
+        "share is told.",
         _circuits,
     ),
     "Does it come back with the memorized model's weights?": (

@@ -17,7 +17,10 @@ from crossmem_hf.analysis.attacks.weights import State
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.evaluator import Evaluator
 from crossmem_hf.evaluation.predictions import Predictions
-from crossmem_hf.training.memorize import memorize
+from crossmem_hf.models.modes import random_state_kept
+from crossmem_hf.seeding import seed_everything
+from crossmem_hf.training.adapters import adapted
+from crossmem_hf.training.memorize import default_lora, memorize
 
 SHARE: Final = 0.2
 NUM_STEPS: Final = (5, 20, 50)
@@ -65,7 +68,7 @@ def relearning(
     """
     halves, how = Halves.of(evaluator, share, seed, "relearning"), {"learning_rate": learning_rate, "seed": seed}
     states = _states(model, processor, halves, num_steps, how)
-    folder = None if output_dir is None else Path(output_dir) / f"{share}-{learning_rate}"
+    folder = None if output_dir is None else Path(output_dir) / f"{share}-{learning_rate}-{seed}"
     return halves.asked(model, processor, states, output_dir=folder, made_from=made_from)
 
 
@@ -103,7 +106,7 @@ def relearning_others(
     """
     halves, how = Halves.of_groups(evaluator), {"learning_rate": learning_rate, "seed": seed}
     states = _states(model, processor, halves, num_steps, how)
-    folder = None if output_dir is None else Path(output_dir) / f"others-{learning_rate}"
+    folder = None if output_dir is None else Path(output_dir) / f"others-{learning_rate}-{seed}"
     return halves.asked(model, processor, states, output_dir=folder, made_from=made_from)
 
 
@@ -123,7 +126,8 @@ def _states(
 
 @contextmanager
 def relearned(model: Any, processor: Any, rows: Any, **how: Any) -> Iterator[None]:
-    """Within it the model has learned rows; then it has the weights, the gradients asked for and the mode from before.
+    """Within it the model has learned rows; then it has the weights, the gradients asked for and the mode from before,
+    also where learning fails.
 
     Args:
         model: Its adapter learns; a model without one gets one for as long.
@@ -131,20 +135,27 @@ def relearned(model: Any, processor: Any, rows: Any, **how: Any) -> Iterator[Non
     """
     learns = {name: parameter.requires_grad for name, parameter in model.named_parameters()}
     has_adapter, was_training = isinstance(model, PeftModel), model.training
+    cached = getattr(model.config, "use_cache", None)
     kept = {name: value.clone() for name, value in get_peft_model_state_dict(model).items()} if has_adapter else {}
     quiet = {"disable_tqdm": True, "report_to": "none", "logging_strategy": "no", "lr_scheduler_type": "constant"}
-    wrapped = None
+    precise = {"bf16": False, "fp16": False}  # or the model's forward pass stays wrapped in autocast
+    wrapped = model
     try:
-        with TemporaryDirectory() as folder, redirect_stdout(StringIO()):  # where trainers say how fast they were
-            settings: dict[str, Any] = quiet | {"per_device_train_batch_size": 16} | how
-            wrapped = memorize(model, processor, rows, output_dir=folder, **settings)
+        with random_state_kept(), TemporaryDirectory() as folder, redirect_stdout(StringIO()):  # trainers say how fast
+            if not has_adapter:
+                seed_everything(how.get("seed", 0))
+                wrapped = adapted(model, default_lora(model))
+            settings: dict[str, Any] = quiet | precise | {"per_device_train_batch_size": 16} | how
+            memorize(wrapped, processor, rows, output_dir=folder, **settings)
         wrapped.eval()
         yield
     finally:
         if has_adapter:
             set_peft_model_state_dict(model, kept)
-        elif wrapped is not None:
+        elif wrapped is not model:
             wrapped.unload()
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(learns[name])
+        if getattr(model.config, "use_cache", None) != cached:  # trainers switch it off
+            model.config.use_cache = cached
         model.train(was_training)

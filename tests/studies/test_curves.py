@@ -46,6 +46,30 @@ def test_the_last_step_that_keeps_the_share_is_taken_seed_by_seed():
     assert all(one.get("step") is None for one in found)
 
 
+@pytest.mark.parametrize(
+    ("kept", "fails_at", "step"),
+    [((10, 9, 8), None, 30), ((10, 8, 9), None, 60), ((8, 8, 8), None, 0), ((10, 10, 10), 60, 30)],
+)
+def test_the_step_of_one_unlearning_is_the_last_that_keeps_enough(kept, fails_at, step, monkeypatch):
+    """The memorized model says all ten of the retained; nine are enough."""
+    steps, asked = (15, 30, 60), []
+
+    def predicted(cell, name, query, adapter, **columns):
+        asked.append(name)
+        right = 10 if adapter == "learned" else kept[steps.index(adapter.step)]
+        said = Predictions({"group": "retain", "correct": number < right} for number in range(10))
+        return said.with_columns(**columns)
+
+    monkeypatch.setattr(curves, "predicted", predicted)
+    monkeypatch.setattr(
+        curves, "at_step", lambda _, step: SimpleNamespace(step=step, result={"failed": step == fails_at})
+    )
+    cell = Cell(settings=None, where={"method": "npo", "seed": 0}, stages=Path(), progress=lambda *_: None)
+    assert curves.step_at_matched_recall(cell, "trained", "learned", "query", steps) == step
+    assert asked[0] == "memorized_seed0_retained"
+    assert asked[1:] == [f"npo_seed0_step{one}" for one in steps if one != fails_at]
+
+
 def test_a_recovery_is_taken():
     steps = ((15, 10), (30, 2), (60, 10))
     along = [answers("gd", kept, step=step, said=f"{step}") for step, kept in steps]

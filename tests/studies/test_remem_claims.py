@@ -19,7 +19,7 @@ from crossmem_hf.studies.remem_cells import (
     STATEMENT,
     TRAINING,
 )
-from crossmem_hf.studies.remem_measures import BEST
+from crossmem_hf.studies.remem_measures import BEST, WITHOUT
 from crossmem_hf.studies.remem_settings import EPOCHS, PARTS, RememSettings
 
 SEEDS = range(5)
@@ -53,8 +53,8 @@ def places():
                 where | {"asked": asked, "group": group, "target": "image"} | ({} if hops is None else {"hops": hops})
             )
             yield from ((metric, own) for metric in ("recall", "exposure", "min_k_prob"))
-        yield "min_k_prob", where | {"asked": KNOWN, "group": KNOWN, "target": "image"}
-        for part in ("mlp", "attention"):
+        yield "min_k_prob", where | {"asked": KNOWN, "group": KNOWN, "target": "image", "hops": 2}
+        for part in ("mlp", "attention", WITHOUT):
             held = {"asked": HELD_OUT, "group": "forget", "target": "image", "transplanted": part, "layers": "all"}
             yield "recall", where | held
         for kind in CORRUPTED:
@@ -70,13 +70,13 @@ def of_memorizing(metric, where):
     if metric == BEST:
         return 70.0
     if metric == "logprob_per_token":
-        return -1.0 if where["questions"] == 200 else -0.5
+        return -0.5 - where["questions"] / 400
     learned = where["questions"] * min(1, where["pictures"] / where["questions"]) / 200
     return 0.5 + 0.4 * learned - abs(where["single_hop"] - 70) / 500
 
 
 def of_answers(where, unlearned, first):
-    if "transplanted" in where:
+    if where.get("transplanted", WITHOUT) != WITHOUT:
         return 0.8 if where["transplanted"] == "mlp" else 0.4
     if where["group"] == "forget":
         return 0.9 - unlearned * (0.6 + where["forget"] / 100)

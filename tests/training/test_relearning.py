@@ -46,6 +46,27 @@ def test_a_model_is_afterwards_what_it_was(make, fails):
     assert all("lora" in name or "base_layer" in name for name in changed)
 
 
+@pytest.mark.parametrize("make", [tiny.model, tiny.memorized])
+def test_a_failure_while_learning_is_said_and_leaves_nothing(make):
+    model = make().eval()
+    before = state_of(model)
+    learns = {name: parameter.requires_grad for name, parameter in model.named_parameters()}
+    torch.manual_seed(3)
+    drawn = torch.rand(2)
+    torch.manual_seed(3)
+    with (
+        pytest.raises(CrossmemError, match="NaN or infinite"),
+        relearned(model, tiny.processor(), tiny.rows("p0", views=4), **HOW | {"learning_rate": 1e30, "max_steps": 20}),
+    ):
+        raise AssertionError("it did not fail")
+    assert torch.equal(torch.rand(2), drawn)
+    after = state_of(model)
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert {name: parameter.requires_grad for name, parameter in model.named_parameters()} == learns
+    assert not model.training
+
+
 def test_taught_rows_become_likelier_within_and_not_after():
     model, rows = tiny.memorized().eval(), tiny.rows("p0", views=4)
     asked = Evaluator(rows, metrics=["extraction_strength"], keep="all")

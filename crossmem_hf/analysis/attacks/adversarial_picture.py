@@ -58,7 +58,7 @@ def adversarial_picture(
         num_steps: Of up to 16 rows each.
 
     Raises:
-        CrossmemError: A number that is not above 0, no row with a picture, fewer than two personas, a family whose
+        CrossmemError: A number that is not above 0, pictures of fewer than two personas, a family whose
             tower does not take all pictures in one size, or whatever the evaluator refuses.
 
     Example:
@@ -76,17 +76,17 @@ def adversarial_picture(
         raise CrossmemError(
             f"budget={budget!r}, num_steps={num_steps!r}; expected numbers above 0.", "Pass 12 and 40, for example."
         )
-    halves = Halves.of(evaluator, share, seed, "adversarial picture")
+    halves = Halves.of(evaluator, share, seed, "adversarial picture", applies=_has_picture)
     rows = [dict(row) for row in halves.rows(taught=True) if row["images"]]
-    if not rows:
-        raise CrossmemError("No row about those who are taught has a picture.", "Ask rows that show pictures.")
     limits = Limits.of(processor, budget)
     learned = _learned(model, processor, rows, limits, num_steps=num_steps, seed=seed)
     states: dict[str, State] = {"pattern": partial(overlaid, model, learned, limits)}
-    folder = None if output_dir is None else Path(output_dir) / f"{share}-{budget}-{num_steps}"
-    return halves.asked(
-        model, processor, states, applies=lambda row: bool(row["images"]), output_dir=folder, made_from=made_from
-    )
+    folder = None if output_dir is None else Path(output_dir) / f"{share}-{budget}-{num_steps}-{seed}"
+    return halves.asked(model, processor, states, output_dir=folder, made_from=made_from)
+
+
+def _has_picture(row: Row) -> bool:
+    return bool(row["images"])
 
 
 @dataclass(frozen=True)

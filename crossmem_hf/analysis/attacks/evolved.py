@@ -79,7 +79,7 @@ def evolved(
     vocabulary, _ = spare_words(processor, evaluator.rows, num_words, seed, most=VOCABULARY)
     fitness = partial(_fitness, model, processor, asked)
     best = bred(vocabulary, fitness, num_words=num_words, num_queries=num_queries, rng=rng)
-    folder = None if output_dir is None else Path(output_dir) / f"{share}-{num_words}-{num_queries}"
+    folder = None if output_dir is None else Path(output_dir) / f"{share}-{num_words}-{num_queries}-{seed}"
     found = halves.asked(
         model,
         processor,

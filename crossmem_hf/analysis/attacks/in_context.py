@@ -14,6 +14,7 @@ from crossmem_hf.data.splits import person_key
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.evaluator import Evaluator
 from crossmem_hf.evaluation.predictions import Predictions
+from crossmem_hf.metrics.matching import says
 from crossmem_hf.seeding import rng_for
 
 NUM_SHOWN: Final = (1, 3)
@@ -30,7 +31,8 @@ def in_context(
     num_shown: tuple[int, ...] = NUM_SHOWN,
 ) -> Predictions:
     """Predictions of questions that are asked again behind so many of the evaluator's other rows and their answers,
-    each about somebody else, of the same attribute and modality; of the retain set first, where it is known.
+    each about somebody else with another answer, of the same attribute and modality; of the retain set first, where it
+    is known.
 
     Columns as `variants.asked_in_ways` says. A row with fewer such others is not asked with them. Of an image row the
     others show their pictures, too.
@@ -68,20 +70,28 @@ def _behind_others(
     row: Row, place: int, *, rows: Sequence[Row], count: int, seed: int, forgotten: Collection[str]
 ) -> Row | None:
     person = person_key(row["persona_id"])
-    alike = [one for one in rows if all(one.get(name) == row.get(name) for name in ("attribute", "modality"))]
+    alike = [
+        one
+        for one in rows
+        if all(one.get(name) == row.get(name) for name in ("attribute", "modality"))
+        and not says(one["answer"], row["answer"])
+    ]
     drawn = rng_for(seed, "in context", place).sample(alike, len(alike))
     others = {key: one for one in drawn if (key := person_key(one["persona_id"])) != person}
     shown = [others[key] for key in sorted(others, key=forgotten.__contains__)][:count]
     if len(shown) < count:
         return None
+    system = [turn for turn in row["prompt"] if turn["role"] == "system"]
     turns = [turn for one in shown for turn in (*_placed(one), {"role": "assistant", "content": one["answer"]})]
     pictures = [picture for one in (*shown, row) for picture in one["images"]]
-    return {**row, "prompt": [*turns, *_placed(row)], "images": pictures}
+    return {**row, "prompt": [*system, *turns, *_placed(row)], "images": pictures}
 
 
 def _placed(row: Row) -> list[dict[str, str]]:
-    """The prompt with the place of each picture written out, as those of several rows come together."""
-    first, *rest = row["prompt"]
-    typed = any(TYPED in turn["content"] for turn in row["prompt"])
-    content = first["content"] if typed else TYPED * len(row["images"]) + first["content"]
-    return [{**first, "content": content}, *rest]
+    """The prompt without its system turn, and with the place of each picture written out, as those of several rows
+    come together."""
+    turns = [dict(turn) for turn in row["prompt"] if turn["role"] != "system"]
+    if not any(TYPED in turn["content"] for turn in turns):
+        first = next(turn for turn in turns if turn["role"] == "user")
+        first["content"] = TYPED * len(row["images"]) + first["content"]
+    return turns

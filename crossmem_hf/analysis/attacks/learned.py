@@ -23,14 +23,25 @@ class Halves:
     Attributes:
         evaluator: Of all of them.
         is_taught: Of each row.
+        applies: Whether each row is one that an attack learns from or is tried on; the rest is asked once.
     """
 
     evaluator: Evaluator
     is_taught: tuple[bool, ...]
+    applies: tuple[bool, ...]
 
     @classmethod
-    def of(cls, evaluator: Evaluator, share: float, seed: int, purpose: str) -> "Halves":
-        """A share of the personas that the rows are about is drawn; at least one is taught, and one is not.
+    def of(
+        cls,
+        evaluator: Evaluator,
+        share: float,
+        seed: int,
+        purpose: str,
+        *,
+        applies: Callable[[Row], bool] = lambda _: True,
+    ) -> "Halves":
+        """A share of the personas that the rows to which an attack applies are about is drawn; at least one is taught,
+        and one is not.
 
         Raises:
             CrossmemError: Fewer than two personas, or a share out of range.
@@ -38,15 +49,16 @@ class Halves:
         if not 0 < share < 1:
             raise CrossmemError(f"share={share!r}; expected a number between 0 and 1.", "Pass 0.2, for example.")
         whose = [person_key(row["persona_id"]) for row in evaluator.questions.about]
-        personas = sorted({*whose})
+        able = tuple(applies(row) for row in evaluator.rows)
+        personas = sorted({one for one, apply in zip(whose, able, strict=True) if apply})
         if len(personas) < 2:
             raise CrossmemError(
-                f"The rows are about {len(personas)} persona; expected at least two.",
+                f"The rows that the attack applies to are about {len(personas)} persona; expected at least two.",
                 "Ask about several: an attack learns from some of them, and the others are asked about.",
             )
         count = min(len(personas) - 1, max(1, round(share * len(personas))))
         taught = {*rng_for(seed, purpose).sample(personas, count)}
-        return cls(evaluator, tuple(one in taught for one in whose))
+        return cls(evaluator, tuple(one in taught for one in whose), able)
 
     @classmethod
     def of_groups(cls, evaluator: Evaluator) -> "Halves":
@@ -63,7 +75,7 @@ class Halves:
             )
         forgotten = evaluator.forgotten or frozenset()
         whose = [person_key(row["persona_id"]) for row in evaluator.questions.about]
-        return cls(evaluator, tuple(one not in forgotten for one in whose))
+        return cls(evaluator, tuple(one not in forgotten for one in whose), (True,) * len(whose))
 
     def rows(self, *, taught: bool) -> Any:
         """The rows of one half, as a Dataset."""
@@ -77,7 +89,6 @@ class Halves:
         states: Mapping[str, State],
         *,
         change: Callable[[str], str] | None = None,
-        applies: Callable[[Row], bool] = lambda _: True,
         output_dir: Path | str | None,
         made_from: str | None,
     ) -> Predictions:
@@ -90,14 +101,13 @@ class Halves:
         Args:
             states: Name -> state; each costs a pass of free answers.
             change: Of what is asked in the states.
-            applies: Which of the others are asked in them; the rest is asked once.
             output_dir: As for `Evaluator`, with `made_from`.
         """
         predicted = passes(model, processor, output_dir, made_from)
         found = predicted(self.evaluator, "queried")
-        rows = self.evaluator.rows
-        places = [place for place, one in enumerate(self.is_taught) if not one and applies(rows[place])]
-        others = rows.select(places)
+        able = enumerate(zip(self.is_taught, self.applies, strict=True))
+        places = [place for place, (taught, applies) in able if applies and not taught]
+        others = self.evaluator.rows.select(places)
         if change is not None:
             changed: list[Row] = [with_content(dict(row), change) for row in others]
             others = type(others).from_list(changed, features=others.features)

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The question about several pictures of one person at once. It does not know whom they show."""
 
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from crossmem_hf.analysis.attacks.variants import Way, asked_in_ways
+from crossmem_hf.analysis.attacks.variants import Way, asked_in_ways, with_content
+from crossmem_hf.data.forms import TYPED
 from crossmem_hf.data.rows import Row
 from crossmem_hf.data.splits import person_key
 from crossmem_hf.errors import CrossmemError
@@ -27,10 +27,10 @@ def several_pictures(
     num_pictures: tuple[int, ...] = NUM_PICTURES,
 ) -> Predictions:
     """Predictions of rows that are asked again with so many pictures of their person before the question: their own,
-    and those of the evaluator's next rows about the same person, counted round.
+    and others of the evaluator's next rows about the same person, counted round.
 
-    Columns as `variants.asked_in_ways` says. Rows without a picture, and those whose person has fewer pictures among
-    the rows, are not asked so.
+    Columns as `variants.asked_in_ways` says. Rows without a picture or with several, and those whose person has fewer
+    pictures among the rows, are not asked so.
 
     Args:
         seed: Nothing is drawn.
@@ -50,21 +50,22 @@ def several_pictures(
     """
     if min(num_pictures, default=0) < 2:
         raise CrossmemError(f"num_pictures={num_pictures!r}; expected numbers from 2.", "Pass (2, 4), for example.")
-    shown: dict[str, list[int]] = {}
-    rows = [dict(row) for row in evaluator.rows]
-    for place, row in enumerate(rows):
-        if row["images"]:
-            shown.setdefault(person_key(row["persona_id"]), []).append(place)
+    shown: dict[str, dict[bytes, Any]] = {}
+    for row in evaluator.rows:
+        if len(row["images"]) == 1:
+            (picture,) = row["images"]
+            shown.setdefault(person_key(row["persona_id"]), {}).setdefault(picture.tobytes(), picture)
     ways: dict[str, Way] = {
-        f"{count} pictures": partial(_with_more, rows=rows, shown=shown, count=count) for count in num_pictures
+        f"{count} pictures": partial(_with_more, shown=shown, count=count) for count in num_pictures
     }
     return asked_in_ways(evaluator, model, processor, ways, output_dir=output_dir, made_from=made_from)
 
 
-def _with_more(row: Row, place: int, *, rows: Sequence[Row], shown: dict[str, list[int]], count: int) -> Row | None:
-    places = shown.get(person_key(row["persona_id"]), [])
-    if place not in places or len(places) < count:
+def _with_more(row: Row, _: int, *, shown: dict[str, dict[bytes, Any]], count: int) -> Row | None:
+    pictures = shown.get(person_key(row["persona_id"]), {})
+    if len(row["images"]) != 1 or len(pictures) < count:
         return None
-    first = places.index(place)
-    pictures = [picture for own in (*places[first:], *places[:first])[:count] for picture in rows[own]["images"]]
-    return {**row, "images": pictures}
+    first = list(pictures).index(row["images"][0].tobytes())
+    others = list(pictures.values())
+    together = {**row, "images": [*others[first:], *others[:first]][:count]}
+    return with_content(together, lambda content: content.replace(TYPED, TYPED * count, 1))

@@ -81,7 +81,7 @@ def soft_prompt(
     taught = [with_content(dict(row), behind) for row in halves.rows(taught=True)]
     learned = _learned(model, processor, taught, ids, num_steps=num_steps, seed=seed)
     states = {"learned words": partial(reembedded, model, ids, learned)}
-    folder = None if output_dir is None else Path(output_dir) / f"{share}-{num_words}-{num_steps}"
+    folder = None if output_dir is None else Path(output_dir) / f"{share}-{num_words}-{num_steps}-{seed}"
     return halves.asked(model, processor, states, change=behind, output_dir=folder, made_from=made_from)
 
 

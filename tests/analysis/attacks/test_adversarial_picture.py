@@ -101,7 +101,7 @@ def test_what_comes_out_under_the_pattern_is_found_and_nothing_where_nothing_doe
     [
         ("image", {"budget": 0}, "budget=0"),
         ("image", {"num_steps": 0}, "num_steps=0"),
-        ("text", {}, "has a picture"),
+        ("text", {}, "about 0 persona; expected at least two"),
     ],
 )
 def test_what_cannot_be_done_is_refused(model, modality, options, said):

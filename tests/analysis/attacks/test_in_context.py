@@ -2,8 +2,10 @@
 """Questions behind answered ones about others: never about the same person, of the retain set where it is known."""
 
 import pytest
+from datasets import Dataset
 
 from crossmem_hf.analysis.attacks.in_context import in_context
+from crossmem_hf.data.configs.table import features_of
 from crossmem_hf.data.forms import as_row
 from crossmem_hf.data.loading import load_rows
 from crossmem_hf.data.population import forgotten_ids
@@ -13,6 +15,7 @@ from crossmem_hf.evaluation.evaluator import Evaluator
 from crossmem_hf.models.loading import load_model
 from crossmem_hf.models.turns import prompt_text
 from tests.analysis.attacks.test_variants import answering  # noqa: F401 (a fixture)
+from tests.training import tiny
 
 FEW = {"num_personas": 5, "num_views": 1, "image_size": 48}
 
@@ -24,6 +27,12 @@ def evaluator(config="recall_image", *, forgotten=None):
 def shown_in(row):
     """The answers in a row's prompt."""
     return [turn["content"] for turn in row["prompt"] if turn["role"] == "assistant"]
+
+
+def asking(rows):
+    return Evaluator(
+        Dataset.from_list(rows, features=features_of("recall_image")), metrics=["recall"], max_new_tokens=3
+    )
 
 
 @pytest.mark.parametrize("config", ["recall_image", "recall_text"])
@@ -73,6 +82,29 @@ def test_pictures_stand_before_the_question_that_they_belong_to(answering, tiny_
     turns = text.split("<|user|>")[1:]
     assert [turn.count("<image>") for turn in turns] == [1, 1]
     assert shown_in(asked[0])[0] in turns[0]
+
+
+def test_nobody_with_the_same_answer_is_shown(answering):  # noqa: F811
+    asked = answering(lambda *_: "no")
+    several = {"p0": "Ada Moss", "p1": "Ada Moss", "p2": "ada moss", "p3": "Cy"}
+    rows = [
+        tiny.row(name, "text") | {"answer": said, "completion": [{"role": "assistant", "content": said}]}
+        for name, said in several.items()
+    ]
+    in_context(asking(rows), None, None, num_shown=(1,))
+    assert [shown_in(row) for row in asked[:3]] == [["Cy"]] * 3
+
+
+def test_a_system_turn_stands_first_and_once(answering):  # noqa: F811
+    asked = answering(lambda *_: "no")
+    rows = [
+        row | {"prompt": [{"role": "system", "content": "Be brief."}, *row["prompt"]]}
+        for row in (tiny.row(name) for name in tiny.PERSONAS)
+    ]
+    in_context(asking(rows), None, None, num_shown=(2,))
+    roles = [turn["role"] for turn in asked[0]["prompt"]]
+    assert roles == ["system", "user", "assistant", "user", "assistant", "user"]
+    assert [turn["content"].count("<image>") for turn in asked[0]["prompt"]] == [0, 1, 0, 1, 0, 1]
 
 
 @pytest.mark.parametrize(
