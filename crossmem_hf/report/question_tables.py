@@ -8,6 +8,7 @@ from typing import Final
 from crossmem_hf.report.record import Measurement, Value
 from crossmem_hf.report.tables import Column, Table, pivot
 
+COSTS: Final = ("steps", "wall_s", "cpu_s", "peak_mib")
 _COMPOSED: Final = {
     "pictures": "pictures a person",
     "questions": "questions",
@@ -71,7 +72,7 @@ def left_table(measurements: Iterable[Measurement], models: Sequence[str]) -> Ta
     own = [
         one.model_copy(update={"where": {key: value for key, value in one.where.items() if key != "part"}})
         for one in measurements
-        if one.where.get("forget") is not None and one.where.get("method") in models
+        if one.where.get("forget") is not None and one.where.get("method") in models and one.metric not in COSTS
     ]
     own.sort(key=lambda one: models.index(str(one.where["method"])))
     own.sort(key=lambda one: -int(one.where.get("forget") or 0))
