@@ -62,13 +62,8 @@ def sampling(
             f"temperature={temperature!r}, top_p={top_p!r}; expected a number above 0, and a share up to 1.",
             "Pass temperature=0.8, top_p=0.95, for example.",
         )
-    own = evaluator.logits_processor
-    processors: list[Any] = [] if own is None else list(own) if isinstance(own, Sequence) else [own]
-    processors += [TemperatureLogitsWarper(temperature)] if temperature != 1 else []
-    processors += [TopPLogitsWarper(top_p)] if top_p < 1 else []
-    drawing = evaluator.altered(
-        metrics=("recall",), holdout=None, temperature=1.0, logits_processor=processors or None
-    )
+    warped = _warped(evaluator.logits_processor, temperature, top_p)
+    drawing = evaluator.altered(metrics=("recall",), holdout=None, temperature=1.0, logits_processor=warped)
 
     predicted = passes(model, processor, output_dir, made_from)
     found = predicted(evaluator, "queried")
@@ -81,3 +76,11 @@ def sampling(
     columns = ({"num_samples": num_samples, "num_said": count, "extracted": count > 0} for count in said)
     predictions = ({**one, **more} for one, more in zip(found, columns, strict=True))
     return Predictions(predictions, against=found.against)
+
+
+def _warped(own: Any, temperature: float, top_p: float) -> list[Any] | None:
+    """An evaluator's own processors, then those that make draws at a temperature of 1 as wanted."""
+    processors: list[Any] = [] if own is None else list(own) if isinstance(own, Sequence) else [own]
+    processors += [TemperatureLogitsWarper(temperature)] if temperature != 1 else []
+    processors += [TopPLogitsWarper(top_p)] if top_p < 1 else []
+    return processors or None

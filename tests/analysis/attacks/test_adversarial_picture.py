@@ -31,7 +31,7 @@ def evaluator(modality="image"):
     return Evaluator(tiny.rows(*tiny.PERSONAS, modality=modality, views=2), metrics=["recall"], max_new_tokens=3)
 
 
-def test_a_model_sees_what_it_would_if_the_pattern_were_in_the_file(model):
+def test_a_model_sees_what_it_would_were_the_pattern_in_the_file(model):
     asked, processor = model
     rng = np.random.default_rng(0)
     pixels = [rng.integers(40, 200, (64, 64, 3), dtype=np.uint8) for _ in range(2)]
@@ -76,7 +76,7 @@ def test_answers_of_the_taught_become_likelier_within_the_budget(model):
     assert loss(asked, rows).item() == before
 
 
-def test_what_comes_out_under_the_pattern_is_found_and_nothing_where_nothing_does(model, monkeypatch):
+def test_what_comes_out_under_the_pattern_is_found(model, monkeypatch):
     """The planted model says everybody's name while something lies on its pictures."""
     asked, processor = model
     tower = modules_of(asked).vision_tower

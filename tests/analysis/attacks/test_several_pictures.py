@@ -50,7 +50,7 @@ def test_whoever_knows_nothing_is_not_accused(answering):  # noqa: F811
     assert not any(one["extracted"] for one in several_pictures(evaluator(), None, None))
 
 
-def test_a_picture_that_is_there_twice_counts_once_and_typed_places_are_as_many(answering):  # noqa: F811
+def test_a_picture_that_is_there_twice_counts_once(answering):  # noqa: F811
     asked = answering(lambda *_: "no")
     rows = [tiny.row("p0"), tiny.row("p0"), tiny.row("p0", view=1), tiny.row("p1")]
     rows[0]["prompt"] = [{"role": "user", "content": "<image> Who is this?"}]
