@@ -13,13 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from crossmem_hf.analysis.attacks.learned import Halves
+from crossmem_hf.analysis.attacks.sign_descent import sign_descent
 from crossmem_hf.analysis.attacks.weights import State
-from crossmem_hf.analysis.gradient_similarity import answer_loss
 from crossmem_hf.data.rows import Row
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.evaluator import Evaluator
 from crossmem_hf.evaluation.predictions import Predictions
-from crossmem_hf.models.modes import in_eval_mode
 from crossmem_hf.models.modules import modules_of
 from crossmem_hf.models.turns import prompt_text
 from crossmem_hf.scoring.inputs import check_rows, encode
@@ -28,8 +27,6 @@ from crossmem_hf.seeding import rng_for
 BUDGET: Final = 12
 NUM_STEPS: Final = 40
 SHARE: Final = 0.2
-_ROWS: Final = 16
-"""Of a step."""
 
 
 def adversarial_picture(
@@ -148,16 +145,17 @@ def overlaid(model: Any, pattern_CHW: Tensor, limits: Limits) -> Iterator[None]:
 
 def _learned(model: Any, processor: Any, rows: Sequence[Row], limits: Limits, *, num_steps: int, seed: int) -> Tensor:
     """The pattern, (colors, height, width)."""
-    loss, rng = answer_loss(processor), rng_for(seed, "adversarial picture steps")
     (first,) = check_rows(rows[:1], model, processor)
     fed = encode(processor, [prompt_text(processor, first)], [first["images"]])["pixel_values"]
-    found, most = torch.zeros(fed.shape[-3:], device=model.device), limits.most_C11.to(model.device)
-    with in_eval_mode(model):
-        for step in range(num_steps):
-            found.requires_grad_(True)
-            with overlaid(model, found, limits):
-                drawn = rng.sample(rows, min(_ROWS, len(rows)))
-                (gradient,) = torch.autograd.grad(loss(model, drawn), [found])
-            size = most / 4 * (1 - step / num_steps)
-            found = (found.detach() - size * gradient.sign()).clamp(-most, most)
-    return found
+    most = limits.most_C11.to(model.device)
+    return sign_descent(
+        model,
+        processor,
+        rows,
+        torch.zeros(fed.shape[-3:], device=model.device),
+        lambda pattern: overlaid(model, pattern, limits),
+        most=most,
+        step=most / 4,
+        num_steps=num_steps,
+        rng=rng_for(seed, "adversarial picture steps"),
+    )

@@ -12,21 +12,18 @@ import torch
 from torch import Tensor, nn
 
 from crossmem_hf.analysis.attacks.learned import Halves
+from crossmem_hf.analysis.attacks.sign_descent import sign_descent
 from crossmem_hf.analysis.attacks.spare_words import spare_words
 from crossmem_hf.analysis.attacks.variants import with_content
-from crossmem_hf.analysis.gradient_similarity import answer_loss
 from crossmem_hf.data.rows import Row
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.evaluator import Evaluator
 from crossmem_hf.evaluation.predictions import Predictions
-from crossmem_hf.models.modes import in_eval_mode
 from crossmem_hf.seeding import rng_for
 
 NUM_WORDS: Final = 4
 NUM_STEPS: Final = 40
 SHARE: Final = 0.2
-_ROWS: Final = 16
-"""Of a step."""
 
 
 def soft_prompt(
@@ -108,15 +105,14 @@ def _learned(
     """(words, width) embeddings, from those of the words, so that the rows' answers are likely."""
     weights = model.get_input_embeddings().weight
     largest = float(weights.detach().abs().max())
-    found: Tensor = weights.detach()[list(ids)].clone()
-    loss, rng = answer_loss(processor), rng_for(seed, "soft prompt steps")
-    with in_eval_mode(model):
-        for step in range(num_steps):
-            found.requires_grad_(True)
-            with reembedded(model, ids, found):
-                (gradient,) = torch.autograd.grad(
-                    loss(model, rng.sample(rows, min(_ROWS, len(rows)))), [found], materialize_grads=True
-                )
-            size = largest / 10 * (1 - step / num_steps)
-            found = (found.detach() - size * gradient.sign()).clamp(-largest, largest)
-    return found
+    return sign_descent(
+        model,
+        processor,
+        rows,
+        weights.detach()[list(ids)].clone(),
+        partial(reembedded, model, ids),
+        most=largest,
+        step=largest / 10,
+        num_steps=num_steps,
+        rng=rng_for(seed, "soft prompt steps"),
+    )

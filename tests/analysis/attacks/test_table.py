@@ -18,7 +18,7 @@ from crossmem_hf.training.memorize import language_lora
 FEW = {"num_personas": 2, "num_views": 1, "image_size": 48}
 ASKED = {"named_first": ("two_hop_test", "two_hop")}
 """Attacks that ask for something else than names -> what."""
-HELPING = {"__init__", "learned", "spare_words", "table", "two_steps", "variants", "weights"}
+HELPING = {"__init__", "learned", "sign_descent", "spare_words", "table", "two_steps", "variants", "weights"}
 
 
 def test_table_names_a_function_of_every_file():
