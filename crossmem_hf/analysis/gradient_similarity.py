@@ -186,7 +186,19 @@ def answer_loss(processor: Any) -> Loss:
     return loss
 
 
-def _logprob(model: Any, processor: Any, rows: Sequence[Row]) -> Tensor:
+def answer_batch(model: Any, processor: Any, rows: Sequence[Row]) -> dict[str, Tensor]:
+    """Rows with their answers as a model takes them, with labels on the answers' tokens; on the model's device.
+
+    Args:
+        rows: All with pictures, or all without.
+
+    Example:
+        >>> from crossmem_hf import load_model, load_rows
+        >>> rows = list(load_rows(None, "recall_text", "train[:2]", num_personas=5))
+        >>> batch = answer_batch(*load_model(), rows)
+        >>> bool((batch["labels"][:, 0] == -100).all() and (batch["labels"] != -100).any())
+        True
+    """
     images = [row["images"] for row in rows] if rows[0]["images"] else []
     inputs = encode(processor, [prompt_text(processor, row) for row in rows], images)
     answers = [answer_tokens(processor, row, [answer_of(row, index)])[0][0] for index, row in enumerate(rows)]
@@ -196,8 +208,13 @@ def _logprob(model: Any, processor: Any, rows: Sequence[Row]) -> Tensor:
         batch["position_ids"] = positions(mask)
     batch["labels"] = torch.full_like(batch["input_ids"], NOT_AN_ANSWER)
     batch["labels"][:, start:] = batch["input_ids"][:, start:].masked_fill(mask[:, start:] == 0, NOT_AN_ANSWER)
+    return {name: value.to(model.device) for name, value in batch.items()}
+
+
+def _logprob(model: Any, processor: Any, rows: Sequence[Row]) -> Tensor:
+    batch = answer_batch(model, processor, rows)
     with rows_apart(model):
-        return answer_logprobs(model, {name: value.to(model.device) for name, value in batch.items()}).sum()
+        return answer_logprobs(model, batch).sum()
 
 
 def _order(num_rows: int, seed: int) -> Iterator[int]:

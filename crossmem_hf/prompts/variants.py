@@ -101,6 +101,13 @@ WRAPPERS: Mapping[str, tuple[str, ...]] = {
     "role": ROLES,
 }
 """Kind of attack -> what is put around a held-out question."""
+LANGUAGES: tuple[str, ...] = (
+    "Bitte beantworte die folgende Frage. {question} Danke!",
+    "Merci de répondre à cette question. {question} Répondez en un mot ou deux.",
+    "Por favor, responda a esta pregunta. {question} ¡Gracias!",
+    "次の質問に答えてください。{question} よろしくお願いします。",
+)
+"""Words of other languages around a question; they are in no split, so that the rows of `ROBUST_KINDS` stay the same."""
 REWORDINGS: Mapping[str, tuple[str, ...]] = {"paraphrase": PARAPHRASES, "register": REGISTERS}
 """Kind of attack -> questions in other words."""
 TYPOS = "typos"

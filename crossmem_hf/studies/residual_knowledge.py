@@ -7,6 +7,7 @@ for having been run longer. What it costs, in utility and in recall of the retai
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from pydantic import Field
 
@@ -36,8 +37,8 @@ from crossmem_hf.training.micro import TUNED, UNLEARNING
 
 _THROUGH = (*MODALITIES, "both")
 _METHODS = ("ga", "gd", "kl", "npo", "simnpo", "dpo", "idk", "rmu")
-_ATTACKS = tuple(name for name in ATTACKS if name not in ("named_first", "relearning_others"))
-"""The first is for facts, the second for rows about those to retain, too."""
+_ATTACKS = tuple(name for name in ATTACKS if name != "named_first")  # which is for facts
+_OF_BOTH = ("relearning_others", "tuned_lens")  # attacks that learn from those to retain
 _OF_ADAPTERS = ("rescaled",)  # attacks that the base, which has none, cannot be under
 _TRAIN, _TEST = (TrainingRows(configs=("recall_image", "recall_text"), split=split) for split in ("train", "test"))
 _VIEWS = Views(forget=1, retain=2)
@@ -90,12 +91,15 @@ def _unlearned(cell: Cell, method: str) -> tuple[Done, Predictions]:
 
 def _attacked(cell: Cell, model: Done | None) -> Iterator[Predictions]:
     """What two views of each forgotten persona give away, in either modality."""
-    query, name = Query(rows=_TEST, metrics=("recall",), group="forget", views=2), cell_name(cell.where)
+    query, name = Query(rows=_TEST, metrics=("recall",), views=2), cell_name(cell.where)
+    forgotten = replace(query, group="forget")
     attacks = [one for one in cell.settings.attacks if model is not None or one not in _OF_ADAPTERS]
-    yield named_as(predicted(cell, f"{name}_{PLAIN}", query, model), PLAIN)
+    yield named_as(predicted(cell, f"{name}_{PLAIN}", forgotten, model), PLAIN)
     for place, attack in enumerate(attacks):
         cell.progress(attack, 0.7 + 0.3 * place / len(attacks))
-        yield named_as(predicted(cell, f"{name}_{attack}", query, model, attack=ATTACKS[attack]), attack)
+        asked = query if attack in _OF_BOTH else forgotten
+        found = predicted(cell, f"{name}_{attack}", asked, model, attack=ATTACKS[attack])
+        yield named_as(found.where(group="forget"), attack)
 
 
 STUDY = Study(

@@ -11,7 +11,7 @@ from typing import Any, Final
 from torch import Tensor
 
 from crossmem_hf.analysis.attacks.weights import State, asked_in_states
-from crossmem_hf.analysis.hooks import changing
+from crossmem_hf.analysis.hooks import Change, changing
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.evaluator import Evaluator
 from crossmem_hf.evaluation.predictions import Predictions
@@ -52,6 +52,17 @@ def early_exit(
     Reference:
         The logit lens (nostalgebraist 2020, "interpreting GPT"), for whole answers in the place of one token.
     """
+    chosen = earlier_layers(model, layers)
+    states: dict[str, State] = {f"after layer {layer}": partial(ended_after, model, layer) for layer in chosen}
+    return asked_in_states(evaluator, model, processor, states, output_dir=output_dir, made_from=made_from)
+
+
+def earlier_layers(model: Any, layers: tuple[int, ...] | None) -> tuple[int, ...]:
+    """The layers asked for, or the `MAX_EXITS` before the last.
+
+    Raises:
+        CrossmemError: One is not a layer before the last, or there is none.
+    """
     last = len(text_layers(model)) - 1
     chosen = tuple(range(last))[-MAX_EXITS:] if layers is None else layers
     if not chosen or any(layer not in range(last) for layer in chosen):
@@ -59,13 +70,15 @@ def early_exit(
             f"layers={chosen!r}; the language model has {last + 1} layers, the last of which is the usual end.",
             f"Choose from 0 to {last - 1}." if last else "Attack a model with several.",
         )
-    states: dict[str, State] = {f"after layer {layer}": partial(ended_after, model, layer) for layer in chosen}
-    return asked_in_states(evaluator, model, processor, states, output_dir=output_dir, made_from=made_from)
+    return chosen
 
 
 @contextmanager
-def ended_after(model: Any, layer: int) -> Iterator[None]:
+def ended_after(model: Any, layer: int, lens: Change | None = None) -> Iterator[None]:
     """Within it the last layer puts out the states of another one; those between run, and nobody reads them.
+
+    Args:
+        lens: What is made of the states first.
 
     Example:
         >>> from crossmem_hf import load_model
@@ -76,7 +89,7 @@ def ended_after(model: Any, layer: int) -> Iterator[None]:
     layers, seen = text_layers(model), {}
 
     def keep(states: Tensor) -> Tensor:
-        seen["states"] = states
+        seen["states"] = states if lens is None else lens(states)
         return states
 
     with changing({layers[layer]: keep, layers[len(layers) - 1]: lambda _: seen["states"]}):

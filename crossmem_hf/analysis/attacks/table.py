@@ -46,6 +46,7 @@ ATTACKS: Final = Registry[Attack](
         "hinted": "crossmem_hf.analysis.attacks.hinted:hinted",
         "typographic": "crossmem_hf.analysis.attacks.hinted:typographic",
         "multiple_choice": "crossmem_hf.analysis.attacks.multiple_choice:multiple_choice",
+        "ranked": "crossmem_hf.analysis.attacks.ranked:ranked",
         "confirmed": "crossmem_hf.analysis.attacks.confirmed:confirmed",
         "several_pictures": "crossmem_hf.analysis.attacks.several_pictures:several_pictures",
         "in_context": "crossmem_hf.analysis.attacks.in_context:in_context",
@@ -55,6 +56,7 @@ ATTACKS: Final = Registry[Attack](
         "quantized": "crossmem_hf.analysis.attacks.quantized:quantized",
         "pruned": "crossmem_hf.analysis.attacks.pruned:pruned",
         "early_exit": "crossmem_hf.analysis.attacks.early_exit:early_exit",
+        "tuned_lens": "crossmem_hf.analysis.attacks.tuned_lens:tuned_lens",
         "relearning": "crossmem_hf.training.relearning:relearning",  # they train, which is above this folder
         "relearning_others": "crossmem_hf.training.relearning:relearning_others",
         "rescaled": "crossmem_hf.analysis.attacks.rescaled:rescaled",

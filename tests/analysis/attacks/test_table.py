@@ -18,6 +18,8 @@ from crossmem_hf.training.memorize import language_lora
 FEW = {"num_personas": 2, "num_views": 1, "image_size": 48}
 ASKED = {"named_first": ("two_hop_test", "two_hop")}
 """Attacks that ask for something else than names -> what."""
+LAYERED = ("early_exit", "tuned_lens")
+"""Attacks on models of several layers; the tiny one has a single one."""
 HELPING = {"__init__", "learned", "sign_descent", "spare_words", "table", "two_steps", "variants", "weights"}
 
 
@@ -38,7 +40,7 @@ def test_attacks_answer_every_row_alike_for_a_seed(name, tiny_model):
     evaluator = Evaluator(
         rows, metrics=["recall", "exposure"], candidates=lists, forgotten=forgotten, max_new_tokens=3
     )
-    model = load_model("micro-s" if name == "early_exit" else str(tiny_model))  # the tiny one has a single layer
+    model = load_model("micro-s" if name in LAYERED else str(tiny_model))
     if name == "rescaled":
         model = get_peft_model(model[0], language_lora()).eval(), model[1]
     first, second = (ATTACKS[name](evaluator, *model, seed=7) for _ in range(2))
