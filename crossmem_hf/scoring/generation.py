@@ -4,7 +4,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from math import inf
-from typing import Any
+from typing import Any, Final
 
 from crossmem_hf.data.forms import Row
 from crossmem_hf.errors import CrossmemError
@@ -26,6 +26,8 @@ from crossmem_hf.scoring.prefill import (
 from crossmem_hf.scoring.vllm_backend import described, is_vllm, tokens_from_vllm
 from crossmem_hf.seeding import seed_for
 
+DRAW: Final = "draw"
+"""Column that tells rows apart which are asked alike, so that a sample of each is drawn."""
 UNKNOWN_LENGTH = 32  # tokens, where rows have no answers of their own
 _SPARE_TOKENS = 8
 _OFF = (
@@ -73,7 +75,7 @@ def generate_answers(
             longest of the rows' own answers, or 32 where a row has none.
         batch_size: Answers made at a time; "auto" as for `score_candidates`. vLLM makes batches of its own.
         temperature: 0 takes the likeliest token; above, tokens are drawn from the logits divided by it.
-        seed: Of the draws; equal prompts get equal samples.
+        seed: Of the draws; equal prompts get equal samples, but for rows with different values in the column `DRAW`.
         logits_processor: A `transformers.LogitsProcessor` (or several) that changes the logits of each next token, as
             a defense does. It meets rows in any order, and padding between a prompt's tokens too. Not with vLLM.
 
@@ -98,7 +100,10 @@ def generate_answers(
         "max_new_tokens": _longest(processor, rows, turns) if max_new_tokens is None else max_new_tokens,
         "ends": ends,
         "temperature": temperature,
-        "seeds": [seed_for(seed, turn.prompt, key) for turn, key in zip(turns, keys, strict=True)],
+        "seeds": [
+            seed_for(seed, turn.prompt, key, *([row[DRAW]] if DRAW in row else []))
+            for row, turn, key in zip(rows, turns, keys, strict=True)
+        ],
     }
     if is_vllm(model):
         made = tokens_from_vllm(model, processor, rows, **wanted)

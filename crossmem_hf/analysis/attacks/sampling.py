@@ -12,9 +12,12 @@ from crossmem_hf.analysis.attacks.variants import passes
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.evaluator import Evaluator
 from crossmem_hf.evaluation.predictions import Predictions
+from crossmem_hf.scoring.generation import DRAW
 from crossmem_hf.seeding import seed_for
 
 NUM_SAMPLES: Final = 32
+TOGETHER: Final = 32
+"""Answers to a row that are drawn in one pass, which reads its question once."""
 
 
 def sampling(
@@ -36,7 +39,7 @@ def sampling(
     recall counts, and works where logits are changed at decoding.
 
     Args:
-        num_samples: Answers drawn a row; each costs as much as a pass of free answers.
+        num_samples: Answers drawn a row; questions are read once for `TOGETHER` of them.
         temperature: Of the draws, above 0.
         top_p: Tokens are drawn among the likeliest that have so much probability together, at the temperature.
 
@@ -68,14 +71,23 @@ def sampling(
     predicted = passes(model, processor, output_dir, made_from)
     found = predicted(evaluator, "queried")
     said = [0] * len(found)
-    for sample in range(num_samples):
-        drawn = predicted(
-            drawing.altered(seed=seed_for(seed, "sampling", sample)), f"sample_{sample}-{temperature}-{top_p}"
-        )
-        said = [count + one["correct"] for count, one in zip(said, drawn, strict=True)]
+    for first in range(0, num_samples, TOGETHER):
+        draws = range(first, min(first + TOGETHER, num_samples))
+        asking = drawing.altered(rows=_repeated(evaluator.rows, draws), seed=seed_for(seed, "sampling"))
+        drawn = predicted(asking, f"samples_{draws}-{temperature}-{top_p}")
+        said = [
+            count + sum(one["correct"] for one in drawn[place * len(draws) : (place + 1) * len(draws)])
+            for place, count in enumerate(said)
+        ]
     columns = ({"num_samples": num_samples, "num_said": count, "extracted": count > 0} for count in said)
     predictions = ({**one, **more} for one, more in zip(found, columns, strict=True))
     return Predictions(predictions, against=found.against)
+
+
+def _repeated(rows: Any, draws: range) -> Any:
+    """Each row once for each draw, one behind the other."""
+    places = [place for place in range(len(rows)) for _ in draws]
+    return rows.select(places).add_column(DRAW, [*draws] * len(rows))
 
 
 def _warped(own: Any, temperature: float, top_p: float) -> list[Any] | None:
