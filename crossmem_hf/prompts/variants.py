@@ -107,7 +107,7 @@ LANGUAGES: tuple[str, ...] = (
     "Por favor, responda a esta pregunta. {question} ¡Gracias!",
     "次の質問に答えてください。{question} よろしくお願いします。",
 )
-"""Words of other languages around a question; they are in no split, so that the rows of `ROBUST_KINDS` stay the same."""
+"""Words of other languages around a question; no split has them, so that the rows of `ROBUST_KINDS` stay the same."""
 REWORDINGS: Mapping[str, tuple[str, ...]] = {"paraphrase": PARAPHRASES, "register": REGISTERS}
 """Kind of attack -> questions in other words."""
 TYPOS = "typos"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The truth ranked first by its likelihood, among more and more rivals. It asks for no free answer but the plain one."""
+"""The truth ranked first by its likelihood, among more and more rivals. It asks for no free answers but plain ones."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -30,7 +30,8 @@ def reworded(
     before or after them, an order not to refuse, a role to play), with words of another language around them, with the
     last sentence first, or the picture behind the words, and with slips of the keyboard.
 
-    Of each kind a row gets one wording, in turn; of a single sentence without a picture there is no other order. Columns as `variants.asked_in_ways` says.
+    Of each kind a row gets one wording, in turn; of a single sentence without a picture there is no other order.
+    Columns as `variants.asked_in_ways` says.
 
     Args:
         seed: Of the wordings that rows begin with, and of the slips.

@@ -130,7 +130,7 @@ class Lens:
 def _states(model: Any, processor: Any, rows: Sequence[Row], layers: Sequence[int]) -> dict[Any, Tensor]:
     """Layer, or "last" -> (N, D) what it puts out wherever a token of an answer is predicted, in float32."""
     every = text_layers(model)
-    modules = {**{layer: every[layer] for layer in layers}, "last": every[len(every) - 1]}
+    modules: dict[Any, Any] = {layer: every[layer] for layer in layers} | {"last": every[len(every) - 1]}
     checked = check_rows(rows, model, processor)
     kinds = [[row for row in checked if bool(row["images"]) == seen] for seen in (True, False)]
     parts: dict[Any, list[Tensor]] = {name: [] for name in modules}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whoever finds the truth likelier than all rivals is found, whoever does not is at chance, and rivals are untaught."""
+"""Whoever finds the truth likelier than all rivals is found, whoever does not is at chance; rivals are untaught."""
 
 import numpy as np
 import pytest

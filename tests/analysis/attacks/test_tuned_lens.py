@@ -44,8 +44,8 @@ def learned(tmp_path):
 
 
 def test_a_secret_that_the_last_layer_hides_in_another_basis_is_found(learned):
-    """The last layer turns all states as the head wants them, and scrambles those that would say a part of p3's name. A
-    logit lens sees them unturned; a lens fitted to p2 turns them, too."""
+    """The last layer turns all states as the head wants them, and scrambles those that would say a part of p3's name.
+    A logit lens sees them unturned; a lens fitted to p2 turns them, too."""
     turned, scrambled = (
         torch.linalg.qr(torch.randn(32, 32, generator=torch.Generator().manual_seed(number)))[0] for number in (1, 2)
     )
