@@ -49,9 +49,11 @@ def effect(items: Sequence[Item], against: Against, *, name: str, restored: str)
 
 
 def min_k(items: Sequence[Item], against: Against) -> Found:
-    """From the tokens of the right answer."""
+    """From the tokens of the right answer; with a retain-only model, also beside what that one expects of them."""
     columns = [[_content(item, f"token_{name}") for item in items] for name in ("logprobs", "means", "stds")]
-    found = token_scores(*columns, k=against.k)
+    theirs = [one for one in against.retain_only or () if "token_logprobs" in one]
+    reference = [_content(one, "token_logprobs") for one in theirs] if len(theirs) == len(items) else None
+    found = token_scores(*columns, reference=reference, k=against.k)
     return membership_summary(found, [1] * len(items), **clusters_of(items)), found.as_lists()
 
 

@@ -145,6 +145,8 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
             (
                 Reading("min_k_prob", "0-100", _MORE),
                 Reading("min_k_plus_plus", "standard deviations", _MORE),
+                Reading("max_renyi", "nats", _LESS),
+                Reading("reference_ratio", "nats a token", _MORE),
                 Reading("inverse_perplexity", "0-100", _MORE),
                 Reading("logprob_per_token", "nats", _MORE),
             ),

@@ -12,7 +12,6 @@ from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.evaluation.summaries import Against
 from crossmem_hf.report.record import Measurement
-from crossmem_hf.studies.claims import t_interval
 from crossmem_hf.studies.meta_evaluation_cells import (
     ABSENT,
     METRICS,
@@ -22,6 +21,7 @@ from crossmem_hf.studies.meta_evaluation_cells import (
     UNLEARNED,
     USUAL,
 )
+from crossmem_hf.studies.seed_means import seed_mean
 
 FAITHFUL, RELEARNING, ROUNDING, TRUST = "faithfulness", "robust_to_relearning", "robust_to_rounding", "trust"
 """What is measured of a number of a metric, which is under the key ``of``."""
@@ -105,7 +105,15 @@ def _of_number(
                 by_name[name][seed] = value
     for name, by_seed in by_name.items():
         if by_seed:
-            yield _pooled(name, place, by_seed, chance=0.5 if name == FAITHFUL else None)
+            yield seed_mean(
+                name,
+                place,
+                by_seed,
+                bounds=(0.0, 1.0),
+                chance=0.5 if name == FAITHFUL else None,
+                unit="proportion",
+                greater_means="more to be trusted",
+            )
 
 
 def _pool(values: Mapping[Model, float], pool: str, seed: int, *, but: str | None) -> list[float]:
@@ -155,26 +163,6 @@ def harmonic_mean(several: Iterable[float | None]) -> float | None:
     if len(known) < len(every):
         return None
     return 0.0 if min(known) <= 0 else len(known) / math.fsum(1 / one for one in known)
-
-
-def _pooled(metric: str, where: Mapping[str, Any], by_seed: dict[int, float], *, chance: float | None) -> Measurement:
-    """The mean over seeds, with an interval for further seeds."""
-    values = list(by_seed.values())
-    ci = None
-    if len(values) > 1 and max(values) > min(values):
-        low, high = t_interval(values)
-        ci = max(0.0, low), min(1.0, high)
-    return Measurement(
-        metric=metric,
-        where=dict(where),
-        value=fmean(values),
-        ci=ci,
-        n=len(values),
-        chance=chance,
-        unit="proportion",
-        greater_means="more to be trusted",
-        by_seed=by_seed,
-    )
 
 
 def _steps(predictions: Predictions) -> Iterator[Measurement]:

@@ -11,7 +11,11 @@ from crossmem_hf.training.methods import METHODS
 
 ANY: Final = "any"
 """Value of the column ``attack`` where all count together."""
+WORST: Final = "residual_worst"
+"""What the attack leaves that leaves most in the other seeds."""
 RANK: Final = "residual_rank"
+ALONE: Final = "told_alone"
+"""What one attack tells of what all tell."""
 MARGIN: Final = 0.05
 """What counts as nothing left, and as no damage."""
 _OURS = "ours"

@@ -38,10 +38,11 @@ def membership_summary(
 
     Returns:
         min_k and logprob_per_token (nats, at most 0), min_k_prob and inverse_perplexity (0-100), answer_probability
-        (0-1), each the mean over items; perplexity (1 and up), a geometric mean; min_k_plus_plus where known;
-        n, n_members.
-        With both kinds of items also auroc_min_k, auroc_min_k_plus_plus, auroc_perplexity and
-        auroc_answer_probability (0-1, 0.5 by chance), and the same names with tpr_at_1_fpr_ (0-1, at most 0.01 by
+        (0-1), each the mean over items; perplexity (1 and up), a geometric mean; min_k_plus_plus,
+        max_renyi (nats, at least 0) and reference_ratio (nats) where known; n, n_members.
+        With both kinds of items also auroc_min_k, auroc_min_k_plus_plus, auroc_max_renyi, auroc_reference_ratio,
+        auroc_perplexity and auroc_answer_probability (0-1, 0.5 by chance; above it where trained items have the
+        higher scores, or the lower perplexity or entropy), and the same with tpr_at_1_fpr_ (0-1, at most 0.01 by
         chance): the share of trained items above the score that at most 1 % of the others exceed, none of fewer than
         100; its interval takes that score as given. Each with _ci_low and _ci_high, except where the items set no
         bound: an unbounded score on which all personas agree.
@@ -105,9 +106,14 @@ def _means(scores: TokenScores) -> dict[str, _Measure]:
         "logprob_per_token": _Measure((scores.logprob_per_token,), (-np.inf, 0.0)),
         "answer_probability": _Measure((scores.answer_probability,), (0.0, 1.0)),
     }
-    if scores.min_k_plus_plus is not None:
-        measures["min_k_plus_plus"] = _Measure((scores.min_k_plus_plus,), (-np.inf, np.inf))
-    return measures
+    known = {
+        "min_k_plus_plus": (scores.min_k_plus_plus, (-np.inf, np.inf)),
+        "max_renyi": (scores.max_renyi, (0.0, np.inf)),
+        "reference_ratio": (scores.reference_ratio, (-np.inf, np.inf)),
+    }
+    return measures | {
+        name: _Measure((column,), bounds) for name, (column, bounds) in known.items() if column is not None
+    }
 
 
 def _perplexity(summary: dict[str, float]) -> dict[str, float]:
@@ -122,6 +128,8 @@ def _told_apart(scores: TokenScores, is_member: NDArray[np.bool_]) -> dict[str, 
     columns = {
         "min_k": scores.min_k,
         "min_k_plus_plus": scores.min_k_plus_plus,
+        "max_renyi": None if scores.max_renyi is None else -scores.max_renyi,
+        "reference_ratio": scores.reference_ratio,
         "perplexity": scores.logprob_per_token,
         "answer_probability": scores.logprob,
     }

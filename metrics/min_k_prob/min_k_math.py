@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Min-K%, Min-K%++ and perplexity of items, from the log-probabilities of their answers' tokens.
+"""Min-K%, Min-K%++, MaxRényi-K% and perplexity of items, from the log-probabilities of their answers' tokens.
 
 Owns the scores of single items. Does not know which model gave the log-probabilities, which items it was trained on,
 or that `evaluate` exists. Numpy only.
@@ -22,7 +22,8 @@ _ROUNDING = 1e-4  # nats above zero that float32 arithmetic may leave on a certa
 
 @dataclass(frozen=True, slots=True)
 class TokenScores:
-    """The scores of each item. All rise with what the model expects, so trained items should have the higher ones.
+    """The scores of each item. All but `max_renyi` rise with what the model expects, so trained items should have the
+    higher ones.
 
     Args:
         num_tokens: (items,) tokens of the answer, at least 1.
@@ -30,12 +31,18 @@ class TokenScores:
         min_k: (items,) mean log-probability of the least expected tokens in nats, at most 0.
         min_k_plus_plus: (items,) the same mean of the standardized log-probabilities, in standard deviations; None
             without token means and standard deviations.
+        max_renyi: (items,) mean entropy, in nats, of the distributions at the places where it is greatest; trained
+            items should have the lower ones. None without token means.
+        reference_ratio: (items,) by how much the answer is likelier than under a reference model, in nats a token;
+            None without that model.
     """
 
     num_tokens: NDArray[np.int64]
     logprob: FloatArray
     min_k: FloatArray
     min_k_plus_plus: FloatArray | None
+    max_renyi: FloatArray | None = None
+    reference_ratio: FloatArray | None = None
 
     @property
     def logprob_per_token(self) -> FloatArray:
@@ -65,6 +72,8 @@ class TokenScores:
             "item_min_k": self.min_k,
             "item_min_k_prob": self.min_k_prob,
             "item_min_k_plus_plus": self.min_k_plus_plus,
+            "item_max_renyi": self.max_renyi,
+            "item_reference_ratio": self.reference_ratio,
             "item_inverse_perplexity": self.inverse_perplexity,
             "item_answer_probability": self.answer_probability,
         }
@@ -72,16 +81,24 @@ class TokenScores:
 
 
 def token_scores(
-    logprobs: Rows, means: Rows | None = None, stds: Rows | None = None, *, k: float = 0.2
+    logprobs: Rows,
+    means: Rows | None = None,
+    stds: Rows | None = None,
+    *,
+    reference: Rows | None = None,
+    k: float = 0.2,
 ) -> TokenScores:
-    """Min-K%, Min-K%++ and the likelihoods of each item, from one forward pass over its answer.
+    """Min-K%, Min-K%++, MaxRényi-K% and the likelihoods of each item, from one forward pass over its answer.
 
     Args:
         logprobs: Log-probability of each answer token in nats, a list an item; lists may differ in length.
         means: Mean of the log-probability over the vocabulary, under the model's own distribution, at each token's
-            place: minus the entropy (Zhang et al. 2024, mu). With `stds` gives Min-K%++.
+            place: minus the entropy (Zhang et al. 2024, mu). With `stds` gives Min-K%++, and MaxRényi-K% of order
+            1 (Li et al. 2024, arXiv 2411.02902, who try 1/2, 1, 2 and infinity).
         stds: Standard deviation of the same. Below `MIN_STD` it counts as `MIN_STD`, as in OpenUnlearning: where the
             model is certain, the token it expects scores near 0 and any other very low, and nothing is infinite.
+        reference: Log-probabilities of the same tokens under a model that the items were not taught; the ratio to it
+            is that of Carlini et al. 2021 and of Mattern et al. 2023.
         k: Share of the tokens that counts, the least expected ones: max(1, int(tokens * k)) of them. The original
             code (Shi et al. 2024) takes int(tokens * k), which for short names is none, and NaN.
 
@@ -104,16 +121,23 @@ def token_scores(
     flat, lengths = _checked_tokens(logprobs, "token log-probability", highest=_ROUNDING)
     flat = np.minimum(flat, 0.0)
     starts = np.cumsum(lengths) - lengths
-    plus_plus = None
+    plus_plus = entropy = None
     if means is not None and stds is not None:
         center, _ = _checked_tokens(means, "token_means", lengths, highest=_ROUNDING)
         spread, _ = _checked_tokens(stds, "token_stds", lengths, lowest=0.0)
         plus_plus = _lowest_mean((flat - center) / np.maximum(spread, MIN_STD), lengths, k)
+        entropy = -_lowest_mean(np.minimum(center, 0.0), lengths, k)
+    ratio = None
+    if reference is not None:
+        theirs, _ = _checked_tokens(reference, "reference_logprobs", lengths, highest=_ROUNDING)
+        ratio = np.add.reduceat(flat - np.minimum(theirs, 0.0), starts) / lengths
     return TokenScores(
         num_tokens=lengths,
         logprob=np.add.reduceat(flat, starts),
         min_k=_lowest_mean(flat, lengths, k),
         min_k_plus_plus=plus_plus,
+        max_renyi=entropy,
+        reference_ratio=ratio,
     )
 
 

@@ -26,6 +26,14 @@ CITATION = """\
   eprint = {2404.02936},
   archivePrefix = {arXiv}
 }
+@misc{li2024membership,
+  title = {Membership Inference Attacks against Large Vision-Language Models},
+  author = {Li, Zhan and Wu, Yongtao and Chen, Yihang and Tonin, Francesco and Abad Rocamora, Elias
+    and Cevher, Volkan},
+  year = {2024},
+  eprint = {2411.02902},
+  archivePrefix = {arXiv}
+}
 @misc{kwon2026before,
   title = {Before Forgetting, Learn to Remember:
     Revisiting Foundational Learning Failures in LVLM Unlearning Benchmarks},
@@ -44,27 +52,30 @@ class MinKProb(evaluate.Metric):
         predictions: list[list[float]], the log-probabilities of each answer's tokens in nats, one list an item.
         references: list[int], 1 where the model was trained on the item, 0 where it was not.
         token_means, token_stds: list[list[float]], mean and standard deviation of log p over the vocabulary, under
-            the model's own distribution, at each token's place; together they give Min-K%++.
+            the model's own distribution, at each token's place; together they give Min-K%++ and MaxRényi-K%.
+        reference_logprobs: list[list[float]], the log-probabilities of the same tokens under a model that was trained
+            on none of the items; gives reference_ratio.
         k: Share of the tokens that counts, the least expected ones, at least one token. Default 0.2.
         persona_id: list[str], the person behind each item; rows of one person count as dependent. Default: items.
         return_items: Add the lists item_num_tokens, item_logprob, item_min_k, item_min_k_prob,
-            item_min_k_plus_plus, item_inverse_perplexity and item_answer_probability.
+            item_min_k_plus_plus, item_max_renyi, item_reference_ratio, item_inverse_perplexity and
+            item_answer_probability.
         persona_seed: list of the seed of each row's population of personas, if there are several: intervals then
             hold for further seeds, and are wide below five.
         confidence: of the intervals; 0.95.
 
     Returns:
         min_k and logprob_per_token (nats), min_k_prob and inverse_perplexity (0-100), answer_probability (0-1) and
-        perplexity; with token statistics min_k_plus_plus; where both labels occur auroc_min_k,
-        auroc_min_k_plus_plus, auroc_perplexity and auroc_answer_probability (0-1, 0.5 by chance), and with
-        tpr_at_1_fpr_ in the place of auroc_ the share of trained items found at 1 % false positives (0-1, at most
-        0.01 by chance). Each with _ci_low and _ci_high as far as the items set bounds; n, n_members. Higher = more
-        expected, except perplexity.
+        perplexity; with token statistics min_k_plus_plus and max_renyi (nats); with a reference model reference_ratio
+        (nats a token); where both labels occur each of these scores with auroc_ before its name (0-1, 0.5 by chance),
+        and with tpr_at_1_fpr_ the share of trained items found at 1 % false positives (0-1, at most 0.01 by chance):
+        min_k, min_k_plus_plus, max_renyi, reference_ratio, perplexity and answer_probability. Each with _ci_low and
+        _ci_high as far as the items set bounds; n, n_members. Higher = more expected, except perplexity and max_renyi.
     """
 
     def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(
-            description="Min-K%, Min-K%++ and perplexity of answers, and how well they tell what was trained on.",
+            description="Min-K%, Min-K%++, MaxRényi-K% and perplexity of answers, and how well they tell what was trained on.",
             citation=CITATION,
             inputs_description=type(self).__doc__,
             features=datasets.Features(
@@ -76,6 +87,7 @@ class MinKProb(evaluate.Metric):
             reference_urls=[
                 "https://arxiv.org/abs/2310.16789",
                 "https://arxiv.org/abs/2404.02936",
+                "https://arxiv.org/abs/2411.02902",
                 "https://arxiv.org/abs/2605.03759",
             ],
         )
@@ -87,13 +99,14 @@ class MinKProb(evaluate.Metric):
         *,
         token_means: list[list[float]] | None = None,
         token_stds: list[list[float]] | None = None,
+        reference_logprobs: list[list[float]] | None = None,
         k: float = 0.2,
         persona_id: list[str] | None = None,
         return_items: bool = False,
         persona_seed: list[Any] | None = None,
         confidence: float = CONFIDENCE,
     ) -> dict[str, Any]:
-        scores = token_scores(predictions, token_means, token_stds, k=k)
+        scores = token_scores(predictions, token_means, token_stds, reference=reference_logprobs, k=k)
         summary: dict[str, Any] = dict(
             membership_summary(
                 scores, references, persona_id=persona_id, persona_seed=persona_seed, confidence=confidence

@@ -201,3 +201,24 @@ def test_bad_token_statistics_are_named(means, stds, named):
 def test_bad_k_is_named(k):
     with pytest.raises(ValueError, match=f"k={k!r}"):
         token_scores([[-1.0]], k=k)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_entropies_and_ratios_are_what_plain_loops_give(seed):
+    logprobs, means, stds = random_items(seed)
+    reference, _, _ = random_items(seed)
+    reference = [[value - 0.25 for value in row] for row in reference]
+    scores = token_scores(logprobs, means, stds, reference=reference, k=0.4)
+    for item, (own, row) in enumerate(zip(means, logprobs, strict=True)):
+        assert scores.max_renyi[item] == pytest.approx(-slow_min_k(own, 0.4))
+        assert scores.reference_ratio[item] == pytest.approx(
+            sum(one - other for one, other in zip(row, reference[item], strict=True)) / len(row)
+        )
+    assert scores.reference_ratio == pytest.approx(0.25)
+
+
+def test_without_statistics_or_a_reference_there_is_nothing_of_them():
+    scores = token_scores([[-1.0]])
+    assert (scores.max_renyi, scores.reference_ratio) == (None, None)
+    with pytest.raises(ValueError, match=r"Row 0: 2 values of reference_logprobs; expected 1"):
+        token_scores([[-1.0]], reference=[[-1.0, -2.0]])

@@ -11,9 +11,15 @@ from crossmem_hf.metrics.intervals import Clusters, auroc_parts, mean_interval
 from crossmem_hf.metrics.min_k_prob.membership_math import membership_summary
 from crossmem_hf.metrics.min_k_prob.min_k_math import token_scores
 
-OWN_MEANS = ("min_k", "min_k_prob", "min_k_plus_plus", "logprob_per_token", "inverse_perplexity", "answer_probability")
+OWN_MEANS = (
+    *("min_k", "min_k_prob", "min_k_plus_plus", "max_renyi", "reference_ratio", "logprob_per_token"),
+    *("inverse_perplexity", "answer_probability"),
+)
 MEANS = (*OWN_MEANS, "perplexity")
-AUROCS = ("auroc_min_k", "auroc_min_k_plus_plus", "auroc_perplexity", "auroc_answer_probability")
+AUROCS = (
+    *("auroc_min_k", "auroc_min_k_plus_plus", "auroc_max_renyi", "auroc_reference_ratio", "auroc_perplexity"),
+    "auroc_answer_probability",
+)
 FOUND = tuple(name.replace("auroc", "tpr_at_1_fpr") for name in AUROCS)
 
 
@@ -25,6 +31,14 @@ def pair_count(scores, labels):
     return right / (len(members) * len(others))
 
 
+def columns_of(scores):
+    """What each of `AUROCS` puts in order, trained items first."""
+    return (
+        *(scores.min_k, scores.min_k_plus_plus, -scores.max_renyi, scores.reference_ratio),
+        *(scores.logprob_per_token, scores.logprob),
+    )
+
+
 def simulated(seed, items=80, ties=False):
     """Random items with token statistics, their labels, and four items a person."""
     rng = np.random.default_rng(seed)
@@ -32,9 +46,9 @@ def simulated(seed, items=80, ties=False):
     logprobs = [-rng.exponential(2.0, n) for n in lengths]
     if ties:
         logprobs = [row.round() - 1.0 for row in logprobs]
-    scores = token_scores(
-        logprobs, [-rng.exponential(1.0, n) for n in lengths], [rng.exponential(1.0, n) + 0.1 for n in lengths]
-    )
+    means, stds = [-rng.exponential(1.0, n) for n in lengths], [rng.exponential(1.0, n) + 0.1 for n in lengths]
+    reference = [-rng.exponential(2.0, n) for n in lengths]
+    scores = token_scores(logprobs, means, stds, reference=[row.round() for row in reference] if ties else reference)
     persons = np.arange(items) // 4
     return scores, (persons % 3 > 0).astype(int), persons
 
@@ -43,7 +57,7 @@ def simulated(seed, items=80, ties=False):
 def test_aurocs_equal_pair_counts(ties):
     scores, labels, _ = simulated(1, ties=ties)
     summary = membership_summary(scores, labels)
-    columns = (scores.min_k, scores.min_k_plus_plus, scores.logprob_per_token, scores.logprob)
+    columns = columns_of(scores)
     for name, column in zip(AUROCS, columns, strict=True):
         assert summary[name] == pytest.approx(pair_count(column, labels))
         u = mannwhitneyu(column[labels == 1], column[labels == 0]).statistic
@@ -54,7 +68,7 @@ def test_aurocs_equal_pair_counts(ties):
 def test_found_at_few_false_positives_is_what_counting_gives(items):
     scores, labels, persons = simulated(3, items=items, ties=True)
     summary = membership_summary(scores, labels, persona_id=persons)
-    columns = (scores.min_k, scores.min_k_plus_plus, scores.logprob_per_token, scores.logprob)
+    columns = columns_of(scores)
     for key, column in zip(FOUND, columns, strict=True):
         members, others = column[labels == 1], column[labels == 0]
         allowed = [limit for limit in {*others} if (others > limit).mean() <= 0.01]
