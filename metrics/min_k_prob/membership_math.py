@@ -41,9 +41,9 @@ def membership_summary(
         (0-1), each the mean over items; perplexity (1 and up), a geometric mean; min_k_plus_plus,
         max_renyi (nats, at least 0) and reference_ratio (nats) where known; n, n_members.
         With both kinds of items also auroc_min_k, auroc_min_k_plus_plus, auroc_max_renyi, auroc_reference_ratio,
-        auroc_perplexity and auroc_answer_probability (0-1, 0.5 by chance; above it where trained items have the
-        higher scores, or the lower perplexity or entropy), and the same with tpr_at_1_fpr_ (0-1, at most 0.01 by
-        chance): the share of trained items above the score that at most 1 % of the others exceed, none of fewer than
+        auroc_gradient_norm, auroc_perplexity and auroc_answer_probability (0-1, 0.5 by chance; above it where trained
+        items have the higher scores, or the lower perplexity, entropy or gradient), and the same with tpr_at_1_fpr_
+        (0-1, at most 0.01 by chance): the share of trained items above the score that at most 1 % of the others exceed, none of fewer than
         100; its interval takes that score as given. Each with _ci_low and _ci_high, except where the items set no
         bound: an unbounded score on which all personas agree.
 
@@ -130,6 +130,7 @@ def _told_apart(scores: TokenScores, is_member: NDArray[np.bool_]) -> dict[str, 
         "min_k_plus_plus": scores.min_k_plus_plus,
         "max_renyi": None if scores.max_renyi is None else -scores.max_renyi,
         "reference_ratio": scores.reference_ratio,
+        "gradient_norm": None if scores.gradient_norm is None else -scores.gradient_norm,
         "perplexity": scores.logprob_per_token,
         "answer_probability": scores.logprob,
     }

@@ -35,6 +35,8 @@ class TokenScores:
             items should have the lower ones. None without token means.
         reference_ratio: (items,) by how much the answer is likelier than under a reference model, in nats a token;
             None without that model.
+        gradient_norm: (items,) how long the gradient of the item's loss is, as it was given; trained items should have
+            the shorter ones.
     """
 
     num_tokens: NDArray[np.int64]
@@ -43,6 +45,7 @@ class TokenScores:
     min_k_plus_plus: FloatArray | None
     max_renyi: FloatArray | None = None
     reference_ratio: FloatArray | None = None
+    gradient_norm: FloatArray | None = None
 
     @property
     def logprob_per_token(self) -> FloatArray:
@@ -86,6 +89,7 @@ def token_scores(
     stds: Rows | None = None,
     *,
     reference: Rows | None = None,
+    gradient_norms: Sequence[float] | FloatArray | None = None,
     k: float = 0.2,
 ) -> TokenScores:
     """Min-K%, Min-K%++, MaxRényi-K% and the likelihoods of each item, from one forward pass over its answer.
@@ -99,6 +103,7 @@ def token_scores(
             model is certain, the token it expects scores near 0 and any other very low, and nothing is infinite.
         reference: Log-probabilities of the same tokens under a model that the items were not taught; the ratio to it
             is that of Carlini et al. 2021 and of Mattern et al. 2023.
+        gradient_norms: Lengths of the gradients of the items' losses, at least 0, one an item.
         k: Share of the tokens that counts, the least expected ones: max(1, int(tokens * k)) of them. The original
             code (Shi et al. 2024) takes int(tokens * k), which for short names is none, and NaN.
 
@@ -138,7 +143,18 @@ def token_scores(
         min_k_plus_plus=plus_plus,
         max_renyi=entropy,
         reference_ratio=ratio,
+        gradient_norm=None if gradient_norms is None else _checked_norms(gradient_norms, len(lengths)),
     )
+
+
+def _checked_norms(norms: Sequence[float] | FloatArray, num_items: int) -> FloatArray:
+    array = np.asarray(norms, dtype=np.float64)
+    if array.shape != (num_items,) or not (np.isfinite(array) & (array >= 0)).all():
+        raise ValueError(
+            f"gradient_norms of the shape {array.shape} for {num_items} items; expected a finite length an item, at "
+            "least 0. Pass what gradient_norms gives."
+        )
+    return array
 
 
 def _lowest_mean(flat: FloatArray, lengths: NDArray[np.int64], k: float) -> FloatArray:

@@ -55,6 +55,7 @@ class MinKProb(evaluate.Metric):
             the model's own distribution, at each token's place; together they give Min-K%++ and MaxRényi-K%.
         reference_logprobs: list[list[float]], the log-probabilities of the same tokens under a model that was trained
             on none of the items; gives reference_ratio.
+        gradient_norms: list[float], the length of the gradient of each item's loss; gives auroc_gradient_norm.
         k: Share of the tokens that counts, the least expected ones, at least one token. Default 0.2.
         persona_id: list[str], the person behind each item; rows of one person count as dependent. Default: items.
         return_items: Add the lists item_num_tokens, item_logprob, item_min_k, item_min_k_prob,
@@ -69,13 +70,14 @@ class MinKProb(evaluate.Metric):
         perplexity; with token statistics min_k_plus_plus and max_renyi (nats); with a reference model reference_ratio
         (nats a token); where both labels occur each of these scores with auroc_ before its name (0-1, 0.5 by chance),
         and with tpr_at_1_fpr_ the share of trained items found at 1 % false positives (0-1, at most 0.01 by chance):
-        min_k, min_k_plus_plus, max_renyi, reference_ratio, perplexity and answer_probability. Each with _ci_low and
-        _ci_high as far as the items set bounds; n, n_members. Higher = more expected, except perplexity and max_renyi.
+        min_k, min_k_plus_plus, max_renyi, reference_ratio, gradient_norm, perplexity and answer_probability. Each with
+        _ci_low and _ci_high as far as the items set bounds; n, n_members. Higher = more expected, except perplexity
+        and max_renyi.
     """
 
     def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(
-            description="Min-K%, Min-K%++, MaxRényi-K% and perplexity of answers, and how well they tell what was trained on.",
+            description="Min-K%, Min-K%++, MaxRényi-K%, perplexity of answers; do they tell what was trained on?",
             citation=CITATION,
             inputs_description=type(self).__doc__,
             features=datasets.Features(
@@ -100,13 +102,16 @@ class MinKProb(evaluate.Metric):
         token_means: list[list[float]] | None = None,
         token_stds: list[list[float]] | None = None,
         reference_logprobs: list[list[float]] | None = None,
+        gradient_norms: list[float] | None = None,
         k: float = 0.2,
         persona_id: list[str] | None = None,
         return_items: bool = False,
         persona_seed: list[Any] | None = None,
         confidence: float = CONFIDENCE,
     ) -> dict[str, Any]:
-        scores = token_scores(predictions, token_means, token_stds, reference=reference_logprobs, k=k)
+        scores = token_scores(
+            predictions, token_means, token_stds, reference=reference_logprobs, gradient_norms=gradient_norms, k=k
+        )
         summary: dict[str, Any] = dict(
             membership_summary(
                 scores, references, persona_id=persona_id, persona_seed=persona_seed, confidence=confidence

@@ -220,5 +220,7 @@ def test_entropies_and_ratios_are_what_plain_loops_give(seed):
 def test_without_statistics_or_a_reference_there_is_nothing_of_them():
     scores = token_scores([[-1.0]])
     assert (scores.max_renyi, scores.reference_ratio) == (None, None)
+    with pytest.raises(ValueError, match=r"gradient_norms of the shape \(2,\) for 1 items"):
+        token_scores([[-1.0]], gradient_norms=[1.0, 2.0])
     with pytest.raises(ValueError, match=r"Row 0: 2 values of reference_logprobs; expected 1"):
         token_scores([[-1.0]], reference=[[-1.0, -2.0]])

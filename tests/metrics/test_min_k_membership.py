@@ -17,8 +17,8 @@ OWN_MEANS = (
 )
 MEANS = (*OWN_MEANS, "perplexity")
 AUROCS = (
-    *("auroc_min_k", "auroc_min_k_plus_plus", "auroc_max_renyi", "auroc_reference_ratio", "auroc_perplexity"),
-    "auroc_answer_probability",
+    *("auroc_min_k", "auroc_min_k_plus_plus", "auroc_max_renyi", "auroc_reference_ratio"),
+    *("auroc_gradient_norm", "auroc_perplexity", "auroc_answer_probability"),
 )
 FOUND = tuple(name.replace("auroc", "tpr_at_1_fpr") for name in AUROCS)
 
@@ -35,7 +35,7 @@ def columns_of(scores):
     """What each of `AUROCS` puts in order, trained items first."""
     return (
         *(scores.min_k, scores.min_k_plus_plus, -scores.max_renyi, scores.reference_ratio),
-        *(scores.logprob_per_token, scores.logprob),
+        *(-scores.gradient_norm, scores.logprob_per_token, scores.logprob),
     )
 
 
@@ -48,7 +48,9 @@ def simulated(seed, items=80, ties=False):
         logprobs = [row.round() - 1.0 for row in logprobs]
     means, stds = [-rng.exponential(1.0, n) for n in lengths], [rng.exponential(1.0, n) + 0.1 for n in lengths]
     reference = [-rng.exponential(2.0, n) for n in lengths]
-    scores = token_scores(logprobs, means, stds, reference=[row.round() for row in reference] if ties else reference)
+    reference = [row.round() for row in reference] if ties else reference
+    norms = rng.exponential(1.0, items).round(1)
+    scores = token_scores(logprobs, means, stds, reference=reference, gradient_norms=norms)
     persons = np.arange(items) // 4
     return scores, (persons % 3 > 0).astype(int), persons
 

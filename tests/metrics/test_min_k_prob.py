@@ -102,6 +102,6 @@ def test_a_copied_space_loads_alone(evaluate, spaces, monkeypatch):
 
 def test_card_explains_every_result(root):
     card = (root / "metrics/min_k_prob/README.md").read_text(encoding="utf-8")
-    scores = token_scores(LISTS, MEANS, STDS, reference=LISTS)
+    scores = token_scores(LISTS, MEANS, STDS, reference=LISTS, gradient_norms=[1.0] * len(LISTS))
     for key in membership_summary(scores, LABELS) | scores.as_lists():
         assert f"`{re.sub('_ci_(low|high)$', '', key)}`" in card
