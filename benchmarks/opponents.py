@@ -4,7 +4,7 @@
 Strong opponents: logits are built for answers only, as few programs do, and equal lengths need no padding.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -135,7 +135,14 @@ def min_k_plus_plus(logits: Tensor, ids: Tensor) -> float:
     return minimum_k((logprobs.gather(-1, ids[:, None])[:, 0] - mean) / variance.sqrt())
 
 
-METRICS: dict[str, Callable[[Tensor, Tensor], float]] = {  # of an answer's logits and tokens; the first two in nats
+def max_renyi(logits: Tensor, ids: Tensor) -> float:
+    """The highest entropies (arXiv 2411.02902, order 1)."""
+    logprobs = logits.log_softmax(-1)
+    return -minimum_k((logprobs.exp() * logprobs).sum(-1))
+
+
+Metric = Callable[[Tensor, Tensor], float]
+METRICS: dict[str, Metric] = {  # of an answer's logits and tokens; the first two in nats
     "answer probability": lambda logits, ids: logits.softmax(-1).gather(-1, ids[:, None]).log().mean().item(),
     "perplexity": lambda logits, ids: F.cross_entropy(logits, ids).item(),
     "Min-K%": lambda logits, ids: minimum_k(logits.log_softmax(-1).gather(-1, ids[:, None])[:, 0]),
@@ -144,10 +151,16 @@ METRICS: dict[str, Callable[[Tensor, Tensor], float]] = {  # of an answer's logi
 }
 
 
-def a_pass_a_metric(model: Any, processor: Any, rows: Sequence[Row], size: int) -> Floats:
+def a_pass_a_metric(
+    model: Any,
+    processor: Any,
+    rows: Sequence[Row],
+    size: int,
+    metrics: Mapping[str, Metric] = METRICS,
+) -> Floats:
     """(rows, metrics); all rows are prepared and run once a metric, in batches: what other harnesses do."""
     columns = []
-    for metric in METRICS.values():
+    for metric in metrics.values():
         column = []
         for part in chunks(rows, size):
             inputs = [prepared(processor, row, row["answer"]) for row in part]

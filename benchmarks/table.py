@@ -28,6 +28,7 @@ TITLES = {
     "run_exposure": "Exposure inside `crossmem run`",
     "scoring_micro": "Candidates, questions, metrics, on the embedded model",
     "generation_micro": "Free answers, on the embedded model",
+    "attacks_micro": "Extraction and membership, 256 rows, on the embedded model",
     "unlearn_step": "A step of unlearning",
     "gpu": "LLaVA-1.5-7B's shape on a GPU",
     "dataset": "Writing the dataset",

@@ -24,6 +24,7 @@ from crossmem_hf.report.method_figure import method_figure
 from crossmem_hf.report.methods import is_tabulated
 from crossmem_hf.report.modality_figures import exposure_figure, forgetting_figure, gap_figure, matrix_figure
 from crossmem_hf.report.record import Record
+from crossmem_hf.report.residual_figure import residual_figure
 from crossmem_hf.report.style import STYLE
 from crossmem_hf.report.text import questions
 from crossmem_hf.storage import write_atomic
@@ -38,6 +39,7 @@ FIGURES: Final[dict[str, Draw]] = {
     "exposure": exposure_figure,
     "methods": method_figure,
     "curves": curve_figure,
+    "residual": residual_figure,
 }
 """The figures that are drawn for particular places; each takes ``(record, *, narrow=False)``."""
 

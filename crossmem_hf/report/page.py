@@ -113,7 +113,9 @@ def _findings(record: Record) -> dict[str, Any]:
         "methods": method_tables(record),
         "fact_tables": list(fact_tables(record)),
         "legend": list(method_legend(record)),
-        "figures": {name: uris.get(name) for name in ("gap", "exposure", "forgetting", "methods", "curves")},
+        "figures": {
+            name: uris.get(name) for name in ("gap", "exposure", "forgetting", "methods", "curves", "residual")
+        },
         "forests": [(name.removeprefix(FOREST), found) for name, found in uris.items() if name.startswith(FOREST)],
         "failures": [place_words(failure) for failure in record.failures],
         "listed": listed(record),

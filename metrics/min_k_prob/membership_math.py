@@ -43,9 +43,9 @@ def membership_summary(
         With both kinds of items also auroc_min_k, auroc_min_k_plus_plus, auroc_max_renyi, auroc_reference_ratio,
         auroc_gradient_norm, auroc_perplexity and auroc_answer_probability (0-1, 0.5 by chance; above it where trained
         items have the higher scores, or the lower perplexity, entropy or gradient), and the same with tpr_at_1_fpr_
-        (0-1, at most 0.01 by chance): the share of trained items above the score that at most 1 % of the others exceed, none of fewer than
-        100; its interval takes that score as given. Each with _ci_low and _ci_high, except where the items set no
-        bound: an unbounded score on which all personas agree.
+        (0-1, at most 0.01 by chance): the share of trained items above the score that at most 1 % of the others
+        exceed, none of fewer than 100; its interval takes that score as given. Each with _ci_low and _ci_high, except
+        where the items set no bound: an unbounded score on which all personas agree.
 
     Raises:
         ValueError: A label other than 0 and 1, or labels, personas or seeds that do not fit the items.

@@ -66,6 +66,15 @@ def check_growth(growth, figures):
         assert "<svg" in (figures / f"growth_{name}.svg").read_text()
 
 
+def test_attacks(run):
+    written = run("attacks", *SMALL, "--num_pictures", "2", "--questions", "2", "--max_new_tokens", "3")
+    extraction, membership = written["results"]
+    assert "100% of greedy answers equal" in extraction["note"]
+    for result in (extraction, membership):
+        assert result["target"] == 5
+        assert 0 < result["difference"] < 1e-4
+
+
 def test_shipped_model_is_measured_as_micro(run):
     written = run("scoring", "--cases", "floor", "--model", "micro", *SMALL[1:])
     assert written["settings"]["parameters"] > 1_000_000
