@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How far each number of each metric is to be trusted, and which one for what. It knows no study."""
+
+from collections.abc import Iterable, Mapping
+from statistics import fmean
+from typing import Final
+
+from crossmem_hf.personas.schema import MODALITIES
+from crossmem_hf.report.modality_text import MODALITY_NAMES
+from crossmem_hf.report.numbers import joined
+from crossmem_hf.report.record import Measurement, Record
+from crossmem_hf.report.tables import Column, Table, pivot
+
+TRUSTED: Final = {
+    "faithfulness": "tells who learned",
+    "robust_to_relearning": "relearning",
+    "robust_to_rounding": "rounding",
+    "trust": "trust",
+}
+"""What is measured of a number -> its words in a head."""
+
+
+def trust_table(measurements: Iterable[Measurement]) -> Table | None:
+    """A row a number of a metric, the most trusted first; of each modality asked in: how well it tells models that
+    learned from those that did not (100 is perfect, 50 a coin), how little it changes under relearning and rounding,
+    and the harmonic mean; None if nothing of it was measured."""
+    found = [one for one in measurements if one.metric in TRUSTED and "of" in one.where]
+    if not found:
+        return None
+    found.sort(key=lambda one: -_trust(found, str(one.where["of"])))
+    columns = [
+        Column(
+            head=f"{words}, {MODALITY_NAMES[target]}", metrics=(metric,), where={"target": target}, with_interval=True
+        )
+        for metric, words in TRUSTED.items()
+        for target in MODALITIES
+    ]
+    table = pivot(found, {"of": "number"}, columns)
+    return None if table is None else Table(table.heads, table.rows[:-1], right=table.right)
+
+
+def _trust(found: Iterable[Measurement], of: str) -> float:
+    """The mean over modalities; of a number whose trust is not known, less than of any other."""
+    own = [one.value for one in found if one.metric == "trust" and one.where["of"] == of]
+    return fmean(own) if own else -1.0
+
+
+def believed(record: Record, names: Mapping[str, str], words: Mapping[str, str]) -> str:
+    """Which numbers are to be believed rather than the exact answer, and which less, for what, as claims of both
+    modalities have it; what differs between modalities is not told.
+
+    Args:
+        names: Number of a metric -> its name in sentences.
+        words: What is measured of a number -> words of its claim.
+    """
+    parts = []
+    for what, claimed in words.items():
+        found = {
+            verdict: [name for name in names.values() if len(_of(record, name, claimed, verdict)) == len(MODALITIES)]
+            for verdict in ("supported", "contradicted")
+        }
+        more, less = (joined(several) if several else "none" for several in found.values())
+        parts.append(f"{TRUSTED[what]}: more {more}, less {less}")
+    return "; ".join(parts)
+
+
+def _of(record: Record, name: str, claimed: str, verdict: str) -> list[str]:
+    return [
+        one.sentence
+        for one in record.verdicts
+        if one.verdict == verdict and f", {name} {claimed} than the exact answer" in one.sentence
+    ]

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The most trusted number stands first, and only what holds in both modalities is told."""
+
+from crossmem_hf.report.record import Verdict
+from crossmem_hf.report.trust_table import believed, trust_table
+from tests.report.test_record import measurement, record
+
+
+def trusted(metric, of, target, value):
+    where = {"of": of, "target": target}
+    return measurement(metric=metric, where=where, value=value, ci=(value - 0.1, value + 0.1), unit="proportion")
+
+
+def test_numbers_stand_in_the_order_of_their_trust():
+    made = [
+        trusted("faithfulness", "recall", "image", 0.6),
+        trusted("trust", "recall", "image", 0.5),
+        trusted("trust", "exposure", "image", 0.8),
+        trusted("trust", "exposure", "text", 0.7),
+        trusted("faithfulness", "forget_quality", "text", 0.9),
+        measurement(metric="of_model", where={"of": "recall"}, value=3.0, ci=None),
+    ]
+    table = trust_table(made)
+    heads = (
+        "tells who learned, portraits",
+        "tells who learned, descriptions",
+        "trust, portraits",
+        "trust, descriptions",
+    )
+    assert table.heads == ("number", *heads)
+    assert table.rows == (
+        ("exposure", "–", "–", "80 [70, 90]", "70 [60, 80]"),
+        ("recall", "60 [50, 70]", "–", "50 [40, 60]", "–"),
+        ("forget_quality", "–", "90 [80, 100]", "–", "–"),
+    )
+    assert trust_table(made[-1:]) is None
+
+
+def test_only_what_both_modalities_support_is_told():
+    about = {"paper": "ours", "unit": "ratio", "effect": 0.1, "ci": (0.0, 0.2), "n": 5, "threshold": 0.0}
+    found = [
+        Verdict(sentence=f"Asked through {name}, {of} tells better than the exact answer.", verdict=verdict, **about)
+        for name, of, verdict in (
+            ("portraits", "Exposure", "supported"),
+            ("descriptions", "Exposure", "supported"),
+            ("portraits", "linear Exposure", "supported"),
+            ("descriptions", "linear Exposure", "inconclusive"),
+            ("portraits", "ROUGE-L", "contradicted"),
+            ("descriptions", "ROUGE-L", "contradicted"),
+        )
+    ]
+    names = {"exposure": "Exposure", "exposure_linear": "linear Exposure", "rouge_l": "ROUGE-L"}
+    said = believed(record(verdicts=tuple(found)), names, {"faithfulness": "tells better", "trust": "is trusted more"})
+    assert said == "tells who learned: more Exposure, less ROUGE-L; trust: more none, less none"
