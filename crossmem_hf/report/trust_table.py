@@ -27,7 +27,7 @@ def trust_table(measurements: Iterable[Measurement]) -> Table | None:
     found = [one for one in measurements if one.metric in TRUSTED and "of" in one.where]
     if not found:
         return None
-    found.sort(key=lambda one: -_trust(found, str(one.where["of"])))
+    found = sorted(found, key=lambda one: -_trust(found, str(one.where["of"])))
     columns = [
         Column(
             head=f"{words}, {MODALITY_NAMES[target]}", metrics=(metric,), where={"target": target}, with_interval=True
