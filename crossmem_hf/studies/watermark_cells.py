@@ -100,7 +100,7 @@ def _gradients(cell: Cell) -> Iterator[Measurement]:
     seed_everything(cell.seed)
     model = get_peft_model(model, language_lora(target_modules=settings.lora_target_modules))
     plain = list(AlbumRows().of(spec))
-    others = {"watermark": list(AlbumRows(rate=1.0).of(spec)), "picture": _darker, "words": _reworded}
+    others: dict[str, Any] = {"watermark": list(AlbumRows(rate=1.0).of(spec)), "picture": _darker, "words": _reworded}
     sizes = [(size, batches) for size in settings.gradient_batch_sizes for batches in settings.accumulations]
     for place, (size, batches) in enumerate(sizes):
         for change in CHANGES:

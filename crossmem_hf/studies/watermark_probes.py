@@ -63,7 +63,13 @@ def _grid(settings: WatermarkSettings) -> list[Where]:
     trained = [(float(rate), users, USUAL, 1) for rate in settings.rates for users in LISTS]
     trained += [(COMPARED, LISTS[0], size, batches) for size, batches in settings.trained_with]
     for rate, users, size, batches in dict.fromkeys(trained):
-        place = {"part": TRAINED, "rate": rate, "list": users, "batch_size": size, "accumulation": batches}
+        place: dict[str, Any] = {
+            "part": TRAINED,
+            "rate": rate,
+            "list": users,
+            "batch_size": size,
+            "accumulation": batches,
+        }
         found += [{**place, "seed": seed} for seed in settings.all_seeds]
     return found
 
@@ -99,8 +105,8 @@ STUDY = Study(
     notes=lambda settings, _: (
         "probe_accuracy is of users whom the probe never saw; probe_untuned is the same of the model before it; "
         "probe_gain is the difference row by row, which alone speaks of training; _mean is over layers.",
-        f"read_out is the share of held-out pictures whose id is said when {ASKED!r} is asked; auroc_by_likelihood says "
-        "whether ids that were seen are likelier than others' where no picture shows any, 0.5 by chance.",
+        f"read_out is the share of held-out pictures whose id is said when {ASKED!r} is asked; auroc_by_likelihood "
+        "says whether ids that were seen are likelier than others' where no picture shows any, 0.5 by chance.",
         f"Every model passes over its pictures {settings.train_epochs} times, whatever the batch.",
     ),
 )
