@@ -26,9 +26,13 @@ from crossmem_hf.report.paired_claims import LEGEND, paired_claims, paired_markd
 from crossmem_hf.report.quality_table import quality_table
 from crossmem_hf.report.question_tables import composition_table, left_table
 from crossmem_hf.report.record import RECORD_FILE, SEEDS_NOTE, Measurement, Record
+from crossmem_hf.report.residual_table import alone_table, fate_table, fates, residual_table
 from crossmem_hf.report.tables import Column, Table, pivot, verdict_table
 from crossmem_hf.report.text import markdown
+from crossmem_hf.report.trust_table import believed, trust_table
 from crossmem_hf.storage import write_atomic
+from crossmem_hf.studies.meta_evaluation_claims import NAMES as NUMBERS
+from crossmem_hf.studies.meta_evaluation_claims import WORDS
 from crossmem_hf.studies.remem_cells import STARTS
 from crossmem_hf.studies.remem_settings import EPOCHS, TOY
 from crossmem_hf.studies.run import judged
@@ -51,6 +55,8 @@ TOLD = (
 """Words of those claims of the studies cross_modal and two_hop that README.md tells."""
 ANCHORS = {
     "cross_modal": "what-crosses-from-one-modality-to-the-other-crossmem-study-cross_modal",
+    "metric_meta_evaluation": "which-metric-to-believe-crossmem-study-metric_meta_evaluation",
+    "residual_knowledge": "is-it-gone-or-only-not-said-crossmem-study-residual_knowledge",
     "remem": "before-forgetting-learn-to-remember-crossmem-study-remem",
     "two_hop": "two-links-that-were-learned-apart-crossmem-study-two_hop",
 }
@@ -87,8 +93,10 @@ def pages() -> dict[Path, dict[str, str]]:
     first_light, compare = record("first_light"), record("compare")
     crossed, hops, facts = record("cross_modal"), record("two_hop"), record(UNLEARNED)
     found = findings(first_light, compare, crossed, hops)
+    attacked, trusted = record("residual_knowledge"), record("metric_meta_evaluation")
+    told = " ".join((found, facts_of(facts), hidden_of(attacked), trusted_of(trusted)))
     return {
-        README: {"matrix": caption(first_light, record("bases")), "findings": f"{found} {facts_of(facts)}"},
+        README: {"matrix": caption(first_light, record("bases")), "findings": told},
         STUDIES_PAGE: {
             "compare": comparison(compare),
             "carried": carried(*map(record, CARRIED)),
@@ -96,6 +104,8 @@ def pages() -> dict[Path, dict[str, str]]:
             "hops": two_links(hops),
             "remembered": remembered(record("remem")),
             "unlearned": unlearned(facts),
+            "attacked": hidden(attacked),
+            "trusted": numbers_told(trusted),
         },
         MODELS: {"bases": base_table(), "others": others(first_light)},
     }
@@ -271,6 +281,41 @@ def unlearned(found: Record) -> str:
     """The same study's other parts: what each method leaves, and every claim."""
     words = "; read: after the steps chosen for a method, or at matched retained recall; Exposure and Min-K% to 100"
     return _told(found, left_table(found.measurements, (*STARTS, *METHODS)), words, name=UNLEARNED)
+
+
+def hidden(found: Record) -> str:
+    """The study of attacks: what each leaves of each method, what each tells alone, and every claim."""
+    words = "; what an attack gets out beyond what it gets out of the retain-only model"
+    through = [("both", "both"), *((one, MODALITY_NAMES[one]) for one in ("image", "text"))]
+    tables = [(f"**Forgotten through {said}**", residual_table(found, name)) for name, said in through]
+    fate = fate_table(found.verdicts, _names())
+    return _told(found, fate, words, *tables, ("**What an attack alone tells**", alone_table(found)))
+
+
+def hidden_of(found: Record) -> str:
+    """What attacks found, after what is said when one asks."""
+    told = alone_table(found)
+    assert told is not None
+    (most, share), *_ = told.rows
+    return (
+        f"Under {len(found.config['attacks'])} attacks ([residual_knowledge](docs/studies.md#{ANCHORS[found.study]}), "
+        f"{len(found.seeds)} seeds) names forgotten through both modalities were {fates(found, _names())}; the attack "
+        f"`{most}` alone tells {share} % of what all of them tell."
+    )
+
+
+def numbers_told(found: Record) -> str:
+    """The study of metrics: how far each number is to be trusted, and every claim."""
+    words = "; of `tells who learned` 50 is a coin, of the others 100 is a number that had seen all before"
+    return _told(found, trust_table(found.measurements), words)
+
+
+def trusted_of(found: Record) -> str:
+    """Which number is to be believed for what."""
+    return (
+        f"Which number to believe ([metric_meta_evaluation](docs/studies.md#{ANCHORS[found.study]}), "
+        f"{len(found.seeds)} seeds), beside the exact answer, in both modalities: {believed(found, NUMBERS, WORDS)}."
+    )
 
 
 def _told(

@@ -4,6 +4,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from crossmem_hf.report.numbers import joined
 from crossmem_hf.report.record import BASELINES, Measurement, Record, Verdict
 from crossmem_hf.report.tables import Column, Table, pivot
 
@@ -49,6 +50,27 @@ def _row(one: Measurement) -> Measurement:
     if one.metric == "residual":
         return one
     return one.model_copy(update={"metric": "residual", "where": {**one.where, "attack": WORST}})
+
+
+def alone_table(record: Record) -> Table | None:
+    """A row an attack, the one that tells most first: which share it gets out alone of what all attacks together get
+    out beyond the retain-only model, in percent; None if nothing of it was measured."""
+    found = sorted((one for one in record.measurements if one.metric == "told_alone"), key=lambda one: -one.value)
+    columns = [Column(head="told alone", metrics=("told_alone",), where={}, with_interval=True)]
+    table = pivot(found, {"attack": "attack"}, columns)
+    return None if table is None else Table(table.heads, table.rows[:-1], right=table.right)
+
+
+def fates(record: Record, methods: Mapping[str, str]) -> str:
+    """The verdicts of `fate_table`, each once with its methods.
+
+    Args:
+        methods: Name of a method -> its name in sentences.
+    """
+    by_fate: dict[str, list[str]] = {}
+    for name, fate in fate_table(record.verdicts, methods).rows:
+        by_fate.setdefault(fate, []).append(name)
+    return "; ".join(f"{fate}: {joined(names)}" for fate, names in by_fate.items())
 
 
 def fate_table(verdicts: Iterable[Verdict], methods: Mapping[str, str]) -> Table:

@@ -4,7 +4,7 @@
 import pytest
 
 from crossmem_hf.report.record import Verdict
-from crossmem_hf.report.residual_table import WORST, fate_table, residual_table
+from crossmem_hf.report.residual_table import WORST, alone_table, fate_table, fates, residual_table
 from tests.report.test_record import measurement, record
 
 
@@ -59,3 +59,15 @@ def test_fate_follows_from_the_claims_of_the_method_alone(gone, masked, intact, 
     ]
     assert fate_table(claims, {"npo": "NPO"}).rows == (("NPO", fate),)
     assert fate_table(claims, {"ga": "GA"}).rows == ()
+    assert fates(record(verdicts=tuple(claims)), {"npo": "NPO", "ga": "GA"}) == f"{fate}: NPO"
+
+
+def test_the_attack_that_tells_most_alone_stands_first():
+    made = record(
+        measurements=tuple(
+            measurement(metric="told_alone", where={"attack": name}, value=value, ci=None, unit="proportion")
+            for name, value in (("none", 0.1), ("ranked", 0.8), ("hinted", 0.4))
+        )
+    )
+    assert alone_table(made).rows == (("ranked", "80"), ("hinted", "40"), ("none", "10"))
+    assert alone_table(record(measurements=(left("none", "npo", 0.1),))) is None
