@@ -35,6 +35,7 @@ STUDIES: Final = Registry["Study"](
         "remem": "crossmem_hf.studies.remem:STUDY",
         "memorization_dynamics": "crossmem_hf.studies.memorization_dynamics:STUDY",
         "watermark_probes": "crossmem_hf.studies.watermark_probes:STUDY",
+        "representation_geometry": "crossmem_hf.studies.representation_geometry:STUDY",
         "residual_knowledge": "crossmem_hf.studies.residual_knowledge:STUDY",
         "metric_meta_evaluation": "crossmem_hf.studies.metric_meta_evaluation:STUDY",
         "tune": "crossmem_hf.studies.tune:STUDY",
