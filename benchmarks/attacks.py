@@ -5,8 +5,9 @@
     python benchmarks/attacks.py --output attacks.json                          # 100 M parameters, 576 image tokens
     python benchmarks/attacks.py --model llava7b --device cuda
 
-Extraction: how likely the right answer is, for every n and p at once, and whether the greedy answer is it. Membership:
-loss, Min-K%, Min-K%++, MaxRényi-K% and the ratio to a reference model. Both sides must come to the same numbers.
+Extraction: the log-probability of the right answer, from which (n, p) extraction follows, and the greedy answer.
+Membership: loss, Min-K%, Min-K%++, MaxRényi-K% and the ratio to a reference model. Both sides must come to the
+same numbers.
 """
 
 import argparse

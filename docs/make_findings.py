@@ -62,6 +62,7 @@ ANCHORS = {
 }
 """Study -> its place in docs/studies.md."""
 
+EXACT = "exact answers in percent [95 % interval over persona seeds and their personas]"
 UNLEARNED = "remem_unlearning"
 """The record of what the study remem unlearned."""
 CARRIED = ("bases", "bases_l")
@@ -260,7 +261,7 @@ def carried(*found: Record) -> str:
 
 def what_crosses(found: Record) -> str:
     """The study of what crosses: recall beside what needs no learning, and every claim."""
-    words = "; nearest row: what the nearest training row answers, by raw pixels or words, without a model"
+    words = f"{EXACT}; nearest row: what the nearest training row answers, by raw pixels or words, without a model"
     beside = [f"**Ways to learn ({base}, near views)**" for base in found.config["compared_on"]]
     tables = [arms_table(found.measurements, base) for base in found.config["compared_on"]]
     return _told(found, crossing_table(found.measurements, {"arm": "usual"}), words, *zip(beside, tables, strict=True))
@@ -274,21 +275,21 @@ def two_links(found: Record) -> str:
 def remembered(found: Record) -> str:
     """The study of what questions teach: recall by each composition, and every claim."""
     table = composition_table(found.measurements, TOY, EPOCHS[-1])
-    return _told(found, table, "; EM is the exact answer, ROUGE-L and inverse perplexity are in percent, too")
+    return _told(found, table, f"{EXACT}; EM is the exact answer, ROUGE-L and inverse perplexity are in percent, too")
 
 
 def unlearned(found: Record) -> str:
     """The same study's other parts: what each method leaves, and every claim."""
-    words = "; read: after the steps chosen for a method, or at matched retained recall; Exposure and Min-K% to 100"
+    words = f"{EXACT}; read: after chosen steps, or at matched retained recall; Exposure and Min-K% to 100"
     return _told(found, left_table(found.measurements, (*STARTS, *METHODS)), words, name=UNLEARNED)
 
 
 def hidden(found: Record) -> str:
     """The study of attacks: what each leaves of each method, what each tells alone, and every claim."""
-    words = "; what an attack gets out beyond what it gets out of the retain-only model"
+    words = "in percent, what an attack gets out beyond what it gets out of the retain-only model [95 % interval]"
     through = [("both", "both"), *((one, MODALITY_NAMES[one]) for one in ("image", "text"))]
     tables = [(f"**Forgotten through {said}**", residual_table(found, name)) for name, said in through]
-    fate = fate_table(found.verdicts, _names())
+    fate = fate_table(found, _names())
     return _told(found, fate, words, *tables, ("**What an attack alone tells**", alone_table(found)))
 
 
@@ -299,14 +300,14 @@ def hidden_of(found: Record) -> str:
     (most, share), *_ = told.rows
     return (
         f"Under {len(found.config['attacks'])} attacks ([residual_knowledge](docs/studies.md#{ANCHORS[found.study]}), "
-        f"{len(found.seeds)} seeds) names forgotten through both modalities were {fates(found, _names())}; the attack "
+        f"{len(found.seeds)} seeds) names forgotten through both modalities were {fates(found, _names())}. The attack "
         f"`{most}` alone tells {share} % of what all of them tell."
     )
 
 
 def numbers_told(found: Record) -> str:
     """The study of metrics: how far each number is to be trusted, and every claim."""
-    words = "; of `tells who learned` 50 is a coin, of the others 100 is a number that had seen all before"
+    words = "[95 % interval over seeds]; 50 is a coin that tells who learned, of the others 100 had seen all before"
     return _told(found, trust_table(found.measurements), words)
 
 
@@ -319,15 +320,12 @@ def trusted_of(found: Record) -> str:
 
 
 def _told(
-    found: Record, table: Table | None, words: str = "", *more: tuple[str, Table | None], name: str | None = None
+    found: Record, table: Table | None, words: str = EXACT, *more: tuple[str, Table | None], name: str | None = None
 ) -> str:
     """Where the record is, its tables, and every claim."""
     tables = [part for title, own in (("", table), *more) if own for part in (title, own.markdown().rstrip()) if part]
     where = f"results/{name or found.study}/record.json"
-    made = (
-        f"Made from [{where}](../{where}) ({len(found.seeds)} persona seeds) by `python docs/make_findings.py`, exact "
-        f"answers in percent [95 % interval over persona seeds and their personas]{words}."
-    )
+    made = f"Made from [{where}](../{where}) ({len(found.seeds)} persona seeds) by `python docs/make_findings.py`, {words}."
     return "\n\n".join((made, *tables, paired_markdown(found)))
 
 

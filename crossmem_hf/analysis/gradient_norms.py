@@ -33,7 +33,7 @@ def gradient_norms(model: Any, rows: Sequence[Any], loss: Loss) -> FloatArray:
         CrossmemError: No rows, nothing that is trained, or a gradient that is not finite; the row is named.
 
     Reference:
-        GradNorm of https://huggingface.co/papers/2402.03898 and of OpenUnlearning, https://huggingface.co/papers/2506.12618.
+        GradNorm, https://huggingface.co/papers/2402.17012, as in OpenUnlearning, https://huggingface.co/papers/2506.12618.
 
     Example:
         >>> model = torch.nn.Linear(2, 1, bias=False)

@@ -12,6 +12,7 @@ from crossmem_hf.analysis.attacks.weights import State, asked_in_states
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.evaluator import Evaluator
 from crossmem_hf.evaluation.predictions import Predictions
+from crossmem_hf.storage import fingerprint
 
 SHARES: Final = (0.1, 0.25, 0.5, 0.75)
 _DONOR, _MERGED = "donor", "between"
@@ -64,8 +65,9 @@ def merged(
         raise CrossmemError(f"shares={shares!r}; expected numbers between 0 and 1.", "Pass (0.25, 0.5), for example.")
     own = _only_adapter(model)
     states: dict[str, State] = {f"{share:g} of the donor": partial(_between, model, own, share) for share in shares}
+    folder = None if output_dir is None else Path(output_dir) / fingerprint(str(donor))
     with _beside(model, own, donor):
-        return asked_in_states(evaluator, model, processor, states, output_dir=output_dir, made_from=made_from)
+        return asked_in_states(evaluator, model, processor, states, output_dir=folder, made_from=made_from)
 
 
 def _only_adapter(model: Any) -> str:
@@ -80,6 +82,7 @@ def _only_adapter(model: Any) -> str:
 @contextmanager
 def _beside(model: Any, own: str, donor: Path | str) -> Iterator[None]:
     """Within it the model has the donor, too, which does nothing."""
+    training, learns = model.training, {name for name, one in model.named_parameters() if one.requires_grad}
     try:
         model.load_adapter(str(donor), adapter_name=_DONOR)
     except Exception as error:  # peft fails in many ways
@@ -95,6 +98,9 @@ def _beside(model: Any, own: str, donor: Path | str) -> Iterator[None]:
     finally:
         model.set_adapter(own)
         model.delete_adapter(_DONOR)
+        model.train(training)
+        for name, one in model.named_parameters():
+            one.requires_grad_(name in learns)
 
 
 @contextmanager

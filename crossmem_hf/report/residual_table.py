@@ -1,48 +1,56 @@
 # SPDX-License-Identifier: Apache-2.0
 """What each attack gets out of unlearned models beyond what it gets out of the retain-only one. It knows no study."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from statistics import fmean
 from typing import Final
 
 from crossmem_hf.report.numbers import joined
-from crossmem_hf.report.record import BASELINES, Measurement, Record, Verdict
-from crossmem_hf.report.tables import Column, Table, pivot
+from crossmem_hf.report.record import BASELINES, Measurement, Record, Value
+from crossmem_hf.report.tables import NOTHING, Column, Table, pivot
 
 WORST: Final = "worst of other seeds"
 """Row of what the attack leaves that leaves most in the other seeds."""
-_WORDS: Final = {
-    "gone": "get out less than",
-    "masked": "get out what the model does not say",
-    "intact": "costs less than",
-}
-"""What a claim is about -> words of it."""
+ALL: Final = "any"
+"""Value of the key ``attack`` where all count together."""
+PLAIN: Final = "none"
+"""That of the question as it is."""
+_MEMORIZED: Final = BASELINES[1]
+_UNTOUCHED: Final = "seeds in which no step keeps 90 % of the retained, so that nothing was unlearned"
+_SEES: Final = 0.5
+"""What an attack gets out of the memorized model, at least, if it is not blind."""
 
 
 def residual_table(record: Record, through: str) -> Table | None:
-    """A row an attack, a column a method: residual in percent with its interval, of both modalities asked in together;
-    None if nothing of it was measured.
+    """A row an attack, a column a method, and one of the memorized model: residual in percent with its interval, of
+    both modalities asked in together; None if nothing of it was measured. Attacks that get less than half out of the
+    memorized model are called blind.
 
     Args:
         through: Modality that was forgotten through, or "both".
     """
-    own = [
-        one
-        for one in record.measurements
-        if one.where.get("forget_modality") == through and "target" not in one.where and "seed" not in one.where
+    whole = [one for one in record.measurements if "target" not in one.where and "seed" not in one.where]
+    found = [_row(one) for one in whole if one.metric in ("residual", "residual_worst")]
+    of_methods = [one for one in found if one.where.get("forget_modality") == through]
+    known = [one for one in found if one.where.get("method") == _MEMORIZED]
+    if not of_methods:
+        return None
+    methods = dict.fromkeys(str(one.where["method"]) for one in of_methods)
+    columns = [_column(_MEMORIZED, {})]
+    columns += [_column(name, {"forget_modality": through}) for name in methods]
+    blind = {one.where["attack"] for one in known if one.value < _SEES}
+    shown = [
+        one.model_copy(update={"where": {**one.where, "attack": f"{one.where['attack']} (blind)"}})
+        if one.where["attack"] in blind
+        else one
+        for one in (*known, *of_methods)
     ]
-    found = [_row(one) for one in own if one.metric in ("residual", "residual_worst")]
-    methods = dict.fromkeys(str(one.where["method"]) for one in found if one.where["method"] not in BASELINES)
-    columns = [
-        Column(
-            head=name,
-            metrics=("residual",),
-            where={"method": name, "forget_modality": through},
-            with_interval=True,
-        )
-        for name in methods
-    ]
-    table = pivot(found, {"attack": "attack"}, columns)
+    table = pivot(shown, {"attack": "attack"}, columns)
     return None if table is None else Table(table.heads, table.rows[:-1], right=table.right)  # nobody guesses here
+
+
+def _column(method: str, where: dict[str, str]) -> Column:
+    return Column(head=method, metrics=("residual",), where={"method": method, **where}, with_interval=True)
 
 
 def _row(one: Measurement) -> Measurement:
@@ -53,12 +61,23 @@ def _row(one: Measurement) -> Measurement:
 
 
 def alone_table(record: Record) -> Table | None:
-    """A row an attack, the one that tells most first: which share it gets out alone of what all attacks together get
-    out beyond the retain-only model, in percent; None if nothing of it was measured."""
-    found = sorted((one for one in record.measurements if one.metric == "told_alone"), key=lambda one: -one.value)
-    columns = [Column(head="told alone", metrics=("told_alone",), where={}, with_interval=True)]
-    table = pivot(found, {"attack": "attack"}, columns)
-    return None if table is None else Table(table.heads, table.rows[:-1], right=table.right)
+    """A row an attack, the one that tells most first: what it gets out alone of what all attacks together get out
+    beyond the retain-only model, in percent; None if nothing of it was measured."""
+    found = [one for one in record.measurements if one.metric == "told_alone" and one.where["attack"] != PLAIN]
+    found.sort(key=lambda one: -one.value)
+    rows = [(str(one.where["attack"]), in_percent(one)) for one in found]
+    return Table(("attack", "told alone, % of what all tell"), tuple(rows), right=frozenset({1})) if rows else None
+
+
+def in_percent(one: Measurement) -> str:
+    """E.g. ``"80 [70, 90]"``.
+
+    Example:
+        >>> in_percent(Measurement(metric="told_alone", value=0.8, ci=(0.7, 0.9), n=5, unit="ratio"))
+        '80 [70, 90]'
+    """
+    ends = "" if one.ci is None else f" [{', '.join(f'{100 * end:.0f}' for end in one.ci)}]"
+    return f"{100 * one.value:.0f}{ends}"
 
 
 def fates(record: Record, methods: Mapping[str, str]) -> str:
@@ -68,43 +87,52 @@ def fates(record: Record, methods: Mapping[str, str]) -> str:
         methods: Name of a method -> its name in sentences.
     """
     by_fate: dict[str, list[str]] = {}
-    for name, fate in fate_table(record.verdicts, methods).rows:
-        by_fate.setdefault(fate, []).append(name)
+    for row in fate_table(record, methods).rows:
+        by_fate.setdefault(row[1], []).append(row[0])
     return "; ".join(f"{fate}: {joined(names)}" for fate, names in by_fate.items())
 
 
-def fate_table(verdicts: Iterable[Verdict], methods: Mapping[str, str]) -> Table:
-    """A row a method: whether what it was to forget is gone, masked or neither is known, and whether it did damage.
+def fate_table(record: Record, methods: Mapping[str, str]) -> Table:
+    """A row a method that forgets through both modalities: is what it was to forget gone, masked or still said, and at
+    what cost? Where the whole interval of what is left above the retain-only model when one asks is above 0, it is
+    still said; where only that under all attacks together is, it is masked; else it is gone as far as is known, up to
+    that interval's end.
 
     Args:
         methods: Name of a method -> its name in sentences.
-
-    Example:
-        >>> about = {"paper": "ours", "unit": "proportion", "n": 5, "threshold": 0.05, "ci": None}
-        >>> one = Verdict(sentence="NPO costs less than 5 points.", effect=0.1, verdict="contradicted", **about)
-        >>> print(fate_table([one], {"npo": "NPO"}))
-        method  verdict
-        NPO     open, damaged
     """
-    every = list(verdicts)
     rows = []
-    for name in methods.values():
-        found = {
-            what: next((one.verdict for one in every if words in one.sentence and _is_about(name, one)), None)
-            for what, words in _WORDS.items()
-        }
-        if any(found.values()):
-            rows.append((name, _fate(found)))
-    return Table(("method", "verdict"), tuple(rows))
+    for name, said in methods.items():
+        place: dict[str, Value] = {"method": name, "forget_modality": "both"}
+        plain, every = (record.one("residual", **place, attack=attack) for attack in (PLAIN, ALL))
+        if plain is None or every is None:
+            continue
+        kept = [one.value for one in record.find("matched_step", **place)]
+        costs = (_cost(record, place), f"{kept.count(0.0)} of {len(kept)}")
+        rows.append((said, _fate(plain, every), in_percent(plain), in_percent(every), *costs))
+    heads = (
+        "method",
+        "verdict",
+        "left when asked, %",
+        "left under all attacks, %",
+        "utility lost, points",
+        _UNTOUCHED,
+    )
+    return Table(heads, tuple(rows), right=frozenset({2, 3, 4, 5}))
 
 
-def _is_about(name: str, one: Verdict) -> bool:
-    return one.sentence.startswith((f"After {name} ", f"{name} "))
+def _fate(plain: Measurement, every: Measurement) -> str:
+    low, _ = plain.ci or (plain.value, plain.value)
+    least, most = every.ci or (every.value, every.value)
+    if low > 0:
+        return "still said"
+    return "masked" if least > 0 else f"gone, but for at most {100 * most:.0f} %"
 
 
-def _fate(found: Mapping[str, str | None]) -> str:
-    left = "masked" if found["masked"] == "supported" else "gone" if found["gone"] == "supported" else "open"
-    if left == "open" and found["gone"] == "contradicted":
-        left = "still said"
-    damage = {"supported": "not damaged", "contradicted": "damaged"}.get(found["intact"] or "", "damage open")
-    return f"{left}, {damage}"
+def _cost(record: Record, place: Mapping[str, Value]) -> str:
+    """The mean over seeds of what is lost."""
+    before, after = record.one("utility", method=_MEMORIZED), record.one("utility", **place)
+    if before is None or after is None:
+        return NOTHING
+    lost = [before.by_seed[seed] - after.by_seed[seed] for seed in before.by_seed if seed in after.by_seed]
+    return f"{100 * fmean(lost):.0f}" if lost else f"{100 * (before.value - after.value):.0f}"

@@ -46,27 +46,27 @@ def _trust(found: Iterable[Measurement], of: str) -> float:
 
 
 def believed(record: Record, names: Mapping[str, str], words: Mapping[str, str]) -> str:
-    """Which numbers are to be believed rather than the exact answer, and which less, for what, as claims of both
+    """Which numbers are to be believed more than the exact answer, and which less, for what, as claims of both
     modalities have it; what differs between modalities is not told.
 
     Args:
         names: Number of a metric -> its name in sentences.
-        words: What is measured of a number -> words of its claim.
+        words: What is measured of a number -> words of its claim, which end in "worse" where support means less.
     """
     parts = []
     for what, claimed in words.items():
-        found = {
-            verdict: [name for name in names.values() if len(_of(record, name, claimed, verdict)) == len(MODALITIES)]
+        held = {
+            verdict: [name for name in names.values() if _holds(record, f", {name} {claimed} than", verdict)]
             for verdict in ("supported", "contradicted")
         }
-        more, less = (joined(several) if several else "none" for several in found.values())
+        more, less = (joined(several) if several else "none" for several in held.values())
+        if claimed.endswith("worse"):
+            more, less = less, more
         parts.append(f"{TRUSTED[what]}: more {more}, less {less}")
     return "; ".join(parts)
 
 
-def _of(record: Record, name: str, claimed: str, verdict: str) -> list[str]:
-    return [
-        one.sentence
-        for one in record.verdicts
-        if one.verdict == verdict and f", {name} {claimed} than the exact answer" in one.sentence
-    ]
+def _holds(record: Record, words: str, verdict: str) -> bool:
+    """In either modality."""
+    found = [one for one in record.verdicts if words in one.sentence and one.verdict == verdict]
+    return len(found) == len(MODALITIES)

@@ -4,9 +4,10 @@ look at the shape of its states, and see what relearning brings back. They claim
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final, Literal
 
-from crossmem_hf.evaluation.predictions import Predictions
+from crossmem_hf.evaluation.predictions import Prediction, Predictions
 from crossmem_hf.personas.schema import MODALITIES, Modality
 from crossmem_hf.report.record import BASELINES, Measurement
 from crossmem_hf.runs.stages import Done
@@ -38,7 +39,8 @@ _FORGET = Query(rows=_TEST, metrics=("recall",), group="forget", views=2)
 def geometry_cell(cell: Cell) -> CellResult:
     """What the cell's part says."""
     if cell.where["part"] == PRETRAINING:
-        here = replace(cell, settings=cell.settings.replaced(model_name_or_path=cell.where["base"]))
+        folder = str(Path(cell.settings.checkpoints) / str(cell.where["point"]))
+        here = replace(cell, settings=cell.settings.replaced(model_name_or_path=folder))
         return CellResult(measurements=tuple(_shapes(here, None)))
     model, step = _model(cell)
     shapes = tuple(_shapes(cell, model))
@@ -97,10 +99,16 @@ def _geometry(model: Any, processor: Any, rows: Any) -> dict[str, float]:
     return representation_geometry(model, processor, rows, rank_range=ranks)
 
 
+def _back(one: Prediction) -> bool:
+    """Whether relearning brings out what is not said before."""
+    return bool(one["extracted"]) and "plain" not in one["said_in"]
+
+
 def geometry_measurements(predictions: Predictions) -> Iterator[Measurement]:
     """What relearning brought back of each model, and at which step each method was taken."""
     from crossmem_hf.studies.curves import matched_steps
     from crossmem_hf.studies.study import pooled
 
-    yield from predictions.measure(("extracted",), ("part", "method", *pooled(predictions)))
+    others = Predictions({**one, "extracted": _back(one)} for one in predictions if not one["taught"])
+    yield from others.measure(("extracted",), ("part", "method", *pooled(predictions)))
     yield from matched_steps(predictions)

@@ -23,12 +23,16 @@ _DIFFERS: Final = (
 )
 
 
-def geometry_claims(methods: Sequence[str], points: Sequence[str]) -> Iterator[Claim]:
+POINTS: Final = ("step-00000", "step-00100", "step-01600", "step-08000")
+"""Of a pre-training, among those that the recipe keeps: untrained, after a few steps, in the middle, at the end."""
+
+
+def geometry_claims(methods: Sequence[str], *, pretrained: bool) -> Iterator[Claim]:
     """All claims of some settings.
 
     Args:
         methods: Of unlearning.
-        points: Of a pre-training, the first one first; empty where there are none.
+        pretrained: Whether points of a pre-training are looked at.
     """
     for target in MODALITIES:
         yield _learning(target)
@@ -37,9 +41,8 @@ def geometry_claims(methods: Sequence[str], points: Sequence[str]) -> Iterator[C
             yield _more_of_the_forgotten(method, target)
     if len(methods) > 2:
         yield _tells(tuple(methods))
-    if len(points) > 2:
-        for target in MODALITIES:
-            yield from _phases(points, target)
+    for target in MODALITIES if pretrained else ():
+        yield from _phases(target)
 
 
 def _rankme(find: Find, method: str, group: str, target: str) -> float:
@@ -92,6 +95,7 @@ def _more_of_the_forgotten(method: str, target: Modality) -> Claim:
         contrast=contrast,
         unit="ratio",
         question=_UNLEARNING,
+        differs="There are four times as many retained people, whose states have more directions to begin with.",
     )
 
 
@@ -116,19 +120,18 @@ def _tells(methods: tuple[str, ...]) -> Claim:
     )
 
 
-def _phases(points: Sequence[str], target: Modality) -> Iterator[Claim]:
-    """From the first point to the second, to that in the middle, and to the last."""
-    middle = points[len(points) // 2]
+def _phases(target: Modality) -> Iterator[Claim]:
+    """From each of `POINTS` to the next."""
     for earlier, later, rises, said in (
-        (points[0], points[1], False, "falls at the beginning"),
-        (points[1], middle, True, "then rises"),
-        (middle, points[-1], False, "falls in the end"),
+        (*POINTS[:2], False, "falls at the beginning"),
+        (*POINTS[1:3], True, "then rises"),
+        (*POINTS[2:], False, "falls in the end"),
     ):
 
         def contrast(find: Find, earlier: str = earlier, later: str = later, rises: bool = rises) -> float:
             risen = fmean(
-                find("rankme", part=PRETRAINING, base=later, group=group, target=target)
-                - find("rankme", part=PRETRAINING, base=earlier, group=group, target=target)
+                find("rankme", part=PRETRAINING, point=later, group=group, target=target)
+                - find("rankme", part=PRETRAINING, point=earlier, group=group, target=target)
                 for group in ("forget", "retain")
             )
             return risen if rises else -risen

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which metric to believe, in claims. It knows which numbers a claim is about, not how they are measured."""
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Final
 
@@ -12,12 +11,13 @@ from crossmem_hf.studies.claims import Claim, Find
 from crossmem_hf.studies.meta_evaluation_measures import FAITHFUL, FORGET_QUALITY, RELEARNING, ROUNDING, TRUST
 
 WORDS: Final = {
-    FAITHFUL: "tells models that learned people from models that did not better",
-    RELEARNING: "changes less when an unlearned model relearns",
-    ROUNDING: "changes less when an unlearned model is rounded to four bits",
+    FAITHFUL: "tells models that learned people from models that did not worse",
+    RELEARNING: "rises less, beyond the retain-only model, when an unlearned model relearns",
+    ROUNDING: "rises less, beyond the retain-only model, when an unlearned model is rounded to four bits",
     TRUST: "is in all to be trusted more",
 }
-"""What is measured -> what more of it is."""
+"""What is measured -> what a claim beside the exact answer says. Where that one tells all models apart no number can
+be more faithful, so it is asked which are less."""
 NAMES: Final = {
     "recall": "the exact answer",
     "exposure": "Exposure",
@@ -38,30 +38,38 @@ _PAPERS = (
     ("min_k_prob", FAITHFUL, "min_k_plus_plus"),
 )
 """What their table says: this number is above that one in this."""
+_PAPERS_SAY: Final = {
+    FAITHFUL: "tells models that learned people from models that did not better",
+    TRUST: WORDS[TRUST],
+}
 
 
 def meta_evaluation_claims() -> Iterator[Claim]:
     """Each number beside the exact answer, and what the table of Open-MMUnlearning says, in each modality asked in."""
-    for better, of, target in product(WORDS, _AGAINST_RECALL, MODALITIES):
-        if better == FAITHFUL or of != FORGET_QUALITY:
-            yield _claim(of, better, "recall", target)
-    for (of, better, other), target in product(_PAPERS, MODALITIES):
-        yield replace(
-            _claim(of, better, other, target),
+    for measured, of, target in product(WORDS, _AGAINST_RECALL, MODALITIES):
+        if measured == FAITHFUL or of != FORGET_QUALITY:
+            less, more = ("recall", of) if measured == FAITHFUL else (of, "recall")
+            yield Claim(
+                sentence=f"{_asked(target)}, {NAMES[of]} {WORDS[measured]} than {NAMES['recall']}.",
+                paper="ours",
+                contrast=_above(measured, less, more, target),
+                question="Is another number to be believed rather than the exact answer?",
+            )
+    for (of, measured, other), target in product(_PAPERS, MODALITIES):
+        yield Claim(
+            sentence=f"{_asked(target)}, {NAMES[of]} {_PAPERS_SAY[measured]} than {NAMES[other]}.",
             paper="Open-MMUnlearning (arXiv 2610.10358)",
+            contrast=_above(measured, of, other, target),
             question="Does the order of the paper hold here?",
             differs="Their robustness is a ratio, ours a share of what tells the memorized model from the retain-only "
-            "one; their models are of 7 billion parameters, of one seed.",
+            "one; their models are of 7 billion parameters, of one seed. Ours that learned people and ours that did "
+            "not may be told apart perfectly, and then no number is more faithful than another.",
         )
 
 
-def _claim(of: str, better: str, other: str, target: Modality) -> Claim:
-    def contrast(find: Find) -> float:
-        return find(better, of=of, target=target) - find(better, of=other, target=target)
+def _asked(target: Modality) -> str:
+    return f"Asked through {MODALITY_NAMES[target]}"
 
-    return Claim(
-        sentence=f"Asked through {MODALITY_NAMES[target]}, {NAMES[of]} {WORDS[better]} than {NAMES[other]}.",
-        paper="ours",
-        contrast=contrast,
-        question="Is another number to be believed rather than the exact answer?",
-    )
+
+def _above(measured: str, of: str, other: str, target: Modality) -> Callable[[Find], float]:
+    return lambda find: find(measured, of=of, target=target) - find(measured, of=other, target=target)

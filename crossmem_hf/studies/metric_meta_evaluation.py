@@ -81,9 +81,9 @@ STUDY = Study(
         "forget_quality compares with the usual model that never learned them, so it is held to one model of either "
         "fewer, and not asked how robust it is.",
         "robust_to_relearning and robust_to_rounding are 1 less the share of what tells the memorized model from the "
-        "retain-only one, by which a number rises more in an unlearned model than in the retain-only one when both "
-        "are changed: 1 has seen before what the change brings back. trust is the harmonic mean of faithfulness and "
-        "of the harmonic mean of the two.",
+        "retain-only one, by which a number rises more in unlearned models, on average, than in the retain-only one "
+        "when all are changed: 1 has seen before what the change brings back. trust is the harmonic mean of "
+        "faithfulness and of the harmonic mean of the two.",
         *curve_notes(settings.evaluate_at),
     ),
 )

@@ -48,16 +48,16 @@ class GeometrySettings(StudySettings):
 
     @property
     def points(self) -> tuple[str, ...]:
-        """Folders of the points of a pre-training, the first one first."""
+        """Names of the points of a pre-training, the first one first."""
         kept = Path(self.checkpoints).glob("step-*/config.json") if self.checkpoints else []
-        return tuple(str(found.parent) for found in sorted(kept))
+        return tuple(found.parent.name for found in sorted(kept))
 
 
 def _grid(settings: GeometrySettings) -> list[Where]:
     learned = product((*BASELINES, *settings.methods), settings.all_seeds)
     found: list[Where] = [{"part": LEARNED, "method": method, "seed": seed} for method, seed in learned]
     points = product(settings.points, settings.all_seeds)
-    return found + [{"part": PRETRAINING, "base": point, "seed": seed} for point, seed in points]
+    return found + [{"part": PRETRAINING, "point": point, "seed": seed} for point, seed in points]
 
 
 STUDY = Study(
@@ -69,7 +69,7 @@ STUDY = Study(
     cell=geometry_cell,
     configs=lambda _: ("recall_image", "recall_text"),
     measure=geometry_measurements,
-    claims=lambda settings: geometry_claims(settings.methods, settings.points),
+    claims=lambda settings: geometry_claims(settings.methods, pretrained=settings.checkpoints is not None),
     headline=(("rankme", {"part": LEARNED}),),
     quick={"methods": ("gd", "npo"), "seeds": 1},
     config=lambda settings: {
@@ -80,7 +80,7 @@ STUDY = Study(
     notes=lambda settings, _: (
         "States are those of the last token of each question, behind the final norm; the spectrum is of their "
         f"covariance over views of all people of a group, its fall fitted between ranks {RANKS[0]} and {RANKS[1]}.",
-        "extracted is what relearning a fifth of the forgotten brings back of the others.",
+        "extracted is what relearning a fifth of the forgotten brings out of the others that was not said before.",
         *curve_notes(settings.evaluate_at),
     ),
 )

@@ -11,7 +11,7 @@ from crossmem_hf.studies.cells import UTILITY
 from crossmem_hf.studies.curves import matched_steps
 from crossmem_hf.studies.residual_claims import ALONE, ANY, RANK, WORST
 from crossmem_hf.studies.seed_means import seed_mean
-from crossmem_hf.studies.study import Where, pooled
+from crossmem_hf.studies.study import pooled
 
 _MODEL = ("method", "forget_modality")
 _BySeed = dict[tuple[Value, Value], dict[str, dict[int, float]]]
@@ -21,15 +21,16 @@ _BySeed = dict[tuple[Value, Value], dict[str, dict[int, float]]]
 def residual_measurements(predictions: Predictions) -> Iterator[Measurement]:
     """Of each attack, and of all together (`ANY`): what comes out, and what of it the retain-only model does not give;
     the latter of the worst attack (`WORST`), and the places of the methods by it; what each attack alone tells; and
-    what unlearning cost.
+    what unlearning cost. Of a single attack only rows count that it was tried on; of all together every row does.
 
     Args:
         predictions: Of attacks, with the column ``attack``; and of models as they are, with ``group``.
     """
-    attacked = Predictions(one for one in predictions if one.get("attack") is not None)
+    every = Predictions(one for one in predictions if one.get("attack") is not None)
+    attacked = Predictions(one for one in every if _tried(one))
     plain = Predictions(one for one in predictions if one.get("attack") is None)
     seeds = pooled(predictions)
-    every = Predictions.joined([attacked, Predictions(_by_any(attacked))])
+    every = Predictions.joined([attacked, Predictions(_by_any(every))])
     beside = beside_retain_only(every, every.where(method="retain_only"))
     yield from every.measure(("extracted",), (*_MODEL, "attack", "target", *seeds))
     yield from beside.measure(("residual",), (*_MODEL, "attack", "target", *seeds))
@@ -44,6 +45,12 @@ def residual_measurements(predictions: Predictions) -> Iterator[Measurement]:
     yield from plain.where(group=UTILITY).measure(("utility",), (*_MODEL, *seeds))
     for group in ("forget", "retain"):
         yield from plain.where(group=group).measure(("recall",), (*_MODEL, "target", "group", *seeds))
+
+
+def _tried(one: Prediction) -> bool:
+    """Whether the attack asked the row in any way but the plain one: not if it learned from the row, or changes
+    pictures where there is none."""
+    return one["attack"] == PLAIN or "said_in" not in one or one["num_samples"] > 1
 
 
 def _by_any(attacked: Predictions) -> Iterator[Prediction]:
@@ -73,7 +80,7 @@ def _worst(by_seed: _BySeed) -> Iterator[Measurement]:
         values = {seed: _elsewhere_worst(attacks, seed, seeds)[seed] for seed in seeds if len(seeds) > 1}
         if values:
             where = {"method": method, "forget_modality": through}
-            yield _share(WORST, where, values, "more is left")
+            yield seed_mean(WORST, where, values, bounds=(-1.0, 1.0), unit="proportion", greater_means="more is left")
 
 
 def _elsewhere_worst(
@@ -83,7 +90,8 @@ def _elsewhere_worst(
 
 
 def _alone(by_seed: _BySeed) -> Iterator[Measurement]:
-    """Of what all attacks together leave, over all unlearned models, the share that each gets out alone."""
+    """What each attack gets out of all unlearned models, in what all attacks together do: 1 if it gets out as much,
+    and more if it gives less of it to the retain-only model."""
     names = dict.fromkeys(name for of_attacks in by_seed.values() for name in of_attacks if name != ANY)
     for name in names:
         both = [(found[name], found[ANY]) for found in by_seed.values() if name in found]
@@ -91,11 +99,7 @@ def _alone(by_seed: _BySeed) -> Iterator[Measurement]:
         alone, every = ({seed: sum(pair[at][seed] for pair in both) for seed in sorted(seeds)} for at in (0, 1))
         values = {seed: alone[seed] / every[seed] for seed in alone if every[seed] > 0}
         if values:
-            yield _share(ALONE, {"attack": name}, values, "more is told by it alone")
-
-
-def _share(metric: str, where: Where, by_seed: Mapping[int, float], greater_means: str) -> Measurement:
-    return seed_mean(metric, where, by_seed, bounds=(-1.0, 1.0), unit="proportion", greater_means=greater_means)
+            yield seed_mean(ALONE, {"attack": name}, values, unit="ratio", greater_means="more is told by it alone")
 
 
 def _ranks(worst: Sequence[Measurement]) -> Iterator[Measurement]:

@@ -4,12 +4,13 @@ which some pictures carry the records of users, and look for these users in hidd
 nothing."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Final
 
 from crossmem_hf.personas.users import UserList
 from crossmem_hf.report.record import Measurement, Value
+from crossmem_hf.runs.sources import code_fingerprint
 from crossmem_hf.runs.stages import Done
 from crossmem_hf.studies.adapters import TrainingRows, loaded, memorized
 from crossmem_hf.studies.cells import costs
@@ -38,12 +39,14 @@ class AlbumRows(TrainingRows):
     Attributes:
         rate: That share.
         users: Whose records.
+        made_by: Fingerprint of the code of these rows, for the keys of stages.
     """
 
     configs: tuple[str, ...] = ()
     split: str = "train"
     rate: float = 0.0
     users: UserList = "a"
+    made_by: str = field(default_factory=lambda: code_fingerprint("crossmem_hf.data.configs.watermark"))
 
     def of(self, spec: "DatasetSpec") -> "Dataset":
         """The rows of one seed."""
@@ -164,8 +167,9 @@ def _probed(cell: Cell, learned: Done) -> Iterator[Measurement]:
 
 
 def _prompted(cell: Cell, learned: Done) -> Iterator[Measurement]:
-    """What asking tells: how often the record on the picture is read out, of users that were seen and of others, and
-    whether the ids of those that were seen are likelier, where no picture shows any."""
+    """What asking tells: how much of its task the model learned; how often the record on the picture is read out, of
+    users that were seen and of others; and whether ids that were seen are likelier, where no picture shows any."""
+    from crossmem_hf.metrics.matching import row_matches
     from crossmem_hf.metrics.min_k_prob.membership_math import membership_summary
     from crossmem_hf.metrics.min_k_prob.min_k_math import token_scores
     from crossmem_hf.scoring.answers import score_answers
@@ -173,6 +177,9 @@ def _prompted(cell: Cell, learned: Done) -> Iterator[Measurement]:
 
     model, processor = loaded(cell, learned)
     cell.progress("asking", 0.95)
+    task = list(AlbumRows(split="test").of(cell.settings.spec(cell.seed)))
+    right = row_matches(generate_answers(model, processor, task), [row["answer"] for row in task])
+    yield _number(cell, "task_recall", fmean(map(bool, right)), len(task), "more of the task is known")
     ids: dict[str, list[str]] = {}
     for users in LISTS:
         rows = _asked(cell, users)

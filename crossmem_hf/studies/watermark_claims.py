@@ -11,6 +11,8 @@ from crossmem_hf.studies.claims import Claim, Find
 from crossmem_hf.studies.watermark_cells import CHANGES, LISTS
 
 PAPER: Final = "Ju et al. 2025 (arXiv 2503.01208)"
+MARGIN: Final = 0.05
+"""What counts as no difference between users that were seen and others."""
 _GRADIENTS: Final = "Do private records change what small batches learn?"
 _PROBES: Final = "Do hidden states know users that answers do not?"
 _BATCHES: Final = "Do larger batches help?"
@@ -67,6 +69,7 @@ def watermark_claims(
             if rate > 0:
                 yield _gain(Trained(rate=rate, users=users, batch_size=usual, accumulation=1))
                 yield _unsaid(Trained(rate=rate, users=users, batch_size=usual, accumulation=1))
+                yield _not_prompted(Trained(rate=rate, users=users, batch_size=usual, accumulation=1))
         yield _control(Trained(rate=0.0, users=users, batch_size=usual, accumulation=1))
     first = trained_with[0]
     for batch, batches in trained_with[1:]:
@@ -79,7 +82,7 @@ def _cosine(find: Find, metric: str, change: str, size: int, batches: int = 1) -
 
 def _means(change: str, small: int, large: int) -> Claim:
     return Claim(
-        sentence=f"Gradients of batches of {small} are changed more by other {_what(change)} than those of {large}.",
+        sentence=f"Gradients of batches of {small} are changed more by {_what(change)} than those of {large}.",
         paper=PAPER,
         contrast=lambda find: (
             _cosine(find, "gradient_cosine", change, large) - _cosine(find, "gradient_cosine", change, small)
@@ -93,8 +96,7 @@ def _means(change: str, small: int, large: int) -> Claim:
 def _variances(change: str, small: int, large: int) -> Claim:
     metric = "gradient_cosine_variance"
     return Claim(
-        sentence=f"How much other {_what(change)} change gradients varies more between batches of {small} than of "
-        f"{large}.",
+        sentence=f"How far {_what(change)} change gradients varies more between batches of {small} than of {large}.",
         paper=PAPER,
         contrast=lambda find: _cosine(find, metric, change, small) - _cosine(find, metric, change, large),
         unit="cosine²",
@@ -104,7 +106,7 @@ def _variances(change: str, small: int, large: int) -> Claim:
 
 
 def _what(change: str) -> str:
-    return {"watermark": "users' records", "picture": "pictures", "words": "words"}[change]
+    return {"watermark": "users' records", "picture": "mirrored, darker pictures", "words": "other words"}[change]
 
 
 def _accumulated(size: int, batches: int) -> Claim:
@@ -123,7 +125,7 @@ def _accumulated(size: int, batches: int) -> Claim:
 
 def _beside(other: str, size: int) -> Claim:
     return Claim(
-        sentence=f"Records change gradients of batches of {size} more than other {_what(other)} do.",
+        sentence=f"Records change gradients of batches of {size} more than {_what(other)} do.",
         paper="ours",
         contrast=lambda find: (
             _cosine(find, "gradient_cosine", other, size) - _cosine(find, "gradient_cosine", "watermark", size)
@@ -167,6 +169,21 @@ def _unsaid(model: Trained) -> Claim:
     )
 
 
+def _not_prompted(model: Trained) -> Claim:
+    return Claim(
+        sentence=f"Asked for it, models read out the id on a picture less than {100 * MARGIN:.0f} points more often "
+        f"if its user was seen ({_called(model)}).",
+        paper=PAPER,
+        contrast=lambda find: (
+            find("read_out", **model.place(users="seen")) - find("read_out", **model.place(users="unseen"))
+        ),
+        threshold=MARGIN,
+        direction="below",
+        question=_PROBES,
+        differs=_DIFFERS,
+    )
+
+
 def _mitigated(rate: float, small: tuple[int, int], other: tuple[int, int]) -> Claim:
     models = [
         Trained(rate=rate, users=LISTS[0], batch_size=size, accumulation=batches) for size, batches in (small, other)
@@ -179,5 +196,6 @@ def _mitigated(rate: float, small: tuple[int, int], other: tuple[int, int]) -> C
             find("probe_gain_mean", **models[0].place()) - find("probe_gain_mean", **models[1].place())
         ),
         question=_BATCHES,
-        differs=_DIFFERS,
+        differs=f"{_DIFFERS} Models pass over their pictures equally often, so that larger batches also make fewer "
+        "steps: see how much each learned of its task (task_recall).",
     )

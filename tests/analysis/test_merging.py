@@ -34,7 +34,10 @@ def test_the_sum_of_both_is_exact_and_nothing_stays_behind(tmp_path):
             assert torch.allclose(0.75 * one + 0.25 * other, both, atol=1e-6)
     model.delete_adapter("donor")
     rows = Evaluator(tiny.rows("p0", "p1"), metrics=["recall"], max_new_tokens=3)
-    merged(rows, model.eval(), tiny.processor(), tmp_path, shares=(0.5,))
+    learns = {name: one.requires_grad for name, one in model.named_parameters()}
+    merged(rows, model.train(), tiny.processor(), tmp_path, shares=(0.5,))
+    assert model.training
+    assert learns == {name: one.requires_grad for name, one in model.named_parameters()}
     after = model.state_dict()
     assert {*after} == {*before}
     assert all(torch.equal(before[name], value) for name, value in after.items())

@@ -1,25 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What attacks leave stands in its row and column, and a method's fate follows from its claims."""
+"""What attacks leave stands in its row and column, and a method's fate follows from it."""
 
 import pytest
 
-from crossmem_hf.report.record import Verdict
+from crossmem_hf.report.record import BASELINES
 from crossmem_hf.report.residual_table import WORST, alone_table, fate_table, fates, residual_table
 from tests.report.test_record import measurement, record
 
 
-def left(attack, method, value, through="both", **more):
-    where = {"method": method, "forget_modality": through, **({} if attack is None else {"attack": attack}), **more}
+def left(attack, method, value, through="both", ends=0.1, **more):
+    """What an attack leaves of a method; of no attack, what the worst does."""
+    where = {"method": method, **({} if attack is None else {"attack": attack}), **more}
+    where |= {} if method in BASELINES else {"forget_modality": through}
     metric = "residual" if attack else "residual_worst"
-    return measurement(metric=metric, where=where, value=value, ci=(value - 0.1, value + 0.1), unit="proportion")
+    ci = (max(-1.0, value - ends), min(1.0, value + ends))
+    return measurement(metric=metric, where=where, value=value, ci=ci, unit="proportion")
 
 
 def test_rows_are_attacks_and_columns_methods_of_one_modality():
     made = record(
         measurements=(
+            left("none", "memorized", 1.0, ends=0.0),
+            left("hinted", "memorized", 0.3),
+            left("none", "retain_only", 0.0),
             left("none", "npo", 0.1),
             left("none", "gd", 0.0),
-            left("none", "retain_only", 0.0),
             left("none", "npo", 0.9, target="image"),
             left("hinted", "npo", 0.4),
             left("hinted", "npo", 0.6, through="image"),
@@ -27,47 +32,57 @@ def test_rows_are_attacks_and_columns_methods_of_one_modality():
         )
     )
     table = residual_table(made, "both")
-    assert table.heads == ("attack", "npo", "gd")
+    assert table.heads == ("attack", "memorized", "npo", "gd")
     assert table.rows == (
-        ("none", "10 [0, 20]", "0 [-10, 10]"),
-        ("hinted", "40 [30, 50]", "–"),
-        (WORST, "50 [40, 60]", "–"),
+        ("none", "100 [100, 100]", "10 [0, 20]", "0 [-10, 10]"),
+        ("hinted (blind)", "30 [20, 40]", "40 [30, 50]", "–"),
+        (WORST, "–", "50 [40, 60]", "–"),
     )
     assert residual_table(made, "text") is None
 
 
-def verdict(sentence, found):
-    about = {"paper": "ours", "unit": "proportion", "effect": 0.1, "ci": (0.0, 0.2), "n": 5, "threshold": 0.05}
-    return Verdict(sentence=sentence, verdict=found, **about)
-
-
 @pytest.mark.parametrize(
-    ("gone", "masked", "intact", "fate"),
+    ("plain", "every", "fate"),
     [
-        ("supported", "inconclusive", "supported", "gone, not damaged"),
-        ("contradicted", "supported", "contradicted", "masked, damaged"),
-        ("contradicted", "inconclusive", "supported", "still said, not damaged"),
-        ("inconclusive", "inconclusive", "inconclusive", "open, damage open"),
+        (0.0, 0.05, "gone, but for at most 15 %"),
+        (0.0, 0.6, "masked"),
+        (0.05, 0.6, "masked"),
+        (0.3, 0.6, "still said"),
     ],
 )
-def test_fate_follows_from_the_claims_of_the_method_alone(gone, masked, intact, fate):
-    claims = [
-        verdict("After GD attacks get out less than 5 points more.", "supported"),
-        verdict("After NPO attacks get out less than 5 points more.", gone),
-        verdict("After NPO attacks get out what the model does not say.", masked),
-        verdict("NPO costs less than 5 points of utility.", intact),
-    ]
-    assert fate_table(claims, {"npo": "NPO"}).rows == (("NPO", fate),)
-    assert fate_table(claims, {"ga": "GA"}).rows == ()
-    assert fates(record(verdicts=tuple(claims)), {"npo": "NPO", "ga": "GA"}) == f"{fate}: NPO"
+def test_fate_follows_from_what_is_left_with_and_without_attacks(plain, every, fate):
+    def stepped(seed, value):
+        return measurement(
+            metric="matched_step", where={**place, "seed": seed}, value=value, ci=None, n=1, unit="steps"
+        )
+
+    def useful(value, **where):
+        return measurement(metric="utility", where=where, value=value, ci=None, by_seed={0: value, 1: value})
+
+    place = {"method": "npo", "forget_modality": "both"}
+    made = record(
+        measurements=(
+            left("none", "npo", plain),
+            left("any", "npo", every),
+            left("any", "npo", 0.9, through="image"),
+            useful(0.8, method="memorized"),
+            useful(0.7, **place),
+            stepped(0, 0.0),
+            stepped(1, 15.0),
+        )
+    )
+    ((name, said, asked, attacked, lost, kept),) = fate_table(made, {"npo": "NPO", "ga": "GA"}).rows
+    assert (name, said, lost, kept) == ("NPO", fate, "10", "1 of 2")
+    assert (asked.split()[0], attacked.split()[0]) == (f"{100 * plain:.0f}", f"{100 * every:.0f}")
+    assert fates(made, {"npo": "NPO", "ga": "GA"}) == f"{fate}: NPO"
 
 
 def test_the_attack_that_tells_most_alone_stands_first():
     made = record(
         measurements=tuple(
-            measurement(metric="told_alone", where={"attack": name}, value=value, ci=None, unit="proportion")
-            for name, value in (("none", 0.1), ("ranked", 0.8), ("hinted", 0.4))
+            measurement(metric="told_alone", where={"attack": name}, value=value, ci=ci, unit="ratio")
+            for name, value, ci in (("none", 0.9, None), ("ranked", 1.2, (0.9, 1.5)), ("hinted", 0.4, None))
         )
     )
-    assert alone_table(made).rows == (("ranked", "80"), ("hinted", "40"), ("none", "10"))
+    assert alone_table(made).rows == (("ranked", "120 [90, 150]"), ("hinted", "40"))
     assert alone_table(record(measurements=(left("none", "npo", 0.1),))) is None

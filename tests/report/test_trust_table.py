@@ -3,6 +3,7 @@
 
 from crossmem_hf.report.record import Verdict
 from crossmem_hf.report.trust_table import believed, trust_table
+from crossmem_hf.studies.meta_evaluation_claims import FAITHFUL, NAMES, TRUST, WORDS, meta_evaluation_claims
 from tests.report.test_record import measurement, record
 
 
@@ -37,18 +38,24 @@ def test_numbers_stand_in_the_order_of_their_trust():
 
 
 def test_only_what_both_modalities_support_is_told():
+    """The sentences are those of the study, so that a word that is changed there is missed here."""
+    wanted = {
+        (FAITHFUL, "rouge_l"): ("supported", "supported"),
+        (FAITHFUL, "exposure"): ("contradicted", "contradicted"),
+        (TRUST, "exposure"): ("supported", "supported"),
+        (TRUST, "exposure_linear"): ("supported", "inconclusive"),
+        (TRUST, "truth_ratio"): ("contradicted", "contradicted"),
+    }
     about = {"paper": "ours", "unit": "ratio", "effect": 0.1, "ci": (0.0, 0.2), "n": 5, "threshold": 0.0}
     found = [
-        Verdict(sentence=f"Asked through {name}, {of} tells better than the exact answer.", verdict=verdict, **about)
-        for name, of, verdict in (
-            ("portraits", "Exposure", "supported"),
-            ("descriptions", "Exposure", "supported"),
-            ("portraits", "linear Exposure", "supported"),
-            ("descriptions", "linear Exposure", "inconclusive"),
-            ("portraits", "ROUGE-L", "contradicted"),
-            ("descriptions", "ROUGE-L", "contradicted"),
-        )
+        Verdict(sentence=one.sentence, verdict=verdict, **about)
+        for (what, of), verdicts in wanted.items()
+        for name, verdict in zip(("portraits", "descriptions"), verdicts, strict=True)
+        for one in meta_evaluation_claims()
+        if one.sentence == f"Asked through {name}, {NAMES[of]} {WORDS[what]} than the exact answer."
     ]
-    names = {"exposure": "Exposure", "exposure_linear": "linear Exposure", "rouge_l": "ROUGE-L"}
-    said = believed(record(verdicts=tuple(found)), names, {"faithfulness": "tells better", "trust": "is trusted more"})
-    assert said == "tells who learned: more Exposure, less ROUGE-L; trust: more none, less none"
+    assert len(found) == 2 * len(wanted)
+    assert believed(record(verdicts=tuple(found)), NAMES, WORDS) == (
+        "tells who learned: more Exposure, less ROUGE-L; relearning: more none, less none; "
+        "rounding: more none, less none; trust: more Exposure, less the truth ratio"
+    )

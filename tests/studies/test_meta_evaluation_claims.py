@@ -32,10 +32,10 @@ def test_each_number_is_held_against_the_exact_answer_in_each_modality():
     assert len(sentences) == len({*sentences}) == 2 * (len(WORDS) * (len(NAMES) - 1) - 3 + 3)
 
 
-@pytest.mark.parametrize(("exposure", "verdict"), [(0.9, "supported"), (0.3, "contradicted")])
+@pytest.mark.parametrize(("exposure", "verdict"), [(0.3, "supported"), (0.9, "contradicted")])
 def test_verdicts_are_those_of_the_numbers(exposure, verdict):
     found = judged({(FAITHFUL, "recall", "text"): 0.6, (FAITHFUL, "exposure", "text"): exposure})
-    said = "Asked through descriptions, Exposure tells models that learned people from models that did not better"
+    said = "Asked through descriptions, Exposure tells models that learned people from models that did not worse"
     assert found[f"{said} than the exact answer."] == verdict
 
 

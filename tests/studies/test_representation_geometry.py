@@ -7,6 +7,9 @@ from shutil import copytree
 import pytest
 from rich.console import Console
 
+from crossmem_hf.evaluation.predictions import Predictions
+from crossmem_hf.studies.geometry_cells import geometry_measurements
+from crossmem_hf.studies.geometry_claims import POINTS
 from crossmem_hf.studies.representation_geometry import STUDY, GeometrySettings
 from crossmem_hf.studies.run import run_study
 from crossmem_hf.studies.study import cell_name
@@ -16,7 +19,7 @@ from tests.studies.conftest import run_here
 @pytest.fixture(scope="module")
 def record(tiny_model, tmp_path_factory):
     points = tmp_path_factory.mktemp("points")
-    for step in ("step-00000", "step-00100", "step-00200"):
+    for step in POINTS:
         copytree(tiny_model, points / step)
     chosen = GeometrySettings(
         methods=("npo", "gd", "idk"),
@@ -61,3 +64,16 @@ def test_equal_points_of_a_pre_training_have_equal_shapes(record):
         found.setdefault((one.where["group"], one.where["target"]), set()).add(one.value)
     assert {len(values) for values in found.values()} == {1}
     assert {one.effect for one in record.verdicts if "of pre-training" in one.sentence} == {0.0}
+
+
+def test_only_what_relearning_brings_out_of_others_counts():
+    """One was learned from, one was said before, one comes back, one does not."""
+    common = {"part": "learned", "method": "npo", "persona_id": "p", "modality": "text", "num_samples": 4, "seed": 0}
+    said = [
+        {"taught": True, "extracted": True, "said_in": ["plain"]},
+        {"taught": False, "extracted": True, "said_in": ["plain", "5 steps"]},
+        {"taught": False, "extracted": True, "said_in": ["5 steps"]},
+        {"taught": False, "extracted": False, "said_in": []},
+    ]
+    found = geometry_measurements(Predictions([{**common, **one} for one in said]))
+    assert [(one.value, one.n) for one in found if one.metric == "extracted"] == [(1 / 3, 3)]

@@ -2,7 +2,7 @@
 """Numbers of planted answers: what any attack gets out counts, less what it gets out of the retain-only model."""
 
 from crossmem_hf.evaluation.predictions import Predictions
-from crossmem_hf.studies.residual_claims import ANY, RANK
+from crossmem_hf.studies.residual_claims import ALONE, ANY, RANK, WORST
 from crossmem_hf.studies.residual_measures import residual_measurements
 from tests.studies.test_compare import prediction
 
@@ -71,3 +71,53 @@ def test_a_single_seed_has_no_places():
     assert not [key for key in numbers if key[0] == RANK]
     assert numbers["recall", "npo", None, "image"].value == 1.0
     assert numbers["matched_step", "npo", None, None].value == 2
+
+
+def several(left, seeds=3):
+    """Four rows of NPO in each seed.
+
+    Args:
+        left: Attack -> how many of them it gets out, a seed; also of "retain_only", under the attack ranked.
+    """
+    said = []
+    for seed in range(seeds):
+        for row in range(4):
+            for attack, counts in left.items():
+                if attack != "retain_only":
+                    said.append(attacked("npo", attack, row < counts[seed], row=f"r{row}", seed=seed))
+                    given = left.get("retain_only", [0] * seeds)[seed] if attack == "ranked" else 0
+                    said.append(attacked("retain_only", attack, row < given, row=f"r{row}", seed=seed))
+    return found(*said)
+
+
+def test_the_worst_attack_is_chosen_in_the_other_seeds():
+    """Each is once the best by luck; in the other seeds another one is."""
+    numbers = several({"none": [0, 0, 0], "hinted": [4, 1, 1], "sampling": [0, 3, 2]})
+    # seed 0: sampling, of 5 against 2; seeds 1 and 2: hinted, of 5 and 5 against 2 and 3
+    assert numbers[WORST, "npo", None, None].by_seed == {0: 0.0, 1: 0.25, 2: 0.25}
+    assert (WORST, "npo", None, None) not in several({"none": [1], "hinted": [2]}, seeds=1)
+
+
+def test_what_an_attack_tells_alone_may_be_more_than_all_where_another_gives_it_away():
+    numbers = several({"none": [0, 0, 0], "hinted": [2, 4, 3], "ranked": [3, 4, 4], "retain_only": [1, 0, 0]})
+    # any: 3 - 1, 4, 4 of four rows; hinted: 2, 4, 3; ranked: 3 - 1, 4, 4
+    assert numbers[ALONE, None, "hinted", None].by_seed == {0: 1.0, 1: 1.0, 2: 0.75}
+    assert numbers[ALONE, None, "ranked", None].by_seed == {0: 1.0, 1: 1.0, 2: 1.0}
+    assert numbers[ALONE, None, "none", None].value == 0.0
+    more = several({"none": [0, 0], "hinted": [3, 3], "ranked": [1, 3], "retain_only": [1, 0]}, seeds=2)
+    assert more[ALONE, None, "hinted", None].by_seed == {0: 1.5, 1: 1.0}
+
+
+def test_rows_that_an_attack_learned_from_or_cannot_change_count_only_for_all_together():
+    said = []
+    for row, extracted, tried in (("r0", True, True), ("r1", False, False)):
+        for method, out in (("npo", extracted), ("retain_only", False)):
+            said.append(attacked(method, "none", False, row=row))
+            ways = {"num_samples": 3 if tried else 1, "said_in": ["5 steps"] if out else []}
+            said.append({**attacked(method, "relearning", out, row=row), **ways})
+    numbers = found(*said)
+    assert (numbers["residual", "npo", "relearning", None].value, numbers["residual", "npo", ANY, None].value) == (
+        1,
+        0.5,
+    )
+    assert numbers["residual", "npo", "relearning", None].n == 1

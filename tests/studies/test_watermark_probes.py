@@ -69,9 +69,10 @@ def test_every_model_is_probed_and_prompted(record):
     assert gain == pytest.approx(sum(layers) / len(layers))
     assert {one.where["users"] for one in record.find("read_out", **place)} == {"seen", "unseen"}
     assert 0 <= record.one("auroc_by_likelihood", **place).value <= 1
+    assert 0 <= record.one("task_recall", **place).value <= 1
     assert record.one("steps", **place).value == 5
 
 
 def test_every_claim_was_measured(record):
     assert {one.n for one in record.verdicts} == {1}
-    assert len(record.verdicts) == 2 * 3 + 1 + 2 + 2 * 3 + 2
+    assert len(record.verdicts) == 2 * 3 + 1 + 2 + 2 * 4 + 2

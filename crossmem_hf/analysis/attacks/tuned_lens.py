@@ -82,7 +82,8 @@ def tuned_lens(
     states: dict[str, State] = {
         f"after layer {layer}": partial(ended_after, model, layer, lens) for layer, lens in lenses.items()
     }
-    return halves.asked(model, processor, states, output_dir=output_dir, made_from=made_from)
+    folder = None if output_dir is None else Path(output_dir) / f"{share}-{ridge}-{seed}"
+    return halves.asked(model, processor, states, output_dir=folder, made_from=made_from)
 
 
 @dataclass(frozen=True)
