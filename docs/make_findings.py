@@ -325,7 +325,8 @@ def _told(
     """Where the record is, its tables, and every claim."""
     tables = [part for title, own in (("", table), *more) if own for part in (title, own.markdown().rstrip()) if part]
     where = f"results/{name or found.study}/record.json"
-    made = f"Made from [{where}](../{where}) ({len(found.seeds)} persona seeds) by `python docs/make_findings.py`, {words}."
+    seeds = f"{len(found.seeds)} persona seeds"
+    made = f"Made from [{where}](../{where}) ({seeds}) by `python docs/make_findings.py`, {words}."
     return "\n\n".join((made, *tables, paired_markdown(found)))
 
 
