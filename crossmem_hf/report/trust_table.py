@@ -46,27 +46,32 @@ def _trust(found: Iterable[Measurement], of: str) -> float:
 
 
 def believed(record: Record, names: Mapping[str, str], words: Mapping[str, str]) -> str:
-    """Which numbers are to be believed more than the exact answer, and which less, for what, as claims of both
-    modalities have it; what differs between modalities is not told.
+    """Which numbers are to be believed more than the exact answer, and which less, for what, as the claims of one
+    modality have it that those of the other do not gainsay.
 
     Args:
         names: Number of a metric -> its name in sentences.
-        words: What is measured of a number -> words of its claim, which end in "worse" where support means less.
+        words: What is measured of a number -> words of its claim, with "{than}"; "worse" before it is less.
     """
     parts = []
     for what, claimed in words.items():
-        held = {
-            verdict: [name for name in names.values() if _holds(record, f", {name} {claimed} than", verdict)]
-            for verdict in ("supported", "contradicted")
-        }
-        more, less = (joined(several) if several else "none" for several in held.values())
-        if claimed.endswith("worse"):
+        if len({one.value for one in record.find(what)}) == 1:
+            parts.append(f"{TRUSTED[what]}: all alike")
+            continue
+        said = {name: f", {name} {claimed.format(than='than the exact answer')}." for name in names.values()}
+        more, less = (
+            joined([name for name, sentence in said.items() if _holds(record, sentence, verdict, other)]) or "none"
+            for verdict, other in (_VERDICTS, _VERDICTS[::-1])
+        )
+        if "worse {than}" in claimed:
             more, less = less, more
         parts.append(f"{TRUSTED[what]}: more {more}, less {less}")
     return "; ".join(parts)
 
 
-def _holds(record: Record, words: str, verdict: str) -> bool:
-    """In either modality."""
-    found = [one for one in record.verdicts if words in one.sentence and one.verdict == verdict]
-    return len(found) == len(MODALITIES)
+_VERDICTS: Final = ("supported", "contradicted")
+
+
+def _holds(record: Record, words: str, verdict: str, other: str) -> bool:
+    found = {one.verdict for one in record.verdicts if one.sentence.endswith(words)}
+    return verdict in found and other not in found

@@ -11,10 +11,10 @@ from crossmem_hf.studies.claims import Claim, Find
 from crossmem_hf.studies.meta_evaluation_measures import FAITHFUL, FORGET_QUALITY, RELEARNING, ROUNDING, TRUST
 
 WORDS: Final = {
-    FAITHFUL: "tells models that learned people from models that did not worse",
-    RELEARNING: "rises less, beyond the retain-only model, when an unlearned model relearns",
-    ROUNDING: "rises less, beyond the retain-only model, when an unlearned model is rounded to four bits",
-    TRUST: "is in all to be trusted more",
+    FAITHFUL: "tells models that learned people from models that did not worse {than}",
+    RELEARNING: "rises less {than} when an unlearned model relearns, beyond the retain-only model",
+    ROUNDING: "rises less {than} when an unlearned model is rounded to four bits, beyond the retain-only model",
+    TRUST: "is in all to be trusted more {than}",
 }
 """What is measured -> what a claim beside the exact answer says. Where that one tells all models apart no number can
 be more faithful, so it is asked which are less."""
@@ -27,10 +27,17 @@ NAMES: Final = {
     "forget_quality": "forget quality (KS)",
     "min_k_prob": "Min-K%",
     "min_k_plus_plus": "Min-K%++",
+    "max_renyi": "MaxRényi-K%",
     "extraction_strength": "extraction strength",
     "extraction_probability": "the probability of extraction",
 }
 """Number of a metric -> its name in sentences."""
+_QUESTIONS: Final = {
+    FAITHFUL: "Does any number tell worse than the exact answer who learned?",
+    RELEARNING: "Which number sees what relearning brings back?",
+    ROUNDING: "Which number sees what rounding brings back?",
+    TRUST: "Which number is in all to be trusted more than the exact answer?",
+}
 _AGAINST_RECALL = tuple(name for name in NAMES if name != "recall")
 _PAPERS = (
     ("forget_quality", FAITHFUL, "rouge_l"),
@@ -39,7 +46,7 @@ _PAPERS = (
 )
 """What their table says: this number is above that one in this."""
 _PAPERS_SAY: Final = {
-    FAITHFUL: "tells models that learned people from models that did not better",
+    FAITHFUL: "tells models that learned people from models that did not better {than}",
     TRUST: WORDS[TRUST],
 }
 
@@ -50,14 +57,14 @@ def meta_evaluation_claims() -> Iterator[Claim]:
         if measured == FAITHFUL or of != FORGET_QUALITY:
             less, more = ("recall", of) if measured == FAITHFUL else (of, "recall")
             yield Claim(
-                sentence=f"{_asked(target)}, {NAMES[of]} {WORDS[measured]} than {NAMES['recall']}.",
+                sentence=_sentence(target, of, WORDS[measured], "recall"),
                 paper="ours",
                 contrast=_above(measured, less, more, target),
-                question="Is another number to be believed rather than the exact answer?",
+                question=_QUESTIONS[measured],
             )
     for (of, measured, other), target in product(_PAPERS, MODALITIES):
         yield Claim(
-            sentence=f"{_asked(target)}, {NAMES[of]} {_PAPERS_SAY[measured]} than {NAMES[other]}.",
+            sentence=_sentence(target, of, _PAPERS_SAY[measured], other),
             paper="Open-MMUnlearning (arXiv 2610.10358)",
             contrast=_above(measured, of, other, target),
             question="Does the order of the paper hold here?",
@@ -67,8 +74,8 @@ def meta_evaluation_claims() -> Iterator[Claim]:
         )
 
 
-def _asked(target: Modality) -> str:
-    return f"Asked through {MODALITY_NAMES[target]}"
+def _sentence(target: Modality, of: str, words: str, other: str) -> str:
+    return f"Asked through {MODALITY_NAMES[target]}, {NAMES[of]} {words.format(than=f'than {NAMES[other]}')}."
 
 
 def _above(measured: str, of: str, other: str, target: Modality) -> Callable[[Find], float]:

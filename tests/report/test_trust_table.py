@@ -37,13 +37,14 @@ def test_numbers_stand_in_the_order_of_their_trust():
     assert trust_table(made[-1:]) is None
 
 
-def test_only_what_both_modalities_support_is_told():
+def test_only_what_no_modality_gainsays_is_told():
     """The sentences are those of the study, so that a word that is changed there is missed here."""
     wanted = {
         (FAITHFUL, "rouge_l"): ("supported", "supported"),
         (FAITHFUL, "exposure"): ("contradicted", "contradicted"),
         (TRUST, "exposure"): ("supported", "supported"),
-        (TRUST, "exposure_linear"): ("supported", "inconclusive"),
+        (TRUST, "exposure_linear"): ("supported", "contradicted"),
+        (TRUST, "rouge_l"): ("inconclusive", "supported"),
         (TRUST, "truth_ratio"): ("contradicted", "contradicted"),
     }
     about = {"paper": "ours", "unit": "ratio", "effect": 0.1, "ci": (0.0, 0.2), "n": 5, "threshold": 0.0}
@@ -52,10 +53,14 @@ def test_only_what_both_modalities_support_is_told():
         for (what, of), verdicts in wanted.items()
         for name, verdict in zip(("portraits", "descriptions"), verdicts, strict=True)
         for one in meta_evaluation_claims()
-        if one.sentence == f"Asked through {name}, {NAMES[of]} {WORDS[what]} than the exact answer."
+        if one.sentence == f"Asked through {name}, {NAMES[of]} {WORDS[what].format(than='than the exact answer')}."
     ]
     assert len(found) == 2 * len(wanted)
+    alike = tuple(trusted(FAITHFUL, of, "image", 1.0).model_copy(update={"ci": None}) for of in ("recall", "exposure"))
+    assert believed(record(measurements=alike), NAMES, WORDS).startswith(
+        "tells who learned: all alike; relearning: more"
+    )
     assert believed(record(verdicts=tuple(found)), NAMES, WORDS) == (
         "tells who learned: more Exposure, less ROUGE-L; relearning: more none, less none; "
-        "rounding: more none, less none; trust: more Exposure, less the truth ratio"
+        "rounding: more none, less none; trust: more Exposure and ROUGE-L, less the truth ratio"
     )
