@@ -42,7 +42,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "results"
 README, STUDIES_PAGE, MODELS = ROOT / "README.md", ROOT / "docs" / "studies.md", ROOT / "docs" / "models.md"
 SHIPPED = sorted(file.parent.name for file in RESULTS.glob(f"*/{RECORD_FILE}"))
-FIGURES = {"matrix": "first_light", "curves": "compare"}
+FIGURES = {"matrix": "first_light", "curves": "compare", "residual": "residual_knowledge"}
 """Figure in docs/ -> the study whose record it is drawn from."""
 _SMALLER = "the gap from one modality to the other is smaller than with nothing besides"
 TOLD = (
@@ -289,8 +289,9 @@ def hidden(found: Record) -> str:
     words = "in percent, what an attack gets out beyond what it gets out of the retain-only model [95 % interval]"
     through = [("both", "both"), *((one, MODALITY_NAMES[one]) for one in ("image", "text"))]
     tables = [(f"**Forgotten through {said}**", residual_table(found, name)) for name, said in through]
-    fate = fate_table(found, _names())
-    return _told(found, fate, words, *tables, ("**What an attack alone tells**", alone_table(found)))
+    alone = ("**What an attack alone tells**", alone_table(found))
+    told = _told(found, fate_table(found, _names()), words, *tables, alone)
+    return f"![Utility of each method against what the worst attack still gets out of it](residual.png)\n\n{told}"
 
 
 def hidden_of(found: Record) -> str:
@@ -299,9 +300,9 @@ def hidden_of(found: Record) -> str:
     assert told is not None
     (most, share), *_ = told.rows
     return (
-        f"Under {len(found.config['attacks'])} attacks ([residual_knowledge](docs/studies.md#{ANCHORS[found.study]}), "
-        f"{len(found.seeds)} seeds) names forgotten through both modalities were {fates(found, _names())}. The attack "
-        f"`{most}` alone tells {share} % of what all of them tell."
+        f"Under {len(found.config['attacks'])} attacks ([{found.study}](docs/studies.md#{ANCHORS[found.study]}), "
+        f"{len(found.seeds)} seeds) names forgotten through both modalities, at 90 % of the retained recall, were "
+        f"{fates(found, _names())}. The attack `{most}` alone tells {share} % of what all of them tell."
     )
 
 

@@ -6,7 +6,7 @@ from statistics import fmean
 from typing import Final
 
 from crossmem_hf.report.numbers import joined
-from crossmem_hf.report.record import BASELINES, Measurement, Record, Value
+from crossmem_hf.report.record import BASELINES, ENOUGH_SEEDS, Measurement, Record, Value
 from crossmem_hf.report.tables import NOTHING, Column, Table, pivot
 
 WORST: Final = "worst of other seeds"
@@ -94,9 +94,9 @@ def fates(record: Record, methods: Mapping[str, str]) -> str:
 
 def fate_table(record: Record, methods: Mapping[str, str]) -> Table:
     """A row a method that forgets through both modalities: is what it was to forget gone, masked or still said, and at
-    what cost? Where the whole interval of what is left above the retain-only model when one asks is above 0, it is
-    still said; where only that under all attacks together is, it is masked; else it is gone as far as is known, up to
-    that interval's end.
+    what cost? As the claims have it: gone if all attacks together get out next to nothing; else masked if they get out
+    what is not said when one asks; else still said if what is said then is surely more than of the retain-only model;
+    else open.
 
     Args:
         methods: Name of a method -> its name in sentences.
@@ -109,7 +109,7 @@ def fate_table(record: Record, methods: Mapping[str, str]) -> Table:
             continue
         kept = [one.value for one in record.find("matched_step", **place)]
         costs = (_cost(record, place), f"{kept.count(0.0)} of {len(kept)}")
-        rows.append((said, _fate(plain, every), in_percent(plain), in_percent(every), *costs))
+        rows.append((said, _fate(record, said, plain), in_percent(plain), in_percent(every), *costs))
     heads = (
         "method",
         "verdict",
@@ -121,12 +121,22 @@ def fate_table(record: Record, methods: Mapping[str, str]) -> Table:
     return Table(heads, tuple(rows), right=frozenset({2, 3, 4, 5}))
 
 
-def _fate(plain: Measurement, every: Measurement) -> str:
-    low, _ = plain.ci or (plain.value, plain.value)
-    least, most = every.ci or (every.value, every.value)
-    if low > 0:
-        return "still said"
-    return "masked" if least > 0 else f"gone, but for at most {100 * most:.0f} %"
+def _fate(record: Record, said: str, plain: Measurement) -> str:
+    if _holds(record, f"After {said} all attacks together get out less than", above=False):
+        return "gone"
+    if _holds(record, f"After {said} attacks get out what the model does not say", above=True):
+        return "masked"
+    return "still said" if plain.ci is not None and plain.ci[0] > 0 else "open"
+
+
+def _holds(record: Record, words: str, *, above: bool) -> bool:
+    """Whether a claim is supported, or all of enough seeds have the same effect, beyond its threshold."""
+    for one in record.verdicts:
+        if one.sentence.startswith(words):
+            alike = one.ci is None and one.effect is not None and one.n >= ENOUGH_SEEDS
+            beyond = alike and ((one.effect or 0.0) > one.threshold) == above
+            return one.verdict == "supported" or beyond
+    return False
 
 
 def _cost(record: Record, place: Mapping[str, Value]) -> str:

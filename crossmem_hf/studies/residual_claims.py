@@ -19,6 +19,7 @@ ALONE: Final = "told_alone"
 MARGIN: Final = 0.05
 """What counts as nothing left, and as no damage."""
 _OURS = "ours"
+_QUESTION = "Is it gone, masked, or was the model damaged?"
 
 
 def residual_claims(methods: Iterable[str]) -> tuple[Claim, ...]:
@@ -40,6 +41,7 @@ def _gone(method: str) -> Claim:
         sentence=f"After {METHODS[method].name} all attacks together get out less than {MARGIN * 100:.0f} points more "
         "than from the retain-only model.",
         paper=_OURS,
+        question=_QUESTION,
         contrast=lambda find: _left(find, method, ANY),
         threshold=MARGIN,
         direction="below",
@@ -50,6 +52,7 @@ def _masked(method: str) -> Claim:
     return Claim(
         sentence=f"After {METHODS[method].name} attacks get out what the model does not say when it is asked.",
         paper=_OURS,
+        question=_QUESTION,
         contrast=lambda find: _left(find, method, ANY) - _left(find, method, PLAIN),
     )
 
@@ -58,6 +61,7 @@ def _damaged(method: str) -> Claim:
     return Claim(
         sentence=f"{METHODS[method].name} costs less than {MARGIN * 100:.0f} points of utility.",
         paper=_OURS,
+        question=_QUESTION,
         contrast=lambda find: (
             find("utility", method="memorized") - find("utility", method=method, forget_modality="both")
         ),

@@ -3,8 +3,9 @@
 
 import pytest
 
-from crossmem_hf.report.record import BASELINES
+from crossmem_hf.report.record import BASELINES, Verdict
 from crossmem_hf.report.residual_table import WORST, alone_table, fate_table, fates, residual_table
+from crossmem_hf.studies.residual_claims import residual_claims
 from tests.report.test_record import measurement, record
 
 
@@ -42,15 +43,19 @@ def test_rows_are_attacks_and_columns_methods_of_one_modality():
 
 
 @pytest.mark.parametrize(
-    ("plain", "every", "fate"),
+    ("plain", "every", "gone", "masked", "fate"),
     [
-        (0.0, 0.05, "gone, but for at most 15 %"),
-        (0.0, 0.6, "masked"),
-        (0.05, 0.6, "masked"),
-        (0.3, 0.6, "still said"),
+        (0.0, 0.01, "supported", "supported", "gone"),
+        (0.0, 0.0, "alike", "alike", "gone"),
+        (0.0, 0.6, "contradicted", "supported", "masked"),
+        (0.0, 1.0, "alike", "alike", "masked"),
+        (0.4, 0.4, "contradicted", "inconclusive", "still said"),
+        (0.05, 0.1, "inconclusive", "inconclusive", "open"),
     ],
 )
-def test_fate_follows_from_what_is_left_with_and_without_attacks(plain, every, fate):
+def test_fate_follows_from_what_is_left_with_and_without_attacks(plain, every, gone, masked, fate):
+    """The sentences are those of the study, so that a word that is changed there is missed here."""
+
     def stepped(seed, value):
         return measurement(
             metric="matched_step", where={**place, "seed": seed}, value=value, ci=None, n=1, unit="steps"
@@ -59,7 +64,14 @@ def test_fate_follows_from_what_is_left_with_and_without_attacks(plain, every, f
     def useful(value, **where):
         return measurement(metric="utility", where=where, value=value, ci=None, by_seed={0: value, 1: value})
 
+    def judged(claim, verdict, effect):
+        alike = {"verdict": "inconclusive", "ci": None}
+        found = alike if verdict == "alike" else {"verdict": verdict, "ci": (effect - 0.1, effect + 0.1)}
+        about = {"sentence": claim.sentence, "paper": "ours", "unit": "proportion", "n": 5}
+        return Verdict(**about, threshold=claim.threshold, effect=effect, **found)
+
     place = {"method": "npo", "forget_modality": "both"}
+    claims = residual_claims(["npo"])
     made = record(
         measurements=(
             left("none", "npo", plain),
@@ -69,7 +81,8 @@ def test_fate_follows_from_what_is_left_with_and_without_attacks(plain, every, f
             useful(0.7, **place),
             stepped(0, 0.0),
             stepped(1, 15.0),
-        )
+        ),
+        verdicts=(judged(claims[0], gone, every), judged(claims[1], masked, every - plain)),
     )
     ((name, said, asked, attacked, lost, kept),) = fate_table(made, {"npo": "NPO", "ga": "GA"}).rows
     assert (name, said, lost, kept) == ("NPO", fate, "10", "1 of 2")
