@@ -315,8 +315,8 @@ def numbers_told(found: Record) -> str:
 def trusted_of(found: Record) -> str:
     """Which number is to be believed for what."""
     return (
-        f"Which number to believe ([metric_meta_evaluation](docs/studies.md#{ANCHORS[found.study]}), "
-        f"{len(found.seeds)} seeds), beside the exact answer, in both modalities: {believed(found, NUMBERS, WORDS)}."
+        f"Which number to believe rather than the exact answer, and which not ([{found.study}](docs/studies.md"
+        f"#{ANCHORS[found.study]}), {len(found.seeds)} seeds): {believed(found, NUMBERS, WORDS)}."
     )
 
 

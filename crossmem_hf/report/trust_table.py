@@ -18,6 +18,13 @@ TRUSTED: Final = {
     "trust": "trust",
 }
 """What is measured of a number -> its words in a head."""
+_FOR: Final = {
+    "faithfulness": "who learned people",
+    "robust_to_relearning": "what relearning brings back",
+    "robust_to_rounding": "what rounding brings back",
+    "trust": "in all",
+}
+"""The same in a sentence."""
 
 
 def trust_table(measurements: Iterable[Measurement]) -> Table | None:
@@ -56,7 +63,7 @@ def believed(record: Record, names: Mapping[str, str], words: Mapping[str, str])
     parts = []
     for what, claimed in words.items():
         if len({one.value for one in record.find(what)}) == 1:
-            parts.append(f"{TRUSTED[what]}: all alike")
+            parts.append(f"{_FOR[what]}: all alike")
             continue
         said = {name: f", {name} {claimed.format(than='than the exact answer')}." for name in names.values()}
         more, less = (
@@ -65,7 +72,7 @@ def believed(record: Record, names: Mapping[str, str], words: Mapping[str, str])
         )
         if "worse {than}" in claimed:
             more, less = less, more
-        parts.append(f"{TRUSTED[what]}: more {more}, less {less}")
+        parts.append(f"{_FOR[what]}: more {more}, less {less}")
     return "; ".join(parts)
 
 

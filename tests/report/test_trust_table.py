@@ -58,9 +58,9 @@ def test_only_what_no_modality_gainsays_is_told():
     assert len(found) == 2 * len(wanted)
     alike = tuple(trusted(FAITHFUL, of, "image", 1.0).model_copy(update={"ci": None}) for of in ("recall", "exposure"))
     assert believed(record(measurements=alike), NAMES, WORDS).startswith(
-        "tells who learned: all alike; relearning: more"
+        "who learned people: all alike; what relearning brings back: more"
     )
     assert believed(record(verdicts=tuple(found)), NAMES, WORDS) == (
-        "tells who learned: more Exposure, less ROUGE-L; relearning: more none, less none; "
-        "rounding: more none, less none; trust: more Exposure and ROUGE-L, less the truth ratio"
+        "who learned people: more Exposure, less ROUGE-L; what relearning brings back: more none, less none; "
+        "what rounding brings back: more none, less none; in all: more Exposure and ROUGE-L, less the truth ratio"
     )
