@@ -100,10 +100,7 @@ def generate_answers(
         "max_new_tokens": _longest(processor, rows, turns) if max_new_tokens is None else max_new_tokens,
         "ends": ends,
         "temperature": temperature,
-        "seeds": [
-            seed_for(seed, turn.prompt, key, *([row[DRAW]] if DRAW in row else []))
-            for row, turn, key in zip(rows, turns, keys, strict=True)
-        ],
+        "seeds": [_seed(seed, row, turn, key) for row, turn, key in zip(rows, turns, keys, strict=True)],
     }
     if is_vllm(model):
         made = tokens_from_vllm(model, processor, rows, **wanted)
@@ -112,6 +109,11 @@ def generate_answers(
     spoken = [_up_to(ends, turn.stop, tokens) for turn, tokens in zip(turns, made, strict=True)]
     texts = tokenizer_of(processor).batch_decode(spoken, skip_special_tokens=True)
     return [said(turn, text) for turn, text in zip(turns, texts, strict=True)]
+
+
+def _seed(seed: int, row: Row, turn: Turn, pictures: str) -> int:
+    """Equal prompts get equal samples, but for different draws."""
+    return seed_for(seed, turn.prompt, pictures, *([row[DRAW]] if DRAW in row else []))
 
 
 def _tokens(

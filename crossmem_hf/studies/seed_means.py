@@ -26,7 +26,7 @@ def seed_mean(
 
     Example:
         >>> seed_mean("share", {}, {0: 0.1, 1: 0.3}, bounds=(0.0, 1.0), unit="proportion")
-        share 0.2 [0, 1], n=2
+        share 0.2 [0, 1]², n=2
     """
     values = list(by_seed.values())
     ci = None

@@ -118,11 +118,7 @@ def token_scores(
         >>> scores.inverse_perplexity.round(1)
         array([21.6, 81.9])
     """
-    if not 0.0 < k <= 1.0:
-        raise ValueError(f"k={k!r}; expected a share above 0 and at most 1. Pass 0.2 for the lowest 20 %.")
-    if (means is None) != (stds is None):
-        given, missing = ("token_stds", "token_means") if means is None else ("token_means", "token_stds")
-        raise ValueError(f"{given} without {missing}; Min-K%++ needs both. Pass both or neither.")
+    _check_options(k, means, stds)
     flat, lengths = _checked_tokens(logprobs, "token log-probability", highest=_ROUNDING)
     flat = np.minimum(flat, 0.0)
     starts = np.cumsum(lengths) - lengths
@@ -155,6 +151,14 @@ def _checked_norms(norms: Sequence[float] | FloatArray, num_items: int) -> Float
             "least 0. Pass what gradient_norms gives."
         )
     return array
+
+
+def _check_options(k: float, means: Rows | None, stds: Rows | None) -> None:
+    if not 0.0 < k <= 1.0:
+        raise ValueError(f"k={k!r}; expected a share above 0 and at most 1. Pass 0.2 for the lowest 20 %.")
+    if (means is None) != (stds is None):
+        given, missing = ("token_stds", "token_means") if means is None else ("token_means", "token_stds")
+        raise ValueError(f"{given} without {missing}; Min-K%++ needs both. Pass both or neither.")
 
 
 def _lowest_mean(flat: FloatArray, lengths: NDArray[np.int64], k: float) -> FloatArray:

@@ -23,6 +23,7 @@ from crossmem_hf.report.style import (
 )
 from tests.report.test_record import measurement
 from tests.report.test_record import record as record_of
+from tests.report.test_residual_figure import attacked
 
 LOW = 60  # dots an inch, for speed
 
@@ -44,7 +45,7 @@ def methods():
 
 
 def test_figures_repeat_in_every_format_and_carry_no_stamp(one_seed):
-    figures = drawn(one_seed) | drawn(methods())
+    figures = drawn(one_seed) | drawn(methods()) | {"residual": drawn(attacked())["residual"]}
     assert list(figures) == list(FIGURES)
     for figure in figures.values():
         with Image.open(io.BytesIO(figure.encoded("png", dpi=LOW))) as picture:

@@ -10,8 +10,9 @@ def useful(value, **where):
     return measurement(metric="utility", where=where, value=value, ci=(value - 0.1, value + 0.1), unit="proportion")
 
 
-def test_marks_stand_at_utility_and_at_what_is_left():
-    made = record(
+def attacked():
+    """A record of two methods under attack."""
+    return record(
         measurements=(
             left(None, "npo", 0.5),
             useful(0.75, method="npo", forget_modality="both"),
@@ -20,7 +21,10 @@ def test_marks_stand_at_utility_and_at_what_is_left():
             useful(0.9, method="memorized"),
         )
     )
-    (ax,) = residual_figure(made).axes
+
+
+def test_marks_stand_at_utility_and_at_what_is_left():
+    (ax,) = residual_figure(attacked()).axes
     marks = {
         line.get_marker(): (line.get_xdata()[0], line.get_ydata()[0])
         for line in ax.lines

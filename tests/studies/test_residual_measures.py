@@ -98,7 +98,7 @@ def test_the_worst_attack_is_chosen_in_the_other_seeds():
     assert (WORST, "npo", None, None) not in several({"none": [1], "hinted": [2]}, seeds=1)
 
 
-def test_what_an_attack_tells_alone_may_be_more_than_all_where_another_gives_it_away():
+def test_an_attack_alone_may_tell_more_than_all():
     numbers = several({"none": [0, 0, 0], "hinted": [2, 4, 3], "ranked": [3, 4, 4], "retain_only": [1, 0, 0]})
     # any: 3 - 1, 4, 4 of four rows; hinted: 2, 4, 3; ranked: 3 - 1, 4, 4
     assert numbers[ALONE, None, "hinted", None].by_seed == {0: 1.0, 1: 1.0, 2: 0.75}
@@ -108,7 +108,7 @@ def test_what_an_attack_tells_alone_may_be_more_than_all_where_another_gives_it_
     assert more[ALONE, None, "hinted", None].by_seed == {0: 1.5, 1: 1.0}
 
 
-def test_rows_that_an_attack_learned_from_or_cannot_change_count_only_for_all_together():
+def test_rows_that_were_not_tried_count_only_for_all_together():
     said = []
     for row, extracted, tried in (("r0", True, True), ("r1", False, False)):
         for method, out in (("npo", extracted), ("retain_only", False)):

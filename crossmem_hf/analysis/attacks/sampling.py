@@ -58,13 +58,7 @@ def sampling(
         drawing answers to extract what was memorized is from https://huggingface.co/papers/2012.07805. Unlearned
         models are attacked so with 5 samples, ``temperature=0.8, top_p=0.95``, in https://huggingface.co/papers/2608.04519.
     """
-    if num_samples < 1:
-        raise CrossmemError(f"num_samples={num_samples!r}; expected at least 1.", "Draw an answer or more.")
-    if not 0 < temperature < inf or not 0 < top_p <= 1:
-        raise CrossmemError(
-            f"temperature={temperature!r}, top_p={top_p!r}; expected a number above 0, and a share up to 1.",
-            "Pass temperature=0.8, top_p=0.95, for example.",
-        )
+    _check(num_samples, temperature, top_p)
     warped = _warped(evaluator.logits_processor, temperature, top_p)
     drawing = evaluator.altered(metrics=("recall",), holdout=None, temperature=1.0, logits_processor=warped)
 
@@ -82,6 +76,16 @@ def sampling(
     columns = ({"num_samples": num_samples, "num_said": count, "extracted": count > 0} for count in said)
     predictions = ({**one, **more} for one, more in zip(found, columns, strict=True))
     return Predictions(predictions, against=found.against)
+
+
+def _check(num_samples: int, temperature: float, top_p: float) -> None:
+    if num_samples < 1:
+        raise CrossmemError(f"num_samples={num_samples!r}; expected at least 1.", "Draw an answer or more.")
+    if not 0 < temperature < inf or not 0 < top_p <= 1:
+        raise CrossmemError(
+            f"temperature={temperature!r}, top_p={top_p!r}; expected a number above 0, and a share up to 1.",
+            "Pass temperature=0.8, top_p=0.95, for example.",
+        )
 
 
 def _repeated(rows: Any, draws: range) -> Any:
