@@ -26,7 +26,7 @@ from crossmem_hf.report.paired_claims import LEGEND, paired_claims, paired_markd
 from crossmem_hf.report.quality_table import quality_table
 from crossmem_hf.report.question_tables import composition_table, left_table
 from crossmem_hf.report.record import RECORD_FILE, SEEDS_NOTE, Measurement, Record
-from crossmem_hf.report.residual_table import alone_table, fate_table, fates, residual_table
+from crossmem_hf.report.residual_table import alone_table, fate_table, fates, most_told, residual_table
 from crossmem_hf.report.tables import Column, Table, pivot, verdict_table
 from crossmem_hf.report.text import markdown
 from crossmem_hf.report.trust_table import believed, trust_table
@@ -296,13 +296,10 @@ def hidden(found: Record) -> str:
 
 def hidden_of(found: Record) -> str:
     """What attacks found, after what is said when one asks."""
-    told = alone_table(found)
-    assert told is not None
-    (most, share), *_ = told.rows
+    where = f"[{found.study}](docs/studies.md#{ANCHORS[found.study]}), {len(found.seeds)} seeds"
     return (
-        f"Under {len(found.config['attacks'])} attacks ([{found.study}](docs/studies.md#{ANCHORS[found.study]}), "
-        f"{len(found.seeds)} seeds) names forgotten through both modalities, at 90 % of the retained recall, were "
-        f"{fates(found, _names())}. The attack `{most}` alone tells {share} % of what all of them tell."
+        f"Under {len(found.config['attacks'])} attacks ({where}) names forgotten through both modalities, at 90 % of "
+        f"the retained recall, were (in brackets, points of utility lost) {fates(found, _names())}. {most_told(found)}"
     )
 
 

@@ -69,6 +69,15 @@ def alone_table(record: Record) -> Table | None:
     return Table(("attack", "told alone, % of what all tell"), tuple(rows), right=frozenset({1})) if rows else None
 
 
+def most_told(record: Record) -> str:
+    """Which attack alone tells most, in a sentence; empty if it was not measured."""
+    table = alone_table(record)
+    if table is None:
+        return ""
+    attack, share = table.rows[0]
+    return f"The attack `{attack}` alone tells {share} % of what all of them tell."
+
+
 def in_percent(one: Measurement) -> str:
     """E.g. ``"80 [70, 90]"``.
 
@@ -81,14 +90,14 @@ def in_percent(one: Measurement) -> str:
 
 
 def fates(record: Record, methods: Mapping[str, str]) -> str:
-    """The verdicts of `fate_table`, each once with its methods.
+    """The verdicts of `fate_table`, each once with its methods and the points of utility that each lost.
 
     Args:
         methods: Name of a method -> its name in sentences.
     """
     by_fate: dict[str, list[str]] = {}
     for row in fate_table(record, methods).rows:
-        by_fate.setdefault(row[1], []).append(row[0])
+        by_fate.setdefault(row[1], []).append(f"{row[0]} ({row[4]})")
     return "; ".join(f"{fate}: {joined(names)}" for fate, names in by_fate.items())
 
 

@@ -4,7 +4,7 @@
 import pytest
 
 from crossmem_hf.report.record import BASELINES, Verdict
-from crossmem_hf.report.residual_table import WORST, alone_table, fate_table, fates, residual_table
+from crossmem_hf.report.residual_table import WORST, alone_table, fate_table, fates, most_told, residual_table
 from crossmem_hf.studies.residual_claims import residual_claims
 from tests.report.test_record import measurement, record
 
@@ -87,7 +87,7 @@ def test_fate_follows_from_what_is_left_with_and_without_attacks(plain, every, g
     ((name, said, asked, attacked, lost, kept),) = fate_table(made, {"npo": "NPO", "ga": "GA"}).rows
     assert (name, said, lost, kept) == ("NPO", fate, "10", "1 of 2")
     assert (asked.split()[0], attacked.split()[0]) == (f"{100 * plain:.0f}", f"{100 * every:.0f}")
-    assert fates(made, {"npo": "NPO", "ga": "GA"}) == f"{fate}: NPO"
+    assert fates(made, {"npo": "NPO", "ga": "GA"}) == f"{fate}: NPO (10)"
 
 
 def test_the_attack_that_tells_most_alone_stands_first():
@@ -98,4 +98,6 @@ def test_the_attack_that_tells_most_alone_stands_first():
         )
     )
     assert alone_table(made).rows == (("ranked", "120 [90, 150]"), ("hinted", "40"))
-    assert alone_table(record(measurements=(left("none", "npo", 0.1),))) is None
+    assert most_told(made) == "The attack `ranked` alone tells 120 [90, 150] % of what all of them tell."
+    nothing = record(measurements=(left("none", "npo", 0.1),))
+    assert (alone_table(nothing), most_told(nothing)) == (None, "")
