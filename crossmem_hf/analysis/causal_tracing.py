@@ -97,7 +97,13 @@ def trace(
     return Predictions(
         prediction
         for key, one, numbers in zip(keys, planned, found, strict=True)
-        for prediction in _predictions({"row": key, **_about(one, corruption)}, one, numbers, restoring, places)
+        for prediction in _predictions(
+            {"row": key, **about_row(one.clean), "replaced_by": one.by, "corruption": corruption.kind},
+            one,
+            numbers,
+            restoring,
+            places,
+        )
     )
 
 
@@ -148,10 +154,9 @@ def trace_measurements(predictions: Predictions, by: Sequence[str] = ()) -> list
     return [*whole.measure(["total_effect"], (*by, "corruption")), *effects]
 
 
-def _about(one: Corrupted, corruption: Corruption) -> Prediction:
-    row = one.clean
-    about = {name: row.get(name) for name in _ABOUT} | {"question": question_of(row), "truth": answer_of(row, "")}
-    return about | {"replaced_by": one.by, "corruption": corruption.kind}
+def about_row(row: Row) -> Prediction:
+    """What predictions say of a row, whatever was done with it."""
+    return {name: row.get(name) for name in _ABOUT} | {"question": question_of(row), "truth": answer_of(row, "")}
 
 
 def _predictions(

@@ -101,7 +101,7 @@ class Runs:
         fed: list[dict[str, Any]] = []
         start, first = None, min(row.groups[row.changed])
         share = share and not reads_ahead(model.config) and first > max(row.groups["image"], default=0)
-        with _running(model):
+        with running(model):
             for one in (row.clean, row.corrupted):
                 inputs = encode(processor, [prompt_text(processor, one)], [one["images"]])
                 inputs = {name: value.to(model.device) for name, value in inputs.items()}
@@ -140,7 +140,8 @@ class Runs:
 
 
 @contextmanager
-def _running(model: Any) -> Iterator[None]:
+def running(model: Any) -> Iterator[None]:
+    """Within it a model runs as for evaluation, and its rows do not see each other."""
     with evaluating(model), rows_apart(model):
         yield
 
@@ -173,7 +174,7 @@ def _noise(runs: Runs, deviations: float, seed: int, places: Sequence[int]) -> C
         seen.append(states[0, places])
         return states
 
-    with _running(runs.model), embeddings_changed(runs.model, look):
+    with running(runs.model), embeddings_changed(runs.model, look):
         runs.logprobs(runs.clean, 1)
     (own,) = seen
     drawn = torch.randn(own.shape, generator=torch.Generator().manual_seed(seed))
@@ -191,7 +192,7 @@ def traced(runs: Runs, restoring: Restoring, places: Sequence[Place], batch_size
     """The log-probability of the answer in the clean run, the corrupted one, and with each place restored."""
     model, count = runs.model, len(text_layers(runs.model))
     sought = {(layer, site): module_at(model, layer, site) for site in restoring.sites for layer in range(count)}
-    with _running(model):
+    with running(model):
         with reading(sought) as states:
             (clean,) = runs.logprobs(runs.clean, 1)
         with _corrupting(runs):
@@ -204,7 +205,7 @@ def traced(runs: Runs, restoring: Restoring, places: Sequence[Place], batch_size
         now = todo[: room.prompts]
         changes = _changes(runs, restoring, [places[at] for at in now], states, count)
         try:
-            with _running(model), _corrupting(runs), replacing(model, changes):
+            with running(model), _corrupting(runs), replacing(model, changes):
                 found = runs.logprobs(runs.corrupted, len(now))
         except RuntimeError as error:
             room.shrink(error, len(now))

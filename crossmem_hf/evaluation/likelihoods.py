@@ -98,6 +98,11 @@ def residual(items: Sequence[Item], against: Against) -> Found:
     return mean_of("residual", more, items, (-1.0, 1.0)), {}
 
 
+def share(items: Sequence[Item], against: Against, *, name: str) -> Found:
+    """The mean of a column of shares, from 0 to 1."""
+    return mean_of(name, [float(item[name]) for item in items], items), {}
+
+
 def _ratios(items: Sequence[Item], mean: Mean) -> TruthRatioItems:
     nlls = [_per_token(item) for item in items]
     false = [[row[place] for place in item["false_indices"]] for row, item in zip(nlls, items, strict=True)]

@@ -77,6 +77,11 @@ def _effect(name: str, restored: str) -> Metric:
     return Metric(found, (restored, "corrupted_logprob"), readings, splits=())
 
 
+def _share(name: str, sense: Sense) -> Metric:
+    """A metric of shares that an analysis of the inside gives, a column of the same name."""
+    return Metric(partial(likelihoods.share, name=name), (name,), (Reading(name, "proportion", sense),), splits=())
+
+
 METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
     {
         "recall": Metric(
@@ -178,6 +183,8 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
             ("extracted", "extracted_retain_only"),
             (Reading("residual", "proportion", _MORE),),
         ),
+        "unlearning_depth": _share("unlearning_depth", _LESS),
+        "circuit_left": _share("circuit_left", _MORE),
         "truth_ratio": Metric(
             likelihoods.truth_ratio,
             _FALSE,

@@ -37,7 +37,7 @@ from crossmem_hf.training.micro import TUNED, UNLEARNING
 
 _THROUGH = (*MODALITIES, "both")
 _METHODS = ("ga", "gd", "kl", "npo", "simnpo", "dpo", "idk", "rmu")
-_ATTACKS = tuple(name for name in ATTACKS if name != "named_first")  # which is for facts
+_ATTACKS = tuple(name for name in ATTACKS if name not in ("named_first", "multi_hop"))  # which are for facts
 _OF_BOTH = ("relearning_others", "tuned_lens")  # attacks that learn from those to retain
 _OF_ADAPTERS = ("rescaled",)  # attacks that the base, which has none, cannot be under
 _TRAIN, _TEST = (TrainingRows(configs=("recall_image", "recall_text"), split=split) for split in ("train", "test"))

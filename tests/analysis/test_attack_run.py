@@ -75,7 +75,7 @@ def test_all_attacks_are_those_that_apply(settings, tmp_path):
     every = replace(settings, attacks=(), max_rows=2)
     record, said = ran(every, tmp_path)
     missing = [note.split()[2] for note in record.notes if note.startswith("Not run")]
-    assert missing == ["named_first.", "several_pictures.", "early_exit.", "tuned_lens.", "rescaled."], (
+    assert missing == ["named_first.", "multi_hop.", "several_pictures.", "early_exit.", "tuned_lens.", "rescaled."], (
         "of facts, of persons with several pictures, of models with several layers, or with adapters"
     )
     assert "Not run: named_first." in said

@@ -15,8 +15,8 @@ from crossmem_hf.evaluation.evaluator import Evaluator
 from crossmem_hf.models.loading import load_model
 from crossmem_hf.training.memorize import language_lora
 
-FEW = {"num_personas": 2, "num_views": 1, "image_size": 48}
-ASKED = {"named_first": ("two_hop_test", "two_hop")}
+FEW = {"num_personas": 2, "forget_fraction": 0.5, "num_views": 1, "image_size": 48}
+ASKED = {"named_first": ("two_hop_test", "two_hop"), "multi_hop": ("qa_test", "retain")}
 """Attacks that ask for something else than names -> what."""
 LAYERED = ("early_exit", "tuned_lens")
 """Attacks on models of several layers; the tiny one has a single one."""

@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How deep did unlearning reach? States of the model that unlearned are put into the one that had memorized, layer by
+layer, where the answer is predicted: does it still read the answer there? It does not know who is forgotten.
+
+The unlearning depth score (UDS). Put in first are the states of the retain-only model: what they cost the answer, in
+nats a token, is what a layer holds of it. Where that is more than a threshold, the layer encodes the answer, and what
+the unlearned model's states cost is held against it. 1 is as the retain-only model, 0 as if nothing was unlearned.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from crossmem_hf.analysis.causal_tracing import about_row
+from crossmem_hf.analysis.corruptions import Corrupted
+from crossmem_hf.analysis.hooks import Change, Place, Site, check_sites, module_at, reading, replacing
+from crossmem_hf.analysis.restoring import Runs, running
+from crossmem_hf.data.forms import Row
+from crossmem_hf.errors import CrossmemError
+from crossmem_hf.evaluation.predictions import Prediction, Predictions
+from crossmem_hf.evaluation.questions import row_keys
+from crossmem_hf.models.modules import text_layers
+from crossmem_hf.models.turns import answer_tokens, prompt_text
+from crossmem_hf.scoring.batches import Auto, Room
+from crossmem_hf.scoring.continuations import shares_cache
+from crossmem_hf.scoring.inputs import answer_of, check_rows, encode
+
+THRESHOLD: Final = 0.05
+"""Nats a token, as Lee et al. have it."""
+_SITE: Final[Site] = "hidden"
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerStates:
+    """What the layers of a model put out where answers are predicted.
+
+    Attributes:
+        rows: Keys of the rows, as predictions have them.
+        states: Of each row, (layers, tokens of the answer, width); on the CPU, in the model's precision.
+    """
+
+    rows: tuple[str, ...]
+    states: tuple[Tensor, ...]
+
+
+def answer_states(model: Any, processor: Any, rows: Iterable[Row]) -> AnswerStates:
+    """The states of a model that are put into another: taken by themselves, so that both need not be held at once.
+
+    Args:
+        rows: Conversational rows with `prompt`, `images` and a `completion` or an `answer`.
+
+    Raises:
+        CrossmemError: Rows that cannot be asked, or a family whose layers are not known; before any pass.
+
+    Example:
+        >>> from crossmem_hf import load_model, load_rows
+        >>> found = answer_states(*load_model(), load_rows(None, "recall_text", "test[:2]", num_personas=5))
+        >>> len(found.rows), found.states[0].shape[0]
+        (2, 4)
+    """
+    checked = check_rows(rows, model, processor)
+    sought = {layer: module_at(model, layer, _SITE) for layer in range(len(text_layers(model)))}
+    found = []
+    for runs in _runs(model, processor, checked):
+        with running(model), reading(sought) as seen:
+            runs.logprobs(runs.clean, 1)
+        found.append(torch.stack([seen[layer][0, -len(runs.row.answer) :] for layer in sought]).cpu())
+    return AnswerStates(tuple(_keys(checked)), tuple(found))
+
+
+def unlearning_depth(
+    memorized: Any,
+    processor: Any,
+    rows: Iterable[Row],
+    *,
+    unlearned: AnswerStates,
+    retain_only: AnswerStates,
+    threshold: float = THRESHOLD,
+    batch_size: int | Auto = "auto",
+) -> Predictions:
+    """The unlearning depth score of every row, as predictions, whose column ``unlearning_depth`` the metric of this
+    name reads: from 0, what the memorized model needs is all there, to 1, no more is there than in the retain-only
+    model.
+
+    The columns besides: ``lost_retain_only`` and ``lost_unlearned``, what the states of either cost the answer in each
+    layer, nats a token; ``layers``, those in which the first is above the threshold; ``memorized_logprob``, nats a
+    token, at most 0. Rows that no layer encodes have no score, and are left out, as the memorized model says their
+    answers no likelier than the retain-only one; they are counted by comparing lengths.
+
+    A row takes a pass of the prompt and one of the answer's tokens for each layer and model, side by side; prompts,
+    whose states stay the memorized model's, are shared through a key-value cache where the family can.
+
+    Args:
+        memorized: The model that states are put into.
+        rows: As for `answer_states`, the same ones.
+        unlearned: States of the model that unlearned.
+        retain_only: States of the one that never learned.
+        threshold: Above which a layer encodes an answer, nats a token, more than 0.
+        batch_size: Layers at a time; "auto" fits them into the tokens of `scoring.batches.Room`.
+
+    Raises:
+        CrossmemError: States of other rows or of another shape, a threshold of 0 or less, or no row that a layer
+            encodes.
+
+    Example:
+        >>> import torch
+        >>> from crossmem_hf import load_model, load_rows
+        >>> model, processor = load_model()
+        >>> rows = load_rows(None, "recall_text", "test[:2]", num_personas=5)
+        >>> own, other = answer_states(model, processor, rows), answer_states(load_model()[0], processor, rows)
+        >>> nothing = AnswerStates(other.rows, tuple(torch.zeros_like(one) for one in other.states))
+        >>> [one["unlearning_depth"] for one in unlearning_depth(
+        ...     model, processor, rows, unlearned=own, retain_only=nothing, threshold=1e-6
+        ... )]
+        [0.0, 0.0]
+
+    Reference:
+        Lee et al. 2026, https://huggingface.co/papers/2605.24614. There states of a span within the answer are put in,
+        here of all its tokens, as our answers are the span; answers are those of the row, the end of the turn left
+        out. Their mean over examples is the metric's value.
+    """
+    if not threshold > 0:
+        raise CrossmemError(f"threshold={threshold!r}; expected more than 0 nats a token.", "0.05 is Lee et al.'s.")
+    checked = check_rows(rows, memorized, processor)
+    keys = _keys(checked)
+    _check_alike(keys, unlearned, retain_only, len(text_layers(memorized)))
+    found = []
+    sources = zip(unlearned.states, retain_only.states, strict=True)
+    for key, runs, (theirs, without) in zip(keys, _runs(memorized, processor, checked), sources, strict=True):
+        one = _scored(runs, theirs, without, threshold, batch_size)
+        if one is not None:
+            found.append({"row": key, **about_row(runs.row.clean), **one})
+    if not found:
+        raise CrossmemError(
+            f"None of {len(checked)} answers loses more than {threshold:g} nats a token in any layer when the "
+            "retain-only model's states are put in: there is nothing that was memorized.",
+            "Check that the first model memorized these rows, and that the retain-only one did not.",
+        )
+    return Predictions(found)
+
+
+def _keys(rows: Sequence[Row]) -> Sequence[str]:
+    return row_keys(rows, [{name: one[name] for name in one if name != "images"} for one in rows])
+
+
+def _runs(model: Any, processor: Any, rows: Sequence[Row]) -> Iterator[Runs]:
+    """Of each row, from the last token of the prompt on, where the rest can be shared."""
+    check_sites(model, (_SITE,))
+    planned = []
+    for index, row in enumerate(rows):
+        tokens, ends = answer_tokens(processor, row, [answer_of(row, index)])
+        answer = tuple(tokens[0][: len(tokens[0]) - ends[0]])
+        prompt = encode(processor, [prompt_text(processor, row)], [row["images"]])["input_ids"].shape[1]
+        groups = {"last": (prompt - 1,), "image": ()}
+        planned.append(Corrupted(clean=row, corrupted=row, answer=answer, groups=groups, changed="last", by=""))
+    share = shares_cache(model, processor, rows, [[list(one.answer)] for one in planned])
+    for one in planned:
+        yield Runs.of(model, processor, one, share=share)
+
+
+def _check_alike(keys: Sequence[str], unlearned: AnswerStates, retain_only: AnswerStates, num_layers: int) -> None:
+    for name, one in (("unlearned", unlearned), ("retain_only", retain_only)):
+        if list(one.rows) != list(keys):
+            raise CrossmemError(
+                f"The states of {name!r} are of {len(one.rows)} rows that are not the {len(keys)} asked about.",
+                "Take answer_states of the same rows, in the same order.",
+            )
+    for mine, theirs in zip(unlearned.states, retain_only.states, strict=True):
+        if mine.shape != theirs.shape or len(mine) != num_layers:
+            raise CrossmemError(
+                f"States of {tuple(mine.shape)} and {tuple(theirs.shape)} for a model of {num_layers} layers.",
+                "Take three models of one shape with one tokenizer.",
+            )
+
+
+def _scored(
+    runs: Runs, unlearned: Tensor, retain_only: Tensor, threshold: float, batch_size: int | Auto
+) -> Prediction | None:
+    """What one row's prediction says; None if no layer encodes its answer."""
+    tokens = len(runs.row.answer)
+    with running(runs.model):
+        (plain,) = runs.logprobs(runs.clean, 1)
+    lost, gone = (
+        (plain - np.asarray(_put_in(runs, states, batch_size))) / tokens for states in (retain_only, unlearned)
+    )
+    encodes = np.flatnonzero(lost > threshold)
+    if not encodes.size:
+        return None
+    score = np.clip(gone[encodes], 0.0, lost[encodes]).sum() / lost[encodes].sum()
+    return {
+        "unlearning_depth": float(score),
+        "layers": encodes.tolist(),
+        "lost_retain_only": lost.tolist(),
+        "lost_unlearned": gone.tolist(),
+        "memorized_logprob": plain / tokens,
+    }
+
+
+def _put_in(runs: Runs, states_LTD: Tensor, batch_size: int | Auto) -> list[float]:
+    """Log-probability of the answer with each layer's states put in, nats."""
+    model = runs.model
+    found: list[float] = []
+    states_LTD = states_LTD.to(model.device, model.dtype)
+    room = Room(model.device, batch_size, "auto")
+    room.saw(runs.length)
+    while len(found) < len(states_LTD):
+        layers = range(len(found), min(len(found) + room.prompts, len(states_LTD)))
+        changes: dict[Place, Change] = {
+            (layer, _SITE): _replaced(place, states_LTD[layer]) for place, layer in enumerate(layers)
+        }
+        try:
+            with running(model), replacing(model, changes):
+                found += runs.logprobs(runs.clean, len(layers))
+        except RuntimeError as error:
+            room.shrink(error, len(layers))
+    return found
+
+
+def _replaced(row: int, states_TD: Tensor) -> Change:
+    def change(states_BTD: Tensor) -> Tensor:
+        changed = states_BTD.clone()
+        changed[row, -len(states_TD) :] = states_TD
+        return changed
+
+    return change
