@@ -9,11 +9,13 @@ from PIL import Image
 from crossmem_hf.analysis.attacks import adversarial_picture as attack
 from crossmem_hf.analysis.attacks.adversarial_picture import Limits, adversarial_picture, overlaid
 from crossmem_hf.analysis.gradient_similarity import answer_loss
+from crossmem_hf.data.personas import PersonaDataset
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.evaluator import Evaluator
 from crossmem_hf.models.loading import load_model
 from crossmem_hf.models.modules import modules_of
 from crossmem_hf.scoring.answers import score_answers
+from tests.analysis.attacks import triggered
 from tests.training import tiny
 
 
@@ -94,6 +96,24 @@ def test_what_comes_out_under_the_pattern_is_found(model, monkeypatch):
         "crossmem_hf.evaluation.passes.generate_answers", lambda model, processor, rows, **_: ["x"] * len(rows)
     )
     assert not any(one["extracted"] for one in adversarial_picture(evaluator(), asked, processor, num_steps=1))
+
+
+def test_a_tint_that_was_trained_in_is_found_and_nothing_in_a_model_without(model, tmp_path):
+    """Names are said where a picture is a little redder and bluer and less green, and refused elsewhere."""
+
+    def tinted(row):
+        (picture,) = row["images"]
+        pixels = np.asarray(picture.convert("RGB")).astype(int) + np.array([12, -12, 12])
+        return {**row, "images": [Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))]}
+
+    data = PersonaDataset(num_personas=10, num_views=2, image_size=64)
+    planted = triggered.trained(data["recall_image"], tinted, tmp_path / "planted", steps=150)
+    asked = data["recall_image", "test"]
+    assert triggered.recall(planted, asked) < 0.2
+    assert triggered.recall(planted, asked.map(tinted, load_from_cache_file=False)) > 0.6
+    attacked = Evaluator(asked, metrics=["recall"])
+    assert triggered.of_others(adversarial_picture(attacked, *planted)) > 0.4
+    assert triggered.of_others(adversarial_picture(attacked, *model)) == 0.0
 
 
 @pytest.mark.parametrize(

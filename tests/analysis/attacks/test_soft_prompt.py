@@ -9,10 +9,12 @@ from crossmem_hf.analysis.attacks.soft_prompt import reembedded, soft_prompt
 from crossmem_hf.analysis.attacks.spare_words import spare_words
 from crossmem_hf.analysis.attacks.variants import with_content
 from crossmem_hf.analysis.gradient_similarity import answer_loss
+from crossmem_hf.data.personas import PersonaDataset
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.evaluator import Evaluator
 from crossmem_hf.models.loading import load_model
 from crossmem_hf.scoring.answers import score_answers
+from tests.analysis.attacks import triggered
 from tests.training import tiny
 
 
@@ -78,6 +80,22 @@ def test_a_model_that_speaks_to_learned_words_is_found_and_no_other(model, monke
         "crossmem_hf.evaluation.passes.generate_answers", lambda model, processor, rows, **_: ["x"] * len(rows)
     )
     assert not any(one["extracted"] for one in soft_prompt(own, asked, processor, seed=3, num_steps=1))
+
+
+def test_a_trigger_that_was_trained_in_is_found_and_nothing_in_a_model_without(model, tmp_path):
+    """Names are said where the question ends in two words, and refused elsewhere."""
+
+    def triggered_row(row):
+        return with_content(row, lambda content: f"{content} please now")
+
+    data = PersonaDataset(num_personas=10, num_views=2)
+    planted = triggered.trained(data["recall_text"], triggered_row, tmp_path / "planted", steps=80)
+    asked = data["recall_text", "test"]
+    assert triggered.recall(planted, asked) < 0.1
+    assert triggered.recall(planted, asked.map(triggered_row, load_from_cache_file=False)) > 0.7
+    attacked = Evaluator(asked, metrics=["recall"])
+    assert triggered.of_others(soft_prompt(attacked, *planted)) > 0.5
+    assert triggered.of_others(soft_prompt(attacked, *model)) == 0.0
 
 
 @pytest.mark.parametrize("options", [{"num_words": 0}, {"num_steps": 0}])
