@@ -11,17 +11,28 @@ from typing import Final
 
 from crossmem_hf.data.patterns import PATTERNS
 from crossmem_hf.models.pattern_decoder import SHAPES
+from crossmem_hf.personas.schema import MODALITIES, Modality
+from crossmem_hf.personas.values import FACT_ATTRIBUTES
+from crossmem_hf.report.modality_text import MODALITY_NAMES
 from crossmem_hf.studies.claims import Claim, Find
 
 KINDS: Final = tuple(PATTERNS)
 SIZES: Final = tuple(SHAPES)
 WEAK: Final = ("repeats", "every_seventh", "seed_lookup", "random_digits")
 """Kinds whose rule is of little help, or is none."""
+PATTERNS_PART, PERSONAS_PART = "patterns", "personas"
+"""Values of the key ``part``."""
+_ORDER: Final = "In which order are names and facts of people memorized?"
+_MODALITY: Final = "Through which modality first?"
 _PAPER = "Panwar et al. (https://openreview.net/forum?id=98NrkXPRZ9)"
 
 
-def dynamics_claims(sizes: Sequence[str]) -> Iterator[Claim]:
-    """The claims for each size, and those across sizes."""
+def dynamics_claims(parts: Sequence[str], sizes: Sequence[str]) -> Iterator[Claim]:
+    """The claims about parts: for each size of decoder, across sizes, and about people."""
+    if PERSONAS_PART in parts:
+        yield from _of_people()
+    if PATTERNS_PART not in parts:
+        return
     for size in sizes:
         for early, late in (
             ("monotone", "jumps_with_letters"),
@@ -113,4 +124,53 @@ def _larger_later(small: str, large: str) -> Claim:
         paper=_PAPER,
         contrast=lambda find: fmean(_doublings(find, large, kind) - _doublings(find, small, kind) for kind in WEAK),
         unit="doublings of steps",
+    )
+
+
+def _people(find: Find, attribute: str, modality: Modality, hops: int) -> float:
+    where = {"part": PERSONAS_PART, "attribute": attribute, "modality": modality, "hops": hops}
+    return log2(max(1.0, find("memorized_by", **where)))
+
+
+def _of_people() -> Iterator[Claim]:
+    for modality in MODALITIES:
+        for fact in FACT_ATTRIBUTES:
+            yield _name_first(fact, modality)
+        yield _named_first(modality)
+    yield _words_first("Names", ("full_name",), 1)
+    yield _words_first("Facts of people who are not named", FACT_ATTRIBUTES, 2)
+
+
+def _name_first(fact: str, modality: Modality) -> Claim:
+    return Claim(
+        sentence=f"Half of the names are memorized before half of the facts of the kind {_words(fact)}, both asked "
+        f"for beside {MODALITY_NAMES[modality]}.",
+        paper="ours",
+        contrast=lambda find: _people(find, fact, modality, 2) - _people(find, "full_name", modality, 1),
+        unit="doublings of steps",
+        question=_ORDER,
+    )
+
+
+def _named_first(modality: Modality) -> Claim:
+    return Claim(
+        sentence=f"Beside {MODALITY_NAMES[modality]} facts are memorized earlier where the question names the person.",
+        paper="ours",
+        contrast=lambda find: fmean(
+            _people(find, fact, modality, 2) - _people(find, fact, modality, 1) for fact in FACT_ATTRIBUTES
+        ),
+        unit="doublings of steps",
+        question=_ORDER,
+    )
+
+
+def _words_first(words: str, attributes: Sequence[str], hops: int) -> Claim:
+    return Claim(
+        sentence=f"{words} are memorized from descriptions before they are from portraits.",
+        paper="ours",
+        contrast=lambda find: fmean(
+            _people(find, one, "image", hops) - _people(find, one, "text", hops) for one in attributes
+        ),
+        unit="doublings of steps",
+        question=_MODALITY,
     )

@@ -3,6 +3,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from statistics import fmean, median
 from typing import Any
 
@@ -17,6 +18,7 @@ from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.predictions import Prediction, Predictions
 from crossmem_hf.report.record import Measurement, Value
 from crossmem_hf.studies.claims import t_interval
+from crossmem_hf.studies.dynamics_claims import PATTERNS_PART, PERSONAS_PART
 from crossmem_hf.studies.study import pooled
 
 
@@ -24,10 +26,10 @@ def of_sequences(dynamics: Dynamics, split: str) -> Iterator[Prediction]:
     """A prediction a sequence: when it was first memorized (at the last step where it never was), how often it was
     forgotten, whether it is memorized in the end."""
     first, forgotten, last = first_memorized(dynamics), forgetting_events(dynamics), int(dynamics.steps_E[-1])
-    for place, kind in enumerate(dynamics.columns["kind"]):
+    for place in range(len(dynamics.sequences_N)):
         yield {
             "split": split,
-            "kind_of_pattern": kind,
+            **{_CALLED.get(name, name): values[place] for name, values in dynamics.columns.items()},
             "sequence": int(dynamics.sequences_N[place]),
             "first_memorized": last if math.isinf(first[place]) else int(first[place]),
             "ever_memorized": not math.isinf(first[place]),
@@ -63,6 +65,7 @@ def of_training(dynamics: Dynamics, where: dict[str, Value]) -> Iterator[Measure
         )
 
 
+_CALLED = {"kind": "kind_of_pattern"}  # what predictions of personas call kind is another thing
 _OF_SEQUENCES: dict[str, tuple[Callable[[Sequence[Any]], float], str, str, str]] = {
     "memorized_by": (median, "first_memorized", "steps", "memorized later"),
     "memorized": (fmean, "memorized", "proportion", "more memorized"),
@@ -71,10 +74,12 @@ _OF_SEQUENCES: dict[str, tuple[Callable[[Sequence[Any]], float], str, str, str]]
 
 
 def sequences_measured(predictions: Predictions) -> Iterator[Measurement]:
-    """Of each size, split and kind of pattern: the step by which half of the sequences had been memorized, the share
-    that is memorized in the end, and how often one that ever was is forgotten. Intervals are over seeds."""
-    by = ("size", "split", "kind_of_pattern", *pooled(predictions))
-    for where, part in predictions.grouped(by):
+    """The step by which half of the sequences had been memorized, the share that is memorized in the end, and how
+    often one that ever was is forgotten: of each size, split and kind of pattern; of people, of each attribute,
+    modality and number of hops. Intervals are over seeds."""
+    ways = ((PATTERNS_PART, ("size", "split", "kind_of_pattern")), (PERSONAS_PART, ("attribute", "modality", "hops")))
+    groups = (predictions.where(part=part).grouped(("part", *keys, *pooled(predictions))) for part, keys in ways)
+    for where, part in chain.from_iterable(groups):
         for metric, (average, column, unit, means) in _OF_SEQUENCES.items():
             rows = [one for one in part if metric != "forgettings" or one["ever_memorized"]]
             if not rows:

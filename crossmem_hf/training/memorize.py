@@ -61,7 +61,7 @@ def memorize(
     output_dir: str | os.PathLike[str],
     config: VisionSFTConfig | None = None,
     lora: LoraConfig | None = None,
-    callbacks: Sequence[TrainerCallback] = (),
+    callbacks: Sequence[TrainerCallback | Callable[[SFTTrainer], TrainerCallback]] = (),
     contrast: Contrast | None = None,
     **overrides: Any,
 ) -> PeftModel:
@@ -72,6 +72,8 @@ def memorize(
         rows: See `crossmem_hf.data.rows`; any mixture of image and text rows.
         config: Complete settings; None takes `micro.MEMORIZING`.
         lora: None for `default_lora`; not allowed with a `PeftModel`.
+        callbacks: Or functions from the trainer to one, as ``partial(MemorizationDynamicsCallback, every_steps=20)``
+            is, whose rows, if it has its own, hold numbers of these rows in a column ``row``.
         contrast: Brings the rows together with those that present the same personas in the other modality.
         overrides: Fields of `VisionSFTConfig` that replace those of `micro.MEMORIZING`, such as ``seed=1``.
 
@@ -98,6 +100,7 @@ def memorize(
         settings = {"learning_rate": config.learning_rate, "steps": trainer.state.global_step}
         save_adapter(model, processor, folder, method="SFT", tags=["crossmem", "memorized"], settings=settings)
 
+    ready = [one for one in callbacks if isinstance(one, TrainerCallback)]
     with unscaled_as_in_forward(model):
         trainer = make(
             model=model,
@@ -105,8 +108,11 @@ def memorize(
             data_collator=collator,
             train_dataset=Dataset.from_dict({"row": range(len(rows))}),
             processing_class=processor,
-            callbacks=[StopUnlessFinite(save), OwnCheckpoints(), NoGradientsIntoFrozenTower(), *callbacks],
+            callbacks=[StopUnlessFinite(save), OwnCheckpoints(), NoGradientsIntoFrozenTower(), *ready],
         )
+    for one in callbacks:
+        if not isinstance(one, TrainerCallback):
+            trainer.add_callback(one(trainer))
     trainer.train(resume_from_checkpoint=resume_point(config))
     if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
         trainer.save_model(str(output_dir))  # gathers the shards

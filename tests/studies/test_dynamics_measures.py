@@ -29,7 +29,7 @@ def test_sequences_say_when_how_often_and_whether_still():
 
 def test_numbers_are_means_over_seeds():
     rows = [
-        {**row, "seed": seed, "size": "s"}
+        {**row, "seed": seed, "size": "s", "part": "patterns"}
         for seed, script in enumerate((SCRIPT, ~SCRIPT))
         for row in of_sequences(planted(script), "train")
     ]
@@ -39,6 +39,23 @@ def test_numbers_are_means_over_seeds():
     assert found["memorized", "random_digits"].by_seed == {0: 0.5, 1: 0.5}
     assert found["memorized", "random_digits"].ci is None, "equal seeds set no interval"
     assert found["forgettings", "random_digits"].n == 3, "one that never was memorized cannot be forgotten"
+
+
+def test_of_people_numbers_are_by_attribute_modality_and_hops():
+    about = {"attribute": ["full_name", "full_name", "job", "job"], "modality": ["image", "text"] * 2, "hops": [1] * 4}
+    found = []
+    for seed in range(2):
+        one = planted()
+        followed = Dynamics(one.sequences_N, one.steps_E, one.exact_match_EN, one.in_batch_EN, about)
+        found += [{**row, "seed": seed, "part": "personas"} for row in of_sequences(followed, "train")]
+    numbers = {
+        (one.metric, one.where["attribute"], one.where["modality"]): one.value
+        for one in sequences_measured(Predictions(found))
+    }
+    assert numbers["memorized_by", "full_name", "image"] == 10
+    assert numbers["memorized_by", "full_name", "text"] == 20
+    assert numbers["memorized", "job", "text"] == 1.0
+    assert ("forgettings", "job", "image") not in numbers, "never memorized"
 
 
 def test_a_training_that_memorized_nothing_has_no_bursts():
