@@ -34,6 +34,10 @@ THRESHOLD: Final = 0.05
 _SITE: Final[Site] = "hidden"
 
 
+class NothingMemorizedError(CrossmemError):
+    """There is no depth to measure: no layer of the memorized model holds more than the retain-only one's."""
+
+
 @dataclass(frozen=True, slots=True)
 class AnswerStates:
     """What the layers of a model put out where answers are predicted.
@@ -103,8 +107,8 @@ def unlearning_depth(
         batch_size: Layers at a time; "auto" fits them into the tokens of `scoring.batches.Room`.
 
     Raises:
-        CrossmemError: States of other rows or of another shape, a threshold of 0 or less, or no row that a layer
-            encodes.
+        CrossmemError: States of other rows or of another shape, or a threshold of 0 or less; a
+            `NothingMemorizedError` if no layer encodes any answer.
 
     Example:
         >>> import torch
@@ -135,7 +139,7 @@ def unlearning_depth(
         if one is not None:
             found.append({"row": key, **about_row(runs.row.clean), **one})
     if not found:
-        raise CrossmemError(
+        raise NothingMemorizedError(
             f"None of {len(checked)} answers loses more than {threshold:g} nats a token in any layer when the "
             "retain-only model's states are put in: there is nothing that was memorized.",
             "Check that the first model memorized these rows, and that the retain-only one did not.",

@@ -43,7 +43,7 @@ def geometry_cell(cell: Cell) -> CellResult:
         here = replace(cell, settings=cell.settings.replaced(model_name_or_path=folder))
         return CellResult(measurements=tuple(_shapes(here, None)))
     model, step = _model(cell)
-    shapes = tuple(_shapes(cell, model))
+    shapes = (*_shapes(cell, model), *_depths(cell, model))
     back = predicted(cell, f"{cell_name(cell.where)}_relearning", _FORGET, model, attack=relearning)
     return CellResult(measurements=shapes, predictions=back.with_columns(matched_step=step))
 
@@ -78,7 +78,28 @@ def _shapes(cell: Cell, adapter: Done | None) -> Iterator[Measurement]:
                     )
 
 
-def _rows(cell: Cell, group: Literal["forget", "retain"], target: Modality) -> Any:
+def _depths(cell: Cell, adapter: Done | None) -> Iterator[Measurement]:
+    """How deep unlearning reached: what the memorized model makes of this one's states, in either modality."""
+    from crossmem_hf.analysis.unlearning_depth import NothingMemorizedError, answer_states, unlearning_depth
+
+    if cell.where["method"] in BASELINES:
+        return
+    memorized, retain_only = (
+        baseline(cell.at(method=name, seed=cell.seed), name, _TRAIN) for name in ("memorized", "retain_only")
+    )
+    for target in MODALITIES:
+        cell.progress(f"depth, {target}", 0.8)
+        rows = _rows(cell, "forget", target, parts=(_TEST,))
+        here, without = (answer_states(*loaded(cell, one), rows) for one in (adapter, retain_only))
+        try:
+            found = unlearning_depth(*loaded(cell, memorized), rows, unlearned=here, retain_only=without)
+        except NothingMemorizedError:  # as --allow_unmemorized lets be
+            continue
+        (one,) = found.measure(("unlearning_depth",), by=())
+        yield one.model_copy(update={"where": {**cell.where, "group": "forget", "target": target}})
+
+
+def _rows(cell: Cell, group: Literal["forget", "retain"], target: Modality, parts: Any = (_TRAIN, _TEST)) -> Any:
     """In all views that training and testing have, so that there are more rows than the spectrum has ranks."""
     from datasets import concatenate_datasets
 
@@ -86,7 +107,7 @@ def _rows(cell: Cell, group: Literal["forget", "retain"], target: Modality) -> A
     from crossmem_hf.data.selection import of_personas, personas_of
 
     spec = cell.settings.spec(cell.seed)
-    every = concatenate_datasets([replace(part, modality=target).of(spec) for part in (_TRAIN, _TEST)])
+    every = concatenate_datasets([replace(part, modality=target).of(spec) for part in parts])
     whom = forgotten_ids(spec) if group == "forget" else set(personas_of(every)) - forgotten_ids(spec)
     return of_personas(every, whom)
 

@@ -2,29 +2,20 @@
 """What is claimed of the shape of representations. It knows which numbers a claim is about, not how they are
 measured."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from statistics import fmean
 from typing import Any, Final
 
 from crossmem_hf.personas.schema import MODALITIES, Modality
 from crossmem_hf.report.modality_text import MODALITY_NAMES
 from crossmem_hf.studies.claims import Claim, Find
-from crossmem_hf.studies.geometry_cells import LEARNED, PRETRAINING
+from crossmem_hf.studies.geometry_cells import LEARNED
+from crossmem_hf.studies.pretraining_claims import DIFFERS, PAPER, pretraining_claims
 from crossmem_hf.training.methods import METHODS
 
-PAPER: Final = "Tracing the Representation Geometry of Language Models (arXiv 2509.23024)"
 _LEARNING: Final = "Does learning open the space of representations?"
 _UNLEARNING: Final = "Does unlearning open or close it, and for whom?"
 _TELLS: Final = "Does it tell what attacks find?"
-_PHASES: Final = "Has pre-training the three phases?"
-_DIFFERS: Final = (
-    "Theirs are language models of 160 million parameters and more over web text; ours is a vision-language model of "
-    "two million over questions about people."
-)
-
-
-POINTS: Final = ("step-00000", "step-00100", "step-01600", "step-08000")
-"""Of a pre-training, among those that the recipe keeps: untrained, after a few steps, in the middle, at the end."""
 
 
 def geometry_claims(methods: Sequence[str], *, pretrained: bool) -> Iterator[Claim]:
@@ -39,10 +30,12 @@ def geometry_claims(methods: Sequence[str], *, pretrained: bool) -> Iterator[Cla
         for method in methods:
             yield _unlearning(method, target)
             yield _more_of_the_forgotten(method, target)
+            yield _not_deep(method, target)
     if len(methods) > 2:
-        yield _tells(tuple(methods))
+        for sentence, told in _TOLD.items():
+            yield _tells(sentence, tuple(methods), told)
     for target in MODALITIES if pretrained else ():
-        yield from _phases(target)
+        yield from pretraining_claims(target)
 
 
 def _rankme(find: Find, method: str, group: str, target: str) -> float:
@@ -63,7 +56,7 @@ def _learning(target: Modality) -> Claim:
         ),
         unit="states",
         question=_LEARNING,
-        differs=_DIFFERS,
+        differs=DIFFERS,
     )
 
 
@@ -99,19 +92,42 @@ def _more_of_the_forgotten(method: str, target: Modality) -> Claim:
     )
 
 
-def _tells(methods: tuple[str, ...]) -> Claim:
+def _not_deep(method: str, target: Modality) -> Claim:
+    return Claim(
+        sentence=f"{METHODS[method].name} leaves the layers half and more of what they knew of names asked for "
+        f"through {MODALITY_NAMES[target]}.",
+        paper="ours, with the score of Lee et al. (arXiv 2605.24614)",
+        contrast=lambda find: find("unlearning_depth", part=LEARNED, method=method, group="forget", target=target),
+        threshold=0.5,
+        direction="below",
+        question="How deep does unlearning reach?",
+    )
+
+
+def _told_by_rankme(find: Find, method: str) -> float:
+    return fmean(_change(find, method, "forget", target) for target in MODALITIES)
+
+
+def _told_by_depth(find: Find, method: str) -> float:
+    where = {"part": LEARNED, "method": method, "group": "forget"}
+    return -fmean(find("unlearning_depth", target=target, **where) for target in MODALITIES)
+
+
+def _tells(sentence: str, methods: tuple[str, ...], told: Callable[[Find, str], float]) -> Claim:
+    """That what a number tells of each method has the order of what relearning brings back after it."""
+
     def contrast(find: Find) -> float | None:
         from scipy.stats import spearmanr
 
-        changed = [fmean(_change(find, method, "forget", target) for target in MODALITIES) for method in methods]
+        told_by = [told(find, method) for method in methods]
         back = [find("extracted", part=LEARNED, method=method) for method in methods]
-        if len(set(changed)) < 2 or len(set(back)) < 2:
+        if len(set(told_by)) < 2 or len(set(back)) < 2:
             return None
-        found: Any = spearmanr(changed, back).statistic
+        found: Any = spearmanr(told_by, back).statistic
         return float(found)
 
     return Claim(
-        sentence="The higher RankMe of the forgotten after a method, the more relearning of a part brings back.",
+        sentence=sentence,
         paper="ours",
         contrast=contrast,
         unit="Spearman correlation over methods",
@@ -120,27 +136,7 @@ def _tells(methods: tuple[str, ...]) -> Claim:
     )
 
 
-def _phases(target: Modality) -> Iterator[Claim]:
-    """From each of `POINTS` to the next."""
-    for earlier, later, rises, said in (
-        (*POINTS[:2], False, "falls at the beginning"),
-        (*POINTS[1:3], True, "then rises"),
-        (*POINTS[2:], False, "falls in the end"),
-    ):
-
-        def contrast(find: Find, earlier: str = earlier, later: str = later, rises: bool = rises) -> float:
-            risen = fmean(
-                find("rankme", part=PRETRAINING, point=later, group=group, target=target)
-                - find("rankme", part=PRETRAINING, point=earlier, group=group, target=target)
-                for group in ("forget", "retain")
-            )
-            return risen if rises else -risen
-
-        yield Claim(
-            sentence=f"RankMe of questions about strangers through {MODALITY_NAMES[target]} {said} of pre-training.",
-            paper=PAPER,
-            contrast=contrast,
-            unit="states",
-            question=_PHASES,
-            differs=f"{_DIFFERS} There is one pre-training: the interval is over people asked about.",
-        )
+_TOLD: Final = {
+    "The higher RankMe of the forgotten after a method, the more relearning of a part brings back.": _told_by_rankme,
+    "The less deep a method reaches, the more relearning of a part brings back.": _told_by_depth,
+}

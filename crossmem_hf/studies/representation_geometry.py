@@ -20,7 +20,8 @@ from crossmem_hf.studies.geometry_cells import (
     geometry_cell,
     geometry_measurements,
 )
-from crossmem_hf.studies.geometry_claims import PAPER, geometry_claims
+from crossmem_hf.studies.geometry_claims import geometry_claims
+from crossmem_hf.studies.pretraining_claims import PAPER
 from crossmem_hf.studies.settings import SELECTS, StudySettings, some_of, steps_of
 from crossmem_hf.studies.study import Study, Where
 from crossmem_hf.training.micro import TUNED, UNLEARNING
@@ -80,6 +81,8 @@ STUDY = Study(
     notes=lambda settings, _: (
         "States are those of the last token of each question, behind the final norm; the spectrum is of their "
         f"covariance over views of all people of a group, its fall fitted between ranks {RANKS[0]} and {RANKS[1]}.",
+        "unlearning_depth is what the memorized model loses of the answer with the states of the unlearned one in "
+        "place of its own, of what it loses with those of the retain-only model: 0 if all is there, 1 if nothing is.",
         "extracted is what relearning a fifth of the forgotten brings out of the others that was not said before.",
         *curve_notes(settings.evaluate_at),
     ),

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.studies.geometry_cells import geometry_measurements
-from crossmem_hf.studies.geometry_claims import POINTS
+from crossmem_hf.studies.pretraining_claims import POINTS
 from crossmem_hf.studies.representation_geometry import STUDY, GeometrySettings
 from crossmem_hf.studies.run import run_study
 from crossmem_hf.studies.study import cell_name
