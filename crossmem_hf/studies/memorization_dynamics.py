@@ -45,8 +45,8 @@ class DynamicsSettings(StudySettings):
     num_views: int = Field(4, ge=1, description="Training portraits (or descriptions) a persona.")
     qa_per_persona: int = Field(14, ge=1, description="Training questions a persona and modality, of the config qa.")
     single_hop_share: float = Field(0.5, ge=0, le=1, description="Share of them that name the persona.")
-    people_steps: int = Field(600, ge=1, description="Optimizer steps in which people are memorized.")
-    look_at_people_every: int = Field(10, ge=1, description="Steps between two evaluations of what is known of them.")
+    people_steps: int = Field(400, ge=1, description="Optimizer steps in which people are memorized.")
+    look_at_people_every: int = Field(4, ge=1, description="Steps between two evaluations of what is known of them.")
 
 
 def _grid(settings: DynamicsSettings) -> list[Where]:
