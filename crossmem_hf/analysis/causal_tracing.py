@@ -97,13 +97,7 @@ def trace(
     return Predictions(
         prediction
         for key, one, numbers in zip(keys, planned, found, strict=True)
-        for prediction in _predictions(
-            {"row": key, **about_row(one.clean), "replaced_by": one.by, "corruption": corruption.kind},
-            one,
-            numbers,
-            restoring,
-            places,
-        )
+        for prediction in _predictions({"row": key, **_about(one, corruption)}, one, numbers, restoring, places)
     )
 
 
@@ -152,6 +146,10 @@ def trace_measurements(predictions: Predictions, by: Sequence[str] = ()) -> list
         key=lambda m: (SITES.index(m.where["site"]), m.where["layer"], (*GROUPS, ALL).index(m.where["tokens"]))
     )
     return [*whole.measure(["total_effect"], (*by, "corruption")), *effects]
+
+
+def _about(one: Corrupted, corruption: Corruption) -> Prediction:
+    return {**about_row(one.clean), "replaced_by": one.by, "corruption": corruption.kind}
 
 
 def about_row(row: Row) -> Prediction:

@@ -13,6 +13,7 @@ from crossmem_hf.evaluation.predictions import Prediction, Predictions
 
 AT_LEAST: Final = 0.5
 _Place = tuple[Any, ...]
+_Effects = dict[Any, dict[_Place, float]]
 
 
 def circuit_left(memorized: Predictions, other: Predictions, *, at_least: float = AT_LEAST) -> Predictions:
@@ -51,10 +52,42 @@ def circuit_left(memorized: Predictions, other: Predictions, *, at_least: float 
     Reference:
         Ours, after the circuits of PAVA, https://huggingface.co/papers/2608.30649, which look at the memorized model.
     """
-    if not 0 < at_least <= 1:
-        raise CrossmemError(f"at_least={at_least!r}; expected more than 0, at most 1.", "0.5 is the default.")
     before, after = _effects(memorized), _effects(other)
     whole = {one["row"]: one for one in memorized if "site" not in one}
+    circuits = _circuits(whole, before, after, at_least)
+    found = []
+    for row, one in whole.items():
+        circuit = circuits[one["persona_id"]] & set(before[row])
+        full = sum(max(before[row][place], 0.0) for place in circuit)
+        if full > 0:
+            left = sum(min(max(after[row][place], 0.0), max(before[row][place], 0.0)) for place in circuit)
+            found.append({**one, "circuit_left": left / full, "circuit": sorted(map(list, circuit), key=str)})
+    return Predictions(found)
+
+
+def _effects(found: Predictions) -> _Effects:
+    """Row -> place -> indirect effect, nats."""
+    effects: _Effects = defaultdict(dict)
+    for one in found:
+        if "site" in one:
+            effects[one["row"]][tuple(one[name] for name in PLACES)] = _back(one, "restored_logprob")
+    return effects
+
+
+def _back(one: Prediction, run: str) -> float:
+    return float(one[run]) - float(one["corrupted_logprob"])
+
+
+def _circuits(
+    whole: Mapping[Any, Prediction], before: _Effects, after: _Effects, at_least: float
+) -> dict[Any, set[_Place]]:
+    """Persona -> the places that carry the answers of all others.
+
+    Raises:
+        CrossmemError: As `circuit_left`.
+    """
+    if not 0 < at_least <= 1:
+        raise CrossmemError(f"at_least={at_least!r}; expected more than 0, at most 1.", "0.5 is the default.")
     if {row: set(places) for row, places in before.items()} != {row: set(places) for row, places in after.items()}:
         raise CrossmemError(
             f"The traces are of {len(before)} and of {len(after)} rows, or of different places.",
@@ -72,32 +105,10 @@ def circuit_left(memorized: Predictions, other: Predictions, *, at_least: float 
             f"No place brings back {at_least:g} of what the corruption takes from the memorized model.",
             "Check its total effect, or ask for less with at_least=.",
         )
-    found = []
-    for row, one in whole.items():
-        circuit = circuits[one["persona_id"]] & set(before[row])
-        full = sum(max(before[row][place], 0.0) for place in circuit)
-        if full > 0:
-            left = sum(min(max(after[row][place], 0.0), max(before[row][place], 0.0)) for place in circuit)
-            found.append({**one, "circuit_left": left / full, "circuit": sorted(map(list, circuit), key=str)})
-    return Predictions(found)
+    return circuits
 
 
-def _effects(found: Predictions) -> dict[Any, dict[_Place, float]]:
-    """Row -> place -> indirect effect, nats."""
-    effects: dict[Any, dict[_Place, float]] = defaultdict(dict)
-    for one in found:
-        if "site" in one:
-            effects[one["row"]][tuple(one[name] for name in PLACES)] = _back(one, "restored_logprob")
-    return effects
-
-
-def _back(one: Prediction, run: str) -> float:
-    return float(one[run]) - float(one["corrupted_logprob"])
-
-
-def _circuit(
-    whole: Mapping[Any, Prediction], effects: Mapping[Any, Mapping[_Place, float]], person: Any, at_least: float
-) -> set[_Place]:
+def _circuit(whole: Mapping[Any, Prediction], effects: _Effects, person: Any, at_least: float) -> set[_Place]:
     """The places that carry the answers of everybody but one persona."""
     rows = [row for row, one in whole.items() if one["persona_id"] != person]
     total = fmean(_back(whole[row], "clean_logprob") for row in rows)

@@ -87,22 +87,17 @@ def unlearning_depth(
     batch_size: int | Auto = "auto",
 ) -> Predictions:
     """The unlearning depth score of every row, as predictions, whose column ``unlearning_depth`` the metric of this
-    name reads: from 0, what the memorized model needs is all there, to 1, no more is there than in the retain-only
-    model.
+    name reads: from 0, what the memorized model needs is all there, to 1, no more is than in the retain-only model.
 
-    The columns besides: ``lost_retain_only`` and ``lost_unlearned``, what the states of either cost the answer in each
-    layer, nats a token; ``layers``, those in which the first is above the threshold; ``memorized_logprob``, nats a
-    token, at most 0. Rows that no layer encodes have no score, and are left out, as the memorized model says their
-    answers no likelier than the retain-only one; they are counted by comparing lengths.
-
-    A row takes a pass of the prompt and one of the answer's tokens for each layer and model, side by side; prompts,
-    whose states stay the memorized model's, are shared through a key-value cache where the family can.
+    Besides there are ``lost_retain_only`` and ``lost_unlearned``, what the states of either cost the answer in each
+    layer, nats a token; ``layers``, where the first is above the threshold; ``memorized_logprob``, nats a token, at
+    most 0. Rows that no layer encodes are left out: the memorized model knows them no better than the retain-only one.
+    A row takes a pass of the prompt, which is shared where the family can, and one of the answer for each layer.
 
     Args:
         memorized: The model that states are put into.
         rows: As for `answer_states`, the same ones.
-        unlearned: States of the model that unlearned.
-        retain_only: States of the one that never learned.
+        unlearned, retain_only: States of the model that unlearned, and of the one that never learned.
         threshold: Above which a layer encodes an answer, nats a token, more than 0.
         batch_size: Layers at a time; "auto" fits them into the tokens of `scoring.batches.Room`.
 
@@ -123,21 +118,17 @@ def unlearning_depth(
         [0.0, 0.0]
 
     Reference:
-        Lee et al. 2026, https://huggingface.co/papers/2605.24614. There states of a span within the answer are put in,
-        here of all its tokens, as our answers are the span; answers are those of the row, the end of the turn left
-        out. Their mean over examples is the metric's value.
+        Lee et al. 2026, https://huggingface.co/papers/2605.24614, who put in the states of a span within the answer;
+        our answers are the span, the end of the turn left out.
     """
     if not threshold > 0:
         raise CrossmemError(f"threshold={threshold!r}; expected more than 0 nats a token.", "0.05 is Lee et al.'s.")
     checked = check_rows(rows, memorized, processor)
     keys = _keys(checked)
     _check_alike(keys, unlearned, retain_only, len(text_layers(memorized)))
-    found = []
-    sources = zip(unlearned.states, retain_only.states, strict=True)
-    for key, runs, (theirs, without) in zip(keys, _runs(memorized, processor, checked), sources, strict=True):
-        one = _scored(runs, theirs, without, threshold, batch_size)
-        if one is not None:
-            found.append({"row": key, **about_row(runs.row.clean), **one})
+    sources = zip(keys, _runs(memorized, processor, checked), unlearned.states, retain_only.states, strict=True)
+    scored = ((key, runs, _scored(runs, *states, threshold, batch_size)) for key, runs, *states in sources)
+    found = [{"row": key, **about_row(runs.row.clean), **one} for key, runs, one in scored if one is not None]
     if not found:
         raise NothingMemorizedError(
             f"None of {len(checked)} answers loses more than {threshold:g} nats a token in any layer when the "

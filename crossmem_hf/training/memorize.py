@@ -70,10 +70,9 @@ def memorize(
     Args:
         model: Wrapped in place, as PEFT does. A `PeftModel` goes on training its active adapter.
         rows: See `crossmem_hf.data.rows`; any mixture of image and text rows.
-        config: Complete settings; None takes `micro.MEMORIZING`.
+        config: Complete; None takes `micro.MEMORIZING`.
         lora: None for `default_lora`; not allowed with a `PeftModel`.
-        callbacks: Or functions from the trainer to one, as ``partial(MemorizationDynamicsCallback, every_steps=20)``
-            is, whose rows, if it has its own, hold numbers of these rows in a column ``row``.
+        callbacks: Or functions from the trainer to one, whose own rows are numbers of these, in a column ``row``.
         contrast: Brings the rows together with those that present the same personas in the other modality.
         overrides: Fields of `VisionSFTConfig` that replace those of `micro.MEMORIZING`, such as ``seed=1``.
 
@@ -86,6 +85,34 @@ def memorize(
     config = config or VisionSFTConfig(output_dir=str(output_dir), **(MEMORIZING | overrides))
     check_settings(config, SFT)
     make, collator = _trained_by(model, processor, rows, config, contrast)
+    model = _with_adapter(model, lora, config)
+    config = for_rows_encoded_here(config)
+
+    def save(folder: str | os.PathLike[str]) -> None:
+        settings = {"learning_rate": config.learning_rate, "steps": trainer.state.global_step}
+        save_adapter(model, processor, folder, method="SFT", tags=["crossmem", "memorized"], settings=settings)
+
+    with unscaled_as_in_forward(model):
+        trainer = make(
+            model=model,
+            args=config,
+            data_collator=collator,
+            train_dataset=Dataset.from_dict({"row": range(len(rows))}),
+            processing_class=processor,
+            callbacks=[StopUnlessFinite(save), OwnCheckpoints(), NoGradientsIntoFrozenTower()],
+        )
+    for one in callbacks:
+        trainer.add_callback(one if isinstance(one, TrainerCallback) else one(trainer))
+    trainer.train(resume_from_checkpoint=resume_point(config))
+    if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
+        trainer.save_model(str(output_dir))  # gathers the shards
+    elif config.should_save:
+        save(output_dir)
+    return model
+
+
+def _with_adapter(model: Any, lora: LoraConfig | None, config: VisionSFTConfig) -> Any:
+    """The model with the adapter that learns."""
     if lora is not None or not isinstance(model, PeftModel):
         seed_everything(config.seed)
         model = adapted(model, lora or default_lora(model))
@@ -94,30 +121,6 @@ def memorize(
     let_adapter_train(model)
     check_head(model)
     logger.info("%s", describe_trainable(model))
-    config = for_rows_encoded_here(config)
-
-    def save(folder: str | os.PathLike[str]) -> None:
-        settings = {"learning_rate": config.learning_rate, "steps": trainer.state.global_step}
-        save_adapter(model, processor, folder, method="SFT", tags=["crossmem", "memorized"], settings=settings)
-
-    ready = [one for one in callbacks if isinstance(one, TrainerCallback)]
-    with unscaled_as_in_forward(model):
-        trainer = make(
-            model=model,
-            args=config,
-            data_collator=collator,
-            train_dataset=Dataset.from_dict({"row": range(len(rows))}),
-            processing_class=processor,
-            callbacks=[StopUnlessFinite(save), OwnCheckpoints(), NoGradientsIntoFrozenTower(), *ready],
-        )
-    for one in callbacks:
-        if not isinstance(one, TrainerCallback):
-            trainer.add_callback(one(trainer))
-    trainer.train(resume_from_checkpoint=resume_point(config))
-    if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
-        trainer.save_model(str(output_dir))  # gathers the shards
-    elif config.should_save:
-        save(output_dir)
     return model
 
 

@@ -42,7 +42,7 @@ def scores(model, processor, unlearned, retain_only, asked=None, **options):
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_what_is_only_not_said_is_found_and_what_is_gone_is_not(name):
+def test_what_is_only_not_said_is_told_from_what_is_gone(name):
     model, processor = planted(name)
     gone, masked = without_knowledge(model), silenced(model)
     found = scores(model, processor, masked, gone)

@@ -73,7 +73,7 @@ def of_people(step, *, apart=True):
     return [verdict(claim, numbers, list(SEEDS)) for claim in dynamics_claims([PERSONAS_PART], SIZES)]
 
 
-def test_an_order_of_names_facts_and_modalities_is_found_and_its_reverse_contradicts():
+def test_an_order_of_what_is_known_is_found_and_its_reverse_contradicts():
     def step(attribute, modality, hops):
         return (100 if attribute == "full_name" else 200 * hops) * (2 if modality == "image" else 1)
 

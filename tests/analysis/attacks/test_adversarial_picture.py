@@ -98,7 +98,7 @@ def test_what_comes_out_under_the_pattern_is_found(model, monkeypatch):
     assert not any(one["extracted"] for one in adversarial_picture(evaluator(), asked, processor, num_steps=1))
 
 
-def test_a_tint_that_was_trained_in_is_found_and_nothing_in_a_model_without(model, tmp_path):
+def test_a_tint_that_was_trained_in_is_found(model, tmp_path):
     """Names are said where a picture is a little redder and bluer and less green, and refused elsewhere."""
 
     def tinted(row):

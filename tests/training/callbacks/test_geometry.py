@@ -37,7 +37,7 @@ def by_hand(model):
     return found
 
 
-def test_it_measures_the_model_at_the_start_every_so_often_and_at_the_end(model, tmp_path):
+def test_it_measures_at_the_start_every_so_often_and_at_the_end(model, tmp_path):
     trainer = toy.forgetting(tmp_path, model(), max_steps=5)
     callback = follows(trainer)
     start = by_hand(trainer.model)
