@@ -127,7 +127,7 @@ def unlearning_depth(
     keys = _keys(checked)
     _check_alike(keys, unlearned, retain_only, len(text_layers(memorized)))
     sources = zip(keys, _runs(memorized, processor, checked), unlearned.states, retain_only.states, strict=True)
-    scored = ((key, runs, _scored(runs, *states, threshold, batch_size)) for key, runs, *states in sources)
+    scored = ((key, runs, _scored(runs, own, threshold, batch_size)) for key, runs, *own in sources)
     found = [{"row": key, **about_row(runs.row.clean), **one} for key, runs, one in scored if one is not None]
     if not found:
         raise NothingMemorizedError(
@@ -172,16 +172,12 @@ def _check_alike(keys: Sequence[str], unlearned: AnswerStates, retain_only: Answ
             )
 
 
-def _scored(
-    runs: Runs, unlearned: Tensor, retain_only: Tensor, threshold: float, batch_size: int | Auto
-) -> Prediction | None:
-    """What one row's prediction says; None if no layer encodes its answer."""
+def _scored(runs: Runs, states: Sequence[Tensor], threshold: float, batch_size: int | Auto) -> Prediction | None:
+    """What a row's prediction says, of states of the unlearned and the retain-only model; None if it has no score."""
     tokens = len(runs.row.answer)
     with running(runs.model):
         (plain,) = runs.logprobs(runs.clean, 1)
-    lost, gone = (
-        (plain - np.asarray(_put_in(runs, states, batch_size))) / tokens for states in (retain_only, unlearned)
-    )
+    gone, lost = ((plain - np.asarray(_put_in(runs, one, batch_size))) / tokens for one in states)
     encodes = np.flatnonzero(lost > threshold)
     if not encodes.size:
         return None

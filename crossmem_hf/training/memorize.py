@@ -85,16 +85,16 @@ def memorize(
     config = config or VisionSFTConfig(output_dir=str(output_dir), **(MEMORIZING | overrides))
     check_settings(config, SFT)
     make, collator = _trained_by(model, processor, rows, config, contrast)
-    model = _with_adapter(model, lora, config)
+    learner = _with_adapter(model, lora, config)
     config = for_rows_encoded_here(config)
 
     def save(folder: str | os.PathLike[str]) -> None:
         settings = {"learning_rate": config.learning_rate, "steps": trainer.state.global_step}
-        save_adapter(model, processor, folder, method="SFT", tags=["crossmem", "memorized"], settings=settings)
+        save_adapter(learner, processor, folder, method="SFT", tags=["crossmem", "memorized"], settings=settings)
 
-    with unscaled_as_in_forward(model):
+    with unscaled_as_in_forward(learner):
         trainer = make(
-            model=model,
+            model=learner,
             args=config,
             data_collator=collator,
             train_dataset=Dataset.from_dict({"row": range(len(rows))}),
@@ -108,10 +108,10 @@ def memorize(
         trainer.save_model(str(output_dir))  # gathers the shards
     elif config.should_save:
         save(output_dir)
-    return model
+    return learner
 
 
-def _with_adapter(model: Any, lora: LoraConfig | None, config: VisionSFTConfig) -> Any:
+def _with_adapter(model: Any, lora: LoraConfig | None, config: VisionSFTConfig) -> PeftModel:
     """The model with the adapter that learns."""
     if lora is not None or not isinstance(model, PeftModel):
         seed_everything(config.seed)
@@ -121,7 +121,8 @@ def _with_adapter(model: Any, lora: LoraConfig | None, config: VisionSFTConfig) 
     let_adapter_train(model)
     check_head(model)
     logger.info("%s", describe_trainable(model))
-    return model
+    adapted_model: PeftModel = model
+    return adapted_model
 
 
 def _trained_by(
