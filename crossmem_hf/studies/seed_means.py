@@ -2,11 +2,13 @@
 """Numbers of seeds, pooled. It does not know what they are of."""
 
 import math
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from statistics import fmean
 from typing import Any
 
 from crossmem_hf.report.record import Measurement, Value
+from crossmem_hf.report.tables import without_seed
 from crossmem_hf.studies.claims import t_interval
 
 
@@ -36,3 +38,29 @@ def seed_mean(
     return Measurement(
         metric=metric, where={**where}, value=fmean(values), ci=ci, n=len(values), by_seed={**by_seed}, **about
     )
+
+
+def pooled_seeds(measurements: Iterable[Measurement]) -> Iterator[Measurement]:
+    """Measurements of single seeds as means over seeds, each metric and place once; those that are none stay as they
+    are.
+
+    Example:
+        >>> one, other = (
+        ...     Measurement(metric="rankme", where={"method": "npo", "seed": seed}, value=4.0 + seed, n=9, unit="states")
+        ...     for seed in (0, 1)
+        ... )
+        >>> list(pooled_seeds([one, other]))
+        [rankme (method npo) 4.5 [-1.85, 10.9]², n=2]
+    """
+    groups: dict[Any, list[Measurement]] = defaultdict(list)
+    for one in measurements:
+        if one.seed is None:
+            yield one
+        else:
+            groups[one.metric, tuple(without_seed(one.where).items())].append(one)
+    for (metric, where), group in groups.items():
+        first = group[0]
+        by_seed = {one.seed: one.value for one in group if one.seed is not None}
+        bounds = (0.0, 1.0) if first.unit == "proportion" else (-math.inf, math.inf)
+        about = {"unit": first.unit, "chance": first.chance, "greater_means": first.greater_means}
+        yield seed_mean(metric, dict(where), by_seed, bounds=bounds, **about)
