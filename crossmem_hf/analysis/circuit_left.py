@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much of a memorized model's circuit is left in another model, such as the unlearned one: of the places that
-carried its answers, what still comes back there? It compares traces, and traces nothing."""
+"""How much of a memorized model's circuit is left in another model, such as the unlearned one: of the attentions and
+MLPs that carried its answers, what still comes back there? It compares traces, and traces nothing."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -20,23 +20,26 @@ def circuit_left(memorized: Predictions, other: Predictions, *, at_least: float 
     """The share of the circuit that is left, of every row, as predictions, whose column ``circuit_left`` the metric of
     this name reads: from 0, nothing comes back where it did, to 1, as much as in the memorized model.
 
-    The circuit are the places that bring back at least this share of what the corruption takes from the memorized
-    model, in nats, in the mean over the rows of all *other* personas: no row has a say in what it is measured by. Left
-    of it is the sum over these places of what comes back in the other model, at most what does in the memorized one,
-    over the sum of the latter. The column ``circuit`` names them as (corruption, site, layer, tokens). Rows from which
-    the corruption takes nothing, or whose circuit brings nothing back in the memorized model, are left out.
+    The circuit are the attentions and MLPs (layer and tokens) that bring back at least this share of what the
+    corruption takes from the memorized model, in nats, in the mean over the rows of all *other* personas: no row has a
+    say in what it is measured by. Hidden states, through which answers of the layers before pass, too, are none. Left
+    is the sum over these places of what comes back in the other model, at most what does in the memorized one, over
+    the sum of the latter. The column ``circuit`` names them as (corruption, site, layer, tokens); the others are those
+    of the other model. Rows from which the corruption takes nothing, or whose circuit brings nothing back in the
+    memorized model, are left out.
 
-    It is 0, too, for a model that knows the answer in its early layers and does not say it in the end; the unlearning
-    depth (`analysis.unlearning_depth`) tells these apart. Hold it against that of the retain-only model.
+    Nats are of an answer however unlikely it has become: see ``clean_logprob``. Where it is said no more, whatever is
+    shown, nothing is left, even if early layers know it; `analysis.unlearning_depth` sees that. Hold both against the
+    retain-only model's.
 
     Args:
         memorized: From `causal_tracing.trace`, of rows of at least two personas.
-        other: Of the same rows, corruption and places.
+        other: Of the same rows and places, and of the one corruption.
         at_least: Share of the total effect, more than 0 to 1.
 
     Raises:
-        CrossmemError: Traces of other rows or places, fewer than two personas, a share out of range, or no place that
-            brings back so much.
+        CrossmemError: Traces of other rows or places, or of several corruptions, fewer than two personas, a share out
+            of range, or no place that brings back so much.
 
     Example:
         >>> from crossmem_hf import load_model, load_rows
@@ -44,7 +47,7 @@ def circuit_left(memorized: Predictions, other: Predictions, *, at_least: float 
         >>> from crossmem_hf.analysis.corruptions import Corruption
         >>> from crossmem_hf.analysis.restoring import Restoring
         >>> rows = load_rows(None, "recall_image", "test", num_personas=5)
-        >>> restoring = Restoring(sites=("hidden",))
+        >>> restoring = Restoring(sites=("attention", "mlp"))
         >>> found = trace(*load_model(), rows, Corruption(kind="picture"), restoring)
         >>> {one["circuit_left"] for one in circuit_left(found, found)}
         {1.0}
@@ -53,23 +56,23 @@ def circuit_left(memorized: Predictions, other: Predictions, *, at_least: float 
         Ours, after the circuits of PAVA, https://huggingface.co/papers/2608.30649, which look at the memorized model.
     """
     before, after = _effects(memorized), _effects(other)
-    whole = {one["row"]: one for one in memorized if "site" not in one}
+    whole, theirs = ({one["row"]: one for one in found if "site" not in one} for found in (memorized, other))
     circuits = _circuits(whole, before, after, at_least)
     found = []
     for row, one in whole.items():
         circuit = circuits[one["persona_id"]] & set(before[row])
         full = sum(max(before[row][place], 0.0) for place in circuit)
-        if full > 0:
+        if full > 0 and _back(one, "clean_logprob") > 0:
             left = sum(min(max(after[row][place], 0.0), max(before[row][place], 0.0)) for place in circuit)
-            found.append({**one, "circuit_left": left / full, "circuit": sorted(map(list, circuit), key=str)})
+            found.append({**theirs[row], "circuit_left": left / full, "circuit": sorted(map(list, circuit), key=str)})
     return Predictions(found)
 
 
 def _effects(found: Predictions) -> _Effects:
-    """Row -> place -> indirect effect, nats."""
+    """Row -> place -> indirect effect, nats; hidden states are left out."""
     effects: _Effects = defaultdict(dict)
     for one in found:
-        if "site" in one:
+        if one.get("site") in ("attention", "mlp"):
             effects[one["row"]][tuple(one[name] for name in PLACES)] = _back(one, "restored_logprob")
     return effects
 
@@ -92,6 +95,13 @@ def _circuits(
         raise CrossmemError(
             f"The traces are of {len(before)} and of {len(after)} rows, or of different places.",
             "Trace both models on the same rows with the same corruption and restoring.",
+        )
+    corruptions = sorted({str(one["corruption"]) for one in whole.values()})
+    if len(corruptions) > 1 or not before:
+        raise CrossmemError(
+            f"The traces are of the corruptions {', '.join(corruptions)} and of {len(before)} rows with attentions or "
+            "MLPs.",
+            "Trace these sites, and compare one corruption at a time, .where(corruption=...).",
         )
     persons = {one["persona_id"] for one in whole.values()}
     if len(persons) < 2:

@@ -9,15 +9,18 @@ the unlearned model's states cost is held against it. 1 is as the retain-only mo
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from crossmem_hf.analysis.causal_tracing import about_row
 from crossmem_hf.analysis.corruptions import Corrupted
 from crossmem_hf.analysis.hooks import Change, Place, Site, check_sites, module_at, reading, replacing
+from crossmem_hf.analysis.representations import check_finite
 from crossmem_hf.analysis.restoring import Runs, running
 from crossmem_hf.data.forms import Row
 from crossmem_hf.errors import CrossmemError
@@ -58,7 +61,8 @@ def answer_states(model: Any, processor: Any, rows: Iterable[Row]) -> AnswerStat
         rows: Conversational rows with `prompt`, `images` and a `completion` or an `answer`.
 
     Raises:
-        CrossmemError: Rows that cannot be asked, or a family whose layers are not known; before any pass.
+        CrossmemError: Rows that cannot be asked, or a family whose layers are not known, before any pass; states that
+            are infinite or NaN.
 
     Example:
         >>> from crossmem_hf import load_model, load_rows
@@ -69,11 +73,16 @@ def answer_states(model: Any, processor: Any, rows: Iterable[Row]) -> AnswerStat
     checked = check_rows(rows, model, processor)
     sought = {layer: module_at(model, layer, _SITE) for layer in range(len(text_layers(model)))}
     found = []
-    for runs in _runs(model, processor, checked):
-        with running(model), reading(sought) as seen:
+    for number, runs in enumerate(_runs(model, processor, checked)):
+        with running(model), reading(sought, partial(_last, count=len(runs.row.answer))) as seen:
             runs.logprobs(runs.clean, 1)
-        found.append(torch.stack([seen[layer][0, -len(runs.row.answer) :] for layer in sought]).cpu())
+        found.append(torch.stack([seen[layer][0] for layer in sought]))
+        check_finite(found[-1].float().numpy().reshape(1, -1), [number], "the layers")
     return AnswerStates(tuple(_keys(checked)), tuple(found))
+
+
+def _last(states_BTD: Tensor, *, count: int) -> Tensor:
+    return states_BTD[:, -count:].cpu()
 
 
 def unlearning_depth(
@@ -90,9 +99,9 @@ def unlearning_depth(
     name reads: from 0, what the memorized model needs is all there, to 1, no more is than in the retain-only model.
 
     Besides there are ``lost_retain_only`` and ``lost_unlearned``, what the states of either cost the answer in each
-    layer, nats a token; ``layers``, where the first is above the threshold; ``memorized_logprob``, nats a token, at
-    most 0. Rows that no layer encodes are left out: the memorized model knows them no better than the retain-only one.
-    A row takes a pass of the prompt, which is shared where the family can, and one of the answer for each layer.
+    layer, nats a token, and ``layers``, where the first is above the threshold. Rows that no layer encodes are left
+    out: the memorized model knows them no better than the retain-only one. A row takes a pass of its prompt, which is
+    shared where the family can, and two of its answer for each layer.
 
     Args:
         memorized: The model that states are put into.
@@ -125,7 +134,7 @@ def unlearning_depth(
         raise CrossmemError(f"threshold={threshold!r}; expected more than 0 nats a token.", "0.05 is Lee et al.'s.")
     checked = check_rows(rows, memorized, processor)
     keys = _keys(checked)
-    _check_alike(keys, unlearned, retain_only, len(text_layers(memorized)))
+    _check_alike(keys, unlearned, retain_only)
     sources = zip(keys, _runs(memorized, processor, checked), unlearned.states, retain_only.states, strict=True)
     scored = ((key, runs, _scored(runs, own, threshold, batch_size)) for key, runs, *own in sources)
     found = [{"row": key, **about_row(runs.row.clean), **one} for key, runs, one in scored if one is not None]
@@ -157,27 +166,26 @@ def _runs(model: Any, processor: Any, rows: Sequence[Row]) -> Iterator[Runs]:
         yield Runs.of(model, processor, one, share=share)
 
 
-def _check_alike(keys: Sequence[str], unlearned: AnswerStates, retain_only: AnswerStates, num_layers: int) -> None:
+def _check_alike(keys: Sequence[str], unlearned: AnswerStates, retain_only: AnswerStates) -> None:
     for name, one in (("unlearned", unlearned), ("retain_only", retain_only)):
         if list(one.rows) != list(keys):
             raise CrossmemError(
                 f"The states of {name!r} are of {len(one.rows)} rows that are not the {len(keys)} asked about.",
                 "Take answer_states of the same rows, in the same order.",
             )
-    for mine, theirs in zip(unlearned.states, retain_only.states, strict=True):
-        if mine.shape != theirs.shape or len(mine) != num_layers:
-            raise CrossmemError(
-                f"States of {tuple(mine.shape)} and {tuple(theirs.shape)} for a model of {num_layers} layers.",
-                "Take three models of one shape with one tokenizer.",
-            )
 
 
 def _scored(runs: Runs, states: Sequence[Tensor], threshold: float, batch_size: int | Auto) -> Prediction | None:
     """What a row's prediction says, of states of the unlearned and the retain-only model; None if it has no score."""
     tokens = len(runs.row.answer)
-    with running(runs.model):
-        (plain,) = runs.logprobs(runs.clean, 1)
-    gone, lost = ((plain - np.asarray(_put_in(runs, one, batch_size))) / tokens for one in states)
+    expected = len(text_layers(runs.model)), tokens, runs.model.config.get_text_config().hidden_size
+    for one in states:
+        if one.shape != expected:
+            raise CrossmemError(
+                f"States of the shape {tuple(one.shape)}; the memorized model has {expected}.",
+                "Take three models of one shape with one tokenizer.",
+            )
+    gone, lost = (_cost(runs, one, batch_size) / tokens for one in states)
     encodes = np.flatnonzero(lost > threshold)
     if not encodes.size:
         return None
@@ -187,28 +195,30 @@ def _scored(runs: Runs, states: Sequence[Tensor], threshold: float, batch_size: 
         "layers": encodes.tolist(),
         "lost_retain_only": lost.tolist(),
         "lost_unlearned": gone.tolist(),
-        "memorized_logprob": plain / tokens,
     }
 
 
-def _put_in(runs: Runs, states_LTD: Tensor, batch_size: int | Auto) -> list[float]:
-    """Log-probability of the answer with each layer's states put in, nats."""
+def _cost(runs: Runs, states_LTD: Tensor, batch_size: int | Auto) -> NDArray[np.float64]:
+    """What the answer's log-probability loses with each layer's states put in, nats. The run without is in every
+    batch, as half precision gives other numbers in a batch of another size."""
     model = runs.model
     found: list[float] = []
     states_LTD = states_LTD.to(model.device, model.dtype)
     room = Room(model.device, batch_size, "auto")
     room.saw(runs.length)
     while len(found) < len(states_LTD):
-        layers = range(len(found), min(len(found) + room.prompts, len(states_LTD)))
+        layers = range(len(found), min(len(found) + max(1, room.prompts - 1), len(states_LTD)))
         changes: dict[Place, Change] = {
-            (layer, _SITE): _replaced(place, states_LTD[layer]) for place, layer in enumerate(layers)
+            (layer, _SITE): _replaced(place, states_LTD[layer]) for place, layer in enumerate(layers, 1)
         }
         try:
             with running(model), replacing(model, changes):
-                found += runs.logprobs(runs.clean, len(layers))
+                plain, *changed = runs.logprobs(runs.clean, 1 + len(layers))
         except RuntimeError as error:
             room.shrink(error, len(layers))
-    return found
+        else:
+            found += [plain - one for one in changed]
+    return np.asarray(found)
 
 
 def _replaced(row: int, states_TD: Tensor) -> Change:

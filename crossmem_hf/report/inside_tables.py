@@ -12,7 +12,7 @@ from crossmem_hf.report.tables import Column, Table, pivot
 
 def shape_table(measurements: Iterable[Measurement]) -> Table | None:
     """A row a model: RankMe of questions about those to forget and those to retain in both modalities, unlearning
-    depth, and what relearning brings back; None if nothing of it was measured."""
+    depth, and what is said of some before and once others are relearned; None if nothing of it was measured."""
     own = [one for one in measurements if one.where.get("part") == "learned"]
     columns = [
         _column(f"RankMe, {group}, {MODALITY_NAMES[target]}", "rankme", part="learned", group=group, target=target)
@@ -25,12 +25,14 @@ def shape_table(measurements: Iterable[Measurement]) -> Table | None:
         )
         for target in MODALITIES
     ]
-    columns.append(_column("relearning brings back, %", "extracted", part="learned"))
+    columns.append(_column("said, %", "recall", part="learned"))
+    columns.append(_column("said once others are relearned, %", "extracted", part="learned"))
     return _rows(own, {"method": "model"}, columns)
 
 
 def points_table(measurements: Iterable[Measurement]) -> Table | None:
-    """A row a point of a pre-training: RankMe and alpha-ReQ of questions in both modalities."""
+    """A row a point of a pre-training: RankMe of questions about those to forget and those to retain, in both
+    modalities."""
     own = [one for one in measurements if one.where.get("part") == "pretraining"]
     columns = [
         _column(f"RankMe, {group}, {MODALITY_NAMES[target]}", "rankme", part="pretraining", group=group, target=target)

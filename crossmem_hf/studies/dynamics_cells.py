@@ -30,7 +30,7 @@ def dynamics_cell(cell: Cell) -> CellResult:
 
 def _people_followed(cell: Cell, folder: Path) -> Dynamics:
     """Names and facts of the same people in both modalities, in one training."""
-    from datasets import Dataset, concatenate_datasets
+    from datasets import Dataset
 
     from crossmem_hf.studies.adapters import QUIET, TrainingRows, loaded
     from crossmem_hf.training.callbacks.dynamics import MemorizationDynamicsCallback
@@ -39,9 +39,9 @@ def _people_followed(cell: Cell, folder: Path) -> Dynamics:
     from crossmem_hf.training.micro import FACT_LORA, MEMORIZING_FACTS
 
     settings = cell.settings
-    parts = [TrainingRows(configs=("recall_image", "recall_text"), split="train")]
-    parts += [TrainingRows(configs=("qa",), split=split) for split in ("forget", "retain")]
-    rows = concatenate_datasets([part.of(settings.spec(cell.seed)) for part in parts])
+    facts = TrainingRows(configs=("qa",), split="forget+retain")
+    names = TrainingRows(configs=("recall_image", "recall_text"), split="train", besides=facts)
+    rows = names.of(settings.spec(cell.seed))
     about = {name: rows[name] for name in ("attribute", "modality", "hops")}
     numbers = Dataset.from_dict({"row": range(len(rows)), **about})
     followers: list[MemorizationDynamicsCallback] = []

@@ -143,12 +143,14 @@ def _of_people() -> Iterator[Claim]:
 
 def _name_first(fact: str, modality: Modality) -> Claim:
     return Claim(
-        sentence=f"Half of the names are memorized before half of the facts of the kind {_words(fact)}, both asked "
-        f"for beside {MODALITY_NAMES[modality]}.",
+        sentence=f"Beside {MODALITY_NAMES[modality]} half of the names are memorized before half of the facts of the "
+        f"kind {_words(fact)} that are asked for without the name.",
         paper="ours",
         contrast=lambda find: _people(find, fact, modality, 2) - _people(find, "full_name", modality, 1),
         unit="doublings of steps",
         question=_ORDER,
+        differs="A fact stands in two rows a modality, once beside the name, a name in one a view; answers differ in "
+        "length.",
     )
 
 

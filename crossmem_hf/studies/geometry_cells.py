@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from crossmem_hf.evaluation.predictions import Prediction, Predictions
+from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.personas.schema import MODALITIES, Modality
 from crossmem_hf.report.record import BASELINES, Measurement
 from crossmem_hf.runs.stages import Done
@@ -43,7 +43,7 @@ def geometry_cell(cell: Cell) -> CellResult:
         here = replace(cell, settings=cell.settings.replaced(model_name_or_path=folder))
         return CellResult(measurements=tuple(_shapes(here, None)))
     model, step = _model(cell)
-    shapes = (*_shapes(cell, model), *_depths(cell, model))
+    shapes = (*_shapes(cell, model), *(_depths(cell, model) if step else ()))
     back = predicted(cell, f"{cell_name(cell.where)}_relearning", _FORGET, model, attack=relearning)
     return CellResult(measurements=shapes, predictions=back.with_columns(matched_step=step))
 
@@ -79,11 +79,10 @@ def _shapes(cell: Cell, adapter: Done | None) -> Iterator[Measurement]:
 
 
 def _depths(cell: Cell, adapter: Done | None) -> Iterator[Measurement]:
-    """How deep unlearning reached: what the memorized model makes of this one's states, in either modality."""
+    """How deep unlearning reached, of a method that did something: what the memorized model makes of this one's
+    states, in either modality."""
     from crossmem_hf.analysis.unlearning_depth import NothingMemorizedError, answer_states, unlearning_depth
 
-    if cell.where["method"] in BASELINES:
-        return
     memorized, retain_only = (
         baseline(cell.at(method=name, seed=cell.seed), name, _TRAIN) for name in ("memorized", "retain_only")
     )
@@ -120,16 +119,12 @@ def _geometry(model: Any, processor: Any, rows: Any) -> dict[str, float]:
     return representation_geometry(model, processor, rows, rank_range=ranks)
 
 
-def _back(one: Prediction) -> bool:
-    """Whether relearning brings out what is not said before."""
-    return bool(one["extracted"]) and "plain" not in one["said_in"]
-
-
 def geometry_measurements(predictions: Predictions) -> Iterator[Measurement]:
-    """What relearning brought back of each model, and at which step each method was taken."""
+    """What each model says of those who are not relearned, before and once others are, and at which step each method
+    was taken."""
     from crossmem_hf.studies.curves import matched_steps
     from crossmem_hf.studies.study import pooled
 
-    others = Predictions({**one, "extracted": _back(one)} for one in predictions if not one["taught"])
-    yield from others.measure(("extracted",), ("part", "method", *pooled(predictions)))
+    others = Predictions(one for one in predictions if not one["taught"])
+    yield from others.measure(("recall", "extracted"), ("part", "method", *pooled(predictions)))
     yield from matched_steps(predictions)

@@ -94,12 +94,13 @@ def _more_of_the_forgotten(method: str, target: Modality) -> Claim:
 
 def _not_deep(method: str, target: Modality) -> Claim:
     return Claim(
-        sentence=f"{METHODS[method].name} leaves the layers half and more of what they knew of names asked for "
-        f"through {MODALITY_NAMES[target]}.",
+        sentence=f"After {METHODS[method].name} the layers hold half and more of the names asked for through "
+        f"{MODALITY_NAMES[target]}.",
         paper="ours, with the score of Lee et al. (arXiv 2605.24614)",
         contrast=lambda find: find("unlearning_depth", part=LEARNED, method=method, group="forget", target=target),
         threshold=0.5,
         direction="below",
+        within=(0.0, 1.0),
         question="How deep does unlearning reach?",
     )
 
@@ -114,7 +115,7 @@ def _told_by_depth(find: Find, method: str) -> float:
 
 
 def _tells(sentence: str, methods: tuple[str, ...], told: Callable[[Find, str], float]) -> Claim:
-    """That what a number tells of each method has the order of what relearning brings back after it."""
+    """That what a number tells of each method has the order of what is said of the others once a part is relearned."""
 
     def contrast(find: Find) -> float | None:
         from scipy.stats import spearmanr
@@ -137,6 +138,8 @@ def _tells(sentence: str, methods: tuple[str, ...], told: Callable[[Find, str], 
 
 
 _TOLD: Final = {
-    "The higher RankMe of the forgotten after a method, the more relearning of a part brings back.": _told_by_rankme,
-    "The less deep a method reaches, the more relearning of a part brings back.": _told_by_depth,
+    "The higher RankMe of the forgotten after a method, the more of them is said once a part is relearned.": (
+        _told_by_rankme
+    ),
+    "The less deep a method reaches, the more of the forgotten is said once a part is relearned.": _told_by_depth,
 }

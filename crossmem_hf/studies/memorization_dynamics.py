@@ -42,7 +42,7 @@ class DynamicsSettings(StudySettings):
     train_learning_rate: float = Field(1e-3, gt=0, description="Constant, as theirs.")
     look_every: int = Field(5, ge=1, description="Steps between two evaluations of sequences.")
     num_personas: int = Field(20, ge=1, description="Personas to memorize, a seed.")
-    num_views: int = Field(4, ge=1, description="Training portraits (or descriptions) a persona.")
+    num_views: int = Field(1, ge=1, description="Training portraits (or descriptions) a persona.")
     qa_per_persona: int = Field(14, ge=1, description="Training questions a persona and modality, of the config qa.")
     single_hop_share: float = Field(0.5, ge=0, le=1, description="Share of them that name the persona.")
     people_steps: int = Field(400, ge=1, description="Optimizer steps in which people are memorized.")
@@ -66,10 +66,10 @@ STUDY = Study(
     settings=DynamicsSettings,
     grid=_grid,
     cell=dynamics_cell,
-    configs=lambda _: (),
+    configs=lambda settings: ("recall_image", "recall_text", "qa") if PERSONAS_PART in settings.parts else (),
     measure=sequences_measured,
     claims=lambda settings: dynamics_claims(settings.parts, settings.sizes),
-    headline=(("memorized_by", {"split": SAME}), ("memorized", {})),
+    headline=(("memorized_by", {"split": SAME}), ("memorized_by", {"part": PERSONAS_PART}), ("memorized", {})),
     quick={"seeds": 1, "sizes": SIZES[:1], "train_steps": 300, "num_personas": 10, "people_steps": 200},
     notes=lambda settings, _: (
         f"Every {settings.look_every} steps each sequence is asked for its last {settings.answer_chars} characters; "
@@ -77,6 +77,6 @@ STUDY = Study(
         "memorized_by is the step by which half of the sequences had been memorized once; "
         f"{settings.train_steps} also where fewer ever were, {settings.people_steps} of what is known of people.",
         f"Of people each training question is asked every {settings.look_at_people_every} steps; hops is 1 where it "
-        "names the person or is for the name, and 2 where the name must be known to say the fact.",
+        "names the person or asks for the name, and 2 where it asks for a fact and names nobody.",
     ),
 )

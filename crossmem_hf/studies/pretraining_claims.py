@@ -24,8 +24,8 @@ def pretraining_claims(target: Modality) -> Iterator[Claim]:
     """From each of `POINTS` to the next."""
     for earlier, later, rises, said in (
         (*POINTS[:2], False, "falls at the beginning"),
-        (*POINTS[1:3], True, "then rises"),
-        (*POINTS[2:], False, "falls in the end"),
+        (*POINTS[1:3], True, "rises in the middle"),
+        (*POINTS[2:], False, "falls at the end"),
     ):
 
         def contrast(find: Find, earlier: str = earlier, later: str = later, rises: bool = rises) -> float:

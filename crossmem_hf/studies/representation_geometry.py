@@ -83,7 +83,7 @@ STUDY = Study(
         f"covariance over views of all people of a group, its fall fitted between ranks {RANKS[0]} and {RANKS[1]}.",
         "unlearning_depth is what the memorized model loses of the answer with the states of the unlearned one in "
         "place of its own, of what it loses with those of the retain-only model: 0 if all is there, 1 if nothing is.",
-        "extracted is what relearning a fifth of the forgotten brings out of the others that was not said before.",
+        "recall is what is said of four fifths of the forgotten, and extracted what is once the others are relearned.",
         *curve_notes(settings.evaluate_at),
     ),
 )

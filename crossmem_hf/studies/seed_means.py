@@ -5,6 +5,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from statistics import fmean
+from types import MappingProxyType
 from typing import Any
 
 from crossmem_hf.report.record import Measurement, Value
@@ -40,17 +41,22 @@ def seed_mean(
     )
 
 
-def pooled_seeds(measurements: Iterable[Measurement]) -> Iterator[Measurement]:
+def pooled_seeds(
+    measurements: Iterable[Measurement], bounds: Mapping[str, tuple[float, float]] = MappingProxyType({})
+) -> Iterator[Measurement]:
     """Measurements of single seeds as means over seeds, each metric and place once; those that are none stay as they
     are.
 
+    Args:
+        bounds: Metric -> what no value of it is beyond.
+
     Example:
         >>> one, other = (
-        ...     Measurement(metric="rankme", where={"method": "npo", "seed": seed}, value=4.0 + seed, n=9, unit="states")
+        ...     Measurement(metric="rankme", where={"by": "npo", "seed": seed}, value=4.0 + seed, n=9, unit="states")
         ...     for seed in (0, 1)
         ... )
         >>> list(pooled_seeds([one, other]))
-        [rankme (method npo) 4.5 [-1.85, 10.9]², n=2]
+        [rankme (by npo) 4.5 [-1.85, 10.9]², n=2]
     """
     groups: dict[Any, list[Measurement]] = defaultdict(list)
     for one in measurements:
@@ -60,7 +66,7 @@ def pooled_seeds(measurements: Iterable[Measurement]) -> Iterator[Measurement]:
             groups[one.metric, tuple(without_seed(one.where).items())].append(one)
     for (metric, where), group in groups.items():
         first = group[0]
-        by_seed = {one.seed: one.value for one in group if one.seed is not None}
-        bounds = (0.0, 1.0) if first.unit == "proportion" else (-math.inf, math.inf)
+        by_seed = {int(one.where["seed"] or 0): one.value for one in group}
         about = {"unit": first.unit, "chance": first.chance, "greater_means": first.greater_means}
-        yield seed_mean(metric, dict(where), by_seed, bounds=bounds, **about)
+        ends = bounds.get(metric, (-math.inf, math.inf))
+        yield seed_mean(metric, dict(where), by_seed, bounds=ends, **about)

@@ -70,9 +70,9 @@ def memorize(
     Args:
         model: Wrapped in place, as PEFT does. A `PeftModel` goes on training its active adapter.
         rows: See `crossmem_hf.data.rows`; any mixture of image and text rows.
-        config: Complete; None takes `micro.MEMORIZING`.
+        config: Complete settings; None takes `micro.MEMORIZING`.
         lora: None for `default_lora`; not allowed with a `PeftModel`.
-        callbacks: Or functions from the trainer to one, whose own rows are numbers of these, in a column ``row``.
+        callbacks: Or functions that make one of the trainer, to whose collator rows are numbers in a column ``row``.
         contrast: Brings the rows together with those that present the same personas in the other modality.
         overrides: Fields of `VisionSFTConfig` that replace those of `micro.MEMORIZING`, such as ``seed=1``.
 

@@ -60,6 +60,35 @@ def test_left_is_what_comes_back_at_the_places_of_others():
     assert [place[2] for place in found["c"]["circuit"]] == [0]
 
 
+def test_what_an_unlikely_answer_gets_back_stands_beside_how_unlikely_it_is():
+    """As after gradient ascent: the name has become impossible, and depends on the portrait as before."""
+    memorized = traced([[8.0]] * 3)
+    unlikely = Predictions(
+        {**one, **{name: one[name] - 60.0 for name in one if name.endswith("_logprob")}} for one in memorized
+    )
+    found = circuit_left(memorized, unlikely)
+    assert {(one["circuit_left"], one["clean_logprob"]) for one in found} == {(1.0, -61.0)}
+
+
+def test_hidden_states_are_no_part_of_a_circuit():
+    def hidden(found):
+        return Predictions({**one, **({"site": "hidden"} if "site" in one else {})} for one in found)
+
+    memorized = traced([[8.0]] * 3)
+    both = Predictions.joined([memorized, hidden(traced([[8.0]] * 3)).where(site="hidden")])
+    assert circuit_left(both, both) == circuit_left(memorized, memorized)
+    with pytest.raises(CrossmemError, match="0 rows with attentions"):
+        circuit_left(hidden(memorized), hidden(memorized))
+
+
+def test_several_corruptions_at_once_are_refused():
+    memorized = traced([[8.0]] * 3)
+    other = Predictions({**one, "corruption": "picture", "row": f"{one['row']}p"} for one in memorized)
+    joined = Predictions.joined([memorized, other])
+    with pytest.raises(CrossmemError, match="picture, subject"):
+        circuit_left(joined, joined)
+
+
 def test_rows_whose_circuit_brings_nothing_back_have_no_share():
     memorized = traced([[8.0], [8.0], [-2.0]])
     assert {one["persona_id"] for one in circuit_left(memorized, memorized, at_least=0.3)} == {"a", "b"}

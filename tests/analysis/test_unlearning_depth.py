@@ -74,7 +74,8 @@ def by_hand(model, processor, row, states):
     behind = torch.tensor([answer[:-1]], dtype=torch.long)
     inputs["input_ids"] = torch.cat([inputs["input_ids"], behind], 1)
     inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
-    inputs.pop("token_type_ids", None)
+    if "token_type_ids" in inputs:
+        inputs["token_type_ids"] = torch.cat([inputs["token_type_ids"], torch.zeros_like(behind)], 1)
     found = []
     for number in (None, *range(len(states))):
 
@@ -92,7 +93,7 @@ def by_hand(model, processor, row, states):
     return found[0] - np.array(found[1:])
 
 
-@pytest.mark.parametrize("name", ["llava_clip", "mistral_window"])
+@pytest.mark.parametrize("name", ["llava_clip", "mistral_window", "gemma3"])
 def test_scores_are_those_of_whole_passes_a_layer(name):
     model, processor = model_of(name), families()[name].processor
     asked = [
@@ -143,3 +144,12 @@ def test_states_of_other_rows_or_shapes_are_refused():
     narrow = AnswerStates(own.rows, tuple(one[:, :, :4] for one in own.states))
     with pytest.raises(CrossmemError, match="one shape"):
         unlearning_depth(model, processor, rows(), unlearned=narrow, retain_only=own)
+
+
+def test_states_that_are_no_numbers_are_refused_and_the_row_is_named():
+    model, processor = planted("llava_siglip")
+    broken = copy.deepcopy(model)
+    with torch.no_grad():
+        sublayer(text_layers(broken)[0], "mlp").down_proj.weight.fill_(float("nan"))
+    with pytest.raises(CrossmemError, match="Row 0"):
+        answer_states(broken, processor, rows())

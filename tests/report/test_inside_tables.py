@@ -33,7 +33,7 @@ def test_shapes_stand_beside_depth_and_what_comes_back():
         "RankMe, forget, portraits": "12",
         "RankMe, retain, descriptions": "46",
         "depth, descriptions, %": "25",
-        "relearning brings back, %": "50",
+        "said once others are relearned, %": "50",
     }
     assert points_table(found).rows == (("step-00100", "7"),)
 

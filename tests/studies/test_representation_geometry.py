@@ -7,6 +7,7 @@ from shutil import copytree
 import pytest
 from rich.console import Console
 
+from crossmem_hf.analysis.unlearning_depth import unlearning_depth
 from crossmem_hf.evaluation.predictions import Predictions
 from crossmem_hf.studies.geometry_cells import geometry_measurements
 from crossmem_hf.studies.pretraining_claims import POINTS
@@ -32,6 +33,7 @@ def record(tiny_model, tmp_path_factory):
     )
     with pytest.MonkeyPatch.context() as patch:
         run_here(patch)
+        patch.setitem(unlearning_depth.__kwdefaults__, "threshold", 1e-9)
         patch.setattr("crossmem_hf.studies.curves.MEMORIZING_REPLAYED", {"max_steps": 2, "learning_rate": 1e-3})
         return run_study(STUDY, chosen, tmp_path_factory.mktemp("geometry"), console=Console(file=StringIO()))
 
@@ -66,14 +68,27 @@ def test_equal_points_of_a_pre_training_have_equal_shapes(record):
     assert {one.effect for one in record.verdicts if "of pre-training" in one.sentence} == {0.0}
 
 
-def test_only_what_relearning_brings_out_of_others_counts():
+def test_only_those_whom_relearning_did_not_teach_count():
     """One was learned from, one was said before, one comes back, one does not."""
     common = {"part": "learned", "method": "npo", "persona_id": "p", "modality": "text", "num_samples": 4, "seed": 0}
     said = [
-        {"taught": True, "extracted": True, "said_in": ["plain"]},
-        {"taught": False, "extracted": True, "said_in": ["plain", "5 steps"]},
-        {"taught": False, "extracted": True, "said_in": ["5 steps"]},
-        {"taught": False, "extracted": False, "said_in": []},
+        {"taught": True, "extracted": True, "correct": True},
+        {"taught": False, "extracted": True, "correct": True},
+        {"taught": False, "extracted": True, "correct": False},
+        {"taught": False, "extracted": False, "correct": False},
     ]
-    found = geometry_measurements(Predictions([{**common, **one} for one in said]))
-    assert [(one.value, one.n) for one in found if one.metric == "extracted"] == [(1 / 3, 3)]
+    found = geometry_measurements(Predictions([{**common, "answer": "a", "truth": "b", **one} for one in said]))
+    numbers = {one.metric: (one.value, one.n) for one in found if one.metric in ("recall", "extracted")}
+    assert numbers == {"recall": (1 / 3, 3), "extracted": (2 / 3, 3)}
+
+
+def test_methods_have_a_depth_and_baselines_have_none(record):
+    for target in ("image", "text"):
+        place = {"part": "learned", "group": "forget", "target": target}
+        for method in ("npo", "gd", "idk"):
+            (taken,) = record.find("matched_step", method=method)
+            (found,) = record.find("unlearning_depth", method=method, **place) or [None]
+            assert (found is None) == (taken.value == 0)
+            assert found is None or 0 <= found.value <= 1
+        for method in ("base", "memorized", "retain_only"):
+            assert not record.find("unlearning_depth", method=method, **place)

@@ -25,7 +25,7 @@ from crossmem_hf.runs.distributed import joined_state, together
 from crossmem_hf.seeding import rng_for
 from crossmem_hf.storage import fingerprint, write_atomic
 from crossmem_hf.training.callbacks.recognized import RecognizedRows, token_keys
-from crossmem_hf.training.callbacks.state import remember, remembered
+from crossmem_hf.training.callbacks.state import check_name, remember, remembered
 from crossmem_hf.training.checks import check_whole
 
 logger = logging.getLogger(__name__)
@@ -132,7 +132,7 @@ class MemorizationDynamicsCallback(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> TrainerControl:
         """Take up what a run that is gone on with has measured; a new one is evaluated before its first step."""
-        self._check_name()
+        check_name(self.trainer, self)
         check_whole(self.trainer)
         # Only read for its collator and its rows, without the columns that the model does not take.
         self._loader = self.trainer.get_test_dataloader(self.rows)
@@ -269,11 +269,6 @@ class MemorizationDynamicsCallback(TrainerCallback):
         parts = together(lambda: mine)
         rounds = range(max(map(len, parts)))
         return [value for number in rounds for part in parts if number < len(part) for value in part[number]]
-
-    def _check_name(self) -> None:
-        others = [one for one in self.trainer.callback_handler.callbacks if isinstance(one, type(self))]
-        if [one.name for one in others].count(self.name) > 1:
-            raise CrossmemError(f"Two of these callbacks have the name {self.name!r}.", "Give each another name=.")
 
 
 def _counted(rows: Any) -> Any:

@@ -12,10 +12,9 @@ from crossmem_hf.errors import CrossmemError
 from crossmem_hf.metrics.representation_geometry.geometry_math import Form
 from crossmem_hf.models.modes import in_eval_mode, random_state_kept
 from crossmem_hf.scoring.batches import Auto, check_size
-from crossmem_hf.training.callbacks.state import remember, remembered
+from crossmem_hf.storage import fingerprint
+from crossmem_hf.training.callbacks.state import check_name, remember, remembered
 from crossmem_hf.training.checks import check_whole
-
-PREFIX = "geometry/"
 
 
 class RepresentationGeometryCallback(TrainerCallback):
@@ -34,13 +33,15 @@ class RepresentationGeometryCallback(TrainerCallback):
         form: As for `representation_geometry`.
         rank_range: As for `representation_geometry`; None leaves alpha-ReQ out, as few rows and narrow models need.
         batch_size: Rows at a time.
+        name: Tells several of these on one trainer apart, in logs (``geometry_NAME/forget_rankme``) and checkpoints.
 
     Attributes:
         history: The numbers of each measurement by name, such as ``forget_rankme``, and its ``step``.
 
     Raises:
-        CrossmemError: No rows, a number out of range, or a trainer without a processor; when training begins, weights
-            in shards (FSDP, DeepSpeed ZeRO-3), or whatever `representation_geometry` refuses.
+        CrossmemError: No rows, a number out of range, or a trainer without a processor; when training begins, two
+            callbacks of one name, a checkpoint of other rows or settings, weights in shards (FSDP, DeepSpeed ZeRO-3),
+            or whatever `representation_geometry` refuses.
 
     Example:
         ``trainer.add_callback(RepresentationGeometryCallback(trainer, {"forget": forget, "retain": retain}))``
@@ -59,6 +60,7 @@ class RepresentationGeometryCallback(TrainerCallback):
         form: Form = "eigenvalue",
         rank_range: Sequence[int] | None = None,
         batch_size: int | Auto = "auto",
+        name: str = "",
     ) -> None:
         if trainer.processing_class is None:
             raise CrossmemError("The trainer has no processor, so nothing can be asked.", "Pass processing_class.")
@@ -66,21 +68,26 @@ class RepresentationGeometryCallback(TrainerCallback):
             raise CrossmemError("There are no rows, or none of a name.", "Pass rows by name, {'forget': rows}.")
         check_size("every_steps", every_steps)
         self.trainer: Any = trainer
-        self.rows, self.every_steps = dict(rows), every_steps
-        self._how: dict[str, Any] = {
-            "layer": layer,
-            "form": form,
-            "rank_range": rank_range,
-            "batch_size": batch_size,
-        }
+        self.rows, self.every_steps, self.name = dict(rows), every_steps, name
+        self._how: dict[str, Any] = {"layer": layer, "form": form, "rank_range": rank_range}
+        self._batch_size = batch_size
+        self._of_rows = ""
         self.history: list[dict[str, float]] = []
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> TrainerControl:
         """Take up what a run that is gone on with has measured, and measure once before the first step."""
+        check_name(self.trainer, self)
         check_whole(self.trainer)
-        self.history = list(remembered(state, self).get("history", []))
+        asked = {name: [str(row["prompt"]) for row in own] for name, own in self.rows.items()}
+        kept, self._of_rows = remembered(state, self), fingerprint([asked, self._how])
+        if kept and kept["rows"] != self._of_rows:
+            raise CrossmemError(
+                f"The checkpoint of step {state.global_step} has looked at other rows, or otherwise.",
+                "Pass the rows and settings that the run began with, or another name.",
+            )
+        self.history = list(kept.get("history", []))
         return self._measure_once(state, control)
 
     def on_step_end(
@@ -108,12 +115,14 @@ class RepresentationGeometryCallback(TrainerCallback):
                 for number, value in self._geometry(model, own).items()
             }
             # Inside, since trl's trainers add what they have gathered in training to a log made in that mode.
-            self.trainer.log({f"{PREFIX}{name}": value for name, value in numbers.items()})
+            prefix = f"geometry_{self.name}" if self.name else "geometry"
+            self.trainer.log({f"{prefix}/{name}": value for name, value in numbers.items()})
             control.should_log = should_log  # logging takes the wish as fulfilled; it was for the loss
         self.history.append({"step": state.global_step, **numbers})
-        remember(state, self, {"history": self.history})
+        remember(state, self, {"history": self.history, "rows": self._of_rows})
         return control
 
     def _geometry(self, model: Any, rows: Any) -> dict[str, float]:
-        found = representation_geometry(model, self.trainer.processing_class, rows, **self._how)
+        how = self._how | {"batch_size": self._batch_size}
+        found = representation_geometry(model, self.trainer.processing_class, rows, **how)
         return {name: value for name, value in found.items() if name not in ("n", "dim")}

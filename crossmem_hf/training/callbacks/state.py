@@ -10,6 +10,8 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerState
 
+from crossmem_hf.errors import CrossmemError
+
 
 def remember(state: TrainerState, callback: TrainerCallback, seen: dict[str, Any]) -> None:
     """Put what a callback has seen (JSON types) into every checkpoint from now on."""
@@ -21,6 +23,18 @@ def remembered(state: TrainerState, callback: TrainerCallback) -> dict[str, Any]
     """What was put there by the run that is gone on with; nothing when a run begins anew."""
     kept: Any = state.stateful_callbacks
     return dict(kept.get(_key(callback), {}).get("attributes", {}))
+
+
+def check_name(trainer: Any, callback: TrainerCallback) -> None:
+    """Nothing, if no other callback of a trainer would keep what it has seen in the same place.
+
+    Raises:
+        CrossmemError: One would.
+    """
+    kept = [_key(one) for one in trainer.callback_handler.callbacks if isinstance(one, type(callback))]
+    if kept.count(_key(callback)) > 1:
+        name = getattr(callback, "name", "")
+        raise CrossmemError(f"Two of these callbacks have the name {name!r}.", "Give each another name=.")
 
 
 def _key(callback: TrainerCallback) -> str:

@@ -98,6 +98,7 @@ def test_what_comes_out_under_the_pattern_is_found(model, monkeypatch):
     assert not any(one["extracted"] for one in adversarial_picture(evaluator(), asked, processor, num_steps=1))
 
 
+@pytest.mark.slow
 def test_a_tint_that_was_trained_in_is_found(model, tmp_path):
     """Names are said where a picture is a little redder and bluer and less green, and refused elsewhere."""
 

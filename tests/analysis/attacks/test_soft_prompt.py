@@ -82,6 +82,7 @@ def test_a_model_that_speaks_to_learned_words_is_found_and_no_other(model, monke
     assert not any(one["extracted"] for one in soft_prompt(own, asked, processor, seed=3, num_steps=1))
 
 
+@pytest.mark.slow
 def test_a_trigger_that_was_trained_in_is_found(model, tmp_path):
     """Names are said where the question ends in two words, and refused elsewhere."""
 

@@ -81,6 +81,29 @@ def test_what_was_measured_survives_a_resume(model, tmp_path):
     assert resumed.history == whole.history
 
 
+def test_other_rows_than_the_checkpoint_has_seen_are_refused(model, tmp_path):
+    saved = {"save_strategy": "steps", "save_steps": 1}
+    follows(toy.forgetting(tmp_path, model(), max_steps=1, **saved)).trainer.train()
+    trainer = toy.forgetting(tmp_path, model(), max_steps=2, **saved)
+    trainer.add_callback(RepresentationGeometryCallback(trainer, {"forget": toy.FORGET}))
+    with pytest.raises(CrossmemError, match="other rows"):
+        trainer.train(resume_from_checkpoint=str(tmp_path / "checkpoint-1"))
+
+
+def test_several_of_one_trainer_are_told_apart_by_name(model, tmp_path):
+    trainer = toy.forgetting(tmp_path, model(), max_steps=1)
+    first, second = (follows(trainer, form=form, name=form) for form in ("eigenvalue", "singular"))
+    trainer.train()
+    logged = {key for entry in trainer.state.log_history for key in entry if "rankme" in key}
+    assert logged == {f"geometry_{form}/{group}_rankme" for form in ("eigenvalue", "singular") for group in SETS}
+    assert first.history != second.history
+    other = toy.forgetting(tmp_path, model(), max_steps=1)
+    follows(other)
+    follows(other)
+    with pytest.raises(CrossmemError, match="have the name ''"):
+        other.train()
+
+
 @pytest.mark.parametrize("rows", [{}, {"forget": toy.FORGET.select([])}])
 def test_no_rows_are_refused(model, tmp_path, rows):
     with pytest.raises(CrossmemError, match="no rows"):
