@@ -18,6 +18,7 @@ from crossmem_hf.report.crossing_table import arms_table, crossing_table
 from crossmem_hf.report.facts_left import facts_left
 from crossmem_hf.report.figures import CLAIMS, figures_of
 from crossmem_hf.report.hop_table import hop_table
+from crossmem_hf.report.inside_tables import BOUNDS, inside_tables
 from crossmem_hf.report.method_findings import KNOWS, before, method_findings
 from crossmem_hf.report.methods import method_legend, method_tables
 from crossmem_hf.report.modality_text import MODALITY_NAMES, other
@@ -36,6 +37,7 @@ from crossmem_hf.studies.meta_evaluation_claims import WORDS
 from crossmem_hf.studies.remem_cells import STARTS
 from crossmem_hf.studies.remem_settings import EPOCHS, TOY
 from crossmem_hf.studies.run import judged
+from crossmem_hf.studies.seed_means import pooled_seeds
 from crossmem_hf.training.methods import METHODS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -62,7 +64,16 @@ ANCHORS = {
 }
 """Study -> its place in docs/studies.md."""
 
+INSIDE = {
+    "shapes": ("representation_geometry", "RankMe in states, all else in percent [95 % interval over persona seeds]"),
+    "ordered": ("memorization_dynamics", "steps, times, or percent [95 % interval over seeds]"),
+    "watermarked": ("watermark_probes", "in percent, cosines in hundredths [95 % interval over persona seeds]"),
+}
+"""Block -> a study that looks inside, and what its numbers are."""
+TRUSTED = "[95 % interval over seeds]; 50 is a coin that tells who learned, of the others 100 had seen all before"
 EXACT = "exact answers in percent [95 % interval over persona seeds and their personas]"
+REMEMBERED = f"{EXACT}; EM is the exact answer, ROUGE-L and inverse perplexity are in percent, too"
+LEFT = f"{EXACT}; read: after chosen steps, or at matched retained recall; Exposure and Min-K% to 100"
 UNLEARNED = "remem_unlearning"
 """The record of what the study remem unlearned."""
 CARRIED = ("bases", "bases_l")
@@ -92,7 +103,7 @@ def main() -> None:
 def pages() -> dict[Path, dict[str, str]]:
     """Page -> the text between the marks of each name."""
     first_light, compare = record("first_light"), record("compare")
-    crossed, hops, facts = record("cross_modal"), record("two_hop"), record(UNLEARNED)
+    crossed, hops, remem, facts = (record(name) for name in ("cross_modal", "two_hop", "remem", UNLEARNED))
     found = findings(first_light, compare, crossed, hops)
     attacked, trusted = record("residual_knowledge"), record("metric_meta_evaluation")
     told = " ".join((found, facts_of(facts), hidden_of(attacked), trusted_of(trusted)))
@@ -102,11 +113,12 @@ def pages() -> dict[Path, dict[str, str]]:
             "compare": comparison(compare),
             "carried": carried(*map(record, CARRIED)),
             "crossed": what_crosses(crossed),
-            "hops": two_links(hops),
-            "remembered": remembered(record("remem")),
-            "unlearned": unlearned(facts),
+            "hops": _told(hops, hop_table(hops.measurements, hops.config["bases"][0])),
+            "remembered": _told(remem, composition_table(remem.measurements, TOY, EPOCHS[-1]), REMEMBERED),
+            "unlearned": _told(facts, left_table(facts.measurements, (*STARTS, *METHODS)), LEFT, name=UNLEARNED),
             "attacked": hidden(attacked),
-            "trusted": numbers_told(trusted),
+            "trusted": _told(trusted, trust_table(trusted.measurements), TRUSTED),
+            **inside(),
         },
         MODELS: {"bases": base_table(), "others": others(first_light)},
     }
@@ -267,23 +279,6 @@ def what_crosses(found: Record) -> str:
     return _told(found, crossing_table(found.measurements, {"arm": "usual"}), words, *zip(beside, tables, strict=True))
 
 
-def two_links(found: Record) -> str:
-    """The study of two links that were learned apart: recall by each mix, and every claim."""
-    return _told(found, hop_table(found.measurements, found.config["bases"][0]))
-
-
-def remembered(found: Record) -> str:
-    """The study of what questions teach: recall by each composition, and every claim."""
-    table = composition_table(found.measurements, TOY, EPOCHS[-1])
-    return _told(found, table, f"{EXACT}; EM is the exact answer, ROUGE-L and inverse perplexity are in percent, too")
-
-
-def unlearned(found: Record) -> str:
-    """The same study's other parts: what each method leaves, and every claim."""
-    words = f"{EXACT}; read: after chosen steps, or at matched retained recall; Exposure and Min-K% to 100"
-    return _told(found, left_table(found.measurements, (*STARTS, *METHODS)), words, name=UNLEARNED)
-
-
 def hidden(found: Record) -> str:
     """The study of attacks: what each leaves of each method, what each tells alone, and every claim."""
     words = "in percent, what an attack gets out beyond what it gets out of the retain-only model [95 % interval]"
@@ -303,10 +298,14 @@ def hidden_of(found: Record) -> str:
     )
 
 
-def numbers_told(found: Record) -> str:
-    """The study of metrics: how far each number is to be trusted, and every claim."""
-    words = "[95 % interval over seeds]; 50 is a coin that tells who learned, of the others 100 had seen all before"
-    return _told(found, trust_table(found.measurements), words)
+def inside() -> dict[str, str]:
+    """The studies that look inside, as far as they have a record: block -> numbers, and every claim."""
+    blocks = {}
+    for block, (study, words) in INSIDE.items():
+        if study in SHIPPED:
+            found = record(study)
+            blocks[block] = _told(found, None, words, *inside_tables(list(pooled_seeds(found.measurements, BOUNDS))))
+    return blocks
 
 
 def trusted_of(found: Record) -> str:

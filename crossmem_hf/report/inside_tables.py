@@ -2,12 +2,34 @@
 """What is seen inside of models: the shape of their states, how deep unlearning reached, when what was memorized, and
 what probes read. It knows no study."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
 
 from crossmem_hf.personas.schema import MODALITIES
 from crossmem_hf.report.modality_text import MODALITY_NAMES
 from crossmem_hf.report.record import Measurement
 from crossmem_hf.report.tables import Column, Table, pivot
+
+BOUNDS: Final[Mapping[str, tuple[float, float]]] = MappingProxyType(
+    dict.fromkeys(("unlearning_depth", "read_out", "task_recall", "probe_accuracy_mean"), (0.0, 1.0))
+)
+"""Metric -> what no mean over seeds is beyond."""
+
+
+def inside_tables(measurements: Sequence[Measurement]) -> Iterator[tuple[str, Table]]:
+    """(title, table) of all of the tables that measurements have numbers for."""
+    tables = {
+        "Models": shape_table,
+        "Points of the pre-training": points_table,
+        "People": order_table,
+        "Patterns": patterns_table,
+        "Probes": probes_table,
+        "Gradients": gradients_table,
+    }
+    for title, made in tables.items():
+        if (table := made(measurements)) is not None:
+            yield f"**{title}**", table
 
 
 def shape_table(measurements: Iterable[Measurement]) -> Table | None:
@@ -54,10 +76,11 @@ def order_table(measurements: Iterable[Measurement]) -> Table | None:
     return _rows(own, {"attribute": "what", "hops": "hops"}, columns)
 
 
-def patterns_table(measurements: Iterable[Measurement], sizes: Sequence[str]) -> Table | None:
+def patterns_table(measurements: Iterable[Measurement]) -> Table | None:
     """A row a kind of pattern; of each size of decoder the step by which half was memorized once, how often one was
     forgotten again, and the share of held-out sequences that is right in the end."""
-    own = [one for one in measurements if one.where.get("part") == "patterns"]
+    own = [one for one in measurements if one.where.get("part") == "patterns" and "kind_of_pattern" in one.where]
+    sizes = dict.fromkeys(str(one.where["size"]) for one in own)
     shown = (
         ("half by step", "memorized_by", "train"),
         ("forgotten", "forgettings", "train"),

@@ -5,6 +5,7 @@ import pytest
 
 from crossmem_hf.report.inside_tables import (
     gradients_table,
+    inside_tables,
     order_table,
     patterns_table,
     points_table,
@@ -56,7 +57,7 @@ def test_kinds_of_patterns_stand_by_size():
         placed("memorized_by", 40.0, "steps", split="train", size="m", **at),
         placed("memorized", 0.2, split="test", size="m", **at),
     ]
-    assert patterns_table(found, ("s", "m")).rows == (("jumps", "60", "40", "20"),)
+    assert patterns_table(found).rows == (("jumps", "60", "40", "20"),)
 
 
 def test_probes_and_gradients_stand_by_how_was_trained():
@@ -70,10 +71,14 @@ def test_probes_and_gradients_stand_by_how_was_trained():
     assert gradients_table(found).rows == (("1", "4", "87"),)
 
 
-@pytest.mark.parametrize("table", [shape_table, points_table, order_table, probes_table, gradients_table])
+@pytest.mark.parametrize(
+    "table", [shape_table, points_table, order_table, patterns_table, probes_table, gradients_table]
+)
 def test_without_such_measurements_there_is_no_table(table):
     assert table([placed("recall", 0.5, base="micro-m")]) is None
 
 
-def test_without_patterns_there_is_no_table():
-    assert patterns_table([placed("memorized", 0.5, part="personas")], ("s",)) is None
+def test_tables_are_those_that_there_are_numbers_for():
+    assert not list(inside_tables([placed("recall", 0.5, base="micro-m")]))
+    found = [placed("gradient_cosine", 0.5, "cosine", change="words", batch_size=1, accumulation=1)]
+    assert [title for title, _ in inside_tables(found)] == ["**Gradients**"]
