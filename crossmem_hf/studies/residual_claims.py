@@ -3,9 +3,11 @@
 not how they are measured."""
 
 from collections.abc import Iterable
+from statistics import fmean
 from typing import Final
 
 from crossmem_hf.analysis.attack_run import PLAIN
+from crossmem_hf.personas.schema import MODALITIES
 from crossmem_hf.studies.claims import Claim, Find
 from crossmem_hf.training.methods import METHODS
 
@@ -23,17 +25,17 @@ _QUESTION = "Is it gone, masked, or was the model damaged?"
 
 
 def residual_claims(methods: Iterable[str]) -> tuple[Claim, ...]:
-    """Three claims a method that forgets through both modalities.
+    """Three claims a method that forgets through both modalities, and one about forgetting through one alone.
 
     Example:
         >>> residual_claims(["npo"])[0].sentence
         'After NPO all attacks together get out less than 5 points more than from the retain-only model.'
     """
-    return tuple(claim(method) for claim in (_gone, _masked, _damaged) for method in methods)
+    return tuple(claim(method) for claim in (_gone, _masked, _damaged, _one_way) for method in methods)
 
 
-def _left(find: Find, method: str, attack: str) -> float:
-    return find("residual", method=method, forget_modality="both", attack=attack)
+def _left(find: Find, method: str, attack: str, through: str = "both") -> float:
+    return find("residual", method=method, forget_modality=through, attack=attack)
 
 
 def _gone(method: str) -> Claim:
@@ -67,4 +69,16 @@ def _damaged(method: str) -> Claim:
         ),
         threshold=MARGIN,
         direction="below",
+    )
+
+
+def _one_way(method: str) -> Claim:
+    return Claim(
+        sentence=f"After {METHODS[method].name} through one modality all attacks together get out more, asked through "
+        "both, than after it through both.",
+        paper=_OURS,
+        question="Does forgetting through one modality leave more to attacks?",
+        contrast=lambda find: (
+            fmean(_left(find, method, ANY, through) for through in MODALITIES) - _left(find, method, ANY)
+        ),
     )
