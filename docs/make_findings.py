@@ -18,7 +18,7 @@ from crossmem_hf.report.crossing_table import arms_table, crossing_table
 from crossmem_hf.report.facts_left import facts_left
 from crossmem_hf.report.figures import CLAIMS, figures_of
 from crossmem_hf.report.hop_table import hop_table
-from crossmem_hf.report.inside_tables import BOUNDS, inside_tables
+from crossmem_hf.report.inside_tables import BOUNDS, depths, inside_tables
 from crossmem_hf.report.method_findings import KNOWS, before, method_findings
 from crossmem_hf.report.methods import method_legend, method_tables
 from crossmem_hf.report.modality_text import MODALITY_NAMES, other
@@ -58,6 +58,7 @@ TOLD = (
 ANCHORS = {
     "cross_modal": "what-crosses-from-one-modality-to-the-other-crossmem-study-cross_modal",
     "metric_meta_evaluation": "which-metric-to-believe-crossmem-study-metric_meta_evaluation",
+    "representation_geometry": "the-shape-of-what-is-known-crossmem-study-representation_geometry",
     "residual_knowledge": "is-it-gone-or-only-not-said-crossmem-study-residual_knowledge",
     "remem": "before-forgetting-learn-to-remember-crossmem-study-remem",
     "two_hop": "two-links-that-were-learned-apart-crossmem-study-two_hop",
@@ -106,7 +107,7 @@ def pages() -> dict[Path, dict[str, str]]:
     crossed, hops, remem, facts = (record(name) for name in ("cross_modal", "two_hop", "remem", UNLEARNED))
     found = findings(first_light, compare, crossed, hops)
     attacked, trusted = record("residual_knowledge"), record("metric_meta_evaluation")
-    told = " ".join((found, facts_of(facts), hidden_of(attacked), trusted_of(trusted)))
+    told = " ".join((found, *told_of(facts, attacked, trusted, record("representation_geometry"))))
     return {
         README: {"matrix": caption(first_light, record("bases")), "findings": told},
         STUDIES_PAGE: {
@@ -226,15 +227,6 @@ def _names() -> dict[str, str]:
     return {name: method.name for name, method in METHODS.items()}
 
 
-def facts_of(found: Record) -> str:
-    """What unlearning left of facts, after what it left of names."""
-    return (
-        f"Of facts in the sizes of ReMem ([remem](docs/studies.md#{ANCHORS['remem']}), {len(found.seeds)} seeds, ten "
-        "methods, each after the steps that were chosen for it elsewhere) this was found: "
-        f"{facts_left(found, _names())}."
-    )
-
-
 def base_table() -> str:
     """What each base that was taught facts can do, on views and wordings that it has not met."""
     every = {name: json.loads((BASES[name] / "quality.json").read_text(encoding="utf-8")) for name in bases()}
@@ -289,15 +281,6 @@ def hidden(found: Record) -> str:
     return f"![Utility of each method against what the worst attack still gets out of it](residual.png)\n\n{told}"
 
 
-def hidden_of(found: Record) -> str:
-    """What attacks found, after what is said when one asks."""
-    where = f"[{found.study}](docs/studies.md#{ANCHORS[found.study]}), {len(found.seeds)} seeds"
-    return (
-        f"Under {len(found.config['attacks'])} attacks ({where}) names forgotten through both modalities, at 90 % of "
-        f"the retained recall, were (in brackets, points of utility lost) {fates(found, _names())}. {most_told(found)}"
-    )
-
-
 def inside() -> dict[str, str]:
     """The studies that look inside, as far as they have a record: block -> numbers, and every claim."""
     blocks = {}
@@ -308,11 +291,22 @@ def inside() -> dict[str, str]:
     return blocks
 
 
-def trusted_of(found: Record) -> str:
-    """Which number is to be believed for what."""
+def told_of(facts: Record, attacked: Record, trusted: Record, shapes: Record) -> tuple[str, ...]:
+    """After what unlearning left of names: of facts, under attack, in layers, and which number is to be believed."""
+    facts_at, attacked_at, trusted_at, shapes_at = (
+        f"[{name}](docs/studies.md#{ANCHORS[name]}), {len(found.seeds)} seeds"
+        for name, found in (("remem", facts), *((one.study, one) for one in (attacked, trusted, shapes)))
+    )
     return (
-        f"Which number to believe rather than the exact answer, and which not ([{found.study}](docs/studies.md"
-        f"#{ANCHORS[found.study]}), {len(found.seeds)} seeds): {believed(found, NUMBERS, WORDS)}."
+        f"Of facts in the sizes of ReMem ({facts_at}, ten methods, each after the steps that were chosen for it "
+        f"elsewhere) this was found: {facts_left(facts, _names())}.",
+        f"Under {len(attacked.config['attacks'])} attacks ({attacked_at}) names forgotten through both modalities, at "
+        f"90 % of the retained recall, were (in brackets, points of utility lost) {fates(attacked, _names())}. "
+        f"{most_told(attacked)}",
+        f"How deep each method reached into the layers ({shapes_at}; 100 is as the retain-only model): "
+        f"{depths(shapes.measurements, _names())}.",
+        f"Which number to believe rather than the exact answer, and which not ({trusted_at}): "
+        f"{believed(trusted, NUMBERS, WORDS)}.",
     )
 
 

@@ -4,6 +4,7 @@
 import pytest
 
 from crossmem_hf.report.inside_tables import (
+    depths,
     gradients_table,
     inside_tables,
     order_table,
@@ -37,6 +38,16 @@ def test_shapes_stand_beside_depth_and_what_comes_back():
         "said once others are relearned, %": "50",
     }
     assert points_table(found).rows == (("step-00100", "7"),)
+
+
+def test_depths_are_told_the_least_first():
+    found = [
+        placed("unlearning_depth", value, method=method, seed=seed, target=target)
+        for method, values in {"npo": (0.8, 1.0), "idk": (0.1, 0.3)}.items()
+        for seed, value in enumerate(values)
+        for target in ("image", "text")
+    ]
+    assert depths(found, {"npo": "NPO", "idk": "IDK"}) == "IDK 20 and NPO 90"
 
 
 def test_what_is_known_of_people_stands_by_attribute_and_hops():

@@ -158,7 +158,7 @@ def test_read_says_that_a_file_is_missing(tmp_path):
 def test_shipped_records_are_read_and_written_alike(tmp_path):
     files = sorted(RESULTS.rglob("record*.json"))
     names = "bases bases_l compare cross_modal first_light metric_meta_evaluation remem remem_unlearning "
-    names += "residual_knowledge tune tune_bases tune_facts two_hop"
+    names += "representation_geometry residual_knowledge tune tune_bases tune_facts two_hop"
     assert [file.parent.name for file in files] == names.split()
     for file in files:
         assert Record.read(file).write(tmp_path / "again.json").read_bytes() == file.read_bytes()
