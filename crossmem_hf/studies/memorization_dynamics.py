@@ -41,12 +41,12 @@ class DynamicsSettings(StudySettings):
     train_batch_size: int = Field(32, ge=1, description="Sequences a step.")
     train_learning_rate: float = Field(1e-3, gt=0, description="Constant, as theirs.")
     look_every: int = Field(5, ge=1, description="Steps between two evaluations of sequences.")
-    num_personas: int = Field(20, ge=1, description="Personas to memorize, a seed.")
+    num_personas: int = Field(10, ge=1, description="Personas to memorize, a seed.")
     num_views: int = Field(1, ge=1, description="Training portraits (or descriptions) a persona.")
     qa_per_persona: int = Field(14, ge=1, description="Training questions a persona and modality, of the config qa.")
     single_hop_share: float = Field(0.5, ge=0, le=1, description="Share of them that name the persona.")
     people_steps: int = Field(400, ge=1, description="Optimizer steps in which people are memorized.")
-    look_at_people_every: int = Field(4, ge=1, description="Steps between two evaluations of what is known of them.")
+    look_at_people_every: int = Field(8, ge=1, description="Steps between two evaluations of what is known of them.")
 
 
 def _grid(settings: DynamicsSettings) -> list[Where]:
@@ -70,7 +70,7 @@ STUDY = Study(
     measure=sequences_measured,
     claims=lambda settings: dynamics_claims(settings.parts, settings.sizes),
     headline=(("memorized_by", {"split": SAME}), ("memorized_by", {"part": PERSONAS_PART}), ("memorized", {})),
-    quick={"seeds": 1, "sizes": SIZES[:1], "train_steps": 300, "num_personas": 10, "people_steps": 200},
+    quick={"seeds": 1, "sizes": SIZES[:1], "train_steps": 300, "num_personas": 5, "people_steps": 100},
     notes=lambda settings, _: (
         f"Every {settings.look_every} steps each sequence is asked for its last {settings.answer_chars} characters; "
         "it is memorized if all are the likeliest. Held-out sequences follow the same rules and were not trained on.",
