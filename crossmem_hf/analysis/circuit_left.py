@@ -42,15 +42,13 @@ def circuit_left(memorized: Predictions, other: Predictions, *, at_least: float 
             of range, or no place that brings back so much.
 
     Example:
-        >>> from crossmem_hf import load_model, load_rows
-        >>> from crossmem_hf.analysis.causal_tracing import trace
-        >>> from crossmem_hf.analysis.corruptions import Corruption
-        >>> from crossmem_hf.analysis.restoring import Restoring
-        >>> rows = load_rows(None, "recall_image", "test", num_personas=5)
-        >>> restoring = Restoring(sites=("attention", "mlp"))
-        >>> found = trace(*load_model(), rows, Corruption(kind="picture"), restoring)
-        >>> {one["circuit_left"] for one in circuit_left(found, found)}
-        {1.0}
+        >>> whole = {"corruption": "picture", "clean_logprob": -1.0, "corrupted_logprob": -9.0}
+        >>> place = {"site": "mlp", "layer": 3, "tokens": "last", "restored_logprob": -2.0}
+        >>> rows = [{"row": who, "persona_id": who, **whole} for who in "ab"]
+        >>> found = Predictions([*rows, *({**row, **place} for row in rows)])
+        >>> half = Predictions({**one, "corrupted_logprob": -5.5} for one in found)
+        >>> {one["circuit_left"] for one in circuit_left(found, half)}
+        {0.5}
 
     Reference:
         Ours, after the circuits of PAVA, https://huggingface.co/papers/2608.30649, which look at the memorized model.

@@ -121,10 +121,10 @@ def unlearning_depth(
         >>> rows = load_rows(None, "recall_text", "test[:2]", num_personas=5)
         >>> own, other = answer_states(model, processor, rows), answer_states(load_model()[0], processor, rows)
         >>> nothing = AnswerStates(other.rows, tuple(torch.zeros_like(one) for one in other.states))
-        >>> [one["unlearning_depth"] for one in unlearning_depth(
+        >>> {one["unlearning_depth"] for one in unlearning_depth(
         ...     model, processor, rows, unlearned=own, retain_only=nothing, threshold=1e-6
-        ... )]
-        [0.0, 0.0]
+        ... )}
+        {0.0}
 
     Reference:
         Lee et al. 2026, https://huggingface.co/papers/2605.24614, who put in the states of a span within the answer;

@@ -19,6 +19,8 @@ def test_default_metrics_need_no_option():
         "verbatim",
         "extracted",
         "residual",
+        "unlearning_depth",
+        "circuit_left",
         "indirect_effect",
         "total_effect",
         "priv_leak",

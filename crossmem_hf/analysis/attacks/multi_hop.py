@@ -41,7 +41,7 @@ def multi_hop(
     Example:
         >>> from crossmem_hf import CrossModalEvaluator, PersonaDataset, load_model
         >>> data = PersonaDataset(num_personas=5, image_size=48)
-        >>> evaluator = CrossModalEvaluator(data, config="qa_test", split="forget", metrics=["recall"])
+        >>> evaluator = CrossModalEvaluator(data, config="qa", split="test", metrics=["recall"])
         >>> {one["num_samples"] for one in multi_hop(evaluator, *load_model())}
         {1, 3}
 
