@@ -303,9 +303,11 @@ def told_of(facts: Record, attacked: Record, trusted: Record, shapes: Record) ->
         f"Under {len(attacked.config['attacks'])} attacks ({attacked_at}) names forgotten through both modalities, at "
         f"90 % of the retained recall, were (in brackets, points of utility lost) {fates(attacked, _names())}. "
         f"{most_told(attacked)}",
-        f"How deep each method reached into the layers ({shapes_at}; 100 is as the retain-only model): "
+        "The name that a model was pushed away from is the least likely of all, which `avoided` finds. How deep each "
+        f"method reached into the layers, which cannot see that ({shapes_at}; 100 is as the retain-only model): "
         f"{depths(shapes.measurements, _names())}.",
-        f"Which number to believe rather than the exact answer, and which not ({trusted_at}): "
+        f"Which number to believe rather than the exact answer, and which not ({trusted_at}; each tells perfectly who "
+        "learned, and ten steps of relearning teach the retain-only model, too, most of what likelihoods measure): "
         f"{believed(trusted, NUMBERS, WORDS)}.",
     )
 

@@ -136,7 +136,8 @@ def auroc(present: Sequence[float], absent: Sequence[float]) -> float:
 
 def _robust(values: Mapping[Model, float], change: str, seed: int) -> float | None:
     """From 0 to 1: 1 less the share of what tells the memorized model from the usual one that never learned, by which
-    the number rises more in unlearned models, on average, than in that one, all changed."""
+    the number rises more in an unlearned model than in that one, both changed; nothing where it rises less, and the
+    mean over methods."""
     memorized, never = ((pool, USUAL, None, None, seed) for pool in (PRESENT, ABSENT))
     changed = (ABSENT, USUAL, None, change, seed)
     if not {memorized, never, changed} <= values.keys():
@@ -147,8 +148,8 @@ def _robust(values: Mapping[Model, float], change: str, seed: int) -> float | No
         pool, _, method, was, at = model
         if (pool, was, at) == (UNLEARNED, None, seed) and (after := (pool, None, method, change, seed)) in values:
             risen = (values[after] - values[model]) - (values[changed] - values[never])
-            found.append(risen / whole if whole > 0 else 1.0)
-    return 1 - min(1.0, max(0.0, fmean(found))) if found else None
+            found.append(min(1.0, max(0.0, risen / whole)) if whole > 0 else 1.0)
+    return 1 - fmean(found) if found else None
 
 
 def harmonic_mean(several: Iterable[float | None]) -> float | None:

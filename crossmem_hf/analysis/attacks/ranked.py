@@ -30,7 +30,8 @@ def ranked(
 
     Rivals are values that no model was taught, where the evaluator knows some, else its other candidates. The columns
     are ``ranks``, the rank of the truth among each number of answers, 1 the likeliest; ``num_options``, the smallest
-    such number, of which chance is; ``extracted``, whether the truth is first there; and ``num_samples``, 1.
+    such number, of which chance is; ``extracted``, whether the truth is first there, and ``is_last``, whether it is
+    last alone; and ``num_samples``, 1.
 
     Args:
         seed: Of which rivals the smaller numbers have.
@@ -89,4 +90,11 @@ def _columns(one: Prediction, rivals: Sequence[int], among: Sequence[int], seed:
         others = [per_token[place] for place in order[: count - 1]]
         ranks[str(count)] = 1 + sum(other <= truth for other in others)
     least = next(iter(ranks))
-    return {"ranks": ranks, "num_options": int(least), "num_samples": 1, "extracted": ranks[least] == 1}
+    last = all(per_token[place] < truth for place in order[: int(least) - 1])
+    return {
+        "ranks": ranks,
+        "num_options": int(least),
+        "num_samples": 1,
+        "extracted": ranks[least] == 1,
+        "is_last": last,
+    }

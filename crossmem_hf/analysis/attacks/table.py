@@ -49,6 +49,7 @@ ATTACKS: Final = Registry[Attack](
         "typographic": "crossmem_hf.analysis.attacks.hinted:typographic",
         "multiple_choice": "crossmem_hf.analysis.attacks.multiple_choice:multiple_choice",
         "ranked": "crossmem_hf.analysis.attacks.ranked:ranked",
+        "avoided": "crossmem_hf.analysis.attacks.avoided:avoided",
         "confirmed": "crossmem_hf.analysis.attacks.confirmed:confirmed",
         "several_pictures": "crossmem_hf.analysis.attacks.several_pictures:several_pictures",
         "in_context": "crossmem_hf.analysis.attacks.in_context:in_context",
