@@ -91,6 +91,11 @@ def run_attack(
         CrossmemError: Anything about settings, rows, model or folder, before the first pass; or an attack that was
             asked for by name does not apply to the rows.
     """
+    if settings.retain_only is not None and settings.retain_only.resolve() == folder.resolve():
+        raise CrossmemError(
+            f"{str(folder)!r} is the folder of the retain-only model, too, and would be replaced.",
+            "Pass another --output-dir.",
+        )
     return asked_together(
         settings,
         folder,

@@ -67,12 +67,13 @@ def believed(record: Record, names: Mapping[str, str], words: Mapping[str, str])
             continue
         said = {name: f", {name} {claimed.format(than='than the exact answer')}." for name in names.values()}
         more, less = (
-            joined([name for name, sentence in said.items() if _holds(record, sentence, verdict, other)]) or "none"
+            joined([name for name, sentence in said.items() if _holds(record, sentence, verdict, other)])
             for verdict, other in (_VERDICTS, _VERDICTS[::-1])
         )
         if "worse {than}" in claimed:
             more, less = less, more
-        parts.append(f"{_FOR[what]}: more {more}, less {less}")
+        found = [f"{word} {several}" for word, several in (("more", more), ("less", less)) if several]
+        parts.append(f"{_FOR[what]}: {', '.join(found) or 'none'}")
     return "; ".join(parts)
 
 

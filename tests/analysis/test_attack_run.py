@@ -71,6 +71,14 @@ def test_a_model_equal_to_the_retain_only_one_is_not_accused(settings, tmp_path,
     assert {m.value for m in record.find("residual")} == {0.0}
 
 
+def test_the_retain_only_models_folder_is_not_written_to(settings, tmp_path, monkeypatch):
+    ran(settings, tmp_path, guided, monkeypatch)
+    kept = (tmp_path / "predictions.jsonl").read_bytes()
+    with pytest.raises(CrossmemError, match="would be replaced"):
+        run_attack(replace(settings, retain_only=tmp_path), tmp_path, console=Console(file=io.StringIO()))
+    assert (tmp_path / "predictions.jsonl").read_bytes() == kept
+
+
 def test_all_attacks_are_those_that_apply(settings, tmp_path):
     every = replace(settings, attacks=(), max_rows=2)
     record, said = ran(every, tmp_path)

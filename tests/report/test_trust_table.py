@@ -58,9 +58,9 @@ def test_only_what_no_modality_gainsays_is_told():
     assert len(found) == 2 * len(wanted)
     alike = tuple(trusted(FAITHFUL, of, "image", 1.0).model_copy(update={"ci": None}) for of in ("recall", "exposure"))
     assert believed(record(measurements=alike), NAMES, WORDS).startswith(
-        "who learned people: all alike; what relearning brings back: more"
+        "who learned people: all alike; what relearning brings back: "
     )
     assert believed(record(verdicts=tuple(found)), NAMES, WORDS) == (
-        "who learned people: more Exposure, less ROUGE-L; what relearning brings back: more none, less none; "
-        "what rounding brings back: more none, less none; in all: more Exposure and ROUGE-L, less the truth ratio"
+        "who learned people: more Exposure, less ROUGE-L; what relearning brings back: none; "
+        "what rounding brings back: none; in all: more Exposure and ROUGE-L, less the truth ratio"
     )

@@ -71,7 +71,7 @@ def parted(row: Mapping[str, Any], questions: Sequence[str]) -> tuple[str, str]:
             return content.removesuffix(question).strip(), question
     raise CrossmemError(
         f"A row asks {content[:80]!r}, which ends in no question that is known here.",
-        "Ask rows of our own, such as those of the config recall_text.",
+        "Ask rows that the attack is for: docs/scoring.md names them.",
     )
 
 

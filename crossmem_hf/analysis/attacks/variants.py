@@ -48,7 +48,7 @@ def asked_in_ways(
     if not any(said):
         raise CrossmemError(
             f"None of the ways ({', '.join(ways)}) applies to any of the {len(rows)} rows.",
-            "Use rows that present what the attack changes, such as pictures.",
+            "Use rows that have what the attack changes: pictures, several pictures of a person, or a name.",
         )
     found = _predicted(evaluator, model, processor, None, "queried", output_dir, made_from)
     whole = [{"plain": one["correct"], **answers} for one, answers in zip(found, said, strict=True)]
