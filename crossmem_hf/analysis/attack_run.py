@@ -130,8 +130,10 @@ def _prepared(settings: AttackSettings) -> _Prepared:
 
 
 def _check_same(theirs: Predictions, questions: Questions, settings: AttackSettings, place: Path) -> None:
-    """The same command on the same rows: an attack that is missing would have no residual, unseen."""
+    """The same command on the same rows: an attack that is missing would have no residual, unseen, and one of another
+    seed may have drawn other words, options or people to learn from."""
     attacks = {one.get("attack") for one in theirs}
+    seed = Record.read(place).config["seed"] if (place / RECORD_FILE).exists() else settings.seed
     missing = [name for name in settings.attacks if name not in attacks]
     if PLAIN not in attacks:
         wrong = "of another command than crossmem attack"
@@ -139,11 +141,13 @@ def _check_same(theirs: Predictions, questions: Questions, settings: AttackSetti
         wrong = "of other rows"
     elif missing:
         wrong = f"not of {', '.join(missing)}"
+    elif seed != settings.seed:
+        wrong = f"of seed {seed}, not {settings.seed}"
     else:
         return
     raise CrossmemError(
         f"The predictions in {str(place)!r} are {wrong}.",
-        "Run the same command, with the same rows and attacks, on the retain-only model.",
+        "Run the same command, with the same rows, attacks and seed, on the retain-only model.",
     )
 
 

@@ -79,6 +79,13 @@ def test_the_retain_only_models_folder_is_not_written_to(settings, tmp_path, mon
     assert (tmp_path / "predictions.jsonl").read_bytes() == kept
 
 
+def test_a_retain_only_model_attacked_with_another_seed_is_refused(settings, tmp_path, monkeypatch):
+    ran(settings, tmp_path / "one", guided, monkeypatch)
+    other = replace(settings, retain_only=tmp_path / "one", seed=settings.seed + 1)
+    with pytest.raises(CrossmemError, match=f"of seed {settings.seed}, not {settings.seed + 1}"):
+        run_attack(other, tmp_path / "two", console=Console(file=io.StringIO()))
+
+
 def test_all_attacks_are_those_that_apply(settings, tmp_path):
     every = replace(settings, attacks=(), max_rows=2)
     record, said = ran(every, tmp_path)
