@@ -17,8 +17,8 @@ from crossmem_hf.analysis.dynamics import (
 from crossmem_hf.errors import CrossmemError
 from crossmem_hf.evaluation.predictions import Prediction, Predictions
 from crossmem_hf.report.record import Measurement, Value
-from crossmem_hf.studies.claims import t_interval
 from crossmem_hf.studies.dynamics_claims import PATTERNS_PART, PERSONAS_PART
+from crossmem_hf.studies.seed_means import seed_mean
 from crossmem_hf.studies.study import pooled
 
 
@@ -87,14 +87,5 @@ def sequences_measured(predictions: Predictions) -> Iterator[Measurement]:
             by_seed: dict[int, float] = {}
             for own, seeded in Predictions(rows).grouped(["seed"]):
                 by_seed[int(own["seed"] or 0)] = float(average([one[column] for one in seeded]))
-            values = list(by_seed.values())
-            yield Measurement(
-                metric=metric,
-                where=where,
-                value=fmean(values),
-                ci=t_interval(values) if len(set(values)) > 1 else None,
-                n=len(rows),
-                unit=unit,
-                greater_means=means,
-                by_seed={} if "seed" in where else by_seed,
-            )
+            found = seed_mean(metric, where, by_seed, unit=unit, greater_means=means)
+            yield found.model_copy(update={"n": len(rows), "by_seed": {} if "seed" in where else by_seed})
